@@ -1,0 +1,1 @@
+"""The control plane of zstui: API, store, reconcile, hosts and faces."""
