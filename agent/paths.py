@@ -1,0 +1,25 @@
+"""Where the agent keeps things on a host: what must survive a reboot, and what must not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """`state` outlives a reboot of the host (epoch, specs, fetches); `run` does not (sockets, pids)."""
+
+    state: Path = Path("/var/lib/zstui-agent/state")
+    run: Path = Path("/run/zstui-agent")
+
+    @property
+    def socket(self) -> Path:
+        """Where the daemon takes links over from `agent attach`."""
+        return self.run / "agent.sock"
+
+    def make(self) -> None:
+        """Create both folders, closed to everyone else."""
+        for folder in (self.state, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)

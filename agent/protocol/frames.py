@@ -1,0 +1,114 @@
+"""The lines on the wire: calls, answers, progress and notices, and their JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+
+from agent.protocol.events import AnyEvent
+from agent.protocol.requests import AnyRequest
+from agent.protocol.values import Struct
+
+READY_LINE = b"zstui-agent ready\n"
+"""What the agent prints before its first frame: everything before it is noise from a login shell."""
+
+DEAD_LINK_SECONDS = 10.0
+"""An agent closes a link on which it has heard nothing for so long: the other end is gone or cut off."""
+
+
+class Call(Struct, tag="call", tag_field="frame", frozen=True):
+    """A request with its proof of being wanted. `id` numbers calls on one link, `op` lasts over links.
+
+    `resource` and `generation` are empty for requests about the host itself or that change nothing.
+    """
+
+    id: int
+    owner: str
+    epoch: int
+    request: AnyRequest
+    op: str = ""
+    resource: str = ""
+    generation: int = 0
+
+
+class Refusal(Struct, frozen=True):
+    """Why a request was not fulfilled.
+
+    `transient` says that trying again may help; a permanent refusal will be the same next time.
+    """
+
+    code: str
+    message: str
+    transient: bool = False
+
+
+class Answer(Struct, tag="answer", tag_field="frame", frozen=True):
+    """The outcome of a call: `result` is the request's reply as JSON, or `error` says why not."""
+
+    id: int
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: Refusal | None = None
+
+
+class Progress(Struct, tag="progress", tag_field="frame", frozen=True):
+    """How far a call has come, in bytes where it moves bytes."""
+
+    id: int
+    done: int
+    total: int
+
+
+class Notice(Struct, tag="notice", tag_field="frame", frozen=True):
+    """An event on the wire."""
+
+    event: AnyEvent
+
+
+Outgoing = Answer | Progress | Notice
+"""What an agent sends."""
+
+_encoder = msgspec.json.Encoder()
+_call_decoder = msgspec.json.Decoder(Call)
+_outgoing_decoder: msgspec.json.Decoder[Outgoing] = msgspec.json.Decoder(Outgoing)
+
+MAX_FRAME_BYTES = 8 << 20
+"""A longer line is not ours: the link is closed."""
+
+S = TypeVar("S", bound=Struct)
+
+
+def encode(frame: Struct) -> bytes:
+    """A frame as one line."""
+    return _encoder.encode(frame) + b"\n"
+
+
+def raw(value: Struct) -> msgspec.Raw:
+    """A reply as the JSON that an `Answer` carries."""
+    return msgspec.Raw(_encoder.encode(value))
+
+
+def decode_call(line: bytes) -> Call:
+    """A line from the appliance. Raises `msgspec.DecodeError` (a `ValueError`) for anything else."""
+    return _call_decoder.decode(line)
+
+
+def decode_outgoing(line: bytes) -> Outgoing:
+    """A line from an agent. Raises `msgspec.DecodeError` (a `ValueError`) for anything else."""
+    return _outgoing_decoder.decode(line)
+
+
+def decode_reply(raw_reply: msgspec.Raw, kind: type[S]) -> S:
+    """The reply inside an `Answer`. Raises `msgspec.DecodeError` when it is not of the expected kind."""
+    return msgspec.json.decode(raw_reply, type=kind)
+
+
+def digest(spec: Struct) -> str:
+    """A short name of a spec's content: equal specs have equal digests, on both ends."""
+    return hashlib.blake2b(_encoder.encode(spec), digest_size=12).hexdigest()
+
+
+def plain(spec: Struct) -> Any:
+    """A spec as plain dictionaries and lists, for storing it as JSON."""
+    return msgspec.to_builtins(spec)

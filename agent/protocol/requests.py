@@ -1,0 +1,284 @@
+"""Every request the appliance may make of a host, each with the reply it gets."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from agent.protocol.values import (
+    Accelerator,
+    Capacity,
+    ConsoleSeen,
+    DomainSeen,
+    DomainSpec,
+    Done,
+    Fetches,
+    HostFacts,
+    HostSeen,
+    ImageFacts,
+    Metadata,
+    ProbedAccelerator,
+    Struct,
+    VmSeen,
+)
+
+PROTOCOL = 1
+"""Version of this wire. Appliance and agent work together when they differ by at most one."""
+
+
+class Request(Struct, tag_field="verb", frozen=True):
+    """Base of everything the appliance may ask. `reply` is the type of the answer."""
+
+    reply: ClassVar[type[Struct]] = Done
+
+
+class Hello(Request, tag=True, frozen=True):
+    """First request of every link, and the one that raises the epoch: older requests are refused after it."""
+
+    reply: ClassVar[type[Struct]] = HostFacts
+    protocol: int = PROTOCOL
+
+
+class Ping(Request, tag=True, frozen=True):
+    """Proof that both ends live; the agent closes a link that has been silent for `DEAD_LINK_SECONDS`."""
+
+
+class ObserveHost(Request, tag=True, frozen=True):
+    """Ask for everything on the host."""
+
+    reply: ClassVar[type[Struct]] = HostSeen
+
+
+class ObserveVm(Request, tag=True, frozen=True):
+    """Ask for everything that belongs to one VM, and whether the named files are complete."""
+
+    reply: ClassVar[type[Struct]] = VmSeen
+    vm_uuid: str
+    volume_paths: list[str] = []
+    cache_paths: list[str] = []
+
+
+class EnsureStorage(Request, tag=True, frozen=True):
+    """Make a folder a storage root: files are made and removed below such roots and nowhere else."""
+
+    reply: ClassVar[type[Struct]] = Capacity
+    storage_uuid: str
+    root: str
+
+
+class DropStorage(Request, tag=True, frozen=True):
+    """Forget a storage root; its files stay."""
+
+    storage_uuid: str
+
+
+class EnsureBridge(Request, tag=True, frozen=True):
+    """Make a bridge over a physical interface (a VLAN of it where `vlan` is given) exist and be up.
+
+    Where the interface has addresses the bridge takes them and their routes over, and gives them back
+    unless `ConfirmBridge` arrives within `confirm_seconds`.
+    """
+
+    l2_uuid: str
+    bridge: str
+    physical_interface: str
+    vlan: int | None = None
+    confirm_seconds: float = 20.0
+
+
+class ConfirmBridge(Request, tag=True, frozen=True):
+    """The appliance still reaches the host: keep the addresses on the bridge."""
+
+    bridge: str
+
+
+class DropBridge(Request, tag=True, frozen=True):
+    """Remove a bridge and give its addresses back to the interface below."""
+
+    l2_uuid: str
+    bridge: str
+
+
+class EnsureNetwork(Request, tag=True, frozen=True):
+    """Serve an L3 network on this host: a namespace with DHCP, and with user data where `userdata` says so.
+
+    `dhcp_ip` is the same on every host and is kept from crossing the uplink in either direction.
+    """
+
+    l3_uuid: str
+    bridge: str
+    physical_interface: str
+    dhcp_ip: str
+    netmask: str
+    gateway: str
+    dns: list[str] = []
+    domain: str = ""
+    mtu: int = 1500
+    lease_seconds: int = 3600
+    userdata: bool = False
+
+
+class DropNetwork(Request, tag=True, frozen=True):
+    """Stop serving an L3 network on this host."""
+
+    l3_uuid: str
+
+
+class EnsureNic(Request, tag=True, frozen=True):
+    """Guard a tap, offer its address by DHCP, and answer for its user data; all before its guest starts.
+
+    `primary` marks the NIC on the VM's default L3 network: only it gets a router and name servers.
+    """
+
+    nic_uuid: str
+    vm_uuid: str
+    l3_uuid: str
+    device: str
+    bridge: str
+    mac: str
+    ip: str
+    hostname: str
+    primary: bool
+    dhcp: bool = True
+    metadata: Metadata | None = None
+
+
+class DropNic(Request, tag=True, frozen=True):
+    """Take back address offer, user data and guard of a NIC."""
+
+    nic_uuid: str
+
+
+class EnsureVolume(Request, tag=True, frozen=True):
+    """Make a qcow2 file of a virtual size exist, a child of `backing` (an image cache path) if given."""
+
+    volume_uuid: str
+    path: str
+    size_bytes: int
+    backing: str | None = None
+
+
+class DropFile(Request, tag=True, frozen=True):
+    """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
+
+    path: str
+
+
+class ObserveImage(Request, tag=True, frozen=True):
+    """Say what a file below a storage root is, refusing anything but a self-contained image."""
+
+    reply: ClassVar[type[Struct]] = ImageFacts
+    path: str
+    format: str
+
+
+class FetchImage(Request, tag=True, frozen=True):
+    """Bring an image to `path` on this host, check it, and say what it is. Sends progress in bytes.
+
+    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`.
+    """
+
+    reply: ClassVar[type[Struct]] = ImageFacts
+    image_uuid: str
+    url: str
+    path: str
+    format: str
+    allowed_folders: list[str] = []
+    max_bytes: int = 1 << 40
+
+
+class DefineDomain(Request, tag=True, frozen=True):
+    """Make libvirt know the domain exactly as specified. Refused while it runs with another spec."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    spec: DomainSpec
+
+
+class StartDomain(Request, tag=True, frozen=True):
+    """Power a defined domain on. Refused unless every NIC of it is guarded."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    vm_uuid: str
+
+
+class ShutdownDomain(Request, tag=True, frozen=True):
+    """Ask the guest to power off (ACPI). The answer comes at once; an event tells when it did."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    vm_uuid: str
+
+
+class DestroyDomain(Request, tag=True, frozen=True):
+    """Power a domain off, now."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    vm_uuid: str
+
+
+class RebootDomain(Request, tag=True, frozen=True):
+    """Restart a guest: ACPI first, reset after `grace_seconds`. Counts up to `boot_count`, never past it."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    vm_uuid: str
+    boot_count: int
+    grace_seconds: float = 60.0
+
+
+class UndefineDomain(Request, tag=True, frozen=True):
+    """Make libvirt forget a domain that is off. Absent is fine."""
+
+    reply: ClassVar[type[Struct]] = DomainSeen
+    vm_uuid: str
+
+
+class ObserveConsole(Request, tag=True, frozen=True):
+    """Ask where the console of a running domain listens."""
+
+    reply: ClassVar[type[Struct]] = ConsoleSeen
+    vm_uuid: str
+
+
+class ReadFetches(Request, tag=True, frozen=True):
+    """Ask for the recorded metadata requests after a sequence number, at most 1,000."""
+
+    reply: ClassVar[type[Struct]] = Fetches
+    after: int
+
+
+class ProbeAccelerator(Request, tag=True, frozen=True):
+    """Decide KVM or TCG by starting a real guest and waiting for its kernel to print a line.
+
+    `forced` skips the trial.
+    """
+
+    reply: ClassVar[type[Struct]] = ProbedAccelerator
+    forced: Accelerator | None = None
+
+
+AnyRequest = (
+    Hello
+    | Ping
+    | ObserveHost
+    | ObserveVm
+    | EnsureStorage
+    | DropStorage
+    | EnsureBridge
+    | ConfirmBridge
+    | DropBridge
+    | EnsureNetwork
+    | DropNetwork
+    | EnsureNic
+    | DropNic
+    | EnsureVolume
+    | DropFile
+    | ObserveImage
+    | FetchImage
+    | DefineDomain
+    | StartDomain
+    | ShutdownDomain
+    | DestroyDomain
+    | RebootDomain
+    | UndefineDomain
+    | ObserveConsole
+    | ReadFetches
+    | ProbeAccelerator
+)

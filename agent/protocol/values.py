@@ -1,0 +1,179 @@
+"""What is on a host and what should be: the values that requests and replies are made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Power = Literal["on", "off", "paused"]
+Cause = Literal["none", "booted", "guest_shutdown", "destroyed", "crashed", "failed", "migrated", "unknown"]
+Accelerator = Literal["kvm", "tcg"]
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every value on the wire: unknown fields are ignored, new fields have defaults."""
+
+
+class HostFacts(Struct, frozen=True):
+    """What a host is. Sizes in bytes, CPU speed in MHz; `boot_id` changes with every boot of the host."""
+
+    protocol: int
+    agent_version: str
+    boot_id: str
+    hostname: str
+    cpu_num: int
+    cpu_mhz: int
+    memory_bytes: int
+    distribution: str
+    release: str
+    libvirt_version: str
+    qemu_version: str
+    accelerator: Accelerator | None = None
+    interfaces: list[str] = []
+
+
+class DomainSeen(Struct, frozen=True):
+    """One libvirt domain as it is now. `at` is the host's monotonic clock in nanoseconds: larger is newer.
+
+    `digest` is that of the `DomainSpec` it was defined from, empty for a domain that is not ours.
+    """
+
+    vm_uuid: str
+    at: int
+    defined: bool = False
+    power: Power = "off"
+    cause: Cause = "none"
+    digest: str = ""
+    boot_count: int = 0
+
+
+class VmSeen(Struct, frozen=True):
+    """Everything on one host that belongs to one VM. Digests are those of the specs last applied."""
+
+    domain: DomainSeen
+    volumes: dict[str, int] = {}
+    """Path to virtual size in bytes, for each volume asked for that exists."""
+    cached: list[str] = []
+    """The image cache paths asked for that are complete."""
+    bridges: dict[str, str] = {}
+    networks: dict[str, str] = {}
+    nics: dict[str, str] = {}
+
+
+class Capacity(Struct, frozen=True):
+    """Size of the file system under a storage root, in bytes."""
+
+    total_bytes: int
+    available_bytes: int
+
+
+class HostSeen(Struct, frozen=True):
+    """All that is on a host: the level that repairs every lost event."""
+
+    at: int
+    domains: list[DomainSeen] = []
+    bridges: dict[str, str] = {}
+    networks: dict[str, str] = {}
+    nics: dict[str, str] = {}
+    storage: dict[str, Capacity] = {}
+
+
+class ImageFacts(Struct, frozen=True):
+    """What an image file is. `size_bytes` is the virtual size, `actual_bytes` what it takes on disk."""
+
+    format: str
+    size_bytes: int
+    actual_bytes: int
+    md5: str
+
+
+class ConsoleSeen(Struct, frozen=True):
+    """Where the graphical console of a running domain really listens."""
+
+    protocol: Literal["vnc", "spice"]
+    port: int
+
+
+class UserdataFetch(Struct, frozen=True):
+    """One request of a guest to the metadata server. `sequence` rises by one per host and never repeats."""
+
+    sequence: int
+    vm_uuid: str
+    nic_uuid: str
+    at: float
+    """Seconds since 1970."""
+    path: str
+    status: int
+    user_agent: str = ""
+
+
+class Fetches(Struct, frozen=True):
+    """Recorded metadata requests, oldest first."""
+
+    fetches: list[UserdataFetch]
+
+
+class ProbedAccelerator(Struct, frozen=True):
+    """The accelerator found, and why: the kernel line seen, or what KVM did instead."""
+
+    accelerator: Accelerator
+    reason: str
+
+
+class Done(Struct, frozen=True):
+    """The requested state holds; there is nothing more to say."""
+
+
+class Metadata(Struct, frozen=True):
+    """What a guest is told about itself at 169.254.169.254 and at its DHCP server's address.
+
+    `user_data` is the tag's text as the operator wrote it; the agent normalises it when it serves it.
+    """
+
+    instance_id: str
+    local_hostname: str
+    public_keys: list[str] = []
+    user_data: str | None = None
+
+
+class NicSpec(Struct, frozen=True):
+    """A NIC of a VM as its domain needs it. `device` is the tap's name on the host."""
+
+    nic_uuid: str
+    device: str
+    mac: str
+    bridge: str
+    model: Literal["virtio", "e1000"] = "virtio"
+    mtu: int = 1500
+
+
+class DiskSpec(Struct, frozen=True):
+    """A disk of a VM as its domain needs it. `device_id` 0 is the root volume."""
+
+    volume_uuid: str
+    path: str
+    format: Literal["qcow2", "raw"]
+    device_id: int
+    bus: Literal["virtio", "ide"] = "virtio"
+    cache: Literal["none", "writethrough", "writeback"] = "none"
+
+
+class DomainSpec(Struct, frozen=True):
+    """A whole domain. The XML is built from this and from nothing else."""
+
+    vm_uuid: str
+    name: str
+    internal_id: int
+    memory_bytes: int
+    cpu_num: int
+    cpu_shares: int
+    accelerator: Accelerator
+    disks: list[DiskSpec]
+    nics: list[NicSpec]
+    boot: list[Literal["hd", "cdrom"]]
+    console: Literal["vnc", "spice"] = "vnc"
+    console_listen: str = "0.0.0.0"
+    cpu_mode: Literal["none", "host-model", "host-passthrough"] = "none"
+    chassis_asset: str = ""
+    serial_log: str = ""
