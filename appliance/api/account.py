@@ -1,0 +1,69 @@
+"""Accounts and sessions: what can be asked about who may ask."""
+
+from __future__ import annotations
+
+from appliance.api.errors import NoSession, WrongPassword
+from appliance.api.message import Message, QueryMessage, arg
+from appliance.api.resource import Resource, Timestamp, column
+
+JAVA = "org.zstack.header.identity"
+
+ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
+"""ZStack's own uuid of the first account."""
+
+
+class Account(Resource, java=JAVA):
+    """Who may log in."""
+
+    uuid: str = column("Identity.")
+    name: str = column("Name to log in with.", unique=True)
+    description: str | None = column("Who it is.", default=None)
+    type: str = column("SystemAdmin or Normal.", default="Normal")
+    role: str = column("reader, operator or admin.", default="admin")
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    password_hash: str = column("argon2 of the SHA-512 that clients send.", private=True)
+
+
+class Session(Resource, java=JAVA, primary="digest"):
+    """A login. Only a digest of its uuid is kept, so that a copy of the store opens nothing."""
+
+    digest: str = column("SHA-256 of the uuid.", private=True)
+    account_uuid: str = column("Who logged in.", indexed=True)
+    user_uuid: str = column("Who logged in.")
+    expired_date: Timestamp = column("When it ends.")
+    create_date: Timestamp = column("When it began.", default=Timestamp(0))
+
+
+class LogInByAccount(Message, java=JAVA, role="anyone", sync=True, returns=Session,
+                     result_class=f"{JAVA}.APILogInReply", raises=(WrongPassword,)):  # fmt: skip
+    """Log in; the reply's `inventory.uuid` is the session for the calls that follow."""
+
+    account_name: str = arg("Name of the account.", max_length=255)
+    password: str = arg("SHA-512 of the password, in lower-case hexadecimal.", secret=True)
+
+
+class LogOut(Message, java=JAVA, role="anyone", sync=True):
+    """End a session."""
+
+    session_uuid: str | None = arg("The session.", default=None, secret=True)
+
+
+class ValidateSession(Message, java=JAVA, role="anyone", sync=True, raises=(NoSession,)):
+    """Say whether a session still holds: validSession."""
+
+    session_uuid: str = arg("The session.", secret=True)
+
+
+class IsReadyToGo(Message, java="org.zstack.header.apimediator", role="anyone", sync=True):
+    """Say whether the appliance answers calls: managementNodeId."""
+
+    management_node_id: str | None = arg("Ignored.", default=None)
+
+
+class GetVersion(Message, java="org.zstack.header.managementnode", role="anyone", sync=True):
+    """Say what version this is: version."""
+
+
+class QueryAccount(QueryMessage, java=JAVA, resource=Account):
+    """Find accounts."""

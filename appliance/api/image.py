@@ -1,0 +1,96 @@
+"""Images: what can be asked about the templates that VMs are made from."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from appliance.api.errors import ImageFailed, OperationFailed
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
+from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.storage import BackupStorage
+
+JAVA = "org.zstack.header.image"
+MEDIA = ("RootVolumeTemplate", "DataVolumeTemplate", "ISO")
+PLATFORMS = ("Linux", "Windows", "Other", "Paravirtualization", "WindowsVirtio")
+
+
+class Image(Resource, java=JAVA):
+    """A template or ISO on a backup storage."""
+
+    embeds: ClassVar[tuple[Embed, ...]] = (Embed("backupStorageRefs", "ImageBackupStorageRef", "image_uuid"),)
+
+    uuid: str = column("Identity.")
+    name: str = column("Display name.", indexed=True)
+    description: str | None = column("What is in it.", default=None)
+    state: str = column("Enabled or Disabled.", default="Enabled")
+    status: str = column("Creating, Downloading, Ready, Error or Deleted.", default="Downloading")
+    size: int = column("Virtual size in bytes.", default=0, owner="observed")
+    actual_size: int = column("Bytes on the backup storage.", default=0, owner="observed")
+    md5_sum: str | None = column("MD5 of the file.", default=None, owner="observed")
+    url: str = column("Where it came from.")
+    media_type: str = column("RootVolumeTemplate, DataVolumeTemplate or ISO.", default="RootVolumeTemplate")
+    guest_os_type: str | None = column("What runs in it.", default=None)
+    type: str = column("Always zstack.", default="zstack")
+    platform: str = column("Linux, Windows, WindowsVirtio, Other or Paravirtualization.", default="Linux")
+    format: str = column("qcow2, raw or iso.")
+    system: bool = column("Whether it belongs to the appliance.", default=False)
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    intended: str = column("Ready or Absent.", default="Ready", private=True)
+
+
+class ImageBackupStorageRef(Resource, java=JAVA):
+    """An image's copy on one backup storage."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("image_uuid", "backup_storage_uuid"),)
+
+    uuid: str = column("Identity.", private=True)
+    image_uuid: str = column("The image.", indexed=True)
+    backup_storage_uuid: str = column("The storage.", indexed=True)
+    install_path: str = column("The file.")
+    status: str = column("Creating, Downloading, Ready, Error or Deleted.", default="Downloading")
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=(ImageFailed,)):
+    """Bring an image to a backup storage and check it.
+
+    `url` is `http(s)://…`, `file:///…` (a file on the backup storage's machine, in a folder it allows), or
+    `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`.
+    """
+
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What is in it.", default=None, max_length=2048)
+    url: str = arg("Where it comes from.", max_length=2048)
+    media_type: str = arg("What it is.", default="RootVolumeTemplate", choices=MEDIA)
+    guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
+    system: bool = arg("Whether it belongs to the appliance.", default=False)
+    format: str = arg("What the file is; it is never guessed.", choices=("qcow2", "raw", "iso"))
+    platform: str = arg("Decides the virtual devices.", default="Linux", choices=PLATFORMS)
+    backup_storage_uuids: list[str] = arg("Where it goes.", ref=BackupStorage)
+    type: str | None = arg("Kind of image.", default=None)
+
+
+class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+    """Delete an image. Disks made from it keep the copy they stand on."""
+
+    uuid: str = arg("The image.")
+    backup_storage_uuids: list[str] = arg("Only from these; from all when absent.", default=[])
+
+
+class UpdateImage(Message, java=JAVA, returns=Image, role="operator"):
+    """Change name, description, guest or platform of an image."""
+
+    uuid: str = arg("The image.", ref=Image)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
+    media_type: str | None = arg("What it is.", default=None, choices=MEDIA)
+    format: str | None = arg("What the file is.", default=None, choices=("raw", "qcow2", "iso"))
+    system: bool | None = arg("Whether it belongs to the appliance.", default=None)
+    platform: str | None = arg("Decides the virtual devices.", default=None, choices=PLATFORMS)
+
+
+class QueryImage(QueryMessage, java=JAVA, resource=Image):
+    """Find images."""

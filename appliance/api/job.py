@@ -1,0 +1,41 @@
+"""Jobs: what can be asked about calls that take time."""
+
+from __future__ import annotations
+
+from appliance.api.errors import OperationFailed
+from appliance.api.message import Message, QueryMessage, arg
+from appliance.api.resource import Resource, Timestamp, column
+
+JAVA = "org.zstack.header.longjob"
+
+
+class LongJob(Resource, java=JAVA):
+    """A call's promise: who asked for what, how far it is, and how it ended. Kept in history."""
+
+    uuid: str = column("Identity; ZStack's job uuid.")
+    name: str = column("The message, by its short name.", indexed=True)
+    state: str = column("Running, Succeeded, Failed or Canceled.", default="Running", indexed=True)
+    target_resource_uuid: str | None = column("What it works on.", default=None, indexed=True)
+    target_resource_type: str | None = column("What kind that is.", default=None)
+    target_resource_name: str | None = column("Its name when the job began.", default=None)
+    job_data: str = column("The call, secrets left out, as JSON.", default="{}")
+    job_result: str | None = column("The reply or the error, as JSON.", default=None)
+    step: str | None = column("What it is doing now.", default=None)
+    progress: int = column("Per cent.", default=0)
+    waits_for: str | None = column("What keeps it.", default=None)
+    account_uuid: str | None = column("Who asked.", default=None)
+    create_date: Timestamp = column("When it was asked.", default=Timestamp(0), indexed=True)
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    deadline: Timestamp | None = column("When it is given up.", default=None, private=True)
+    goal: str | None = column("What must hold for it to be done.", default=None, private=True)
+    generation: int = column("The generation of the resource it asked for.", default=0, private=True)
+
+
+class QueryLongJob(QueryMessage, java=JAVA, resource=LongJob):
+    """Find jobs, running and past."""
+
+
+class CancelLongJob(Message, java=JAVA, returns=LongJob, role="operator", raises=(OperationFailed,)):
+    """Cancel a running job at the next point where that is safe."""
+
+    uuid: str = arg("The job.", ref=LongJob)

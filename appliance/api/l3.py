@@ -1,0 +1,144 @@
+"""L3 networks: what can be asked about subnets, their address ranges and name servers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from appliance.api.errors import OperationFailed
+from appliance.api.l2 import L2Network
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
+from appliance.api.resource import Embed, Resource, Timestamp, column
+
+JAVA = "org.zstack.header.network.l3"
+
+
+class L3Network(Resource, java=JAVA):
+    """A subnet on an L2 network."""
+
+    embeds: ClassVar[tuple[Embed, ...]] = (
+        Embed("dns", "L3NetworkDns", "l3_network_uuid", "dns"),
+        Embed("ipRanges", "IpRange", "l3_network_uuid"),
+        Embed("networkServices", "NetworkServiceL3NetworkRef", "l3_network_uuid"),
+    )
+
+    uuid: str = column("Identity.")
+    name: str = column("Display name.", indexed=True)
+    description: str | None = column("What it is for.", default=None)
+    type: str = column("L3BasicNetwork.", default="L3BasicNetwork")
+    zone_uuid: str = column("The zone it is in.", indexed=True)
+    l2_network_uuid: str = column("The L2 network it is on.", indexed=True)
+    state: str = column("Enabled or Disabled.", default="Enabled")
+    dns_domain: str | None = column("The domain its guests search.", default=None)
+    system: bool = column("Whether it belongs to the appliance.", default=False)
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    dhcp_ip: str | None = column("Its DHCP server's address, on every host.", default=None, private=True)
+    generation: int = column("Counts its changes.", default=1, private=True)
+    intended: str = column("Present or Absent.", default="Present", private=True)
+
+
+class L3NetworkDns(Resource, java=JAVA):
+    """A name server of an L3 network."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("l3_network_uuid", "dns"),)
+
+    uuid: str = column("Identity.", private=True)
+    l3_network_uuid: str = column("The network.", indexed=True)
+    dns: str = column("The name server's address.")
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+
+
+class IpRange(Resource, java=JAVA):
+    """Addresses that an L3 network may give to its VMs, both ends included."""
+
+    uuid: str = column("Identity.")
+    l3_network_uuid: str = column("The network.", indexed=True)
+    name: str = column("Display name.", indexed=True)
+    description: str | None = column("What it is for.", default=None)
+    start_ip: str = column("First address.")
+    end_ip: str = column("Last address.")
+    netmask: str = column("Netmask.")
+    gateway: str = column("The network's router.")
+    network_cidr: str = column("The subnet.")
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class UsedIp(Resource, java=JAVA):
+    """An address that is taken, and by what."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("l3_network_uuid", "ip"),)
+
+    uuid: str = column("Identity.")
+    l3_network_uuid: str = column("The network.", indexed=True)
+    ip_range_uuid: str = column("The range it is from.", indexed=True)
+    ip: str = column("The address.")
+    ip_number: int = column("The address as a number, to find gaps by.", private=True)
+    used_for: str = column("DHCP, or the NIC's uuid.", indexed=True)
+    create_date: Timestamp = column("When it was taken.", default=Timestamp(0))
+
+
+class CreateL3Network(CreateMessage, java=JAVA, returns=L3Network):
+    """Create a subnet on an L2 network."""
+
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    type: str | None = arg("Kind of network.", default=None)
+    l2_network_uuid: str = arg("The L2 network it goes on.", ref=L2Network)
+    system: bool = arg("Whether it belongs to the appliance.", default=False)
+    dns_domain: str | None = arg("The domain its guests search.", default=None, max_length=255)
+
+
+class DeleteL3Network(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+    """Delete a subnet that no VM is on."""
+
+    uuid: str = arg("The network.")
+
+
+class QueryL3Network(QueryMessage, java=JAVA, resource=L3Network):
+    """Find L3 networks."""
+
+
+class AddIpRange(CreateMessage, java=JAVA, returns=IpRange):
+    """Add addresses to a subnet, by first and last."""
+
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    start_ip: str = arg("First address.")
+    end_ip: str = arg("Last address.")
+    netmask: str = arg("Netmask.")
+    gateway: str = arg("The network's router.")
+
+
+class AddIpRangeByNetworkCidr(CreateMessage, java=JAVA, returns=IpRange):
+    """Add all addresses of a CIDR to a subnet; the first becomes its gateway."""
+
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+    network_cidr: str = arg("For example 10.0.0.0/24.")
+
+
+class DeleteIpRange(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+    """Delete a range none of whose addresses a VM has."""
+
+    uuid: str = arg("The range.")
+
+
+class QueryIpRange(QueryMessage, java=JAVA, resource=IpRange):
+    """Find IP ranges."""
+
+
+class AddDnsToL3Network(Message, java=JAVA, returns=L3Network):
+    """Tell the guests of a subnet about a name server."""
+
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+    dns: str = arg("The name server's address.")
+
+
+class RemoveDnsFromL3Network(Message, java=JAVA, returns=L3Network):
+    """Stop telling the guests of a subnet about a name server."""
+
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+    dns: str = arg("The name server's address.")

@@ -1,0 +1,186 @@
+"""What a message is: one class says parameters, help, role, reply and errors; all faces derive from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, dataclass_transform
+
+from appliance.api.errors import ApiError
+from appliance.api.resource import Resource, camel, without_none
+
+Role = Literal["anyone", "reader", "operator", "admin"]
+"""Who may send a message, from least to most. `anyone` needs no session."""
+
+ROLES: tuple[Role, ...] = ("anyone", "reader", "operator", "admin")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a message, with all that checks, forms, completion and documentation need."""
+
+    name: str
+    wire: str
+    help: str
+    kind: Any
+    """str, int, bool, list[str], list[dict], dict"""
+    required: bool
+    default: Any
+    choices: tuple[str, ...]
+    ref: type[Resource] | None
+    max_length: int | None
+    minimum: int | None
+    maximum: int | None
+    empty_allowed: bool
+    secret: bool
+    multiline: bool
+
+
+def arg(
+    help: str,  # noqa: A002 - reads as the declaration it is
+    *,
+    default: Any = dataclasses.MISSING,
+    choices: tuple[str, ...] = (),
+    ref: type[Resource] | None = None,
+    max_length: int | None = None,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    empty_allowed: bool = False,
+    secret: bool = False,
+    multiline: bool = False,
+) -> Any:
+    """Declare a parameter. Without a default it is required; `ref` must name an existing resource."""
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "ref": ref,
+        "max_length": max_length,
+        "minimum": minimum,
+        "maximum": maximum,
+        "empty_allowed": empty_allowed,
+        "secret": secret,
+        "multiline": multiline,
+    }
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _parameters(cls: type[Message]) -> dict[str, Parameter]:
+    hints = typing.get_type_hints(cls)
+    found = {}
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # made a dataclass by the caller
+        kind, _ = without_none(hints[item.name])
+        has_default = (
+            item.default is not dataclasses.MISSING or item.default_factory is not dataclasses.MISSING
+        )
+        default = None if item.default is dataclasses.MISSING else item.default
+        found[item.name] = Parameter(
+            name=item.name,
+            wire=camel(item.name),
+            kind=kind,
+            required=not has_default,
+            default=default,
+            **item.metadata,
+        )
+    return found
+
+
+MESSAGES: dict[str, type[Message]] = {}
+"""Every message by its short name, as the command line writes it."""
+
+BY_JAVA: dict[str, type[Message]] = {}
+"""Every message by ZStack's class name, as the wire writes it."""
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(arg,))
+class Message:
+    """Base of everything that can be asked.
+
+    Class arguments: `java` is the package of ZStack's class; `role` who may send it; `returns` the resource
+    in its reply (`inventory`); `sync` whether the answer comes at once (ZStack's Reply) or as a job
+    (ZStack's Event); `result_class` where ZStack's does not follow the name; `raises` the errors that are
+    its own; `verb_of` the resource it is an action on.
+    """
+
+    parameters: ClassVar[dict[str, Parameter]]
+    java: ClassVar[str]
+    result_class: ClassVar[str]
+    role: ClassVar[Role]
+    sync: ClassVar[bool]
+    returns: ClassVar[type[Resource] | None]
+    raises: ClassVar[tuple[type[ApiError], ...]]
+    abstract: ClassVar[bool] = True
+
+    def __init_subclass__(
+        cls,
+        java: str = "",
+        role: Role = "admin",
+        returns: type[Resource] | None = None,
+        sync: bool = False,
+        result_class: str = "",
+        raises: tuple[type[ApiError], ...] = (),
+        abstract: bool = False,
+    ) -> None:
+        super().__init_subclass__()
+        dataclass(frozen=True, kw_only=True)(cls)
+        cls.abstract = abstract
+        cls.parameters = _parameters(cls)
+        if abstract:
+            return
+        if not cls.__doc__:
+            raise TypeError(f"message {cls.__name__} does not say what it does")
+        cls.java = f"{java}.API{cls.__name__}Msg"
+        suffix = "Reply" if sync else "Event"
+        cls.result_class = result_class or f"{java}.API{cls.__name__}{suffix}"
+        cls.role = role
+        cls.sync = sync
+        cls.returns = returns
+        cls.raises = raises
+        MESSAGES[cls.__name__] = cls
+        BY_JAVA[cls.java] = cls
+
+
+class CreateMessage(Message, abstract=True):
+    """Base of messages that make a resource."""
+
+    resource_uuid: str | None = arg("The uuid to give the new resource; made up when absent.", default=None)
+    user_tags: list[str] = arg("Free tags to put on the new resource.", default=[])
+    system_tags: list[str] = arg("System tags to put on the new resource.", default=[])
+
+
+class DeleteMessage(Message, abstract=True):
+    """Base of messages that remove a resource. A uuid that names nothing succeeds."""
+
+    delete_mode: str = arg(
+        "Permissive asks whether it is in use first, Enforcing does not.",
+        default="Permissive",
+        choices=("Permissive", "Enforcing"),
+    )
+
+
+class QueryMessage(Message, abstract=True):
+    """Base of queries over one resource."""
+
+    resource: ClassVar[type[Resource]]
+
+    conditions: list[dict[str, Any]] = arg("All must hold: {name, op, value}.", default=[])
+    limit: int = arg("At most so many.", default=1000, minimum=0)
+    start: int = arg("Skip so many.", default=0, minimum=0)
+    count: bool = arg("Only the number of matches.", default=False)
+    reply_with_count: bool = arg("The matches and their number without limit.", default=False)
+    sort_by: str | None = arg("Order by this field.", default=None)
+    sort_direction: str = arg("Order upward or downward.", default="asc", choices=("asc", "desc"))
+    fields: list[str] = arg("Only these fields of each.", default=[])
+
+    def __init_subclass__(
+        cls, resource: type[Resource] | None = None, abstract: bool = False, java: str = "", **rest: Any
+    ) -> None:
+        if resource is not None:
+            cls.resource = resource
+        super().__init_subclass__(
+            java=java, role="reader", returns=resource, sync=True, abstract=abstract, **rest
+        )

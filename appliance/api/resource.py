@@ -1,0 +1,134 @@
+"""What a resource is: its columns are table, inventory and query fields at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NewType, dataclass_transform
+
+Timestamp = NewType("Timestamp", float)
+"""Seconds since 1970. ZStack's wire shows it as `Jan 30, 2016 3:01:03 PM`."""
+
+Owner = Literal["intended", "observed"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `private` ones stay off the wire. `kind` is the Python type without its None."""
+
+    name: str
+    wire: str
+    help: str
+    kind: Any
+    optional: bool
+    private: bool
+    owner: Owner
+    indexed: bool
+    unique: bool
+
+
+@dataclass(frozen=True)
+class Embed:
+    """A list in the inventory, made of other resources whose `by` column holds this one's uuid.
+
+    With `pluck`, the list holds that column of each instead of the whole inventory.
+    """
+
+    wire: str
+    resource: str
+    by: str
+    pluck: str = ""
+
+
+def column(
+    help: str,  # noqa: A002 - reads as the declaration it is
+    *,
+    default: Any = dataclasses.MISSING,
+    default_factory: Any = dataclasses.MISSING,
+    private: bool = False,
+    owner: Owner = "intended",
+    indexed: bool = False,
+    unique: bool = False,
+) -> Any:
+    """Declare a column. `private` keeps it off the wire; `owner` says which room writes it."""
+    metadata = {"help": help, "private": private, "owner": owner, "indexed": indexed, "unique": unique}
+    if default_factory is not dataclasses.MISSING:
+        return field(default_factory=default_factory, metadata=metadata)
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def camel(name: str) -> str:
+    """`l3_network_uuid` as ZStack writes it: `l3NetworkUuid`."""
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def snake(name: str) -> str:
+    """`l3NetworkUuid` as Python writes it: `l3_network_uuid`."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+RESOURCES: dict[str, type[Resource]] = {}
+"""Every resource by its name."""
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(column,))
+class Resource:
+    """Base of everything that has a table, an inventory, and a query.
+
+    Subclasses are frozen dataclasses. Class arguments: `java` is the package of ZStack's inventory class
+    (empty for ours), `vo` ZStack's name in tags and errors, `extends` the resource whose table it shares.
+    """
+
+    name_: ClassVar[str]
+    table: ClassVar[str]
+    java: ClassVar[str]
+    vo: ClassVar[str]
+    columns: ClassVar[dict[str, Column]]
+    embeds: ClassVar[tuple[Embed, ...]] = ()
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    primary: ClassVar[str] = "uuid"
+
+    def __init_subclass__(cls, java: str = "", vo: str = "", primary: str = "uuid") -> None:
+        super().__init_subclass__()
+        if not cls.__doc__:
+            raise TypeError(f"resource {cls.__name__} does not say what it is")
+        dataclass(frozen=True, kw_only=True)(cls)
+        cls.name_ = cls.__name__
+        cls.table = snake(cls.__name__)
+        cls.java = f"{java}.{cls.__name__}Inventory" if java else ""
+        cls.vo = vo or f"{cls.__name__}VO"
+        cls.primary = primary
+        cls.columns = {}
+        hints = typing.get_type_hints(cls)
+        for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # made a dataclass above
+            kind, optional = without_none(hints[item.name])
+            cls.columns[item.name] = Column(
+                item.name, camel(item.name), kind=kind, optional=optional, **item.metadata
+            )
+        RESOURCES[cls.__name__] = cls
+
+    @classmethod
+    def by_wire(cls, wire: str) -> Column | None:
+        """The public column that ZStack's name means."""
+        found = cls.columns.get(snake(wire))
+        return found if found and found.wire == wire and not found.private else None
+
+    @property
+    def key_value(self) -> Any:
+        """The value of the primary key."""
+        return getattr(self, self.primary)
+
+
+def without_none(hint: Any) -> tuple[Any, bool]:
+    """A type hint without its None, and whether it had one."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        rest = [each for each in typing.get_args(hint) if each is not type(None)]
+        if len(rest) == 1:
+            return rest[0], len(rest) != len(typing.get_args(hint))
+    return hint, False

@@ -1,0 +1,77 @@
+"""Global configs: every setting that can be changed while the appliance runs, and how to ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.api.message import Message, QueryMessage, arg
+from appliance.api.resource import Resource, column
+
+JAVA = "org.zstack.core.config"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting's declaration: category and name as ZStack has them, and what values it takes."""
+
+    category: str
+    name: str
+    default: str
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+
+    @property
+    def number(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.minimum is not None
+
+
+SETTINGS = (
+    Setting("vm", "deletionPolicy", "Delay", "What destroying a VM means.", ("Direct", "Delay", "Never")),
+    Setting("vm", "expungePeriod", "86400", "Seconds a destroyed VM can be recovered.", minimum=0),
+    Setting("vm", "expungeInterval", "3600", "Seconds between looks for VMs to expunge.", minimum=0),
+    Setting("vm", "stopGrace", "60", "Seconds a guest has to power off.", minimum=1),
+    Setting("kvm", "vm.consoleMode", "vnc", "The console of VMs started from now on.", ("vnc", "spice")),
+    Setting("kvm", "vm.cpuMode", "none", "The CPU of VMs started from now on.",
+            ("none", "host-model", "host-passthrough")),
+    Setting("kvm", "reservedMemory", "512M", "Memory of each host kept from VMs."),
+    Setting("kvm", "accelerator", "auto", "How guests run: by trial, or forced.", ("auto", "kvm", "tcg")),
+    Setting("host", "ping.interval", "60", "Seconds between full scans of a host.", minimum=1),
+    Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts.", ("true", "false")),
+    Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
+    Setting("identity", "session.maxConcurrent", "500", "Sessions an account may have.", minimum=1),
+    Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),
+)  # fmt: skip
+
+BY_NAME = {(setting.category, setting.name): setting for setting in SETTINGS}
+
+
+class GlobalConfig(Resource, java=JAVA, primary="key"):
+    """A setting and its value."""
+
+    key: str = column("Category and name.", private=True)
+    name: str = column("Name.")
+    category: str = column("Category.", indexed=True)
+    description: str = column("What it does.")
+    default_value: str = column("The value unless changed.")
+    value: str = column("The value.")
+
+
+class UpdateGlobalConfig(Message, java=JAVA, returns=GlobalConfig):
+    """Change a setting, from now on and without restart."""
+
+    category: str = arg("Category.")
+    name: str = arg("Name.")
+    value: str | None = arg("New value; the default when absent.", default=None)
+
+
+class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="reader"):
+    """Say what a setting is."""
+
+    category: str = arg("Category.")
+    name: str = arg("Name.")
+
+
+class QueryGlobalConfig(QueryMessage, java=JAVA, resource=GlobalConfig):
+    """Find settings."""

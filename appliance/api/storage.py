@@ -1,0 +1,187 @@
+"""Storage: what can be asked about primary storage (VM disks) and backup storage (images)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from appliance.api.cluster import Cluster
+from appliance.api.errors import BackupStorageFailed, OperationFailed, PrimaryStorageFailed
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
+from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.zone import Zone
+
+PRIMARY = "org.zstack.header.storage.primary"
+LOCAL = "org.zstack.storage.primary.local"
+BACKUP = "org.zstack.header.storage.backup"
+SFTP = "org.zstack.storage.backup.sftp"
+
+
+class PrimaryStorage(Resource, java=PRIMARY):
+    """Where the disks of VMs live. LocalStorage is the same folder on every host of its clusters."""
+
+    embeds: ClassVar[tuple[Embed, ...]] = (
+        Embed("attachedClusterUuids", "PrimaryStorageClusterRef", "primary_storage_uuid", "cluster_uuid"),
+    )
+
+    uuid: str = column("Identity.")
+    zone_uuid: str = column("The zone it is in.", indexed=True)
+    name: str = column("Display name.", indexed=True)
+    url: str = column("The folder on each host.")
+    description: str | None = column("What it is for.", default=None)
+    total_capacity: int = column("Bytes on all hosts.", default=0)
+    available_capacity: int = column("Bytes not promised to a volume.", default=0)
+    total_physical_capacity: int = column("Bytes on disk.", default=0, owner="observed")
+    available_physical_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
+    type: str = column("LocalStorage.", default="LocalStorage")
+    state: str = column("Enabled, Disabled or Maintenance.", default="Enabled")
+    status: str = column("Connecting, Connected or Disconnected.", default="Connected", owner="observed")
+    mount_path: str = column("The folder on each host.")
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class PrimaryStorageClusterRef(Resource, java=PRIMARY):
+    """A primary storage that hosts of a cluster may use."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("primary_storage_uuid", "cluster_uuid"),)
+
+    uuid: str = column("Identity.", private=True)
+    primary_storage_uuid: str = column("The storage.", indexed=True)
+    cluster_uuid: str = column("The cluster.", indexed=True)
+    create_date: Timestamp = column("When it was attached.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class LocalStorageHostRef(Resource, java=LOCAL):
+    """What one host has of a local primary storage, in bytes."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("primary_storage_uuid", "host_uuid"),)
+
+    uuid: str = column("Identity.", private=True)
+    primary_storage_uuid: str = column("The storage.", indexed=True)
+    host_uuid: str = column("The host.", indexed=True)
+    total_capacity: int = column("Bytes on the host's disk.", default=0, owner="observed")
+    available_capacity: int = column("Bytes not promised to a volume.", default=0)
+    available_physical_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
+
+
+class BackupStorage(Resource, java=BACKUP):
+    """Where images live: a folder on a machine that the appliance reaches by SSH."""
+
+    embeds: ClassVar[tuple[Embed, ...]] = (
+        Embed("attachedZoneUuids", "BackupStorageZoneRef", "backup_storage_uuid", "zone_uuid"),
+    )
+
+    uuid: str = column("Identity.")
+    name: str = column("Display name.", indexed=True)
+    url: str = column("The folder.")
+    description: str | None = column("What it is for.", default=None)
+    total_capacity: int = column("Bytes on disk.", default=0, owner="observed")
+    available_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
+    type: str = column("SftpBackupStorage.", default="SftpBackupStorage")
+    state: str = column("Enabled or Disabled.", default="Enabled")
+    status: str = column("Connecting, Connected or Disconnected.", default="Connecting", owner="observed")
+    status_reason: str | None = column("Why it is not connected.", default=None, owner="observed")
+    hostname: str = column("The machine.")
+    ssh_port: int = column("The port of its sshd.", default=22)
+    username: str = column("Who the appliance logs in as.", default="root")
+    create_date: Timestamp = column("When it was added.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    intended: str = column("Present or Absent.", default="Present", private=True)
+    connect_id: int = column("Counts the connections asked for.", default=1, private=True)
+    connected_id: int = column("The last of them made.", default=0, private=True, owner="observed")
+
+
+class BackupStorageZoneRef(Resource, java=BACKUP):
+    """A backup storage whose images VMs of a zone may use."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("backup_storage_uuid", "zone_uuid"),)
+
+    uuid: str = column("Identity.", private=True)
+    backup_storage_uuid: str = column("The storage.", indexed=True)
+    zone_uuid: str = column("The zone.", indexed=True)
+    create_date: Timestamp = column("When it was attached.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class AddLocalPrimaryStorage(CreateMessage, java=LOCAL, returns=PrimaryStorage,
+                             result_class=f"{PRIMARY}.APIAddPrimaryStorageEvent"):  # fmt: skip
+    """Add a folder that every host has of its own as primary storage."""
+
+    url: str = arg("The absolute path of the folder.", max_length=2048)
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    type: str | None = arg("Kind of storage.", default=None)
+    zone_uuid: str = arg("The zone it goes into.", ref=Zone)
+
+
+class AttachPrimaryStorageToCluster(Message, java=PRIMARY, returns=PrimaryStorage,
+                                    raises=(PrimaryStorageFailed,)):  # fmt: skip
+    """Let the hosts of a cluster use a primary storage; done when each connected host has its folder."""
+
+    cluster_uuid: str = arg("The cluster.", ref=Cluster)
+    primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
+
+
+class DetachPrimaryStorageFromCluster(Message, java=PRIMARY, returns=PrimaryStorage,
+                                      raises=(OperationFailed,)):  # fmt: skip
+    """Take a primary storage from a cluster none of whose VMs has a volume on it."""
+
+    primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
+    cluster_uuid: str = arg("The cluster.", ref=Cluster)
+
+
+class DeletePrimaryStorage(DeleteMessage, java=PRIMARY, raises=(OperationFailed,)):
+    """Forget a primary storage that no cluster uses; its folders stay on the hosts."""
+
+    uuid: str = arg("The storage.")
+
+
+class QueryPrimaryStorage(QueryMessage, java=PRIMARY, resource=PrimaryStorage):
+    """Find primary storages."""
+
+
+class AddSftpBackupStorage(CreateMessage, java=SFTP, returns=BackupStorage,
+                           result_class=f"{BACKUP}.APIAddBackupStorageEvent",
+                           raises=(BackupStorageFailed,)):  # fmt: skip
+    """Add a folder on a machine that the appliance reaches by SSH as backup storage."""
+
+    url: str = arg("The absolute path of the folder.", max_length=2048)
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    type: str | None = arg("Kind of storage.", default=None)
+    hostname: str = arg("Address or name of the machine.", max_length=255)
+    username: str = arg("root, or a user with sudo that asks for no password.", max_length=255)
+    password: str = arg("Used once to install the appliance's key.", secret=True, empty_allowed=True)
+    ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
+
+
+class AttachBackupStorageToZone(Message, java=BACKUP, returns=BackupStorage):
+    """Let VMs of a zone be made from a backup storage's images."""
+
+    zone_uuid: str = arg("The zone.", ref=Zone)
+    backup_storage_uuid: str = arg("The storage.", ref=BackupStorage)
+
+
+class DetachBackupStorageFromZone(Message, java=BACKUP, returns=BackupStorage):
+    """Take a backup storage from a zone; VMs made of its images go on."""
+
+    backup_storage_uuid: str = arg("The storage.", ref=BackupStorage)
+    zone_uuid: str = arg("The zone.", ref=Zone)
+
+
+class ReconnectSftpBackupStorage(Message, java=SFTP, returns=BackupStorage, role="operator",
+                                 raises=(BackupStorageFailed,)):  # fmt: skip
+    """Connect a backup storage again from the start."""
+
+    uuid: str = arg("The storage.", ref=BackupStorage)
+
+
+class DeleteBackupStorage(DeleteMessage, java=BACKUP, raises=(OperationFailed,)):
+    """Forget a backup storage that holds no image; its folder stays."""
+
+    uuid: str = arg("The storage.")
+
+
+class QueryBackupStorage(QueryMessage, java=BACKUP, resource=BackupStorage):
+    """Find backup storages."""

@@ -1,0 +1,119 @@
+"""Tags: what can be asked about the words that steer a resource (system) or only mark it (user)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from appliance.api.message import DeleteMessage, Message, QueryMessage, arg
+from appliance.api.resource import Resource, Timestamp, column
+
+JAVA = "org.zstack.header.tag"
+
+
+@dataclass(frozen=True)
+class TagPattern:
+    """A system tag that means something: words and `{holes}` between double colons."""
+
+    vo: str
+    pattern: str
+    help: str
+    inherent: bool = False
+    only_one: bool = False
+
+    def match(self, tag: str) -> dict[str, str] | None:
+        """What stands in the holes, or None when the tag is another one."""
+        wanted, got = self.pattern.split("::"), tag.split("::")
+        if len(wanted) != len(got):
+            return None
+        holes = {}
+        for expected, actual in zip(wanted, got, strict=True):
+            hole = re.fullmatch(r"\{(\w+)\}", expected)
+            if hole:
+                holes[hole.group(1)] = actual
+            elif expected != actual:
+                return None
+        return holes
+
+
+PATTERNS = (
+    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data."),
+    TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in."),
+    TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data."),
+    TagPattern("VmInstanceVO", "hostname::{hostname}", "The host name it gets by DHCP.", only_one=True),
+    TagPattern("VmInstanceVO", "staticIp::{l3NetworkUuid}::{staticIp}", "The address it gets on a network."),
+    TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
+    TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
+    TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
+               "The address of its DHCP server.", inherent=True),
+)  # fmt: skip
+
+
+def pattern_of(vo: str, tag: str) -> tuple[TagPattern, dict[str, str]] | None:
+    """The pattern of a resource type that a tag follows, and what stands in its holes."""
+    for pattern in PATTERNS:
+        if pattern.vo == vo and (holes := pattern.match(tag)) is not None:
+            return pattern, holes
+    return None
+
+
+class SystemTag(Resource, java=JAVA):
+    """A tag that steers its resource. It dies with it."""
+
+    uuid: str = column("Identity.")
+    resource_uuid: str = column("What it is on.", indexed=True)
+    resource_type: str = column("What kind that is, as ZStack names it.")
+    tag: str = column("Its text, exactly as given.")
+    type: str = column("System.", default="System")
+    inherent: bool = column("Whether only the appliance may remove it.", default=False)
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class UserTag(Resource, java=JAVA):
+    """A tag that only marks its resource. It dies with it."""
+
+    uuid: str = column("Identity.")
+    resource_uuid: str = column("What it is on.", indexed=True)
+    resource_type: str = column("What kind that is, as ZStack names it.")
+    tag: str = column("Its text, exactly as given.")
+    type: str = column("User.", default="User")
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class CreateSystemTag(Message, java=JAVA, returns=SystemTag, role="operator"):
+    """Put a system tag on a resource."""
+
+    resource_type: str = arg("The kind of resource, for example VmInstanceVO.")
+    resource_uuid: str = arg("The resource.")
+    tag: str = arg("The tag's whole text.", multiline=True)
+
+
+class UpdateSystemTag(Message, java=JAVA, returns=SystemTag, role="operator"):
+    """Change the text of a system tag; it stays the same tag."""
+
+    uuid: str = arg("The tag.", ref=SystemTag)
+    tag: str = arg("The new text.", multiline=True)
+
+
+class CreateUserTag(Message, java=JAVA, returns=UserTag, role="operator"):
+    """Put a free tag on a resource."""
+
+    resource_type: str = arg("The kind of resource, for example VmInstanceVO.")
+    resource_uuid: str = arg("The resource.")
+    tag: str = arg("The tag's whole text.")
+
+
+class DeleteTag(DeleteMessage, java=JAVA, role="operator"):
+    """Take a tag off its resource."""
+
+    uuid: str = arg("The tag.")
+
+
+class QuerySystemTag(QueryMessage, java=JAVA, resource=SystemTag):
+    """Find system tags."""
+
+
+class QueryUserTag(QueryMessage, java=JAVA, resource=UserTag):
+    """Find user tags."""

@@ -1,0 +1,172 @@
+"""VMs: what can be asked about virtual machines and their NICs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from appliance.api.cluster import Cluster
+from appliance.api.errors import (
+    CreateVmFailed,
+    DestroyVmFailed,
+    NoAddressLeft,
+    NoHostAvailable,
+    OperationFailed,
+    RebootVmFailed,
+    StartVmFailed,
+    StopVmFailed,
+    WrongVmState,
+)
+from appliance.api.host import Host
+from appliance.api.image import Image
+from appliance.api.l3 import L3Network
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
+from appliance.api.offering import InstanceOffering
+from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.zone import Zone
+
+JAVA = "org.zstack.header.vm"
+
+STATES = (
+    "Created", "Starting", "Running", "Stopping", "Stopped", "Rebooting", "Destroying", "Destroyed",
+    "Migrating", "Expunging", "Error", "Unknown",
+)  # fmt: skip
+
+
+class VmInstance(Resource, java=JAVA):
+    """A virtual machine."""
+
+    embeds: ClassVar[tuple[Embed, ...]] = (
+        Embed("vmNics", "VmNic", "vm_instance_uuid"),
+        Embed("allVolumes", "Volume", "vm_instance_uuid"),
+    )
+
+    uuid: str = column("Identity.")
+    name: str = column("Display name.", indexed=True)
+    description: str | None = column("What it is for.", default=None)
+    zone_uuid: str = column("The zone it is in.", indexed=True)
+    cluster_uuid: str | None = column("The cluster it is in.", default=None, indexed=True)
+    image_uuid: str = column("The image it was made from.", indexed=True)
+    host_uuid: str | None = column("The host it runs on.", default=None, indexed=True)
+    last_host_uuid: str | None = column("The host it last ran on.", default=None, indexed=True)
+    instance_offering_uuid: str | None = column("The size it was made with.", default=None)
+    root_volume_uuid: str | None = column("Its root volume.", default=None)
+    platform: str = column("Linux, Windows, WindowsVirtio, Other or Paravirtualization.", default="Linux")
+    default_l3_network_uuid: str | None = column("Where its router and names come from.", default=None)
+    type: str = column("UserVm.", default="UserVm")
+    hypervisor_type: str = column("KVM or Simulator.", default="KVM")
+    memory_size: int = column("Bytes of memory.")
+    cpu_num: int = column("Number of virtual CPUs.")
+    cpu_speed: int = column("MHz that each counts for.")
+    allocator_strategy: str = column("How a host is chosen.", default="LeastVmPreferredHostAllocatorStrategy")
+    state: str = column("What it is doing.", default="Created", indexed=True)
+    state_cause: str | None = column("Why it came to that state by itself.", default=None, owner="observed")
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0), indexed=True)
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    internal_id: int = column("Names its devices on hosts.", private=True, unique=True)
+    intended: str = column("Running, Stopped, Destroyed or Absent.", default="Running", private=True)
+    generation: int = column("Counts changes of what is intended.", default=1, private=True)
+    boot_count: int = column("Counts the reboots asked for.", default=0, private=True)
+    stop_deadline: Timestamp | None = column("When to pull the plug.", default=None, private=True)
+    created: bool = column("Whether it has ever been whole.", default=False, private=True)
+    power: str = column("on, off or unseen, as last seen.", default="unseen", private=True, owner="observed")
+    seen_at: int = column("The host's clock of that sight, ns.", default=0, private=True, owner="observed")
+    console_protocol: str | None = column("vnc or spice, at last start.", default=None, private=True)
+
+
+class VmNic(Resource, java=JAVA):
+    """A NIC of a VM. `gateway` and `netmask` are of the range its address is from."""
+
+    uuid: str = column("Identity.")
+    vm_instance_uuid: str = column("The VM.", indexed=True)
+    l3_network_uuid: str = column("The network.", indexed=True)
+    ip: str | None = column("Its address.", default=None, indexed=True)
+    mac: str = column("Its hardware address.", unique=True)
+    netmask: str | None = column("Netmask.", default=None)
+    gateway: str | None = column("Router.", default=None)
+    meta_data: str | None = column("Free for use.", default=None)
+    device_id: int = column("Its place in the VM.", default=0)
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    used_ip_uuid: str | None = column("The taken address.", default=None, private=True)
+
+
+class CreateVmInstance(CreateMessage, java=JAVA, returns=VmInstance, role="operator",
+                       raises=(CreateVmFailed, NoHostAvailable, NoAddressLeft)):  # fmt: skip
+    """Create a VM from an image and start it. If that fails, nothing of it is kept."""
+
+    name: str = arg("Display name.", max_length=255)
+    instance_offering_uuid: str = arg("Its size.", ref=InstanceOffering)
+    image_uuid: str = arg("What its root volume is made from.", ref=Image)
+    l3_network_uuids: list[str] = arg("It gets one NIC on each.", ref=L3Network)
+    type: str = arg("Kind of VM.", default="UserVm", choices=("UserVm", "ApplianceVm"))
+    root_disk_offering_uuid: str | None = arg("Size of the root volume, for ISO images.", default=None)
+    data_disk_offering_uuids: list[str] = arg("It gets one data volume of each.", default=[])
+    zone_uuid: str | None = arg("Only in this zone.", default=None, ref=Zone)
+    cluster_uuid: str | None = arg("Only in this cluster.", default=None, ref=Cluster)
+    host_uuid: str | None = arg("Only on this host.", default=None, ref=Host)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    default_l3_network_uuid: str | None = arg("Where its router and names come from.", default=None)
+
+
+class StartVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
+                      raises=(StartVmFailed, WrongVmState, NoHostAvailable)):  # fmt: skip
+    """Power a VM on."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class StopVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
+                     raises=(StopVmFailed, WrongVmState)):  # fmt: skip
+    """Ask a guest to power off, and pull the plug when it has not after a minute."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class RebootVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
+                       raises=(RebootVmFailed, WrongVmState)):  # fmt: skip
+    """Ask a guest to restart, and reset it when it has not after a minute."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class DestroyVmInstance(DeleteMessage, java=JAVA, role="operator", raises=(DestroyVmFailed,)):
+    """Destroy a VM. The deletion policy of VMs decides whether it can still be recovered."""
+
+    uuid: str = arg("The VM.")
+
+
+class RecoverVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", raises=(WrongVmState,)):
+    """Take a destroyed VM back, stopped. Either parameter names it."""
+
+    uuid: str | None = arg("The VM.", default=None)
+    vm_instance_uuid: str | None = arg("The VM.", default=None)
+
+
+class ExpungeVmInstance(Message, java=JAVA, role="operator", raises=(WrongVmState,)):
+    """Remove a destroyed VM and its root volume for good, now."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", raises=(OperationFailed,)):
+    """Change name, description or platform of a VM."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    default_l3_network_uuid: str | None = arg("Where its router and names come from.", default=None)
+    platform: str | None = arg("Decides the virtual devices at the next start.", default=None)
+
+
+class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):
+    """Say where a running VM's graphical console listens: hostIp, port, protocol."""
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class QueryVmInstance(QueryMessage, java=JAVA, resource=VmInstance):
+    """Find VMs."""
+
+
+class QueryVmNic(QueryMessage, java=JAVA, resource=VmNic):
+    """Find NICs."""
