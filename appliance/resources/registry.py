@@ -1,0 +1,107 @@
+"""Which function answers which message: the table that every face's one path ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appliance.api.job import LongJob
+from appliance.api.message import MESSAGES, Message, QueryMessage, Role
+from appliance.api.resource import Resource
+
+if TYPE_CHECKING:
+    from appliance.hosts.fleet import Fleet
+    from appliance.store.database import Database, Snapshot, Transaction
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the account and its role, the session if there is one, and where from."""
+
+    account_uuid: str
+    role: Role
+    session_digest: str | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A handler's word that a job, inserted in its transaction, will end."""
+
+    job: LongJob
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a message that must ask a host gets to work with."""
+
+    database: Database
+    fleet: Fleet
+
+
+M = TypeVar("M", bound=Message)
+Outcome = Resource | dict[str, Any] | Promise | None
+Handler = Callable[["Transaction", Any, Caller], Outcome]
+Reader = Callable[["Snapshot", Any, Caller], dict[str, Any]]
+LiveHandler = Callable[[Live, Any, Caller], Awaitable[dict[str, Any]]]
+
+HANDLERS: dict[type[Message], Handler] = {}
+"""Messages that change something; the function runs inside one transaction."""
+
+READERS: dict[type[Message], Reader] = {}
+"""Messages answered from a snapshot of the store."""
+
+LIVE_HANDLERS: dict[type[Message], LiveHandler] = {}
+"""Messages whose answer only a host knows."""
+
+
+def handles(message: type[M]) -> Callable[[Callable[[Transaction, M, Caller], Outcome]], Handler]:
+    """Register the function that carries out a message inside one transaction."""
+
+    def register(function: Callable[[Transaction, M, Caller], Outcome]) -> Handler:
+        HANDLERS[_once(message)] = function
+        return function
+
+    return register
+
+
+def reads(message: type[M]) -> Callable[[Callable[[Snapshot, M, Caller], dict[str, Any]]], Reader]:
+    """Register the function that answers a message from a snapshot."""
+
+    def register(function: Callable[[Snapshot, M, Caller], dict[str, Any]]) -> Reader:
+        READERS[_once(message)] = function
+        return function
+
+    return register
+
+
+def asks_host(
+    message: type[M],
+) -> Callable[[Callable[[Live, M, Caller], Awaitable[dict[str, Any]]]], LiveHandler]:
+    """Register the function that answers a message by asking a host."""
+
+    def register(function: Callable[[Live, M, Caller], Awaitable[dict[str, Any]]]) -> LiveHandler:
+        LIVE_HANDLERS[_once(message)] = function
+        return function
+
+    return register
+
+
+def unanswered(elsewhere: frozenset[type[Message]]) -> list[str]:
+    """Messages that nothing answers; `elsewhere` are those that the faces answer themselves."""
+    return sorted(
+        name
+        for name, message in MESSAGES.items()
+        if not issubclass(message, QueryMessage)
+        and message not in elsewhere
+        and message not in HANDLERS
+        and message not in READERS
+        and message not in LIVE_HANDLERS
+    )
+
+
+def _once(message: type[Message]) -> type[Message]:
+    if message in HANDLERS or message in READERS or message in LIVE_HANDLERS:
+        raise TypeError(f"{message.__name__} is answered twice")
+    return message
