@@ -1,0 +1,411 @@
+"""The way in for every face: one session with an appliance, over its socket or over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import ssl
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import aiohttp
+
+from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
+from appliance.api.parse import message_named, wire_fields
+from appliance.api.resource import camel
+
+CALL_SECONDS = 1800.0
+"""How long a call may take unless told otherwise; ZStack's clients wait as long."""
+
+LOST_SECONDS = 60.0
+"""How long a wait for a job bears an appliance that does not answer: it may be restarting."""
+
+POLL_SECONDS = (0.02, 0.5)
+"""First and longest pause between two looks at a job while no event stream is open."""
+
+STREAM_POLL_SECONDS = 2.0
+"""The pause while a stream is open, which says when to look."""
+
+QUIET_SECONDS = 45.0
+"""An event stream without even a heartbeat for so long is dead."""
+
+RECONNECT_SECONDS = (0.2, 5.0)
+UPLOAD_CHUNK = 1 << 20
+EVERYTHING = 1_000_000
+SUN_PATH_LIMIT = 107
+
+
+class Unreachable(NotReady):
+    """Nothing answers where the appliance should be."""
+
+    description = "The appliance does not answer"
+
+
+@dataclass(frozen=True)
+class Push:
+    """One thing that the event stream says.
+
+    `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes were
+    left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands again,
+    read again.
+    """
+
+    kind: Literal["ready", "change", "overflow", "lost", "reconnected"]
+    resource: str = ""
+    uuid: str = ""
+    op: Literal["", "upsert", "delete"] = ""
+    inventory: dict[str, Any] = field(default_factory=dict)
+
+
+def hash_password(password: str) -> str:
+    """What ZStack's clients send instead of a password: its SHA-512 in lower-case hexadecimal."""
+    return hashlib.sha512(password.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def short_socket_path(path: Path, folder_fd: int) -> str:
+    """A path to a socket that fits into a socket address, however deep its folder, which is open as an fd."""
+    return str(path) if len(os.fsencode(path)) <= SUN_PATH_LIMIT else f"/proc/self/fd/{folder_fd}/{path.name}"
+
+
+class Session:
+    """A connection to an appliance. Make one with `await Session.connect(target)`; close it when done.
+
+    Methods raise ApiError: the appliance's own, or Unreachable when it does not answer.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, target: Path | str) -> None:
+        self.target = target
+        self.session_uuid: str | None = None
+        self._http = http
+        self._base = base
+        self._folder_fd: int | None = None
+        self._streams = 0
+        self._watched: dict[str, asyncio.Event] = {}
+
+    @classmethod
+    async def connect(
+        cls, target: Path | str, *, session_uuid: str | None = None, tls: ssl.SSLContext | None = None
+    ) -> Self:
+        """Connect to a socket (a Path) or to `http(s)://host:port`; see that an appliance answers there."""
+        folder_fd = None
+        connector: aiohttp.BaseConnector
+        if isinstance(target, Path):
+            base = "http://localhost"
+            try:
+                folder_fd = os.open(target.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as error:
+                raise Unreachable(f"no appliance runs on {target}: {error.strerror}; start one") from error
+            connector = aiohttp.UnixConnector(path=short_socket_path(target, folder_fd))
+        else:
+            base = str(target).rstrip("/")
+            if not base.startswith(("http://", "https://")):
+                raise InvalidArgument(f"{base!r} is no address; write http://HOST:PORT")
+            connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+        session = cls(aiohttp.ClientSession(connector=connector, timeout=timeout), base, target)
+        session._folder_fd = folder_fd
+        session.session_uuid = session_uuid
+        try:
+            await session._exchange("GET", "/healthz")
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; jobs go on. Streams of `events` end."""
+        await self._http.close()
+        if self._folder_fd is not None:
+            os.close(self._folder_fd)
+            self._folder_fd = None
+
+    async def log_in(self, name: str, password: str) -> dict[str, Any]:
+        """Log in with a plain password; later calls are made in that session. Returns its inventory."""
+        reply = await self.call("LogInByAccount", account_name=name, password=hash_password(password))
+        inventory: dict[str, Any] = reply["inventory"]
+        self.session_uuid = str(inventory["uuid"])
+        return inventory
+
+    async def log_out(self) -> None:
+        """End the session at the appliance."""
+        if self.session_uuid is not None:
+            await self.call("LogOut", session_uuid=self.session_uuid)
+            self.session_uuid = None
+
+    async def call(
+        self, message: str, /, *, timeout_seconds: float = CALL_SECONDS, **parameters: Any
+    ) -> dict[str, Any]:
+        """Carry out a message, named short or by Java class, and wait for it. Returns its reply's fields.
+
+        Parameters are named in snake_case or camelCase. Raises TimedOut when a job takes longer than given;
+        the job goes on.
+        """
+        java, kind = message_named(message)
+        envelope = await self._send(java, wire_fields(kind, parameters))
+        if envelope.get("state") == "Done":
+            return _body(envelope)
+        return await self.wait(str(envelope["uuid"]), timeout_seconds)
+
+    async def call_job(self, message: str, /, **parameters: Any) -> str:
+        """Start a message that is a job and return the job's uuid at once. A refused call raises."""
+        java, kind = message_named(message)
+        envelope = await self._send(java, wire_fields(kind, parameters))
+        if envelope.get("state") == "Done":
+            _body(envelope)
+        if "uuid" not in envelope:
+            raise InvalidArgument(f"{message} is answered at once; it is no job")
+        return str(envelope["uuid"])
+
+    async def wait(self, job_uuid: str, timeout_seconds: float = CALL_SECONDS) -> dict[str, Any]:
+        """Wait for a job to end and return its reply's fields, or raise its error."""
+        changed = self._watched.setdefault(job_uuid, asyncio.Event())
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._watch(job_uuid, changed)
+        except TimeoutError as error:
+            raise TimedOut(f"job[uuid:{job_uuid}] still runs after {timeout_seconds:g} s") from error
+        finally:
+            self._watched.pop(job_uuid, None)
+
+    async def _watch(self, job_uuid: str, changed: asyncio.Event) -> dict[str, Any]:
+        now = asyncio.get_running_loop().time
+        answered = now()
+        pause = POLL_SECONDS[0]
+        while True:
+            changed.clear()
+            try:
+                envelope = await self._exchange("GET", f"/zstack/api/result/{job_uuid}")
+                answered = now()
+                if envelope.get("state") == "Done":
+                    return _body(envelope)
+            except Unreachable:
+                if now() - answered > LOST_SECONDS:
+                    raise
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), STREAM_POLL_SECONDS if self._streams else pause)
+            pause = min(pause * 1.5, POLL_SECONDS[1])
+
+    async def query(
+        self,
+        resource: str,
+        /,
+        *conditions: tuple[str, str, Any],
+        limit: int = EVERYTHING,
+        start: int | None = None,
+        sort_by: str | None = None,
+        sort_direction: str | None = None,
+        fields: list[str] | None = None,
+        **equal: Any,
+    ) -> list[dict[str, Any]]:
+        """The inventories of a resource that meet all conditions.
+
+        Keywords are equalities (a list: any of these; None: is null); others are `(name, op, value)`.
+        """
+        wanted = [{"name": name, "op": op, "value": _text(value)} for name, op, value in conditions]
+        wanted += [_equality(name, value) for name, value in equal.items()]
+        reply = await self.call(
+            f"Query{resource}",
+            conditions=wanted,
+            limit=limit,
+            start=start,
+            sort_by=camel(sort_by) if sort_by else None,
+            sort_direction=sort_direction,
+            fields=[camel(each) for each in fields] if fields else None,
+        )
+        inventories: list[dict[str, Any]] = reply.get("inventories", [])
+        return inventories
+
+    async def upload(
+        self, image_uuid: str, path: Path, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Send a local file as the content of an image added with `upload://`; progress: sent, total."""
+        size = (await asyncio.to_thread(path.stat)).st_size
+        headers = {"Content-Length": str(size), **self._headers()}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
+        with _connection_errors(self.target):
+            async with self._http.put(
+                f"{self._base}/zstack/upload/{image_uuid}",
+                data=_chunks(path, size, progress),
+                headers=headers,
+                timeout=timeout,
+            ) as response:
+                _checked(response.status, await response.read())
+
+    async def events(self) -> AsyncIterator[Push]:
+        """What changes, from now on, for ever: `ready` first, then changes; reconnects by itself.
+
+        Ends when the session is closed; raises when the appliance refuses the session.
+        """
+        first, standing, pause = True, False, RECONNECT_SECONDS[0]
+        while not self._http.closed:
+            try:
+                async with aclosing(self._stream()) as stream:
+                    async for push in stream:
+                        again = push.kind == "ready" and not first
+                        first, standing, pause = False, True, RECONNECT_SECONDS[0]
+                        yield Push("reconnected") if again else push
+            except Unreachable:
+                if first and not self._http.closed:
+                    raise
+            if self._http.closed:
+                return
+            if standing:
+                yield Push("lost")
+            standing = False
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RECONNECT_SECONDS[1])
+
+    async def _stream(self) -> AsyncGenerator[Push, None]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=QUIET_SECONDS)
+        with _connection_errors(self.target):
+            url = f"{self._base}/events"
+            async with self._http.get(url, headers=self._headers(), timeout=timeout) as got:
+                if got.status != 200:
+                    _checked(got.status, await got.read())
+                self._streams += 1
+                try:
+                    async for block in _blocks(got.content):
+                        push = _push(block)
+                        if push is not None:
+                            self._wake(push)
+                            yield push
+                finally:
+                    self._streams -= 1
+                    for each in self._watched.values():
+                        each.set()
+
+    def _wake(self, push: Push) -> None:
+        if push.resource == "LongJob" and push.uuid in self._watched:
+            self._watched[push.uuid].set()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"OAuth {self.session_uuid}"} if self.session_uuid else {}
+
+    async def _send(self, java: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Post a call. It carries an id of its own, so that asking again cannot do it twice."""
+        session = {"uuid": self.session_uuid} if self.session_uuid else {}
+        call = {java: {**fields, "id": uuid.uuid4().hex, "session": session}}
+        try:
+            return await self._exchange("POST", "/zstack/api/", call)
+        except Unreachable as error:
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+                raise
+        return await self._exchange("POST", "/zstack/api/", call)
+
+    async def _exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if data is not None else {}
+        with _connection_errors(self.target):
+            async with self._http.request(
+                method, f"{self._base}{path}", data=data, headers=headers
+            ) as response:
+                return _checked(response.status, await response.read())
+
+
+class _connection_errors:  # noqa: N801 - a context, read as a word
+    """Turns what goes wrong with a connection into Unreachable."""
+
+    def __init__(self, target: Path | str) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, (aiohttp.ClientError, TimeoutError)):
+            raise Unreachable(f"no appliance answers on {self._target}: {error}; see that it runs") from error
+
+
+def _checked(status: int, raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError as error:
+        raise BadRequest(f"the answer (HTTP {status}) is no JSON: {raw[:200]!r}") from error
+    if not isinstance(body, dict):
+        raise BadRequest(f"the answer (HTTP {status}) is no object: {raw[:200]!r}")
+    if status != 200:
+        if not isinstance(body.get("error"), dict):
+            raise BadRequest(f"the answer is HTTP {status}: {raw[:200]!r}")
+        raise ApiError.from_wire(body["error"])
+    return body
+
+
+def _body(envelope: dict[str, Any]) -> dict[str, Any]:
+    result = json.loads(envelope.get("result", "{}"))
+    body: dict[str, Any] = next(iter(result.values()), {})
+    if body.get("success") is True:
+        return {name: value for name, value in body.items() if name != "success"}
+    raise ApiError.from_wire(body.get("error") or {})
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(_text(each) for each in value)
+    return "" if value is None else str(value)
+
+
+def _equality(name: str, value: Any) -> dict[str, str]:
+    wire = name if name.startswith("__") else camel(name)
+    if value is None:
+        return {"name": wire, "op": "is null", "value": ""}
+    several = isinstance(value, (list, tuple, set, frozenset))
+    return {"name": wire, "op": "in" if several else "=", "value": _text(value)}
+
+
+async def _chunks(path: Path, size: int, progress: Callable[[int, int], None] | None) -> AsyncIterator[bytes]:
+    sent = 0
+    async with _opened(path) as source:
+        while chunk := await asyncio.to_thread(source.read, UPLOAD_CHUNK):
+            yield chunk
+            sent += len(chunk)
+            if progress is not None:
+                progress(sent, size)
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[Any]:
+    source = await asyncio.to_thread(path.open, "rb")
+    try:
+        yield source
+    finally:
+        await asyncio.to_thread(source.close)
+
+
+async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    buffer = b""
+    async for chunk in content.iter_any():
+        *whole, buffer = (buffer + chunk).split(b"\n\n")
+        for block in whole:
+            yield block
+
+
+def _push(block: bytes) -> Push | None:
+    kind, data = "", ""
+    for line in block.decode("utf-8").split("\n"):
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            data += value
+    if kind == "ready":
+        return Push("ready")
+    if kind == "overflow":
+        return Push("overflow")
+    if kind != "change":
+        return None
+    change = json.loads(data)
+    return Push("change", change["resource"], change["uuid"], change["op"], change.get("inventory", {}))
