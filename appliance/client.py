@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 import aiohttp
 
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
-from appliance.api.parse import message_named, wire_fields
+from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
 
 CALL_SECONDS = 1800.0
@@ -51,9 +51,9 @@ class Unreachable(NotReady):
 class Push:
     """One thing that the event stream says.
 
-    `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes were
-    left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands again,
-    read again.
+    `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes
+    were left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands
+    again, read again.
     """
 
     kind: Literal["ready", "change", "overflow", "lost", "reconnected"]
@@ -213,8 +213,8 @@ class Session:
 
         Keywords are equalities (a list: any of these; None: is null); others are `(name, op, value)`.
         """
-        wanted = [{"name": name, "op": op, "value": _text(value)} for name, op, value in conditions]
-        wanted += [_equality(name, value) for name, value in equal.items()]
+        wanted = [{"name": name, "op": op, "value": condition_text(value)} for name, op, value in conditions]
+        wanted += [equality(name, value) for name, value in equal.items()]
         reply = await self.call(
             f"Query{resource}",
             conditions=wanted,
@@ -348,22 +348,6 @@ def _body(envelope: dict[str, Any]) -> dict[str, Any]:
     if body.get("success") is True:
         return {name: value for name, value in body.items() if name != "success"}
     raise ApiError.from_wire(body.get("error") or {})
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return ",".join(_text(each) for each in value)
-    return "" if value is None else str(value)
-
-
-def _equality(name: str, value: Any) -> dict[str, str]:
-    wire = name if name.startswith("__") else camel(name)
-    if value is None:
-        return {"name": wire, "op": "is null", "value": ""}
-    several = isinstance(value, (list, tuple, set, frozenset))
-    return {"name": wire, "op": "in" if several else "=", "value": _text(value)}
 
 
 async def _chunks(path: Path, size: int, progress: Callable[[int, int], None] | None) -> AsyncIterator[bytes]:

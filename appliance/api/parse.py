@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import math
+import re
+import shlex
+import typing
+import unicodedata
+from typing import Any, TypeVar
 
-from appliance.api.errors import InvalidArgument, UnknownMessage
-from appliance.api.message import BY_JAVA, MESSAGES, Message
+from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
+from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.resource import camel, snake
+from appliance.api.tag import PATTERNS, pattern_of
+
+DEPTH_LIMIT = 32
+LONG = (-(1 << 63), (1 << 63) - 1)
+STARS = "******"
+UUID = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
+BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+TAGS = frozenset({"user_tags", "system_tags"})
+SHOWN = 200
+
+M = TypeVar("M", bound=Message)
 
 
 def message_named(name: str) -> tuple[str, type[Message] | None]:
@@ -36,3 +53,290 @@ def wire_fields(kind: type[Message] | None, parameters: dict[str, Any]) -> dict[
         if value is not None:
             fields[wire] = value
     return fields
+
+
+def equality(name: str, value: Any) -> dict[str, str]:
+    """The query condition that a field has a value, or with a list one of these, or with None no value."""
+    wire = name if name.startswith("__") else camel(name)
+    if value is None:
+        return {"name": wire, "op": "is null", "value": ""}
+    several = isinstance(value, (list, tuple, set, frozenset))
+    return {"name": wire, "op": "in" if several else "=", "value": condition_text(value)}
+
+
+def condition_text(value: Any) -> str:
+    """A condition's value as the wire wants it: text, with commas between the items of a list."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(condition_text(each) for each in value)
+    return "" if value is None else _scalar_text(value)
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """The JSON object in a body.
+
+    Raises BadRequest when it is none, InvalidArgument when it is one that no call can need.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise InvalidArgument(f"the body is nested deeper than {DEPTH_LIMIT} levels") from None
+    except ValueError as error:
+        raise BadRequest(f"the body is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadRequest('the body is no JSON object; send {"<message class>": {…}}')
+    check_sound(value)
+    return value
+
+
+def check_sound(value: Any) -> None:
+    """Refuse what no call needs and later layers would trip over: depth, infinity, NUL, half surrogates.
+
+    Raises InvalidArgument.
+    """
+    level = [value]
+    for _ in range(DEPTH_LIMIT):
+        below: list[Any] = []
+        for each in level:
+            _check_leaf(each)
+            if isinstance(each, dict):
+                below += [*each.keys(), *each.values()]
+            elif isinstance(each, list):
+                below += each
+        if not below:
+            return
+        level = below
+    raise InvalidArgument(f"the call is nested deeper than {DEPTH_LIMIT} levels")
+
+
+def parse(kind: type[M], fields: dict[str, Any]) -> M:
+    """The message that wire fields make; unknown fields are ignored, null is absent.
+
+    Raises InvalidArgument with ZStack's texts, for the first parameter that is wrong. Whether referenced
+    resources exist is not looked at.
+    """
+    check_sound(fields)
+    values: dict[str, Any] = {}
+    for parameter in kind.parameters.values():
+        given = fields.get(parameter.wire)
+        value = None if given is None else _coerce(parameter.kind, given, parameter, kind)
+        _check(value, parameter, kind)
+        if value is not None:
+            values[parameter.name] = value
+    if issubclass(kind, CreateMessage):
+        _check_create(kind, values)
+    return kind(**values)
+
+
+def rejoin_tags(vo: str, tags: list[str]) -> list[str]:
+    """System tags that a client has cut at commas, whole again.
+
+    A piece that is no tag belongs to the piece before it, if the two together are one.
+    """
+    whole: list[str] = []
+    for piece in tags:
+        together = f"{whole[-1]},{piece}" if whole else piece
+        if whole and pattern_of(vo, piece) is None and pattern_of(vo, together) is not None:
+            whole[-1] = together
+        else:
+            whole.append(piece)
+    return whole
+
+
+def split_list(text: str) -> list[str]:
+    r"""The items of a list written as one string: commas part them, `\,` is a comma."""
+    items = (item.strip().replace("\\,", ",") for item in re.split(r"(?<!\\),", text))
+    return [item for item in items if item]
+
+
+def unparse(message: Message) -> dict[str, Any]:
+    """The wire fields that `parse` makes the message from; what is as by default is left out."""
+    fields = {}
+    for parameter in message.parameters.values():
+        value = getattr(message, parameter.name)
+        if value is not None and (parameter.required or value != _default(parameter)):
+            fields[parameter.wire] = value
+    return fields
+
+
+def unparse_hidden(message: Message) -> dict[str, Any]:
+    """The wire fields of a message with every secret starred: fit for logs and for the job's row."""
+    hidden = {each.wire for each in message.parameters.values() if each.secret}
+    return {name: STARS if name in hidden else _hide(value) for name, value in unparse(message).items()}
+
+
+def command_line(message: Message) -> str:
+    """A message as it could have been typed, secrets starred, long values cut: one line for logs."""
+    words = [type(message).__name__]
+    for name, value in unparse_hidden(message).items():
+        if name == "conditions":
+            words += [_word(f"{each.get('name')}{each.get('op')}", each.get("value", "")) for each in value]
+        else:
+            words.append(_word(f"{name}=", value))
+    return " ".join(words)
+
+
+def _no_constant(name: str) -> None:
+    raise InvalidArgument(f"{name} is no number that a call can hold")
+
+
+def _check_leaf(value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidArgument(f"{value} is no number that a call can hold")
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        raise InvalidArgument("a text holds half a surrogate pair, which is no character")
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidArgument("a text holds a NUL character, which nothing here can keep")
+
+
+def _coerce(kind: Any, value: Any, parameter: Parameter, message: type[Message]) -> Any:
+    origin = typing.get_origin(kind)
+    if kind is Any:
+        return value
+    if origin is list:
+        (inner,) = typing.get_args(kind)
+        return [_coerce(inner, each, parameter, message) for each in _list(value, parameter, message)]
+    if origin is dict:
+        _, inner = typing.get_args(kind)
+        found = _unjson(value) if isinstance(value, str) else value
+        if not isinstance(found, dict):
+            raise _wrong("an object", value, parameter, message)
+        return {key: _coerce(inner, each, parameter, message) for key, each in found.items()}
+    if isinstance(value, (list, dict)) or value is None:
+        raise _wrong("a single value", value, parameter, message)
+    if kind is bool:
+        return _bool(value, parameter, message)
+    return _int(value, parameter, message) if kind is int else _scalar_text(value)
+
+
+def _list(value: Any, parameter: Parameter, message: type[Message]) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        raise _wrong("a list", value, parameter, message)
+    if value.lstrip().startswith("["):
+        found = _unjson(value)
+        if isinstance(found, list):
+            return found
+    if parameter.kind != list[str]:
+        raise _wrong("a list", value, parameter, message)
+    return [value] if parameter.name in TAGS else split_list(value)
+
+
+def _unjson(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        check_sound(value)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _bool(value: Any, parameter: Parameter, message: type[Message]) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _wrong("true or false", value, parameter, message)
+
+
+def _int(value: Any, parameter: Parameter, message: type[Message]) -> int:
+    digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip())
+    if digits or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not LONG[0] <= value <= LONG[1]:
+        raise _wrong("a whole number", value, parameter, message)
+    return value
+
+
+def _scalar_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _wrong(wanted: str, value: Any, parameter: Parameter, message: type[Message]) -> InvalidArgument:
+    shown = STARS if parameter.secret else str(value)[:SHOWN]
+    return InvalidArgument(
+        f"field[{parameter.wire}] of message[{message.java}] must be {wanted}, but actual is {shown}"
+    )
+
+
+def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
+    """One parameter's checks, in ZStack's order."""
+    if value is None:
+        if parameter.required:
+            raise InvalidArgument(
+                f"field[{parameter.wire}] of message[{message.java}] is mandatory, can not be null"
+            )
+        return
+    if parameter.choices and value not in parameter.choices:
+        raise InvalidArgument(
+            f"valid value for field[{parameter.wire}] of message[{message.java}] are "
+            f"[{', '.join(parameter.choices)}], but actual is {str(value)[:SHOWN]}"
+        )
+    if isinstance(value, str):
+        _check_text(value, parameter, message)
+    elif isinstance(value, (list, dict)) and parameter.required and not value:
+        raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        low = LONG[0] if parameter.minimum is None else parameter.minimum
+        high = LONG[1] if parameter.maximum is None else parameter.maximum
+        if not low <= value <= high:
+            raise InvalidArgument(f"field[{parameter.wire}] must be in range of [{low}, {high}]")
+
+
+def _check_text(value: str, parameter: Parameter, message: type[Message]) -> None:
+    if parameter.max_length is not None and len(value) > parameter.max_length:
+        raise InvalidArgument(
+            f"field[{parameter.wire}] of message[{message.java}] exceeds max length of string. "
+            f"expected was <= {parameter.max_length}, actual was {len(value)}"
+        )
+    if not value and not parameter.empty_allowed:
+        raise InvalidArgument(f"field[{parameter.wire}] cannot be an empty string")
+    if parameter.name == "name" or parameter.name.endswith("_name"):
+        for each in value:
+            if unicodedata.category(each) in ("Cc", "Zl", "Zp") or each in BIDI:
+                raise InvalidArgument(
+                    f"field[{parameter.wire}] holds the control character U+{ord(each):04X}; leave it out"
+                )
+
+
+def _check_create(kind: type[CreateMessage], values: dict[str, Any]) -> None:
+    given = values.get("resource_uuid")
+    if given is not None and not UUID.fullmatch(given):
+        raise InvalidArgument(
+            f"field[resourceUuid] of message[{kind.java}] is {given[:SHOWN]}, which is no uuid: it must be "
+            f"a version 1 to 5 uuid in lower case without dashes"
+        )
+    if kind.returns is not None and values.get("system_tags"):
+        values["system_tags"] = rejoin_tags(kind.returns.vo, values["system_tags"])
+
+
+def _default(parameter: Parameter) -> Any:
+    if parameter.default is None and typing.get_origin(parameter.kind) in (list, dict):
+        return typing.get_origin(parameter.kind)()
+    return parameter.default
+
+
+def _hide(value: Any) -> Any:
+    """A value with the secret part of tags such as a root password's starred."""
+    if isinstance(value, list):
+        return [_hide(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _hide(each) for name, each in value.items()}
+    if isinstance(value, str):
+        for pattern in PATTERNS:
+            before, _, hole = pattern.pattern.partition("{")
+            if "password" in hole.lower() and value.startswith(before):
+                return before + STARS
+    return value
+
+
+def _word(before: str, value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = ",".join(each.replace(",", "\\,") for each in value)
+    elif isinstance(value, (list, dict)):
+        value = json.dumps(value, ensure_ascii=False)
+    text = _scalar_text(value)
+    quoted = shlex.quote(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in before + quoted
+    )
