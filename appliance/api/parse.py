@@ -148,26 +148,26 @@ def split_list(text: str) -> list[str]:
     return [item for item in items if item]
 
 
-def unparse(message: Message) -> dict[str, Any]:
-    """The wire fields that `parse` makes the message from; what is as by default is left out."""
+def unparse(message: Message, *, secrets: bool = True) -> dict[str, Any]:
+    """The wire fields that `parse` makes the message from; what is as by default is left out.
+
+    Without `secrets`, each is starred: fit for logs and for the job's row.
+    """
     fields = {}
     for parameter in message.parameters.values():
         value = getattr(message, parameter.name)
-        if value is not None and (parameter.required or value != _default(parameter)):
-            fields[parameter.wire] = value
+        if value is None or (not parameter.required and value == _default(parameter)):
+            continue
+        if not secrets:
+            value = STARS if parameter.secret else _hide(value)
+        fields[parameter.wire] = value
     return fields
-
-
-def unparse_hidden(message: Message) -> dict[str, Any]:
-    """The wire fields of a message with every secret starred: fit for logs and for the job's row."""
-    hidden = {each.wire for each in message.parameters.values() if each.secret}
-    return {name: STARS if name in hidden else _hide(value) for name, value in unparse(message).items()}
 
 
 def command_line(message: Message) -> str:
     """A message as it could have been typed, secrets starred, long values cut: one line for logs."""
     words = [type(message).__name__]
-    for name, value in unparse_hidden(message).items():
+    for name, value in unparse(message, secrets=False).items():
         if name == "conditions":
             words += [_word(f"{each.get('name')}{each.get('op')}", each.get("value", "")) for each in value]
         else:

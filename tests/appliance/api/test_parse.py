@@ -24,7 +24,6 @@ from appliance.api.parse import (
     rejoin_tags,
     split_list,
     unparse,
-    unparse_hidden,
     wire_fields,
 )
 from appliance.api.service import AttachNetworkServiceToL3Network
@@ -156,7 +155,7 @@ def test_unparse_and_parse_are_inverse() -> None:
 
 def test_secrets_never_show() -> None:
     host = AddKVMHost(name="h", management_ip="h", cluster_uuid=UUID, username="root", password="hush")
-    assert unparse_hidden(host)["password"] == STARS
+    assert unparse(host, secrets=False)["password"] == STARS
     assert "hush" not in command_line(host)
     tag = CreateSystemTag(resource_type="VmInstanceVO", resource_uuid=UUID, tag="rootPassword::hush")
     assert "hush" not in command_line(tag)

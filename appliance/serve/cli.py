@@ -1,0 +1,164 @@
+"""`zstui call`: one call from the command line, in ZStack's grammar and with its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import ssl
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, TextIO
+
+from appliance.api.errors import ApiError, NoSession
+from appliance.api.image import AddImage
+from appliance.client import Session, hash_password
+from appliance.serve.grammar import Command, UsageError, read_words
+
+DONE, USAGE, FAILED = 0, 1, 3
+UPLOAD = "upload://"
+
+
+def state_folder() -> Path:
+    """Where the command line keeps its sessions and history."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "zstui"
+
+
+class SavedSessions:
+    """The sessions of `--connect URL`, kept between commands in a file that only its owner can read."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or state_folder() / "sessions.json"
+
+    def get(self, target: Path | str) -> str | None:
+        """The session at a URL. A socket needs none."""
+        return None if isinstance(target, Path) else self._read().get(target)
+
+    def put(self, target: Path | str, session_uuid: str | None) -> None:
+        """Remember a session, or with None forget it."""
+        if isinstance(target, Path):
+            return
+        saved = {name: each for name, each in self._read().items() if name != target}
+        if session_uuid is not None:
+            saved[target] = session_uuid
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = self._path.with_suffix(f".{os.getpid()}")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - a mode from its first moment
+            json.dump(saved, file)
+        new.replace(self._path)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def call_command(
+    target: Path | str,
+    words: list[str],
+    *,
+    out: TextIO = sys.stdout,
+    err: TextIO = sys.stderr,
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """`zstui call NAME key=value …`: carry out one call, print its reply. Returns the exit code."""
+    return asyncio.run(call_once(target, words, out=out, err=err, tls=tls))
+
+
+async def call_once(
+    target: Path | str,
+    words: list[str],
+    *,
+    out: TextIO,
+    err: TextIO,
+    tls: ssl.SSLContext | None = None,
+    saved: SavedSessions | None = None,
+) -> int:
+    """As `call_command`, inside a running loop."""
+    saved = saved or SavedSessions()
+    try:
+        command = read_words(words)
+        ask_password(command)
+    except UsageError as error:
+        err.write(f"{error}\n")
+        return USAGE
+    try:
+        async with await Session.connect(target, session_uuid=saved.get(target), tls=tls) as session:
+            return await run(session, command, saved, out=out, err=err)
+    except ApiError as error:
+        print_error(error, err)
+        return FAILED
+
+
+async def run(session: Session, command: Command, saved: SavedSessions, *, out: TextIO, err: TextIO) -> int:
+    """Carry out a command, keep the session it opens, print what comes. Returns the exit code."""
+    name = command.kind.__name__
+    try:
+        reply = await carry_out(session, command)
+    except NoSession as error:
+        session.session_uuid = None
+        saved.put(session.target, None)
+        print_error(error, err)
+        err.write("log in first: LogInByAccount accountName=admin password=…\n")
+        return FAILED
+    except UsageError as error:
+        err.write(f"{error}\n")
+        return USAGE
+    except ApiError as error:
+        print_error(error, err)
+        return FAILED
+    if name == "LogInByAccount":
+        session.session_uuid = str(reply["inventory"]["uuid"])
+        saved.put(session.target, session.session_uuid)
+    elif name == "LogOut":
+        session.session_uuid = None
+        saved.put(session.target, None)
+    out.write(pretty({**reply, "success": True}) + "\n")
+    return DONE
+
+
+async def carry_out(session: Session, command: Command) -> dict[str, Any]:
+    """Carry out a command; a local file that an image is to be made of is sent along."""
+    fields = command.fields
+    if command.kind is AddImage and str(fields.get("url", "")).startswith(UPLOAD):
+        return await _add_local_image(session, fields)
+    if command.kind.__name__ == "LogOut":
+        fields = {"sessionUuid": session.session_uuid, **fields}
+    return await session.call(command.kind.__name__, **fields)
+
+
+def ask_password(command: Command) -> None:
+    """Ask for the password of a login that has none, when somebody is there to ask."""
+    if command.kind.__name__ == "LogInByAccount" and "password" not in command.fields and sys.stdin.isatty():
+        command.fields["password"] = hash_password(getpass.getpass())
+
+
+def pretty(reply: dict[str, Any]) -> str:
+    """A reply as ZStack's command line prints it: sorted keys, four spaces; nothing that moves a cursor."""
+    return printable(json.dumps(reply, indent=4, sort_keys=True, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """A text with every character that a terminal might obey written as an escape."""
+    return "".join(each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text)
+
+
+def print_error(error: ApiError, err: TextIO) -> None:
+    """Print an error's code, description and details."""
+    err.write(f"code: {error.code}\ndescription: {error.description}\ndetails: {printable(error.details)}\n")
+
+
+async def _add_local_image(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+    path = Path(fields["url"].removeprefix(UPLOAD))
+    if not await asyncio.to_thread(path.is_file):
+        raise UsageError(f"there is no file {path} to upload; write url=upload:///path/of/a/file")
+    image_uuid = fields.get("resourceUuid") or uuid.uuid4().hex
+    fields = {**fields, "url": f"{UPLOAD}{path.name}", "resourceUuid": image_uuid}
+    job_uuid = await session.call_job("AddImage", **fields)
+    await session.upload(image_uuid, path)
+    return await session.wait(job_uuid)

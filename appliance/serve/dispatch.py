@@ -1,0 +1,276 @@
+"""The one path of every call: parse, who, may, exists, handler, and the answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from appliance.api.account import GetVersion, IsReadyToGo, LogInByAccount, LogOut, ValidateSession
+from appliance.api.errors import (
+    ApiError,
+    InternalError,
+    InvalidArgument,
+    NoSession,
+    NotBuilt,
+    NotReady,
+    ResourceNotFound,
+)
+from appliance.api.job import LongJob
+from appliance.api.message import Message, QueryMessage
+from appliance.api.parse import command_line, parse, unparse
+from appliance.api.resource import Resource
+from appliance.resources.registry import (
+    HANDLERS,
+    LIVE_HANDLERS,
+    READERS,
+    Caller,
+    Live,
+    Outcome,
+    Promise,
+)
+from appliance.serve.auth import Auth, allow, trusted_caller
+from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
+from appliance.store.database import Database, Snapshot, Transaction
+
+log = logging.getLogger(__name__)
+
+ANSWERED_HERE: frozenset[type[Message]] = frozenset(
+    {LogInByAccount, LogOut, ValidateSession, GetVersion, IsReadyToGo}
+)
+"""Messages about the face itself, which need no handler."""
+
+WHILE_STARTING = frozenset({GetVersion})
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a call came in: over the appliance's own socket, which is trusted, or from an address."""
+
+    source: str
+    trusted: bool
+
+
+class Dispatch:
+    """Answers calls. It never raises: whatever goes wrong becomes an answer with an error."""
+
+    def __init__(
+        self,
+        database: Database,
+        auth: Auth,
+        *,
+        version: str,
+        node_uuid: str,
+        live: Live | None = None,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.database = database
+        self.auth = auth
+        self.ready = ready
+        self._version = version
+        self._node_uuid = node_uuid
+        self._live = live
+        self._own: dict[type[Message], Callable[[Any], Awaitable[dict[str, Any]]]] = {
+            LogInByAccount: auth.log_in,
+            ValidateSession: self._validate_session,
+            IsReadyToGo: self._is_ready,
+            GetVersion: self._get_version,
+        }
+
+    async def answer(self, call: Call, origin: Origin) -> Reply:
+        """Carry out a call and say how it went."""
+        began = time.monotonic()
+        said = call.java
+        try:
+            message, caller = await self._admit(call, origin)
+            said = command_line(message)
+        except ApiError as error:
+            reply = refused(call, error)
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("fault %s in admitting %s", reference, said)
+            reply = refused(call, _fault(reference))
+        else:
+            reply = await self._answer_admitted(message, caller, call)
+        _log(said, origin, reply, time.monotonic() - began)
+        return reply
+
+    async def job(self, job_uuid: str) -> Reply | None:
+        """How far a job is, or None when there is none of that uuid."""
+
+        def look(snapshot: Snapshot) -> Reply | None:
+            job = snapshot.find(LongJob, job_uuid)
+            return None if job is None else job_reply(snapshot, job)
+
+        return await self.database.read(look)
+
+    async def who(self, session_uuid: str | None, origin: Origin) -> Caller:
+        """Who calls: the session's account, or on the trusted socket the admin. Raises NoSession."""
+        if session_uuid is not None:
+            return await self.auth.caller(session_uuid, origin.source)
+        if origin.trusted:
+            return trusted_caller(origin.source)
+        raise NoSession("the call names no session; log in with LogInByAccount")
+
+    async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:
+        if call.kind is None:
+            raise NotBuilt(f"{call.java} is a message of ZStack 1.0 that is not built here yet")
+        if not self.ready() and call.kind not in WHILE_STARTING:
+            raise NotReady("the appliance is starting; try again in a moment")
+        message = parse(call.kind, call.fields)
+        if call.kind.role == "anyone":
+            return message, Caller("", "anyone", None, origin.source)
+        caller = await self.who(call.session_uuid, origin)
+        allow(call.kind, caller.role)
+        return message, replace(caller, call_id=call.id)
+
+    async def _answer_admitted(self, message: Message, caller: Caller, call: Call) -> Reply:
+        kind = type(message)
+        try:
+            if kind in HANDLERS:
+                return await self.database.write(lambda tx: _carry_out(tx, message, caller))
+            body = await self._read(message, caller, call)
+        except ApiError as error:
+            return failed(kind.result_class, error)
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("fault %s in %s", reference, command_line(message))
+            return failed(kind.result_class, _fault(reference))
+        return Reply(kind.result_class, {**without_nulls(body), "success": True})
+
+    async def _read(self, message: Message, caller: Caller, call: Call) -> dict[str, Any]:
+        kind = type(message)
+        if isinstance(message, QueryMessage):
+            return await self.database.read(lambda snapshot: _query(snapshot, message))
+        if isinstance(message, LogOut):
+            await self.auth.log_out(message.session_uuid or call.session_uuid)
+            return {}
+        if kind in self._own:
+            return await self._own[kind](message)
+        if kind in READERS:
+            return await self.database.read(lambda snapshot: _answer_read(snapshot, message, caller))
+        if kind in LIVE_HANDLERS and self._live is not None:
+            await self.database.read(lambda snapshot: check_references(snapshot, message))
+            return await LIVE_HANDLERS[kind](self._live, message, caller)
+        raise NotBuilt(f"{kind.__name__} is declared, but nothing carries it out yet")
+
+    async def _validate_session(self, message: ValidateSession) -> dict[str, Any]:
+        return {"validSession": await self.auth.holds(message.session_uuid)}
+
+    async def _is_ready(self, _: IsReadyToGo) -> dict[str, Any]:
+        return {"managementNodeId": self._node_uuid}
+
+    async def _get_version(self, _: GetVersion) -> dict[str, Any]:
+        return {"version": self._version}
+
+
+def check_references(snapshot: Snapshot, message: Message) -> None:
+    """Refuse a message that names a resource that is not there. Raises ResourceNotFound."""
+    for parameter in message.parameters.values():
+        value = getattr(message, parameter.name)
+        if parameter.ref is None or value is None:
+            continue
+        ref = parameter.ref
+        if isinstance(value, list):
+            lost = [each for each in value if snapshot.find(ref, each) is None]
+            if lost:
+                raise ResourceNotFound(
+                    f"invalid field[{parameter.wire}], resource[uuids:[{', '.join(lost)}], type:{ref.vo}] "
+                    f"not found"
+                )
+        elif snapshot.find(ref, value) is None:
+            raise ResourceNotFound(
+                f"invalid field[{parameter.wire}], resource[uuid:{value}, type:{ref.vo}] not found"
+            )
+
+
+def _carry_out(tx: Transaction, message: Message, caller: Caller) -> Reply:
+    """Run a handler inside its transaction and write down the job that the call is."""
+    call_id = None if message.sync else caller.call_id
+    first = tx.find(LongJob, call_id) if call_id is not None else None
+    if first is not None:
+        if first.name != type(message).__name__ or first.account_uuid != caller.account_uuid:
+            raise InvalidArgument(f"id[{call_id}] is the id of another call; give each call its own")
+        return job_reply(tx, first)
+    check_references(tx, message)
+    outcome = HANDLERS[type(message)](tx, message, caller)
+    if isinstance(outcome, Promise):
+        return job_reply(tx, outcome.job)
+    body = _body(tx, outcome)
+    if message.sync:
+        return Reply(type(message).result_class, {**body, "success": True})
+    job = _finished_job(tx, message, caller, outcome, body)
+    tx.insert(job)
+    return Reply(type(message).result_class, {**body, "success": True}, job.uuid)
+
+
+def _body(snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Resource):
+        return {"inventory": without_nulls(snapshot.inventory(outcome))}
+    body: dict[str, Any] = without_nulls(outcome) if isinstance(outcome, dict) else {}
+    return body
+
+
+def _finished_job(
+    tx: Transaction, message: Message, caller: Caller, outcome: Outcome, body: dict[str, Any]
+) -> LongJob:
+    key, kind = _target(message, outcome)
+    return LongJob(
+        uuid=caller.call_id or tx.new_uuid(),
+        name=type(message).__name__,
+        state="Succeeded",
+        target_resource_uuid=key,
+        target_resource_type=kind,
+        target_resource_name=getattr(outcome, "name", None) if isinstance(outcome, Resource) else None,
+        job_data=json.dumps(unparse(message, secrets=False)),
+        job_result=json.dumps(body),
+        progress=100,
+        account_uuid=caller.account_uuid,
+        create_date=tx.now,
+        last_op_date=tx.now,
+    )
+
+
+def _target(message: Message, outcome: Outcome) -> tuple[str | None, str | None]:
+    """What a call worked on: what it returned, else the resource that it names."""
+    if isinstance(outcome, Resource):
+        return str(outcome.key_value), type(outcome).name_
+    for parameter in message.parameters.values():
+        value = getattr(message, parameter.name)
+        if parameter.ref is not None and isinstance(value, str):
+            return value, parameter.ref.name_
+    uuid = getattr(message, "uuid", None)
+    return (uuid if isinstance(uuid, str) else None), None
+
+
+def _query(snapshot: Snapshot, message: QueryMessage) -> dict[str, Any]:
+    resources, total = snapshot.query(message)
+    if message.count:
+        return {"total": total}
+    body: dict[str, Any] = {"inventories": snapshot.inventories(resources, message.fields)}
+    if message.reply_with_count:
+        body["total"] = total
+    return body
+
+
+def _answer_read(snapshot: Snapshot, message: Message, caller: Caller) -> dict[str, Any]:
+    check_references(snapshot, message)
+    return READERS[type(message)](snapshot, message, caller)
+
+
+def _fault(reference: str) -> InternalError:
+    """The error a caller sees of a fault of ours: a reference to the log, and nothing of what is in it."""
+    return InternalError(f"a fault in the appliance, reference {reference}; its log says more")
+
+
+def _log(said: str, origin: Origin, reply: Reply, seconds: float) -> None:
+    error = reply.body.get("error")
+    level = logging.DEBUG if said.startswith("Query") and error is None else logging.INFO
+    end = (
+        "accepted" if not reply.done else "done" if error is None else f"{error['code']} {error['details']!r}"
+    )
+    log.log(level, "%s: %s: %s in %.0f ms", origin.source, said, end, seconds * 1000)

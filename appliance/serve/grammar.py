@@ -1,0 +1,115 @@
+"""ZStack's command grammar: words such as `name~=web` and `fields=a,b` become the fields of a call."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.errors import ApiError
+from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
+from appliance.api.resource import snake
+from appliance.client import hash_password
+
+WORD = re.compile(r"([A-Za-z_][\w.]*)(!\?=|\?=|!~=|~=|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
+OPS = {
+    "=": "=", "!=": "!=", ">": ">", "<": "<", ">=": ">=", "<=": "<=",
+    "?=": "in", "!?=": "not in", "~=": "like", "!~=": "not like",
+}  # fmt: skip
+
+
+class UsageError(Exception):
+    """The words are no call; the text says why."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A call as it was typed: the message and its wire fields."""
+
+    kind: type[Message]
+    fields: dict[str, Any]
+
+
+def read_words(words: list[str]) -> Command:
+    """The call that words make. Raises UsageError."""
+    if not words:
+        raise UsageError("name a message, for example: QueryVmInstance state=Running; `zstui api` lists all")
+    try:
+        _, kind = message_named(words[0])
+    except ApiError as error:
+        raise UsageError(error.details) from None
+    if kind is None:
+        raise UsageError(f"{words[0]} is not built here; `zstui api` lists what is")
+    fields: dict[str, Any] = {}
+    for word in words[1:]:
+        _take(kind, word, fields)
+    if kind.__name__ == "LogInByAccount" and "password" in fields:
+        fields["password"] = hash_password(fields["password"])
+    return Command(kind, fields)
+
+
+def _take(kind: type[Message], word: str, fields: dict[str, Any]) -> None:
+    parts = WORD.fullmatch(word)
+    if parts is None:
+        raise UsageError(f"{word!r} is no parameter; write name=value")
+    name, op, value = parts.groups()
+    parameter = kind.parameters.get(snake(name))
+    if parameter is not None and op == "=":
+        _put(kind, parameter, value, fields)
+    elif issubclass(kind, QueryMessage):
+        fields.setdefault("conditions", []).append(_condition(name, op, value))
+    elif parameter is not None:
+        raise UsageError(f"{word!r}: only queries compare with {op}; write {name}=value")
+    else:
+        known = ", ".join(each.wire for each in kind.parameters.values())
+        raise UsageError(f"{kind.__name__} has no parameter {name}; it has {known}")
+
+
+def _put(kind: type[Message], parameter: Parameter, text: str, fields: dict[str, Any]) -> None:
+    value = _value(kind, parameter, text)
+    if isinstance(value, list):
+        fields.setdefault(parameter.wire, []).extend(value)
+    elif parameter.wire in fields:
+        raise UsageError(f"{parameter.wire} is given twice")
+    else:
+        fields[parameter.wire] = value
+
+
+def _value(kind: type[Message], parameter: Parameter, text: str) -> Any:
+    if parameter.name == "system_tags" and issubclass(kind, CreateMessage) and kind.returns is not None:
+        return rejoin_tags(kind.returns.vo, text.split(","))
+    if parameter.name in TAGS:
+        return [text]
+    if parameter.kind == list[str]:
+        return split_list(text)
+    if typing.get_origin(parameter.kind) in (list, dict):
+        return _literal(parameter, text)
+    return text
+
+
+def _literal(parameter: Parameter, text: str) -> Any:
+    """A structure, written as JSON or as ZStack's users write it, with single quotes."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise UsageError(f"{parameter.wire} must be JSON, not {text[:200]!r}") from None
+    if not isinstance(value, typing.get_origin(parameter.kind)):
+        raise UsageError(f"{parameter.wire} must be JSON of the right shape, not {text[:200]!r}")
+    return value
+
+
+def _condition(name: str, op: str, value: str) -> dict[str, str]:
+    if value == "null" and op in ("=", "!="):
+        return {"name": name, "op": "is null" if op == "=" else "is not null", "value": ""}
+    if op in ("?=", "!?="):
+        value = ",".join(item.strip() for item in value.split(","))
+    elif op in ("~=", "!~=") and "%" not in value and "_" not in value:
+        value = f"%{value}%"
+    return {"name": name, "op": OPS[op], "value": value}

@@ -1,0 +1,103 @@
+"""The reference of the API, made from its declarations."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Any, TextIO
+
+from appliance.api.errors import ApiError, UnknownMessage
+from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
+from appliance.api.parse import message_named
+from appliance.api.resource import Resource
+from appliance.serve.zstack import missing_messages
+
+
+def reference(kind: type[Message]) -> str:
+    """Everything there is to know about a message, as text."""
+    lines = [kind.__name__, "", inspect.cleandoc(kind.__doc__ or ""), ""]
+    lines.append(f"who     {'anyone, without session' if kind.role == 'anyone' else kind.role}")
+    lines.append(f"answer  {'at once' if kind.sync else 'a job'}{_returned(kind)}")
+    lines.append(f"class   {kind.java}")
+    if kind.parameters:
+        lines += ["", "parameters"]
+        for parameter in kind.parameters.values():
+            lines += _parameter(parameter)
+    if issubclass(kind, QueryMessage):
+        lines += ["", "conditions, as field=value (also != > < >= <= ?= !?= ~= !~= =null !=null)"]
+        lines += _fields(kind.resource)
+    if kind.raises:
+        lines += ["", "errors of its own"]
+        lines += [f"  {error.code:20} {inspect.getdoc(error)}" for error in kind.raises]
+    return "\n".join(lines) + "\n"
+
+
+def index() -> str:
+    """All messages, a line each."""
+    width = max(map(len, MESSAGES))
+    return "".join(
+        f"{name:{width}}  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}\n"
+        for name, kind in sorted(MESSAGES.items())
+    )
+
+
+def api_command(words: list[str], out: TextIO, err: TextIO) -> int:
+    """`zstui api [NAME | --missing]`: the list, one message's reference, or what is not built."""
+    if words == ["--missing"]:
+        out.writelines(f"{java}\n" for java in missing_messages())
+        return 0
+    if len(words) > 1 or (words and words[0].startswith("-")):
+        err.write("usage: zstui api [NAME | --missing]\n")
+        return 1
+    if not words:
+        out.write(index())
+        return 0
+    try:
+        java, kind = message_named(words[0])
+        if kind is None:
+            raise UnknownMessage(f"{java} is not built here; `zstui api` lists what is")
+    except ApiError as error:
+        err.write(f"{error.details}\n")
+        return 1
+    out.write(reference(kind))
+    return 0
+
+
+def kind_name(kind: Any) -> str:
+    """A parameter's kind in words."""
+    if typing.get_origin(kind) is list:
+        return f"list of {kind_name(typing.get_args(kind)[0])}"
+    if typing.get_origin(kind) is dict:
+        return "JSON object"
+    return {str: "text", int: "whole number", bool: "true or false"}.get(kind, "value")
+
+
+def _parameter(parameter: Parameter) -> list[str]:
+    notes = [kind_name(parameter.kind)]
+    if parameter.required:
+        notes.append("required")
+    elif parameter.default not in (None, ""):
+        text = str(parameter.default)
+        notes.append(f"default {text.lower() if isinstance(parameter.default, bool) else text}")
+    if parameter.choices:
+        notes.append(f"one of {', '.join(parameter.choices)}")
+    if parameter.ref is not None:
+        notes.append(f"uuid of {parameter.ref.__name__}")
+    if parameter.minimum is not None:
+        notes.append(f"at least {parameter.minimum}")
+    if parameter.maximum is not None:
+        notes.append(f"at most {parameter.maximum}")
+    if parameter.max_length is not None:
+        notes.append(f"at most {parameter.max_length} characters")
+    return [f"  {parameter.wire:28} {parameter.help}", f"  {'':28} {'; '.join(notes)}"]
+
+
+def _returned(kind: type[Message]) -> str:
+    if kind.returns is None:
+        return ""
+    return f" with inventor{'ies' if issubclass(kind, QueryMessage) else 'y'} of {kind.returns.__name__}"
+
+
+def _fields(resource: type[Resource]) -> list[str]:
+    public = [column for column in resource.columns.values() if not column.private]
+    return [f"  {column.wire:28} {column.help}" for column in public]

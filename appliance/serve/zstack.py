@@ -1,0 +1,139 @@
+"""ZStack's wire: which call a body is, and how an answer is written."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from appliance.api.errors import ApiError, BadRequest, UnknownMessage
+from appliance.api.job import LongJob
+from appliance.api.message import BY_JAVA, MESSAGES, Message
+from appliance.api.parse import decode, message_named
+from appliance.store.database import Snapshot
+
+GENERIC_REPLY = "org.zstack.header.message.APIReply"
+GENERIC_EVENT = "org.zstack.header.message.APIEvent"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SYNC = re.compile(r"\.API(LocalStorageGet|Query|Get|List|Search(?!Generate)|LogIn|LogOut|Validate|IsReady)")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call as it came: the class it names, its fields, whose session, and its id if it has one.
+
+    `kind` is None for a message of ZStack 1.0 that is not built here.
+    """
+
+    java: str
+    kind: type[Message] | None
+    fields: dict[str, Any]
+    session_uuid: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its Java class, its fields, the job if it is one, and whether it is all there."""
+
+    result_class: str
+    body: dict[str, Any]
+    job_uuid: str | None = None
+    done: bool = True
+    created: float = field(default_factory=time.time)
+    finished: float = field(default_factory=time.time)
+
+
+@cache
+def zstack_messages() -> frozenset[str]:
+    """The Java classes of all messages of ZStack 1.0."""
+    return frozenset(files("appliance.api").joinpath("zstack_messages.txt").read_text().split())
+
+
+def missing_messages() -> list[str]:
+    """The Java classes of ZStack 1.0's messages that are not declared here."""
+    return sorted(zstack_messages() - BY_JAVA.keys())
+
+
+def read_call(raw: bytes) -> Call:
+    """The call in a body. Raises BadRequest, UnknownMessage or InvalidArgument when there is none."""
+    body = decode(raw)
+    if len(body) != 1:
+        raise BadRequest(f'the body has {len(body)} keys; send one: {{"<message class>": {{…}}}}')
+    [(name, fields)] = body.items()
+    if not isinstance(fields, dict):
+        raise BadRequest(f"the fields of {name[:200]} are no JSON object")
+    java, kind = message_named(name)
+    if kind is None and java not in zstack_messages():
+        raise UnknownMessage(f"no service configuration file declares message: {java[:200]}")
+    session, call_id = fields.get("session"), fields.get("id")
+    session_uuid = session.get("uuid") if isinstance(session, dict) else None
+    return Call(
+        java=java,
+        kind=kind,
+        fields=fields,
+        session_uuid=session_uuid if isinstance(session_uuid, str) and session_uuid else None,
+        id=call_id if isinstance(call_id, str) and re.fullmatch(r"[0-9a-f]{32}", call_id) else None,
+    )
+
+
+def refused(call: Call, error: ApiError) -> Reply:
+    """The answer to a call that was refused before anything was tried."""
+    sync = call.kind.sync if call.kind else SYNC.search(call.java) is not None
+    return failed(GENERIC_REPLY if sync else GENERIC_EVENT, error)
+
+
+def failed(result_class: str, error: ApiError) -> Reply:
+    """The answer that holds an error."""
+    return Reply(result_class, {"success": False, "error": error.to_wire()})
+
+
+def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
+    """What a job's row says: still under way, its reply, or its error."""
+    kind = MESSAGES.get(job.name)
+    result_class = kind.result_class if kind else GENERIC_EVENT
+    made, ended = float(job.create_date), float(job.last_op_date)
+    if job.state == "Running":
+        return Reply(result_class, {}, job.uuid, done=False, created=made)
+    stored = json.loads(job.job_result) if job.job_result else {}
+    if job.state != "Succeeded":
+        error = stored.get("error", stored)
+        return Reply(result_class, {"success": False, "error": error}, job.uuid, True, made, ended)
+    body = {name: value for name, value in stored.items() if name != "success"}
+    if not body and kind is not None and kind.returns is not None and job.target_resource_uuid:
+        found = snapshot.find(kind.returns, job.target_resource_uuid)
+        if found is not None:
+            body["inventory"] = snapshot.inventory(found)
+    return Reply(result_class, {**body, "success": True}, job.uuid, True, made, ended)
+
+
+def envelope(reply: Reply) -> dict[str, str]:
+    """An answer as ZStack's clients read it: the result is JSON text inside JSON."""
+    wire = {"state": "Done" if reply.done else "Processing", "createdDate": date_text(reply.created)}
+    if reply.job_uuid is not None:
+        wire["uuid"] = reply.job_uuid
+    if reply.done:
+        wire["finishedDate"] = date_text(reply.finished)
+        wire["result"] = json.dumps({reply.result_class: without_nulls(reply.body)})
+    return wire
+
+
+def without_nulls(value: Any) -> Any:
+    """A JSON value without any null: ZStack's clients fail on one."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value if each is not None]
+    return value
+
+
+def date_text(seconds: float) -> str:
+    """A moment as ZStack writes it, in the machine's own time zone: `Jan 30, 2016 3:01:03 PM`."""
+    then = datetime.fromtimestamp(seconds).astimezone()
+    half = "AM" if then.hour < 12 else "PM"
+    return f"{MONTHS[then.month - 1]} {then.day}, {then.year} {then.hour % 12 or 12}:{then:%M:%S} {half}"

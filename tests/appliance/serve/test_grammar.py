@@ -1,0 +1,96 @@
+"""Words typed as ZStack's users type them become the right calls."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from appliance.api.parse import parse
+from appliance.serve.grammar import UsageError, read_words
+
+UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
+
+
+def fields(*words: str) -> dict:
+    return read_words(list(words)).fields
+
+
+@pytest.mark.parametrize(
+    ("word", "condition"),
+    [
+        ("name=a", ("name", "=", "a")),
+        ("name!=a", ("name", "!=", "a")),
+        ("cpuNum>1", ("cpuNum", ">", "1")),
+        ("cpuNum>=1", ("cpuNum", ">=", "1")),
+        ("cpuNum<=1", ("cpuNum", "<=", "1")),
+        ("state?=Running, Stopped", ("state", "in", "Running,Stopped")),
+        ("state!?=Running", ("state", "not in", "Running")),
+        ("name~=web", ("name", "like", "%web%")),
+        ("name~=web%", ("name", "like", "web%")),
+        ("name!~=w_b", ("name", "not like", "w_b")),
+        ("hostUuid=null", ("hostUuid", "is null", "")),
+        ("hostUuid!=null", ("hostUuid", "is not null", "")),
+        ("vmNics.ip=10.0.0.2", ("vmNics.ip", "=", "10.0.0.2")),
+        ("__userTag__~=a=b", ("__userTag__", "like", "%a=b%")),
+    ],
+)
+def test_conditions(word: str, condition: tuple[str, str, str]) -> None:
+    name, op, value = condition
+    assert fields("QueryVmInstance", word) == {"conditions": [{"name": name, "op": op, "value": value}]}
+
+
+def test_fields_and_options_of_a_query() -> None:
+    assert fields("QueryHost", "fields=name,", f"uuid={UUID}", "limit=5", "count=true") == {
+        "fields": ["name"],
+        "limit": "5",
+        "count": "true",
+        "conditions": [{"name": "uuid", "op": "=", "value": UUID}],
+    }
+
+
+def test_lists_are_split_at_commas_but_for_escaped_ones() -> None:
+    typed = fields("CreateVmInstance", "l3NetworkUuids=a,b", r"l3NetworkUuids=c\,d")
+    assert typed["l3NetworkUuids"] == ["a", "b", "c,d"]
+
+
+def test_tags_are_not_split_inside_their_text() -> None:
+    text = "userdata::groups:\\n - ubuntu: [foo,bar]\\nusers, admin"
+    typed = fields(
+        "CreateVmInstance", f"systemTags={text},hostname::h", "systemTags=sshkey::k", "userTags=a,b"
+    )
+    assert typed["systemTags"] == [text, "hostname::h", "sshkey::k"]
+    assert typed["userTags"] == ["a,b"]
+
+
+def test_structures_are_json_or_as_zstack_has_them() -> None:
+    wanted = {UUID: ["DHCP"]}
+    for text in (f'{{"{UUID}":["DHCP"]}}', f"{{'{UUID}':['DHCP']}}"):
+        typed = read_words(
+            ["AttachNetworkServiceToL3Network", f"l3NetworkUuid={UUID}", f"networkServices={text}"]
+        )
+        assert parse(typed.kind, typed.fields).network_services == wanted  # type: ignore[attr-defined]
+
+
+def test_only_a_login_password_is_hashed() -> None:
+    login = fields("LogInByAccount", "accountName=admin", "password=password")
+    assert login["password"] == hashlib.sha512(b"password").hexdigest()
+    assert fields("AddKVMHost", "password=x")["password"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "name a message"),
+        (["CreateZon"], "no message is called CreateZon"),
+        (["CreateZone", "nam=x"], "no parameter nam; it has"),
+        (["CreateZone", "name"], "write name=value"),
+        (["CreateZone", "name~=x"], "only queries compare"),
+        (["CreateZone", "name=a", "name=b"], "given twice"),
+        (["AttachNetworkServiceToL3Network", "networkServices=x"], "must be JSON"),
+        (["AttachNetworkServiceToL3Network", "networkServices=[1]"], "must be JSON of the right shape"),
+    ],
+)
+def test_what_is_no_call_says_why(words: list[str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        read_words(words)

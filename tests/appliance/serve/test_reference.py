@@ -1,0 +1,48 @@
+"""The reference says what the declarations say."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from appliance.api.message import MESSAGES
+from appliance.serve.reference import api_command, index, reference
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return api_command(list(words), out, err), out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_every_parameter_is_explained(name: str) -> None:
+    text = reference(MESSAGES[name])
+    for parameter in MESSAGES[name].parameters.values():
+        assert f"  {parameter.wire} " in text
+        assert parameter.help in text
+
+
+def test_the_index_has_a_line_for_each() -> None:
+    assert len(index().splitlines()) == len(MESSAGES)
+
+
+def test_one_message_is_explained() -> None:
+    code, out, _ = run("CreateVmInstance")
+    assert code == 0
+    assert "uuid of Image" in out
+    assert "VM.1000" in out
+    assert "required" in out
+
+
+def test_what_is_missing_is_listed() -> None:
+    code, out, _ = run("--missing")
+    assert code == 0
+    assert "org.zstack.network.service.eip.APIQueryEipMsg" in out.splitlines()
+
+
+@pytest.mark.parametrize("words", [["Nonsense"], ["a.b.C"], ["--what"], ["A", "B"]])
+def test_mistakes_go_to_stderr(words: list[str]) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (1, "")
+    assert err
