@@ -28,7 +28,10 @@ VISIBLE = frozenset(
 
 EMBEDDED_IN = {
     embed.resource: [
-        (outer, each.by) for outer in RESOURCES.values() for each in outer.embeds if each.resource == embed.resource
+        (outer, each.by)
+        for outer in RESOURCES.values()
+        for each in outer.embeds
+        if each.resource == embed.resource
     ]
     for holder in RESOURCES.values()
     for embed in holder.embeds
@@ -121,7 +124,24 @@ class Broadcast:
 
 def _said(snapshot: Snapshot, changes: list[Change]) -> list[dict[str, Any]]:
     """What changes mean for watchers: each touched resource once, as it is now."""
-    raise NotImplementedError
+    touched: dict[tuple[str, Any], Resource | None] = {}
+    for change in changes:
+        name = change.resource.__name__
+        if name in VISIBLE:
+            touched[(name, change.key)] = snapshot.find(change.resource, change.key)
+        for outer, by in EMBEDDED_IN.get(name, ()):
+            key = getattr(change.row, by, None)
+            holder = snapshot.find(outer, key) if key is not None else None
+            if holder is not None:
+                touched[(outer.__name__, key)] = holder
+    return [_change(snapshot, name, key, found) for (name, key), found in touched.items()]
+
+
+def _change(snapshot: Snapshot, name: str, key: Any, found: Resource | None) -> dict[str, Any]:
+    if found is None:
+        return {"resource": name, "uuid": str(key), "op": "delete"}
+    inventory = without_nulls(snapshot.inventory(found))
+    return {"resource": name, "uuid": str(key), "op": "upsert", "inventory": inventory}
 
 
 def _block(said: dict[str, Any]) -> bytes:

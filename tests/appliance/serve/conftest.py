@@ -1,0 +1,164 @@
+"""An appliance's face on a real store, with a few handlers, on a socket and on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api.errors import OperationFailed
+from appliance.api.image import AddImage, Image
+from appliance.api.job import LongJob
+from appliance.api.setting import GetGlobalConfig
+from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZone, Zone
+from appliance.client import Session
+from appliance.resources import registry
+from appliance.resources.registry import Caller, Promise
+from appliance.serve.auth import Auth, ensure_admin
+from appliance.serve.dispatch import Dispatch
+from appliance.serve.events import Broadcast
+from appliance.serve.http import Server, TcpListener, UnixListener
+from appliance.store.database import Database, Snapshot, Transaction
+
+PASSWORD = "correct horse"
+
+
+def create_zone(tx: Transaction, message: CreateZone, _: Caller) -> Zone:
+    if message.name == "refuse":
+        tx.insert(Zone(uuid=tx.new_uuid(), name="half"))
+        raise OperationFailed("zone[refuse] is not wanted")
+    if message.name == "crash":
+        raise RuntimeError("secret of the inside")
+    uuid = message.resource_uuid or tx.new_uuid()
+    return tx.insert(Zone(uuid=uuid, name=message.name, description=message.description, create_date=tx.now))
+
+
+def update_zone(tx: Transaction, message: UpdateZone, _: Caller) -> Zone:
+    zone = tx.find(Zone, message.uuid)
+    assert zone is not None
+    return tx.update(zone, name=message.name or zone.name)
+
+
+def delete_zone(tx: Transaction, message: DeleteZone, _: Caller) -> None:
+    zone = tx.find(Zone, message.uuid)
+    if zone is not None:
+        tx.delete(zone)
+
+
+def change_zone(tx: Transaction, message: ChangeZoneState, caller: Caller) -> Promise:
+    return Promise(tx.insert(job_row(tx, caller, "ChangeZoneState", message.uuid)))
+
+
+def add_image(tx: Transaction, message: AddImage, caller: Caller) -> Promise:
+    uuid = message.resource_uuid or tx.new_uuid()
+    tx.insert(Image(uuid=uuid, name=message.name, url=message.url, format=message.format))
+    return Promise(tx.insert(job_row(tx, caller, "AddImage", uuid)))
+
+
+def get_config(snapshot: Snapshot, message: GetGlobalConfig, _: Caller) -> dict[str, Any]:
+    return {"value": snapshot.setting(message.category, message.name), "nothing": None}
+
+
+def job_row(tx: Transaction, caller: Caller, name: str, target: str) -> LongJob:
+    return LongJob(
+        uuid=caller.call_id or tx.new_uuid(),
+        name=name,
+        target_resource_uuid=target,
+        account_uuid=caller.account_uuid,
+        create_date=tx.now,
+        last_op_date=tx.now,
+    )
+
+
+@pytest.fixture(autouse=True)
+def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A few messages answered by small functions, and no others."""
+    few = {CreateZone: create_zone, UpdateZone: update_zone, DeleteZone: delete_zone,
+           ChangeZoneState: change_zone, AddImage: add_image}  # fmt: skip
+    for table, wanted in ((registry.HANDLERS, few), (registry.READERS, {GetGlobalConfig: get_config}),
+                          (registry.LIVE_HANDLERS, {})):  # fmt: skip
+        for message in list(table):
+            monkeypatch.delitem(table, message)
+        for message, function in wanted.items():
+            monkeypatch.setitem(table, message, function)
+    yield
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    store = Database()
+    yield store
+    await store.close()
+
+
+@dataclass
+class Face:
+    """A running server, and what was uploaded to it."""
+
+    server: Server
+    dispatch: Dispatch
+    database: Database
+    socket: Path
+    uploads: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.addresses[0][1]}"
+
+    async def end_job(self, job_uuid: str, state: str, result: str | None) -> None:
+        def end(tx: Transaction) -> None:
+            job = tx.find(LongJob, job_uuid)
+            assert job is not None
+            tx.update(job, state=state, job_result=result, last_op_date=tx.now)
+
+        await self.database.write(end)
+
+
+@asynccontextmanager
+async def serving(database: Database, socket: Path, port: int = 0) -> AsyncIterator[Face]:
+    """A server on a store, listening on a socket and on loopback."""
+    dispatch = Dispatch(database, Auth(database), version="0.1.0", node_uuid="n" * 32)
+    broadcast = Broadcast(database)
+    uploads: dict[str, bytes] = {}
+
+    async def upload(uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
+        got = b"".join([chunk async for chunk in content])
+        if size is not None and size != len(got):
+            raise OperationFailed("cut short")
+        uploads[uuid] = got
+
+    server = Server(dispatch, broadcast, upload=upload, names=["cloud.example"])
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(broadcast.run())
+        await server.start(UnixListener(socket), TcpListener("127.0.0.1", port))
+        try:
+            yield Face(server, dispatch, database, socket, uploads)
+        finally:
+            await server.stop()
+            running.cancel()
+
+
+@pytest.fixture
+async def face(database: Database, tmp_path: Path) -> AsyncIterator[Face]:
+    await ensure_admin(database, PASSWORD)
+    async with serving(database, tmp_path / "appliance.sock") as running:
+        yield running
+
+
+@pytest.fixture
+async def local(face: Face) -> AsyncIterator[Session]:
+    """A session over the socket."""
+    async with await Session.connect(face.socket) as session:
+        yield session
+
+
+@pytest.fixture
+async def remote(face: Face) -> AsyncIterator[Session]:
+    """A session over TCP, not logged in."""
+    async with await Session.connect(face.url) as session:
+        yield session
