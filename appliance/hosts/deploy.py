@@ -81,14 +81,13 @@ class SshDialer:
         source_path: str,
         destination: Target,
         destination_path: str,
+        *,
+        size: int,
+        md5: str,
         on_progress: Callable[[int, int], None],
     ) -> None:
-        """Copy a file through the appliance, checked by MD5 on arrival."""
+        """Copy a file of known size and MD5 through the appliance; both are checked on arrival."""
         giving = await self._start(source, "send", source_path)
-        header = json.loads(await giving.stdout.readline() or b"{}")
-        size, md5 = int(header.get("size", -1)), str(header.get("md5", "-"))
-        if size < 0:
-            raise BackupStorageFailed(f"{source_path} on {source.address}: {await _complaint(giving)}")
         taking = await self._start(destination, "receive", destination_path, str(size), md5)
         try:
             await _pump(giving, taking, size, on_progress)
@@ -135,7 +134,7 @@ class SshDialer:
         process.stdin.write_eof()
         done = await process.wait(check=False)
         if done.exit_status != 0:
-            complaint = bytes(done.stderr or b"").decode(errors="replace").strip()[-300:]
+            complaint = _text(done.stderr).strip()[-300:]
             raise HostUnreachable(f"the agent could not be carried to {target.address}: {complaint}")
 
     async def _start(self, target: Target, *words: str) -> asyncssh.SSHClientProcess[bytes]:
@@ -182,6 +181,10 @@ async def _finish(taking: asyncssh.SSHClientProcess[bytes], what: str) -> dict[s
         raise BackupStorageFailed(f"{what}: {await _complaint(taking)}")
     parsed = json.loads(answer)
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 async def _complaint(process: asyncssh.SSHClientProcess[bytes]) -> str:

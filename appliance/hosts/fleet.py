@@ -48,6 +48,9 @@ class Dialer(Protocol):
         source_path: str,
         destination: Target,
         destination_path: str,
+        *,
+        size: int,
+        md5: str,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """Copy a file from machine to machine; raises `ApiError`, leaving no half file."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -162,16 +161,14 @@ class _Explain:
         if isinstance(failed, asyncssh.PermissionDenied):
             return HostUnreachable(f"{where} refuses the login of {target.username}: wrong user or password")
         if isinstance(failed, TimeoutError):
-            return HostUnreachable(
-                f"{where} does not answer within {CONNECT_SECONDS:g} s; is sshd reachable?"
-            )
+            return HostUnreachable(f"{where} does not answer within {CONNECT_SECONDS:g} s; does sshd run?")
         return HostUnreachable(f"{where} cannot be reached: {failed}")
 
 
 def _changed(target: Target, key: asyncssh.SSHKey) -> HostUnreachable:
     return HostUnreachable(
-        f"the SSH host key of {target.key} has changed: it is now {key.get_fingerprint()}; nothing was sent to "
-        f"it. If the machine was reinstalled, delete the host and add it again"
+        f"the SSH host key of {target.key} has changed: it is now {key.get_fingerprint()}; nothing was sent "
+        f"to it. If the machine was reinstalled, delete the host and add it again"
     )
 
 
@@ -203,12 +200,10 @@ def _own_key(folder: Path) -> asyncssh.SSHKey:
         return asyncssh.read_private_key(path)
     key = asyncssh.generate_private_key("ssh-ed25519", comment="zstui")
     part = path.with_suffix(".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    part.touch(mode=0o600)
+    with part.open("wb") as file:
         file.write(key.export_private_key())
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
     return key
-
-
-Progress = Callable[[int, int], None]
