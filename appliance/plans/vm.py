@@ -26,6 +26,8 @@ from agent.protocol import (
 from appliance.plans.step import Ask, CopyImage, Step, Wait
 
 REBOOT_GRACE_SECONDS = 60.0
+ASK_AGAIN_SECONDS = 10.0
+"""A guest that is still booting does not hear the first time."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
     if intent.stop_deadline is not None and now < intent.stop_deadline:
         if seen.domain.cause != "guest_shutdown":
             yield Ask("ask guest to power off", ShutdownDomain(vm_uuid=intent.vm_uuid))
-        yield Wait("wait for guest to power off", intent.stop_deadline)
+        yield Wait("wait for guest to power off", min(intent.stop_deadline, now + ASK_AGAIN_SECONDS))
         return
     yield Ask("power off", DestroyDomain(vm_uuid=intent.vm_uuid))
 
