@@ -25,6 +25,7 @@ from appliance.lab.instance import (
     port_name,
     settle,
     uplink_of,
+    write_private,
 )
 
 _OWNERS = Path("/run/zstui-lab")
@@ -206,7 +207,7 @@ class Lab:
         self._progress(f"{namespace} is up at {instance.address(number)}")
 
     async def _wait_ready(self, instance: Instance, number: int) -> None:
-        """Wait until a host that was just started answers by ssh and libvirt."""
+        """Wait until a host answers by ssh and libvirt; LabError if it does not in time."""
         namespace, folder = instance.namespace(number), instance.host_folder(number)
 
         async def begun() -> bool:
@@ -231,10 +232,12 @@ class Lab:
         if not await network.attached(instance, number, self._nics_of(number)):
             return False
         await network.connect(instance, number, up=True)
-        for _ in range(3):
-            if await _greets(instance.address(number)) and await self._libvirt_answers(number):
-                return True
-        return False
+        try:
+            await self._wait_ready(instance, number)
+        except LabError as error:
+            self._progress(f"{instance.namespace(number)} does not answer, it is started anew: {error}")
+            return False
+        return True
 
     async def _libvirt_answers(self, number: int) -> bool:
         with contextlib.suppress(LabError):
@@ -346,7 +349,7 @@ async def _until(
 
 
 def _record(folder: Path, pid: int) -> None:
-    (folder / "run.json").write_text(json.dumps({"pid": pid, "started": process.started(pid)}) + "\n")
+    write_private(folder / "run.json", json.dumps({"pid": pid, "started": process.started(pid)}) + "\n")
 
 
 def _require_root() -> None:

@@ -84,7 +84,7 @@ async def prepare(instance: Instance, number: int, everyone: Sequence[int]) -> N
         place.chmod(_CLOSED.get(path, 0o755))
     (folder / "log").mkdir(exist_ok=True)
     etc = _inside(folder, "/etc")
-    await run(["cp", "-a", "-u", "/etc/.", str(etc)], timeout_seconds=60)
+    await _copy_etc(etc)
     name_everyone(instance, number, everyone)
     _write_identity(instance, number)
     await _write_users(instance, folder)
@@ -96,7 +96,9 @@ async def prepare(instance: Instance, number: int, everyone: Sequence[int]) -> N
 
 async def make_key(path: Path, comment: str) -> None:
     """Make an ed25519 key pair without a passphrase, unless it is there."""
-    if not await asyncio.to_thread(path.exists):
+    public = path.with_name(path.name + ".pub")
+    if not await asyncio.to_thread(public.exists):
+        await asyncio.to_thread(path.unlink, missing_ok=True)
         await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
 
 
@@ -132,6 +134,13 @@ def log_tail(folder: Path, name: str, lines: int = 12) -> str:
     if not path.exists():
         return f"({path} was not written)"
     return f"{path}:\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+async def _copy_etc(etc: Path) -> None:
+    """The machine's /etc, newer files over older; a package being installed may disturb the first try."""
+    command = ["cp", "-a", "-u", "/etc/.", str(etc)]
+    if (await run(command, timeout_seconds=60, check=False)).returncode != 0:
+        await run(command, timeout_seconds=60)
 
 
 def _inside(folder: Path, path: str) -> Path:
