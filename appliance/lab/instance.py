@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class LabHost:
     name: str
     number: int
     address: str
-    password: str
+    password: str = field(repr=False)
     folder: Path
     private_key: Path
     host_key: str
@@ -41,7 +41,7 @@ class Instance:
     name: str
     folder: Path
     network: IPv4Network
-    password: str
+    password: str = field(repr=False)
 
     @property
     def switch(self) -> str:

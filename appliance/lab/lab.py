@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from appliance.lab import machine, network, package, process
+from appliance.lab import machine, network, package, process, readiness
 from appliance.lab.command import LabError, detach, run
 from appliance.lab.instance import (
     HOSTS_MAX,
@@ -83,8 +84,7 @@ class Lab:
             if running and other not in ("", str(self.folder)):
                 raise LabError(f"lab {self.name} runs from {other}: take it down first, or use another name")
             owner.write_text(str(self.folder))
-            taken = [] if running else await network.taken(uplink_of(self.name))
-            instance = settle(self.name, self.folder, taken)
+            instance = settle(self.name, self.folder, [] if running else await self._taken())
             await machine.make_key(self.folder / "id_ed25519", f"zstui lab {self.name}")
             self._progress(f"switch {instance.switch}, network {instance.network}")
             await network.make_switch(instance)
@@ -145,8 +145,10 @@ class Lab:
         pid = process.first(namespace)
         if pid is None:
             raise LabError(f"host {namespace} is off: nothing can run in it; start it first")
-        enter = ["nsenter", "--target", str(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
-        return await run([*enter, *argv], stdin=stdin, timeout_seconds=timeout_seconds, check=check)
+        enter = ["nsenter", "--target", str(pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
+        return await run(
+            [*enter, "--root", "--wd", "--", *argv], stdin=stdin, timeout_seconds=timeout_seconds, check=check
+        )
 
     async def kill(self, host: LabHost | int) -> None:
         """Take a host's power away: every process in it is killed, its network configuration is gone."""
@@ -210,21 +212,23 @@ class Lab:
         """Wait until a host answers by ssh and libvirt; LabError if it does not in time."""
         namespace, folder = instance.namespace(number), instance.host_folder(number)
 
-        async def begun() -> bool:
+        async def begun() -> str:
             pid = process.first(namespace)
-            if pid is not None:
-                _record(folder, pid)
-            return pid is not None
+            if pid is None:
+                return "no process runs in it"
+            _record(folder, pid)
+            return ""
 
-        async def greeted() -> bool:
-            return await _greets(instance.address(number))
+        async def greeted() -> str:
+            return await readiness.lack_of_greeting(instance.address(number))
 
-        async def answered() -> bool:
-            return await self._libvirt_answers(number)
+        async def answered() -> str:
+            answer = await self.exec(number, ["virsh", "-c", "qemu:///system", "list"])
+            return answer.stderr.strip() if answer.returncode else ""
 
-        await _until(begun, 10.0, "init", folder)
-        await _until(greeted, 10.0, "sshd", folder)
-        await _until(answered, 30.0, "libvirtd", folder)
+        await readiness.until(begun, 10.0, "init", folder)
+        await readiness.until(greeted, 10.0, "sshd", folder)
+        await readiness.until(answered, 30.0, "libvirtd", folder)
 
     async def _healthy(self, instance: Instance, number: int) -> bool:
         if process.first(instance.namespace(number)) is None:
@@ -238,12 +242,6 @@ class Lab:
             self._progress(f"{instance.namespace(number)} does not answer, it is started anew: {error}")
             return False
         return True
-
-    async def _libvirt_answers(self, number: int) -> bool:
-        with contextlib.suppress(LabError):
-            answer = await self.exec(number, ["virsh", "-c", "qemu:///system", "list"], timeout_seconds=10)
-            return answer.returncode == 0
-        return False
 
     async def _stop(self, namespace: str, number: int, grace_seconds: float) -> None:
         """End what runs in a host, also if its namespace has lost its name meanwhile."""
@@ -276,6 +274,11 @@ class Lab:
     async def _running(self) -> list[int]:
         numbers = await self._numbers()
         return [number for number in numbers if process.first(f"zstui-{self.name}-h{number}") is not None]
+
+    async def _taken(self) -> list[IPv4Network]:
+        """The networks in use here, once what an earlier run of this lab may have left is removed."""
+        await network.remove_switch(f"zstui-{self.name}-sw", uplink_of(self.name))
+        return await network.taken()
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[Path]:
@@ -318,34 +321,6 @@ async def _each(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(job)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-async def _greets(address: str) -> bool:
-    """Whether an sshd greets at the address."""
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            reader, writer = await asyncio.open_connection(address, 22)
-            try:
-                return (await reader.readline()).startswith(b"SSH-2.0-")
-            finally:
-                writer.close()
-    return False
-
-
-async def _until(
-    check: Callable[[], Coroutine[Any, Any, bool]], limit_seconds: float, what: str, folder: Path
-) -> None:
-    """Ask until the answer is yes; LabError with the ends of the logs if that takes too long."""
-    try:
-        async with asyncio.timeout(limit_seconds):
-            while True:
-                if await check():
-                    return
-                await asyncio.sleep(0.03)
-    except TimeoutError as error:
-        logs = "\n".join(machine.log_tail(folder, name) for name in dict.fromkeys((what, "init")))
-        text = f"{folder.name} of the lab: {what} did not come up within {limit_seconds:g} s"
-        raise LabError(f"{text}\n{logs}") from error
 
 
 def _record(folder: Path, pid: int) -> None:

@@ -1,10 +1,11 @@
 """The lab's cables and switches: namespaces, bridges and veth pairs, made only where they are missing."""
 
+import contextlib
 import json
 from ipaddress import IPv4Network
 from typing import Any
 
-from appliance.lab.command import run
+from appliance.lab.command import LabError, run
 from appliance.lab.instance import Instance, port_name
 from appliance.lab.process import NAMESPACES
 
@@ -13,11 +14,11 @@ _UPLINK_PORT = "zstui-appliance"
 NICS_MAX = len(_BRIDGES)
 
 
-async def taken(own_uplink: str) -> list[IPv4Network]:
-    """The IPv4 networks that this machine has addresses or routes in, but for the lab's own uplink."""
+async def taken() -> list[IPv4Network]:
+    """The IPv4 networks that this machine has addresses or routes in."""
     found = []
     for route in await _query("-4", "route", "show", "table", "all"):
-        if route.get("dev") == own_uplink or route.get("dst", "default") == "default":
+        if route.get("dst", "default") == "default":
             continue
         network = IPv4Network(route["dst"], strict=False)
         if network.prefixlen > 0:
@@ -44,7 +45,10 @@ async def make_switch(instance: Instance) -> None:
         lines.append(f"link set dev {bridge} up")
     await _batch(instance.switch, lines)
     if _UPLINK_PORT not in present:
-        await _cable_uplink(instance)
+        await _remove_link(instance.uplink)
+        pair = ["peer", "name", _UPLINK_PORT, "netns", instance.switch]
+        await run(["ip", "link", "add", "name", instance.uplink, "type", "veth", *pair])
+    await _set_up_uplink(instance)
 
 
 async def attach(instance: Instance, number: int, nics: int) -> None:
@@ -92,8 +96,7 @@ async def connect(instance: Instance, number: int, *, up: bool) -> None:
 
 async def remove_switch(switch: str, uplink: str) -> None:
     """Remove the appliance's cable and the switch with all that is plugged into it."""
-    if uplink in {link["ifname"] for link in await _query("link", "show")}:
-        await run(["ip", "link", "delete", "dev", uplink])
+    await _remove_link(uplink)
     await drop_namespace(switch)
 
 
@@ -108,22 +111,30 @@ async def namespaces() -> list[str]:
     """The named network namespaces that work: a name left by a crash, with nothing behind it, is not one."""
     if not NAMESPACES.is_dir():
         return []
-    ours = NAMESPACES.stat().st_dev
-    return sorted(path.name for path in NAMESPACES.iterdir() if path.stat().st_dev != ours)
+    ours, found = NAMESPACES.stat().st_dev, []
+    for path in NAMESPACES.iterdir():
+        # Another lab may be removing its own just now.
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_dev != ours:
+                found.append(path.name)
+    return sorted(found)
 
 
-async def _cable_uplink(instance: Instance) -> None:
-    if instance.uplink in {link["ifname"] for link in await _query("link", "show")}:
-        await run(["ip", "link", "delete", "dev", instance.uplink])
-    pair = ["peer", "name", _UPLINK_PORT, "netns", instance.switch]
-    await run(["ip", "link", "add", "name", instance.uplink, "type", "veth", *pair])
+async def _remove_link(link: str) -> None:
+    """Remove a link of the machine's own namespace; one whose other end is dying goes by itself meanwhile."""
+    done = await run(["ip", "link", "delete", "dev", link], check=False)
+    if link in {entry["ifname"] for entry in await _query("link", "show")}:
+        raise LabError(f"the link {link} cannot be removed: {done.stderr.strip()}")
+
+
+async def _set_up_uplink(instance: Instance) -> None:
     await _batch(
         instance.switch,
         [f"link set dev {_UPLINK_PORT} addrgenmode none", f"link set dev {_UPLINK_PORT} master br-mgmt up"],
     )
     address = f"{instance.gateway}/{instance.network.prefixlen}"
     await run(["ip", "link", "set", "dev", instance.uplink, "addrgenmode", "none"])
-    await run(["ip", "address", "add", address, "dev", instance.uplink])
+    await run(["ip", "address", "replace", address, "dev", instance.uplink])
     await run(["ip", "link", "set", "dev", instance.uplink, "up"])
     await run(["ethtool", "-K", instance.uplink, "tx", "off"])
 

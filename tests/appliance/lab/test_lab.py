@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from appliance.lab import Lab, LabError, LabHost, network, process
-from appliance.lab.instance import load, uplink_of
+from appliance.lab.instance import load, settle, uplink_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="module")]
 
@@ -239,6 +239,16 @@ def commands_with(text: str) -> set[int]:
         if text in line and int(entry.name) != os.getpid():
             found.add(int(entry.name))
     return found
+
+
+async def test_a_network_in_use_is_avoided(tmp_path: Path) -> None:
+    free = settle(NAME, tmp_path / "one", [])
+    other = settle(NAME, tmp_path / "two", [free.network])
+    assert not other.network.overlaps(free.network)
+    assert settle(NAME, tmp_path / "one", []) == free
+    moved = settle(NAME, tmp_path / "one", [free.network])
+    assert moved.network == other.network
+    assert moved.password == free.password
 
 
 async def test_a_name_that_cannot_be_used_is_refused() -> None:
