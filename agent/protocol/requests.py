@@ -187,10 +187,14 @@ class FetchImage(Request, tag=True, frozen=True):
 
 
 class DefineDomain(Request, tag=True, frozen=True):
-    """Make libvirt know the domain exactly as specified. Refused while it runs with another spec."""
+    """Make libvirt know the domain exactly as specified. Refused while it runs with another spec.
+
+    `boot_count` is where its count of reboots starts.
+    """
 
     reply: ClassVar[type[Struct]] = DomainSeen
     spec: DomainSpec
+    boot_count: int = 0
 
 
 class StartDomain(Request, tag=True, frozen=True):

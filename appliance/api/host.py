@@ -42,6 +42,15 @@ class Host(Resource, java=JAVA):
     fetch_sequence: int = column("The last user-data fetch read.", default=0, private=True, owner="observed")
 
 
+class HostKey(Resource, primary="machine"):
+    """The SSH host key of a machine, pinned at first contact."""
+
+    machine: str = column("Address and port.", private=True)
+    public_key: str = column("The key, as sshd offers it.", private=True)
+    fingerprint: str = column("Its SHA256 fingerprint.")
+    create_date: Timestamp = column("When it was pinned.", default=Timestamp(0))
+
+
 class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.APIAddHostEvent",
                  raises=(AddHostFailed,)):  # fmt: skip
     """Add a Linux machine with sshd, libvirt, QEMU and dnsmasq as a host.

@@ -27,8 +27,7 @@ class LongJob(Resource, java=JAVA):
     create_date: Timestamp = column("When it was asked.", default=Timestamp(0), indexed=True)
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     deadline: Timestamp | None = column("When it is given up.", default=None, private=True)
-    goal: str | None = column("What must hold for it to be done.", default=None, private=True)
-    generation: int = column("The generation of the resource it asked for.", default=0, private=True)
+    failure: str | None = column("The error it will end with, once undone.", default=None, private=True)
 
 
 class QueryLongJob(QueryMessage, java=JAVA, resource=LongJob):

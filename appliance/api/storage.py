@@ -50,6 +50,7 @@ class PrimaryStorageClusterRef(Resource, java=PRIMARY):
     cluster_uuid: str = column("The cluster.", indexed=True)
     create_date: Timestamp = column("When it was attached.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    intended: str = column("Present or Absent.", default="Present", private=True)
 
 
 class LocalStorageHostRef(Resource, java=LOCAL):

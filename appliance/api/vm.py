@@ -66,6 +66,7 @@ class VmInstance(Resource, java=JAVA):
     intended: str = column("Running, Stopped, Destroyed or Absent.", default="Running", private=True)
     generation: int = column("Counts changes of what is intended.", default=1, private=True)
     boot_count: int = column("Counts the reboots asked for.", default=0, private=True)
+    booted_count: int = column("The reboots seen done.", default=0, private=True, owner="observed")
     stop_deadline: Timestamp | None = column("When to pull the plug.", default=None, private=True)
     created: bool = column("Whether it has ever been whole.", default=False, private=True)
     power: str = column("on, off or unseen, as last seen.", default="unseen", private=True, owner="observed")

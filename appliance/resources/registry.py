@@ -23,6 +23,8 @@ class Caller:
     role: Role
     session_digest: str | None
     source: str
+    call_id: str | None = None
+    """The id the caller gave its call: the job's uuid, so that a repeated call finds the first answer."""
 
 
 @dataclass(frozen=True)

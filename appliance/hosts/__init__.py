@@ -1,0 +1,1 @@
+"""How the appliance reaches its hosts: SSH, the agent's wire, and which machine is connected."""

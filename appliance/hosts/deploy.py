@@ -1,0 +1,192 @@
+"""The agent carried to a machine by SSH, started there, and files moved through it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from appliance.api.errors import BackupStorageFailed, HostUnreachable
+from appliance.hosts.fleet import Target
+from appliance.hosts.link import Wire
+from appliance.hosts.ssh import Pins, Ssh
+
+log = logging.getLogger(__name__)
+
+VERSIONS = "/var/lib/zstui-agent/versions"
+NO_AGENT = 97
+"""Exit status of the start command where this version of the agent is not on the machine."""
+CHUNK_BYTES = 1 << 18
+DEPLOY_SECONDS = 120.0
+
+
+class SshWire:
+    """An agent's standard input and output, over one SSH channel."""
+
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
+        self._process = process
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+        try:
+            return await self._process.stdout.read(CHUNK_BYTES)
+        except asyncssh.Error as failed:
+            raise ConnectionError(str(failed)) from failed
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; asyncssh buffers them."""
+        self._process.stdin.write(data)
+
+    def close(self) -> None:
+        """Close the channel without waiting for the other side."""
+        self._process.channel.abort()
+
+
+class SshDialer:
+    """Machines reached by SSH. `bundle` is the frozen agent's archive, named after its content."""
+
+    def __init__(self, folder: Path, pins: Pins, bundle: Path) -> None:
+        self.ssh = Ssh(folder, pins)
+        self._bundle = bundle
+        self.version = bundle.name.removesuffix(".tar.gz").removeprefix("zstui-agent-")
+
+    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+        """Pin the machine's host key and install the appliance's own."""
+        await self.ssh.trust(target, password, fingerprint)
+
+    async def dial(self, target: Target) -> Wire:
+        """Start the agent on the machine, carrying this version over first if it is not there."""
+        self.ssh.forget(target)
+        connection = await self.ssh.connection(target)
+        try:
+            async with asyncio.timeout(DEPLOY_SECONDS):
+                if not await self._present(connection, target):
+                    await self._carry(connection, target)
+                process = await connection.create_process(
+                    self._command(target, "attach"), encoding=None, stderr=asyncssh.DEVNULL
+                )
+        except (asyncssh.Error, OSError, TimeoutError) as failed:
+            raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
+        return SshWire(process)
+
+    async def copy(
+        self,
+        source: Target,
+        source_path: str,
+        destination: Target,
+        destination_path: str,
+        *,
+        size: int,
+        md5: str,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """Copy a file of known size and MD5 through the appliance; both are checked on arrival."""
+        giving = await self._start(source, "send", source_path)
+        taking = await self._start(destination, "receive", destination_path, str(size), md5)
+        try:
+            await _pump(giving, taking, size, on_progress)
+            await _finish(taking, f"{destination_path} on {destination.address}")
+        finally:
+            giving.close()
+            taking.close()
+
+    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+        """Write a stream into a file on the machine, checked by MD5 on arrival."""
+        taking = await self._start(destination, "receive", path, str(size), "-")
+        received = hashlib.md5(usedforsecurity=False)
+        try:
+            async for chunk in content:
+                received.update(chunk)
+                taking.stdin.write(chunk)
+                await taking.stdin.drain()
+            taking.stdin.write_eof()
+            answer = await _finish(taking, f"{path} on {destination.address}")
+        except (asyncssh.Error, OSError) as failed:
+            raise BackupStorageFailed(f"{path} on {destination.address}: {failed}") from failed
+        finally:
+            taking.close()
+        if answer.get("md5") != received.hexdigest():
+            raise BackupStorageFailed(f"{path} on {destination.address} arrived damaged; upload it again")
+
+    async def _present(self, connection: asyncssh.SSHClientConnection, target: Target) -> bool:
+        program = f"{VERSIONS}/{self.version}/zstui-agent"
+        done = await connection.run(f"{_sudo(target)}test -x {program}", check=False)
+        return done.exit_status == 0
+
+    async def _carry(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
+        log.info("carrying agent %s to %s", self.version, target.address)
+        home = f"{VERSIONS}/{self.version}"
+        script = (
+            f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {home}.part; mkdir {home}.part; "
+            f"tar xzf - -C {home}.part --strip-components=1; rm -rf {home}; mv {home}.part {home}"
+        )
+        process = await connection.create_process(f"{_sudo(target)}sh -c '{script}'", encoding=None)
+        with self._bundle.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                process.stdin.write(chunk)
+                await process.stdin.drain()
+        process.stdin.write_eof()
+        done = await process.wait(check=False)
+        if done.exit_status != 0:
+            complaint = _text(done.stderr).strip()[-300:]
+            raise HostUnreachable(f"the agent could not be carried to {target.address}: {complaint}")
+
+    async def _start(self, target: Target, *words: str) -> asyncssh.SSHClientProcess[bytes]:
+        connection = await self.ssh.connection(target)
+        try:
+            return await connection.create_process(self._command(target, *words), encoding=None)
+        except asyncssh.Error as failed:
+            raise BackupStorageFailed(f"no transfer with {target.address}: {failed}") from failed
+
+    def _command(self, target: Target, *words: str) -> str:
+        quoted = " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
+        return f"{_sudo(target)}{VERSIONS}/{self.version}/zstui-agent {quoted}"
+
+
+def _sudo(target: Target) -> str:
+    return "" if target.username == "root" else "sudo -n "
+
+
+async def _pump(
+    giving: asyncssh.SSHClientProcess[bytes],
+    taking: asyncssh.SSHClientProcess[bytes],
+    size: int,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    done = 0
+    while done < size:
+        chunk = await giving.stdout.read(CHUNK_BYTES)
+        if not chunk:
+            raise BackupStorageFailed(f"the copy ended at {done} of {size} bytes: {await _complaint(giving)}")
+        try:
+            taking.stdin.write(chunk)
+            await taking.stdin.drain()
+        except (asyncssh.Error, OSError) as failed:
+            raise BackupStorageFailed(f"the copy broke at {done} of {size} bytes: {failed}") from failed
+        done += len(chunk)
+        on_progress(done, size)
+    taking.stdin.write_eof()
+
+
+async def _finish(taking: asyncssh.SSHClientProcess[bytes], what: str) -> dict[str, Any]:
+    answer = await taking.stdout.read()
+    await taking.wait_closed()
+    if taking.exit_status != 0:
+        raise BackupStorageFailed(f"{what}: {await _complaint(taking)}")
+    parsed = json.loads(answer)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+async def _complaint(process: asyncssh.SSHClientProcess[bytes]) -> str:
+    text = await process.stderr.read()
+    return text.decode(errors="replace").strip()[-300:] or "no reason given"

@@ -1,0 +1,157 @@
+"""Which machine is connected, through which link; the one place that dials and notices the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.protocol import AnyEvent, HostFacts
+from appliance.api.errors import ApiError, HostUnreachable
+from appliance.hosts.link import Link, Wire
+
+log = logging.getLogger(__name__)
+
+HELLO_SECONDS = 60.0
+"""Long enough for a first contact that carries the agent over."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A machine to reach: hosts and backup storages at one address share one link."""
+
+    address: str
+    port: int = 22
+    username: str = "root"
+    hypervisor: str = "KVM"
+
+    @property
+    def key(self) -> str:
+        """What names the machine, whoever logs in."""
+        return f"{self.address}:{self.port}"
+
+
+class Dialer(Protocol):
+    """How machines are reached: SSH, or the simulator."""
+
+    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+        """Pin the machine's host key and install the appliance's own; raises `HostUnreachable`."""
+
+    async def dial(self, target: Target) -> Wire:
+        """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
+
+    async def copy(
+        self,
+        source: Target,
+        source_path: str,
+        destination: Target,
+        destination_path: str,
+        *,
+        size: int,
+        md5: str,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """Copy a file from machine to machine; raises `ApiError`, leaving no half file."""
+
+    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+        """Write a file on a machine from a stream; raises `ApiError`, leaving no half file."""
+
+
+class Epochs(Protocol):
+    """The appliance's durable counter, and its name: what hosts tell a living appliance by."""
+
+    owner: str
+
+    async def epoch(self) -> int:
+        """The epoch now."""
+
+    async def raise_epoch(self) -> int:
+        """One more, on disk before it is returned."""
+
+
+class Fleet:
+    """Every machine the appliance talks to. Lost links are told to `on_lost`, events to `on_event`."""
+
+    def __init__(
+        self,
+        epochs: Epochs,
+        dialer: Dialer,
+        *,
+        on_event: Callable[[str, AnyEvent], None],
+        on_lost: Callable[[str, str], None],
+    ) -> None:
+        self.dialer = dialer
+        self._epochs = epochs
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._links: dict[str, Link] = {}
+        self._dialing: dict[str, asyncio.Lock] = {}
+        self._readers: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def link(self, target: Target) -> Link:
+        """The link to a machine; raises `HostUnreachable` when there is none."""
+        found = self._links.get(target.key)
+        if found is None or found.lost is not None:
+            raise HostUnreachable(f"{target.address} is not connected")
+        return found
+
+    def connected(self, target: Target) -> bool:
+        """Whether there is a link."""
+        found = self._links.get(target.key)
+        return found is not None and found.lost is None and found.facts is not None
+
+    async def connect(self, target: Target) -> HostFacts:
+        """A link to the machine, new if there is none; returns what the machine is."""
+        async with self._dialing.setdefault(target.key, asyncio.Lock()):
+            found = self._links.get(target.key)
+            if found is not None and found.lost is None and found.facts is not None:
+                return found.facts
+            return await self._dial(target)
+
+    async def raise_epoch(self, target: Target) -> None:
+        """Make the machine refuse everything sent to it so far that it has not begun."""
+        epoch = await self._epochs.raise_epoch()
+        await self.link(target).hello(epoch)
+
+    def disconnect(self, target: Target, reason: str) -> None:
+        """End the link to a machine, if there is one."""
+        found = self._links.pop(target.key, None)
+        if found is not None:
+            found.close(reason)
+
+    async def close(self) -> None:
+        """End every link and wait for their readers."""
+        self._closing = True
+        for link in list(self._links.values()):
+            link.close("the appliance is stopping")
+        for reader in list(self._readers):
+            await reader
+
+    async def _dial(self, target: Target) -> HostFacts:
+        wire = await self.dialer.dial(target)
+        link = Link(
+            wire,
+            owner=self._epochs.owner,
+            epoch=await self._epochs.epoch(),
+            on_event=lambda event: self._on_event(target.key, event),
+        )
+        self._links[target.key] = link
+        reader = asyncio.create_task(self._read(target, link), name=f"link {target.key}")
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        try:
+            return await link.hello()
+        except (ApiError, asyncio.CancelledError) as failed:
+            link.close(str(failed) or "the first call failed")
+            raise
+
+    async def _read(self, target: Target, link: Link) -> None:
+        reason = await link.run()
+        if self._links.get(target.key) is link:
+            del self._links[target.key]
+        if not self._closing:
+            log.info("link to %s ended: %s", target.key, reason)
+            self._on_lost(target.key, reason)

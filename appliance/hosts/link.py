@@ -1,0 +1,242 @@
+"""One connection to one agent: numbered calls, their answers, progress, events, and the end of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from agent.protocol import (
+    READY_LINE,
+    Answer,
+    AnyEvent,
+    AnyRequest,
+    Call,
+    Done,
+    Hello,
+    HostFacts,
+    Notice,
+    Ping,
+    Progress,
+    Refusal,
+    Struct,
+    decode_outgoing,
+    decode_reply,
+    encode,
+)
+from appliance.api.errors import AgentRefused, HostUnreachable
+
+log = logging.getLogger(__name__)
+
+PING_SECONDS = 2.0
+SILENCE_SECONDS = 6.0
+"""Three pings without a frame: the host is gone or cut off."""
+MAX_LINE_BYTES = 8 << 20
+
+S = TypeVar("S", bound=Struct)
+
+
+class Wire(Protocol):
+    """A stream of bytes to an agent and back."""
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, in order; buffered."""
+
+    def close(self) -> None:
+        """End it, at once."""
+
+
+class LinkLost(HostUnreachable):
+    """The link broke before the answer came: whether the request was carried out is not known."""
+
+
+class Refused(AgentRefused):
+    """The agent answered no."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.message} [{refusal.code}]")
+        self.refusal = refusal
+
+
+class _Pending:
+    __slots__ = ("future", "on_progress")
+
+    def __init__(
+        self, future: asyncio.Future[Answer], on_progress: Callable[[int, int], None] | None
+    ) -> None:
+        self.future = future
+        self.on_progress = on_progress
+
+
+class Link:
+    """A live connection. `run` reads until it ends; `ask` sends a request and awaits its answer."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        owner: str,
+        epoch: int,
+        on_event: Callable[[AnyEvent], None],
+    ) -> None:
+        self.epoch = epoch
+        self.owner = owner
+        self.facts: HostFacts | None = None
+        self.lost: str | None = None
+        self._wire = wire
+        self._on_event = on_event
+        self._pending: dict[int, _Pending] = {}
+        self._next_id = 1
+        self._outbox: list[bytes] = []
+        self._heard = asyncio.get_running_loop().time()
+
+    async def run(self) -> str:
+        """Read frames until the link ends; returns why it ended."""
+        keeper = asyncio.ensure_future(self._keep_alive())
+        try:
+            reason = await self._read()
+        except (OSError, ValueError) as broken:
+            reason = str(broken) or type(broken).__name__
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+        self.close(reason)
+        return self.lost or reason
+
+    def close(self, reason: str) -> None:
+        """End the link; calls without an answer raise `LinkLost`."""
+        if self.lost is not None:
+            return
+        self.lost = reason
+        self._wire.close()
+        for pending in self._pending.values():
+            if not pending.future.done():
+                pending.future.set_exception(LinkLost(f"the connection was lost: {reason}"))
+        self._pending.clear()
+
+    async def hello(self, epoch: int | None = None) -> HostFacts:
+        """Introduce the appliance, with a new epoch when given: older requests are refused from then on."""
+        if epoch is not None:
+            self.epoch = epoch
+        self.facts = await self.ask(Hello(), HostFacts, timeout_seconds=15.0)
+        return self.facts
+
+    async def ask(
+        self,
+        request: AnyRequest,
+        reply: type[S],
+        *,
+        resource: str = "",
+        generation: int = 0,
+        op: str = "",
+        timeout_seconds: float = 60.0,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> S:
+        """Send a request and return its reply.
+
+        Raises `Refused` when the agent says no, `LinkLost` when the answer will never come.
+        """
+        if self.lost is not None:
+            raise HostUnreachable(f"not connected: {self.lost}")
+        number = self._next_id
+        self._next_id += 1
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._pending[number] = _Pending(future, on_progress)
+        self._send(
+            Call(
+                id=number,
+                owner=self.owner,
+                epoch=self.epoch,
+                request=request,
+                op=op,
+                resource=resource,
+                generation=generation,
+            )
+        )
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                answer = await future
+        except TimeoutError as late:
+            name = type(request).__name__
+            raise LinkLost(f"no answer to {name} within {timeout_seconds:g} s") from late
+        finally:
+            self._pending.pop(number, None)
+        if answer.error is not None:
+            raise Refused(answer.error)
+        return decode_reply(answer.result, reply)
+
+    def _send(self, call: Call) -> None:
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(encode(call))
+
+    def _flush(self) -> None:
+        data = b"".join(self._outbox)
+        self._outbox.clear()
+        if self.lost is None:
+            try:
+                self._wire.write(data)
+            except OSError as broken:
+                self.close(str(broken))
+
+    async def _read(self) -> str:
+        rest = await self._skip_noise()
+        while True:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                self._receive(line)
+            if len(rest) > MAX_LINE_BYTES:
+                return "the agent sent a line without end"
+            data = await self._wire.read()
+            if not data:
+                return "the agent closed the connection"
+            self._heard = asyncio.get_running_loop().time()
+            rest += data
+
+    async def _skip_noise(self) -> bytes:
+        """Whatever a login shell printed before the agent's ready line is dropped."""
+        seen = b""
+        while READY_LINE not in seen:
+            data = await self._wire.read()
+            if not data:
+                raise ConnectionError(f"the agent did not start: {seen[-300:].decode(errors='replace')}")
+            seen += data
+        self._heard = asyncio.get_running_loop().time()
+        return seen.split(READY_LINE, 1)[1]
+
+    def _receive(self, line: bytes) -> None:
+        frame = decode_outgoing(line)
+        match frame:
+            case Answer():
+                pending = self._pending.get(frame.id)
+                if pending is not None and not pending.future.done():
+                    pending.future.set_result(frame)
+            case Progress():
+                pending = self._pending.get(frame.id)
+                if pending is not None and pending.on_progress is not None:
+                    pending.on_progress(frame.done, frame.total)
+            case Notice():
+                self._on_event(frame.event)
+
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            if loop.time() - self._heard > SILENCE_SECONDS:
+                self.close(f"silent for {SILENCE_SECONDS:g} s")
+                return
+            if self.facts is not None:
+                self._send_ping()
+
+    def _send_ping(self) -> None:
+        """A ping's answer only proves life: it is dropped when it comes."""
+        self._send(Call(id=0, owner=self.owner, epoch=self.epoch, request=Ping()))
+
+
+__all__ = ["Done", "Link", "LinkLost", "Refused", "Wire"]

@@ -1,0 +1,54 @@
+"""Names on a host: each a function of uuids, with no table to look up."""
+
+from __future__ import annotations
+
+import re
+
+from appliance.api.account import ADMIN_UUID
+
+
+def bridge(physical_interface: str, vlan: int | None) -> str:
+    """The bridge of an L2 network, as ZStack names it, within the kernel's 15 characters."""
+    suffix = f"_{vlan}" if vlan is not None else ""
+    return f"br_{physical_interface}"[: 15 - len(suffix)] + suffix
+
+
+def tap(internal_id: int, device_id: int) -> str:
+    """The tap of a NIC."""
+    return f"vnic{internal_id}.{device_id}"
+
+
+def mac(internal_id: int, device_id: int) -> str:
+    """A hardware address as ZStack makes it: `fa`, four octets of the VM, one of the NIC."""
+    octets = internal_id.to_bytes(4, "big")
+    return "fa:" + ":".join(f"{octet:02x}" for octet in octets) + f":{device_id:02x}"
+
+
+def root_volume(storage: str, uuid: str) -> str:
+    """The file of a root volume on a primary storage mounted at `storage`."""
+    return f"{storage.rstrip('/')}/rootVolumes/acct-{ADMIN_UUID}/vol-{uuid}/{uuid}.qcow2"
+
+
+def cached_image(storage: str, image_uuid: str, image_format: str) -> str:
+    """The host's copy of an image."""
+    kind, ending = ("iso", "iso") if image_format == "iso" else ("template", image_format)
+    return f"{storage.rstrip('/')}/imagecache/{kind}/{image_uuid}/{image_uuid}.{ending}"
+
+
+def stored_image(storage: str, image_uuid: str, image_format: str) -> str:
+    """The file of an image on a backup storage."""
+    kind = "iso" if image_format == "iso" else "rootVolumeTemplates"
+    return f"{storage.rstrip('/')}/{kind}/acct-{ADMIN_UUID}/{image_uuid}/{image_uuid}.{image_format}"
+
+
+def serial_log(vm_uuid: str) -> str:
+    """Where a VM's serial console is logged on its host."""
+    return f"/var/log/libvirt/qemu/{vm_uuid}-serial.log"
+
+
+def host_label(name: str, ip: str | None) -> str:
+    """A host name for a guest: its VM's name where that can be one, else its address with dashes."""
+    label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-")
+    if label and name.isascii():
+        return label
+    return f"vm-{ip.replace('.', '-')}" if ip else "vm"

@@ -1,0 +1,75 @@
+"""Choosing a host: filters in ZStack's order, then the one with the fewest VMs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.api.errors import NoHostAvailable
+
+
+@dataclass(frozen=True)
+class HostOption:
+    """What placement needs to know of a host."""
+
+    uuid: str
+    name: str
+    state: str
+    status: str
+    hypervisor_type: str
+    available_memory: int
+    available_cpu: int
+    available_disk: int
+    """Bytes its local primary storage has left; -1 where it has none."""
+    l2_uuids: frozenset[str]
+    backup_storage_in_zone: bool
+    vms: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a VM needs of a host."""
+
+    memory: int
+    cpu: int
+    disk: int
+    l2_uuids: frozenset[str]
+    designated: str | None = None
+    avoid: frozenset[str] = frozenset()
+
+
+def choose_host(options: list[HostOption], demand: Demand) -> str:
+    """The uuid of the host with the fewest VMs among those that can take the VM.
+
+    Raises `NoHostAvailable` saying which filter left none, and why the last ones fell out.
+    """
+    left = options
+    if not left:
+        raise NoHostAvailable("there is no host in the zone and cluster asked for; add one with AddKVMHost")
+    for wanted, test in _filters(demand):
+        passed = [option for option in left if test(option)]
+        if not passed:
+            fell = ", ".join(f"{option.name} ({_why(option, demand)})" for option in left[:5])
+            raise NoHostAvailable(f"no host {wanted}; ruled out last: {fell}")
+        left = passed
+    return min(left, key=lambda option: (option.vms, -option.available_memory, option.uuid)).uuid
+
+
+def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (text, predicate)
+    return (
+        ("carries the L2 networks", lambda o: demand.l2_uuids <= o.l2_uuids),
+        ("is the one designated", lambda o: demand.designated in (None, o.uuid)),
+        ("is Enabled and Connected", lambda o: o.state == "Enabled" and o.status == "Connected"),
+        ("has enough memory", lambda o: o.available_memory >= demand.memory),
+        ("has enough CPU", lambda o: o.available_cpu >= demand.cpu),
+        ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
+        ("has room on its primary storage", lambda o: o.available_disk >= demand.disk),
+        ("is left after avoiding failed ones", lambda o: o.uuid not in demand.avoid),
+    )
+
+
+def _why(option: HostOption, demand: Demand) -> str:
+    disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
+    return (
+        f"{option.state}, {option.status}, {option.available_memory} of {demand.memory} bytes of memory, "
+        f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
+    )

@@ -1,0 +1,118 @@
+"""The whole life of a VM as one function: what is left to do for what is intended, given what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.protocol import (
+    AnyRequest,
+    DefineDomain,
+    DestroyDomain,
+    DomainSpec,
+    DropFile,
+    DropNic,
+    EnsureBridge,
+    EnsureNetwork,
+    EnsureNic,
+    EnsureVolume,
+    RebootDomain,
+    ShutdownDomain,
+    StartDomain,
+    UndefineDomain,
+    VmSeen,
+    digest,
+)
+from appliance.plans.step import Ask, CopyImage, Step, Wait
+
+REBOOT_GRACE_SECONDS = 60.0
+ASK_AGAIN_SECONDS = 10.0
+"""A guest that is still booting does not hear the first time."""
+
+
+@dataclass(frozen=True)
+class VmIntent:
+    """What should be on the VM's host, as the specs that the host is sent."""
+
+    vm_uuid: str
+    intended: str
+    spec: DomainSpec | None
+    volume: EnsureVolume | None
+    image_uuid: str
+    bridges: tuple[EnsureBridge, ...]
+    networks: tuple[EnsureNetwork, ...]
+    nics: tuple[EnsureNic, ...]
+    nic_uuids: tuple[str, ...]
+    boot_count: int
+    stop_deadline: float | None
+
+
+def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
+    """The steps left, first one first. Empty: what is intended holds."""
+    match intent.intended:
+        case "Running":
+            return list(_running(intent, seen))
+        case "Stopped":
+            return list(_stopped(intent, seen, now))
+        case _:
+            return list(_gone(intent, seen, keep_volume=intent.intended == "Destroyed"))
+
+
+def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    volume, spec = intent.volume, intent.spec
+    if volume is not None and volume.path not in seen.volumes:
+        if volume.backing is not None and volume.backing not in seen.cached:
+            yield CopyImage("copy image to host", intent.image_uuid, volume.backing)
+        yield Ask("create root volume", volume)
+    yield from _networks(intent, seen)
+    if spec is not None and seen.domain.power == "off":
+        if seen.domain.digest != digest(spec) or seen.domain.boot_count != intent.boot_count:
+            yield Ask("define domain", DefineDomain(spec=spec, boot_count=intent.boot_count))
+        yield Ask("start", StartDomain(vm_uuid=intent.vm_uuid))
+    elif seen.domain.boot_count < intent.boot_count:
+        request = RebootDomain(
+            vm_uuid=intent.vm_uuid, boot_count=intent.boot_count, grace_seconds=REBOOT_GRACE_SECONDS
+        )
+        yield Ask("reboot", request, seconds=REBOOT_GRACE_SECONDS + 30)
+
+
+def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    """Bridges, then the networks on them, then the guarded NICs: each must stand before the next."""
+    for bridge in intent.bridges:
+        if seen.bridges.get(bridge.l2_uuid) != digest(bridge):
+            yield Ask("make bridge", bridge, confirm_reachable=True)
+    for network in intent.networks:
+        if seen.networks.get(network.l3_uuid) != digest(network):
+            yield Ask("serve network", network)
+    for nic in intent.nics:
+        if seen.nics.get(nic.nic_uuid) != digest(nic):
+            yield Ask("offer address and user data", nic)
+
+
+def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
+    if seen.domain.power == "off":
+        return
+    if intent.stop_deadline is not None and now < intent.stop_deadline:
+        if seen.domain.cause != "guest_shutdown":
+            yield Ask("ask guest to power off", ShutdownDomain(vm_uuid=intent.vm_uuid))
+        yield Wait("wait for guest to power off", min(intent.stop_deadline, now + ASK_AGAIN_SECONDS))
+        return
+    yield Ask("power off", DestroyDomain(vm_uuid=intent.vm_uuid))
+
+
+def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step]:
+    if seen.domain.power != "off":
+        yield Ask("power off", DestroyDomain(vm_uuid=intent.vm_uuid))
+    if seen.domain.defined:
+        yield Ask("undefine domain", UndefineDomain(vm_uuid=intent.vm_uuid))
+    for nic_uuid in sorted(set(intent.nic_uuids) | set(seen.nics)):
+        if nic_uuid in seen.nics:
+            yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
+    if not keep_volume:
+        for path in sorted(seen.volumes):
+            yield Ask("delete root volume", DropFile(path=path))
+
+
+def changes_something(request: AnyRequest) -> bool:
+    """Whether a request must carry an operation id."""
+    return type(request).__name__ not in {"ObserveVm", "ObserveHost", "Ping", "Hello", "ObserveConsole"}

@@ -1,0 +1,104 @@
+"""The worker of one backup storage: connect its machine and keep its folder."""
+
+from __future__ import annotations
+
+from agent.protocol import Capacity, DropStorage, EnsureStorage
+from agent.protocol import Done as AgentDone
+from appliance.api.errors import ApiError, BackupStorageFailed
+from appliance.api.storage import BackupStorage, BackupStorageZoneRef
+from appliance.reconcile import jobs
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.store.database import Transaction
+
+SCAN_SECONDS = 60.0
+
+
+class BackupStorageWorker:
+    """Keeps one backup storage connected."""
+
+    def __init__(self, context: Context, uuid: str) -> None:
+        self._context = context
+        self._uuid = uuid
+        self._backoff = Backoff()
+
+    async def advance(self) -> Next:
+        """One pass: connect its machine, make its folder, write its capacity."""
+        database = self._context.database
+        storage = await database.read(lambda snapshot: snapshot.find(BackupStorage, self._uuid))
+        if storage is None:
+            return DONE
+        if storage.intended == "Absent":
+            return await self._leave(storage)
+        try:
+            await self._connect(storage)
+        except ApiError as failed:
+            return await self._failed(storage, failed)
+        self._backoff.reset()
+        return Next(seconds=SCAN_SECONDS)
+
+    async def _connect(self, storage: BackupStorage) -> None:
+        fleet = self._context.fleet
+        target = target_of(storage)
+        await fleet.connect(target)
+        request = EnsureStorage(storage_uuid=storage.uuid, root=storage.url)
+        capacity = await fleet.link(target).ask(request, Capacity)
+
+        def write(tx: Transaction) -> None:
+            found = tx.find(BackupStorage, self._uuid)
+            if found is None:
+                return
+            if found.status != "Connected":
+                tx.note("BackupStorageConnected", f"{found.name}: connected", about=found)
+            found = tx.update(
+                found,
+                status="Connected",
+                status_reason=None,
+                connected_id=storage.connect_id,
+                total_capacity=capacity.total_bytes,
+                available_capacity=capacity.available_bytes,
+            )
+            for job in jobs.running(tx, found.uuid):
+                jobs.succeed(tx, job, {"inventory": tx.inventory(found)})
+
+        await self._context.database.write(write)
+
+    async def _failed(self, storage: BackupStorage, error: ApiError) -> Next:
+        def write(tx: Transaction) -> bool:
+            found = tx.find(BackupStorage, self._uuid)
+            if found is None:
+                return True
+            running = jobs.running(tx, found.uuid)
+            if found.connected_id == 0:
+                for job in running:
+                    jobs.doom(tx, job, BackupStorageFailed(cause=error))
+                tx.update(found, intended="Absent")
+                return True
+            tx.update(found, status="Disconnected", status_reason=error.details)
+            for job in running:
+                jobs.fail(tx, job, BackupStorageFailed(cause=error))
+            return False
+
+        gone = await self._context.database.write(write)
+        return AGAIN if gone else self._backoff.next()
+
+    async def _leave(self, storage: BackupStorage) -> Next:
+        target = target_of(storage)
+        if self._context.fleet.connected(target):
+            try:
+                await self._context.fleet.link(target).ask(DropStorage(storage_uuid=storage.uuid), AgentDone)
+            except ApiError:
+                return self._backoff.next()
+        await self._context.database.write(lambda tx: forget(tx, storage.uuid))
+        return DONE
+
+
+def forget(tx: Transaction, uuid: str) -> None:
+    """Remove every row of a backup storage, and end the jobs on it."""
+    for ref in tx.all(BackupStorageZoneRef, backup_storage_uuid=uuid):
+        tx.delete(ref)
+    found = tx.find(BackupStorage, uuid)
+    if found is not None:
+        tx.delete(found)
+    for job in jobs.running(tx, uuid):
+        jobs.succeed(tx, job, {})

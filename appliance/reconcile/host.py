@@ -1,0 +1,290 @@
+"""The worker of one host: connect it, make it as its cluster wants it, scan it again and again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from agent.protocol import (
+    Accelerator,
+    Capacity,
+    Done,
+    DropBridge,
+    DropNetwork,
+    DropStorage,
+    EnsureStorage,
+    Fetches,
+    HostFacts,
+    HostSeen,
+    ObserveHost,
+    ProbeAccelerator,
+    ProbedAccelerator,
+    ReadFetches,
+)
+from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
+from appliance.api.host import Host, HostKey
+from appliance.api.l2 import L2Network, L2NetworkClusterRef
+from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
+from appliance.api.tag import SystemTag
+from appliance.hosts.fleet import Target
+from appliance.plans import host as host_plan
+from appliance.plans.naming import bridge
+from appliance.plans.step import Ask
+from appliance.plans.vm_spec import l2_spec
+from appliance.reconcile import jobs
+from appliance.reconcile.asking import Asker, confirm_reachable
+from appliance.reconcile.capacity import recount_host, recount_storage
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
+from appliance.store.database import Snapshot, Transaction
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Work:
+    host: Host
+    target: Target
+    intent: host_plan.HostIntent
+    forced: Accelerator | None
+    interval: float
+    reconnect: bool
+
+
+class HostWorker:
+    """Keeps one host connected and as its cluster wants it."""
+
+    def __init__(self, context: Context, uuid: str) -> None:
+        self._context = context
+        self._uuid = uuid
+        self._asker = Asker(context.fleet, context.database.new_uuid)
+        self._backoff = Backoff()
+
+    async def advance(self) -> Next:
+        """One pass: connect if need be, then scan and mend."""
+        work = await self._context.database.read(self._load)
+        if work is None:
+            return DONE
+        if work.host.intended == "Absent":
+            return await self._leave(work)
+        try:
+            if work.host.connected_id < work.host.connect_id or not self._connected(work):
+                await self._connect(work)
+            await self._mend(work)
+        except ApiError as failed:
+            return await self._failed(work, failed)
+        self._backoff.reset()
+        return Next(seconds=work.interval)
+
+    def _connected(self, work: _Work) -> bool:
+        return self._context.fleet.connected(work.target) and work.host.status == "Connected"
+
+    async def _connect(self, work: _Work) -> None:
+        """From nothing to a connected host: link, facts, accelerator, cluster's things, states of VMs."""
+        fleet, database = self._context.fleet, self._context.database
+        asked = work.host.connect_id
+        if work.host.connected_id < asked and work.host.connected_id:
+            fleet.disconnect(work.target, "reconnect asked for")
+        await database.write(lambda tx: self._say(tx, "connect", 10))
+        facts = await fleet.connect(work.target)
+        await database.write(lambda tx: self._say(tx, "probe accelerator", 40))
+        link = fleet.link(work.target)
+        probed = await link.ask(
+            ProbeAccelerator(forced=work.forced), ProbedAccelerator, timeout_seconds=PROBE_SECONDS
+        )
+        await database.write(lambda tx: self._say(tx, "make storage and bridges", 60))
+        await self._make(work, await link.ask(ObserveHost(), HostSeen))
+        seen = await fleet.link(work.target).ask(ObserveHost(), HostSeen)
+        fetches = await fleet.link(work.target).ask(ReadFetches(after=work.host.fetch_sequence), Fetches)
+
+        def write(tx: Transaction) -> None:
+            host = tx.find(Host, self._uuid)
+            if host is None:
+                return
+            host = _connected(tx, host, facts, probed, asked)
+            take_scan(tx, host, seen, self._context.poke, fresh=True)
+            record_fetches(tx, host, fetches.fetches)
+
+        await database.write(write)
+        for vm in await database.read(lambda snapshot: vms_on(snapshot, self._uuid)):
+            self._context.poke("VmInstance", vm.uuid)
+
+    async def _mend(self, work: _Work) -> None:
+        link = self._context.fleet.link(work.target)
+        seen = await link.ask(ObserveHost(), HostSeen)
+        await self._make(work, seen)
+
+        def write(tx: Transaction) -> None:
+            host = tx.find(Host, self._uuid)
+            if host is not None and host.intended == "Present":
+                take_scan(tx, host, seen, self._context.poke)
+
+        await self._context.database.write(write)
+
+    async def _make(self, work: _Work, seen: HostSeen) -> None:
+        for step in host_plan.plan(work.intent, seen):
+            if not isinstance(step, Ask):
+                continue
+            reply = await self._asker.ask(work.target, step.request, resource="", generation=0)
+            if step.confirm_reachable:
+                await confirm_reachable(self._context.fleet, work.target, step.request)
+            if isinstance(reply, Capacity) and isinstance(step.request, EnsureStorage):
+                uuid = step.request.storage_uuid
+                await self._context.database.write(
+                    lambda tx, uuid=uuid, reply=reply: put_capacity(tx, uuid, self._uuid, reply)
+                )
+
+    async def _leave(self, work: _Work) -> Next:
+        """Take everything of ours from the host if it can be reached, then forget it."""
+        try:
+            await self._strip(work)
+        except ApiError as failed:
+            log.info("host %s is forgotten as it is: %s", work.host.name, failed.details)
+        self._context.fleet.disconnect(work.target, "the host was deleted")
+        await self._context.database.write(lambda tx: forget(tx, work.host))
+        return DONE
+
+    async def _strip(self, work: _Work) -> None:
+        link = self._context.fleet.link(work.target)
+        seen = await link.ask(ObserveHost(), HostSeen)
+        for l3_uuid in seen.networks:
+            await link.ask(DropNetwork(l3_uuid=l3_uuid), Done)
+        bridges = await self._context.database.read(lambda snapshot: _bridge_names(snapshot, seen))
+        for l2_uuid, name in bridges.items():
+            await link.ask(DropBridge(l2_uuid=l2_uuid, bridge=name), Done)
+        for storage_uuid in seen.storage:
+            await link.ask(DropStorage(storage_uuid=storage_uuid), Done)
+
+    async def _failed(self, work: _Work, error: ApiError) -> Next:
+        """A host that was never connected is not kept; another is tried again, ever more slowly."""
+
+        def write(tx: Transaction) -> bool:
+            host = tx.find(Host, self._uuid)
+            if host is None:
+                return True
+            found = jobs.running(tx, host.uuid)
+            if host.connected_id == 0:
+                for job in found:
+                    jobs.doom(tx, job, AddHostFailed(cause=error))
+                tx.update(host, intended="Absent")
+                return True
+            mark_disconnected(tx, host, error.details)
+            tx.update(tx.get(Host, host.uuid), connected_id=work.host.connect_id)
+            for job in found:
+                jobs.fail(tx, job, ReconnectFailed(cause=error))
+            return False
+
+        if await self._context.database.write(write):
+            return AGAIN
+        if not isinstance(error, HostUnreachable):
+            log.warning("host %s: %s", work.host.name, error.details)
+        return self._backoff.next() if work.reconnect else Next(seconds=3600.0)
+
+    def _load(self, snapshot: Snapshot) -> _Work | None:
+        host = snapshot.find(Host, self._uuid)
+        if host is None:
+            return None
+        return _Work(
+            host,
+            target_of(host),
+            host_intent(snapshot, host),
+            _forced(snapshot, host),
+            float(snapshot.setting("host", "ping.interval")),
+            snapshot.setting("host", "connection.autoReconnectOnError") == "true",
+        )
+
+    def _say(self, tx: Transaction, step: str, percent: int) -> None:
+        for job in jobs.running(tx, self._uuid):
+            jobs.progress(tx, job, step, percent)
+
+
+def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
+    """What a host's cluster gives it."""
+    storages = snapshot.all(
+        PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present"
+    )
+    networks = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
+    return host_plan.HostIntent(
+        storages=tuple(
+            EnsureStorage(storage_uuid=ref.primary_storage_uuid, root=found.url)
+            for ref in storages
+            if (found := snapshot.find(PrimaryStorage, ref.primary_storage_uuid))
+        ),
+        bridges=tuple(
+            l2_spec(found) for ref in networks if (found := snapshot.find(L2Network, ref.l2_network_uuid))
+        ),
+    )
+
+
+def put_capacity(tx: Transaction, storage_uuid: str, host_uuid: str, capacity: Capacity) -> None:
+    """Write what a host has of a local primary storage."""
+    ref = tx.first(LocalStorageHostRef, primary_storage_uuid=storage_uuid, host_uuid=host_uuid)
+    if ref is None:
+        ref = tx.insert(
+            LocalStorageHostRef(
+                uuid=tx.new_uuid(), primary_storage_uuid=storage_uuid, host_uuid=host_uuid
+            )
+        )
+    tx.update(
+        ref, total_capacity=capacity.total_bytes, available_physical_capacity=capacity.available_bytes
+    )
+    recount_storage(tx, storage_uuid)
+
+
+def forget(tx: Transaction, host: Host) -> None:
+    """Remove every row of a host, and end the jobs on it."""
+    for ref in tx.all(LocalStorageHostRef, host_uuid=host.uuid):
+        tx.delete(ref)
+        recount_storage(tx, ref.primary_storage_uuid)
+    for tag in tx.all(SystemTag, resource_uuid=host.uuid):
+        tx.delete(tag)
+    found = tx.find(Host, host.uuid)
+    if found is not None:
+        tx.delete(found)
+    key = tx.find(HostKey, target_of(host).key)
+    if key is not None:
+        tx.delete(key)
+    for job in jobs.running(tx, host.uuid):
+        jobs.succeed(tx, job, {})
+
+
+def _connected(
+    tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int
+) -> Host:
+    if host.status != "Connected":
+        tx.note("HostConnected", f"{host.name}: connected; guests run by {probed.accelerator}", about=host)
+    host = tx.update(
+        host,
+        status="Connected",
+        status_reason=None,
+        connected_id=asked,
+        cpu_num=facts.cpu_num,
+        total_cpu_capacity=facts.cpu_num * facts.cpu_mhz,
+        total_memory_capacity=facts.memory_bytes,
+        accelerator=probed.accelerator,
+        agent_version=facts.agent_version,
+        boot_id=facts.boot_id,
+    )
+    recount_host(tx, host.uuid)
+    host = tx.get(Host, host.uuid)
+    for job in jobs.running(tx, host.uuid):
+        jobs.succeed(tx, job, {"inventory": tx.inventory(host)})
+    return host
+
+
+def _forced(snapshot: Snapshot, host: Host) -> Accelerator | None:
+    wanted = snapshot.setting("kvm", "accelerator")
+    for tag in snapshot.all(SystemTag, resource_uuid=host.uuid):
+        if tag.tag.startswith("accelerator::"):
+            wanted = tag.tag.removeprefix("accelerator::")
+    if wanted == "kvm":
+        return "kvm"
+    return "tcg" if wanted == "tcg" else None
+
+
+def _bridge_names(snapshot: Snapshot, seen: HostSeen) -> dict[str, str]:
+    networks = snapshot.all(L2Network, uuid=list(seen.bridges))
+    return {network.uuid: bridge(network.physical_interface, network.vlan) for network in networks}

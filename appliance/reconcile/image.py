@@ -1,0 +1,174 @@
+"""The worker of one image: bring it to its backup storages and check it, or remove it from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.protocol import DropFile, FetchImage, ImageFacts, ObserveImage
+from agent.protocol import Done as AgentDone
+from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, TimedOut
+from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.job import LongJob
+from appliance.api.storage import BackupStorage
+from appliance.api.tag import SystemTag, UserTag
+from appliance.hosts.link import Refused
+from appliance.reconcile import jobs
+from appliance.reconcile.asking import Asker
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.meter import Meter
+from appliance.store.database import Snapshot, Transaction
+
+FETCH_SECONDS = 3600.0
+ALLOWED_FOLDERS = ["/var/lib/zstui-images", "/srv/images"]
+"""Folders of a backup storage's machine that `file://` may name, besides its own storage folders."""
+
+
+@dataclass(frozen=True)
+class _Copy:
+    image: Image
+    ref: ImageBackupStorageRef
+    storage: BackupStorage
+    jobs: tuple[LongJob, ...]
+
+
+class ImageWorker:
+    """Brings one image to where it is intended to be."""
+
+    def __init__(self, context: Context, uuid: str) -> None:
+        self._context = context
+        self._uuid = uuid
+        self._asker = Asker(context.fleet, context.database.new_uuid)
+        self._backoff = Backoff()
+
+    async def advance(self) -> Next:
+        """One pass: the first copy that is not as intended."""
+        copy = await self._context.database.read(self._load)
+        if copy is None:
+            return DONE
+        try:
+            return await self._drop(copy) if copy.image.intended == "Absent" else await self._bring(copy)
+        except Refused as refused:
+            if refused.refusal.transient:
+                return await self._later(copy, refused)
+            return await self._failed(copy, refused)
+        except HostUnreachable as unreachable:
+            return await self._later(copy, unreachable)
+        except ApiError as failed:
+            return await self._failed(copy, failed)
+
+    def _load(self, snapshot: Snapshot) -> _Copy | None:
+        image = snapshot.find(Image, self._uuid)
+        if image is None:
+            return None
+        for ref in snapshot.all(ImageBackupStorageRef, image_uuid=self._uuid):
+            storage = snapshot.find(BackupStorage, ref.backup_storage_uuid)
+            if storage is not None and (ref.status != "Ready" or image.intended == "Absent"):
+                return _Copy(image, ref, storage, tuple(jobs.running(snapshot, self._uuid)))
+        return None
+
+    async def _bring(self, copy: _Copy) -> Next:
+        uploaded = copy.image.url.startswith("upload://")
+        if uploaded:
+            request: FetchImage | ObserveImage = ObserveImage(
+                path=copy.ref.install_path, format=copy.image.format
+            )
+        else:
+            request = FetchImage(
+                image_uuid=copy.image.uuid,
+                url=copy.image.url,
+                path=copy.ref.install_path,
+                format=copy.image.format,
+                allowed_folders=ALLOWED_FOLDERS,
+            )
+        meter = Meter(self._context.database, copy.jobs, "fetch image")
+        async with meter.running():
+            facts = await self._asker.ask(
+                target_of(copy.storage),
+                request,
+                resource=copy.image.uuid,
+                generation=1,
+                timeout_seconds=FETCH_SECONDS,
+                on_progress=meter,
+            )
+        if isinstance(facts, ImageFacts):
+            found = facts
+            await self._context.database.write(lambda tx: self._ready(tx, copy, found))
+        return AGAIN
+
+    def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
+        image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
+        if image is None or ref is None:
+            return
+        tx.update(ref, status="Ready")
+        image = tx.update(
+            image,
+            size=facts.size_bytes,
+            actual_size=facts.actual_bytes,
+            md5_sum=facts.md5,
+        )
+        left = [r for r in tx.all(ImageBackupStorageRef, image_uuid=image.uuid) if r.status != "Ready"]
+        if left:
+            return
+        image = tx.update(image, status="Ready")
+        tx.note("ImageReady", f"{image.name}: ready, {facts.actual_bytes} bytes", about=image)
+        for job in jobs.running(tx, image.uuid):
+            jobs.succeed(tx, job, {"inventory": tx.inventory(image)})
+
+    async def _drop(self, copy: _Copy) -> Next:
+        target = target_of(copy.storage)
+        request = DropFile(path=copy.ref.install_path)
+        if await self._asker.settle_unanswered(target, request):
+            return AGAIN
+        link = self._context.fleet.link(target)
+        await link.ask(request, AgentDone, resource=copy.image.uuid, generation=2)
+
+        def write(tx: Transaction) -> None:
+            ref = tx.find(ImageBackupStorageRef, copy.ref.uuid)
+            if ref is not None:
+                tx.delete(ref)
+            if not tx.exists(ImageBackupStorageRef, image_uuid=self._uuid):
+                forget(tx, self._uuid)
+
+        await self._context.database.write(write)
+        return AGAIN
+
+    async def _later(self, copy: _Copy, reason: ApiError) -> Next:
+        """Missing bytes of an upload and lost machines are waited for, until the job's deadline."""
+
+        def write(tx: Transaction) -> bool:
+            for job in jobs.running(tx, self._uuid):
+                late = job.deadline is not None and tx.now > job.deadline
+                if late and copy.image.intended == "Ready":
+                    return True
+                jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
+            return False
+
+        if await self._context.database.write(write):
+            return await self._failed(copy, TimedOut(f"given up after waiting: {reason.details}"))
+        return self._backoff.next()
+
+    async def _failed(self, copy: _Copy, error: ApiError) -> Next:
+        def write(tx: Transaction) -> bool:
+            image = tx.find(Image, self._uuid)
+            if image is None or image.intended == "Absent":
+                return False
+            for job in jobs.running(tx, self._uuid):
+                jobs.doom(tx, job, ImageFailed(cause=error))
+            tx.update(image, intended="Absent", status="Error")
+            return True
+
+        turned = await self._context.database.write(write)
+        return AGAIN if turned else self._backoff.next()
+
+
+def forget(tx: Transaction, uuid: str) -> None:
+    """Remove every row of an image, and end the jobs on it."""
+    image = tx.find(Image, uuid)
+    if image is not None:
+        tx.delete(image)
+    for kind in (SystemTag, UserTag):
+        for tag in tx.all(kind, resource_uuid=uuid):
+            tx.delete(tag)
+    for job in jobs.running(tx, uuid):
+        jobs.succeed(tx, job, {})

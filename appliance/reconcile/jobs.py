@@ -1,0 +1,110 @@
+"""An API call's promise: begun with its intent, ended with what came of it, remembered either way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from appliance.api.errors import ApiError, Cancelled, ResourceNotFound
+from appliance.api.job import LongJob
+from appliance.api.message import Message
+from appliance.api.parse import unparse
+from appliance.api.resource import Resource, Timestamp
+from appliance.store.database import Database, Snapshot, Transaction
+
+DEADLINE_SECONDS = 1800.0
+"""ZStack's clients wait so long by default."""
+
+TERMINAL = frozenset({"Succeeded", "Failed", "Canceled"})
+
+
+def begin(
+    tx: Transaction,
+    request: Message,
+    target: Resource,
+    *,
+    job_uuid: str | None,
+    account_uuid: str,
+    seconds: float = DEADLINE_SECONDS,
+) -> LongJob:
+    """Insert the job of a call, in the transaction that writes its intent."""
+    return tx.insert(
+        LongJob(
+            uuid=job_uuid or tx.new_uuid(),
+            name=type(request).__name__,
+            target_resource_uuid=str(target.key_value),
+            target_resource_type=target.name_,
+            target_resource_name=str(getattr(target, "name", "")) or None,
+            job_data=json.dumps(unparse(request, secrets=False)),
+            account_uuid=account_uuid,
+            deadline=Timestamp(tx.now + seconds),
+        )
+    )
+
+
+def running(snapshot: Snapshot, target_uuid: str) -> list[LongJob]:
+    """The jobs on a resource that have not ended, oldest first."""
+    return snapshot.all(LongJob, target_resource_uuid=target_uuid, state="Running", order_by="create_date")
+
+
+def succeed(tx: Transaction, job: LongJob, result: dict[str, Any]) -> None:
+    """End a job with its reply, or with the failure it was to be undone for."""
+    if job.failure is not None:
+        fail(tx, job, ApiError.from_wire(json.loads(job.failure)))
+        return
+    tx.update(
+        job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None
+    )
+
+
+def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:
+    """End a job with an error."""
+    state = "Canceled" if isinstance(error, Cancelled) else "Failed"
+    tx.update(job, state=state, job_result=json.dumps(error.to_wire()), step=None, waits_for=None)
+    tx.note(
+        "JobFailed",
+        f"{job.name} {job.target_resource_name or job.target_resource_uuid}: {error.details} [{error.code}]",
+        level="error",
+        about=job,
+    )
+
+
+def doom(tx: Transaction, job: LongJob, error: ApiError) -> None:
+    """Say how a job will end once its traces are undone."""
+    if job.failure is None:
+        tx.update(job, failure=json.dumps(error.to_wire()), step="undo", waits_for=None)
+
+
+def progress(tx: Transaction, job: LongJob, step: str, percent: int, waits_for: str | None = None) -> None:
+    """Say how far a job is."""
+    tx.update(job, step=step, progress=max(job.progress, min(percent, 99)), waits_for=waits_for)
+
+
+class Jobs:
+    """Waiting for jobs to end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def wait(self, job_uuid: str, timeout_seconds: float | None = None) -> LongJob:
+        """The job, once it has ended; raises `TimeoutError`, or `ResourceNotFound` for an unknown uuid."""
+        subscription = self._database.feed.subscribe()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                job = await self._look(job_uuid)
+                async for _ in subscription:
+                    if job.state in TERMINAL:
+                        break
+                    job = await self._look(job_uuid)
+                    if job.state in TERMINAL:
+                        break
+                return job
+        finally:
+            subscription.close()
+
+    async def _look(self, job_uuid: str) -> LongJob:
+        found = await self._database.read(lambda snapshot: snapshot.find(LongJob, job_uuid))
+        if found is None:
+            raise ResourceNotFound(f"there is no job[uuid:{job_uuid}]")
+        return found

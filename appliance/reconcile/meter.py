@@ -1,0 +1,54 @@
+"""Bytes moved, written into jobs a few times a second and no oftener."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from appliance.api.job import LongJob
+from appliance.reconcile import jobs
+from appliance.store.database import Database, Transaction
+
+WRITE_SECONDS = 0.5
+
+
+class Meter:
+    """The latest `done` of `total`; call it with both."""
+
+    def __init__(self, database: Database, found: Sequence[LongJob], title: str) -> None:
+        self._database = database
+        self._jobs = [job.uuid for job in found]
+        self._title = title
+        self._latest = (0, 0)
+        self._written = (0, 0)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take a new reading."""
+        self._latest = (done, total)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Meter]:
+        """Write readings while the body runs."""
+        writer = asyncio.create_task(self._write(), name=f"meter {self._title}")
+        try:
+            yield self
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            if self._latest != self._written and self._jobs:
+                self._written = self._latest
+                await self._database.write(self._put)
+
+    def _put(self, tx: Transaction) -> None:
+        done, total = self._written
+        percent = 100 * done // total if total else 0
+        for uuid in self._jobs:
+            job = tx.find(LongJob, uuid)
+            if job is not None and job.state == "Running":
+                jobs.progress(tx, job, f"{self._title} ({done >> 20} of {total >> 20} MiB)", percent)

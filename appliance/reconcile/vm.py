@@ -1,0 +1,332 @@
+"""The worker of one VM: look, plan, take one step, until what is intended holds."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from agent.protocol import AnyRequest, DomainSeen, ObserveVm, VmSeen
+from appliance.api.errors import (
+    ApiError,
+    Cancelled,
+    CreateVmFailed,
+    HostUnreachable,
+    RebootVmFailed,
+    StartVmFailed,
+    StopVmFailed,
+    TimedOut,
+)
+from appliance.api.host import Host
+from appliance.api.job import LongJob
+from appliance.api.l3 import UsedIp
+from appliance.api.tag import SystemTag, UserTag
+from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
+from appliance.hosts.fleet import Target
+from appliance.hosts.link import Refused
+from appliance.plans.step import Ask, CopyImage, Step, Wait
+from appliance.plans.vm import VmIntent, plan
+from appliance.reconcile import jobs
+from appliance.reconcile.asking import Asker, confirm_reachable
+from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.vm_rows import vm_intent, vm_rows
+from appliance.reconcile.vm_state import move, placed_on, record_sight
+from appliance.store.database import Snapshot, Transaction
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE_SECONDS = 30.0
+"""A host that comes back wakes its VMs' workers: this is only for a lost wake-up."""
+
+FAILURES: dict[str, type[ApiError]] = {
+    "CreateVmInstance": CreateVmFailed,
+    "StartVmInstance": StartVmFailed,
+    "StopVmInstance": StopVmFailed,
+    "RebootVmInstance": RebootVmFailed,
+}
+
+
+@dataclass(frozen=True)
+class _Work:
+    vm: VmInstance
+    host: Host
+    target: Target
+    intent: VmIntent
+    jobs: tuple[LongJob, ...]
+
+
+class VmWorker:
+    """Brings one VM to what is intended for it."""
+
+    def __init__(self, context: Context, copies: ImageCopies, uuid: str) -> None:
+        self._context = context
+        self._copies = copies
+        self._uuid = uuid
+        self._asker = Asker(context.fleet, context.database.new_uuid)
+        self._backoff = Backoff()
+        self._carried_out: AnyRequest | None = None
+        self._longest = 1
+
+    async def advance(self) -> Next:
+        """One pass: read what is intended, see what is, take the first step."""
+        database = self._context.database
+        work = await database.read(self._load)
+        if work is None:
+            return DONE
+        if isinstance(work, VmInstance):
+            return await self._unplaced(work)
+        try:
+            return await self._pass(work)
+        except HostUnreachable as unreachable:
+            return await self._unreachable(work, unreachable)
+        except Refused as refused:
+            return await self._refused(work, refused)
+        except ApiError as failed:
+            return await self._failed(work, failed)
+
+    async def _pass(self, work: _Work) -> Next:
+        seen = await self._look(work)
+        steps = plan(work.intent, seen, self._context.database.now())
+        step = steps[0] if steps else None
+        following = step.request if isinstance(step, Ask) else None
+        if await self._asker.settle_unanswered(work.target, following):
+            return AGAIN
+        if step is None:
+            return await self._settle(work, seen.domain)
+        if isinstance(step, Ask) and step.request == self._carried_out:
+            return await self._held_up(work, steps)
+        await self._say(work, step, len(steps))
+        return await self._take(work, step)
+
+    async def _take(self, work: _Work, step: Step) -> Next:
+        match step:
+            case Wait():
+                now = self._context.database.now()
+                self._carried_out = None
+                return Next(seconds=max(0.05, step.until - now))
+            case CopyImage():
+                await self._copies.bring(step.image_uuid, work.target, step.cache_path, work.jobs)
+            case Ask():
+                await self._ask(work, step)
+        self._backoff.reset()
+        return AGAIN
+
+    async def _ask(self, work: _Work, step: Ask) -> None:
+        reply = await self._asker.ask(
+            work.target,
+            step.request,
+            resource=work.vm.uuid,
+            generation=work.vm.generation,
+            timeout_seconds=step.seconds,
+        )
+        self._carried_out = step.request
+        if step.confirm_reachable:
+            await confirm_reachable(self._context.fleet, work.target, step.request)
+        if isinstance(reply, DomainSeen):
+            await self._context.database.write(lambda tx: self._sight(tx, reply))
+
+    async def _held_up(self, work: _Work, steps: list[Step]) -> Next:
+        """The step was answered, yet what it should bring is not there yet."""
+        for step in steps[1:]:
+            if isinstance(step, Wait):
+                await self._say(work, step, len(steps))
+                return await self._take(work, step)
+        self._carried_out = None
+        return self._backoff.next()
+
+    async def _look(self, work: _Work) -> VmSeen:
+        intent = work.intent
+        volume = intent.volume
+        return await self._context.fleet.link(work.target).ask(
+            ObserveVm(
+                vm_uuid=self._uuid,
+                volume_paths=[volume.path] if volume else [],
+                cache_paths=[volume.backing] if volume and volume.backing else [],
+            ),
+            VmSeen,
+        )
+
+    def _load(self, snapshot: Snapshot) -> _Work | VmInstance | None:
+        vm = snapshot.find(VmInstance, self._uuid)
+        if vm is None:
+            return None
+        host_uuid = placed_on(snapshot, vm)
+        host = snapshot.find(Host, host_uuid) if host_uuid else None
+        if host is None:
+            return vm
+        intent = vm_intent(vm_rows(snapshot, vm, host))
+        return _Work(vm, host, target_of(host), intent, tuple(jobs.running(snapshot, vm.uuid)))
+
+    def _sight(self, tx: Transaction, seen: DomainSeen) -> None:
+        vm = tx.find(VmInstance, self._uuid)
+        if vm is not None:
+            record_sight(tx, vm, seen)
+
+    async def _settle(self, work: _Work, seen: DomainSeen) -> Next:
+        """What is intended holds: say so, and end the jobs that wanted it."""
+        self._carried_out = None
+        self._longest = 1
+        held = await self._context.database.write(lambda tx: settle(tx, work.vm, seen))
+        return DONE if held else AGAIN
+
+    async def _unplaced(self, vm: VmInstance) -> Next:
+        """A VM whose host is gone from the store, or that never had one: only rows are left of it."""
+        if vm.intended in {"Destroyed", "Absent"}:
+            seen = DomainSeen(vm_uuid=vm.uuid, at=vm.seen_at + 1)
+            await self._context.database.write(lambda tx: settle(tx, vm, seen))
+        return DONE
+
+    async def _unreachable(self, work: _Work, reason: ApiError) -> Next:
+        """The host cannot be asked: jobs wait for it, and give up at their deadline."""
+        await self._context.database.write(lambda tx: wait_or_give_up(tx, work.vm, reason))
+        pause = self._backoff.next()
+        connected = self._context.fleet.connected(work.target)
+        return pause if connected else Next(seconds=UNREACHABLE_SECONDS)
+
+    async def _refused(self, work: _Work, refused: Refused) -> Next:
+        self._carried_out = None
+        if refused.refusal.code in {"generation.stale", "epoch.stale"}:
+            return self._backoff.next()
+        if refused.refusal.transient:
+            await self._context.database.write(lambda tx: wait_or_give_up(tx, work.vm, refused))
+            return self._backoff.next()
+        return await self._failed(work, refused)
+
+    async def _failed(self, work: _Work, error: ApiError) -> Next:
+        log.info("vm %s: %s", self._uuid, error.details)
+        self._carried_out = None
+        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error))
+        return AGAIN if turned else self._backoff.next()
+
+    async def _say(self, work: _Work, step: Step, left: int) -> None:
+        if not work.jobs:
+            return
+        self._longest = max(self._longest, left)
+        percent = 100 * (self._longest - left) // (self._longest + 1)
+
+        def write(tx: Transaction) -> None:
+            for job in jobs.running(tx, self._uuid):
+                jobs.progress(tx, job, step.title, percent)
+
+        await self._context.database.write(write)
+
+def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
+    """Write that a VM is as intended; False when something else is intended meanwhile."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None:
+        return True
+    vm = record_sight(tx, vm, seen)
+    if vm.generation != planned.generation or vm.intended != planned.intended:
+        return False
+    if vm.intended == "Absent":
+        forget(tx, vm)
+        return True
+    if vm.intended == "Destroyed":
+        shelve(tx, vm)
+    vm = move(tx, vm, settled=True, created=True, stop_deadline=None)
+    root = tx.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    if root is not None and root.status == "Creating":
+        tx.update(root, status="Ready")
+    result = {} if vm.intended == "Destroyed" else {"inventory": tx.inventory(vm)}
+    for job in jobs.running(tx, vm.uuid):
+        jobs.succeed(tx, job, result)
+    return True
+
+
+def shelve(tx: Transaction, vm: VmInstance) -> None:
+    """A destroyed VM that can be recovered: its disk waits, its addresses are free."""
+    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+        free_address(tx, nic)
+        tx.update(nic, ip=None, gateway=None, netmask=None, used_ip_uuid=None)
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
+        tx.update(volume, status="Deleted")
+
+
+def forget(tx: Transaction, vm: VmInstance) -> None:
+    """Remove every row of a VM that is gone from its host, and end the jobs that wanted that."""
+    storages = set()
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
+        storages.add(volume.primary_storage_uuid)
+        tx.delete(volume)
+    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+        free_address(tx, nic)
+        tx.delete(nic)
+    for kind in (SystemTag, UserTag):
+        for tag in tx.all(kind, resource_uuid=vm.uuid):
+            tx.delete(tag)
+    vm = move(tx, vm, power="off", intended="Absent")
+    host_uuid = vm.last_host_uuid
+    tx.update(vm, host_uuid=None)
+    tx.delete(vm)
+    if host_uuid:
+        tx.note("VmGone", f"{vm.name}: removed from its host", about=vm)
+    for storage in storages - {None}:
+        recount_storage(tx, str(storage))
+    for job in jobs.running(tx, vm.uuid):
+        jobs.succeed(tx, job, {})
+
+
+def free_address(tx: Transaction, nic: VmNic) -> None:
+    """Give a NIC's address back to its range."""
+    for used in tx.all(UsedIp, used_for=nic.uuid):
+        tx.delete(used)
+
+
+def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> None:
+    """Note what a VM's jobs wait for; past its deadline a job that is not undoing anything is given up."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None:
+        return
+    for job in jobs.running(tx, vm.uuid):
+        late = job.deadline is not None and tx.now > job.deadline and vm.intended in {"Running", "Stopped"}
+        if late:
+            give_up(tx, vm, TimedOut(f"given up after waiting: {reason.details}"))
+            return
+        jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
+
+
+def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
+    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None or vm.generation != planned.generation:
+        return True
+    found = jobs.running(tx, vm.uuid)
+    if vm.intended in {"Absent", "Destroyed"}:
+        for job in found:
+            jobs.progress(tx, job, job.step or "undo", job.progress, error.details)
+        return False
+    if not vm.created:
+        for job in found:
+            jobs.doom(tx, job, CreateVmFailed(cause=error))
+        move(tx, vm, intended="Absent", generation=vm.generation + 1)
+        return True
+    return _turn_back(tx, vm, found, error)
+
+
+def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError) -> bool:
+    """What a VM that has been whole before goes back to when a call on it fails."""
+    rebooting = any(job.name == "RebootVmInstance" for job in found)
+    for job in found:
+        jobs.fail(tx, job, FAILURES.get(job.name, StartVmFailed)(cause=error))
+    if not found:
+        tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
+        return False
+    changes: dict[str, Any] = {"generation": vm.generation + 1, "stop_deadline": None}
+    if rebooting:
+        changes["boot_count"] = vm.boot_count - 1
+    elif vm.intended == "Running" and vm.power != "on":
+        changes["intended"] = "Stopped"
+    elif vm.intended == "Stopped" and vm.power == "on":
+        changes["intended"] = "Running"
+    move(tx, vm, **changes)
+    return True
+
+
+def cancel(tx: Transaction, vm: VmInstance) -> None:
+    """End a VM's jobs because another call took its place."""
+    for job in jobs.running(tx, vm.uuid):
+        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))

@@ -1,0 +1,96 @@
+"""Everything about a VM, read in one snapshot, as the plan needs it."""
+
+from __future__ import annotations
+
+from agent.protocol import EnsureVolume
+from appliance.api.host import Host
+from appliance.api.image import Image
+from appliance.api.l2 import L2Network
+from appliance.api.l3 import IpRange, L3Network, L3NetworkDns
+from appliance.api.service import NetworkServiceL3NetworkRef
+from appliance.api.storage import PrimaryStorage
+from appliance.api.tag import SystemTag
+from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
+from appliance.plans import naming
+from appliance.plans.vm import VmIntent
+from appliance.plans.vm_spec import (
+    NetworkRows,
+    VmRows,
+    bridge_spec,
+    domain_spec,
+    network_spec,
+    nic_spec,
+)
+from appliance.store.database import Snapshot
+
+
+def network_rows(snapshot: Snapshot, l3_uuid: str) -> NetworkRows:
+    """An L3 network with all that its NICs depend on."""
+    l3 = snapshot.get(L3Network, l3_uuid)
+    return NetworkRows(
+        l3=l3,
+        l2=snapshot.get(L2Network, l3.l2_network_uuid),
+        ranges=tuple(snapshot.all(IpRange, l3_network_uuid=l3_uuid, order_by="create_date")),
+        dns=tuple(row.dns for row in snapshot.all(L3NetworkDns, l3_network_uuid=l3_uuid)),
+        services=frozenset(
+            ref.network_service_type
+            for ref in snapshot.all(NetworkServiceL3NetworkRef, l3_network_uuid=l3_uuid)
+        ),
+        lease_seconds=int(snapshot.setting("flatNetwork", "leaseSeconds")),
+    )
+
+
+def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
+    """A VM with all that its specs depend on."""
+    nics = tuple(snapshot.all(VmNic, vm_instance_uuid=vm.uuid, order_by="device_id"))
+    root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    storage = (
+        snapshot.find(PrimaryStorage, root.primary_storage_uuid) if root and root.primary_storage_uuid else None
+    )
+    image = snapshot.find(Image, vm.image_uuid)
+    return VmRows(
+        vm=vm,
+        root=root,
+        nics=nics,
+        networks={nic.l3_network_uuid: network_rows(snapshot, nic.l3_network_uuid) for nic in nics},
+        tags=tuple(
+            tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date")
+        ),
+        storage_path=storage.url if storage else None,
+        image_format=image.format if image else "qcow2",
+        accelerator=(host.accelerator if host else None) or "tcg",
+        console_mode=snapshot.setting("kvm", "vm.consoleMode"),
+        cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
+        management_ip=host.management_ip if host else "127.0.0.1",
+    )
+
+
+def vm_intent(rows: VmRows) -> VmIntent:
+    """What should be on the VM's host."""
+    vm = rows.vm
+    networks = list(rows.networks.values())
+    specs = (nic_spec(rows, nic) for nic in rows.nics)
+    return VmIntent(
+        vm_uuid=vm.uuid,
+        intended=vm.intended,
+        spec=domain_spec(rows) if vm.intended == "Running" else None,
+        volume=_volume(rows),
+        image_uuid=vm.image_uuid,
+        bridges=tuple({network.l2.uuid: bridge_spec(network) for network in networks}.values()),
+        networks=tuple(spec for network in networks if (spec := network_spec(network)) is not None),
+        nics=tuple(spec for spec in specs if spec is not None),
+        nic_uuids=tuple(nic.uuid for nic in rows.nics),
+        boot_count=vm.boot_count,
+        stop_deadline=vm.stop_deadline,
+    )
+
+
+def _volume(rows: VmRows) -> EnsureVolume | None:
+    root = rows.root
+    if root is None or root.install_path is None or rows.storage_path is None:
+        return None
+    backing = None
+    if root.root_image_uuid is not None:
+        backing = naming.cached_image(rows.storage_path, root.root_image_uuid, rows.image_format)
+    return EnsureVolume(volume_uuid=root.uuid, path=root.install_path, size_bytes=root.size, backing=backing)

@@ -1,0 +1,81 @@
+"""Changing a VM's row: the state that follows, the event it makes, and the host capacity it takes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from agent.protocol import DomainSeen
+from appliance.api.host import Host
+from appliance.api.job import LongJob
+from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
+from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_after, state_of
+from appliance.reconcile import jobs
+from appliance.reconcile.capacity import recount_host
+from appliance.store.database import Snapshot, Transaction
+
+
+def placed_on(snapshot: Snapshot, vm: VmInstance) -> str | None:
+    """The host that has the VM's root volume."""
+    root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    return (root.host_uuid if root else None) or vm.host_uuid or vm.last_host_uuid
+
+
+def move(tx: Transaction, vm: VmInstance, *, settled: bool = False, cause: str = "", **changes: Any) -> VmInstance:
+    """Write changes to a VM and the state that follows from them."""
+    before = vm
+    vm = tx.update(vm, **changes)
+    host_uuid = placed_on(tx, vm)
+    host = tx.find(Host, host_uuid) if host_uuid else None
+    state = state_of(
+        cast(Intended, vm.intended),
+        cast(Power, vm.power),
+        host_connected=host is None or host.status == "Connected",
+        rebooting=vm.booted_count < vm.boot_count,
+        settled=settled or (before.state == "Destroyed" and vm.intended == "Destroyed"),
+        expunging=before.state in {"Destroyed", "Expunging"},
+    )
+    on_host = host_uuid if vm.intended == "Running" or vm.power == "on" else None
+    vm = tx.update(vm, state=state, host_uuid=on_host, last_host_uuid=on_host or vm.last_host_uuid)
+    if state != before.state:
+        vm = tx.update(vm, state_cause=cause or None)
+        reason = f" ({cause})" if cause else ""
+        tx.note("VmStateChanged", f"{vm.name}: {before.state} → {state}{reason}", about=vm)
+    for each in {before.host_uuid, vm.host_uuid} - {None}:
+        recount_host(tx, cast(str, each))
+    return vm
+
+
+def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bool = False) -> VmInstance:
+    """Take what was seen of a VM's domain; older sights than the last are ignored.
+
+    `fresh` takes it whatever its clock says: the first sight on a new link, after which clocks may differ.
+    """
+    if not fresh and seen.at <= vm.seen_at:
+        return vm
+    power: Power = "off" if seen.power == "off" else "on"
+    intended = intend_after(
+        cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause)
+    )
+    if (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count):
+        return tx.update(vm, seen_at=seen.at)
+    by_itself = intended != vm.intended
+    cause = CAUSES.get(seen.cause, "") if by_itself else ""
+    changes: dict[str, Any] = {
+        "power": power,
+        "seen_at": seen.at,
+        "intended": intended,
+        "booted_count": seen.boot_count,
+    }
+    if by_itself:
+        changes["generation"] = vm.generation + 1
+    vm = move(tx, vm, cause=cause, **changes)
+    if by_itself:
+        for job in jobs.running(tx, vm.uuid):
+            _end_by_itself(tx, job, vm)
+    return vm
+
+
+def _end_by_itself(tx: Transaction, job: LongJob, vm: VmInstance) -> None:
+    """A VM that was brought where its job wanted it and then went on by itself: the job was kept."""
+    jobs.succeed(tx, job, {"inventory": tx.inventory(vm)})

@@ -1,0 +1,1 @@
+"""What each request means: one file a noun, one function a message."""

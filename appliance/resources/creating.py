@@ -1,0 +1,43 @@
+"""What every create, update and delete has in common."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from appliance.api.errors import InvalidArgument
+from appliance.api.message import CreateMessage, Message
+from appliance.api.resource import Resource
+from appliance.resources.tags_of import put_tags
+from appliance.store.database import Snapshot, Transaction
+
+R = TypeVar("R", bound=Resource)
+
+
+def uuid_for(tx: Transaction, request: CreateMessage, kind: type[Resource]) -> str:
+    """The uuid for a new resource: the caller's, if it is free, else a new one."""
+    if request.resource_uuid is None:
+        return tx.new_uuid()
+    if tx.find(kind, request.resource_uuid) is not None:
+        raise InvalidArgument(
+            f"field[resourceUuid]: {kind.vo}[uuid:{request.resource_uuid}] exists already; choose another"
+        )
+    return request.resource_uuid
+
+
+def add(tx: Transaction, request: CreateMessage, resource: R) -> R:
+    """Insert a new resource with the tags its message gives it."""
+    resource = tx.insert(resource)
+    put_tags(tx, request, resource)
+    return resource
+
+
+def given(request: Message, *names: str) -> dict[str, Any]:
+    """Those of the named parameters that the caller gave."""
+    return {name: value for name in names if (value := getattr(request, name)) is not None}
+
+
+def refuse_twins(snapshot: Snapshot, kind: type[Resource], what: str, **equals: Any) -> None:
+    """Refuse a second resource with the same values."""
+    found = snapshot.first(kind, **equals)
+    if found is not None:
+        raise InvalidArgument(f"{what} [{kind.vo} uuid:{found.key_value}]")

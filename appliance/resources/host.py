@@ -1,0 +1,126 @@
+"""What requests about hosts mean."""
+
+from __future__ import annotations
+
+from appliance.api.cluster import Cluster
+from appliance.api.errors import AddHostFailed, ApiError, InvalidArgument, OperationFailed
+from appliance.api.host import AddKVMHost, ChangeHostState, DeleteHost, Host, ReconnectHost, UpdateKVMHost
+from appliance.api.vm import VmInstance
+from appliance.hosts.fleet import Target
+from appliance.reconcile import jobs
+from appliance.reconcile.observe import vms_on
+from appliance.resources.creating import add, given, refuse_twins, uuid_for
+from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
+from appliance.store.database import Snapshot, Transaction
+
+
+@asks_host(AddKVMHost)
+async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promise:
+    """Trust first, with the password that is never stored; then the row, and the job that connects it."""
+    await live.database.read(lambda snapshot: _check_new(snapshot, request))
+    target = Target(request.management_ip, request.ssh_port, request.username)
+    try:
+        await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
+    except ApiError as failed:
+        raise AddHostFailed(cause=failed) from failed
+    return await live.database.write(lambda tx: _add_row(tx, request, caller))
+
+
+def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
+    refuse_twins(
+        snapshot,
+        Host,
+        f"there has been a host having managementIp[{request.management_ip}]",
+        management_ip=request.management_ip,
+    )
+    if request.resource_uuid is not None and snapshot.find(Host, request.resource_uuid) is not None:
+        raise InvalidArgument(f"field[resourceUuid]: HostVO[uuid:{request.resource_uuid}] exists already")
+    cluster = snapshot.get(Cluster, request.cluster_uuid)
+    if cluster.hypervisor_type != "KVM":
+        raise InvalidArgument(
+            f"cluster {cluster.name}[uuid:{cluster.uuid}] is for {cluster.hypervisor_type}, not for KVM hosts"
+        )
+
+
+def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
+    _check_new(tx, request)
+    host = Host(
+        uuid=uuid_for(tx, request, Host),
+        name=request.name,
+        description=request.description,
+        zone_uuid=tx.get(Cluster, request.cluster_uuid).zone_uuid,
+        cluster_uuid=request.cluster_uuid,
+        management_ip=request.management_ip,
+        ssh_port=request.ssh_port,
+        username=request.username,
+    )
+    return _promise(tx, request, add(tx, request, host), caller)
+
+
+@asks_host(UpdateKVMHost)
+async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) -> dict[str, object]:
+    """New words or a new address; a password installs the key once more."""
+    host = await live.database.read(lambda snapshot: snapshot.get(Host, request.uuid))
+    if request.password is not None:
+        target = Target(
+            request.management_ip or host.management_ip,
+            request.ssh_port or host.ssh_port,
+            request.username or host.username,
+        )
+        await live.fleet.dialer.trust(target, request.password, None)
+
+    def write(tx: Transaction) -> dict[str, object]:
+        names = ("name", "description", "management_ip", "username", "ssh_port")
+        found = tx.get(Host, request.uuid)
+        other = tx.first(Host, management_ip=request.management_ip) if request.management_ip else None
+        if other is not None and other.uuid != found.uuid:
+            raise InvalidArgument(f"there has been a host having managementIp[{request.management_ip}]")
+        return {"inventory": tx.inventory(tx.update(found, **given(request, *names)))}
+
+    return await live.database.write(write)
+
+
+@handles(DeleteHost)
+def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise | None:
+    """Intended absent; its worker strips and forgets it."""
+    host = tx.find(Host, request.uuid)
+    if host is None:
+        return None
+    vms = vms_on(tx, host.uuid)
+    if vms:
+        names = ", ".join(vm.name for vm in vms[:5])
+        raise OperationFailed(
+            f"host {host.name}[uuid:{host.uuid}] holds {len(vms)} VMs ({names}); destroy or migrate them first"
+        )
+    return _promise(tx, request, tx.update(host, intended="Absent"), caller)
+
+
+@handles(ReconnectHost)
+def reconnect_host(tx: Transaction, request: ReconnectHost, caller: Caller) -> Promise:
+    """One more connection asked for."""
+    host = tx.get(Host, request.uuid)
+    if host.intended == "Absent":
+        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is being deleted")
+    host = tx.update(host, connect_id=host.connect_id + 1, status="Connecting")
+    return _promise(tx, request, host, caller)
+
+
+@handles(ChangeHostState)
+def change_host_state(tx: Transaction, request: ChangeHostState, caller: Caller) -> Host:
+    """Enabled or Disabled; maintenance needs its VMs stopped, since local disks cannot leave by themselves."""
+    host = tx.get(Host, request.uuid)
+    if request.state_event == "maintain":
+        running = tx.all(VmInstance, host_uuid=host.uuid)
+        if running:
+            names = ", ".join(vm.name for vm in running[:5])
+            raise OperationFailed(
+                f"host {host.name}[uuid:{host.uuid}] runs {len(running)} VMs ({names}); stop them first"
+            )
+        return tx.update(host, state="Maintenance")
+    return tx.update(host, state="Enabled" if request.state_event == "enable" else "Disabled")
+
+
+def _promise(tx: Transaction, request: AddKVMHost | DeleteHost | ReconnectHost, host: Host, caller: Caller) -> Promise:
+    return Promise(
+        jobs.begin(tx, request, host, job_uuid=caller.call_id, account_uuid=caller.account_uuid)
+    )

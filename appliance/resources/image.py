@@ -1,0 +1,81 @@
+"""What requests about images mean."""
+
+from __future__ import annotations
+
+import re
+
+from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
+from appliance.api.image import AddImage, DeleteImage, Image, ImageBackupStorageRef, UpdateImage
+from appliance.api.storage import BackupStorage
+from appliance.plans import naming
+from appliance.reconcile import jobs
+from appliance.resources.creating import add, given, uuid_for
+from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.storage import promise
+from appliance.store.database import Transaction
+
+
+@handles(AddImage)
+def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
+    """Rows; the image's worker fetches and checks the bytes."""
+    if not re.match(r"(https?|file|upload)://.", request.url):
+        raise InvalidArgument(f"url[{request.url}] must begin with http://, https://, file:// or upload://")
+    if not request.backup_storage_uuids:
+        raise InvalidArgument("field[backupStorageUuids] must be a nonempty list")
+    if request.media_type == "ISO" and request.format not in {"iso", "raw"}:
+        raise InvalidArgument(f"format[{request.format}] does not fit mediaType[ISO]; say iso")
+    image = add(
+        tx,
+        request,
+        Image(
+            uuid=uuid_for(tx, request, Image),
+            name=request.name,
+            description=request.description,
+            url=request.url,
+            media_type=request.media_type,
+            guest_os_type=request.guest_os_type,
+            platform=request.platform,
+            format=request.format,
+            system=request.system,
+        ),
+    )
+    for storage_uuid in dict.fromkeys(request.backup_storage_uuids):
+        storage = tx.get(BackupStorage, storage_uuid)
+        if storage.state != "Enabled" or storage.status != "Connected":
+            raise OperationFailed(
+                f"backup storage {storage.name}[uuid:{storage.uuid}] is {storage.state} and {storage.status}"
+            )
+        tx.insert(
+            ImageBackupStorageRef(
+                uuid=tx.new_uuid(),
+                image_uuid=image.uuid,
+                backup_storage_uuid=storage.uuid,
+                install_path=naming.stored_image(storage.url, image.uuid, image.format),
+            )
+        )
+    return promise(tx, request, image, caller)
+
+
+@handles(UpdateImage)
+def update_image(tx: Transaction, request: UpdateImage, caller: Caller) -> Image:
+    """The row's words."""
+    image = tx.get(Image, request.uuid)
+    if request.format is not None and request.format != image.format:
+        raise OperationFailed(f"image {image.name} was checked as {image.format}; add it again to change that")
+    names = ("name", "description", "guest_os_type", "platform", "media_type", "system")
+    return tx.update(image, **given(request, *names))
+
+
+@handles(DeleteImage)
+def delete_image(tx: Transaction, request: DeleteImage, caller: Caller) -> Promise | None:
+    """Intended absent on every backup storage."""
+    image = tx.find(Image, request.uuid)
+    if image is None:
+        return None
+    stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
+    if request.backup_storage_uuids and set(request.backup_storage_uuids) < stored:
+        raise OperationFailed("an image is deleted from all of its backup storages at once")
+    for job in jobs.running(tx, image.uuid):
+        jobs.doom(tx, job, Cancelled("the image was deleted"))
+    image = tx.update(image, intended="Absent", status="Deleted")
+    return promise(tx, request, image, caller)

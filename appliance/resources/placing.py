@@ -1,0 +1,165 @@
+"""Giving a VM its host, disk and addresses: allocation, inside the transaction that creates its rows."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from appliance.api.errors import InvalidArgument, NoHostAvailable, OperationFailed
+from appliance.api.host import Host
+from appliance.api.l2 import L2NetworkClusterRef
+from appliance.api.l3 import IpRange, L3Network, UsedIp
+from appliance.api.service import NetworkServiceL3NetworkRef
+from appliance.api.storage import (
+    BackupStorageZoneRef,
+    LocalStorageHostRef,
+    PrimaryStorageClusterRef,
+)
+from appliance.api.tag import SystemTag
+from appliance.api.vm import VmInstance, VmNic
+from appliance.plans import addresses
+from appliance.plans.placement import Demand, HostOption, choose_host
+from appliance.reconcile.vm_state import placed_on
+from appliance.resources.tags_of import system_tags
+from appliance.store.database import Snapshot, Transaction
+
+
+def pick_host(
+    snapshot: Snapshot, demand: Demand, zone_uuid: str, cluster_uuid: str | None, backup_uuids: set[str]
+) -> tuple[Host, str]:
+    """The host for a new VM, and the primary storage there; raises `NoHostAvailable`."""
+    where = {"zone_uuid": zone_uuid} | ({"cluster_uuid": cluster_uuid} if cluster_uuid else {})
+    hosts = {host.uuid: host for host in snapshot.all(Host, intended="Present", **where)}
+    zone_has_image = any(
+        snapshot.exists(BackupStorageZoneRef, backup_storage_uuid=uuid, zone_uuid=zone_uuid)
+        for uuid in backup_uuids
+    )
+    storages = {uuid: _roomiest(snapshot, host) for uuid, host in hosts.items()}
+    options = [
+        HostOption(
+            uuid=host.uuid,
+            name=host.name,
+            state=host.state,
+            status=host.status,
+            hypervisor_type=host.hypervisor_type,
+            available_memory=host.available_memory_capacity,
+            available_cpu=host.available_cpu_capacity,
+            available_disk=storages[host.uuid][1],
+            l2_uuids=_l2_uuids(snapshot, host),
+            backup_storage_in_zone=zone_has_image,
+            vms=snapshot.count(VmInstance, host_uuid=host.uuid),
+        )
+        for host in hosts.values()
+    ]
+    chosen = choose_host(options, demand)
+    return hosts[chosen], storages[chosen][0]
+
+
+def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
+    """Refuse to start a VM on a host that cannot take it; its local disk ties it to that host."""
+    host_uuid = placed_on(snapshot, vm)
+    host = snapshot.find(Host, host_uuid) if host_uuid else None
+    if host is None:
+        raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
+    demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, frozenset())
+    option = HostOption(
+        uuid=host.uuid,
+        name=host.name,
+        state=host.state,
+        status=host.status,
+        hypervisor_type=host.hypervisor_type,
+        available_memory=host.available_memory_capacity,
+        available_cpu=host.available_cpu_capacity,
+        available_disk=0,
+        l2_uuids=frozenset(),
+        backup_storage_in_zone=True,
+        vms=0,
+    )
+    choose_host([option], demand)
+
+
+def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
+    """A network with DHCP has an address for its server, taken from its ranges at first use."""
+    wanted = tx.exists(NetworkServiceL3NetworkRef, l3_network_uuid=l3.uuid, network_service_type="DHCP")
+    if not wanted or l3.dhcp_ip is not None:
+        return l3
+    used = _take(tx, l3, used_for="DHCP")
+    tx.insert(
+        SystemTag(
+            uuid=tx.new_uuid(),
+            resource_uuid=l3.uuid,
+            resource_type=l3.vo,
+            tag=f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}",
+            inherent=True,
+        )
+    )
+    return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
+
+
+def take_address(tx: Transaction, vm: VmInstance, nic: VmNic) -> VmNic:
+    """Give a NIC an address: its `staticIp` tag's, else the lowest free; raises `NoAddressLeft`."""
+    l3 = tx.get(L3Network, nic.l3_network_uuid)
+    wanted = None
+    for tag in system_tags(tx, vm.uuid):
+        if tag.startswith(f"staticIp::{l3.uuid}::"):
+            wanted = tag.rsplit("::", 1)[1]
+    used = _take(tx, l3, used_for=nic.uuid, wanted=wanted)
+    ip_range = tx.get(IpRange, used.ip_range_uuid)
+    return tx.update(
+        nic, ip=used.ip, netmask=ip_range.netmask, gateway=ip_range.gateway, used_ip_uuid=used.uuid
+    )
+
+
+def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None = None) -> UsedIp:
+    ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
+    if not ranges:
+        raise OperationFailed(f"L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
+    if wanted is None:
+        taken = {
+            int(row[0])
+            for row in tx.rows("SELECT ip_number FROM used_ip WHERE l3_network_uuid = ?", (l3.uuid,))
+        }
+        ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]")
+    else:
+        found = addresses.range_of(ranges, wanted)
+        if found is None or tx.exists(UsedIp, l3_network_uuid=l3.uuid, ip=wanted):
+            raise OperationFailed(f"IP[{wanted}] is not available on the L3 network[uuid:{l3.uuid}]")
+        ip_range, ip = found, wanted
+    return tx.insert(
+        UsedIp(
+            uuid=tx.new_uuid(),
+            l3_network_uuid=l3.uuid,
+            ip_range_uuid=ip_range.uuid,
+            ip=ip,
+            ip_number=int(ipaddress.IPv4Address(ip)),
+            used_for=used_for,
+        )
+    )
+
+
+def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
+    """The primary storage with most room on a host, and that room; -1 where there is none."""
+    attached = {
+        ref.primary_storage_uuid
+        for ref in snapshot.all(
+            PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present"
+        )
+    }
+    rooms = [
+        (ref.available_capacity, ref.primary_storage_uuid)
+        for ref in snapshot.all(LocalStorageHostRef, host_uuid=host.uuid)
+        if ref.primary_storage_uuid in attached
+    ]
+    room, uuid = max(rooms, default=(-1, ""))
+    return uuid, room
+
+
+def _l2_uuids(snapshot: Snapshot, host: Host) -> frozenset[str]:
+    refs = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
+    return frozenset(ref.l2_network_uuid for ref in refs)
+
+
+def check_zone(zone_uuids: set[str], what: str) -> str:
+    """The one zone that all of them are in; raises `InvalidArgument`."""
+    if len(zone_uuids) != 1:
+        raise InvalidArgument(f"{what} are in different zones: {', '.join(sorted(zone_uuids))}")
+    return next(iter(zone_uuids))

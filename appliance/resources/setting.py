@@ -1,0 +1,60 @@
+"""What requests about global configs mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.api.errors import InvalidArgument
+from appliance.api.setting import BY_NAME, GetGlobalConfig, GlobalConfig, Setting, UpdateGlobalConfig
+from appliance.reconcile.capacity import parse_size
+from appliance.resources.registry import Caller, handles, reads
+from appliance.store.database import Snapshot, Transaction
+
+
+@handles(UpdateGlobalConfig)
+def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: Caller) -> GlobalConfig:
+    """The row's value, checked; whoever reads it next has it."""
+    setting = _setting(request.category, request.name)
+    value = setting.default if request.value is None else request.value
+    _check(setting, value)
+    return tx.update(_row(tx, request.category, request.name), value=value)
+
+
+@reads(GetGlobalConfig)
+def get_global_config(snapshot: Snapshot, request: GetGlobalConfig, caller: Caller) -> dict[str, Any]:
+    """The row."""
+    _setting(request.category, request.name)
+    return {"inventory": snapshot.inventory(_row(snapshot, request.category, request.name))}
+
+
+def _setting(category: str, name: str) -> Setting:
+    found = BY_NAME.get((category, name))
+    if found is None:
+        raise InvalidArgument(f"Unable to find GlobalConfig[category: {category}, value: {name}]")
+    return found
+
+
+def _row(snapshot: Snapshot, category: str, name: str) -> GlobalConfig:
+    found = snapshot.first(GlobalConfig, category=category, name=name)
+    if found is None:
+        raise InvalidArgument(f"Unable to find GlobalConfig[category: {category}, value: {name}]")
+    return found
+
+
+def _check(setting: Setting, value: str) -> None:
+    if setting.choices and value not in setting.choices:
+        raise InvalidArgument(f"{value} is not a valid value. Valid values are [{', '.join(setting.choices)}]")
+    if setting.name == "reservedMemory":
+        try:
+            parse_size(value)
+        except ValueError as wrong:
+            raise InvalidArgument(str(wrong)) from wrong
+    if setting.minimum is None:
+        return
+    if not value.lstrip("-").isdecimal():
+        raise InvalidArgument(f"{value} is not a number")
+    if int(value) < setting.minimum:
+        raise InvalidArgument(
+            f"Global config[category: {setting.category}, name: {setting.name}] must be greater than "
+            f"{setting.minimum}, but got {value}"
+        )

@@ -1,0 +1,75 @@
+"""What requests about tags mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.resource import RESOURCES, Resource
+from appliance.api.tag import CreateSystemTag, CreateUserTag, DeleteTag, SystemTag, UpdateSystemTag, UserTag
+from appliance.resources.registry import Caller, handles
+from appliance.resources.tags_of import check_system_tag
+from appliance.store.database import Snapshot, Transaction
+
+
+@handles(CreateSystemTag)
+def create_system_tag(
+    tx: Transaction, request: CreateSystemTag, caller: Caller
+) -> SystemTag | dict[str, Any]:
+    """A row, once; the same tag again succeeds without an inventory, as ZStack has it."""
+    _resource(tx, request.resource_type, request.resource_uuid)
+    check_system_tag(tx, request.resource_type, request.resource_uuid, request.tag)
+    if tx.exists(SystemTag, resource_uuid=request.resource_uuid, tag=request.tag):
+        return {}
+    return tx.insert(
+        SystemTag(
+            uuid=tx.new_uuid(),
+            resource_uuid=request.resource_uuid,
+            resource_type=request.resource_type,
+            tag=request.tag,
+        )
+    )
+
+
+@handles(UpdateSystemTag)
+def update_system_tag(tx: Transaction, request: UpdateSystemTag, caller: Caller) -> SystemTag:
+    """The row's text; the uuid stays."""
+    tag = tx.get(SystemTag, request.uuid)
+    if tag.inherent:
+        raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be changed")
+    check_system_tag(tx, tag.resource_type, tag.resource_uuid, request.tag, besides=tag.uuid)
+    return tx.update(tag, tag=request.tag)
+
+
+@handles(CreateUserTag)
+def create_user_tag(tx: Transaction, request: CreateUserTag, caller: Caller) -> UserTag | dict[str, Any]:
+    """A row, once."""
+    _resource(tx, request.resource_type, request.resource_uuid)
+    if tx.exists(UserTag, resource_uuid=request.resource_uuid, tag=request.tag):
+        return {}
+    return tx.insert(
+        UserTag(
+            uuid=tx.new_uuid(),
+            resource_uuid=request.resource_uuid,
+            resource_type=request.resource_type,
+            tag=request.tag,
+        )
+    )
+
+
+@handles(DeleteTag)
+def delete_tag(tx: Transaction, request: DeleteTag, caller: Caller) -> None:
+    """The row gone; a uuid that names no tag succeeds."""
+    tag = tx.find(SystemTag, request.uuid) or tx.find(UserTag, request.uuid)
+    if tag is None:
+        return
+    if isinstance(tag, SystemTag) and tag.inherent:
+        raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be removed")
+    tx.delete(tag)
+
+
+def _resource(snapshot: Snapshot, vo: str, uuid: str) -> Resource:
+    kind = next((resource for resource in RESOURCES.values() if resource.vo == vo), None)
+    if kind is None:
+        raise InvalidArgument(f"no resource type[{vo}] found in tag system")
+    return snapshot.get(kind, uuid)

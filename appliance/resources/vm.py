@@ -1,0 +1,156 @@
+"""What requests about VMs mean: intent, written whole in one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.protocol import ConsoleSeen, ObserveConsole
+from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
+from appliance.api.event import PreviewUserdata
+from appliance.api.host import Host
+from appliance.api.message import Message
+from appliance.api.resource import Timestamp
+from appliance.api.vm import (
+    DestroyVmInstance,
+    ExpungeVmInstance,
+    GetVmConsoleAddress,
+    RebootVmInstance,
+    RecoverVmInstance,
+    StartVmInstance,
+    StopVmInstance,
+    UpdateVmInstance,
+    VmInstance,
+    VmNic,
+)
+from appliance.api.volume import Volume
+from appliance.plans import userdata
+from appliance.plans.vm_states import ALLOWED
+from appliance.reconcile.context import target_of
+from appliance.reconcile.vm import cancel
+from appliance.reconcile.vm_state import move, placed_on
+from appliance.resources.creating import given
+from appliance.resources.placing import check_room, take_address
+from appliance.resources.registry import Caller, Live, Promise, asks_host, handles, reads
+from appliance.resources.storage import promise
+from appliance.resources.tags_of import system_tags
+from appliance.store.database import Snapshot, Transaction
+
+
+@handles(StartVmInstance)
+def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promise:
+    """Intended running, on the host that has its disk."""
+    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    check_room(tx, vm)
+    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+        if nic.ip is None:
+            take_address(tx, vm, nic)
+    vm = move(tx, vm, intended="Running", generation=vm.generation + 1)
+    return promise(tx, request, vm, caller)
+
+
+@handles(StopVmInstance)
+def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise:
+    """Intended stopped; the guest gets the time that vm.stopGrace gives it."""
+    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    grace = float(tx.setting("vm", "stopGrace"))
+    vm = move(
+        tx,
+        vm,
+        intended="Stopped",
+        generation=vm.generation + 1,
+        stop_deadline=Timestamp(tx.now + grace),
+    )
+    return promise(tx, request, vm, caller)
+
+
+@handles(RebootVmInstance)
+def reboot_vm(tx: Transaction, request: RebootVmInstance, caller: Caller) -> Promise:
+    """One more reboot asked for."""
+    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = move(tx, vm, boot_count=vm.booted_count + 1, generation=vm.generation + 1)
+    return promise(tx, request, vm, caller)
+
+
+@handles(DestroyVmInstance)
+def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> Promise | None:
+    """Intended destroyed or absent, as the deletion policy says; older calls on it end."""
+    vm = tx.find(VmInstance, request.uuid)
+    if vm is None:
+        return None
+    allowed(vm, request)
+    direct = tx.setting("vm", "deletionPolicy") == "Direct" or not vm.created
+    cancel(tx, vm)
+    vm = move(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
+    return promise(tx, request, vm, caller)
+
+
+@handles(ExpungeVmInstance)
+def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> Promise:
+    """Intended absent, whatever the policy."""
+    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = move(tx, vm, intended="Absent", generation=vm.generation + 1)
+    return promise(tx, request, vm, caller)
+
+
+@handles(RecoverVmInstance)
+def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> VmInstance:
+    """Stopped again, with its disk; its addresses are taken at its next start."""
+    uuid = request.vm_instance_uuid or request.uuid
+    if uuid is None:
+        raise InvalidArgument("field[vmInstanceUuid] of message[RecoverVmInstance] is mandatory")
+    vm = allowed(tx.get(VmInstance, uuid), request)
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
+        tx.update(volume, status="Ready")
+    return move(tx, vm, intended="Stopped", generation=vm.generation + 1, settled=True)
+
+
+@handles(UpdateVmInstance)
+def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmInstance:
+    """The row's words; devices change at the next start."""
+    vm = tx.get(VmInstance, request.uuid)
+    default = request.default_l3_network_uuid
+    if default is not None and not tx.exists(VmNic, vm_instance_uuid=vm.uuid, l3_network_uuid=default):
+        raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")
+    changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
+    return tx.update(vm, **changes)
+
+
+@asks_host(GetVmConsoleAddress)
+async def get_vm_console_address(live: Live, request: GetVmConsoleAddress, caller: Caller) -> dict[str, Any]:
+    """What the running domain really has, asked of its host."""
+
+    def look(snapshot: Snapshot) -> Host:
+        vm = allowed(snapshot.get(VmInstance, request.uuid), request)
+        host_uuid = placed_on(snapshot, vm)
+        if host_uuid is None:
+            raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] is on no host")
+        return snapshot.get(Host, host_uuid)
+
+    host = await live.database.read(look)
+    link = live.fleet.link(target_of(host))
+    console = await link.ask(ObserveConsole(vm_uuid=request.uuid), ConsoleSeen)
+    return {"hostIp": host.management_ip, "port": console.port, "protocol": console.protocol}
+
+
+@reads(PreviewUserdata)
+def preview_userdata(snapshot: Snapshot, request: PreviewUserdata, caller: Caller) -> dict[str, Any]:
+    """What the tags come to."""
+    tags = system_tags(snapshot, request.uuid)
+    preview: dict[str, Any] = {"publicKeys": userdata.public_keys(tags)}
+    text = userdata.user_data(tags)
+    if text is not None:
+        preview["userData"] = text
+    return preview
+
+
+def allowed(vm: VmInstance, request: Message) -> VmInstance:
+    """The VM, if its state allows the message; else ZStack's error with ZStack's words."""
+    name = type(request).__name__
+    states = ALLOWED[name]
+    if vm.state in states:
+        return vm
+    cause = WrongVmState(
+        f"current vm instance state[{vm.state}] doesn't allow to proceed message[{type(request).java}], "
+        f"allowed states are [{', '.join(sorted(states))}]"
+    )
+    raise OperationFailed(cause=cause)

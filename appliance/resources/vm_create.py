@@ -1,0 +1,139 @@
+"""What creating a VM means: host, disk, NICs, addresses and tags, all in one transaction, or nothing."""
+
+from __future__ import annotations
+
+from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.l3 import L3Network
+from appliance.api.offering import InstanceOffering
+from appliance.api.vm import CreateVmInstance, VmInstance, VmNic
+from appliance.api.volume import Volume
+from appliance.api.zone import Zone
+from appliance.plans import naming
+from appliance.plans.placement import Demand
+from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.vm_state import move
+from appliance.api.storage import PrimaryStorage
+from appliance.resources.creating import add, uuid_for
+from appliance.resources.placing import check_zone, ensure_dhcp_address, pick_host, take_address
+from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.storage import promise
+from appliance.store.database import Transaction
+
+
+@handles(CreateVmInstance)
+def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Promise:
+    """Every row of the VM; the commit is the moment it exists."""
+    image = _image(tx, request)
+    networks = _networks(tx, request)
+    offering = tx.get(InstanceOffering, request.instance_offering_uuid)
+    zone_uuid = check_zone({network.zone_uuid for network in networks}, "the L3 networks")
+    if request.zone_uuid not in (None, zone_uuid):
+        raise InvalidArgument(f"the L3 networks are not in zoneUuid[{request.zone_uuid}]")
+    if tx.get(Zone, zone_uuid).state != "Enabled":
+        raise OperationFailed(f"zone[uuid:{zone_uuid}] is Disabled")
+    demand = Demand(
+        memory=offering.memory_size,
+        cpu=offering.cpu_num * offering.cpu_speed,
+        disk=image.size,
+        l2_uuids=frozenset(network.l2_network_uuid for network in networks),
+        designated=request.host_uuid,
+    )
+    stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
+    host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored)
+    default = request.default_l3_network_uuid or networks[0].uuid
+    vm = VmInstance(
+        uuid=uuid_for(tx, request, VmInstance),
+        name=request.name,
+        description=request.description,
+        zone_uuid=zone_uuid,
+        cluster_uuid=host.cluster_uuid,
+        image_uuid=image.uuid,
+        instance_offering_uuid=offering.uuid,
+        platform=image.platform,
+        default_l3_network_uuid=default,
+        hypervisor_type=host.hypervisor_type,
+        memory_size=offering.memory_size,
+        cpu_num=offering.cpu_num,
+        cpu_speed=offering.cpu_speed,
+        allocator_strategy=offering.allocator_strategy,
+        internal_id=_next_internal_id(tx),
+    )
+    vm = add(tx, request, vm)
+    root = _root_volume(tx, vm, image, host.uuid, storage_uuid)
+    vm = tx.update(vm, root_volume_uuid=root.uuid, host_uuid=host.uuid)
+    for device_id, network in enumerate(networks):
+        _nic(tx, vm, network, device_id)
+    vm = move(tx, vm, intended="Running")
+    recount_storage(tx, storage_uuid)
+    return promise(tx, request, vm, caller)
+
+
+def _image(tx: Transaction, request: CreateVmInstance) -> Image:
+    image = tx.get(Image, request.image_uuid)
+    if image.status != "Ready" or image.state != "Enabled":
+        raise OperationFailed(f"image {image.name}[uuid:{image.uuid}] is {image.status} and {image.state}")
+    if image.media_type != "RootVolumeTemplate":
+        raise InvalidArgument(
+            f"imageUuid[{image.uuid}] is a {image.media_type}; a VM is made from a RootVolumeTemplate"
+        )
+    if request.data_disk_offering_uuids or request.root_disk_offering_uuid:
+        raise InvalidArgument("disk offerings are not available yet; leave them out")
+    if request.type != "UserVm":
+        raise InvalidArgument("only VMs of type UserVm can be created")
+    return image
+
+
+def _networks(tx: Transaction, request: CreateVmInstance) -> list[L3Network]:
+    uuids = request.l3_network_uuids
+    if len(set(uuids)) != len(uuids):
+        raise InvalidArgument("l3NetworkUuids names a network twice; a VM has one NIC on each")
+    default = request.default_l3_network_uuid
+    if default is not None and default not in uuids:
+        raise InvalidArgument(f"defaultL3NetworkUuid[{default}] is not one of l3NetworkUuids")
+    networks = [tx.get(L3Network, uuid) for uuid in uuids]
+    for network in networks:
+        if network.state != "Enabled":
+            raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] is {network.state}")
+    return networks
+
+
+def _next_internal_id(tx: Transaction) -> int:
+    """Names the VM's taps. It never comes back while a VM has it, and fits a tap's name."""
+    return int(tx.rows("SELECT COALESCE(MAX(internal_id), 0) + 1 FROM vm_instance")[0][0])
+
+
+def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, storage_uuid: str) -> Volume:
+    uuid = tx.new_uuid()
+    storage = tx.get(PrimaryStorage, storage_uuid)
+    return tx.insert(
+        Volume(
+            uuid=uuid,
+            name=f"ROOT-for-{vm.name}",
+            description=f"Root volume for VM[uuid:{vm.uuid}]",
+            primary_storage_uuid=storage_uuid,
+            vm_instance_uuid=vm.uuid,
+            root_image_uuid=image.uuid,
+            install_path=naming.root_volume(storage.url, uuid),
+            type="Root",
+            format="qcow2",
+            size=image.size,
+            device_id=0,
+            host_uuid=host_uuid,
+        )
+    )
+
+
+def _nic(tx: Transaction, vm: VmInstance, network: L3Network, device_id: int) -> None:
+    nic = tx.insert(
+        VmNic(
+            uuid=tx.new_uuid(),
+            vm_instance_uuid=vm.uuid,
+            l3_network_uuid=network.uuid,
+            mac=naming.mac(vm.internal_id, device_id),
+            meta_data=str(vm.internal_id),
+            device_id=device_id,
+        )
+    )
+    ensure_dhcp_address(tx, network)
+    take_address(tx, vm, nic)
