@@ -39,7 +39,7 @@ DEFAULT_CACHE = HERE.parent.parent / "build" / "tiny" / "debs"
 # costs a second where every character is emulated. The rest spares a guest without hardware
 # virtualization work that protects nothing there.
 COMMAND_LINE = (
-    "console=tty0 console=ttyS0,115200 loglevel=6 panic=10 nokaslr mitigations=off no_timer_check "
+    "console=tty0 console=ttyS0,115200 loglevel=6 panic=10 rcupdate.rcu_expedited=1 mitigations=off no_timer_check "
     "tsc=reliable random.trust_cpu=on memhp_default_state=online"
 )
 
@@ -90,7 +90,7 @@ def _overlay(tree: Tree, source: Path) -> None:
     for path in sorted(source.rglob("*")):
         if path.is_file():
             data = path.read_bytes()
-            rights = 0o755 if data.startswith(b"#!") else 0o644
+            rights = 0o755 if data.startswith(b"#!") else 0o600 if path.name == "shadow" else 0o644
             tree.file("/" + path.relative_to(source).as_posix(), data, rights)
 
 
@@ -128,7 +128,7 @@ def root(contents: Contents, scratch: Path) -> Tree:
     tree.folder("/etc/dropbear", 0o700)
     for applet in _applets(contents, scratch):
         tree.link(applet, "/bin/busybox")
-    tree.link("/sbin/init", "/bin/busybox")
+    tree.link("/var/run", "/run")
     tree.nodes.pop("/sbin/acpid", None)  # Debian's acpid hears the button without an input device
     tree.file("/bin/busybox", contents.read("/bin/busybox"), 0o755)
     for program in PROGRAMS:
