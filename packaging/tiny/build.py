@@ -39,8 +39,8 @@ DEFAULT_CACHE = HERE.parent.parent / "build" / "tiny" / "debs"
 # costs a second where every character is emulated. The rest spares a guest without hardware
 # virtualization work that protects nothing there.
 COMMAND_LINE = (
-    "console=tty0 console=ttyS0,115200 loglevel=6 panic=10 rcupdate.rcu_expedited=1 mitigations=off no_timer_check "
-    "tsc=reliable random.trust_cpu=on memhp_default_state=online"
+    "console=tty0 console=ttyS0,115200 loglevel=6 panic=10 rcupdate.rcu_expedited=1 "
+    "mitigations=off no_timer_check tsc=reliable random.trust_cpu=on memhp_default_state=online"
 )
 
 EARLY_MODULES = ("virtio_pci", "virtio_blk")  # in the initramfs: they reach the root partition
@@ -49,8 +49,17 @@ LATE_MODULES = ("virtio_net", "button", "virtio_balloon", "virtio_rng")
 EARLY_APPLETS = ("sh", "mount", "insmod", "switch_root", "sleep", "dd", "blockdev")
 
 LIBRARIES = (
-    "libc.so.6", "libcrypt.so.1", "libtomcrypt.so.1", "libtommath.so.1", "libz.so.1", "libgmp.so.10",
-    "libe2p.so.2", "libext2fs.so.2", "libcom_err.so.2", "libblkid.so.1", "libuuid.so.1",
+    "libc.so.6",
+    "libcrypt.so.1",
+    "libtomcrypt.so.1",
+    "libtommath.so.1",
+    "libz.so.1",
+    "libgmp.so.10",
+    "libe2p.so.2",
+    "libext2fs.so.2",
+    "libcom_err.so.2",
+    "libblkid.so.1",
+    "libuuid.so.1",
 )
 LIBRARY_FOLDERS = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu")
 LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -121,7 +130,17 @@ def _applets(contents: Contents, scratch: Path) -> list[str]:
 def root(contents: Contents, scratch: Path) -> Tree:
     """Return the tree of the root partition."""
     tree = Tree()
-    for folder in ("/dev", "/proc", "/sys", "/run", "/tmp", "/mnt", "/home", "/var/log", "/var/lib/zstui-tiny"):
+    for folder in (
+        "/dev",
+        "/proc",
+        "/sys",
+        "/run",
+        "/tmp",
+        "/mnt",
+        "/home",
+        "/var/log",
+        "/var/lib/zstui-tiny",
+    ):
         tree.folder(folder)
     tree.folder("/root", 0o700)
     tree.folder("/root/.ssh", 0o700)
@@ -154,7 +173,9 @@ def check_linking(tree: Tree, scratch: Path) -> None:
     for program in PROGRAMS:
         path = scratch / Path(program).name
         listed = run([loader, "--inhibit-cache", "--library-path", scratch, "--list", path])
-        strange = [line.strip() for line in listed.splitlines() if "=>" in line and f"=> {scratch}" not in line]
+        strange = [
+            line.strip() for line in listed.splitlines() if "=>" in line and f"=> {scratch}" not in line
+        ]
         if strange:
             raise BuildError(f"{program} would not run in the tiny image: {'; '.join(strange)}")
 

@@ -55,8 +55,13 @@ class Package:
 def run(command: Sequence[str | Path], **environment: str) -> str:
     """Run a program to its end and return what it printed; raise BuildError with its words if it fails."""
     done = subprocess.run(
-        command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", **environment},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
+        command,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     if done.returncode != 0:
         words = " ".join(map(str, command))
@@ -91,14 +96,26 @@ def fetch(package: Package, cache: Path) -> Path:
     path = cache / package.file_name
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::http::Timeout=30",
-                   "download", f"{package.name}={package.version}"]
+        command = [
+            "apt-get",
+            "-qq",
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Acquire::http::Timeout=30",
+            "download",
+            f"{package.name}={package.version}",
+        ]
         done = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode != 0 or not path.exists():
-            raise BuildError(f"cannot download {package.file_name}: {done.stderr.strip()}; run 'apt-get update'")
+            raise BuildError(
+                f"cannot download {package.file_name}: {done.stderr.strip()}; run 'apt-get update'"
+            )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != package.sha256:
-        raise BuildError(f"{path} has SHA-256 {found}, its archive says {package.sha256}: delete it, try again")
+        raise BuildError(
+            f"{path} has SHA-256 {found}, its archive says {package.sha256}: delete it, try again"
+        )
     return path
 
 
@@ -112,7 +129,9 @@ class Contents:
             self._read(deb)
 
     def _read(self, deb: Path) -> None:
-        packed = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True, timeout=120)
+        packed = subprocess.run(
+            ["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True, timeout=120
+        )
         with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
             for member in archive:
                 path = posixpath.normpath("/" + member.name)

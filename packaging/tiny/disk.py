@@ -46,8 +46,27 @@ def write_boot_partition(disk: Path, files: dict[str, bytes], scratch: Path) -> 
     """Make the FAT file system with these files in the disk and install syslinux there."""
     drive = f"{disk}@@{BOOT_START}"
     clock = {"SOURCE_DATE_EPOCH": str(EPOCH), "MTOOLS_SKIP_CHECK": "1", "TZ": "UTC"}
-    run(["mformat", "-i", drive, "-T", str(BOOT_SIZE // SECTOR), "-h", "16", "-s", "63",
-         "-H", str(BOOT_START // SECTOR), "-N", FAT_SERIAL, "-v", "ZSTUI", "::"], **clock)
+    run(
+        [
+            "mformat",
+            "-i",
+            drive,
+            "-T",
+            str(BOOT_SIZE // SECTOR),
+            "-h",
+            "16",
+            "-s",
+            "63",
+            "-H",
+            str(BOOT_START // SECTOR),
+            "-N",
+            FAT_SERIAL,
+            "-v",
+            "ZSTUI",
+            "::",
+        ],
+        **clock,
+    )
     for name, data in sorted(files.items()):
         source = scratch / name
         source.write_bytes(data)

@@ -73,9 +73,27 @@ class Tree:
         path.unlink(missing_ok=True)
         with path.open("wb") as disk:
             disk.truncate(size)
-        run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1", "-L", EXT4_LABEL, "-U", EXT4_UUID,
-             "-E", f"hash_seed={EXT4_HASH_SEED},lazy_itable_init=0,lazy_journal_init=0,nodiscard",
-             path], **clock)
+        run(
+            [
+                "mke2fs",
+                "-q",
+                "-F",
+                "-t",
+                "ext4",
+                "-b",
+                "4096",
+                "-m",
+                "1",
+                "-L",
+                EXT4_LABEL,
+                "-U",
+                EXT4_UUID,
+                "-E",
+                f"hash_seed={EXT4_HASH_SEED},lazy_itable_init=0,lazy_journal_init=0,nodiscard",
+                path,
+            ],
+            **clock,
+        )
         with tempfile.TemporaryDirectory() as scratch:
             commands = Path(scratch, "commands")
             commands.write_text(self._debugfs_commands(Path(scratch)))
