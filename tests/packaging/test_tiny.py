@@ -130,7 +130,8 @@ class Guest:
             answer = b""
             while b'"return"' not in answer:
                 answer = await asyncio.wait_for(reader.readline(), 5)
-                assert answer and b'"error"' not in answer
+                assert b'"error"' not in answer
+                assert answer, "QEMU closed its monitor"
         writer.close()
         await writer.wait_closed()
 
