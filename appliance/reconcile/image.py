@@ -17,7 +17,8 @@ from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 FETCH_SECONDS = 3600.0
 ALLOWED_FOLDERS = ["/var/lib/zstui-images", "/srv/images"]

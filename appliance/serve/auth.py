@@ -20,7 +20,9 @@ from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
 from appliance.client import hash_password
 from appliance.resources.registry import Caller
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 FAILURES = 10
 """Wrong passwords an account may be tried with in FAILURE_SECONDS before it must wait."""

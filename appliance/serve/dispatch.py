@@ -35,7 +35,9 @@ from appliance.resources.registry import (
 )
 from appliance.serve.auth import Auth, allow, trusted_caller
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 

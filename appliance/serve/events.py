@@ -11,7 +11,9 @@ from typing import Any, Self
 from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.serve.zstack import without_nulls
-from appliance.store.database import Change, Database, Snapshot
+from appliance.store.change_feed import Change
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
 
 HEARTBEAT_SECONDS = 15.0
 WAITING_LIMIT = 20_000
@@ -107,7 +109,7 @@ class Broadcast:
             async for changes in subscription:
                 if not self.listeners:
                     continue
-                blocks = [OVERFLOW] if changes is None else await self._blocks(changes)
+                blocks = [OVERFLOW] if not isinstance(changes, tuple) else await self._blocks(changes)
                 for listener in self.listeners:
                     listener.put(blocks)
         finally:
@@ -118,19 +120,19 @@ class Broadcast:
         for listener in self.listeners:
             listener.close()
 
-    async def _blocks(self, changes: list[Change]) -> list[bytes]:
+    async def _blocks(self, changes: tuple[Change, ...]) -> list[bytes]:
         return await self._database.read(lambda snapshot: [_block(each) for each in _said(snapshot, changes)])
 
 
-def _said(snapshot: Snapshot, changes: list[Change]) -> list[dict[str, Any]]:
+def _said(snapshot: Snapshot, changes: tuple[Change, ...]) -> list[dict[str, Any]]:
     """What changes mean for watchers: each touched resource once, as it is now."""
     touched: dict[tuple[str, Any], Resource | None] = {}
     for change in changes:
-        name = change.resource.__name__
+        name = change.kind.__name__
         if name in VISIBLE:
-            touched[(name, change.key)] = snapshot.find(change.resource, change.key)
+            touched[(name, change.key)] = snapshot.find(change.kind, change.key)
         for outer, by in EMBEDDED_IN.get(name, ()):
-            key = getattr(change.row, by, None)
+            key = getattr(change.after, by, None)
             holder = snapshot.find(outer, key) if key is not None else None
             if holder is not None:
                 touched[(outer.__name__, key)] = holder

@@ -23,7 +23,9 @@ from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server, TcpListener, UnixListener
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 PASSWORD = "correct horse"
 
