@@ -1,0 +1,86 @@
+# Two commands do everything on a fresh Debian 12 machine, as root: make run, make test.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+DATA    ?= $(CURDIR)/build/demo
+LISTEN  ?= 127.0.0.1:8080
+HOSTS   ?= 2
+NAME    ?= demo
+ZSTUI   := $(BIN)/zstui --data $(DATA) --listen $(LISTEN)
+LOCAL   := $(if $(filter local,$(HOSTS)),--local --hosts 0,--hosts $(HOSTS))
+
+# What building and the tests need; what lab hosts and the tiny image need is listed where they are made.
+PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binutils \
+  libvirt-daemon libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils \
+  dnsmasq-base nftables iproute2 openssh-server openssh-client ethtool sudo iputils-ping \
+  mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc \
+  debootstrap tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
+
+.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny setup format
+
+run: setup agent tiny
+	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
+
+stop:
+	@if [ -x $(BIN)/zstui ]; then $(ZSTUI) lab down --name $(NAME) $(LOCAL); fi
+
+clean: stop
+	@if [ -x $(BIN)/zstui ]; then $(ZSTUI) lab purge --name $(NAME) $(LOCAL); fi
+	rm -rf $(DATA)
+
+setup: build/.packages $(VENV)/.installed
+
+build/.packages: Makefile
+	@mkdir -p build
+	@echo "  system packages"
+	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' \
+	  | sort -u | comm -13 - <(printf '%s\n' $(PACKAGES) | sort -u)); \
+	if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends $$missing >build/packages.log 2>&1 \
+	  || { tail -5 build/packages.log; exit 1; }; fi
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
+	@echo "  python packages"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+agent: setup
+	@$(BIN)/python -m packaging.agent
+
+tiny: setup
+	@$(BIN)/python packaging/tiny/build.py
+
+format: setup
+	$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+# Everything quick: no host, no guest.
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not lab and not bench"
+
+# Everything: the quick part, then real hosts in the lab.
+test: check e2e
+
+e2e: setup agent tiny
+	$(BIN)/python -m pytest -q -m lab
+
+bench: setup agent tiny
+	$(BIN)/python -m pytest -q -s -m bench tests/bench
+
+torture: setup
+	$(BIN)/python -m tests.simulation.torture
+
+screenshots: setup agent tiny
+	$(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
+
+installer:
+	@echo "the installer is not built yet: it comes with the release that installs" >&2; exit 2
+
+SHELL := /bin/bash

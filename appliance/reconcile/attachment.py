@@ -66,9 +66,7 @@ class AttachmentWorker:
         await confirm_reachable(self._context.fleet, target, request)
         if isinstance(reply, Capacity) and isinstance(request, EnsureStorage):
             storage_uuid = request.storage_uuid
-            await self._context.database.write(
-                lambda tx: put_capacity(tx, storage_uuid, host.uuid, reply)
-            )
+            await self._context.database.write(lambda tx: put_capacity(tx, storage_uuid, host.uuid, reply))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         """An attachment that a host refuses is taken back from those that have it."""

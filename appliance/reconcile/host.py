@@ -203,9 +203,7 @@ class HostWorker:
 
 def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
     """What a host's cluster gives it."""
-    storages = snapshot.all(
-        PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present"
-    )
+    storages = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     networks = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     return host_plan.HostIntent(
         storages=tuple(
@@ -224,13 +222,9 @@ def put_capacity(tx: Transaction, storage_uuid: str, host_uuid: str, capacity: C
     ref = tx.first(LocalStorageHostRef, primary_storage_uuid=storage_uuid, host_uuid=host_uuid)
     if ref is None:
         ref = tx.insert(
-            LocalStorageHostRef(
-                uuid=tx.new_uuid(), primary_storage_uuid=storage_uuid, host_uuid=host_uuid
-            )
+            LocalStorageHostRef(uuid=tx.new_uuid(), primary_storage_uuid=storage_uuid, host_uuid=host_uuid)
         )
-    tx.update(
-        ref, total_capacity=capacity.total_bytes, available_physical_capacity=capacity.available_bytes
-    )
+    tx.update(ref, total_capacity=capacity.total_bytes, available_physical_capacity=capacity.available_bytes)
     recount_storage(tx, storage_uuid)
 
 
@@ -251,9 +245,7 @@ def forget(tx: Transaction, host: Host) -> None:
         jobs.succeed(tx, job, {})
 
 
-def _connected(
-    tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int
-) -> Host:
+def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int) -> Host:
     if host.status != "Connected":
         tx.note("HostConnected", f"{host.name}: connected; guests run by {probed.accelerator}", about=host)
     host = tx.update(

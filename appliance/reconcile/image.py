@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.protocol import DropFile, FetchImage, ImageFacts, ObserveImage
 from agent.protocol import Done as AgentDone
+from agent.protocol import DropFile, FetchImage, ImageFacts, ObserveImage
 from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, TimedOut
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob

@@ -53,9 +53,7 @@ def succeed(tx: Transaction, job: LongJob, result: dict[str, Any]) -> None:
     if job.failure is not None:
         fail(tx, job, ApiError.from_wire(json.loads(job.failure)))
         return
-    tx.update(
-        job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None
-    )
+    tx.update(job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None)
 
 
 def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:

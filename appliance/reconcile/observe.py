@@ -44,7 +44,9 @@ def storage_at(snapshot: Snapshot, machine: str) -> list[BackupStorage]:
     return snapshot.all(BackupStorage, hostname=address, ssh_port=int(port))
 
 
-def take_event(machine: str, event: AnyEvent, poke: Callable[[str, str], None]) -> Callable[[Transaction], None]:
+def take_event(
+    machine: str, event: AnyEvent, poke: Callable[[str, str], None]
+) -> Callable[[Transaction], None]:
     """The transaction that an event from a machine asks for."""
 
     def write(tx: Transaction) -> None:
@@ -57,7 +59,9 @@ def take_event(machine: str, event: AnyEvent, poke: Callable[[str, str], None]) 
             case UserdataFetched(fetch=fetch):
                 record_fetches(tx, host, [fetch])
             case HypervisorLost(reason=reason):
-                tx.note("HypervisorLost", f"{host.name}: libvirt is gone: {reason}", level="error", about=host)
+                tx.note(
+                    "HypervisorLost", f"{host.name}: libvirt is gone: {reason}", level="error", about=host
+                )
             case HypervisorBack(seen=seen):
                 take_scan(tx, host, seen, poke)
                 tx.note("HypervisorBack", f"{host.name}: libvirt is back", about=host)
@@ -122,9 +126,7 @@ def record_fetches(tx: Transaction, host: Host, fetches: list[UserdataFetch]) ->
     tx.update(host, fetch_sequence=latest)
 
 
-def _domain_changed(
-    tx: Transaction, host: Host, seen: DomainSeen, poke: Callable[[str, str], None]
-) -> None:
+def _domain_changed(tx: Transaction, host: Host, seen: DomainSeen, poke: Callable[[str, str], None]) -> None:
     vm = tx.find(VmInstance, seen.vm_uuid)
     if vm is None or placed_on(tx, vm) != host.uuid:
         _stranger(tx, host, seen)

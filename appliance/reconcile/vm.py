@@ -214,6 +214,7 @@ class VmWorker:
 
         await self._context.database.write(write)
 
+
 def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
     """Write that a VM is as intended; False when something else is intended meanwhile."""
     vm = tx.find(VmInstance, planned.uuid)

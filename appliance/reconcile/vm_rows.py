@@ -46,7 +46,9 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
     nics = tuple(snapshot.all(VmNic, vm_instance_uuid=vm.uuid, order_by="device_id"))
     root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
     storage = (
-        snapshot.find(PrimaryStorage, root.primary_storage_uuid) if root and root.primary_storage_uuid else None
+        snapshot.find(PrimaryStorage, root.primary_storage_uuid)
+        if root and root.primary_storage_uuid
+        else None
     )
     image = snapshot.find(Image, vm.image_uuid)
     return VmRows(
@@ -54,9 +56,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         root=root,
         nics=nics,
         networks={nic.l3_network_uuid: network_rows(snapshot, nic.l3_network_uuid) for nic in nics},
-        tags=tuple(
-            tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date")
-        ),
+        tags=tuple(tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date")),
         storage_path=storage.url if storage else None,
         image_format=image.format if image else "qcow2",
         accelerator=(host.accelerator if host else None) or "tcg",

@@ -21,7 +21,9 @@ def placed_on(snapshot: Snapshot, vm: VmInstance) -> str | None:
     return (root.host_uuid if root else None) or vm.host_uuid or vm.last_host_uuid
 
 
-def move(tx: Transaction, vm: VmInstance, *, settled: bool = False, cause: str = "", **changes: Any) -> VmInstance:
+def move(
+    tx: Transaction, vm: VmInstance, *, settled: bool = False, cause: str = "", **changes: Any
+) -> VmInstance:
     """Write changes to a VM and the state that follows from them."""
     before = vm
     vm = tx.update(vm, **changes)
@@ -54,9 +56,7 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     if not fresh and seen.at <= vm.seen_at:
         return vm
     power: Power = "off" if seen.power == "off" else "on"
-    intended = intend_after(
-        cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause)
-    )
+    intended = intend_after(cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause))
     if (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count):
         return tx.update(vm, seen_at=seen.at)
     by_itself = intended != vm.intended

@@ -120,7 +120,7 @@ def change_host_state(tx: Transaction, request: ChangeHostState, caller: Caller)
     return tx.update(host, state="Enabled" if request.state_event == "enable" else "Disabled")
 
 
-def _promise(tx: Transaction, request: AddKVMHost | DeleteHost | ReconnectHost, host: Host, caller: Caller) -> Promise:
-    return Promise(
-        jobs.begin(tx, request, host, job_uuid=caller.call_id, account_uuid=caller.account_uuid)
-    )
+def _promise(
+    tx: Transaction, request: AddKVMHost | DeleteHost | ReconnectHost, host: Host, caller: Caller
+) -> Promise:
+    return Promise(jobs.begin(tx, request, host, job_uuid=caller.call_id, account_uuid=caller.account_uuid))

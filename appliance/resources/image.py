@@ -61,7 +61,9 @@ def update_image(tx: Transaction, request: UpdateImage, caller: Caller) -> Image
     """The row's words."""
     image = tx.get(Image, request.uuid)
     if request.format is not None and request.format != image.format:
-        raise OperationFailed(f"image {image.name} was checked as {image.format}; add it again to change that")
+        raise OperationFailed(
+            f"image {image.name} was checked as {image.format}; add it again to change that"
+        )
     names = ("name", "description", "guest_os_type", "platform", "media_type", "system")
     return tx.update(image, **given(request, *names))
 

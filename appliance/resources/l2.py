@@ -94,9 +94,7 @@ def attach_l2(tx: Transaction, request: AttachL2NetworkToCluster, caller: Caller
 
 
 @handles(DetachL2NetworkFromCluster)
-def detach_l2(
-    tx: Transaction, request: DetachL2NetworkFromCluster, caller: Caller
-) -> Promise | L2Network:
+def detach_l2(tx: Transaction, request: DetachL2NetworkFromCluster, caller: Caller) -> Promise | L2Network:
     """Intended absent; refused while a VM of the cluster is on it."""
     network = tx.get(L2Network, request.l2_network_uuid)
     ref = tx.first(L2NetworkClusterRef, l2_network_uuid=network.uuid, cluster_uuid=request.cluster_uuid)

@@ -19,12 +19,12 @@ from appliance.api.l3 import (
     RemoveDnsFromL3Network,
     UsedIp,
 )
-from appliance.api.service import NetworkServiceL3NetworkRef
 from appliance.api.vm import VmNic
 from appliance.plans import addresses
 from appliance.resources.creating import add, uuid_for
-from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import LABEL, drop_tags
+from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.storage import promise
+from appliance.resources.tags_of import LABEL
 from appliance.store.database import Transaction
 
 
@@ -57,7 +57,9 @@ def add_ip_range_by_cidr(tx: Transaction, request: AddIpRangeByNetworkCidr, call
     try:
         subnet = ipaddress.IPv4Network(request.network_cidr, strict=False)
     except ValueError as wrong:
-        raise InvalidArgument(f"networkCidr[{request.network_cidr}] is not a CIDR like 10.0.0.0/24") from wrong
+        raise InvalidArgument(
+            f"networkCidr[{request.network_cidr}] is not a CIDR like 10.0.0.0/24"
+        ) from wrong
     if subnet.prefixlen > 29 or subnet.prefixlen < 8:
         raise InvalidArgument(f"networkCidr[{request.network_cidr}] must be from /8 to /29")
     first = subnet.network_address + 1
@@ -138,16 +140,12 @@ def remove_dns(tx: Transaction, request: RemoveDnsFromL3Network, caller: Caller)
 
 
 @handles(DeleteL3Network)
-def delete_l3(tx: Transaction, request: DeleteL3Network, caller: Caller) -> None:
-    """Gone when no VM is on it; hosts stop serving it when they are next looked at."""
+def delete_l3(tx: Transaction, request: DeleteL3Network, caller: Caller) -> Promise | None:
+    """Intended absent when no VM is on it; hosts stop serving it first."""
     network = tx.find(L3Network, request.uuid)
     if network is None:
-        return
+        return None
     nics = tx.count(VmNic, l3_network_uuid=network.uuid)
     if nics:
         raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] has {nics} NICs on it")
-    for kind in (IpRange, L3NetworkDns, UsedIp, NetworkServiceL3NetworkRef):
-        for row in tx.all(kind, l3_network_uuid=network.uuid):
-            tx.delete(row)
-    drop_tags(tx, network.uuid)
-    tx.delete(network)
+    return promise(tx, request, tx.update(network, intended="Absent"), caller)

@@ -140,9 +140,7 @@ def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
     """The primary storage with most room on a host, and that room; -1 where there is none."""
     attached = {
         ref.primary_storage_uuid
-        for ref in snapshot.all(
-            PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present"
-        )
+        for ref in snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     }
     rooms = [
         (ref.available_capacity, ref.primary_storage_uuid)

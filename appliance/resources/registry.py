@@ -46,7 +46,7 @@ M = TypeVar("M", bound=Message)
 Outcome = Resource | dict[str, Any] | Promise | None
 Handler = Callable[["Transaction", Any, Caller], Outcome]
 Reader = Callable[["Snapshot", Any, Caller], dict[str, Any]]
-LiveHandler = Callable[[Live, Any, Caller], Awaitable[dict[str, Any]]]
+LiveHandler = Callable[[Live, Any, Caller], Awaitable[dict[str, Any] | Promise]]
 
 HANDLERS: dict[type[Message], Handler] = {}
 """Messages that change something; the function runs inside one transaction."""
@@ -80,10 +80,10 @@ def reads(message: type[M]) -> Callable[[Callable[[Snapshot, M, Caller], dict[st
 
 def asks_host(
     message: type[M],
-) -> Callable[[Callable[[Live, M, Caller], Awaitable[dict[str, Any]]]], LiveHandler]:
-    """Register the function that answers a message by asking a host."""
+) -> Callable[[Callable[[Live, M, Caller], Awaitable[Any]]], LiveHandler]:
+    """Register the function that answers a message by asking a host, at once or with a promise."""
 
-    def register(function: Callable[[Live, M, Caller], Awaitable[dict[str, Any]]]) -> LiveHandler:
+    def register(function: Callable[[Live, M, Caller], Awaitable[Any]]) -> LiveHandler:
         LIVE_HANDLERS[_once(message)] = function
         return function
 

@@ -49,9 +49,7 @@ def attach_provider(
 
 
 @handles(AttachNetworkServiceToL3Network)
-def attach_service(
-    tx: Transaction, request: AttachNetworkServiceToL3Network, caller: Caller
-) -> L3Network:
+def attach_service(tx: Transaction, request: AttachNetworkServiceToL3Network, caller: Caller) -> L3Network:
     """References, one a service."""
     network = tx.get(L3Network, request.l3_network_uuid)
     for provider, service in _asked(tx, request.network_services):
@@ -81,9 +79,7 @@ def attach_service(
 
 
 @handles(DetachNetworkServiceFromL3Network)
-def detach_service(
-    tx: Transaction, request: DetachNetworkServiceFromL3Network, caller: Caller
-) -> L3Network:
+def detach_service(tx: Transaction, request: DetachNetworkServiceFromL3Network, caller: Caller) -> L3Network:
     """The references removed."""
     network = tx.get(L3Network, request.l3_network_uuid)
     for provider, service in _asked(tx, request.network_services):
@@ -97,15 +93,15 @@ def detach_service(
     return tx.update(network, generation=network.generation + 1)
 
 
-def _asked(
-    tx: Transaction, services: dict[str, list[str]]
-) -> Iterator[tuple[NetworkServiceProvider, str]]:
+def _asked(tx: Transaction, services: dict[str, list[str]]) -> Iterator[tuple[NetworkServiceProvider, str]]:
     if not services:
         raise InvalidArgument("networkServices must name a provider and its services")
     for provider_uuid, types in services.items():
         provider = tx.find(NetworkServiceProvider, provider_uuid)
         if provider is None:
-            raise InvalidArgument(f"networkServices names provider[uuid:{provider_uuid}], which does not exist")
+            raise InvalidArgument(
+                f"networkServices names provider[uuid:{provider_uuid}], which does not exist"
+            )
         for service in types:
             if service not in provider.network_service_types:
                 raise InvalidArgument(

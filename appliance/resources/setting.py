@@ -43,7 +43,9 @@ def _row(snapshot: Snapshot, category: str, name: str) -> GlobalConfig:
 
 def _check(setting: Setting, value: str) -> None:
     if setting.choices and value not in setting.choices:
-        raise InvalidArgument(f"{value} is not a valid value. Valid values are [{', '.join(setting.choices)}]")
+        raise InvalidArgument(
+            f"{value} is not a valid value. Valid values are [{', '.join(setting.choices)}]"
+        )
     if setting.name == "reservedMemory":
         try:
             parse_size(value)

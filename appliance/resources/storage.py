@@ -46,7 +46,11 @@ def add_local_primary_storage(
     """A row; attaching it to a cluster makes the folders."""
     url = folder(request.url)
     refuse_twins(
-        tx, PrimaryStorage, f"url[{url}] is a primary storage of the zone", url=url, zone_uuid=request.zone_uuid
+        tx,
+        PrimaryStorage,
+        f"url[{url}] is a primary storage of the zone",
+        url=url,
+        zone_uuid=request.zone_uuid,
     )
     storage = PrimaryStorage(
         uuid=uuid_for(tx, request, PrimaryStorage),
@@ -148,9 +152,7 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
 
 
 @handles(ReconnectSftpBackupStorage)
-def reconnect_backup_storage(
-    tx: Transaction, request: ReconnectSftpBackupStorage, caller: Caller
-) -> Promise:
+def reconnect_backup_storage(tx: Transaction, request: ReconnectSftpBackupStorage, caller: Caller) -> Promise:
     """One more connection asked for."""
     storage = tx.get(BackupStorage, request.uuid)
     storage = tx.update(storage, connect_id=storage.connect_id + 1, status="Connecting")
@@ -183,9 +185,7 @@ def detach_backup_storage(
 
 
 @handles(DeleteBackupStorage)
-def delete_backup_storage(
-    tx: Transaction, request: DeleteBackupStorage, caller: Caller
-) -> Promise | None:
+def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller: Caller) -> Promise | None:
     """Intended absent when it holds no image."""
     storage = tx.find(BackupStorage, request.uuid)
     if storage is None:
@@ -211,11 +211,11 @@ def folder(url: str) -> str:
 def same_zone(zone_uuid: str, cluster: Cluster, what: str) -> None:
     """Refuse to attach across zones."""
     if cluster.zone_uuid != zone_uuid:
-        raise InvalidArgument(f"{what} and cluster {cluster.name}[uuid:{cluster.uuid}] are in different zones")
+        raise InvalidArgument(
+            f"{what} and cluster {cluster.name}[uuid:{cluster.uuid}] are in different zones"
+        )
 
 
 def promise(tx: Transaction, request: Message, target: Resource, caller: Caller) -> Promise:
     """A job on a resource, for the caller."""
-    return Promise(
-        jobs.begin(tx, request, target, job_uuid=caller.call_id, account_uuid=caller.account_uuid)
-    )
+    return Promise(jobs.begin(tx, request, target, job_uuid=caller.call_id, account_uuid=caller.account_uuid))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
 
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.l3 import L3Network, UsedIp
@@ -56,7 +55,7 @@ def check_system_tag(snapshot: Snapshot, vo: str, uuid: str, tag: str, *, beside
         _check_hole(snapshot, name, value, holes)
 
 
-def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]) -> None:
+def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]) -> None:  # noqa: C901 - a table of cases
     match name:
         case "hostname":
             if not LABEL.match(value):

@@ -6,6 +6,7 @@ from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l3 import L3Network
 from appliance.api.offering import InstanceOffering
+from appliance.api.storage import PrimaryStorage
 from appliance.api.vm import CreateVmInstance, VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.api.zone import Zone
@@ -13,7 +14,6 @@ from appliance.plans import naming
 from appliance.plans.placement import Demand
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.vm_state import move
-from appliance.api.storage import PrimaryStorage
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.placing import check_zone, ensure_dhcp_address, pick_host, take_address
 from appliance.resources.registry import Caller, Promise, handles

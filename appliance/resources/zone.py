@@ -42,7 +42,9 @@ def delete_zone(tx: Transaction, request: DeleteZone, caller: Caller) -> None:
     for kind, plural in ((Cluster, "clusters"), (L2Network, "L2 networks"), (PrimaryStorage, "storages")):
         count = tx.count(kind, zone_uuid=zone.uuid)
         if count:
-            raise OperationFailed(f"zone {zone.name}[uuid:{zone.uuid}] holds {count} {plural}; delete them first")
+            raise OperationFailed(
+                f"zone {zone.name}[uuid:{zone.uuid}] holds {count} {plural}; delete them first"
+            )
     for ref in tx.all(BackupStorageZoneRef, zone_uuid=zone.uuid):
         tx.delete(ref)
     drop_tags(tx, zone.uuid)

@@ -133,6 +133,8 @@ class Dispatch:
         try:
             if kind in HANDLERS:
                 return await self.database.write(lambda tx: _carry_out(tx, message, caller))
+            if kind in LIVE_HANDLERS and self._live is not None:
+                return await self._ask_host(self._live, message, caller)
             body = await self._read(message, caller, call)
         except ApiError as error:
             return failed(kind.result_class, error)
@@ -141,6 +143,22 @@ class Dispatch:
             log.exception("fault %s in %s", reference, command_line(message))
             return failed(kind.result_class, _fault(reference))
         return Reply(kind.result_class, {**without_nulls(body), "success": True})
+
+    async def _ask_host(self, live: Live, message: Message, caller: Caller) -> Reply:
+        """A call whose handler asks a host before it answers, or before it writes its promise."""
+        kind = type(message)
+        first = await self.database.read(lambda snapshot: _first_answer(snapshot, message, caller))
+        if first is not None:
+            return first
+        await self.database.read(lambda snapshot: check_references(snapshot, message))
+        outcome = await LIVE_HANDLERS[kind](live, message, caller)
+        if isinstance(outcome, Promise):
+            job = outcome.job
+            return await self.database.read(lambda snapshot: job_reply(snapshot, job))
+        body = {**without_nulls(outcome), "success": True}
+        if message.sync:
+            return Reply(kind.result_class, body)
+        return await self.database.write(lambda tx: _record(tx, message, caller, outcome))
 
     async def _read(self, message: Message, caller: Caller, call: Call) -> dict[str, Any]:
         kind = type(message)
@@ -153,9 +171,6 @@ class Dispatch:
             return await self._own[kind](message)
         if kind in READERS:
             return await self.database.read(lambda snapshot: _answer_read(snapshot, message, caller))
-        if kind in LIVE_HANDLERS and self._live is not None:
-            await self.database.read(lambda snapshot: check_references(snapshot, message))
-            return await LIVE_HANDLERS[kind](self._live, message, caller)
         raise NotBuilt(f"{kind.__name__} is declared, but nothing carries it out yet")
 
     async def _validate_session(self, message: ValidateSession) -> dict[str, Any]:
@@ -190,16 +205,29 @@ def check_references(snapshot: Snapshot, message: Message) -> None:
 
 def _carry_out(tx: Transaction, message: Message, caller: Caller) -> Reply:
     """Run a handler inside its transaction and write down the job that the call is."""
-    call_id = None if message.sync else caller.call_id
-    first = tx.find(LongJob, call_id) if call_id is not None else None
+    first = _first_answer(tx, message, caller)
     if first is not None:
-        if first.name != type(message).__name__ or first.account_uuid != caller.account_uuid:
-            raise InvalidArgument(f"id[{call_id}] is the id of another call; give each call its own")
-        return job_reply(tx, first)
+        return first
     check_references(tx, message)
     outcome = HANDLERS[type(message)](tx, message, caller)
     if isinstance(outcome, Promise):
         return job_reply(tx, outcome.job)
+    return _record(tx, message, caller, outcome)
+
+
+def _first_answer(snapshot: Snapshot, message: Message, caller: Caller) -> Reply | None:
+    """The answer to an earlier call of the same id; raises InvalidArgument when that was another call."""
+    call_id = None if message.sync else caller.call_id
+    first = snapshot.find(LongJob, call_id) if call_id is not None else None
+    if first is None:
+        return None
+    if first.name != type(message).__name__ or first.account_uuid != caller.account_uuid:
+        raise InvalidArgument(f"id[{call_id}] is the id of another call; give each call its own")
+    return job_reply(snapshot, first)
+
+
+def _record(tx: Transaction, message: Message, caller: Caller, outcome: Outcome) -> Reply:
+    """Answer a call that is done, and write down the job that it was."""
     body = _body(tx, outcome)
     if message.sync:
         return Reply(type(message).result_class, {**body, "success": True})

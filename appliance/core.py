@@ -1,0 +1,213 @@
+"""Builds everything and wires it: the only constructor of services, in one appliance process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import appliance.resources.every  # noqa: F401 - registers what answers each message
+from agent.protocol import AnyEvent
+from appliance.api.errors import InvalidArgument, ResourceNotFound
+from appliance.api.host import Host, HostKey
+from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.l2 import L2NetworkClusterRef
+from appliance.api.l3 import L3Network
+from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
+from appliance.api.tag import SystemTag
+from appliance.api.vm import VmInstance, VmNic
+from appliance.hosts.fleet import Dialer, Fleet
+from appliance.reconcile.attachment import AttachmentWorker
+from appliance.reconcile.backup_storage import BackupStorageWorker
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.host import HostWorker
+from appliance.reconcile.image import ImageWorker
+from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.janitor import Janitor
+from appliance.reconcile.l3 import L3NetworkWorker
+from appliance.reconcile.loop import Loop, run_until_stopped
+from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.vm import VmWorker
+from appliance.resources.registry import Live
+from appliance.resources.service import ensure_flat_provider
+from appliance.store.database import Change, Database, Snapshot, Transaction
+
+log = logging.getLogger(__name__)
+
+RESTING = ("Running", "Stopped", "Destroyed")
+"""VM states with nothing left to do: their workers are not started with the appliance."""
+
+
+class DatabasePins:
+    """Pinned SSH host keys, in the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pinned(self, machine: str) -> str | None:
+        """The public key pinned for a machine."""
+        found = await self._database.read(lambda snapshot: snapshot.find(HostKey, machine))
+        return found.public_key if found else None
+
+    async def pin(self, machine: str, public_key: str, fingerprint: str) -> None:
+        """Pin a machine's public key."""
+
+        def write(tx: Transaction) -> None:
+            if tx.find(HostKey, machine) is None:
+                key = HostKey(machine=machine, public_key=public_key, fingerprint=fingerprint)
+                tx.insert(key)
+
+        await self._database.write(write)
+
+
+class Core:
+    """The appliance without its faces: store, fleet and workers."""
+
+    def __init__(self, database: Database, dialer: Dialer) -> None:
+        self.database = database
+        self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
+        self.loop = Loop(self._workers())
+        self.live = Live(database, self.fleet)
+        self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
+        self._intents: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        """Bring the cloud to what is intended, until cancelled."""
+        await self.database.raise_epoch()
+        await self.database.write(ensure_flat_provider)
+        subscription = self.database.feed.subscribe()
+        await self._wake_all()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run_until_stopped(self.loop), name="reconcile")
+                group.create_task(self._take_told(), name="observe")
+                group.create_task(self._follow(subscription), name="follow")
+                group.create_task(Janitor(self.database, self.loop.poke).run(), name="janitor")
+        finally:
+            subscription.close()
+            await self.fleet.close()
+
+    async def upload(self, image_uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
+        """Take the bytes of an image that waits for them, onto its backup storage."""
+        if size is None:
+            raise InvalidArgument("an upload needs a Content-Length")
+
+        def look(snapshot: Snapshot) -> tuple[Image, ImageBackupStorageRef, BackupStorage]:
+            image = snapshot.find(Image, image_uuid)
+            ref = snapshot.first(ImageBackupStorageRef, image_uuid=image_uuid)
+            waits = image is not None and image.url.startswith("upload://") and image.status == "Downloading"
+            if image is None or ref is None or not waits:
+                raise ResourceNotFound(f"no image[uuid:{image_uuid}] waits for an upload")
+            return image, ref, snapshot.get(BackupStorage, ref.backup_storage_uuid)
+
+        _, ref, storage = await self.database.read(look)
+        await self.fleet.dialer.upload(target_of(storage), ref.install_path, content, size)
+        self.loop.poke("Image", image_uuid)
+
+    def _workers(self) -> dict[str, Callable[[str], Any]]:
+        context = Context(self.database, self.fleet, self._poke)
+        copies = ImageCopies(context)
+        return {
+            "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
+            "Host": lambda uuid: HostWorker(context, uuid),
+            "BackupStorage": lambda uuid: BackupStorageWorker(context, uuid),
+            "Image": lambda uuid: ImageWorker(context, uuid),
+            "L2NetworkClusterRef": lambda uuid: AttachmentWorker(context, L2NetworkClusterRef, uuid),
+            "PrimaryStorageClusterRef": lambda uuid: AttachmentWorker(
+                context, PrimaryStorageClusterRef, uuid
+            ),
+            "L3Network": lambda uuid: L3NetworkWorker(context, uuid),
+        }
+
+    def _poke(self, kind: str, uuid: str) -> None:
+        """The loop's bell, which workers get before the loop that they are part of is made."""
+        self.loop.poke(kind, uuid)
+
+    async def _wake_all(self) -> None:
+        """Give a worker to everything that may have something left to do."""
+        for kind, uuid in await self.database.read(_unfinished):
+            self.loop.poke(kind, uuid)
+
+    async def _follow(self, subscription: Any) -> None:
+        """Wake workers when what is intended for their resource changes."""
+        async for batch in subscription:
+            if not isinstance(batch, tuple):
+                await self._wake_all()
+                continue
+            for change in batch:
+                await self._followed(change)
+
+    async def _followed(self, change: Change) -> None:
+        after = change.after
+        match after:
+            case VmInstance():
+                wanted = (after.intended, after.generation)
+            case Host() | BackupStorage():
+                wanted = (after.intended, after.connect_id, after.status)
+            case Image() | L2NetworkClusterRef() | PrimaryStorageClusterRef():
+                wanted = (after.intended,)
+            case L3Network():
+                wanted = (after.intended, after.generation)
+            case SystemTag(resource_type="VmInstanceVO"):
+                self.loop.poke("VmInstance", after.resource_uuid)
+                return
+            case _:
+                return
+        key = str(change.key)
+        if self._intents.get(key) == wanted:
+            return
+        self._intents[key] = wanted
+        self.loop.poke(change.kind.name_, key)
+        if isinstance(after, L3Network):
+            for uuid in await self.database.read(lambda snapshot: _vms_of(snapshot, key)):
+                self.loop.poke("VmInstance", uuid)
+
+    def _on_event(self, machine: str, event: AnyEvent) -> None:
+        self._told.put_nowait(take_event(machine, event, self.loop.poke))
+
+    def _on_lost(self, machine: str, reason: str) -> None:
+        def write(tx: Transaction) -> None:
+            lose_machine(tx, machine, reason)
+
+        self._told.put_nowait(write)
+
+    async def _take_told(self) -> None:
+        """Write what hosts said, in the order in which they said it."""
+        while True:
+            write = await self._told.get()
+            try:
+                await self.database.write(write)
+            except Exception:
+                # What one host says must not stop the others from being heard; a scan repairs the loss.
+                log.exception("what a host said could not be written")
+
+
+def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
+    found = [("Host", host.uuid) for host in snapshot.all(Host)]
+    found += [("BackupStorage", storage.uuid) for storage in snapshot.all(BackupStorage)]
+    for state in {row[0] for row in snapshot.rows("SELECT DISTINCT state FROM vm_instance")}:
+        if state not in RESTING:
+            found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
+    found += [("Image", image.uuid) for image in snapshot.all(Image) if image.status != "Ready"]
+    for kind in (L2NetworkClusterRef, PrimaryStorageClusterRef):
+        found += [(kind.name_, ref.uuid) for ref in snapshot.all(kind)]
+    found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
+    return found
+
+
+def _vms_of(snapshot: Snapshot, l3_uuid: str) -> list[str]:
+    return [nic.vm_instance_uuid for nic in snapshot.all(VmNic, l3_network_uuid=l3_uuid)]
+
+
+@contextlib.asynccontextmanager
+async def running(core: Core) -> AsyncIterator[Core]:
+    """Run a core while the body runs."""
+    task = asyncio.create_task(core.run(), name="core")
+    try:
+        yield core
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,226 @@
+"""A whole little cloud on lab hosts, or on this machine: made by calls, and found again when it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance.client import Session
+from appliance.config import Config
+from appliance.lab.command import LabError
+from appliance.lab.instance import LabHost
+from appliance.lab.lab import Lab
+from appliance.process import answers, ensure_running
+
+GIB = 1 << 30
+VM_MEMORY = 192 << 20
+CIDR = "172.30.{octet}.0/24"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine to add as a host."""
+
+    name: str
+    address: str
+    username: str
+    password: str
+
+
+class Cloud:
+    """The demo cloud of a lab. Each step looks for what it would make, and makes it only when absent."""
+
+    def __init__(
+        self, config: Config, lab: Lab, *, local: bool = False, progress: Callable[[str], None] = print
+    ) -> None:
+        self._config = config
+        self._lab = lab
+        self._local = local
+        self._say = progress
+
+    async def up(self) -> dict[str, Any]:
+        """Bring everything up; returns the summary that scripts read."""
+        machines = await self._machines()
+        self._say("appliance")
+        target = await ensure_running(self._config)
+        async with await Session.connect(target) as session:
+            return await self._build(session, machines)
+
+    async def down(self) -> None:
+        """Stop the appliance and the lab; what they remember stays."""
+        await stop_appliance(self._config)
+        if not self._local:
+            await self._lab.down()
+
+    async def purge(self) -> None:
+        """Stop everything and forget it."""
+        await stop_appliance(self._config)
+        if not self._local:
+            await self._lab.purge()
+
+    async def _machines(self) -> list[Machine]:
+        if self._local:
+            raise LabError("HOSTS=local needs sshd on 127.0.0.1 with root's password in ZSTUI_LOCAL_PASSWORD")
+        self._say(f"lab {self._lab.name}: {self._lab.hosts} hosts")
+        hosts: list[LabHost] = await self._lab.up()
+        return [Machine(host.name, host.address, host.user, host.password) for host in hosts]
+
+    async def _build(self, session: Session, machines: list[Machine]) -> dict[str, Any]:
+        make = _Maker(session, self._say)
+        zone = await make("Zone", "CreateZone", name="zone-1")
+        cluster = await make(
+            "Cluster", "CreateCluster", name="cluster-1", zoneUuid=zone, hypervisorType="KVM"
+        )
+        l2 = await make(
+            "L2Network", "CreateL2NoVlanNetwork", name="l2-flat", zoneUuid=zone, physicalInterface="eth1"
+        )
+        storage = await make(
+            "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url="/zstack_ps", zoneUuid=zone
+        )
+        async with asyncio.TaskGroup() as group:
+            for machine in machines:
+                group.create_task(
+                    make(
+                        "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
+                        clusterUuid=cluster, username=machine.username, password=machine.password,
+                    )
+                )  # fmt: skip
+            first = machines[0]
+            group.create_task(
+                make(
+                    "BackupStorage", "AddSftpBackupStorage", name="images", url="/zstack_bs",
+                    hostname=first.address, username=first.username, password=first.password,
+                )
+            )  # fmt: skip
+        await self._connected(session)
+        backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
+        await make.attach("AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage)
+        await make.attach("AttachL2NetworkToCluster", l2, clusterUuid=cluster, l2NetworkUuid=l2)
+        await session.call("AttachBackupStorageToZone", zoneUuid=zone, backupStorageUuid=backup)
+        l3 = await self._network(session, make, l2)
+        image = await self._image(session, make, backup)
+        offering = await make(
+            "InstanceOffering", "CreateInstanceOffering", name="tiny", cpuNum=1, cpuSpeed=500,
+            memorySize=VM_MEMORY,
+        )  # fmt: skip
+        await make(
+            "VmInstance", "CreateVmInstance", name="vm-1", instanceOfferingUuid=offering, imageUuid=image,
+            l3NetworkUuids=[l3], systemTags=["userdata::#!/bin/sh\necho hello from zstui > /dev/console\n"],
+        )  # fmt: skip
+        return await self._summary(session)
+
+    async def _network(self, session: Session, make: _Maker, l2: str) -> str:
+        l3 = await make("L3Network", "CreateL3Network", name="flat", l2NetworkUuid=l2, dnsDomain="zstui.test")
+        network = (await session.query("L3Network", uuid=l3))[0]
+        if not network.get("ipRanges"):
+            octet = sum(self._lab.name.encode()) % 200 + 20
+            await session.call(
+                "AddIpRangeByNetworkCidr", name="range", l3NetworkUuid=l3, networkCidr=CIDR.format(octet=octet)
+            )
+        if not network.get("networkServices"):
+            provider = (await session.query("NetworkServiceProvider", type="Flat"))[0]["uuid"]
+            await session.call(
+                "AttachNetworkServiceToL3Network",
+                l3NetworkUuid=l3,
+                networkServices={provider: ["DHCP", "Userdata"]},
+            )
+        return l3
+
+    async def _image(self, session: Session, make: _Maker, backup: str) -> str:
+        path = tiny_image()
+        found = await session.query("Image", name="tiny")
+        if found:
+            return str(found[0]["uuid"])
+        self._say("AddImage tiny")
+        job = await session.call_job(
+            "AddImage", name="tiny", url="upload://tiny.qcow2", format="qcow2", backupStorageUuids=[backup]
+        )
+        image = (await session.query("Image", name="tiny"))[0]["uuid"]
+        await session.upload(image, path)
+        await session.wait(job)
+        return str(image)
+
+    async def _connected(self, session: Session) -> None:
+        """Hosts and storages found from an earlier run may still be connecting."""
+        deadline = asyncio.get_running_loop().time() + 60
+        while True:
+            found = [*await session.query("Host"), *await session.query("BackupStorage")]
+            away = [each for each in found if each["status"] != "Connected"]
+            if not away:
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise LabError(f"{away[0]['name']} is {away[0]['status']}: {away[0].get('statusReason')}")
+            await asyncio.sleep(0.2)
+
+    async def _summary(self, session: Session) -> dict[str, Any]:
+        hosts = await session.query("Host")
+        vms = await session.query("VmInstance")
+        listen = self._config.listen
+        return {
+            "url": f"http://{listen[0]}:{listen[1]}" if listen else None,
+            "hosts": [{key: host.get(key) for key in ("name", "managementIp", "status")} for host in hosts],
+            "vms": [
+                {
+                    "name": vm["name"],
+                    "uuid": vm["uuid"],
+                    "state": vm["state"],
+                    "ip": next((nic.get("ip") for nic in vm.get("vmNics", [])), None),
+                    "hostUuid": vm.get("hostUuid"),
+                }
+                for vm in vms
+            ],
+        }
+
+
+class _Maker:
+    """Makes a resource by a call, unless one of that name is there."""
+
+    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+        self._session = session
+        self._say = say
+
+    async def __call__(self, resource: str, message: str, **parameters: Any) -> str:
+        found = await self._session.query(resource, name=parameters["name"])
+        if found:
+            return str(found[0]["uuid"])
+        self._say(f"{message} {parameters['name']}")
+        reply = await self._session.call(message, **parameters)
+        return str(reply["inventory"]["uuid"])
+
+    async def attach(self, message: str, uuid: str, **parameters: Any) -> None:
+        kind = "PrimaryStorage" if "Primary" in message else "L2Network"
+        found = (await self._session.query(kind, uuid=uuid))[0]
+        if parameters["clusterUuid"] in found.get("attachedClusterUuids", []):
+            return
+        self._say(message)
+        await self._session.call(message, **parameters)
+
+
+def tiny_image() -> Path:
+    """The tiny image that packaging makes; raises `LabError` when it has not been made."""
+    named = os.environ.get("ZSTUI_TINY_IMAGE")
+    path = Path(named) if named else Path(__file__).resolve().parents[2] / "build" / "tiny" / "zstui-tiny.qcow2"
+    if not path.exists():
+        raise LabError(f"{path} is not there; run make tiny")
+    return path
+
+
+async def stop_appliance(config: Config) -> None:
+    """Stop the folder's appliance, if one runs, and wait for its end."""
+    lock = config.folder / "lock"
+    if not answers(config.socket) or not lock.exists():
+        return
+    pid = int(lock.read_text().split()[0])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = asyncio.get_running_loop().time() + 20
+    while answers(config.socket):
+        if asyncio.get_running_loop().time() > deadline:
+            raise LabError(f"the appliance with pid {pid} does not stop")
+        await asyncio.sleep(0.1)

@@ -1,0 +1,122 @@
+"""One appliance process: opened, served until told to stop, and found again by whoever needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from appliance.config import Config, agent_bundle, version_text
+from appliance.core import Core, DatabasePins
+from appliance.hosts.deploy import SshDialer
+from appliance.serve.auth import Auth, ensure_admin
+from appliance.serve.dispatch import Dispatch
+from appliance.serve.events import Broadcast
+from appliance.serve.http import Server, TcpListener, UnixListener
+from appliance.store.database import Database
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 20.0
+
+
+class NotStarted(Exception):
+    """An appliance could not be started; the text says why."""
+
+
+async def serve(config: Config) -> None:
+    """Run an appliance until SIGTERM or SIGINT. Raises what opening the store or listening raises."""
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = await Database.open(config.folder)
+    try:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        await _serve(config, database, stopping)
+    finally:
+        await database.close()
+
+
+async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
+    password = await ensure_admin(database, os.environ.get("ZSTUI_ADMIN_PASSWORD"))
+    if password is not None:
+        sys.stderr.write(f"the password of admin is {password}; it is not shown again\n")
+        sys.stderr.flush()
+    dialer = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
+    core = Core(database, dialer)
+    dispatch = Dispatch(
+        database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
+    )
+    broadcast = Broadcast(database)
+    server = Server(dispatch, broadcast, upload=core.upload)
+    listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
+    if config.listen is not None:
+        listeners.append(TcpListener(*config.listen))
+    tasks = [
+        asyncio.create_task(core.run(), name="core"),
+        asyncio.create_task(broadcast.run(), name="broadcast"),
+        asyncio.create_task(stopping.wait(), name="stop"),
+    ]
+    await server.start(*listeners)
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        await server.stop()
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def answers(path: Path) -> bool:
+    """Whether an appliance listens on a socket."""
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.settimeout(2.0)
+    with probe:
+        try:
+            with contextlib.chdir(path.parent):
+                probe.connect(path.name)
+        except OSError:
+            return False
+    return True
+
+
+async def ensure_running(config: Config) -> Path:
+    """The socket of the folder's appliance, which is started, detached, when none runs."""
+    if answers(config.socket):
+        return config.socket
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    process = _spawn(config)
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        if answers(config.socket):
+            return config.socket
+        if process.poll() is not None:
+            raise NotStarted(f"the appliance did not start: {_last_words(config)}")
+        await asyncio.sleep(0.05)
+    raise NotStarted(f"the appliance did not answer within {START_SECONDS:g} s: {_last_words(config)}")
+
+
+def _spawn(config: Config) -> subprocess.Popen[bytes]:
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "zstui"]
+    listen = f"{config.listen[0]}:{config.listen[1]}" if config.listen else "none"
+    words = [*program, "--serve", "--data", str(config.folder), "--listen", listen]
+    with (config.folder / "appliance.log").open("ab") as output:
+        os.fchmod(output.fileno(), 0o600)
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def _last_words(config: Config) -> str:
+    log_file = config.folder / "appliance.log"
+    lines = log_file.read_text(errors="replace").splitlines() if log_file.exists() else []
+    return " / ".join(lines[-3:]) or "it said nothing"

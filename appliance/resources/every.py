@@ -1,0 +1,35 @@
+"""Imports every noun, so that what answers each message is registered."""
+
+from appliance.resources import (
+    cluster,
+    host,
+    image,
+    job,
+    l2,
+    l3,
+    offering,
+    service,
+    setting,
+    storage,
+    tag,
+    vm,
+    vm_create,
+    zone,
+)
+
+__all__ = [
+    "cluster",
+    "host",
+    "image",
+    "job",
+    "l2",
+    "l3",
+    "offering",
+    "service",
+    "setting",
+    "storage",
+    "tag",
+    "vm",
+    "vm_create",
+    "zone",
+]

@@ -1,0 +1,1 @@
+"""How the cloud is remembered: one SQLite file, its tables, queries, changes, copies and checks."""

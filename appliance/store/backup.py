@@ -1,0 +1,135 @@
+"""Copies of the store that are known to be good, and the check that says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite
+
+from appliance.api.resource import RESOURCES, Resource
+from appliance.store.connection import connect, translated
+from appliance.store.errors import StoreDamaged
+from appliance.store.migrations import STEPS, version
+from appliance.store.table import all_kinds, quoted, row_sum, table_of
+
+_ROWS_AT_ONCE = 500
+
+
+def copy(connection: Any, path: Path) -> None:
+    """Copy what a connection sees to a file, check the copy, and only then give it its name."""
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    try:
+        _fill(connection, part)
+        _sync(part)
+        part.rename(path)
+        _sync(path.parent)
+    except sqlite.Error as error:
+        raise translated(error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _fill(connection: Any, part: Path) -> None:
+    target = sqlite.connect(str(part), isolation_level=None)
+    try:
+        connection.backup(target)
+        # A copy is one file: it must not need a log beside it.
+        target.execute("PRAGMA journal_mode = DELETE")
+        wrong = findings(target)
+    finally:
+        target.close()
+    if wrong:
+        raise StoreDamaged(f"the copy of the store is not sound, so it was not kept: {wrong[0]}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def findings(connection: Any) -> list[str]:
+    """What is wrong with a store, in sentences."""
+    try:
+        found = [
+            f"the file's structure: {text}"
+            for (text,) in connection.execute("PRAGMA integrity_check(20)")
+            if text != "ok"
+        ]
+        if version(connection) != len(STEPS):
+            found.append(f"it is of version {version(connection)}, not {len(STEPS)}")
+            return found
+        found += _wrong_meta(connection)
+        for kind in all_kinds():
+            found += _wrong_rows(connection, kind)
+        found += _dangling(connection)
+    except sqlite.Error as error:
+        return [f"it cannot be read to the end: {error}"]
+    return found
+
+
+def _wrong_meta(connection: Any) -> Iterator[str]:
+    for name, value, checksum in connection.execute('SELECT "name", "value", "row_sum" FROM "meta"'):
+        if row_sum((name, value)) != checksum:
+            yield f"row {name!r} in table meta does not fit its checksum"
+
+
+def _wrong_rows(connection: Any, kind: type[Resource]) -> Iterator[str]:
+    table = table_of(kind)
+    place = table.names.index(kind.primary)
+    cursor = connection.execute(table.select)
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        for row in rows:
+            if row_sum(row[:-1]) != row[-1]:
+                yield f"row {row[place]!r} in table {kind.table} does not fit its checksum"
+
+
+def _dangling(connection: Any) -> Iterator[str]:
+    """Rows whose owner is gone, where a row cannot be without it: lists that are part of another resource."""
+    for parent in all_kinds():
+        for embed in parent.embeds:
+            child = RESOURCES[embed.resource]
+            if not child.columns[embed.by].optional:
+                yield from _orphans(connection, child, embed.by, parent)
+
+
+def _orphans(connection: Any, child: type[Resource], by: str, parent: type[Resource]) -> Iterator[str]:
+    sql = f"""SELECT c.{quoted(child.primary)}, c.{quoted(by)} FROM {quoted(child.table)} c WHERE NOT EXISTS
+              (SELECT 1 FROM {quoted(parent.table)} p WHERE p.{quoted(parent.primary)} = c.{quoted(by)})
+              LIMIT 20"""  # noqa: S608
+    for key, owner in connection.execute(sql):
+        yield f"row {key!r} in table {child.table} belongs to {parent.name_} {owner!r}, which is gone"
+
+
+def restore(folder: Path, path: Path) -> None:
+    """Put a checked backup in the place of a store that no appliance has open.
+
+    What was there is kept beside it, with `.replaced` at its name's end. `StoreDamaged` when the backup is
+    not sound, `StoreBusy` when the store is in use.
+    """
+    from appliance.store.folder import Folder
+
+    place = Folder(folder)
+    place.take()
+    try:
+        source = connect(path, durable=False, reader=True)
+        try:
+            copy(source, place.path / "restored.db")
+        finally:
+            source.close()
+        for old in (place.database, place.log):
+            if old.exists():
+                old.rename(old.with_name(old.name + ".replaced"))
+        (place.path / "restored.db").rename(place.database)
+        place.sync()
+        place.mark("closed")
+    finally:
+        place.release()

@@ -1,0 +1,97 @@
+"""One SQLite connection: how it is opened, how long a query may take, and what its errors mean."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite
+
+from appliance.api.errors import OperationFailed
+from appliance.store.errors import SqliteTooOld, StoreBroken, StoreDamaged, StoreFull
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Earlier ones may lose commits when a write-ahead log is reset under two connections."""
+
+QUERY_SECONDS = 0.2
+"""What one query of a user may take."""
+
+_PROGRESS_STEPS = 5_000
+"""SQLite's virtual machine asks for the time each so many instructions, about 50 µs."""
+
+
+def check_library() -> None:
+    """`SqliteTooOld` unless the SQLite in use keeps what it has acknowledged."""
+    if sqlite.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise SqliteTooOld(
+            f"SQLite {sqlite.sqlite_version} may lose commits; install pysqlite3 with SQLite {oldest} or newer"
+        )
+
+
+class Deadline:
+    """Stops what a connection runs once time is up. Without `limited`, nothing is stopped."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Allow so many seconds; then the running statement fails as interrupted."""
+        self._until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = math.inf
+
+    def passed(self) -> bool:
+        """SQLite's question whether to stop."""
+        return time.monotonic() > self._until
+
+
+def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | None = None) -> Any:
+    """Open a connection in manual-commit mode.
+
+    `durable` waits for the disk at each commit; a `reader` cannot write; `deadline` can stop its queries.
+    """
+    connection = sqlite.connect(
+        str(path), timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if reader:
+            connection.execute("PRAGMA query_only = ON")
+        if deadline is not None:
+            connection.set_progress_handler(deadline.passed, _PROGRESS_STEPS)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def translated(error: sqlite.Error) -> Exception:
+    """An error of SQLite in our words. One that only a mistake in our code can cause stays as it is."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    text = str(error)
+    if primary == sqlite.SQLITE_FULL or "disk is full" in text:
+        return StoreFull("the disk of the store is full; make room on it and try again")
+    if primary in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB) or "Could not decode to UTF-8" in text:
+        return StoreDamaged(
+            f"the store is damaged ({text}); stop the appliance and restore the newest backup"
+        )
+    if primary == sqlite.SQLITE_INTERRUPT or text == "interrupted":
+        return OperationFailed(
+            f"the query took longer than {QUERY_SECONDS * 1000:.0f} ms and was stopped; "
+            "add conditions on indexed fields, or sort by one"
+        )
+    if primary in (sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_READONLY, sqlite.SQLITE_BUSY):
+        return StoreBroken(f"the disk of the store refused ({text}); look at the system's log for its disk")
+    return error

@@ -1,0 +1,44 @@
+"""What the store knows of itself: whose it is, and its epoch."""
+
+from __future__ import annotations
+
+from appliance.store.errors import StoreDamaged
+from appliance.store.snapshot import Snapshot
+from appliance.store.table import row_sum
+from appliance.store.transaction import Transaction
+
+OWNER = "owner"
+EPOCH = "epoch"
+OPENED = "opened"
+
+
+def read_meta(snapshot: Snapshot, name: str) -> str | None:
+    """One of the store's own values, or None when it was never written."""
+    rows = snapshot.rows('SELECT "value", "row_sum" FROM "meta" WHERE "name" = ?', (name,))
+    if not rows:
+        return None
+    value, checksum = rows[0]
+    if row_sum((name, value)) != checksum:
+        raise StoreDamaged(
+            f"the store's row {name!r} in table meta is damaged: its checksum does not fit; "
+            "stop the appliance and restore the newest backup"
+        )
+    return str(value)
+
+
+def write_meta(transaction: Transaction, name: str, value: str) -> None:
+    """Keep one of the store's own values."""
+    sql = 'INSERT OR REPLACE INTO "meta" ("name", "value", "row_sum") VALUES (?, ?, ?)'
+    transaction.rows(sql, (name, value, row_sum((name, value))))
+
+
+def epoch(snapshot: Snapshot) -> int:
+    """The number that hosts order this appliance's commands by."""
+    return int(read_meta(snapshot, EPOCH) or 0)
+
+
+def raise_epoch(transaction: Transaction) -> int:
+    """The next epoch, which is in force once the transaction is committed."""
+    raised = epoch(transaction) + 1
+    write_meta(transaction, EPOCH, str(raised))
+    return raised

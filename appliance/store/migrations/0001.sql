@@ -1,0 +1,594 @@
+-- Step 1: every table, as the declarations in appliance/api have them.
+-- Written by `python -m appliance.store.migrations`; frozen with the first release.
+
+CREATE TABLE "meta" (
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "value" TEXT NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE "account" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL UNIQUE,
+    "description" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "role" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "password_hash" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE "backup_storage" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "url" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "total_capacity" INTEGER NOT NULL,
+    "available_capacity" INTEGER NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "status_reason" TEXT COLLATE NOCASE,
+    "hostname" TEXT COLLATE NOCASE NOT NULL,
+    "ssh_port" INTEGER NOT NULL,
+    "username" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "connect_id" INTEGER NOT NULL,
+    "connected_id" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "backup_storage_name" ON "backup_storage" ("name");
+
+CREATE TABLE "backup_storage_zone_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("backup_storage_uuid", "zone_uuid")
+) STRICT;
+
+CREATE INDEX "backup_storage_zone_ref_backup_storage_uuid" ON "backup_storage_zone_ref" ("backup_storage_uuid");
+
+CREATE INDEX "backup_storage_zone_ref_zone_uuid" ON "backup_storage_zone_ref" ("zone_uuid");
+
+CREATE TABLE "cluster" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "hypervisor_type" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "cluster_name" ON "cluster" ("name");
+
+CREATE INDEX "cluster_zone_uuid" ON "cluster" ("zone_uuid");
+
+CREATE TABLE "event" (
+    "sequence" INTEGER NOT NULL PRIMARY KEY,
+    "create_date" REAL NOT NULL,
+    "level" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "resource_uuid" TEXT COLLATE NOCASE,
+    "resource_type" TEXT COLLATE NOCASE,
+    "resource_name" TEXT COLLATE NOCASE,
+    "text" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "event_create_date" ON "event" ("create_date");
+
+CREATE INDEX "event_name" ON "event" ("name");
+
+CREATE INDEX "event_resource_uuid" ON "event" ("resource_uuid");
+
+CREATE TABLE "global_config" (
+    "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "category" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE NOT NULL,
+    "default_value" TEXT COLLATE NOCASE NOT NULL,
+    "value" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "global_config_category" ON "global_config" ("category");
+
+CREATE TABLE "host" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "cluster_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "management_ip" TEXT COLLATE NOCASE NOT NULL UNIQUE,
+    "ssh_port" INTEGER NOT NULL,
+    "username" TEXT COLLATE NOCASE NOT NULL,
+    "hypervisor_type" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "status_reason" TEXT COLLATE NOCASE,
+    "total_cpu_capacity" INTEGER NOT NULL,
+    "available_cpu_capacity" INTEGER NOT NULL,
+    "total_memory_capacity" INTEGER NOT NULL,
+    "available_memory_capacity" INTEGER NOT NULL,
+    "cpu_num" INTEGER NOT NULL,
+    "accelerator" TEXT COLLATE NOCASE,
+    "agent_version" TEXT COLLATE NOCASE,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "connect_id" INTEGER NOT NULL,
+    "connected_id" INTEGER NOT NULL,
+    "boot_id" TEXT COLLATE NOCASE,
+    "fetch_sequence" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "host_name" ON "host" ("name");
+
+CREATE INDEX "host_zone_uuid" ON "host" ("zone_uuid");
+
+CREATE INDEX "host_cluster_uuid" ON "host" ("cluster_uuid");
+
+CREATE TABLE "image" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "actual_size" INTEGER NOT NULL,
+    "md5_sum" TEXT COLLATE NOCASE,
+    "url" TEXT COLLATE NOCASE NOT NULL,
+    "media_type" TEXT COLLATE NOCASE NOT NULL,
+    "guest_os_type" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "platform" TEXT COLLATE NOCASE NOT NULL,
+    "format" TEXT COLLATE NOCASE NOT NULL,
+    "system" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "image_name" ON "image" ("name");
+
+CREATE TABLE "image_backup_storage_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "image_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("image_uuid", "backup_storage_uuid")
+) STRICT;
+
+CREATE INDEX "image_backup_storage_ref_image_uuid" ON "image_backup_storage_ref" ("image_uuid");
+
+CREATE INDEX "image_backup_storage_ref_backup_storage_uuid" ON "image_backup_storage_ref" ("backup_storage_uuid");
+
+CREATE TABLE "instance_offering" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "cpu_num" INTEGER NOT NULL,
+    "cpu_speed" INTEGER NOT NULL,
+    "memory_size" INTEGER NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "allocator_strategy" TEXT COLLATE NOCASE NOT NULL,
+    "sort_key" INTEGER NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "instance_offering_name" ON "instance_offering" ("name");
+
+CREATE TABLE "ip_range" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "start_ip" TEXT COLLATE NOCASE NOT NULL,
+    "end_ip" TEXT COLLATE NOCASE NOT NULL,
+    "netmask" TEXT COLLATE NOCASE NOT NULL,
+    "gateway" TEXT COLLATE NOCASE NOT NULL,
+    "network_cidr" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "ip_range_l3_network_uuid" ON "ip_range" ("l3_network_uuid");
+
+CREATE INDEX "ip_range_name" ON "ip_range" ("name");
+
+CREATE TABLE "l2_network" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "physical_interface" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "vlan" INTEGER,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "l2_network_name" ON "l2_network" ("name");
+
+CREATE INDEX "l2_network_zone_uuid" ON "l2_network" ("zone_uuid");
+
+CREATE TABLE "l2_network_cluster_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "l2_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "cluster_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("l2_network_uuid", "cluster_uuid")
+) STRICT;
+
+CREATE INDEX "l2_network_cluster_ref_l2_network_uuid" ON "l2_network_cluster_ref" ("l2_network_uuid");
+
+CREATE INDEX "l2_network_cluster_ref_cluster_uuid" ON "l2_network_cluster_ref" ("cluster_uuid");
+
+CREATE TABLE "l3_network" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "l2_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "dns_domain" TEXT COLLATE NOCASE,
+    "system" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "dhcp_ip" TEXT COLLATE NOCASE,
+    "generation" INTEGER NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "l3_network_name" ON "l3_network" ("name");
+
+CREATE INDEX "l3_network_zone_uuid" ON "l3_network" ("zone_uuid");
+
+CREATE INDEX "l3_network_l2_network_uuid" ON "l3_network" ("l2_network_uuid");
+
+CREATE TABLE "l3_network_dns" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "dns" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("l3_network_uuid", "dns")
+) STRICT;
+
+CREATE INDEX "l3_network_dns_l3_network_uuid" ON "l3_network_dns" ("l3_network_uuid");
+
+CREATE TABLE "local_storage_host_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "total_capacity" INTEGER NOT NULL,
+    "available_capacity" INTEGER NOT NULL,
+    "available_physical_capacity" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("primary_storage_uuid", "host_uuid")
+) STRICT;
+
+CREATE INDEX "local_storage_host_ref_primary_storage_uuid" ON "local_storage_host_ref" ("primary_storage_uuid");
+
+CREATE INDEX "local_storage_host_ref_host_uuid" ON "local_storage_host_ref" ("host_uuid");
+
+CREATE TABLE "long_job" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "target_resource_uuid" TEXT COLLATE NOCASE,
+    "target_resource_type" TEXT COLLATE NOCASE,
+    "target_resource_name" TEXT COLLATE NOCASE,
+    "job_data" TEXT COLLATE NOCASE NOT NULL,
+    "job_result" TEXT COLLATE NOCASE,
+    "step" TEXT COLLATE NOCASE,
+    "progress" INTEGER NOT NULL,
+    "waits_for" TEXT COLLATE NOCASE,
+    "account_uuid" TEXT COLLATE NOCASE,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "deadline" REAL,
+    "goal" TEXT COLLATE NOCASE,
+    "generation" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "long_job_name" ON "long_job" ("name");
+
+CREATE INDEX "long_job_state" ON "long_job" ("state");
+
+CREATE INDEX "long_job_target_resource_uuid" ON "long_job" ("target_resource_uuid");
+
+CREATE INDEX "long_job_create_date" ON "long_job" ("create_date");
+
+CREATE TABLE "network_service_l3_network_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "network_service_provider_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "network_service_type" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("l3_network_uuid", "network_service_type")
+) STRICT;
+
+CREATE INDEX "network_service_l3_network_ref_l3_network_uuid" ON "network_service_l3_network_ref" ("l3_network_uuid");
+
+CREATE INDEX "network_service_l3_network_ref_network_service_provider_uuid" ON "network_service_l3_network_ref" ("network_service_provider_uuid");
+
+CREATE TABLE "network_service_provider" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "network_service_types" TEXT NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE "network_service_provider_l2_network_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "network_service_provider_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "l2_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("network_service_provider_uuid", "l2_network_uuid")
+) STRICT;
+
+CREATE INDEX "network_service_provider_l2_network_ref_network_service_provider_uuid" ON "network_service_provider_l2_network_ref" ("network_service_provider_uuid");
+
+CREATE INDEX "network_service_provider_l2_network_ref_l2_network_uuid" ON "network_service_provider_l2_network_ref" ("l2_network_uuid");
+
+CREATE TABLE "primary_storage" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "url" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "total_capacity" INTEGER NOT NULL,
+    "available_capacity" INTEGER NOT NULL,
+    "total_physical_capacity" INTEGER NOT NULL,
+    "available_physical_capacity" INTEGER NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "mount_path" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "primary_storage_zone_uuid" ON "primary_storage" ("zone_uuid");
+
+CREATE INDEX "primary_storage_name" ON "primary_storage" ("name");
+
+CREATE TABLE "primary_storage_cluster_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "cluster_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("primary_storage_uuid", "cluster_uuid")
+) STRICT;
+
+CREATE INDEX "primary_storage_cluster_ref_primary_storage_uuid" ON "primary_storage_cluster_ref" ("primary_storage_uuid");
+
+CREATE INDEX "primary_storage_cluster_ref_cluster_uuid" ON "primary_storage_cluster_ref" ("cluster_uuid");
+
+CREATE TABLE "session" (
+    "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "user_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "expired_date" REAL NOT NULL,
+    "create_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "session_account_uuid" ON "session" ("account_uuid");
+
+CREATE TABLE "system_tag" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "tag" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "inherent" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "system_tag_resource_uuid" ON "system_tag" ("resource_uuid");
+
+CREATE TABLE "used_ip" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "ip_range_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "ip" TEXT COLLATE NOCASE NOT NULL,
+    "ip_number" INTEGER NOT NULL,
+    "used_for" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("l3_network_uuid", "ip")
+) STRICT;
+
+CREATE INDEX "used_ip_l3_network_uuid" ON "used_ip" ("l3_network_uuid");
+
+CREATE INDEX "used_ip_ip_range_uuid" ON "used_ip" ("ip_range_uuid");
+
+CREATE INDEX "used_ip_used_for" ON "used_ip" ("used_for");
+
+CREATE TABLE "user_tag" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "tag" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "user_tag_resource_uuid" ON "user_tag" ("resource_uuid");
+
+CREATE TABLE "userdata_fetch" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "sequence" INTEGER NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "vm_nic_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "path" TEXT COLLATE NOCASE NOT NULL,
+    "http_status" INTEGER NOT NULL,
+    "user_agent" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "userdata_fetch_host_uuid" ON "userdata_fetch" ("host_uuid");
+
+CREATE INDEX "userdata_fetch_vm_instance_uuid" ON "userdata_fetch" ("vm_instance_uuid");
+
+CREATE INDEX "userdata_fetch_create_date" ON "userdata_fetch" ("create_date");
+
+CREATE TABLE "vm_instance" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "cluster_uuid" TEXT COLLATE NOCASE,
+    "image_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "last_host_uuid" TEXT COLLATE NOCASE,
+    "instance_offering_uuid" TEXT COLLATE NOCASE,
+    "root_volume_uuid" TEXT COLLATE NOCASE,
+    "platform" TEXT COLLATE NOCASE NOT NULL,
+    "default_l3_network_uuid" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "hypervisor_type" TEXT COLLATE NOCASE NOT NULL,
+    "memory_size" INTEGER NOT NULL,
+    "cpu_num" INTEGER NOT NULL,
+    "cpu_speed" INTEGER NOT NULL,
+    "allocator_strategy" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "state_cause" TEXT COLLATE NOCASE,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "internal_id" INTEGER NOT NULL UNIQUE,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "boot_count" INTEGER NOT NULL,
+    "stop_deadline" REAL,
+    "created" INTEGER NOT NULL,
+    "power" TEXT COLLATE NOCASE NOT NULL,
+    "seen_at" INTEGER NOT NULL,
+    "console_protocol" TEXT COLLATE NOCASE,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "vm_instance_name" ON "vm_instance" ("name");
+
+CREATE INDEX "vm_instance_zone_uuid" ON "vm_instance" ("zone_uuid");
+
+CREATE INDEX "vm_instance_cluster_uuid" ON "vm_instance" ("cluster_uuid");
+
+CREATE INDEX "vm_instance_image_uuid" ON "vm_instance" ("image_uuid");
+
+CREATE INDEX "vm_instance_host_uuid" ON "vm_instance" ("host_uuid");
+
+CREATE INDEX "vm_instance_last_host_uuid" ON "vm_instance" ("last_host_uuid");
+
+CREATE INDEX "vm_instance_state" ON "vm_instance" ("state");
+
+CREATE INDEX "vm_instance_create_date" ON "vm_instance" ("create_date");
+
+CREATE TABLE "vm_nic" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "vm_instance_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "ip" TEXT COLLATE NOCASE,
+    "mac" TEXT COLLATE NOCASE NOT NULL UNIQUE,
+    "netmask" TEXT COLLATE NOCASE,
+    "gateway" TEXT COLLATE NOCASE,
+    "meta_data" TEXT COLLATE NOCASE,
+    "device_id" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "used_ip_uuid" TEXT COLLATE NOCASE,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "vm_nic_vm_instance_uuid" ON "vm_nic" ("vm_instance_uuid");
+
+CREATE INDEX "vm_nic_l3_network_uuid" ON "vm_nic" ("l3_network_uuid");
+
+CREATE INDEX "vm_nic_ip" ON "vm_nic" ("ip");
+
+CREATE TABLE "volume" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "disk_offering_uuid" TEXT COLLATE NOCASE,
+    "root_image_uuid" TEXT COLLATE NOCASE,
+    "install_path" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "format" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "device_id" INTEGER,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_name" ON "volume" ("name");
+
+CREATE INDEX "volume_primary_storage_uuid" ON "volume" ("primary_storage_uuid");
+
+CREATE INDEX "volume_vm_instance_uuid" ON "volume" ("vm_instance_uuid");
+
+CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
+
+CREATE INDEX "volume_host_uuid" ON "volume" ("host_uuid");
+
+CREATE TABLE "zone" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "zone_name" ON "zone" ("name");

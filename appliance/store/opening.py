@@ -1,0 +1,88 @@
+"""What happens to a store's file before anybody may use it: made, migrated, looked at, filled with settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite
+
+from appliance.api.setting import SETTINGS, GlobalConfig
+from appliance.store import meta
+from appliance.store.connection import connect, translated
+from appliance.store.folder import Folder
+from appliance.store.migrations import migrate
+from appliance.store.table import SUM, all_kinds
+from appliance.store.transaction import Transaction
+
+
+def create(folder: Folder) -> None:
+    """Make an empty store. It has its name only once it is whole, so that a short one is always damage."""
+    young = folder.database.with_suffix(".new")
+    young.unlink(missing_ok=True)
+    young.touch(mode=0o600)
+    connection = connect(young, durable=True, reader=False)
+    try:
+        migrate(connection)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    young.rename(folder.database)
+    folder.sync()
+
+
+def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid: Callable[[], str]) -> str:
+    """Make an existing store ready for this version, on the writer's thread; returns its owner."""
+    try:
+        migrate(connection)
+        _check_tables(folder, connection)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            transaction = Transaction(connection, now(), new_uuid)
+            owner = meta.read_meta(transaction, meta.OWNER)
+            if owner is None:
+                owner = new_uuid()
+                meta.write_meta(transaction, meta.OWNER, owner)
+            # Besides its use in support, this write makes sure that an open store has a write-ahead log.
+            meta.write_meta(transaction, meta.OPENED, repr(now()))
+            _refresh_settings(transaction)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    except sqlite.Error as error:
+        raise translated(error) from error
+    return owner
+
+
+def _refresh_settings(transaction: Transaction) -> None:
+    for setting in SETTINGS:
+        key = f"{setting.category}.{setting.name}"
+        known = transaction.find(GlobalConfig, key)
+        if known is not None:
+            transaction.update(known, description=setting.help, default_value=setting.default)
+            continue
+        transaction.insert(
+            GlobalConfig(
+                key=key,
+                name=setting.name,
+                category=setting.category,
+                description=setting.help,
+                default_value=setting.default,
+                value=setting.default,
+            )
+        )
+
+
+def _check_tables(folder: Folder, connection: Any) -> None:
+    """`StoreDamaged` unless the file has the columns that the declarations have."""
+    sql = """SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"""
+    found: dict[str, set[str]] = {}
+    for table, column in connection.execute(sql):
+        found.setdefault(table, set()).add(column)
+    for kind in all_kinds():
+        missing = {*kind.columns, SUM} ^ found.get(kind.table, set())
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise folder.damaged(f"table {kind.table} is not this version's; it differs in {names}")

@@ -1,0 +1,189 @@
+"""Resource and row: the DDL that a declaration means, and fast, checksummed translation both ways."""
+
+from __future__ import annotations
+
+import typing
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from appliance.api.resource import RESOURCES, Column, Resource, Timestamp
+from appliance.store.errors import StoreDamaged
+
+R = TypeVar("R", bound=Resource)
+
+SUM = "row_sum"
+"""The last column of each table: CRC-32 of all the others."""
+
+_SQL_TYPES: dict[type, str] = {str: "TEXT COLLATE NOCASE", int: "INTEGER", float: "REAL"}
+
+
+def row_sum(values: Sequence[Any]) -> int:
+    """CRC-32 of a row's values, types included. It does not depend on versions of Python or SQLite."""
+    return zlib.crc32(msgspec.msgpack.encode(values))
+
+
+def quoted(name: str) -> str:
+    """An identifier of ours as SQL takes it, keywords included."""
+    return f'"{name}"'
+
+
+def is_json(column: Column) -> bool:
+    """Whether the column's value is a list or dict, kept as JSON."""
+    return (typing.get_origin(column.kind) or column.kind) in (list, dict)
+
+
+def stored_type(column: Column) -> type:
+    """The Python type of the column's value in a row, apart from None: str, int or float."""
+    if column.kind in (Timestamp, float):
+        return float
+    if column.kind in (int, bool):
+        return int
+    if column.kind is str or is_json(column):
+        return str
+    raise TypeError(f"column {column.name} is a {column.kind}, which no table can hold")
+
+
+class Table(Generic[R]):
+    """One resource's table. Text compares without case, as in ZStack's MySQL, unless told BINARY."""
+
+    def __init__(self, kind: type[R]) -> None:
+        self.kind = kind
+        self.name = quoted(kind.table)
+        self.names = tuple(kind.columns)
+        self.types = tuple(stored_type(column) for column in kind.columns.values())
+        self._from_row = tuple(
+            (column.name, msgspec.json.decode if is_json(column) else bool)
+            for column in kind.columns.values()
+            if is_json(column) or column.kind is bool
+        )
+        listed = ", ".join(quoted(name) for name in (*self.names, SUM))
+        key = quoted(kind.primary)
+        self.key_is_text = stored_type(kind.columns[kind.primary]) is str
+        exact = f" AND {key} = ?1 COLLATE BINARY" if self.key_is_text else ""
+        self.by_key = f"{key} = ?1{exact}"
+        self.select = f"SELECT {listed} FROM {self.name}"  # noqa: S608
+        self.get = f"{self.select} WHERE {self.by_key}"
+        self.insert = f"INSERT INTO {self.name} ({listed}) VALUES ({', '.join('?' * (len(self.names) + 1))})"
+        self.delete = f"DELETE FROM {self.name} WHERE {self.by_key}"
+
+    def decode(self, row: tuple[Any, ...]) -> R:
+        """The resource that a row of `select` holds. `StoreDamaged` when its checksum does not fit."""
+        values = row[:-1]
+        try:
+            right = zlib.crc32(msgspec.msgpack.encode(values)) == row[-1]
+        except UnicodeEncodeError:
+            right = False
+        if not right:
+            raise self.damaged(dict(zip(self.names, row, strict=False)).get(self.kind.primary))
+        fields = dict(zip(self.names, values, strict=True))
+        for name, convert in self._from_row:
+            value = fields[name]
+            if value is not None:
+                fields[name] = convert(value)
+        return self._made(fields)
+
+    def remade(self, resource: R, changes: dict[str, Any]) -> R:
+        """A copy with some values changed, which need not be many."""
+        return self._made(resource.__dict__ | changes) if changes else resource
+
+    def _made(self, fields: dict[str, Any]) -> R:
+        # A frozen dataclass's own __init__ sets each field by a call, which is four times slower.
+        resource = object.__new__(self.kind)
+        resource.__dict__.update(fields)
+        return resource
+
+    def damaged(self, key: Any) -> StoreDamaged:
+        """The error for a row that is not what was written."""
+        return StoreDamaged(
+            f"the store's row {key!r} in table {self.kind.table} is damaged: its checksum does not fit; "
+            "stop the appliance and restore the newest backup"
+        )
+
+    def encode(self, resource: R) -> list[Any]:
+        """The row of a resource, checksum last. `TypeError` when a value is not of its column's type."""
+        fields = resource.__dict__
+        row = [fields[name] for name in self.names]
+        for place, kind in enumerate(self.types):
+            if type(row[place]) is not kind:
+                row[place] = self._coerced(self.names[place], row[place])
+        row.append(row_sum(row))
+        return row
+
+    def _coerced(self, name: str, value: Any) -> Any:
+        column = self.kind.columns[name]
+        if value is None and column.optional:
+            return None
+        if is_json(column) and isinstance(value, (list, tuple, dict)):
+            return msgspec.json.encode(value).decode()
+        if column.kind in (bool, int) and isinstance(value, int):
+            return int(value)
+        if stored_type(column) is float and isinstance(value, (int, float)):
+            return float(value)
+        if column.kind is str and isinstance(value, str):
+            return str(value)
+        raise TypeError(f"{self.kind.name_}.{name} cannot be {value!r}")
+
+    def ddl(self) -> list[str]:
+        """The statements that make the table and its indexes."""
+        lines = [self._column_ddl(column) for column in self.kind.columns.values()]
+        lines.append(f"    {quoted(SUM)} INTEGER NOT NULL")
+        for group in self.kind.unique_together:
+            lines.append(f"    UNIQUE ({', '.join(quoted(name) for name in group)})")
+        body = ",\n".join(lines)
+        statements = [f"CREATE TABLE {self.name} (\n{body}\n) STRICT"]
+        for column in self.kind.columns.values():
+            if column.indexed and not column.unique and column.name != self.kind.primary:
+                index = quoted(f"{self.kind.table}_{column.name}")
+                statements.append(f"CREATE INDEX {index} ON {self.name} ({quoted(column.name)})")
+        return statements
+
+    def _column_ddl(self, column: Column) -> str:
+        words = [quoted(column.name), "TEXT" if is_json(column) else _SQL_TYPES[stored_type(column)]]
+        if not column.optional:
+            words.append("NOT NULL")
+        if column.name == self.kind.primary:
+            words.append("PRIMARY KEY")
+        elif column.unique:
+            words.append("UNIQUE")
+        return "    " + " ".join(words)
+
+
+@cache
+def table_of(kind: type[R]) -> Table[R]:
+    """The table of a resource."""
+    return Table(kind)
+
+
+def all_kinds() -> Iterable[type[Resource]]:
+    """Every declared resource, by name, so that what is generated from them does not change by itself."""
+    import_declarations()
+    return [RESOURCES[name] for name in sorted(RESOURCES)]
+
+
+@cache
+def import_declarations() -> None:
+    """Make sure that every file of `appliance.api` has declared its resources."""
+    import importlib
+    import pkgutil
+
+    import appliance.api
+
+    for module in pkgutil.iter_modules(appliance.api.__path__):
+        importlib.import_module(f"appliance.api.{module.name}")
+
+
+META = """CREATE TABLE "meta" (
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "value" TEXT NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT"""
+"""What the store knows of itself: `owner` and `epoch`."""
+
+
+def schema() -> list[str]:
+    """The statements that make every table of this version, in an order that does not change."""
+    return [META, *(line for kind in all_kinds() for line in table_of(kind).ddl())]

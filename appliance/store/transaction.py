@@ -1,0 +1,136 @@
+"""A change in the making: all of it is kept, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite
+
+from appliance.api.event import Event
+from appliance.api.resource import Resource, Timestamp, camel
+from appliance.store.change_feed import Batch, Change
+from appliance.store.connection import translated
+from appliance.store.errors import AlreadyThere
+from appliance.store.snapshot import Snapshot
+from appliance.store.table import SUM, R, Table, quoted, table_of
+
+EVENTS_KEPT = 100_000
+"""Rows of history; the oldest go first."""
+
+_EVENTS_CHECKED_EACH = 1_000
+
+
+class Transaction(Snapshot):
+    """Reads see what the change has written so far; nobody else sees it before it is committed."""
+
+    def __init__(self, connection: Any, now: float, new_uuid: Callable[[], str]) -> None:
+        super().__init__(connection, now)
+        self.new_uuid = new_uuid
+        self._changes: dict[tuple[type[Resource], Any], Change] = {}
+
+    def changes(self) -> Batch:
+        """What this transaction did, the last word on each resource."""
+        return tuple(self._changes.values())
+
+    def insert(self, resource: R) -> R:
+        """Keep a new resource, dated now unless it has dates. `AlreadyThere` when something unique is taken."""
+        table = table_of(type(resource))
+        new = table.remade(resource, self._dates(resource))
+        self._write(table, table.insert, table.encode(new), new)
+        self._record(type(resource), new.key_value, new)
+        return new
+
+    def update(self, resource: R, **changes: Any) -> R:
+        """Change columns of a resource, whatever else has changed since it was read; returns it as it is now.
+
+        `ResourceNotFound` when it is gone, `AlreadyThere` when something unique is taken. What changes
+        nothing writes nothing.
+        """
+        kind = type(resource)
+        table = table_of(kind)
+        before = self.get(kind, resource.key_value)
+        real = {name: value for name, value in changes.items() if getattr(before, name) != value}
+        if not real:
+            return before
+        if kind.primary in real:
+            raise TypeError(f"the {kind.primary} of a {kind.name_} cannot change")
+        if "last_op_date" in kind.columns and "last_op_date" not in real:
+            real["last_op_date"] = Timestamp(self.now)
+        after = table.remade(before, real)
+        row = dict(zip((*table.names, SUM), table.encode(after), strict=True))
+        written = [row[name] for name in real] + [row[SUM], resource.key_value]
+        self._write(table, _update_sql(kind, tuple(real)), written, after)
+        self._record(kind, after.key_value, after)
+        return after
+
+    def delete(self, resource: Resource) -> None:
+        """Forget a resource. One that is gone already is no error."""
+        kind = type(resource)
+        if self._execute(table_of(kind).delete, (resource.key_value,)):
+            self._record(kind, resource.key_value, None)
+
+    def note(self, name: str, text: str, *, level: str = "info", about: Resource | None = None) -> None:
+        """Add a sentence to the history of what happened, dated now."""
+        sequence = int(self.rows('SELECT COALESCE(MAX("sequence"), 0) FROM "event"')[0][0]) + 1
+        self.insert(
+            Event(
+                sequence=sequence,
+                create_date=Timestamp(self.now),
+                level=level,
+                name=name,
+                resource_uuid=None if about is None else str(about.key_value),
+                resource_type=None if about is None else about.name_,
+                resource_name=None if about is None else getattr(about, "name", None),
+                text=text,
+            )
+        )
+        if sequence % _EVENTS_CHECKED_EACH == 0:
+            self._execute('DELETE FROM "event" WHERE "sequence" <= ?', (sequence - EVENTS_KEPT,))
+
+    def _dates(self, resource: Resource) -> dict[str, Any]:
+        return {
+            name: Timestamp(self.now)
+            for name in ("create_date", "last_op_date")
+            if name in resource.columns and not getattr(resource, name)
+        }
+
+    def _record(self, kind: type[Resource], key: Any, after: Resource | None) -> None:
+        self._changes.pop((kind, key), None)
+        self._changes[kind, key] = Change(kind, key, after)
+
+    def _execute(self, sql: str, parameters: tuple[Any, ...]) -> int:
+        try:
+            return int(self._connection.execute(sql, parameters).rowcount)
+        except sqlite.Error as error:
+            raise translated(error) from error
+
+    def _write(self, table: Table[R], sql: str, row: list[Any], resource: R) -> None:
+        try:
+            self._connection.execute(sql, row)
+        except sqlite.IntegrityError as error:
+            taken = _taken(str(error), table.kind, resource)
+            if taken is None:
+                raise
+            raise AlreadyThere(taken) from error
+        except sqlite.Error as error:
+            raise translated(error) from error
+
+
+def _taken(text: str, kind: type[Resource], resource: Resource) -> str | None:
+    """What SQLite's `UNIQUE constraint failed: host.name, host.ip` means to a user."""
+    prefix = "UNIQUE constraint failed: "
+    if not text.startswith(prefix):
+        return None
+    names = [each.split(".", 1)[1] for each in text.removeprefix(prefix).split(", ")]
+    values = " and ".join(f"{camel(name)} {getattr(resource, name)}" for name in names)
+    return f"there is already a {kind.name_} with {values}; choose another"
+
+
+@lru_cache(maxsize=2_000)
+def _update_sql(kind: type[Resource], names: tuple[str, ...]) -> str:
+    table = table_of(kind)
+    settings = ", ".join(f"{quoted(name)} = ?" for name in (*names, SUM))
+    # The key was found to the letter just before, and no other differs from it by case only.
+    return f"UPDATE {table.name} SET {settings} WHERE {quoted(kind.primary)} = ?"  # noqa: S608

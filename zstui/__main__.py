@@ -1,0 +1,197 @@
+"""The one program: full screen, server, command line and lab, chosen by its first words."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+from appliance.config import Config, default_folder, version_text
+
+FAILED = 1
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run zstui; returns the exit status, 0 only on success."""
+    arguments = _parser().parse_args(sys.argv[1:] if words is None else words)
+    level = logging.DEBUG if arguments.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as failed:
+        if not _expected(failed):
+            raise
+        sys.stderr.write(f"zstui: {failed}\n")
+        return FAILED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = Config(folder=arguments.data.absolute(), listen=_address(arguments.listen))
+    if arguments.serve:
+        return _serve(config)
+    match arguments.command:
+        case "call":
+            return _call(config, arguments)
+        case "shell":
+            return _shell(config, arguments)
+        case "api":
+            return _api(arguments)
+        case "lab":
+            return _lab(config, arguments)
+        case "backup" | "restore" | "verify":
+            return _store(config, arguments)
+        case _:
+            return _full_screen(config, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zstui",
+        description="A private cloud in one file, driven from a terminal. Without a command: full screen.",
+        epilog="zstui COMMAND --help says more of each command.",
+    )
+    parser.add_argument("--version", action="version", version=f"zstui {version_text()}")
+    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
+    parser.add_argument(
+        "--listen",
+        default="127.0.0.1:8080",
+        metavar="ADDR:PORT",
+        help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
+    )
+    parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
+    parser.add_argument("--verbose", action="store_true", help="log every call and step")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
+    call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
+    commands.add_parser("shell", help="carry out calls line by line, at a >>> prompt or from a pipe")
+    api = commands.add_parser("api", help="list the messages, or explain one")
+    api.add_argument("words", nargs="?", metavar="NAME", help="the message to explain")
+    api.add_argument("--missing", action="store_true", help="ZStack 1.0's messages that are not built yet")
+    lab = commands.add_parser("lab", help="several real hosts inside this machine, to try things on")
+    lab.add_argument("action", choices=("up", "down", "status", "purge", "cloud"), help="what to do")
+    lab.add_argument("--name", default="demo", help="which lab (default %(default)s)")
+    lab.add_argument("--hosts", type=int, default=2, help="how many hosts (default %(default)s)")
+    lab.add_argument("--local", action="store_true", help="cloud: this machine's own libvirt as the host")
+    backup = commands.add_parser("backup", help="copy the store, checked, while the appliance runs or not")
+    backup.add_argument("file", type=Path, help="where to")
+    restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
+    restore.add_argument("file", type=Path, help="where from")
+    commands.add_parser("verify", help="check the store, and say what is wrong with it")
+    return parser
+
+
+def _serve(config: Config) -> int:
+    from appliance.process import serve
+
+    asyncio.run(serve(config))
+    return 0
+
+
+def _target(config: Config, url: str | None) -> Path | str:
+    """What to connect to: the URL, else the data folder's appliance, started when none runs."""
+    if url is not None:
+        return url
+    from appliance.process import ensure_running
+
+    return asyncio.run(ensure_running(Config(config.folder)))
+
+
+def _call(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.serve.cli import call_command
+
+    return call_command(_target(config, arguments.connect), arguments.words)
+
+
+def _shell(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.serve.shell import shell_command
+
+    return shell_command(_target(config, arguments.connect))
+
+
+def _api(arguments: argparse.Namespace) -> int:
+    import appliance.api
+    from appliance.serve.reference import api_command
+
+    words = ["--missing"] if arguments.missing else [arguments.words] if arguments.words else []
+    return api_command(words, sys.stdout, sys.stderr) if appliance.api else FAILED
+
+
+def _lab(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.lab import Lab
+    from appliance.lab.cloud import Cloud
+
+    lab = Lab(name=arguments.name, hosts=arguments.hosts, progress=_say)
+    match arguments.action:
+        case "up":
+            asyncio.run(lab.up())
+        case "down":
+            asyncio.run(Cloud(config, lab, local=arguments.local, progress=_say).down())
+        case "purge":
+            asyncio.run(Cloud(config, lab, local=arguments.local, progress=_say).purge())
+        case "status":
+            sys.stdout.write(json.dumps(asyncio.run(lab.status()), indent=4) + "\n")
+        case "cloud":
+            summary = asyncio.run(Cloud(config, lab, local=arguments.local, progress=_say).up())
+            if sys.stdout.isatty() and sys.stdin.isatty():
+                return _full_screen(config, arguments)
+            sys.stdout.write(json.dumps(summary) + "\n")
+    return 0
+
+
+def _store(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.store import offline
+
+    match arguments.command:
+        case "backup":
+            asyncio.run(offline.backup(config.folder, arguments.file))
+        case "restore":
+            asyncio.run(offline.restore(config.folder, arguments.file))
+        case _:
+            findings = asyncio.run(offline.verify(config.folder))
+            sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
+            return FAILED if findings else 0
+    return 0
+
+
+def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
+    from zstui.app import run
+
+    logging.getLogger().handlers.clear()
+    return run(_target(config, arguments.connect))
+
+
+def _say(step: str) -> None:
+    sys.stderr.write(f"  {step}\n")
+    sys.stderr.flush()
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    if text == "none":
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"--listen {text} is not ADDR:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _expected(failed: Exception) -> bool:
+    """Whether an error says all there is to say: the rest are ours, and show their trace."""
+    from appliance.api.errors import ApiError
+    from appliance.config import BundleMissing
+    from appliance.lab import LabError
+    from appliance.process import NotStarted
+    from appliance.store.errors import StoreError
+
+    return isinstance(failed, (ApiError, BundleMissing, LabError, NotStarted, StoreError, OSError, ValueError))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
