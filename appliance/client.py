@@ -36,7 +36,7 @@ QUIET_SECONDS = 45.0
 """An event stream without even a heartbeat for so long is dead."""
 
 RECONNECT_SECONDS = (0.2, 5.0)
-UPLOAD_CHUNK = 1 << 20
+CALL_BYTES = UPLOAD_CHUNK = 1 << 20
 EVERYTHING = 1_000_000
 SUN_PATH_LIMIT = 107
 
@@ -259,6 +259,9 @@ class Session:
             except Unreachable:
                 if first and not self._http.closed:
                     raise
+            except RuntimeError:
+                if not self._http.closed:  # else aiohttp's word for reading on after `close`
+                    raise
             if self._http.closed:
                 return
             if standing:
@@ -306,6 +309,8 @@ class Session:
 
     async def _exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
+        if data is not None and len(data) > CALL_BYTES:
+            raise InvalidArgument(f"the call is {len(data)} bytes long; an appliance takes {CALL_BYTES}")
         headers = {"Content-Type": "application/json"} if data is not None else {}
         with _connection_errors(self.target):
             async with self._http.request(

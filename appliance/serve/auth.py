@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import secrets
 import time
 import uuid
@@ -85,7 +86,7 @@ class Attempts:
         """Raises WrongPassword when the account must wait."""
         failures = self._recent(name.casefold())
         if len(failures) >= FAILURES:
-            wait = int(failures[0] + FAILURE_SECONDS - self._clock()) + 1
+            wait = math.ceil(failures[0] + FAILURE_SECONDS - self._clock())
             raise WrongPassword(
                 f"too many wrong passwords for account[{name[:64]}]; try again in {wait} seconds"
             )

@@ -11,7 +11,7 @@ from typing import Any, Self
 from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.serve.zstack import without_nulls
-from appliance.store.change_feed import Change
+from appliance.store.change_feed import Batch, Overflow
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 
@@ -29,16 +29,19 @@ VISIBLE = frozenset(
 """Resources that can be asked for; changes of others are nobody's business."""
 
 EMBEDDED_IN = {
-    embed.resource: [
+    RESOURCES[embed.resource]: tuple(
         (outer, each.by)
         for outer in RESOURCES.values()
         for each in outer.embeds
         if each.resource == embed.resource
-    ]
+    )
     for holder in RESOURCES.values()
     for embed in holder.embeds
 }
 """Which inventories show a resource, and by which of its columns: they change with it."""
+
+Named = tuple[type[Resource], Any]
+"""A resource by its kind and key."""
 
 
 class Listener:
@@ -92,10 +95,12 @@ class Listener:
 
 
 class Broadcast:
-    """Follows the store's feed for all watchers together. Somebody must own its `run`."""
+    """Follows the store's feed, from when it is made, for all watchers together. Somebody must own `run`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._subscription = database.feed.subscribe()
+        self._holders: dict[Named, tuple[Named, ...]] = {}
         self.listeners: set[Listener] = set()
 
     def listen(self) -> Listener:
@@ -104,47 +109,61 @@ class Broadcast:
 
     async def run(self) -> None:
         """Follow the feed until cancelled."""
-        subscription = self._database.feed.subscribe()
         try:
-            async for changes in subscription:
-                if not self.listeners:
-                    continue
-                blocks = [OVERFLOW] if not isinstance(changes, tuple) else await self._blocks(changes)
+            await self._database.read(self._learn_holders)
+            async for batch in self._subscription:
+                if isinstance(batch, Overflow):
+                    await self._database.read(self._learn_holders)
+                    blocks = [OVERFLOW]
+                else:
+                    blocks = await self._blocks(self._touched(batch))
                 for listener in self.listeners:
                     listener.put(blocks)
         finally:
-            subscription.close()
+            self._subscription.close()
 
     def close(self) -> None:
         """End every stream."""
         for listener in self.listeners:
             listener.close()
 
-    async def _blocks(self, changes: tuple[Change, ...]) -> list[bytes]:
-        return await self._database.read(lambda snapshot: [_block(each) for each in _said(snapshot, changes)])
+    def _learn_holders(self, snapshot: Snapshot) -> None:
+        self._holders = {
+            (kind, row.key_value): _holders_of(row) for kind in EMBEDDED_IN for row in snapshot.all(kind)
+        }
+
+    def _touched(self, batch: Batch) -> list[Named]:
+        """What a transaction changed in the eyes of watchers, each once, in order."""
+        touched: dict[Named, None] = {}
+        for change in batch:
+            named = (change.kind, change.key)
+            if change.kind.__name__ in VISIBLE:
+                touched[named] = None
+            if change.kind not in EMBEDDED_IN:
+                continue
+            # Of a row that is gone the feed has no columns: its holders are those it had.
+            touched.update(dict.fromkeys(self._holders.pop(named, ())))
+            if change.after is not None:
+                self._holders[named] = _holders_of(change.after)
+                touched.update(dict.fromkeys(self._holders[named]))
+        return list(touched)
+
+    async def _blocks(self, touched: list[Named]) -> list[bytes]:
+        if not touched or not self.listeners:
+            return []
+        return await self._database.read(lambda snapshot: [_block(snapshot, *each) for each in touched])
 
 
-def _said(snapshot: Snapshot, changes: tuple[Change, ...]) -> list[dict[str, Any]]:
-    """What changes mean for watchers: each touched resource once, as it is now."""
-    touched: dict[tuple[str, Any], Resource | None] = {}
-    for change in changes:
-        name = change.kind.__name__
-        if name in VISIBLE:
-            touched[(name, change.key)] = snapshot.find(change.kind, change.key)
-        for outer, by in EMBEDDED_IN.get(name, ()):
-            key = getattr(change.after, by, None)
-            holder = snapshot.find(outer, key) if key is not None else None
-            if holder is not None:
-                touched[(outer.__name__, key)] = holder
-    return [_change(snapshot, name, key, found) for (name, key), found in touched.items()]
+def _holders_of(row: Resource) -> tuple[Named, ...]:
+    """The resources whose inventories show a row."""
+    found = ((outer, getattr(row, by)) for outer, by in EMBEDDED_IN[type(row)])
+    return tuple((outer, key) for outer, key in found if key is not None)
 
 
-def _change(snapshot: Snapshot, name: str, key: Any, found: Resource | None) -> dict[str, Any]:
-    if found is None:
-        return {"resource": name, "uuid": str(key), "op": "delete"}
-    inventory = without_nulls(snapshot.inventory(found))
-    return {"resource": name, "uuid": str(key), "op": "upsert", "inventory": inventory}
-
-
-def _block(said: dict[str, Any]) -> bytes:
+def _block(snapshot: Snapshot, kind: type[Resource], key: Any) -> bytes:
+    """The event that says what a resource is now."""
+    found = snapshot.find(kind, key)
+    said: dict[str, Any] = {"resource": kind.__name__, "uuid": str(key), "op": "delete"}
+    if found is not None:
+        said |= {"op": "upsert", "inventory": without_nulls(snapshot.inventory(found))}
     return b"event: change\ndata: " + json.dumps(said).encode() + b"\n\n"

@@ -105,6 +105,13 @@ class Server:
     async def start(self, *listeners: UnixListener | TcpListener) -> None:
         """Begin to listen. Raises OSError, naming the address, for one that cannot be had."""
         await self._runner.setup()
+        try:
+            await self._listen(listeners)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _listen(self, listeners: Collection[UnixListener | TcpListener]) -> None:
         for listener in listeners:
             sock = _bind_unix(listener.path) if isinstance(listener, UnixListener) else _bind_tcp(listener)
             tls = listener.tls if isinstance(listener, TcpListener) else None
@@ -116,7 +123,8 @@ class Server:
         """Stop to listen, end all streams, let calls that run end."""
         self._broadcast.close()
         await self._runner.cleanup()
-        for _, listener in self._sockets:
+        for sock, listener in self._sockets:
+            sock.close()
             if isinstance(listener, UnixListener):
                 listener.path.unlink(missing_ok=True)
         self._sockets.clear()

@@ -66,7 +66,7 @@ class Completer:
     def for_readline(self, line: str, word: str, state: int) -> str | None:
         """The `state`-th completion, as readline asks for them."""
         if state == 0:
-            self._offers = self.complete(line, word)
+            self._offers = [each if each.endswith("=") else f"{each} " for each in self.complete(line, word)]
         return self._offers[state] if state < len(self._offers) else None
 
     def _values(self, kind: type[Message], name: str, value: str) -> list[str]:
@@ -191,7 +191,9 @@ def _show(completer: Completer, found: Sequence[str], out: TextIO) -> None:
     import readline
 
     out.write("\n")
-    out.writelines(f"{each}  {completer.names.get(each, '')}".rstrip() + "\n" for each in found)
+    out.writelines(
+        f"{each.rstrip()}  {completer.names.get(each.rstrip(), '')}".rstrip() + "\n" for each in found
+    )
     out.write(PROMPT + readline.get_line_buffer())
     out.flush()
 

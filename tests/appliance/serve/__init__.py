@@ -1,0 +1,1 @@
+"""Tests of the faces; a package, so that they share what `conftest` makes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +78,7 @@ def job_row(tx: Transaction, caller: Caller, name: str, target: str) -> LongJob:
 
 
 @pytest.fixture(autouse=True)
-def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages answered by small functions, and no others."""
     few = {CreateZone: create_zone, UpdateZone: update_zone, DeleteZone: delete_zone,
            ChangeZoneState: change_zone, AddImage: add_image}  # fmt: skip
@@ -88,7 +88,6 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delitem(table, message)
         for message, function in wanted.items():
             monkeypatch.setitem(table, message, function)
-    yield
 
 
 @pytest.fixture
@@ -100,13 +99,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @dataclass
 class Face:
-    """A running server, and what was uploaded to it."""
+    """A running server, what was uploaded to it, and what is to happen then."""
 
     server: Server
     dispatch: Dispatch
     database: Database
     socket: Path
     uploads: dict[str, bytes] = field(default_factory=dict)
+    on_upload: Callable[[], Awaitable[Any]] | None = None
 
     @property
     def url(self) -> str:
@@ -126,20 +126,22 @@ async def serving(database: Database, socket: Path, port: int = 0) -> AsyncItera
     """A server on a store, listening on a socket and on loopback."""
     dispatch = Dispatch(database, Auth(database), version="0.1.0", node_uuid="n" * 32)
     broadcast = Broadcast(database)
-    uploads: dict[str, bytes] = {}
 
     async def upload(uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
         got = b"".join([chunk async for chunk in content])
         if size is not None and size != len(got):
             raise OperationFailed("cut short")
-        uploads[uuid] = got
+        running_face.uploads[uuid] = got
+        if running_face.on_upload is not None:
+            await running_face.on_upload()
 
     server = Server(dispatch, broadcast, upload=upload, names=["cloud.example"])
+    running_face = Face(server, dispatch, database, socket)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(broadcast.run())
         await server.start(UnixListener(socket), TcpListener("127.0.0.1", port))
         try:
-            yield Face(server, dispatch, database, socket, uploads)
+            yield running_face
         finally:
             await server.stop()
             running.cancel()

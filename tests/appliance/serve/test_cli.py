@@ -1,0 +1,100 @@
+"""`zstui call` as a script sees it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from appliance.serve.cli import SavedSessions, call_once, pretty
+
+from .conftest import PASSWORD, Face
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> SavedSessions:
+    return SavedSessions(tmp_path / "state" / "sessions.json")
+
+
+async def run(target: Path | str, saved: SavedSessions, *words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = await call_once(target, list(words), out=out, err=err, saved=saved)
+    return code, out.getvalue(), err.getvalue()
+
+
+async def test_a_reply_is_sorted_json_with_four_spaces(face: Face, saved: SavedSessions) -> None:
+    code, out, err = await run(face.socket, saved, "CreateZone", "name=ü z")
+    assert (code, err) == (0, "")
+    reply = json.loads(out)
+    assert out == json.dumps(reply, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+    assert reply["success"] is True
+    code, out, _ = await run(
+        face.socket, saved, "QueryZone", "fields=name,", f"uuid={reply['inventory']['uuid']}"
+    )
+    assert json.loads(out)["inventories"] == [{"name": "ü z"}]
+
+
+async def test_usage_is_1_and_failure_is_3(face: Face, saved: SavedSessions, tmp_path: Path) -> None:
+    assert (await run(face.socket, saved))[0] == 1
+    code, out, err = await run(face.socket, saved, "CreateZone", "nam=x")
+    assert (code, out) == (1, "")
+    assert "it has" in err
+    code, out, err = await run(face.socket, saved, "CreateZone")
+    assert (code, out) == (3, "")
+    assert err.startswith(
+        "code: SYS.1007\ndescription: One or more API argument is invalid\ndetails: field[name]"
+    )
+    code, out, err = await run(tmp_path / "none.sock", saved, "QueryZone")
+    assert (code, out) == (3, "")
+    assert "no appliance answers" in err
+
+
+async def test_a_session_is_kept_between_commands_for_its_owner(face: Face, saved: SavedSessions) -> None:
+    code, _, err = await run(face.url, saved, "QueryZone")
+    assert code == 3
+    assert "log in first" in err
+    code, _, _ = await run(face.url, saved, "LogInByAccount", "accountName=admin", f"password={PASSWORD}")
+    assert code == 0
+    assert stat.S_IMODE(saved._path.stat().st_mode) == 0o600
+    assert (await run(face.url, saved, "QueryZone"))[0] == 0
+    assert (await run(face.url, saved, "LogOut"))[0] == 0
+    assert saved.get(face.url) is None
+    saved.put(face.url, "forged")
+    assert (await run(face.url, saved, "QueryZone"))[0] == 3
+    assert saved.get(face.url) is None
+
+
+async def test_a_local_file_becomes_an_image(face: Face, saved: SavedSessions, tmp_path: Path) -> None:
+    from appliance.api.job import LongJob
+    from appliance.api.storage import BackupStorage
+    from appliance.store.transaction import Transaction
+
+    storage = BackupStorage(uuid="b" * 32, name="bs", url="/bs", hostname="h")
+    await face.database.write(lambda tx: tx.insert(storage))
+    image = tmp_path / "my image.qcow2"
+    image.write_bytes(b"QFI\xfb" * 1000)
+    words = ["AddImage", "name=i", "format=qcow2", f"backupStorageUuids={storage.uuid}"]
+    code, _, err = await run(face.socket, saved, *words, "url=upload:///no/such/file")
+    assert code == 1
+    assert "there is no file /no/such/file" in err
+
+    def end(tx: Transaction) -> None:
+        [job] = tx.all(LongJob, name="AddImage")
+        tx.update(job, state="Succeeded")
+
+    face.on_upload = lambda: face.database.write(end)
+    code, out, err = await run(face.socket, saved, *words, f"url=upload://{image}")
+    assert (code, err) == (0, "")
+    inventory = json.loads(out)["inventory"]
+    assert inventory["url"] == "upload://my image.qcow2"
+    assert face.uploads[inventory["uuid"]] == image.read_bytes()
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    text = pretty({"name": "\x1b[2J\x9b\u202e ü"})
+    assert "\x1b" not in text
+    assert "\x9b" not in text
+    assert json.loads(text) == {"name": "\x1b[2J\x9b\u202e ü"}

@@ -1,0 +1,281 @@
+"""The wire as ZStack's clients see it, and what the server refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance.client import Session, hash_password
+from appliance.serve.http import BODY_LIMIT, TcpListener, UnixListener
+from appliance.store.database import Database
+
+from .conftest import PASSWORD, Face, serving
+
+LOGIN = "org.zstack.header.identity.APILogInByAccountMsg"
+ZONE = "org.zstack.header.zone.APICreateZoneMsg"
+QUERY = "org.zstack.header.zone.APIQueryZoneMsg"
+STATE = "org.zstack.header.zone.APIChangeZoneStateMsg"
+
+
+async def raw(
+    face: Face, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
+    encoded = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    data = None if encoded is None else io.BytesIO(encoded)
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, face.url + path, data=data, headers=headers) as got,
+    ):
+        return got.status, await got.json()
+
+
+def result(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    [(name, body)] = json.loads(envelope["result"]).items()
+    return name, body
+
+
+async def login(face: Face) -> str:
+    call = {LOGIN: {"accountName": "admin", "password": hash_password(PASSWORD), "session": {"uuid": "old"}}}
+    _, envelope = await raw(face, "POST", "/zstack/api/", call)
+    name, body = result(envelope)
+    assert name == "org.zstack.header.identity.APILogInReply"
+    assert envelope["state"] == "Done"
+    assert "uuid" not in envelope
+    return str(body["inventory"]["uuid"])
+
+
+@pytest.mark.parametrize("path", ["/zstack/api", "/zstack/api/"])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_client_of_zstack_logs_in_creates_and_polls(face: Face, method: str, path: str) -> None:
+    session = {"uuid": await login(face)}
+    status, envelope = await raw(face, method, path, {ZONE: {"name": "z1", "session": session}})
+    assert status == 200
+    name, body = result(envelope)
+    assert name == "org.zstack.header.zone.APICreateZoneEvent"
+    assert body["success"] is True
+    zone = body["inventory"]["uuid"]
+    _, started = await raw(
+        face, method, path, {STATE: {"uuid": zone, "stateEvent": "disable", "session": session}}
+    )
+    assert set(started) == {"uuid", "state", "createdDate"}
+    assert started["state"] == "Processing"
+    for ask in ("GET", "PUT"):
+        _, polled = await raw(face, ask, f"/zstack/api/result/{started['uuid']}")
+        assert polled["state"] == "Processing"
+    await face.end_job(started["uuid"], "Succeeded", json.dumps({"inventory": {"uuid": zone}}))
+    _, polled = await raw(face, "GET", f"/zstack/api/result/{started['uuid']}/")
+    assert polled["state"] == "Done"
+    assert {"uuid", "createdDate", "finishedDate"} <= polled.keys()
+    assert result(polled) == (
+        "org.zstack.header.zone.APIChangeZoneStateEvent",
+        {"inventory": {"uuid": zone}, "success": True},
+    )
+
+
+async def test_an_expired_session_is_zstacks_failure(face: Face) -> None:
+    status, envelope = await raw(
+        face, "POST", "/zstack/api/", {ZONE: {"name": "z", "session": {"uuid": "x"}}}
+    )
+    name, body = result(envelope)
+    assert (status, name) == (200, "org.zstack.header.message.APIEvent")
+    assert body["success"] is False
+    assert body["error"]["code"] == "ID.1001"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "SYS.1008"),
+        (b"[]", "SYS.1008"),
+        (b"\xff\xfe", "SYS.1008"),
+        (b'{"no.such.Class":{}}', "PORTAL.1000"),
+        (b'{"Nonsense":{}}', "PORTAL.1000"),
+        (b"[" * 200_000, "SYS.1007"),
+        (b'{"a":NaN}', "SYS.1007"),
+    ],
+)
+async def test_what_is_no_call_is_400_with_a_code(face: Face, body: bytes, code: str) -> None:
+    status, answer = await raw(face, "POST", "/zstack/api/", body, {"Content-Type": "text/plain"})
+    assert (status, answer["error"]["code"]) == (400, code)
+
+
+async def test_a_name_of_zstacks_that_is_not_built_says_so(face: Face) -> None:
+    status, envelope = await raw(
+        face, "POST", "/zstack/api/", {"org.zstack.network.service.eip.APICreateEipMsg": {}}
+    )
+    name, body = result(envelope)
+    assert (status, name, body["error"]["code"]) == (200, "org.zstack.header.message.APIEvent", "SYS.1014")
+
+
+async def test_a_body_has_a_limit(face: Face) -> None:
+    status, answer = await raw(face, "POST", "/zstack/api/", b" " * (BODY_LIMIT + 1))
+    assert (status, answer["error"]["code"]) == (413, "SYS.1007")
+
+
+@pytest.mark.parametrize("uuid", ["a" * 32, "x", "%2e%2e%2fetc", "a" * 5000])
+async def test_unknown_jobs_are_404(face: Face, uuid: str) -> None:
+    status, answer = await raw(face, "GET", f"/zstack/api/result/{uuid}")
+    assert (status, answer["error"]["code"]) == (404, "SYS.1003")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/zstack/api", 405),
+        ("DELETE", "/healthz", 405),
+        ("GET", "/zstack/upload/x", 405),
+    ],
+)
+async def test_other_paths_answer_in_json(face: Face, method: str, path: str, status: int) -> None:
+    got, answer = await raw(face, method, path)
+    assert got == status
+    assert answer["error"]["code"] == "SYS.1008"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:1", 200),
+        ("LOCALHOST", 200),
+        ("cloud.example", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("127.0.0.2", 403),
+        ("", 403),
+        ("[::1]", 403),
+    ],
+)
+async def test_only_own_names_are_served(face: Face, host: str, status: int) -> None:
+    got, _ = await raw(face, "GET", "/healthz", headers={"Host": host})
+    assert got == status
+
+
+async def test_a_foreign_page_is_refused(face: Face) -> None:
+    host = face.url.removeprefix("http://")
+    own, _ = await raw(face, "GET", "/healthz", headers={"Origin": f"http://{host}"})
+    foreign, _ = await raw(face, "POST", "/zstack/api/", {QUERY: {}}, {"Origin": "http://evil.example"})
+    null, _ = await raw(face, "POST", "/zstack/api/", {QUERY: {}}, {"Origin": "null"})
+    assert (own, foreign, null) == (200, 403, 403)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/events"), ("PUT", f"/zstack/upload/{'a' * 32}")])
+@pytest.mark.parametrize("header", [None, "OAuth", "OAuth nonsense", "Basic YWRtaW46YWRtaW4="])
+async def test_without_a_session_nothing_streams(
+    face: Face, method: str, path: str, header: str | None
+) -> None:
+    status, answer = await raw(face, method, path, headers={"Authorization": header} if header else None)
+    assert (status, answer["error"]["code"]) == (401, "ID.1001")
+
+
+async def test_the_socket_is_its_owners_only_and_trusted(face: Face, local: Session) -> None:
+    mode = face.socket.stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+    assert (await local.call("CreateZone", name="z"))["inventory"]["name"] == "z"
+
+
+async def test_a_deep_folder_still_has_a_socket(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["d" * 60] * 4)
+    folder.mkdir(parents=True)
+    path = folder / "appliance.sock"
+    async with serving(database, path), await Session.connect(path) as session:
+        assert (await session.call("GetVersion"))["version"] == "0.1.0"
+    assert not path.exists()
+
+
+async def test_a_dead_socket_is_replaced_and_a_living_one_is_not(face: Face, database: Database) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        async with serving(database, face.socket):
+            pass
+    assert caught.group_contains(OSError, match="another appliance listens")
+    dead = face.socket.with_name("dead.sock")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(os.fspath(dead))
+    async with serving(database, dead), await Session.connect(dead) as session:
+        assert await session.query("Zone") == []
+
+
+async def test_a_taken_address_says_which(face: Face, database: Database, tmp_path: Path) -> None:
+    port = face.server.addresses[0][1]
+    with pytest.raises(ExceptionGroup) as caught:
+        async with serving(database, tmp_path / "b.sock", port):
+            pass
+    assert caught.group_contains(OSError, match=f"cannot listen on 127.0.0.1:{port}")
+
+
+async def test_uploads_arrive_whole(face: Face, tmp_path: Path) -> None:
+    uuid = "a" * 32
+    content = os.urandom(3 << 20)
+    status, _ = await raw(
+        face, "PUT", f"/zstack/upload/{uuid}", content, {"Authorization": f"OAuth {await login(face)}"}
+    )
+    assert status == 200
+    assert face.uploads[uuid] == content
+
+
+async def test_jobs_are_found_after_a_restart(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    async with serving(database, path), await Session.connect(path) as session:
+        job = await session.call_job("CreateZone", name="kept")
+    async with serving(database, path), await Session.connect(path) as session:
+        assert (await session.wait(job, 5))["inventory"]["name"] == "kept"
+
+
+HEADER = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(junk=st.binary(max_size=400))
+async def test_random_bytes_never_hurt(face: Face, caplog: pytest.LogCaptureFixture, junk: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.server.addresses[0][1])
+    writer.write(junk + b"\r\n\r\n")
+    writer.write_eof()
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert b"Traceback" not in answer
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    ["name", "uuid", "session", "id", "conditions", "fields", "limit", "systemTags", "timeout"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(java=st.sampled_from([ZONE, QUERY, STATE, LOGIN]), fields=st.dictionaries(NAMES, JSON), header=HEADER)
+async def test_wrong_types_never_hurt(
+    local: Session, face: Face, caplog: pytest.LogCaptureFixture, java: str, fields: dict, header: str
+) -> None:
+    headers = {"Authorization": header, "Content-Type": header or "x"}
+    status, _ = await raw(face, "POST", "/zstack/api/", {java: fields}, headers)
+    assert status < 500
+    async with local._http.post("http://localhost/zstack/api/", json={java: fields}) as got:
+        assert got.status < 500
+        assert "SYS.1000" not in await got.text()
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def test_listeners_are_values() -> None:
+    assert TcpListener("::1", 0) == TcpListener("::1", 0)
+    assert UnixListener(Path("a")) != UnixListener(Path("b"))

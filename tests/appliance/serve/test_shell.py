@@ -1,0 +1,139 @@
+"""The shell: completion, and lines carried out one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance.api.resource import Resource
+from appliance.serve.shell import Completer, shell_command
+
+from .conftest import Face
+
+
+def look_up(resource: type[Resource], typed: str) -> list[tuple[str, str]]:
+    known = {"Zone": [("1" * 32, "north"), ("2" * 32, "south")], "Image": [("3" * 32, "tiny")]}
+    return [
+        each
+        for each in known.get(resource.__name__, [])
+        if each[0].startswith(typed) or each[1].startswith(typed)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "offers"),
+    [
+        ("CreateZ", ["CreateZone"]),
+        ("hel", ["help"]),
+        ("help CreateZ", ["CreateZone"]),
+        ("CreateZone na", ["name="]),
+        ("ChangeZoneState stateEvent=", ["stateEvent=enable", "stateEvent=disable"]),
+        ("QueryZone count=t", ["count=true"]),
+        ("CreateCluster zoneUuid=no", ["zoneUuid=" + "1" * 32]),
+        ("CreateCluster zoneUuid=2", ["zoneUuid=" + "2" * 32]),
+        ("DeleteZone uuid=so", ["uuid=" + "2" * 32]),
+        ("QueryCluster zoneUuid=no", ["zoneUuid=" + "1" * 32]),
+        ("QueryZone stat", ["state="]),
+        ("CreateVmInstance imageUuid=t", ["imageUuid=" + "3" * 32]),
+        ("Nonsense na", []),
+        ("CreateZone name=x", []),
+    ],
+)
+def test_completion(line: str, offers: list[str]) -> None:
+    assert Completer(look_up).complete(line, line.split(" ")[-1]) == offers
+
+
+def test_offered_uuids_have_their_names() -> None:
+    completer = Completer(look_up)
+    completer.complete("DeleteZone uuid=", "uuid=")
+    assert completer.names == {"uuid=" + "1" * 32: "north", "uuid=" + "2" * 32: "south"}
+    found = [completer.for_readline("DeleteZone uuid=", "uuid=", state) for state in range(3)]
+    assert found == [f"uuid={'1' * 32} ", f"uuid={'2' * 32} ", None]
+
+
+async def shell(face: Face, text: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
+    monkeypatch.setenv("XDG_STATE_HOME", os.fspath(home))
+    out, err = io.StringIO(), io.StringIO()
+    code = await asyncio.to_thread(
+        lambda: shell_command(face.socket, source=io.StringIO(text), out=out, err=err)
+    )
+    return code, out.getvalue(), err.getvalue()
+
+
+async def test_lines_are_carried_out(face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "CreateZone name='a b' description='x\\ny'\n\nQueryZone name='a b'\nexit\nnot reached\n"
+    code, out, err = await shell(face, lines, tmp_path, monkeypatch)
+    assert (code, err) == (0, "")
+    assert '"description": "x\\\\ny"' in out
+
+
+async def test_a_script_exits_with_its_last_failure(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = await shell(face, "CreateZone\nhelp CreateZone\n", tmp_path, monkeypatch)
+    assert code == 3
+    assert "SYS.1007" in err
+    assert "Create a zone." in out
+    code, _, err = await shell(face, "CreateZone name='a\nNonsense\n", tmp_path, monkeypatch)
+    assert code == 1
+    assert "No closing quotation" in err
+    assert "no message is called Nonsense" in err
+
+
+async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom appliance.serve.shell import shell_command\n"
+        f"sys.exit(shell_command(Path({os.fspath(face.socket)!r})))\n"
+    )
+    master, slave = pty.openpty()
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": os.fspath(tmp_path),
+        "TERM": "dumb",
+        "INPUTRC": "/dev/null",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdin=slave, stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    seen = b""
+
+    async def until(text: bytes) -> None:
+        nonlocal seen
+        async with asyncio.timeout(30):
+            while text not in seen:
+                try:
+                    seen += await asyncio.to_thread(os.read, master, 4096)
+                except OSError:
+                    break
+        assert text in seen
+        seen = seen.partition(text)[2]
+
+    try:
+        await until(b">>> ")
+        os.write(master, b"CreateZ\tname=typed\n")
+        await until(b'"success": true')
+        await until(b">>> ")
+        os.write(master, b"QueryZone uuid=\t\n")
+        await until(b'"name": "typed"')
+        await until(b">>> ")
+        os.write(master, b"LogInByAccount accountName=x password=hush\n")
+        await until(b"ID.1000")
+        await until(b">>> ")
+        os.write(master, b"\x04")
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+    finally:
+        os.close(master)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    history = (tmp_path / "zstui" / "history").read_text()
+    assert "CreateZone name=typed" in history
+    assert "hush" not in history
