@@ -94,7 +94,8 @@ async def _run(paths: Paths) -> None:
     keeper.cancel()
     doorway.stop()
     await server.stop()
-    await network.networks.stop()
+    for part in (network.nics, network.networks, network.bridges):
+        await part.stop()
     hypervisor.stop()
 
 

@@ -90,7 +90,7 @@ class Sink:
         if expected_bytes > free:
             raise Refused(
                 "storage.full",
-                f"the image takes {expected_bytes} bytes and {max(free, 0)} are free; make room on this storage",
+                f"the image takes {expected_bytes} bytes, {max(free, 0)} are free; make room on this storage",
             )
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")

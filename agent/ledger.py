@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agent.protocol import Refusal
+from agent.protocol import Answer, Refusal
 from agent.refused import Refused
 from agent.specs import sync_folder
 
@@ -26,6 +26,12 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     result: msgspec.Raw = msgspec.Raw(b"")
     error: Refusal | None = None
+
+    def answer(self, call_id: int) -> Answer:
+        """The frame that tells it. An empty result must not be named: it would be encoded as no JSON."""
+        if self.error is not None:
+            return Answer(id=call_id, error=self.error)
+        return Answer(id=call_id, result=self.result)
 
 
 class _Claim(msgspec.Struct, frozen=True):

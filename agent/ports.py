@@ -27,6 +27,10 @@ class BridgesPort(Protocol):
         """Make what was asked for hold again."""
         ...
 
+    async def stop(self) -> None:
+        """End its tasks; what serves guests goes on."""
+        ...
+
     async def ensure(self, request: EnsureBridge) -> object:
         """Make a bridge."""
         ...
@@ -51,6 +55,10 @@ class NetworksPort(Protocol):
         """Make what was asked for hold again."""
         ...
 
+    async def stop(self) -> None:
+        """End its tasks; what serves guests goes on."""
+        ...
+
     async def ensure(self, request: EnsureNetwork) -> object:
         """Serve a network."""
         ...
@@ -63,16 +71,16 @@ class NetworksPort(Protocol):
         """L3 uuid to digest of the request last applied."""
         ...
 
-    async def stop(self) -> None:
-        """End its tasks; what serves guests goes on."""
-        ...
-
 
 class NicsPort(Protocol):
     """Guards, address offers and user data of NICs."""
 
     async def start(self) -> None:
         """Make what was asked for hold again."""
+        ...
+
+    async def stop(self) -> None:
+        """End its tasks; what serves guests goes on."""
         ...
 
     async def ensure(self, request: EnsureNic) -> object:

@@ -181,7 +181,7 @@ class Server:
         if recorded:
             known = self._ledger.answer(call.op)
             if known is not None and call.op not in self._running:
-                link.send(encode(Answer(id=call.id, result=known.result, error=known.error)))
+                link.send(encode(known.answer(call.id)))
                 return
             if call.op in self._running:
                 self._running[call.op].askers.append((link, call.id))
@@ -205,7 +205,7 @@ class Server:
             if self._running.get(call.op) is running:
                 del self._running[call.op]
         for link, call_id in running.askers:
-            link.send(encode(Answer(id=call_id, result=outcome.result, error=outcome.error)))
+            link.send(encode(outcome.answer(call_id)))
 
     async def _change(self, call: Call, running: _Running) -> Outcome:
         """Carry a changing request out under its lock; it may have become stale while it waited."""
