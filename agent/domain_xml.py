@@ -44,7 +44,7 @@ def domain_xml(spec: DomainSpec, mark: Mark) -> str:
     _text(domain, "name", spec.vm_uuid)
     _text(domain, "uuid", dashed(spec.vm_uuid))
     _text(domain, "description", spec.name)
-    ET.SubElement(domain, "metadata").append(_mark_element(mark))
+    ET.SubElement(domain, "metadata").append(_mark_element(mark, f"{{{MARK_URI}}}vm"))
     _text(domain, "memory", str(spec.memory_bytes // 1024), unit="KiB")
     _text(domain, "vcpu", str(spec.cpu_num), placement="static")
     if spec.cpu_shares:
@@ -71,8 +71,8 @@ def domain_xml(spec: DomainSpec, mark: Mark) -> str:
 
 
 def mark_xml(mark: Mark) -> str:
-    """The mark alone, as libvirt's metadata call takes it: without our prefix, which libvirt adds."""
-    return ET.tostring(_mark_element(mark), encoding="unicode")
+    """The mark alone, as libvirt's metadata call takes it: without our namespace, which libvirt adds."""
+    return ET.tostring(_mark_element(mark, "vm"), encoding="unicode")
 
 
 def read_mark(xml: str) -> Mark | None:
@@ -120,9 +120,9 @@ def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Elem
     return element
 
 
-def _mark_element(mark: Mark) -> ET.Element:
+def _mark_element(mark: Mark, tag: str) -> ET.Element:
     return ET.Element(
-        f"{{{MARK_URI}}}vm",
+        tag,
         digest=mark.digest,
         boot_count=str(mark.boot_count),
         internal_id=str(mark.internal_id),

@@ -8,9 +8,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import libvirt
+from msgspec.structs import replace
 
 from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, dashed, mark_xml, read_mark
 from agent.ports import Emit
@@ -48,17 +51,6 @@ _ON_CAUSES: dict[int, Cause] = {
     libvirt.VIR_DOMAIN_RUNNING_BOOTED: "booted",
     libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
 }
-_REPORTED_EVENTS = frozenset(
-    {
-        libvirt.VIR_DOMAIN_EVENT_DEFINED,
-        libvirt.VIR_DOMAIN_EVENT_UNDEFINED,
-        libvirt.VIR_DOMAIN_EVENT_STARTED,
-        libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
-        libvirt.VIR_DOMAIN_EVENT_RESUMED,
-        libvirt.VIR_DOMAIN_EVENT_STOPPED,
-        libvirt.VIR_DOMAIN_EVENT_CRASHED,
-    }
-)
 _LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
 _BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
 
@@ -79,7 +71,7 @@ class Hypervisor:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
         self._connection: Any = None
         self._lost: asyncio.Future[str] | None = None
-        self._busy: dict[str, asyncio.Future[Any]] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._dirty: set[str] = set()
         self._reporting: set[str] = set()
         self._rebooted: dict[str, asyncio.Event] = {}
@@ -192,15 +184,10 @@ class Hypervisor:
         """Run a blocking call; a second one for the same domain waits, so a hung domain holds one thread."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                while key and key in self._busy:
-                    await asyncio.wait([self._busy[key]])
-                connection = self._connection
-                if connection is None:
-                    raise _unreachable("there is no connection")
-                running = self._loop.run_in_executor(self._threads, _translated, act, connection)
-                if key:
-                    self._busy[key] = running
-                running.add_done_callback(lambda ended: self._ended(key, ended))
+                lock = self._locks.setdefault(key, asyncio.Lock()) if key else asyncio.Lock()
+                await lock.acquire()
+                running = self._loop.run_in_executor(self._threads, _translated, act, self._connection)
+                running.add_done_callback(partial(_release, lock))
                 return await asyncio.shield(running)
         except TimeoutError as slow:
             raise Refused(
@@ -209,13 +196,6 @@ class Hypervisor:
                 "look at libvirtd and at the guest's QEMU",
                 transient=True,
             ) from slow
-
-    def _ended(self, key: str, ended: asyncio.Future[Any]) -> None:
-        if self._busy.get(key) is ended:
-            del self._busy[key]
-        if not ended.cancelled():
-            # Nobody may be left to hear of it.
-            ended.exception()
 
     async def _keep_connected(self) -> None:
         reported: str | None = None
@@ -250,25 +230,22 @@ class Hypervisor:
     def _connect(self) -> Any:
         """Open and register, in a thread; events may come before this returns, and wait for the loop."""
         connection = libvirt.open(self._uri)
-        connection.registerCloseCallback(
-            lambda _, reason, __: self._loop.call_soon_threadsafe(self._on_closed, reason), None
-        )
-        connection.domainEventRegisterAny(
-            None,
-            libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-            lambda _, domain, event, *__: self._loop.call_soon_threadsafe(
-                self._on_event, _key(domain), event
-            ),
-            None,
-        )
-        connection.domainEventRegisterAny(
-            None,
-            libvirt.VIR_DOMAIN_EVENT_ID_REBOOT,
-            lambda _, domain, *__: self._loop.call_soon_threadsafe(self._on_reboot, _key(domain)),
-            None,
-        )
+        connection.registerCloseCallback(lambda _, reason, __: self._cross(self._on_closed, reason), None)
+        for kind, hear in (
+            (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event),
+            (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot),
+        ):
+            connection.domainEventRegisterAny(None, kind, partial(self._hear, hear), None)
         connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
         return connection
+
+    def _hear(self, hear: Callable[..., None], _: Any, domain: Any, *rest: Any) -> None:
+        self._cross(hear, _key(domain), *rest)
+
+    def _cross(self, hear: Callable[..., None], *rest: Any) -> None:
+        """From libvirt's thread to the loop, which may have ended while libvirt's goes on."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(hear, *rest)
 
     def _on_closed(self, reason: int) -> None:
         if self._lost is not None and not self._lost.done():
@@ -278,15 +255,16 @@ class Hypervisor:
             }
             self._lost.set_result(names.get(reason, "the connection broke"))
 
-    def _on_event(self, vm_uuid: str, event: int) -> None:
-        if event not in _REPORTED_EVENTS:
+    def _on_event(self, vm_uuid: str, event: int, *_: Any) -> None:
+        # A guest that is shutting down is still on; STOPPED follows in a fifth of a second.
+        if event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
             return
         self._dirty.add(vm_uuid)
         if vm_uuid not in self._reporting:
             self._reporting.add(vm_uuid)
             self._own(self._report(vm_uuid))
 
-    def _on_reboot(self, vm_uuid: str) -> None:
+    def _on_reboot(self, vm_uuid: str, *_: Any) -> None:
         if (waited_for := self._rebooted.get(vm_uuid)) is not None:
             waited_for.set()
 
@@ -324,8 +302,17 @@ def _run_event_loop() -> None:
     _loop_thread.start()
 
 
+def _release(lock: asyncio.Lock, ended: asyncio.Future[Any]) -> None:
+    """The thread is free again, whether or not anybody still waits for its outcome."""
+    lock.release()
+    if not ended.cancelled():
+        ended.exception()
+
+
 def _translated(act: Callable[[Any], T], connection: Any) -> T:
     """Run a call in its thread; libvirt's errors become ours here and nowhere else."""
+    if connection is None:
+        raise _unreachable("there is no connection")
     try:
         return act(connection)
     except libvirt.libvirtError as failed:
@@ -393,16 +380,9 @@ def _see_all(connection: Any) -> list[DomainSeen]:
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
     state, reason = domain.state()
     power, cause = _power(state, reason)
-    mark = _mark_of(domain) or Mark("", 0, 0)
-    return DomainSeen(
-        vm_uuid=vm_uuid,
-        at=at,
-        defined=True,
-        power=power,
-        cause=cause,
-        digest=mark.digest,
-        boot_count=mark.boot_count,
-    )
+    seen = DomainSeen(vm_uuid=vm_uuid, at=at, defined=True, power=power, cause=cause)
+    mark = _mark_of(domain)
+    return seen if mark is None else replace(seen, digest=mark.digest, boot_count=mark.boot_count)
 
 
 def _mark_of(domain: Any) -> Mark | None:

@@ -263,7 +263,9 @@ async def test_progress_comes_at_most_five_times_a_second(bench: Bench) -> None:
     assert len(peer.progress) == 1
 
 
-async def test_answers_survive_compaction_and_a_torn_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_survive_compaction_and_a_torn_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("agent.ledger.KEPT_ANSWERS", 10)
     peer = await bench.peer()
     for number in range(100):

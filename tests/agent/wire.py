@@ -82,7 +82,9 @@ class Peer:
     async def open(self) -> Peer:
         loop = asyncio.get_running_loop()
         protocol = asyncio.StreamReaderProtocol(self._reader)
-        self._transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(self._from_server, "rb"))
+        self._transport, _ = await loop.connect_read_pipe(
+            lambda: protocol, os.fdopen(self._from_server, "rb")
+        )
         self._server.adopt(*self._far, self.closed.set)
         assert await self._line() == b"zstui-agent ready\n"
         return self
