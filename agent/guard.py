@@ -93,25 +93,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GuardedNic:
-    """What one tap may say. `service` and `service_mac` name the port of its network's service, if any."""
+    """What one tap may say."""
 
     device: str
     mac: str
     ip: str
-    service: str = ""
-    service_mac: str = ""
+    l3_uuid: str
 
 
 @dataclass(frozen=True)
 class GuardedNetwork:
-    """A service port, and the addresses that must not cross the uplink of its bridge."""
+    """A network's service port, the addresses that must not cross the uplinks of its bridge, its user data."""
 
     service: str
+    service_mac: str
     uplinks: tuple[str, ...]
     dhcp_ip: str
+    userdata: bool
 
 
-def elements(nics: list[GuardedNic], networks: list[GuardedNetwork]) -> Elements:
+def elements(nics: list[GuardedNic], networks: dict[str, GuardedNetwork]) -> Elements:
     """The content of every set, as nft writes it."""
     found: dict[str, set[str]] = {name: set() for name in _SETS}
     for nic in nics:
@@ -120,11 +121,12 @@ def elements(nics: list[GuardedNic], networks: list[GuardedNetwork]) -> Elements
         found["owners"].add(f"{device} . {mac}")
         found["owned"].add(f"{device} . {mac} . {nic.ip}")
         found["clients"].add(f"{device} . 0x{mac.replace(':', '')}")
-        if nic.service:
-            found["reach"].add(f'{device} . "{nic.service}"')
-        if nic.service_mac:
-            found["detour"].add(f"{device} : {nic.service_mac}")
-    for network in networks:
+        used = networks.get(nic.l3_uuid)
+        if used is not None:
+            found["reach"].add(f'{device} . "{used.service}"')
+        if used is not None and used.userdata:
+            found["detour"].add(f"{device} : {used.service_mac}")
+    for network in networks.values():
         found["services"].add(f'"{network.service}"')
         for uplink in network.uplinks:
             found["uplinks"].add(f'"{uplink}"')
@@ -145,7 +147,6 @@ def change(present: Elements, wanted: Elements) -> str:
     for verb, first, second in (("delete", present, wanted), ("add", wanted, present)):
         for name in _SETS:
             items = sorted(first.get(name, frozenset()) - second.get(name, frozenset()))
-            # A map's key alone names the element to delete; with its value the kernel wants a match.
             if items:
                 lines.append(f"{verb} element bridge {TABLE} {name} {{ {', '.join(items)} }}")
     return "".join(line + "\n" for line in lines)
@@ -199,7 +200,7 @@ class Guard:
         Callers that come while one is busy are served together by the next change.
         """
         async with self._lock:
-            wanted = elements(list(self.nics.values()), list(self.networks.values()))
+            wanted = elements(list(self.nics.values()), self.networks)
             if self._applied == wanted:
                 return
             if self._applied is None or not await self._changed(self._applied, wanted):
