@@ -185,7 +185,7 @@ class Bridges:
             self._forget(request.l2_uuid)
             raise Refused(
                 "bridge.failed",
-                f"{port.name} could not be put into bridge {request.bridge}, everything is as before: {refused}",
+                f"{port.name} could not be put into {request.bridge}, everything is as before: {refused}",
                 transient=True,
             ) from refused
         return held
@@ -218,7 +218,7 @@ class Bridges:
         if taps:
             raise Refused(
                 "bridge.in_use",
-                f"bridge {bridge} still carries guests ({', '.join(taps[:5])}); stop them or detach their NICs",
+                f"bridge {bridge} still carries guests ({', '.join(taps[:5])}); stop them first",
             )
 
     def _await_confirmation(self, l2_uuid: str, seconds: float) -> None:

@@ -9,12 +9,9 @@ import ipaddress
 import logging
 import os
 import pwd
-import random
 import re
 import shutil
 import signal
-import socket
-import struct
 from pathlib import Path
 
 from agent import netns
@@ -24,9 +21,6 @@ from agent.run import run
 
 PORT_NAME = "service"
 """The inner end of a network's veth pair, the same in every namespace."""
-
-STALE_LIMIT = 64
-"""Dropped host files are swept out, with one re-read, when there are so many."""
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
@@ -104,15 +98,6 @@ def host_line(nic: EnsureNic) -> str:
     return ",".join(fields) + "\n"
 
 
-def release_message(server: str, mac: str, ip: str) -> bytes:
-    """A DHCPRELEASE as the guest itself would send it."""
-    head = struct.pack("!BBBBIHH", 1, 1, 6, 0, random.getrandbits(32), 0, 0)
-    addresses = socket.inet_aton(ip) + bytes(12)
-    hardware = bytes.fromhex(mac.replace(":", "")).ljust(16, b"\0")
-    options = b"\x63\x82\x53\x63" + b"\x35\x01\x07" + b"\x36\x04" + socket.inet_aton(server) + b"\xff"
-    return (head + addresses + hardware + bytes(192) + options).ljust(300, b"\0")
-
-
 def unprivileged() -> tuple[str, str]:
     """The user and group that dnsmasq becomes after its start: root only where a host has neither."""
     for name in ("dnsmasq", "nobody", "root"):
@@ -130,7 +115,7 @@ class Dnsmasq:
     def __init__(self, folder: Path, namespace: str) -> None:
         self._folder = folder
         self._namespace = namespace
-        self._spec: EnsureNetwork | None = None
+        self._live: dict[str, str] = {}
         self._descriptor: int | None = None
         self._ended = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -143,7 +128,6 @@ class Dnsmasq:
         Raises `Refused` with code `dhcp.failed` and dnsmasq's own words.
         """
         async with self._lock:
-            self._spec = spec
             changed = self._write(spec)
             if self._descriptor is None:
                 self._adopt()
@@ -171,53 +155,43 @@ class Dnsmasq:
         self._forget()
 
     async def offer(self, nic: EnsureNic) -> None:
-        """Answer a NIC's requests with its address, from the moment this returns."""
-        path = self._host_file(nic.nic_uuid)
+        """Answer a NIC's requests with its address, from the moment this returns.
+
+        A new host is a new file, which dnsmasq notices by itself. What it has read it never forgets: it
+        refuses an address that moved to another MAC, and crashes when told to read again hosts that have
+        tags. So where a line contradicts one already read, a fresh server takes over; clients notice
+        nothing, since every lease is a fixed one.
+        """
         line = host_line(nic)
-        if path.exists() and path.read_text() == line:
-            return
-        _replace(path, line)
+        async with self._lock:
+            self._live[nic.nic_uuid] = line
+            read = self._read()
+            if line in read:
+                return
+            mac, ip = nic.mac.lower(), nic.ip
+            if any(mac in fields or ip in fields for fields in (old.strip().split(",") for old in read)):
+                await self._stop()
+                await self._launch()
+            else:
+                _replace(self._hosts() / mac.replace(":", ""), line)
 
     async def withdraw(self, nic: EnsureNic) -> None:
-        """Answer a NIC no more, and free its address for another NIC at once."""
-        path = self._host_file(nic.nic_uuid)
-        if not path.exists():
-            return
-        _replace(path, f"{nic.mac.lower()},ignore\n")
-        if self._spec is not None and self._descriptor is not None:
-            await self._release(self._spec.dhcp_ip, nic)
-        self._sweep(force=False)
+        """Answer a NIC that stays no more."""
+        async with self._lock:
+            self._live.pop(nic.nic_uuid, None)
+            path = self._hosts() / nic.mac.lower().replace(":", "")
+            if path.exists():
+                _replace(path, f"{nic.mac.lower()},ignore\n")
 
-    def keep_only(self, nic_uuids: set[str]) -> None:
-        """Forget every host file but those of these NICs."""
-        for path in self._hosts().iterdir():
-            if path.name not in nic_uuids:
-                path.write_text(_ignored(path.read_text()))
-        self._sweep(force=True)
+    def forget(self, nic: EnsureNic) -> None:
+        """Expect a NIC no more: without its guard it cannot ask. Asking for it again costs nothing."""
+        self._live.pop(nic.nic_uuid, None)
 
-    async def _release(self, server: str, nic: EnsureNic) -> None:
-        # dnsmasq will not give a leased address to another host, so the lease goes with its NIC.
-        def send() -> None:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-                source.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, PORT_NAME.encode())
-                source.sendto(release_message(server, nic.mac, nic.ip), (server, 67))
-
-        await netns.inside(self._namespace, send)
-
-    def _sweep(self, *, force: bool) -> None:
-        stale = [p for p in self._hosts().iterdir() if p.read_text().endswith(",ignore\n")]
-        if not stale or (len(stale) < STALE_LIMIT and not force):
-            return
-        for path in stale:
-            path.unlink()
-        if self._descriptor is not None:
-            signal.pidfd_send_signal(self._descriptor, signal.SIGHUP)
+    def _read(self) -> set[str]:
+        return {path.read_text() for path in self._hosts().iterdir()}
 
     def _hosts(self) -> Path:
         return self._folder / "hosts"
-
-    def _host_file(self, nic_uuid: str) -> Path:
-        return self._hosts() / nic_uuid
 
     def _write(self, spec: EnsureNetwork) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -262,6 +236,10 @@ class Dnsmasq:
     async def _launch(self) -> None:
         # dnsmasq puts itself into the background, in a session of its own, once it serves.
         (self._folder / "pid").unlink(missing_ok=True)
+        for path in self._hosts().iterdir():
+            path.unlink()
+        for line in self._live.values():
+            _replace(self._hosts() / line.split(",")[0].strip().replace(":", ""), line)
         try:
             await run(
                 "nsenter", f"--net={netns.FOLDER / self._namespace}", "dnsmasq",
@@ -318,10 +296,6 @@ class Dnsmasq:
                 await self._launch()
             except Refused as refused:
                 _log.error("%s", refused)
-
-
-def _ignored(line: str) -> str:
-    return f"{line.split(',', 1)[0].strip()},ignore\n"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -103,7 +103,7 @@ class GuardedNic:
 
 @dataclass(frozen=True)
 class GuardedNetwork:
-    """A network's service port, the addresses that must not cross the uplinks of its bridge, its user data."""
+    """A network's service port, and what must not cross the uplinks of its bridge."""
 
     service: str
     service_mac: str

@@ -55,10 +55,6 @@ class Nics:
     async def start(self) -> None:
         """Guard, offer and answer for every stored NIC again, and watch over the guard from now on."""
         await self._networks.guard.sync()
-        for l3_uuid in self._networks.digests():
-            server = self._networks.dhcp(l3_uuid)
-            if server is not None:
-                server.keep_only({s.nic_uuid for s in self._specs.all() if s.l3_uuid == l3_uuid})
         await self._restoring.start([spec.nic_uuid for spec in self._specs.all()])
         self._checking = asyncio.create_task(self._check(), name="guard check")
 
@@ -80,7 +76,7 @@ class Nics:
         async with self._lock:
             old = self._specs.get(request.nic_uuid)
             if old is not None and (old.l3_uuid, host_line(old)) != (request.l3_uuid, host_line(request)):
-                await self._silence(old)
+                self._silence(old)
             for rival in self._rivals(request):
                 _log.warning("NIC %s takes over what NIC %s had", request.nic_uuid, rival)
                 await self._remove(rival)
@@ -151,12 +147,12 @@ class Nics:
     async def _remove(self, nic_uuid: str) -> None:
         spec = self._specs.get(nic_uuid)
         if spec is not None:
-            await self._silence(spec)
+            self._silence(spec)
         self._specs.drop(nic_uuid)
         self._networks.guard.nics.pop(nic_uuid, None)
         await self._networks.guard.sync()
 
-    async def _silence(self, spec: EnsureNic) -> None:
+    def _silence(self, spec: EnsureNic) -> None:
         """No more user data and no more address for a NIC; what it has open is cut."""
         key = (spec.l3_uuid, spec.ip)
         if key in self._callers and self._callers[key].nic_uuid == spec.nic_uuid:
@@ -165,7 +161,7 @@ class Nics:
         self._networks.metadata.kick(*key)
         server = self._networks.dhcp(spec.l3_uuid)
         if server is not None:
-            await server.withdraw(spec)
+            server.forget(spec)
 
     async def _check(self) -> None:
         while True:

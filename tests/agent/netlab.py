@@ -115,7 +115,8 @@ class Host(Box):
         self._reap()
 
     def stop(self) -> None:
-        assert self.agent is not None and self.agent.stdin is not None
+        assert self.agent is not None
+        assert self.agent.stdin is not None
         self.agent.stdin.close()
         assert self.agent.wait(10) == 0
         self._reap()
@@ -133,7 +134,8 @@ class Host(Box):
 
     def ask(self, verb: str, body: Any = None, **fields: Any) -> Any:
         """What the agent answered; a refusal's code as `{"error": …}`."""
-        assert self.agent is not None and self.agent.stdin is not None
+        assert self.agent is not None
+        assert self.agent.stdin is not None
         self.agent.stdin.write(json.dumps([verb, fields or body]) + "\n")
         self.agent.stdin.flush()
         answer = self._line()
@@ -151,7 +153,8 @@ class Host(Box):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _line(self) -> dict[str, Any]:
-        assert self.agent is not None and self.agent.stdout is not None
+        assert self.agent is not None
+        assert self.agent.stdout is not None
         ready, _, _ = select.select([self.agent.stdout], [], [], 20)
         assert ready, "the agent does not answer"
         line = self.agent.stdout.readline()
@@ -177,7 +180,10 @@ class Guest(Box):
     def __init__(self, host: Host, device: str, mac: str, bridge: str = "br_eth1") -> None:
         super().__init__()
         self.mac = mac
-        host.sh(f"ip link add name {device} type veth peer name eth0 address {mac} netns {self.pid}", net_only=True)
+        host.sh(
+            f"ip link add name {device} type veth peer name eth0 address {mac} netns {self.pid}",
+            net_only=True,
+        )
         host.sh(f"ip link set dev {device} master {bridge} up", net_only=True)
         self.sh("ip link set dev eth0 up")
 
