@@ -39,7 +39,7 @@ def normalise(user_data: str) -> str:
 def document(path: str, nic: EnsureNic) -> str | None:
     """The body at an exact path for one NIC, or None where nothing is served."""
     metadata = nic.metadata
-    if metadata is None:
+    if metadata is None or not path.startswith("/"):
         return None
     if path == "/":
         return "\n".join(VERSIONS)

@@ -132,7 +132,7 @@ class MetadataServer:
         http = web.Server(
             partial(self._handle, l3_uuid),
             access_log=None,
-            keepalive_timeout=1.0,
+            keepalive_timeout=CONNECTION_SECONDS,
             lingering_time=0,
             max_line_size=REQUEST_BYTES,
             max_field_size=REQUEST_BYTES,

@@ -196,7 +196,8 @@ class Guest(Box):
         Path(file.name).chmod(0o755)
         try:
             out = self.sh(
-                f"env -i PATH=$PATH busybox udhcpc -i eth0 -f -q -n -t {tries} -T 1 -A 0 -s {file.name} {wanted}",
+                f"env -i PATH=$PATH busybox udhcpc -i eth0 -f -q -n -t {tries} -T 1 -A 0 "
+                f"-s {file.name} {wanted}",
                 check=False, seconds=20,
             )  # fmt: skip
         finally:

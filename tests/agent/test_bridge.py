@@ -63,7 +63,9 @@ def state(host: Host, device: str) -> tuple[list[str], list[str]]:
         if a["scope"] != "link"
     ]
     routes = host.sh(f"ip route show table all dev {device}; ip -6 route show table all dev {device}")
-    return sorted(addresses), sorted(r.strip() for r in routes.splitlines() if "fe80" not in r and "ff00" not in r)
+    return sorted(addresses), sorted(
+        r.strip() for r in routes.splitlines() if "fe80" not in r and "ff00" not in r
+    )
 
 
 def link(host: Host, device: str) -> Any:

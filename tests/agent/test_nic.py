@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -216,6 +217,7 @@ def test_nobody_but_the_service_answers_for_its_address(host: Host, pair: tuple[
 
 def test_tagged_frames_and_unknown_taps_say_nothing(host: Host, pair: tuple[Guest, Guest]) -> None:
     honest, thief = pair
+
     def heard(act: Any) -> int:
         with subprocess.Popen(
             [*honest.enter(), sys.executable, "-c", LISTEN, "eth0", "0.6"], stdout=subprocess.PIPE, text=True
@@ -388,3 +390,72 @@ def test_a_nic_of_no_network_is_refused_and_a_bare_one_is_guarded(host: Host) ->
     assert host.ask("guarded", "vnic0.0") is True
     assert host.ask("EnsureNic", **nic("b", device='vnic1"; drop'))["error"] == "nic.bad_spec"
     assert host.ask("EnsureNic", **nic("b", mac="01:00:5e:00:00:01"))["error"] == "nic.bad_spec"
+
+
+def test_a_lease_renews_with_a_server_that_never_saw_it(host: Host, guest: Guest) -> None:
+    script = host.folder / "renew.sh"
+    script.write_text('#!/bin/sh\necho "$1 $ip"\n')
+    script.chmod(0o755)
+    with subprocess.Popen(
+        [*guest.enter(), "busybox", "udhcpc", "-i", "eth0", "-f", "-n", "-T", "1", "-s", str(script)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as client:  # fmt: skip
+        assert client.stdout is not None
+        assert client.stdout.readline() == "deconfig \n"
+        assert client.stdout.readline() == "bound 10.0.0.5\n"
+        guest.address("10.0.0.5/24")
+        first = host.ask("dnsmasq", L3)
+        host.sh(f"kill -9 {first}")
+        until(lambda: host.ask("dnsmasq", L3) not in {0, first})
+        client.send_signal(signal.SIGUSR1)
+        assert client.stdout.readline() == "renew 10.0.0.5\n"
+        client.kill()
+
+
+FLOOD = """
+import select, socket, sys, time
+began = time.monotonic()
+conns = []
+for _ in range(20):
+    conns.append(socket.create_connection(("10.0.0.2", 80), timeout=3))
+    conns[-1].send(b"GET / HTTP/1.1\\r\\nX: ")
+def ended(conn, seconds):
+    conn.settimeout(max(seconds, 0.01))
+    try:
+        return conn.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+print("at once", sum(ended(c, 0.1) for c in conns), flush=True)
+sys.stdin.readline()
+print("later", sum(ended(c, began + 11 - time.monotonic()) for c in conns), flush=True)
+big = socket.create_connection(("10.0.0.2", 80), timeout=3)
+big.sendall(b"GET / HTTP/1.1\\r\\nX: " + b"x" * 9000)
+print(big.recv(12).decode())
+"""
+
+
+def test_one_guest_cannot_use_up_the_server(pair: tuple[Guest, Guest]) -> None:
+    honest, greedy = pair
+    with subprocess.Popen(
+        [*greedy.enter(), sys.executable, "-c", FLOOD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as flood:
+        assert flood.stdout is not None
+        assert flood.stdin is not None
+        assert flood.stdout.readline() == "at once 12\n"
+        assert honest.get("http://10.0.0.2/latest/user-data", seconds=1).endswith("secret: a|200")
+        flood.stdin.write("go on\n")
+        flood.stdin.flush()
+        assert flood.stdout.readline() == "later 20\n"
+        assert flood.stdout.readline() == "HTTP/1.1 431\n"
+    # Asking too often is answered with 429, for the one that does it.
+    codes = greedy.sh(
+        "for i in $(seq 120); do curl -s -o /dev/null -w '%{http_code} ' http://10.0.0.2/; done"
+    )
+    assert codes.split()[:50] == ["200"] * 50
+    assert "429" in codes
+    assert honest.get("http://10.0.0.2/latest/user-data", seconds=1).endswith("secret: a|200")
