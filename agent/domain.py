@@ -68,13 +68,14 @@ class Domains:
         self._check(spec)
         wanted = digest(spec)
         seen = await self._hypervisor.seen(spec.vm_uuid)
-        if seen.defined and seen.digest == wanted:
+        same = seen.defined and seen.digest == wanted
+        if same and (seen.boot_count >= request.boot_count or seen.power != "off"):
             return seen
         if seen.power != "off":
             raise Refused("domain.running", f"VM {spec.vm_uuid} runs with another definition; stop it first")
         if spec.serial_log:
             self._make_log_folder(Path(spec.serial_log).parent)
-        mark = Mark(wanted, seen.boot_count, spec.internal_id)
+        mark = Mark(wanted, max(seen.boot_count, request.boot_count), spec.internal_id)
         return await self._hypervisor.define(spec.vm_uuid, domain_xml(spec, mark))
 
     async def start(self, request: StartDomain) -> DomainSeen:
