@@ -50,7 +50,7 @@ class ImageWorker:
         try:
             return await self._drop(copy) if copy.image.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
-            if refused.refusal.transient:
+            if refused.refusal.transient or _awaits_upload(copy, refused):
                 return await self._later(copy, refused)
             return await self._failed(copy, refused)
         except HostUnreachable as unreachable:
@@ -161,6 +161,11 @@ class ImageWorker:
 
         turned = await self._context.database.write(write)
         return AGAIN if turned else self._backoff.next()
+
+
+def _awaits_upload(copy: _Copy, refused: Refused) -> bool:
+    """Whether the file is not there only because nobody has sent it yet."""
+    return copy.image.url.startswith("upload://") and refused.refusal.code == "file.missing"
 
 
 def forget(tx: Transaction, uuid: str) -> None:

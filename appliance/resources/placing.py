@@ -29,7 +29,9 @@ def pick_host(
     snapshot: Snapshot, demand: Demand, zone_uuid: str, cluster_uuid: str | None, backup_uuids: set[str]
 ) -> tuple[Host, str]:
     """The host for a new VM, and the primary storage there; raises `NoHostAvailable`."""
-    where: dict[str, Any] = {"zone_uuid": zone_uuid} | ({"cluster_uuid": cluster_uuid} if cluster_uuid else {})
+    where: dict[str, Any] = {"zone_uuid": zone_uuid} | (
+        {"cluster_uuid": cluster_uuid} if cluster_uuid else {}
+    )
     hosts = {host.uuid: host for host in snapshot.all(Host, intended="Present", **where)}
     zone_has_image = any(
         snapshot.exists(BackupStorageZoneRef, backup_storage_uuid=uuid, zone_uuid=zone_uuid)
