@@ -236,6 +236,8 @@ class Dnsmasq:
     async def _launch(self) -> None:
         # dnsmasq puts itself into the background, in a session of its own, once it serves.
         (self._folder / "pid").unlink(missing_ok=True)
+        if (self._folder / "log").exists():
+            (self._folder / "log").replace(self._folder / "log.old")
         for path in self._hosts().iterdir():
             path.unlink()
         for line in self._live.values():
@@ -294,7 +296,7 @@ class Dnsmasq:
             self._forget()
             try:
                 await self._launch()
-            except Refused as refused:
+            except (Refused, OSError) as refused:
                 _log.error("%s", refused)
 
 

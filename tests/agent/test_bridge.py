@@ -132,6 +132,27 @@ class TestTakeOver:
         assert host.ask("digests") == digests
         assert reachable(wire)
 
+    def test_restored_where_the_host_configures_nothing(self, wire: Box, host: Host) -> None:
+        host.do("EnsureBridge", **TAKE)
+        host.do("ConfirmBridge", bridge="br_eth0")
+        before = state(host, "br_eth0")
+        host.reboot()
+        host.start()
+        assert state(host, "br_eth0") == before
+        assert reachable(wire)
+
+    def test_an_interface_that_came_late(self, wire: Box, host: Host) -> None:
+        host.do("EnsureBridge", **TAKE)
+        host.do("ConfirmBridge", bridge="br_eth0")
+        digests = host.ask("digests")
+        host.reboot()
+        host.sh("ip link set dev eth0 name late0")
+        host.start()
+        assert host.ask("digests")[0] == {}
+        host.sh("ip link set dev late0 down; ip link set dev late0 name eth0; ip link set dev eth0 up")
+        until(lambda: host.ask("digests") == digests, 10)
+        assert reachable(wire)
+
 
 class TestPlain:
     pytestmark = lab
