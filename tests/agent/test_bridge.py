@@ -177,6 +177,20 @@ class TestPlain:
         finally:
             host.close()
 
+    def test_without_an_uplink(self, wire: Box) -> None:
+        host = Host(wire, "h2")
+        try:
+            host.start()
+            host.do("EnsureBridge", l2_uuid="l2", bridge="br0", physical_interface="")
+            network = {"l3_uuid": "l3", "dhcp_ip": "10.0.0.2", "netmask": "255.255.255.0", "gateway": ""}
+            host.do("EnsureNetwork", bridge="br0", physical_interface="", **network)
+            assert "UP" in link(host, "br0")["flags"]
+            host.do("DropNetwork", l3_uuid="l3")
+            host.do("DropBridge", l2_uuid="l2", bridge="br0")
+            assert "br0" not in host.sh("ip link")
+        finally:
+            host.close()
+
     def test_what_cannot_be_is_refused(self, wire: Box) -> None:
         host = Host(wire, "h2")
         try:
