@@ -8,7 +8,7 @@ LISTEN  ?= 127.0.0.1:8080
 HOSTS   ?= 2
 NAME    ?= demo
 ZSTUI   := $(BIN)/zstui --data $(DATA) --listen $(LISTEN)
-LOCAL   := $(if $(filter local,$(HOSTS)),--local --hosts 0,--hosts $(HOSTS))
+LOCAL   := $(if $(filter local,$(HOSTS)),--local,--hosts $(HOSTS))
 
 # What building and the tests need; what lab hosts and the tiny image need is listed where they are made.
 PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binutils \
