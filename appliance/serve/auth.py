@@ -21,7 +21,9 @@ from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
 from appliance.client import hash_password
 from appliance.resources.registry import Caller
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 FAILURES = 10
 """Wrong passwords an account may be tried with in FAILURE_SECONDS before it must wait."""
@@ -62,8 +64,6 @@ async def ensure_admin(database: Database, password: str | None) -> str | None:
                 name="admin",
                 type="SystemAdmin",
                 role="admin",
-                create_date=tx.now,
-                last_op_date=tx.now,
                 password_hash=hashed,
             )
         )

@@ -35,7 +35,9 @@ from appliance.resources.registry import (
 )
 from appliance.serve.auth import Auth, allow, trusted_caller
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -258,8 +260,6 @@ def _finished_job(
         job_result=json.dumps(body),
         progress=100,
         account_uuid=caller.account_uuid,
-        create_date=tx.now,
-        last_op_date=tx.now,
     )
 
 

@@ -12,7 +12,8 @@ from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.serve.zstack import without_nulls
 from appliance.store.change_feed import Batch, Overflow
-from appliance.store.database import Database, Snapshot
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
 
 HEARTBEAT_SECONDS = 15.0
 WAITING_LIMIT = 20_000
@@ -116,7 +117,7 @@ class Broadcast:
                     blocks = [OVERFLOW]
                 else:
                     blocks = await self._blocks(self._touched(batch))
-                for listener in self.listeners:
+                for listener in self.listeners if blocks else ():
                     listener.put(blocks)
         finally:
             self._subscription.close()

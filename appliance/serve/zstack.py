@@ -15,7 +15,7 @@ from appliance.api.errors import ApiError, BadRequest, UnknownMessage
 from appliance.api.job import LongJob
 from appliance.api.message import BY_JAVA, MESSAGES, Message
 from appliance.api.parse import decode, message_named
-from appliance.store.database import Snapshot
+from appliance.store.snapshot import Snapshot
 
 GENERIC_REPLY = "org.zstack.header.message.APIReply"
 GENERIC_EVENT = "org.zstack.header.message.APIEvent"

@@ -23,7 +23,9 @@ from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server, TcpListener, UnixListener
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 PASSWORD = "correct horse"
 
@@ -90,7 +92,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    store = Database()
+    store = await Database.open(tmp_path / "data")
     yield store
     await store.close()
 

@@ -13,7 +13,8 @@ from appliance.api.errors import NoSession, OperationFailed, WrongPassword
 from appliance.api.setting import GlobalConfig
 from appliance.client import hash_password
 from appliance.serve.auth import FAILURE_SECONDS, FAILURES, REMEMBERED, Attempts, Auth, ensure_admin
-from appliance.store.database import Database, Transaction
+from appliance.store.database import Database
+from appliance.store.transaction import Transaction
 
 
 class Clock:

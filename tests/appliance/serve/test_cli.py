@@ -70,7 +70,7 @@ async def test_a_session_is_kept_between_commands_for_its_owner(face: Face, save
 async def test_a_local_file_becomes_an_image(face: Face, saved: SavedSessions, tmp_path: Path) -> None:
     from appliance.api.job import LongJob
     from appliance.api.storage import BackupStorage
-    from appliance.store.database import Transaction
+    from appliance.store.transaction import Transaction
 
     storage = BackupStorage(uuid="b" * 32, name="bs", url="/bs", hostname="h")
     await face.database.write(lambda tx: tx.insert(storage))

@@ -16,7 +16,8 @@ from appliance.api.zone import Zone
 from appliance.client import Session
 from appliance.serve import events
 from appliance.serve.events import EMBEDDED_IN, READY, VISIBLE, Broadcast
-from appliance.store.database import Database, Transaction
+from appliance.store.database import Database
+from appliance.store.transaction import Transaction
 
 from .conftest import Face
 
