@@ -25,7 +25,6 @@ from appliance.api.errors import (
     NotBuilt,
     NotReady,
     ResourceNotFound,
-    UnknownMessage,
 )
 from appliance.api.message import ROLES, Role
 from appliance.client import short_socket_path
@@ -209,7 +208,7 @@ class Server:
             return _error(InvalidArgument(f"the body is longer than {BODY_LIMIT} bytes"), 413)
         except TimeoutError:
             return _error(BadRequest(f"the body did not come within {BODY_SECONDS:g} s"), 408)
-        except (BadRequest, UnknownMessage, InvalidArgument) as error:
+        except ApiError as error:
             return _error(error, 400)
         return _json(envelope(await self._dispatch.answer(call, _origin(request))))
 

@@ -102,6 +102,7 @@ async def test_an_expired_session_is_zstacks_failure(face: Face) -> None:
         (b"\xff\xfe", "SYS.1008"),
         (b'{"no.such.Class":{}}', "PORTAL.1000"),
         (b'{"Nonsense":{}}', "PORTAL.1000"),
+        (b'{"CreateEip":{}}', "SYS.1014"),
         pytest.param(b"[" * 200_000, "SYS.1007", id="deep"),
         (b'{"a":NaN}', "SYS.1007"),
     ],

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 
 from appliance.api.errors import ApiError, BadRequest, NotBuilt, UnknownMessage
 from appliance.api.message import BY_JAVA
+from appliance.api.parse import missing_messages, zstack_messages
 from appliance.api.zone import CreateZone
 from appliance.serve.zstack import (
     Reply,
     date_text,
     envelope,
-    missing_messages,
     read_call,
     refused,
     without_nulls,
-    zstack_messages,
 )
 
 ZONE = "org.zstack.header.zone.APICreateZoneMsg"
