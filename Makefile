@@ -49,10 +49,10 @@ $(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
 	@touch $@
 
 agent: setup
-	@$(BIN)/python -m packaging.agent
+	@$(BIN)/python packaging/agent.py
 
 tiny: setup
-	@$(BIN)/python packaging/tiny/build.py
+	@$(BIN)/python packaging/tiny/build.py --out build/tiny
 
 format: setup
 	$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .

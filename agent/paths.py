@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,15 @@ class Paths:
 
     state: Path = Path("/var/lib/zstui-agent/state")
     run: Path = Path("/run/zstui-agent")
+
+    @classmethod
+    def from_environment(cls) -> Paths:
+        """The usual folders, unless ZSTUI_AGENT_STATE or ZSTUI_AGENT_RUN name others (tests do)."""
+        usual = cls()
+        return cls(
+            state=Path(os.environ.get("ZSTUI_AGENT_STATE", usual.state)),
+            run=Path(os.environ.get("ZSTUI_AGENT_RUN", usual.run)),
+        )
 
     @property
     def socket(self) -> Path:

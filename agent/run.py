@@ -11,7 +11,9 @@ from agent.refused import Refused
 def clean_environment() -> dict[str, str]:
     """The environment for host programs: without the library paths that a frozen agent needs for itself."""
     environment = {
-        k: v for k, v in os.environ.items() if k not in {"LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG"}
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"LD_LIBRARY_PATH", "LD_LIBRARY_PATH_ORIG"} and not name.startswith("_PYI_")
     }
     environment["LC_ALL"] = "C"
     environment.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

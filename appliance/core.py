@@ -32,7 +32,10 @@ from appliance.reconcile.observe import lose_machine, take_event
 from appliance.reconcile.vm import VmWorker
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
-from appliance.store.database import Change, Database, Snapshot, Transaction
+from appliance.store.change_feed import Change
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +144,7 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
+        wanted: tuple[Any, ...]
         match after:
             case VmInstance():
                 wanted = (after.intended, after.generation)
@@ -185,14 +189,15 @@ class Core:
 
 
 def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """What may have something left to do when the appliance starts."""
     found = [("Host", host.uuid) for host in snapshot.all(Host)]
     found += [("BackupStorage", storage.uuid) for storage in snapshot.all(BackupStorage)]
     for state in {row[0] for row in snapshot.rows("SELECT DISTINCT state FROM vm_instance")}:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     found += [("Image", image.uuid) for image in snapshot.all(Image) if image.status != "Ready"]
-    for kind in (L2NetworkClusterRef, PrimaryStorageClusterRef):
-        found += [(kind.name_, ref.uuid) for ref in snapshot.all(kind)]
+    found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
+    found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     return found
 

@@ -19,6 +19,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = _parser().parse_args(sys.argv[1:] if words is None else words)
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -190,7 +191,9 @@ def _expected(failed: Exception) -> bool:
     from appliance.process import NotStarted
     from appliance.store.errors import StoreError
 
-    return isinstance(failed, (ApiError, BundleMissing, LabError, NotStarted, StoreError, OSError, ValueError))
+    return isinstance(
+        failed, (ApiError, BundleMissing, LabError, NotStarted, StoreError, OSError, ValueError)
+    )
 
 
 if __name__ == "__main__":

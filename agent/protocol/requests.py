@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from agent.protocol.values import (
     Accelerator,
@@ -155,6 +155,7 @@ class EnsureVolume(Request, tag=True, frozen=True):
     path: str
     size_bytes: int
     backing: str | None = None
+    backing_format: Literal["qcow2", "raw"] = "qcow2"
 
 
 class DropFile(Request, tag=True, frozen=True):

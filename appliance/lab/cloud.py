@@ -100,7 +100,9 @@ class Cloud:
             )  # fmt: skip
         await self._connected(session)
         backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
-        await make.attach("AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage)
+        await make.attach(
+            "AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage
+        )
         await make.attach("AttachL2NetworkToCluster", l2, clusterUuid=cluster, l2NetworkUuid=l2)
         await session.call("AttachBackupStorageToZone", zoneUuid=zone, backupStorageUuid=backup)
         l3 = await self._network(session, make, l2)
@@ -121,7 +123,10 @@ class Cloud:
         if not network.get("ipRanges"):
             octet = sum(self._lab.name.encode()) % 200 + 20
             await session.call(
-                "AddIpRangeByNetworkCidr", name="range", l3NetworkUuid=l3, networkCidr=CIDR.format(octet=octet)
+                "AddIpRangeByNetworkCidr",
+                name="range",
+                l3NetworkUuid=l3,
+                networkCidr=CIDR.format(octet=octet),
             )
         if not network.get("networkServices"):
             provider = (await session.query("NetworkServiceProvider", type="Flat"))[0]["uuid"]
@@ -205,7 +210,9 @@ class _Maker:
 def tiny_image() -> Path:
     """The tiny image that packaging makes; raises `LabError` when it has not been made."""
     named = os.environ.get("ZSTUI_TINY_IMAGE")
-    path = Path(named) if named else Path(__file__).resolve().parents[2] / "build" / "tiny" / "zstui-tiny.qcow2"
+    path = (
+        Path(named) if named else Path(__file__).resolve().parents[2] / "build" / "tiny" / "zstui-tiny.qcow2"
+    )
     if not path.exists():
         raise LabError(f"{path} is not there; run make tiny")
     return path

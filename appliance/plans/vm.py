@@ -105,7 +105,7 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
         yield Ask("power off", DestroyDomain(vm_uuid=intent.vm_uuid))
     if seen.domain.defined:
         yield Ask("undefine domain", UndefineDomain(vm_uuid=intent.vm_uuid))
-    for nic_uuid in sorted(set(intent.nic_uuids) | set(seen.nics)):
+    for nic_uuid in intent.nic_uuids:
         if nic_uuid in seen.nics:
             yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
     if not keep_volume:

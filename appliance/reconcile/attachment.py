@@ -18,7 +18,8 @@ from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import put_capacity
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 Ref = L2NetworkClusterRef | PrimaryStorageClusterRef
 

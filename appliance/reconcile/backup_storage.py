@@ -9,7 +9,7 @@ from appliance.api.storage import BackupStorage, BackupStorageZoneRef
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 SCAN_SECONDS = 60.0
 

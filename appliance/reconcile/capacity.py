@@ -9,7 +9,8 @@ from appliance.api.storage import LocalStorageHostRef, PrimaryStorage
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 

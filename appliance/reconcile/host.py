@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import (
     Accelerator,
@@ -37,7 +38,8 @@ from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +134,13 @@ class HostWorker:
             if step.confirm_reachable:
                 await confirm_reachable(self._context.fleet, work.target, step.request)
             if isinstance(reply, Capacity) and isinstance(step.request, EnsureStorage):
-                uuid = step.request.storage_uuid
-                await self._context.database.write(
-                    lambda tx, uuid=uuid, reply=reply: put_capacity(tx, uuid, self._uuid, reply)
+                put = partial(
+                    put_capacity,
+                    storage_uuid=step.request.storage_uuid,
+                    host_uuid=self._uuid,
+                    capacity=reply,
                 )
+                await self._context.database.write(put)
 
     async def _leave(self, work: _Work) -> Next:
         """Take everything of ours from the host if it can be reached, then forget it."""
@@ -212,7 +217,7 @@ def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
             if (found := snapshot.find(PrimaryStorage, ref.primary_storage_uuid))
         ),
         bridges=tuple(
-            l2_spec(found) for ref in networks if (found := snapshot.find(L2Network, ref.l2_network_uuid))
+            l2_spec(network) for ref in networks if (network := snapshot.find(L2Network, ref.l2_network_uuid))
         ),
     )
 

@@ -17,7 +17,8 @@ from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 FETCH_SECONDS = 3600.0
 ALLOWED_FOLDERS = ["/var/lib/zstui-images", "/srv/images"]
@@ -49,7 +50,7 @@ class ImageWorker:
         try:
             return await self._drop(copy) if copy.image.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
-            if refused.refusal.transient:
+            if refused.refusal.transient or _awaits_upload(copy, refused):
                 return await self._later(copy, refused)
             return await self._failed(copy, refused)
         except HostUnreachable as unreachable:
@@ -160,6 +161,11 @@ class ImageWorker:
 
         turned = await self._context.database.write(write)
         return AGAIN if turned else self._backoff.next()
+
+
+def _awaits_upload(copy: _Copy, refused: Refused) -> bool:
+    """Whether the file is not there only because nobody has sent it yet."""
+    return copy.image.url.startswith("upload://") and refused.refusal.code == "file.missing"
 
 
 def forget(tx: Transaction, uuid: str) -> None:

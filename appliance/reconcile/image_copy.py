@@ -13,7 +13,7 @@ from appliance.api.storage import BackupStorage
 from appliance.hosts.fleet import Target
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.meter import Meter
-from appliance.store.database import Snapshot
+from appliance.store.snapshot import Snapshot
 
 COPY_SECONDS = 3600.0
 

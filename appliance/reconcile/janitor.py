@@ -8,7 +8,9 @@ from collections.abc import Callable
 from appliance.api.resource import Timestamp
 from appliance.api.vm import VmInstance
 from appliance.reconcile.vm_state import move
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 AT_A_TIME = 100
 LONGEST_SLEEP_SECONDS = 60.0

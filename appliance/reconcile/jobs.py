@@ -11,7 +11,9 @@ from appliance.api.job import LongJob
 from appliance.api.message import Message
 from appliance.api.parse import unparse
 from appliance.api.resource import Resource, Timestamp
-from appliance.store.database import Database, Snapshot, Transaction
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 DEADLINE_SECONDS = 1800.0
 """ZStack's clients wait so long by default."""

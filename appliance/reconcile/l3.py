@@ -12,7 +12,8 @@ from appliance.api.tag import SystemTag, UserTag
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import DONE, Backoff, Next
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 class L3NetworkWorker:

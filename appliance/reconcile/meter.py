@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from appliance.api.job import LongJob
 from appliance.reconcile import jobs
-from appliance.store.database import Database, Transaction
+from appliance.store.database import Database
+from appliance.store.transaction import Transaction
 
 WRITE_SECONDS = 0.5
 

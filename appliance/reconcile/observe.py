@@ -23,7 +23,8 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.vm_state import move, placed_on, record_sight
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 def vms_on(snapshot: Snapshot, host_uuid: str) -> list[VmInstance]:

@@ -35,7 +35,8 @@ from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.reconcile.vm_state import move, placed_on, record_sight
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from appliance.plans.vm_spec import (
     network_spec,
     nic_spec,
 )
-from appliance.store.database import Snapshot
+from appliance.store.snapshot import Snapshot
 
 
 def network_rows(snapshot: Snapshot, l3_uuid: str) -> NetworkRows:

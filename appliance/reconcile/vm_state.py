@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from agent.protocol import DomainSeen
 from appliance.api.host import Host
@@ -12,7 +12,8 @@ from appliance.api.volume import Volume
 from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_after, state_of
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 def placed_on(snapshot: Snapshot, vm: VmInstance) -> str | None:
@@ -55,7 +56,7 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     """
     if not fresh and seen.at <= vm.seen_at:
         return vm
-    power: Power = "off" if seen.power == "off" else "on"
+    power: Literal["on", "off"] = "off" if seen.power == "off" else "on"
     intended = intend_after(cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause))
     if (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count):
         return tx.update(vm, seen_at=seen.at)

@@ -10,7 +10,7 @@ from appliance.api.storage import PrimaryStorageClusterRef
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import drop_tags
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateCluster)

@@ -8,7 +8,8 @@ from appliance.api.errors import InvalidArgument
 from appliance.api.message import CreateMessage, Message
 from appliance.api.resource import Resource
 from appliance.resources.tags_of import put_tags
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 R = TypeVar("R", bound=Resource)
 

@@ -11,7 +11,8 @@ from appliance.reconcile import jobs
 from appliance.reconcile.observe import vms_on
 from appliance.resources.creating import add, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 @asks_host(AddKVMHost)

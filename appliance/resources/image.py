@@ -12,7 +12,7 @@ from appliance.reconcile import jobs
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(AddImage)

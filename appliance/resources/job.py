@@ -9,7 +9,7 @@ from appliance.api.vm import VmInstance
 from appliance.reconcile import jobs
 from appliance.reconcile.vm import give_up
 from appliance.resources.registry import Caller, handles
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CancelLongJob)

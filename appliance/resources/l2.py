@@ -23,7 +23,7 @@ from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise, same_zone
 from appliance.resources.tags_of import drop_tags
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateL2NoVlanNetwork)

@@ -25,7 +25,7 @@ from appliance.resources.creating import add, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import LABEL
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateL3Network)

@@ -6,7 +6,7 @@ from appliance.api.offering import CreateInstanceOffering, DeleteInstanceOfferin
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import drop_tags
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateInstanceOffering)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from appliance.api.errors import InvalidArgument, NoHostAvailable, OperationFailed
 from appliance.api.host import Host
@@ -20,14 +21,17 @@ from appliance.plans import addresses
 from appliance.plans.placement import Demand, HostOption, choose_host
 from appliance.reconcile.vm_state import placed_on
 from appliance.resources.tags_of import system_tags
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 def pick_host(
     snapshot: Snapshot, demand: Demand, zone_uuid: str, cluster_uuid: str | None, backup_uuids: set[str]
 ) -> tuple[Host, str]:
     """The host for a new VM, and the primary storage there; raises `NoHostAvailable`."""
-    where = {"zone_uuid": zone_uuid} | ({"cluster_uuid": cluster_uuid} if cluster_uuid else {})
+    where: dict[str, Any] = {"zone_uuid": zone_uuid} | (
+        {"cluster_uuid": cluster_uuid} if cluster_uuid else {}
+    )
     hosts = {host.uuid: host for host in snapshot.all(Host, intended="Present", **where)}
     zone_has_image = any(
         snapshot.exists(BackupStorageZoneRef, backup_storage_uuid=uuid, zone_uuid=zone_uuid)

@@ -12,7 +12,9 @@ from appliance.api.resource import Resource
 
 if TYPE_CHECKING:
     from appliance.hosts.fleet import Fleet
-    from appliance.store.database import Database, Snapshot, Transaction
+    from appliance.store.database import Database
+    from appliance.store.snapshot import Snapshot
+    from appliance.store.transaction import Transaction
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from appliance.api.service import (
     NetworkServiceProviderL2NetworkRef,
 )
 from appliance.resources.registry import Caller, handles
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 FLAT_SERVICES = ("DHCP", "Userdata")
 

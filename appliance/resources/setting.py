@@ -8,7 +8,8 @@ from appliance.api.errors import InvalidArgument
 from appliance.api.setting import BY_NAME, GetGlobalConfig, GlobalConfig, Setting, UpdateGlobalConfig
 from appliance.reconcile.capacity import parse_size
 from appliance.resources.registry import Caller, handles, reads
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 @handles(UpdateGlobalConfig)

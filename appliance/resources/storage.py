@@ -34,7 +34,7 @@ from appliance.reconcile import jobs
 from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.resources.tags_of import drop_tags
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 SYSTEM_FOLDERS = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
 

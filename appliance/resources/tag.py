@@ -9,7 +9,8 @@ from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tag import CreateSystemTag, CreateUserTag, DeleteTag, SystemTag, UpdateSystemTag, UserTag
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import check_system_tag
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateSystemTag)

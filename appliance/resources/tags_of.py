@@ -11,7 +11,8 @@ from appliance.api.message import CreateMessage
 from appliance.api.resource import Resource
 from appliance.api.tag import SystemTag, UserTag, pattern_of
 from appliance.reconcile.capacity import parse_size
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 LABEL = re.compile(r"(?=.{1,253}$)([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.?)+$")
 USERDATA_LIMIT = 65_536

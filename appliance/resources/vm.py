@@ -33,7 +33,8 @@ from appliance.resources.placing import check_room, take_address
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import system_tags
-from appliance.store.database import Snapshot, Transaction
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 
 @handles(StartVmInstance)

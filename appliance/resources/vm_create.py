@@ -18,7 +18,7 @@ from appliance.resources.creating import add, uuid_for
 from appliance.resources.placing import check_zone, ensure_dhcp_address, pick_host, take_address
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
-from appliance.store.database import Transaction
+from appliance.store.transaction import Transaction
 
 
 @handles(CreateVmInstance)

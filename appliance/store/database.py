@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections import deque
@@ -109,8 +108,8 @@ class Database:
         self.feed = ChangeFeed()
         self.owner = ""
         self._folder = folder
-        self._now = now
-        self._new_uuid = new_uuid
+        self.now = now
+        self.new_uuid = new_uuid
         self._inline = inline
         self._queue: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -159,7 +158,7 @@ class Database:
         self._open = True
 
     def _prepare(self) -> str:
-        return prepare(self._folder, self._writer.raw, self._now, self._new_uuid)
+        return prepare(self._folder, self._writer.raw, self.now, self.new_uuid)
 
     def _seat(self, *, reader: bool) -> Seat:
         deadline = Deadline() if reader and not self._inline else None
@@ -242,10 +241,10 @@ class Database:
 
     def _change(self, raw: Any, change: Callable[[Transaction], Any]) -> Outcome[Any]:
         raw.execute("SAVEPOINT one")
-        transaction = Transaction(raw, self._now(), self._new_uuid)
+        transaction = Transaction(raw, self.now(), self.new_uuid)
         try:
             value = change(transaction)
-        except Exception as error:  # noqa: BLE001 - it is raised to its caller
+        except Exception as error:
             if not raw.in_transaction:  # SQLite has undone the whole group, as it does when the disk is full
                 raise StoreBroken(str(error)) from error
             raw.execute("ROLLBACK TO one")
@@ -276,7 +275,7 @@ class Database:
         try:
             seat.raw.execute("BEGIN")
             try:
-                return Outcome(look(Snapshot(seat.raw, self._now(), seat.deadline)))
+                return Outcome(look(Snapshot(seat.raw, self.now(), seat.deadline)))
             finally:
                 seat.raw.execute("ROLLBACK")
         except Exception as error:  # noqa: BLE001 - it is raised to its caller

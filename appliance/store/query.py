@@ -15,5 +15,5 @@ class Query:
         self.lists = not message.count
         table = table_of(self.kind)
         self.parameters: list[object] = []
-        self.count_sql = f"SELECT COUNT(*) FROM {table.name}"  # noqa: S608
+        self.count_sql = f"SELECT COUNT(*) FROM {table.name}"
         self.sql = f"{table.select} LIMIT {message.limit} OFFSET {message.start}"

@@ -65,7 +65,7 @@ class Table(Generic[R]):
         self.key_is_text = stored_type(kind.columns[kind.primary]) is str
         exact = f" AND {key} = ?1 COLLATE BINARY" if self.key_is_text else ""
         self.by_key = f"{key} = ?1{exact}"
-        self.select = f"SELECT {listed} FROM {self.name}"  # noqa: S608
+        self.select = f"SELECT {listed} FROM {self.name}"
         self.get = f"{self.select} WHERE {self.by_key}"
         self.insert = f"INSERT INTO {self.name} ({listed}) VALUES ({', '.join('?' * (len(self.names) + 1))})"
         self.delete = f"DELETE FROM {self.name} WHERE {self.by_key}"

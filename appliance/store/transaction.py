@@ -133,4 +133,4 @@ def _update_sql(kind: type[Resource], names: tuple[str, ...]) -> str:
     table = table_of(kind)
     settings = ", ".join(f"{quoted(name)} = ?" for name in (*names, SUM))
     # The key was found to the letter just before, and no other differs from it by case only.
-    return f"UPDATE {table.name} SET {settings} WHERE {quoted(kind.primary)} = ?"  # noqa: S608
+    return f"UPDATE {table.name} SET {settings} WHERE {quoted(kind.primary)} = ?"

@@ -140,6 +140,14 @@ CREATE INDEX "host_zone_uuid" ON "host" ("zone_uuid");
 
 CREATE INDEX "host_cluster_uuid" ON "host" ("cluster_uuid");
 
+CREATE TABLE "host_key" (
+    "machine" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "public_key" TEXT COLLATE NOCASE NOT NULL,
+    "fingerprint" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE "image" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -315,8 +323,7 @@ CREATE TABLE "long_job" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "deadline" REAL,
-    "goal" TEXT COLLATE NOCASE,
-    "generation" INTEGER NOT NULL,
+    "failure" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
@@ -393,6 +400,7 @@ CREATE TABLE "primary_storage_cluster_ref" (
     "cluster_uuid" TEXT COLLATE NOCASE NOT NULL,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
     "row_sum" INTEGER NOT NULL,
     UNIQUE ("primary_storage_uuid", "cluster_uuid")
 ) STRICT;
@@ -503,6 +511,7 @@ CREATE TABLE "vm_instance" (
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "generation" INTEGER NOT NULL,
     "boot_count" INTEGER NOT NULL,
+    "booted_count" INTEGER NOT NULL,
     "stop_deadline" REAL,
     "created" INTEGER NOT NULL,
     "power" TEXT COLLATE NOCASE NOT NULL,

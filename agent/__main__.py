@@ -1,0 +1,74 @@
+"""The agent's commands: `serve`, `attach`, `supervise`, `stop`, `send`, `receive`, `version`."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """usage: agent COMMAND
+  attach                    connect standard input and output to this host's daemon
+  send PATH                 write a file below a storage root to standard output
+  receive PATH SIZE MD5     read a file from standard input (MD5 `-`: do not verify)
+  supervise                 start the supervisor, which starts the daemon
+  serve                     be the daemon (the supervisor runs this)
+  stop                      end daemon and supervisor; guests and their networks go on
+  version                   print version and build"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status. Imports wait until they are needed: attach starts fast."""
+    argv = sys.argv[1:] if arguments is None else arguments
+    match argv:
+        case ["--help" | "-h" | "help"]:
+            print(USAGE)  # noqa: T201
+            return 0
+        case ["version"]:
+            return _version()
+        case ["attach"]:
+            from agent.attach import attach
+            from agent.paths import Paths
+
+            return attach(Paths.from_environment())
+        case ["supervise"]:
+            from agent.paths import Paths
+            from agent.supervisor import supervise
+
+            return supervise(Paths.from_environment())
+        case ["serve"]:
+            from agent.daemon import serve
+            from agent.paths import Paths
+
+            return serve(Paths.from_environment())
+        case ["stop"]:
+            return _stop()
+        case ["send", path]:
+            from agent.stream import send
+
+            return send(path)
+        case ["receive", path, size, md5] if size.isdecimal():
+            from agent.stream import receive
+
+            return receive(path, int(size), md5)
+        case _:
+            print(USAGE, file=sys.stderr)  # noqa: T201
+            return 2
+
+
+def _version() -> int:
+    from agent.version import version
+
+    print(version())  # noqa: T201
+    return 0
+
+
+def _stop() -> int:
+    from agent.doorway import ask
+    from agent.paths import Paths
+
+    try:
+        return 0 if ask(Paths.from_environment().socket, "retire", 5.0) == "ok" else 1
+    except (FileNotFoundError, ConnectionRefusedError):
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

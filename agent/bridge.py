@@ -1,0 +1,323 @@
+"""Bridges over the host's interfaces, and the host's own addresses on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from pathlib import Path
+
+import msgspec
+
+from agent.link import Link, batch, links
+from agent.paths import Paths
+from agent.protocol import ConfirmBridge, DropBridge, EnsureBridge, digest
+from agent.refused import Refused
+from agent.restore import Restoring
+from agent.run import run
+from agent.specs import sync_folder
+from agent.takeover import Belongings, belongings, give_back, take
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_NAME = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}\Z")
+_log = logging.getLogger(__name__)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One bridge on disk: what was asked, what it took, and until when that awaits confirmation.
+
+    `deadline` is in seconds since the boot named; 0 means that nothing is awaited.
+    """
+
+    request: EnsureBridge
+    made: bool = False
+    belongings: Belongings | None = None
+    boot_id: str = ""
+    deadline: float = 0.0
+
+
+def port_of(request: EnsureBridge) -> str:
+    """The link that is enslaved: the interface, or the VLAN of it. Empty for a bridge without an uplink."""
+    if request.vlan is None:
+        return request.physical_interface
+    return f"{request.physical_interface}.{request.vlan}"
+
+
+def uplinks(paths: Paths, bridge: str, physical_interface: str) -> list[str]:
+    """The links by which a bridge reaches the outside, as stored; the interface itself where none is."""
+    stored = [held.request for held in _read(paths.state / "bridges").values()]
+    found = {port_of(request) for request in stored if request.bridge == bridge}
+    return sorted((found or {physical_interface}) - {""})
+
+
+class Bridges:
+    """The bridges that were asked for."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._folder = paths.state / "bridges"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._held = _read(self._folder)
+        self._boot_id = _BOOT_ID.read_text().strip()
+        self._lock = asyncio.Lock()
+        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._restoring = Restoring("bridge", self._restore)
+
+    async def start(self) -> None:
+        """Make every stored bridge again where a reboot took it, and go on waiting for confirmations.
+
+        A take-over that was never confirmed does not outlive a reboot.
+        """
+        for l2_uuid, held in list(self._held.items()):
+            if held.deadline and held.boot_id != self._boot_id:
+                self._forget(l2_uuid)
+            elif held.deadline:
+                self._await_confirmation(l2_uuid, held.deadline - _now())
+        await self._restoring.start([u for u, held in self._held.items() if not held.deadline])
+
+    async def stop(self) -> None:
+        """Stop the timers; an unconfirmed take-over is ended by the next agent."""
+        await self._restoring.stop()
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._timers:
+            await asyncio.wait(self._timers.values())
+        self._timers.clear()
+
+    async def ensure(self, request: EnsureBridge) -> None:
+        """Have a bridge as specified.
+
+        Raises `Refused`: `bridge.bad_name`, `bridge.interface_missing`, `bridge.interface_taken`,
+        `bridge.interface_unfit`, `bridge.name_taken`, `bridge.vlan_unsupported`, `bridge.failed`.
+        """
+        async with self._lock:
+            held = self._held.get(request.l2_uuid)
+            if held is not None and held.deadline and held.request == request:
+                return
+            if held is not None and _shape(held.request) != _shape(request):
+                raise Refused(
+                    "bridge.other_spec",
+                    f"L2 network {request.l2_uuid} is bridge {held.request.bridge} over "
+                    f"{port_of(held.request)} here; drop it before making it something else",
+                )
+            await self._carry_out(request, confirmed=held is not None and not held.deadline)
+
+    async def confirm(self, request: ConfirmBridge) -> None:
+        """Keep what a bridge took over, for good.
+
+        Raises `Refused` with `bridge.unknown` where there is no such bridge, or it was given back already.
+        """
+        async with self._lock:
+            found = {u: h for u, h in self._held.items() if h.request.bridge == request.bridge}
+            if not found:
+                raise Refused(
+                    "bridge.unknown",
+                    f"bridge {request.bridge} is not there, or was undone because no confirmation came in "
+                    "time; make it again",
+                )
+            for l2_uuid, held in found.items():
+                self._cancel(l2_uuid)
+                self._keep(l2_uuid, msgspec.structs.replace(held, deadline=0.0))
+
+    async def drop(self, request: DropBridge) -> None:
+        """Undo a bridge; absent is fine. Raises `Refused` with `bridge.in_use` while guests are on it."""
+        async with self._lock:
+            held = self._held.get(request.l2_uuid)
+            if held is None:
+                return
+            shared = [u for u, h in self._held.items() if h.request.bridge == held.request.bridge]
+            if len(shared) == 1:
+                await self._refuse_in_use(held.request.bridge)
+                await self._undo(await _as_now(held))
+            else:
+                heir = next(u for u in shared if u != request.l2_uuid)
+                self._keep(heir, msgspec.structs.replace(held, request=self._held[heir].request))
+            self._cancel(request.l2_uuid)
+            self._forget(request.l2_uuid)
+
+    def digests(self) -> dict[str, str]:
+        """uuid to digest of the bridges that are here to stay: not of those that await confirmation."""
+        return {u: digest(held.request) for u, held in self._held.items() if not held.deadline}
+
+    async def _restore(self, l2_uuid: str) -> None:
+        async with self._lock:
+            held = self._held.get(l2_uuid)
+            if held is not None:
+                await self._carry_out(held.request, confirmed=True)
+
+    async def _carry_out(self, request: EnsureBridge, *, confirmed: bool) -> None:
+        seen = await links()
+        _check(request, seen)
+        port = port_of(request)
+        if port and port not in seen:
+            await _add_vlan(request)
+            seen = await links()
+        before = self._held.get(request.l2_uuid, Held(request=request))
+        made = before.made or request.bridge not in seen
+        if request.bridge not in seen:
+            await run("ip", "link", "add", "name", request.bridge, "type", "bridge",
+                      "stp_state", "0", "forward_delay", "0")  # fmt: skip
+        held = Held(request=request, made=made, belongings=before.belongings)
+        if port and seen[port].master != request.bridge:
+            held = await self._enslave(held, seen[port], confirmed=confirmed)
+        else:
+            await run("ip", "link", "set", "dev", request.bridge, "up")
+        self._keep(request.l2_uuid, held)
+        if held.deadline:
+            self._await_confirmation(request.l2_uuid, held.deadline - _now())
+
+    async def _enslave(self, held: Held, port: Link, *, confirmed: bool) -> Held:
+        """Put the bridge over its port. What the port has goes on disk before it moves."""
+        request = held.request
+        has = await belongings(port.name, port.mac)
+        awaiting = has.any and not confirmed
+        held = msgspec.structs.replace(
+            held,
+            belongings=has if has.any or held.belongings is None else held.belongings,
+            boot_id=self._boot_id,
+            deadline=_now() + request.confirm_seconds if awaiting else 0.0,
+        )
+        self._keep(request.l2_uuid, held)
+        try:
+            await batch(take(port.name, request.bridge, has))
+        except Refused as refused:
+            await self._undo(held)
+            self._forget(request.l2_uuid)
+            raise Refused(
+                "bridge.failed",
+                f"{port.name} could not be put into {request.bridge}, everything is as before: {refused}",
+                transient=True,
+            ) from refused
+        return held
+
+    async def _undo(self, held: Held) -> None:
+        request = held.request
+        seen = await links()
+        port = port_of(request)
+        has = held.belongings or Belongings(mac="")
+        lines = give_back(port, request.bridge, has) if port in seen else [f"link del dev {request.bridge}"]
+        if not held.made:
+            lines = [line for line in lines if not line.startswith("link del")]
+        if request.bridge not in seen and not has.any:
+            return
+        try:
+            await batch(lines, force=True)
+        except Refused as refused:
+            # Expected where a part was not there; what matters is looked at below.
+            _log.info("undoing bridge %s: %s", request.bridge, refused)
+        left = await links()
+        if held.made and request.bridge in left:
+            raise Refused("bridge.failed", f"bridge {request.bridge} could not be removed", transient=True)
+        if request.vlan is not None and port in left:
+            await run("ip", "link", "del", "dev", port)
+
+    async def _refuse_in_use(self, bridge: str) -> None:
+        taps = sorted(
+            n for n, link in (await links()).items() if link.master == bridge and n.startswith("vnic")
+        )
+        if taps:
+            raise Refused(
+                "bridge.in_use",
+                f"bridge {bridge} still carries guests ({', '.join(taps[:5])}); stop them first",
+            )
+
+    def _await_confirmation(self, l2_uuid: str, seconds: float) -> None:
+        self._cancel(l2_uuid)
+        self._timers[l2_uuid] = asyncio.create_task(self._expire(l2_uuid, seconds), name=f"confirm {l2_uuid}")
+
+    async def _expire(self, l2_uuid: str, seconds: float) -> None:
+        await asyncio.sleep(max(seconds, 0.0))
+        async with self._lock:
+            held = self._held.get(l2_uuid)
+            if held is None or not held.deadline:
+                return
+            _log.error("bridge %s was not confirmed: giving its addresses back", held.request.bridge)
+            try:
+                await self._undo(held)
+            except Refused as refused:
+                _log.error("%s", refused)
+            self._timers.pop(l2_uuid, None)
+            self._forget(l2_uuid)
+
+    def _cancel(self, l2_uuid: str) -> None:
+        timer = self._timers.pop(l2_uuid, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _keep(self, l2_uuid: str, held: Held) -> None:
+        part = self._folder / f"{l2_uuid}.part"
+        part.write_bytes(msgspec.json.encode(held))
+        part.replace(self._folder / f"{l2_uuid}.json")
+        sync_folder(self._folder)
+        self._held[l2_uuid] = held
+
+    def _forget(self, l2_uuid: str) -> None:
+        (self._folder / f"{l2_uuid}.json").unlink(missing_ok=True)
+        self._held.pop(l2_uuid, None)
+
+
+def _read(folder: Path) -> dict[str, Held]:
+    return {p.stem: msgspec.json.decode(p.read_bytes(), type=Held) for p in sorted(folder.glob("*.json"))}
+
+
+async def _as_now(held: Held) -> Held:
+    """With what the bridge has now where it took something over: addresses change in the course of time."""
+    took, bridge = held.belongings, held.request.bridge
+    if took is None or not took.any or bridge not in await links():
+        return held
+    has = await belongings(bridge, took.mac)
+    return msgspec.structs.replace(held, belongings=has) if has.any else held
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _shape(request: EnsureBridge) -> tuple[str, str]:
+    return request.bridge, port_of(request)
+
+
+def _check(request: EnsureBridge, seen: dict[str, Link]) -> None:
+    interface, port = request.physical_interface, port_of(request)
+    for name in filter(None, (request.bridge, port)):
+        if not _NAME.match(name):
+            raise Refused(
+                "bridge.bad_name", f"{name!r} cannot name a link: at most 15 letters, digits, _ . -"
+            )
+    if request.bridge in seen and seen[request.bridge].kind != "bridge":
+        raise Refused("bridge.name_taken", f"{request.bridge} exists on the host and is not a bridge")
+    if not interface:
+        return
+    if interface not in seen:
+        raise Refused(
+            "bridge.interface_missing",
+            f"the host has no interface {interface}; it has {', '.join(sorted(seen))}",
+        )
+    if seen[interface].loopback or seen[interface].kind == "bridge" or interface.startswith("vnic"):
+        raise Refused("bridge.interface_unfit", f"{interface} is not a network interface a bridge can use")
+    master = seen[port].master if port in seen else ""
+    if master not in {"", request.bridge}:
+        raise Refused(
+            "bridge.interface_taken",
+            f"{port} already belongs to {master}; free it or choose another interface",
+        )
+
+
+async def _add_vlan(request: EnsureBridge) -> None:
+    try:
+        await batch(vlan_commands(request))
+    except Refused as refused:
+        raise Refused(
+            "bridge.vlan_unsupported",
+            f"the host's kernel did not make VLAN {request.vlan} of {request.physical_interface}: {refused}",
+        ) from refused
+
+
+def vlan_commands(request: EnsureBridge) -> list[str]:
+    """The commands that make the VLAN link of a request."""
+    interface, port = request.physical_interface, port_of(request)
+    return [
+        f"link set dev {interface} up",
+        f"link add link {interface} name {port} type vlan id {request.vlan}",
+        f"link set dev {port} up",
+    ]

@@ -1,0 +1,190 @@
+"""Domains: what should be said of them holds when a request returns, however often it is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from agent.domain_xml import Mark, console_of, domain_xml, nic_devices
+from agent.protocol import (
+    ConsoleSeen,
+    DefineDomain,
+    DestroyDomain,
+    DomainSeen,
+    DomainSpec,
+    ObserveConsole,
+    Power,
+    RebootDomain,
+    ShutdownDomain,
+    StartDomain,
+    UndefineDomain,
+    digest,
+)
+from agent.refused import Refused
+from agent.storage import StorageRoots, clean, disk_refused, make_folders
+
+LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
+_UUID = re.compile("[0-9a-f]{32}")
+_DEVICE = re.compile("[A-Za-z0-9_.-]{1,15}")
+
+# libvirtd serves five calls of a connection at once: one must stay free for questions.
+_MAX_STARTS = 4
+
+
+class DomainCalls(Protocol):
+    """What domains need of the hypervisor."""
+
+    async def seen(self, vm_uuid: str) -> DomainSeen: ...
+    async def define(self, vm_uuid: str, xml: str) -> DomainSeen: ...
+    async def power_on(self, vm_uuid: str) -> DomainSeen: ...
+    async def power_off(self, vm_uuid: str) -> DomainSeen: ...
+    async def ask_power_off(self, vm_uuid: str) -> DomainSeen: ...
+    async def undefine(self, vm_uuid: str) -> DomainSeen: ...
+    async def restart(self, vm_uuid: str, grace_seconds: float) -> None: ...
+    async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen: ...
+    async def mark_of(self, vm_uuid: str) -> Mark | None: ...
+    async def xml(self, vm_uuid: str) -> str: ...
+
+
+class Domains:
+    """Carries out requests about domains. `guarded` says whether a tap's guard is in force."""
+
+    def __init__(
+        self, hypervisor: DomainCalls, storage: StorageRoots, guarded: Callable[[str], bool]
+    ) -> None:
+        self._hypervisor = hypervisor
+        self._storage = storage
+        self._guarded = guarded
+        self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
+
+    async def define(self, request: DefineDomain) -> DomainSeen:
+        """Make libvirt know the domain exactly so. Refused as `domain.running` while it runs otherwise."""
+        spec = request.spec
+        self._check(spec)
+        wanted = digest(spec)
+        seen = await self._hypervisor.seen(spec.vm_uuid)
+        same = seen.defined and seen.digest == wanted
+        if same and (seen.boot_count >= request.boot_count or seen.power != "off"):
+            return seen
+        if seen.power != "off":
+            raise Refused("domain.running", f"VM {spec.vm_uuid} runs with another definition; stop it first")
+        if spec.serial_log:
+            self._make_log_folder(Path(spec.serial_log).parent)
+        mark = Mark(wanted, max(seen.boot_count, request.boot_count), spec.internal_id)
+        return await self._hypervisor.define(spec.vm_uuid, domain_xml(spec, mark))
+
+    async def start(self, request: StartDomain) -> DomainSeen:
+        """Power a domain on. Refused as `nic.unguarded` while a tap of it has no guard."""
+        seen = await self._known(request.vm_uuid)
+        if seen.power != "off":
+            return seen
+        for device in nic_devices(await self._hypervisor.xml(request.vm_uuid)):
+            if not self._guarded(device):
+                problem = f"{device} of VM {request.vm_uuid} has no guard; ensure its NIC before its start"
+                raise Refused("nic.unguarded", problem)
+        async with self._starts:
+            return await self._until(self._hypervisor.power_on, request.vm_uuid, "on")
+
+    async def shutdown(self, request: ShutdownDomain) -> DomainSeen:
+        """Press the power button of a domain that is on."""
+        seen = await self._known(request.vm_uuid)
+        if seen.power == "off":
+            return seen
+        return await self._until(self._hypervisor.ask_power_off, request.vm_uuid, "off")
+
+    async def destroy(self, request: DestroyDomain) -> DomainSeen:
+        """Power a domain off; one that is off or unknown is fine."""
+        seen = await self._hypervisor.seen(_vm(request.vm_uuid))
+        if seen.power == "off":
+            return seen
+        return await self._until(self._hypervisor.power_off, request.vm_uuid, "off")
+
+    async def reboot(self, request: RebootDomain) -> DomainSeen:
+        """Restart a guest unless it was restarted as often already. Refused as `domain.off`."""
+        seen = await self._known(request.vm_uuid)
+        if seen.boot_count >= request.boot_count:
+            return seen
+        if seen.power == "off":
+            raise Refused("domain.off", f"VM {request.vm_uuid} is off; start it instead")
+        await self._hypervisor.restart(request.vm_uuid, request.grace_seconds)
+        mark = await self._hypervisor.mark_of(request.vm_uuid) or Mark("", 0, 0)
+        return await self._hypervisor.mark(request.vm_uuid, replace(mark, boot_count=request.boot_count))
+
+    async def undefine(self, request: UndefineDomain) -> DomainSeen:
+        """Make libvirt forget a domain; an unknown one is fine. Refused as `domain.running`."""
+        seen = await self._hypervisor.seen(_vm(request.vm_uuid))
+        if not seen.defined:
+            return seen
+        if seen.power != "off":
+            raise Refused("domain.running", f"VM {request.vm_uuid} runs; power it off first")
+        try:
+            return await self._hypervisor.undefine(request.vm_uuid)
+        except Refused as refused:
+            return await self._if_gone(refused, request.vm_uuid)
+
+    async def console(self, request: ObserveConsole) -> ConsoleSeen:
+        """Where a running domain's console really listens. Refused as `domain.off`."""
+        seen = await self._known(request.vm_uuid)
+        console = console_of(await self._hypervisor.xml(request.vm_uuid)) if seen.power != "off" else None
+        if console is None:
+            raise Refused("domain.off", f"VM {request.vm_uuid} has no console while it is off; start it")
+        return ConsoleSeen(protocol="spice" if console.protocol == "spice" else "vnc", port=console.port)
+
+    async def observe(self, vm_uuid: str) -> DomainSeen:
+        """A domain as it is now."""
+        return await self._hypervisor.seen(_vm(vm_uuid))
+
+    async def _known(self, vm_uuid: str) -> DomainSeen:
+        seen = await self._hypervisor.seen(_vm(vm_uuid))
+        if not seen.defined:
+            raise Refused("domain.missing", f"libvirt does not know VM {vm_uuid}; define it first")
+        return seen
+
+    async def _until(
+        self, act: Callable[[str], Awaitable[DomainSeen]], vm_uuid: str, power: Power
+    ) -> DomainSeen:
+        """Act, and forgive a refusal when the domain went where it should by itself meanwhile."""
+        try:
+            return await act(vm_uuid)
+        except Refused as refused:
+            if refused.refusal.code not in {"libvirt.error", "domain.missing"}:
+                raise
+            seen = await self._hypervisor.seen(vm_uuid)
+            if seen.power != power:
+                raise
+            return seen
+
+    async def _if_gone(self, refused: Refused, vm_uuid: str) -> DomainSeen:
+        seen = await self._hypervisor.seen(vm_uuid)
+        if seen.defined:
+            raise refused
+        return seen
+
+    def _check(self, spec: DomainSpec) -> None:
+        """Nothing but well-formed names and files below storage roots reaches libvirt."""
+        _vm(spec.vm_uuid)
+        for disk in spec.disks:
+            self._storage.resolve(disk.path)
+        if spec.serial_log and LIBVIRT_LOGS not in clean(spec.serial_log).parents:
+            self._storage.resolve(spec.serial_log)
+        for nic in spec.nics:
+            for name in (nic.device, nic.bridge):
+                if not _DEVICE.fullmatch(name):
+                    raise Refused("nic.device", f"{name!r} is not a name that an interface can have")
+
+    def _make_log_folder(self, folder: Path) -> None:
+        try:
+            make_folders(folder)
+        except OSError as failed:
+            raise disk_refused(failed, folder) from failed
+
+
+def _vm(vm_uuid: str) -> str:
+    if not _UUID.fullmatch(vm_uuid):
+        raise Refused("vm.uuid", f"{vm_uuid!r} is not 32 hexadecimal digits")
+    return vm_uuid

@@ -1,0 +1,190 @@
+"""From a domain's spec to libvirt's XML, and back from XML to the few things we look for."""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from agent.protocol import DiskSpec, DomainSpec, NicSpec
+
+MARK_URI = "https://zstui.invalid/domain"
+MARK_PREFIX = "zstui"
+
+# Everything that XML 1.0 cannot carry, escaped or not.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# Shares above it are refused on hosts with the second version of control groups.
+_MIN_SHARES, _MAX_SHARES = 2, 10_000
+
+ET.register_namespace(MARK_PREFIX, MARK_URI)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What we write into a domain to know it again: its spec's digest, and how often it was rebooted."""
+
+    digest: str
+    boot_count: int
+    internal_id: int
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a running domain's console listens."""
+
+    protocol: str
+    port: int
+
+
+def domain_xml(spec: DomainSpec, mark: Mark) -> str:
+    """The whole domain as libvirt takes it."""
+    domain = ET.Element("domain", type="kvm" if spec.accelerator == "kvm" else "qemu")
+    _text(domain, "name", spec.vm_uuid)
+    _text(domain, "uuid", dashed(spec.vm_uuid))
+    _text(domain, "description", spec.name)
+    ET.SubElement(domain, "metadata").append(_mark_element(mark, f"{{{MARK_URI}}}vm"))
+    _text(domain, "memory", str(spec.memory_bytes // 1024), unit="KiB")
+    _text(domain, "vcpu", str(spec.cpu_num), placement="static")
+    if spec.cpu_shares:
+        shares = min(max(spec.cpu_shares, _MIN_SHARES), _MAX_SHARES)
+        _text(ET.SubElement(domain, "cputune"), "shares", str(shares))
+    if spec.chassis_asset:
+        chassis = ET.SubElement(ET.SubElement(domain, "sysinfo", type="smbios"), "chassis")
+        _text(chassis, "entry", spec.chassis_asset, name="asset")
+    _os(domain, spec)
+    features = ET.SubElement(domain, "features")
+    for feature in ("acpi", "apic", "pae"):
+        ET.SubElement(features, feature)
+    if spec.cpu_mode != "none":
+        cpu = ET.SubElement(domain, "cpu", mode=spec.cpu_mode)
+        if spec.cpu_mode == "host-model":
+            ET.SubElement(cpu, "model", fallback="allow")
+    ET.SubElement(domain, "clock", offset="utc")
+    _text(domain, "on_poweroff", "destroy")
+    _text(domain, "on_reboot", "restart")
+    _text(domain, "on_crash", "destroy")
+    _devices(domain, spec)
+    ET.indent(domain)
+    return ET.tostring(domain, encoding="unicode")
+
+
+def mark_xml(mark: Mark) -> str:
+    """The mark alone, as libvirt's metadata call takes it: without our namespace, which libvirt adds."""
+    return ET.tostring(_mark_element(mark, "vm"), encoding="unicode")
+
+
+def read_mark(xml: str) -> Mark | None:
+    """The mark from what libvirt's metadata call returns; None where it is not ours."""
+    try:
+        element = ET.fromstring(xml)
+        return Mark(
+            digest=element.get("digest", ""),
+            boot_count=int(element.get("boot_count", "0")),
+            internal_id=int(element.get("internal_id", "0")),
+        )
+    except (ET.ParseError, ValueError):
+        return None
+
+
+def nic_devices(xml: str) -> list[str]:
+    """The tap names of a domain."""
+    found = (target.get("dev", "") for target in ET.fromstring(xml).iterfind("devices/interface/target"))
+    return [device for device in found if device]
+
+
+def console_of(xml: str) -> Console | None:
+    """The console of a running domain; None while it has no port."""
+    for graphics in ET.fromstring(xml).iterfind("devices/graphics"):
+        port = int(graphics.get("port", "-1"))
+        if port > 0:
+            return Console(graphics.get("type", ""), port)
+    return None
+
+
+def dashed(vm_uuid: str) -> str:
+    """A uuid of 32 hex digits as libvirt writes it."""
+    u = vm_uuid
+    return f"{u[:8]}-{u[8:12]}-{u[12:16]}-{u[16:20]}-{u[20:]}"
+
+
+def printable(text: str) -> str:
+    """A text without the characters that XML cannot carry."""
+    return _NOT_XML.sub("", text)
+
+
+def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = printable(text)
+    return element
+
+
+def _mark_element(mark: Mark, tag: str) -> ET.Element:
+    return ET.Element(
+        tag,
+        digest=mark.digest,
+        boot_count=str(mark.boot_count),
+        internal_id=str(mark.internal_id),
+    )
+
+
+def _os(domain: ET.Element, spec: DomainSpec) -> None:
+    os_element = ET.SubElement(domain, "os")
+    _text(os_element, "type", "hvm", arch="x86_64", machine="pc")
+    for device in spec.boot:
+        ET.SubElement(os_element, "boot", dev=device)
+    if spec.chassis_asset:
+        ET.SubElement(os_element, "smbios", mode="sysinfo")
+
+
+def _devices(domain: ET.Element, spec: DomainSpec) -> None:
+    devices = ET.SubElement(domain, "devices")
+    for disk in spec.disks:
+        _disk(devices, disk)
+    cdrom = ET.SubElement(devices, "disk", type="file", device="cdrom")
+    ET.SubElement(cdrom, "driver", name="qemu", type="raw")
+    ET.SubElement(cdrom, "target", dev="hdc", bus="ide")
+    ET.SubElement(cdrom, "readonly")
+    for nic in spec.nics:
+        _nic(devices, nic)
+    serial = ET.SubElement(devices, "serial", type="pty")
+    if spec.serial_log:
+        ET.SubElement(serial, "log", file=printable(spec.serial_log), append="on")
+    ET.SubElement(serial, "target", port="0")
+    console = ET.SubElement(devices, "console", type="pty")
+    ET.SubElement(console, "target", type="serial", port="0")
+    channel = ET.SubElement(devices, "channel", type="unix")
+    ET.SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
+    ET.SubElement(devices, "input", type="tablet", bus="usb")
+    graphics = ET.SubElement(devices, "graphics", type=spec.console, port="-1", autoport="yes")
+    ET.SubElement(graphics, "listen", type="address", address=printable(spec.console_listen))
+    ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
+    ET.SubElement(devices, "memballoon", model="virtio")
+
+
+def _disk(devices: ET.Element, disk: DiskSpec) -> None:
+    element = ET.SubElement(devices, "disk", type="file", device="disk")
+    ET.SubElement(element, "driver", name="qemu", type=disk.format, cache=disk.cache, discard="unmap")
+    ET.SubElement(element, "source", file=printable(disk.path))
+    device, bus = _disk_target(disk)
+    ET.SubElement(element, "target", dev=device, bus=bus)
+
+
+def _disk_target(disk: DiskSpec) -> tuple[str, str]:
+    """The device name and bus. The machine has four IDE places and the third is the CD-ROM's."""
+    letter = string.ascii_lowercase[disk.device_id]
+    if disk.bus == "virtio":
+        return f"vd{letter}", "virtio"
+    if disk.device_id < 3:
+        return f"hd{'abd'[disk.device_id]}", "ide"
+    return f"sd{letter}", "sata"
+
+
+def _nic(devices: ET.Element, nic: NicSpec) -> None:
+    interface = ET.SubElement(devices, "interface", type="bridge")
+    ET.SubElement(interface, "mac", address=printable(nic.mac))
+    ET.SubElement(interface, "source", bridge=printable(nic.bridge))
+    ET.SubElement(interface, "target", dev=printable(nic.device))
+    ET.SubElement(interface, "model", type=nic.model)
+    ET.SubElement(interface, "mtu", size=str(nic.mtu))

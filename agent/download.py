@@ -1,0 +1,164 @@
+"""Bring an image to this host: to a file beside its place, inspected, and only then to its name."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
+
+from agent.image import FORMATS, inspect, md5_of, on_disk
+from agent.protocol import FetchImage, ImageFacts
+from agent.refused import Refused
+from agent.storage import StorageRoots, clean, disk_refused, is_regular, make_folders, part_of, publish
+
+CHUNK_BYTES = 4 << 20
+HOLE_BYTES = 64 << 10
+KEPT_FREE_BYTES = 64 << 20
+"""A download leaves this much of the storage free, for what runs on it."""
+
+Report = Callable[[int, int], None]
+
+
+class Downloads:
+    """Fetches images below storage roots, one at a time per path."""
+
+    def __init__(self, storage: StorageRoots) -> None:
+        self._storage = storage
+        self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+
+    async def fetch(self, request: FetchImage, report: Report) -> ImageFacts:
+        """Make the image be at its path and say what it is. Raises `Refused`; nothing is left then."""
+        path = self._storage.resolve(request.path)
+        if request.format not in FORMATS:
+            raise Refused("image.format", f"{request.format!r} is none of the formats {', '.join(FORMATS)}")
+        lock = self._locks.setdefault(path, asyncio.Lock())
+        async with lock:
+            if is_regular(path):
+                md5 = await asyncio.to_thread(md5_of, path)
+            else:
+                md5 = await self._bring(request, path, report)
+            size_bytes = await inspect(path, request.format)
+        return ImageFacts(format=request.format, size_bytes=size_bytes, actual_bytes=on_disk(path), md5=md5)
+
+    async def _bring(self, request: FetchImage, path: Path, report: Report) -> str:
+        part = part_of(path)
+        try:
+            await asyncio.to_thread(make_folders, path.parent)
+            md5 = await self._transfer(request, part, report)
+            await inspect(part, request.format)
+            await asyncio.to_thread(publish, part, path)
+        except OSError as failed:
+            raise disk_refused(failed, path) from failed
+        finally:
+            part.unlink(missing_ok=True)
+        return md5
+
+    async def _transfer(self, request: FetchImage, part: Path, report: Report) -> str:
+        scheme = urlsplit(request.url).scheme
+        if scheme == "file":
+            source = _open_local(request.url, [*request.allowed_folders, *map(str, self._storage.roots())])
+            return await _copy(source, Sink(part, request.max_bytes), report)
+        if scheme in {"http", "https"}:
+            # Imported when first needed: it costs a fifth of a second, and most hosts never fetch.
+            from agent.http_source import pull
+
+            return await pull(request.url, Sink(part, request.max_bytes), report)
+        raise Refused("url.scheme", f"{request.url[:200]!r} is neither file:// nor http(s)://")
+
+
+class Sink:
+    """A file being written: holes stay holes, its MD5 is counted, and no limit is passed."""
+
+    def __init__(self, part: Path, max_bytes: int) -> None:
+        self._part = part
+        self._max_bytes = max_bytes
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._file: IO[bytes] | None = None
+        self.done = 0
+
+    def open(self, expected_bytes: int) -> None:
+        """Begin. Raises `Refused` when so many bytes are too many, or more than there is room for."""
+        self._check_limit(expected_bytes)
+        counted = os.statvfs(self._part.parent)
+        free = counted.f_bavail * counted.f_frsize - KEPT_FREE_BYTES
+        if expected_bytes > free:
+            raise Refused(
+                "storage.full",
+                f"the image takes {expected_bytes} bytes, {max(free, 0)} are free; make room on this storage",
+            )
+        self._part.unlink(missing_ok=True)
+        self._file = self._part.open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes. Raises `Refused` beyond the limit, `OSError` when the disk refuses."""
+        if self._file is None:
+            raise ValueError("the sink was not opened")
+        self._check_limit(self.done + len(chunk))
+        self._md5.update(chunk)
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), HOLE_BYTES):
+            block = view[start : start + HOLE_BYTES]
+            if any(block[:64]) or bytes(block).count(0) != len(block):
+                self._file.write(block)
+            else:
+                self._file.seek(len(block), os.SEEK_CUR)
+        self.done += len(chunk)
+
+    def finish(self) -> str:
+        """End the file and return its MD5 as hex."""
+        if self._file is None:
+            raise ValueError("the sink was not opened")
+        self._file.truncate(self.done)
+        self.close()
+        return self._md5.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _check_limit(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise Refused("image.too_big", f"the image is larger than the {self._max_bytes} bytes allowed")
+
+
+def _open_local(url: str, allowed: list[str]) -> int:
+    """A descriptor of a local file, opened once and then proved to be below an allowed folder."""
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"}:
+        raise Refused("url.host", f"{url[:200]!r} names a host; a local file is file:///path")
+    path = clean(unquote(parts.path))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as failed:
+        raise disk_refused(failed, path) from failed
+    try:
+        # What was opened, however the path led there.
+        real = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if not any(Path(folder).resolve() in real.parents for folder in allowed):
+            raise Refused("url.folder", f"{path} is below none of the folders allowed: {', '.join(allowed)}")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refused("file.missing", f"{path} is not a regular file")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+async def _copy(descriptor: int, sink: Sink, report: Report) -> str:
+    total = os.fstat(descriptor).st_size
+    with os.fdopen(descriptor, "rb", buffering=0) as source:
+        try:
+            await asyncio.to_thread(sink.open, total)
+            while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
+                await asyncio.to_thread(sink.write, chunk)
+                report(sink.done, total)
+            return await asyncio.to_thread(sink.finish)
+        finally:
+            sink.close()

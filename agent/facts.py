@@ -1,0 +1,67 @@
+"""What this host is: read from the kernel, never asked of a program."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+
+from agent.protocol import PROTOCOL, Accelerator, HostFacts
+from agent.version import version
+
+_MHZ = re.compile(r"^cpu MHz\s*:\s*([0-9.]+)", re.MULTILINE)
+_MEMORY = re.compile(r"^MemTotal:\s*(\d+) kB", re.MULTILINE)
+
+
+def host_facts(libvirt_version: str, qemu_version: str, accelerator: Accelerator | None) -> HostFacts:
+    """All facts. Versions are empty while libvirt is not reachable."""
+    release = os_release(_read("/etc/os-release"))
+    return HostFacts(
+        protocol=PROTOCOL,
+        agent_version=version(),
+        boot_id=boot_id(),
+        hostname=socket.gethostname(),
+        cpu_num=os.cpu_count() or 1,
+        cpu_mhz=cpu_mhz(),
+        memory_bytes=memory_bytes(_read("/proc/meminfo")),
+        distribution=release.get("ID", ""),
+        release=release.get("VERSION_ID", ""),
+        libvirt_version=libvirt_version,
+        qemu_version=qemu_version,
+        accelerator=accelerator,
+        interfaces=[name for _, name in socket.if_nameindex() if name != "lo"],
+    )
+
+
+def boot_id() -> str:
+    """A name for this boot of the host."""
+    return _read("/proc/sys/kernel/random/boot_id").strip()
+
+
+def cpu_mhz() -> int:
+    """The rated speed of the processor; what it runs at now where the kernel does not tell."""
+    rated = _read("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq").strip()
+    if rated.isdecimal():
+        return int(rated) // 1000
+    found = _MHZ.search(_read("/proc/cpuinfo"))
+    return round(float(found.group(1))) if found else 0
+
+
+def memory_bytes(meminfo: str) -> int:
+    """The memory of a host, from the text of /proc/meminfo."""
+    found = _MEMORY.search(meminfo)
+    return int(found.group(1)) * 1024 if found else 0
+
+
+def os_release(text: str) -> dict[str, str]:
+    """The assignments of an os-release file, without their quotes."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,75 @@
+"""Pull an image over HTTP, within limits of time, size and redirects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import aiohttp
+
+from agent.refused import Refused
+
+MAX_REDIRECTS = 3
+CHUNK_BYTES = 4 << 20
+CONNECT_SECONDS = 15.0
+SILENCE_SECONDS = 60.0
+"""A server that sends nothing for so long is given up; a slow one that sends is not."""
+
+
+class Receives(Protocol):
+    """Where the bytes go."""
+
+    done: int
+
+    def open(self, expected_bytes: int) -> None: ...
+    def write(self, chunk: bytes) -> None: ...
+    def finish(self) -> str: ...
+    def close(self) -> None: ...
+
+
+async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> str:
+    """Write what a URL has into a sink and return its MD5. Raises `Refused` with `url.…` codes."""
+    limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session,
+            session.get(
+                url, max_redirects=MAX_REDIRECTS, headers={"Accept-Encoding": "identity"}
+            ) as response,
+        ):
+            if response.status != 200:
+                raise Refused(
+                    "url.status",
+                    f"{url} answered {response.status} {response.reason}; check the address",
+                    transient=response.status >= 500,
+                )
+            return await _receive(response, sink, report)
+    except aiohttp.TooManyRedirects as redirects:
+        raise Refused("url.redirects", f"{url} redirects more than {MAX_REDIRECTS} times") from redirects
+    except aiohttp.InvalidURL as invalid:
+        raise Refused("url.bad", f"{url[:200]!r} is not an address that can be fetched") from invalid
+    except (aiohttp.ClientError, TimeoutError) as failed:
+        raise Refused(
+            "url.failed", f"{url}: {failed or 'it did not answer in time'}", transient=True
+        ) from failed
+    finally:
+        sink.close()
+
+
+async def _receive(
+    response: aiohttp.ClientResponse, sink: Receives, report: Callable[[int, int], None]
+) -> str:
+    total = response.content_length or 0
+    await asyncio.to_thread(sink.open, total)
+    gathered = bytearray()
+    async for chunk in response.content.iter_any():
+        gathered += chunk
+        if len(gathered) >= CHUNK_BYTES:
+            await asyncio.to_thread(sink.write, bytes(gathered))
+            gathered.clear()
+            report(sink.done, max(total, sink.done))
+    await asyncio.to_thread(sink.write, bytes(gathered))
+    if total and sink.done != total:
+        raise Refused("url.short", f"{response.url} ended after {sink.done} of {total} bytes", transient=True)
+    return await asyncio.to_thread(sink.finish)

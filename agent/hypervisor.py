@@ -1,0 +1,406 @@
+"""The one connection to libvirt: its calls, its events, its loss and return. Nothing else imports libvirt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+import libvirt
+from msgspec.structs import replace
+
+from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, dashed, mark_xml, read_mark
+from agent.ports import Emit
+from agent.protocol import (
+    Cause,
+    DomainChanged,
+    DomainSeen,
+    HostSeen,
+    HypervisorBack,
+    HypervisorLost,
+    Power,
+)
+from agent.refused import Refused
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+URI = "qemu:///system"
+CALL_SECONDS = 30.0
+START_SECONDS = 120.0
+RETRY_SECONDS = 1.0
+THREADS = 16
+KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
+
+_OFF_CAUSES: dict[int, Cause] = {
+    libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "none",
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "guest_shutdown",
+    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: "destroyed",
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "migrated",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "failed",
+}
+_ON_CAUSES: dict[int, Cause] = {
+    libvirt.VIR_DOMAIN_RUNNING_BOOTED: "booted",
+    libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
+}
+_LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
+_BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
+
+_loop_thread: threading.Thread | None = None
+
+
+class Hypervisor:
+    """Calls run in a few threads, one per domain at a time, so that a domain that hangs blocks no other.
+
+    Events cross into asyncio in one line each and become observations: what is emitted is what libvirt
+    says when asked, not what an event implied.
+    """
+
+    def __init__(self, emit: Emit, uri: str = URI) -> None:
+        self._emit = emit
+        self._uri = uri
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
+        self._connection: Any = None
+        self._lost: asyncio.Future[str] | None = None
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._dirty: set[str] = set()
+        self._reporting: set[str] = set()
+        self._rebooted: dict[str, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.scan_host: Callable[[], Awaitable[HostSeen]] | None = None
+        """What `HypervisorBack` carries."""
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+        _run_event_loop()
+        self._own(self._keep_connected())
+
+    def stop(self) -> None:
+        """Let go. Calls in flight end by themselves; nothing waits for them."""
+        for task in self._tasks:
+            task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def versions(self) -> tuple[str, str]:
+        """Versions of libvirt and QEMU."""
+
+        def ask(connection: Any) -> tuple[str, str]:
+            return _dotted(connection.getLibVersion()), _dotted(connection.getVersion())
+
+        return await self._call("", ask)
+
+    async def seen(self, vm_uuid: str) -> DomainSeen:
+        """One domain as it is now; an unknown one is not `defined`."""
+        return await self._call(vm_uuid, lambda connection: _see(connection, vm_uuid))
+
+    async def scan(self) -> list[DomainSeen]:
+        """Every domain as it is now."""
+        return await self._call("", _see_all)
+
+    async def define(self, vm_uuid: str, xml: str) -> DomainSeen:
+        """Make libvirt know a domain by this XML."""
+
+        def act(connection: Any) -> DomainSeen:
+            connection.defineXML(xml)
+            return _see(connection, vm_uuid)
+
+        return await self._call(vm_uuid, act)
+
+    async def power_on(self, vm_uuid: str) -> DomainSeen:
+        """Start a domain."""
+        return await self._act(vm_uuid, lambda domain: domain.create(), START_SECONDS)
+
+    async def power_off(self, vm_uuid: str) -> DomainSeen:
+        """Stop a domain without asking its guest."""
+        return await self._act(vm_uuid, lambda domain: domain.destroy(), START_SECONDS)
+
+    async def ask_power_off(self, vm_uuid: str) -> DomainSeen:
+        """Press the power button."""
+        flags = libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
+        return await self._act(vm_uuid, lambda domain: domain.shutdownFlags(flags))
+
+    async def undefine(self, vm_uuid: str) -> DomainSeen:
+        """Make libvirt forget a domain, with whatever it kept for it."""
+        flags = (
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+        return await self._act(vm_uuid, lambda domain: domain.undefineFlags(flags))
+
+    async def restart(self, vm_uuid: str, grace_seconds: float) -> None:
+        """Restart a guest: by ACPI, and by reset when it did not within its grace."""
+        rebooted = self._rebooted.setdefault(vm_uuid, asyncio.Event())
+        rebooted.clear()
+        try:
+            flags = libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN
+            await self._act(vm_uuid, lambda domain: domain.reboot(flags))
+            async with asyncio.timeout(grace_seconds):
+                await rebooted.wait()
+        except TimeoutError:
+            await self._act(vm_uuid, lambda domain: domain.reset())
+        finally:
+            self._rebooted.pop(vm_uuid, None)
+
+    async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen:
+        """Replace a domain's mark, for now and for its next start."""
+        kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+
+        def act(domain: Any) -> None:
+            flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+            if domain.isActive():
+                flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+            domain.setMetadata(kind, mark_xml(mark), MARK_PREFIX, MARK_URI, flags)
+
+        return await self._act(vm_uuid, act)
+
+    async def mark_of(self, vm_uuid: str) -> Mark | None:
+        """A domain's mark; None where it has none. Raises `Refused` for an unknown domain."""
+        return await self._call(vm_uuid, lambda connection: _mark_of(_domain(connection, vm_uuid)))
+
+    async def xml(self, vm_uuid: str) -> str:
+        """A domain's XML as it runs, or as it would start."""
+        return await self._call(vm_uuid, lambda connection: str(_domain(connection, vm_uuid).XMLDesc(0)))
+
+    async def _act(
+        self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS
+    ) -> DomainSeen:
+        def both(connection: Any) -> DomainSeen:
+            act(_domain(connection, vm_uuid))
+            return _see(connection, vm_uuid)
+
+        return await self._call(vm_uuid, both, timeout_seconds)
+
+    async def _call(self, key: str, act: Callable[[Any], T], timeout_seconds: float = CALL_SECONDS) -> T:
+        """Run a blocking call; a second one for the same domain waits, so a hung domain holds one thread."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                lock = self._locks.setdefault(key, asyncio.Lock()) if key else asyncio.Lock()
+                await lock.acquire()
+                running = self._loop.run_in_executor(self._threads, _translated, act, self._connection)
+                running.add_done_callback(partial(_release, lock))
+                return await asyncio.shield(running)
+        except TimeoutError as slow:
+            raise Refused(
+                "libvirt.slow",
+                f"libvirt did not answer about {key or 'the host'} within {timeout_seconds:g} s; "
+                "look at libvirtd and at the guest's QEMU",
+                transient=True,
+            ) from slow
+
+    async def _keep_connected(self) -> None:
+        reported: str | None = None
+        while True:
+            # Before connecting: the connection may be lost again before its opening is heard of here.
+            self._lost = self._loop.create_future()
+            try:
+                connection = await asyncio.shield(self._loop.run_in_executor(self._threads, self._connect))
+            except libvirt.libvirtError as refused:
+                if reported is None:
+                    reported = _message(refused)
+                    log.warning("libvirt is not reachable: %s", reported)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._connection = connection
+            log.info("connected to libvirt")
+            self._own(self._say_back())
+            reported = await self._lost
+            self._connection = None
+            log.warning("lost the connection to libvirt: %s", reported)
+            self._emit(HypervisorLost(reason=reported))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _say_back(self) -> None:
+        if self.scan_host is None:
+            return
+        try:
+            self._emit(HypervisorBack(seen=await self.scan_host()))
+        except Refused as refused:
+            log.warning("the scan after connecting failed: %s", refused)
+
+    def _connect(self) -> Any:
+        """Open and register, in a thread; events may come before this returns, and wait for the loop."""
+        connection = libvirt.open(self._uri)
+        connection.registerCloseCallback(lambda _, reason, __: self._cross(self._on_closed, reason), None)
+        for kind, hear in (
+            (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event),
+            (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot),
+        ):
+            connection.domainEventRegisterAny(None, kind, partial(self._hear, hear), None)
+        connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+        return connection
+
+    def _hear(self, hear: Callable[..., None], _: Any, domain: Any, *rest: Any) -> None:
+        self._cross(hear, _key(domain), *rest)
+
+    def _cross(self, hear: Callable[..., None], *rest: Any) -> None:
+        """From libvirt's thread to the loop, which may have ended while libvirt's goes on."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(hear, *rest)
+
+    def _on_closed(self, reason: int) -> None:
+        if self._lost is not None and not self._lost.done():
+            names = {
+                libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "libvirtd ended",
+                libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "libvirtd does not answer",
+            }
+            self._lost.set_result(names.get(reason, "the connection broke"))
+
+    def _on_event(self, vm_uuid: str, event: int, *_: Any) -> None:
+        # A guest that is shutting down is still on; STOPPED follows in a fifth of a second.
+        if event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
+            return
+        self._dirty.add(vm_uuid)
+        if vm_uuid not in self._reporting:
+            self._reporting.add(vm_uuid)
+            self._own(self._report(vm_uuid))
+
+    def _on_reboot(self, vm_uuid: str, *_: Any) -> None:
+        if (waited_for := self._rebooted.get(vm_uuid)) is not None:
+            waited_for.set()
+
+    async def _report(self, vm_uuid: str) -> None:
+        """Emit what a domain is, once for all events that came meanwhile."""
+        try:
+            while vm_uuid in self._dirty:
+                self._dirty.discard(vm_uuid)
+                self._emit(DomainChanged(seen=await self.seen(vm_uuid)))
+        except Refused as refused:
+            # The scan after the next connect, and the appliance's own scans, repair this.
+            log.info("could not look at %s after its event: %s", vm_uuid, refused)
+        finally:
+            self._reporting.discard(vm_uuid)
+
+    def _own(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _run_event_loop() -> None:
+    """Start libvirt's own event loop, once in a process, before the first connection."""
+    global _loop_thread
+    if _loop_thread is not None:
+        return
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+
+    def turn() -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    _loop_thread = threading.Thread(target=turn, name="libvirt-events", daemon=True)
+    _loop_thread.start()
+
+
+def _release(lock: asyncio.Lock, ended: asyncio.Future[Any]) -> None:
+    """The thread is free again, whether or not anybody still waits for its outcome."""
+    lock.release()
+    if not ended.cancelled():
+        ended.exception()
+
+
+def _translated(act: Callable[[Any], T], connection: Any) -> T:
+    """Run a call in its thread; libvirt's errors become ours here and nowhere else."""
+    if connection is None:
+        raise _unreachable("there is no connection")
+    try:
+        return act(connection)
+    except libvirt.libvirtError as failed:
+        raise _refused(failed, connection) from failed
+
+
+def _refused(failed: Any, connection: Any) -> Refused:
+    code, message = failed.get_error_code(), _message(failed)
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return Refused("domain.missing", f"{message}; define it first")
+    if code in _LOST_CODES or "client socket is closed" in message or not _alive(connection):
+        return _unreachable(message)
+    # EAGAIN from loading a control group's program under load passes by itself.
+    busy = code in _BUSY_CODES or "Resource temporarily unavailable" in message
+    return Refused("libvirt.busy" if busy else "libvirt.error", message, transient=busy)
+
+
+def _unreachable(why: str) -> Refused:
+    problem = f"libvirt on this host is not reachable: {why}; start libvirtd"
+    return Refused("libvirt.unreachable", problem, transient=True)
+
+
+def _alive(connection: Any) -> bool:
+    try:
+        return bool(connection.isAlive())
+    except libvirt.libvirtError:
+        return False
+
+
+def _message(failed: Any) -> str:
+    return str(failed.get_error_message() or failed)
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
+
+
+def _key(domain: Any) -> str:
+    return str(domain.UUIDString()).replace("-", "")
+
+
+def _domain(connection: Any, vm_uuid: str) -> Any:
+    return connection.lookupByUUIDString(dashed(vm_uuid))
+
+
+def _see(connection: Any, vm_uuid: str) -> DomainSeen:
+    at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    try:
+        return _describe(_domain(connection, vm_uuid), vm_uuid, at)
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return DomainSeen(vm_uuid=vm_uuid, at=at)
+        raise
+
+
+def _see_all(connection: Any) -> list[DomainSeen]:
+    found = []
+    for domain in connection.listAllDomains():
+        seen = _see(connection, _key(domain))
+        if seen.defined:
+            found.append(seen)
+    return found
+
+
+def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
+    state, reason = domain.state()
+    power, cause = _power(state, reason)
+    seen = DomainSeen(vm_uuid=vm_uuid, at=at, defined=True, power=power, cause=cause)
+    mark = _mark_of(domain)
+    return seen if mark is None else replace(seen, digest=mark.digest, boot_count=mark.boot_count)
+
+
+def _mark_of(domain: Any) -> Mark | None:
+    try:
+        return read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, MARK_URI))
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return None
+        raise
+
+
+def _power(state: int, reason: int) -> tuple[Power, Cause]:
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
+        return "off", _OFF_CAUSES.get(reason, "unknown")
+    if state == libvirt.VIR_DOMAIN_CRASHED:
+        return "off", "crashed"
+    # A domain is paused for a moment while it starts; that is no state of its own.
+    starting = state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
+    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED} and not starting:
+        return "paused", "none"
+    return "on", _ON_CAUSES.get(reason, "none")

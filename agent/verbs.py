@@ -1,0 +1,186 @@
+"""Which request is answered by which function."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from agent.accelerator import AcceleratorProbe
+from agent.domain import Domains
+from agent.download import Downloads
+from agent.facts import host_facts
+from agent.image import observe_image
+from agent.ports import BridgesPort, NetworksPort, NicsPort
+from agent.protocol import (
+    AnyRequest,
+    ConfirmBridge,
+    DefineDomain,
+    DestroyDomain,
+    DomainSeen,
+    Done,
+    DropBridge,
+    DropFile,
+    DropNetwork,
+    DropNic,
+    DropStorage,
+    EnsureBridge,
+    EnsureNetwork,
+    EnsureNic,
+    EnsureStorage,
+    EnsureVolume,
+    Fetches,
+    FetchImage,
+    Hello,
+    HostFacts,
+    HostSeen,
+    ObserveConsole,
+    ObserveHost,
+    ObserveImage,
+    ObserveVm,
+    Ping,
+    ProbeAccelerator,
+    ReadFetches,
+    RebootDomain,
+    Request,
+    ShutdownDomain,
+    StartDomain,
+    Struct,
+    UndefineDomain,
+    VmSeen,
+)
+from agent.refused import Refused
+from agent.storage import StorageRoots
+from agent.volume import Volumes
+
+R = TypeVar("R", bound=Request)
+ProgressTo = Callable[[int, int], None]
+Answering = Callable[[Any, ProgressTo], Awaitable[Struct]]
+
+MAX_FETCHES = 1_000
+
+
+class HypervisorCalls(Protocol):
+    """What requests about the whole host need of the hypervisor."""
+
+    async def scan(self) -> list[DomainSeen]: ...
+    async def versions(self) -> tuple[str, str]: ...
+
+
+class HostVerbs:
+    """Every request and what answers it: a table, made once."""
+
+    def __init__(
+        self,
+        bridges: BridgesPort,
+        networks: NetworksPort,
+        nics: NicsPort,
+        *,
+        storage: StorageRoots,
+        volumes: Volumes,
+        downloads: Downloads,
+        hypervisor: HypervisorCalls,
+        domains: Domains,
+        accelerator: AcceleratorProbe,
+    ) -> None:
+        self._bridges = bridges
+        self._networks = networks
+        self._nics = nics
+        self._storage = storage
+        self._volumes = volumes
+        self._hypervisor = hypervisor
+        self._domains = domains
+        self._accelerator = accelerator
+        self.table: dict[type[Request], Answering] = dict(
+            [
+                _says(Hello, lambda _: self._facts()),
+                _does(Ping, _nothing),
+                _says(ObserveHost, lambda _: self.observe_host()),
+                _says(ObserveVm, self._observe_vm),
+                _says(EnsureStorage, _in_thread(storage.ensure)),
+                _does(DropStorage, _in_thread(storage.drop)),
+                _does(EnsureBridge, bridges.ensure),
+                _does(ConfirmBridge, bridges.confirm),
+                _does(DropBridge, bridges.drop),
+                _does(EnsureNetwork, networks.ensure),
+                _does(DropNetwork, networks.drop),
+                _does(EnsureNic, nics.ensure),
+                _does(DropNic, nics.drop),
+                _does(EnsureVolume, volumes.ensure),
+                _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+                _says(ObserveImage, lambda request: observe_image(storage, request)),
+                (FetchImage, downloads.fetch),
+                _says(DefineDomain, domains.define),
+                _says(StartDomain, domains.start),
+                _says(ShutdownDomain, domains.shutdown),
+                _says(DestroyDomain, domains.destroy),
+                _says(RebootDomain, domains.reboot),
+                _says(UndefineDomain, domains.undefine),
+                _says(ObserveConsole, domains.console),
+                _says(ReadFetches, self._read_fetches),
+                _says(ProbeAccelerator, accelerator.probe),
+            ]
+        )
+
+    def answer(self, request: AnyRequest, progress: ProgressTo) -> Awaitable[Struct]:
+        """The reply to a request. Raises `Refused`."""
+        return self.table[type(request)](request, progress)
+
+    async def observe_host(self) -> HostSeen:
+        """Everything on this host. Raises `Refused` while libvirt is not reachable."""
+        at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        domains = await self._hypervisor.scan()
+        return HostSeen(
+            at=at,
+            domains=domains,
+            bridges=self._bridges.digests(),
+            networks=self._networks.digests(),
+            nics=self._nics.digests(),
+            storage=await asyncio.to_thread(self._storage.capacities),
+        )
+
+    async def _observe_vm(self, request: ObserveVm) -> VmSeen:
+        return VmSeen(
+            domain=await self._domains.observe(request.vm_uuid),
+            volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
+            cached=await asyncio.to_thread(self._volumes.complete, request.cache_paths),
+            bridges=self._bridges.digests(),
+            networks=self._networks.digests(),
+            nics=self._nics.digests(),
+        )
+
+    async def _facts(self) -> HostFacts:
+        try:
+            libvirt_version, qemu_version = await self._hypervisor.versions()
+        except Refused:
+            # A host whose libvirt is down is still a host, and says so by the empty versions.
+            libvirt_version = qemu_version = ""
+        return host_facts(libvirt_version, qemu_version, self._accelerator.known())
+
+    async def _read_fetches(self, request: ReadFetches) -> Fetches:
+        return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])
+
+
+async def _nothing(_: Ping) -> None:
+    return
+
+
+def _says(kind: type[R], act: Callable[[R], Awaitable[Struct]]) -> tuple[type[Request], Answering]:
+    """A request answered by what its function returns."""
+    return kind, lambda request, _: act(request)
+
+
+def _does(kind: type[R], act: Callable[[R], Awaitable[object]]) -> tuple[type[Request], Answering]:
+    """A request answered by `Done` once its function has returned."""
+
+    async def answer(request: R, _: ProgressTo) -> Struct:
+        await act(request)
+        return Done()
+
+    return kind, answer
+
+
+def _in_thread(act: Callable[[R], Any]) -> Callable[[R], Awaitable[Any]]:
+    """A function that waits for a disk, which may be slow or gone."""
+    return lambda request: asyncio.to_thread(act, request)

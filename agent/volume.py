@@ -1,0 +1,91 @@
+"""Volumes: qcow2 files that appear under their name complete or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from agent.image import read_header
+from agent.protocol import EnsureVolume
+from agent.refused import Refused
+from agent.run import run
+from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
+
+
+class Volumes:
+    """Makes volumes below storage roots, and says how large they are."""
+
+    def __init__(self, storage: StorageRoots) -> None:
+        self._storage = storage
+
+    async def ensure(self, request: EnsureVolume) -> None:
+        """Make the volume exist with this size and backing. Raises `Refused` when another is there."""
+        path = self._storage.resolve(request.path)
+        backing = self._storage.resolve(request.backing) if request.backing else None
+        if request.size_bytes <= 0 or request.size_bytes % 512:
+            raise Refused("volume.size", f"{request.size_bytes} bytes is not a whole number of sectors")
+        if is_regular(path):
+            await asyncio.to_thread(_check_existing, path, request, backing)
+            return
+        if path.exists():
+            raise Refused("path.folder", f"{path} is not a file; remove it on the host")
+        if backing is not None:
+            await asyncio.to_thread(_check_backing, backing, request)
+        await self._create(path, request, backing)
+
+    async def _create(self, path: Path, request: EnsureVolume, backing: Path | None) -> None:
+        part = part_of(path)
+        try:
+            await asyncio.to_thread(make_folders, path.parent)
+            part.unlink(missing_ok=True)
+            parent = ("-b", str(backing), "-F", request.backing_format) if backing else ()
+            await run("qemu-img", "create", "-q", "-f", "qcow2", *parent, str(part), str(request.size_bytes))
+            await asyncio.to_thread(publish, part, path)
+        except OSError as failed:
+            raise disk_refused(failed, path) from failed
+        finally:
+            part.unlink(missing_ok=True)
+
+    def sizes(self, paths: list[str]) -> dict[str, int]:
+        """Path to virtual size in bytes, for each path that is a volume."""
+        found = {}
+        for asked in paths:
+            path = self._storage.resolve(asked)
+            if is_regular(path):
+                found[asked] = read_header(path, "qcow2").size_bytes
+        return found
+
+    def complete(self, paths: list[str]) -> list[str]:
+        """The paths at which a complete file is: files get their name only when they are."""
+        return [asked for asked in paths if is_regular(self._storage.resolve(asked))]
+
+
+def _check_existing(path: Path, request: EnsureVolume, backing: Path | None) -> None:
+    header = read_header(path, "qcow2")
+    if header.size_bytes < request.size_bytes:
+        raise Refused(
+            "volume.smaller",
+            f"{path} is there with {header.size_bytes} bytes, fewer than {request.size_bytes}; resize it",
+        )
+    if header.size_bytes > request.size_bytes:
+        raise Refused(
+            "volume.larger",
+            f"{path} is there with {header.size_bytes} bytes, more than {request.size_bytes}; "
+            "a volume never shrinks",
+        )
+    wanted = str(backing) if backing else None
+    if header.backing != wanted:
+        raise Refused(
+            "volume.other_backing", f"{path} is there and builds on {header.backing!r}, not on {wanted!r}"
+        )
+
+
+def _check_backing(backing: Path, request: EnsureVolume) -> None:
+    header = read_header(backing, request.backing_format)
+    if header.backing is not None:
+        raise Refused("image.backing_file", f"{backing} itself builds on {header.backing!r}; flatten it")
+    if header.size_bytes > request.size_bytes:
+        raise Refused(
+            "volume.smaller",
+            f"{request.size_bytes} bytes are too few for a copy of {backing}, which has {header.size_bytes}",
+        )
