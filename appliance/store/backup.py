@@ -104,7 +104,7 @@ def _dangling(connection: Any) -> Iterator[str]:
 def _orphans(connection: Any, child: type[Resource], by: str, parent: type[Resource]) -> Iterator[str]:
     sql = f"""SELECT c.{quoted(child.primary)}, c.{quoted(by)} FROM {quoted(child.table)} c WHERE NOT EXISTS
               (SELECT 1 FROM {quoted(parent.table)} p WHERE p.{quoted(parent.primary)} = c.{quoted(by)})
-              LIMIT 20"""  # noqa: S608
+              LIMIT 20"""
     for key, owner in connection.execute(sql):
         yield f"row {key!r} in table {child.table} belongs to {parent.name_} {owner!r}, which is gone"
 

@@ -1,4 +1,4 @@
-"""What happens to a store's file before anybody may use it: made, migrated, looked at, filled with settings."""
+"""What happens to a store before anybody may use it: made, migrated, looked at, given its settings."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Table(Generic[R]):
         self.key_is_text = stored_type(kind.columns[kind.primary]) is str
         exact = f" AND {key} = ?1 COLLATE BINARY" if self.key_is_text else ""
         self.by_key = f"{key} = ?1{exact}"
-        self.select = f"SELECT {listed} FROM {self.name}"  # noqa: S608
+        self.select = f"SELECT {listed} FROM {self.name}"
         self.get = f"{self.select} WHERE {self.by_key}"
         self.insert = f"INSERT INTO {self.name} ({listed}) VALUES ({', '.join('?' * (len(self.names) + 1))})"
         self.delete = f"DELETE FROM {self.name} WHERE {self.by_key}"
@@ -131,8 +131,8 @@ class Table(Generic[R]):
         """The statements that make the table and its indexes."""
         lines = [self._column_ddl(column) for column in self.kind.columns.values()]
         lines.append(f"    {quoted(SUM)} INTEGER NOT NULL")
-        for group in self.kind.unique_together:
-            lines.append(f"    UNIQUE ({', '.join(quoted(name) for name in group)})")
+        groups = (", ".join(map(quoted, group)) for group in self.kind.unique_together)
+        lines += [f"    UNIQUE ({group})" for group in groups]
         body = ",\n".join(lines)
         statements = [f"CREATE TABLE {self.name} (\n{body}\n) STRICT"]
         for column in self.kind.columns.values():
@@ -152,10 +152,15 @@ class Table(Generic[R]):
         return "    " + " ".join(words)
 
 
-@cache
+_TABLES: dict[str, Table[Any]] = {}
+
+
 def table_of(kind: type[R]) -> Table[R]:
     """The table of a resource."""
-    return Table(kind)
+    table = _TABLES.get(kind.name_)
+    if table is None:
+        table = _TABLES[kind.name_] = Table(kind)
+    return table
 
 
 def all_kinds() -> Iterable[type[Resource]]:
