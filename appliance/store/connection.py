@@ -20,8 +20,8 @@ OLDEST_SQLITE = (3, 51, 3)
 QUERY_SECONDS = 0.2
 """What one query of a user may take."""
 
-_PROGRESS_STEPS = 5_000
-"""SQLite's virtual machine asks for the time each so many instructions, about 50 µs."""
+_PROGRESS_STEPS = 1_000
+"""SQLite's virtual machine asks for the time each so many instructions: 10 µs, but more with long texts."""
 
 
 def check_library() -> None:

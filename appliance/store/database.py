@@ -285,7 +285,7 @@ class Database:
     async def backup(self, path: Path) -> None:
         """Copy the store to a file while it is in use. `StoreDamaged` when the copy is not sound."""
         self._check_open()
-        await self._aside(lambda raw: backup.copy(raw, path))
+        await self._aside(lambda raw: backup.copy(raw, path, backup.findings))
 
     async def verify(self) -> list[str]:
         """What is wrong with the store, in sentences. Takes seconds per million rows."""

@@ -73,12 +73,8 @@ class Table(Generic[R]):
     def decode(self, row: tuple[Any, ...]) -> R:
         """The resource that a row of `select` holds. `StoreDamaged` when its checksum does not fit."""
         values = row[:-1]
-        try:
-            right = zlib.crc32(msgspec.msgpack.encode(values)) == row[-1]
-        except UnicodeEncodeError:
-            right = False
-        if not right:
-            raise self.damaged(dict(zip(self.names, row, strict=False)).get(self.kind.primary))
+        if zlib.crc32(msgspec.msgpack.encode(values)) != row[-1]:
+            raise self.damaged(row[self.names.index(self.kind.primary)])
         fields = dict(zip(self.names, values, strict=True))
         for name, convert in self._from_row:
             value = fields[name]
