@@ -73,12 +73,8 @@ class Table(Generic[R]):
     def decode(self, row: tuple[Any, ...]) -> R:
         """The resource that a row of `select` holds. `StoreDamaged` when its checksum does not fit."""
         values = row[:-1]
-        try:
-            right = zlib.crc32(msgspec.msgpack.encode(values)) == row[-1]
-        except UnicodeEncodeError:
-            right = False
-        if not right:
-            raise self.damaged(dict(zip(self.names, row, strict=False)).get(self.kind.primary))
+        if zlib.crc32(msgspec.msgpack.encode(values)) != row[-1]:
+            raise self.damaged(row[self.names.index(self.kind.primary)])
         fields = dict(zip(self.names, values, strict=True))
         for name, convert in self._from_row:
             value = fields[name]
@@ -131,8 +127,8 @@ class Table(Generic[R]):
         """The statements that make the table and its indexes."""
         lines = [self._column_ddl(column) for column in self.kind.columns.values()]
         lines.append(f"    {quoted(SUM)} INTEGER NOT NULL")
-        for group in self.kind.unique_together:
-            lines.append(f"    UNIQUE ({', '.join(quoted(name) for name in group)})")
+        groups = (", ".join(map(quoted, group)) for group in self.kind.unique_together)
+        lines += [f"    UNIQUE ({group})" for group in groups]
         body = ",\n".join(lines)
         statements = [f"CREATE TABLE {self.name} (\n{body}\n) STRICT"]
         for column in self.kind.columns.values():
@@ -152,10 +148,15 @@ class Table(Generic[R]):
         return "    " + " ".join(words)
 
 
-@cache
+_TABLES: dict[str, Table[Any]] = {}
+
+
 def table_of(kind: type[R]) -> Table[R]:
     """The table of a resource."""
-    return Table(kind)
+    table = _TABLES.get(kind.name_)
+    if table is None:
+        table = _TABLES[kind.name_] = Table(kind)
+    return table
 
 
 def all_kinds() -> Iterable[type[Resource]]:
