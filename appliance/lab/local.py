@@ -19,6 +19,8 @@ PORT = 2262
 INTERFACE = "zstui-uplink"
 """A veth whose other end goes nowhere: the kernels of small machines have no dummy links."""
 PEER = "zstui-nowhere"
+STORAGE = "/var/lib/zstui-local"
+"""Not below the data folder: QEMU runs as a user of its own, which must be able to walk there."""
 DAEMONS = ("virtlogd", "virtlockd", "libvirtd")
 START_SECONDS = 15.0
 PROGRAM = "zstui-agent"
@@ -34,12 +36,12 @@ class LocalMachine:
     @property
     def storage(self) -> str:
         """The primary storage's folder."""
-        return str(self.folder / "ps")
+        return f"{STORAGE}/ps"
 
     @property
     def images(self) -> str:
         """The backup storage's folder."""
-        return str(self.folder / "bs")
+        return f"{STORAGE}/bs"
 
     async def up(self, appliance_key: Path) -> None:
         """Start what is missing: libvirt, an sshd that takes only the appliance's key, the uplink."""
@@ -68,6 +70,7 @@ class LocalMachine:
     def purge(self) -> None:
         """Forget disks and images, and what the agent remembers."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(STORAGE, ignore_errors=True)
         shutil.rmtree("/var/lib/zstui-agent/state", ignore_errors=True)
 
     async def _daemon(self, name: str) -> None:
