@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -131,10 +132,8 @@ def _moment(column: Column, value: Any) -> tuple[float, bool]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value), False
     text = str(value).strip()
-    try:
+    with suppress(ValueError, OverflowError):
         return time.mktime(time.strptime(text, "%Y-%m-%d %H:%M:%S")), True
-    except (ValueError, OverflowError):
-        pass  # perhaps a number
     try:
         return float(text), False
     except ValueError:
@@ -159,12 +158,12 @@ def _truth(_: Column, value: Any) -> int:
 
 
 def _number(column: Column, value: Any) -> int | float:
+    text = str(value).strip()
+    with suppress(ValueError):
+        whole = int(text)
+        # SQLite's integers have 64 bits; beyond them every comparison comes out the same as with a float.
+        return whole if abs(whole) < 2**63 else float(text)
     try:
-        number = float(value)
-        whole = int(value) if isinstance(value, int) or number == int(number) else None
-        if whole is not None and isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-            whole = int(value)
-    except (ValueError, TypeError, OverflowError):
+        return float(text)
+    except ValueError:
         raise InvalidArgument(f"value[{value}] of condition name[{column.wire}] is no number") from None
-    # SQLite's integers have 64 bits; beyond them every comparison comes out the same as with a float.
-    return whole if whole is not None and abs(whole) < 2**63 else number

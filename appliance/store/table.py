@@ -55,6 +55,7 @@ class Table(Generic[R]):
         self.name = quoted(kind.table)
         self.names = tuple(kind.columns)
         self.types = tuple(stored_type(column) for column in kind.columns.values())
+        self._reals = tuple(place for place, kind in enumerate(self.types) if kind is float)
         self._from_row = tuple(
             (column.name, msgspec.json.decode if is_json(column) else bool)
             for column in kind.columns.values()
@@ -106,6 +107,12 @@ class Table(Generic[R]):
         for place, kind in enumerate(self.types):
             if type(row[place]) is not kind:
                 row[place] = self._coerced(self.names[place], row[place])
+        for place in self._reals:
+            value = row[place]
+            if value != value:
+                raise TypeError(f"{self.kind.name_}.{self.names[place]} cannot be {value!r}")
+            if value == 0:
+                row[place] = 0.0  # SQLite keeps no sign of it
         row.append(row_sum(row))
         return row
 

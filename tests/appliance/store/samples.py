@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from appliance.api.host import Host
+from appliance.api.l2 import L2Network
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.zone import Zone
 
@@ -56,3 +57,14 @@ def nic(vm_uuid: str, **changes: Any) -> VmNic:
         "mac": f"fa:00:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
     }
     return VmNic(**(fields | changes))
+
+
+def l2(name: str = "l2", **changes: Any) -> L2Network:
+    fields: dict[str, Any] = {
+        "uuid": new_uuid(),
+        "name": name,
+        "zone_uuid": "z",
+        "physical_interface": "eth0",
+        "type": "L2NoVlanNetwork",
+    }
+    return L2Network(**(fields | changes))

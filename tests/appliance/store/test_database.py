@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ from appliance.store.transaction import Transaction
 from .samples import new_uuid, zone
 
 
+def insert(name: str, tx: Transaction) -> Zone:
+    return tx.insert(zone(name))
+
+
 def names(snapshot: Snapshot) -> list[str]:
     return [each.name for each in snapshot.all(Zone)]
 
@@ -37,7 +42,7 @@ async def test_writes_of_many_are_one_commit(database: Database) -> None:
     database._writer.raw.set_trace_callback(statements.append)
     async with asyncio.TaskGroup() as group:
         for number in range(50):
-            group.create_task(database.write(lambda tx, n=number: tx.insert(zone(f"z{n}"))))
+            group.create_task(database.write(partial(insert, f"z{number}")))
     database._writer.raw.set_trace_callback(None)
     assert statements.count("COMMIT") == 1
     assert await database.read(names) == [f"z{number}" for number in range(50)]
@@ -49,14 +54,15 @@ async def test_an_error_undoes_its_own_change_only(database: Database) -> None:
         raise LookupError("no")
 
     feed = database.feed.subscribe()
-    good, bad, after = await asyncio.gather(
-        database.write(lambda tx: tx.insert(zone("good"))),
-        database.write(broken),
-        database.write(lambda tx: names(tx)),
-        return_exceptions=True,
-    )
-    assert isinstance(bad, LookupError)
-    assert after == ["good"]
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(database.write(change))
+        for change in (lambda tx: tx.insert(zone("good")), broken, names)
+    ]
+    await asyncio.wait(tasks)
+    good: Zone = tasks[0].result()
+    with pytest.raises(LookupError):
+        tasks[1].result()
+    assert tasks[2].result() == ["good"]
     assert await database.read(names) == ["good"]
     assert feed.pending() == [(Change(Zone, good.uuid, good),)]
 
@@ -288,10 +294,8 @@ class TestInline:
             )
             feed = database.feed.subscribe()
             async with asyncio.TaskGroup() as group:
-                for number in range(20):
-                    group.create_task(
-                        database.write(lambda tx, n=number: tx.insert(zone(uuid=tx.new_uuid())))
-                    )
+                for _ in range(20):
+                    group.create_task(database.write(lambda tx: tx.insert(zone(uuid=tx.new_uuid()))))
             await database.crash()
             return feed.pending()
 

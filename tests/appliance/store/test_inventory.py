@@ -15,7 +15,7 @@ from appliance.store.inventory import wire_date
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
-from .samples import nic, vm
+from .samples import l2, nic, vm
 
 
 @pytest.fixture
@@ -75,10 +75,7 @@ async def test_plucked_list(database: Database) -> None:
     def change(tx: Transaction) -> L2Network:
         for cluster in ("c1", "c2"):
             tx.insert(L2NetworkClusterRef(uuid=tx.new_uuid(), l2_network_uuid="l2", cluster_uuid=cluster))
-        network = L2Network(
-            uuid="l2", name="n", zone_uuid="z", physical_interface="eth0", type="L2NoVlanNetwork"
-        )
-        return tx.insert(network)
+        return tx.insert(l2(uuid="l2"))
 
     network = await database.write(change)
     wire = await database.read(lambda snapshot: snapshot.inventory(network))

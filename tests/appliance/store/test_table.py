@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -79,7 +80,10 @@ def test_whole_numbers_are_taken_as_dates_and_truths_as_they_are() -> None:
     assert row_sum(stored[:-1]) == stored[-1]
 
 
-@pytest.mark.parametrize("changes", [{"name": None}, {"name": 3}, {"create_date": "now"}, {"description": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"name": None}, {"create_date": math.nan}, {"name": 3}, {"create_date": "now"}, {"description": 1}],
+)
 def test_wrong_types_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=f"Zone.{next(iter(changes))} cannot be"):
         table_of(Zone).encode(zone(**changes))

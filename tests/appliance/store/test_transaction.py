@@ -64,7 +64,7 @@ async def test_unique_values_are_named(database: Database) -> None:
         await database.write(lambda tx: tx.update(second, management_ip=first.management_ip))
     dns = L3NetworkDns(uuid="a", l3_network_uuid="n", dns="1.1.1.1")
     await database.write(lambda tx: tx.insert(dns))
-    with pytest.raises(AlreadyThere, match="l3NetworkUuid n and dns 1.1.1.1"):
+    with pytest.raises(AlreadyThere, match=r"l3NetworkUuid n and dns 1\.1\.1\.1"):
         await database.write(lambda tx: tx.insert(dataclasses.replace(dns, uuid="b")))
 
 
