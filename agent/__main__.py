@@ -61,7 +61,7 @@ def _version() -> int:
 
 
 def _stop() -> int:
-    from agent.doorway import ask
+    from agent.knock import ask
     from agent.paths import Paths
 
     try:
