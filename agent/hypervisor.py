@@ -69,6 +69,7 @@ class Hypervisor:
         self._acting = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt-act")
         self._connection: Any = None
         self._lost: asyncio.Future[str] | None = None
+        self._tried = asyncio.Event()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._dirty: set[str] = set()
         self._reporting: set[str] = set()
@@ -89,13 +90,9 @@ class Hypervisor:
         for threads in (self._asking, self._acting):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def versions(self) -> tuple[str, str]:
-        """Versions of libvirt and QEMU."""
-
-        def ask(connection: Any) -> tuple[str, str]:
-            return dotted(connection.getLibVersion()), dotted(connection.getVersion())
-
-        return await self._ask(ask)
+    async def version(self) -> str:
+        """The version of libvirt. Never asks for QEMU's, which makes libvirtd start several of them first."""
+        return await self._ask(lambda connection: dotted(connection.getLibVersion()))
 
     async def seen(self, vm_uuid: str) -> DomainSeen:
         """One domain as it is now; an unknown one is not `defined`."""
@@ -182,14 +179,19 @@ class Hypervisor:
     async def _ask(self, question: Callable[[Any], T]) -> T:
         """Ask what no guest can delay, on the one connection."""
 
-        running = self._loop.run_in_executor(self._asking, translated, question, self._connection)
-        return await _in_time("the host", asyncio.shield(running), CALL_SECONDS)
+        async def run() -> T:
+            await self._tried.wait()
+            running = self._loop.run_in_executor(self._asking, translated, question, self._connection)
+            return await asyncio.shield(running)
+
+        return await _in_time("the host", run(), CALL_SECONDS)
 
     async def _apart(self, vm_uuid: str, act: Callable[[Any], T], timeout_seconds: float = CALL_SECONDS) -> T:
         """Do what a guest may delay; a second act on the same guest waits, so that it holds one thread."""
         lock = self._locks.setdefault(vm_uuid, asyncio.Lock())
 
         async def run() -> T:
+            await self._tried.wait()
             await lock.acquire()
             if self._connection is None:
                 lock.release()
@@ -211,9 +213,11 @@ class Hypervisor:
                 if reported is None:
                     reported = message_of(refused)
                     log.warning("libvirt is not reachable: %s", reported)
+                self._tried.set()
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._connection = connection
+            self._tried.set()
             log.info("connected to libvirt")
             self._own(self._say_back())
             reported = await self._lost
