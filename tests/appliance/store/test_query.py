@@ -230,7 +230,8 @@ async def test_lists_of_uuids(database: Database) -> None:
     await database.write(change)
     cases = [
         ("=", "a", ["ab"]), ("in", "a,b", ["ab", "b"]), ("in", ["b"], ["ab", "b"]),
-        ("!=", "a", ["b", "none"]), ("not in", "a,b", ["none"]), ("is null", "", ["none"]), ("is not null", "", ["ab", "b"]),
+        ("!=", "a", ["b", "none"]), ("not in", "a,b", ["none"]),
+        ("is null", "", ["none"]), ("is not null", "", ["ab", "b"]),
     ]  # fmt: skip
     for operator, value, expected in cases:
         message = QueryL2Network(conditions=one("attachedClusterUuids", operator, value))
