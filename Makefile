@@ -45,11 +45,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
 	@echo "  python packages"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>build/install.log
 	@touch $@
 
-agent: setup
-	@$(BIN)/python packaging/agent.py
+agent: setup tiny
+	@$(BIN)/python packaging/agent.py --vmlinuz build/tiny/vmlinuz
 
 tiny: setup
 	@$(BIN)/python packaging/tiny/build.py --out build/tiny

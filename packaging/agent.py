@@ -84,7 +84,7 @@ def freeze(work: Path, inputs: str) -> Path:
     subprocess.run(
         [
             *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"),
-            *("--onedir", "--noupx", "--name=agent", f"--paths={ROOT}"),
+            *("--onedir", "--noupx", "--name=zstui-agent", f"--paths={ROOT}"),
             *(["--strip"] if shutil.which("strip") else []),
             *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
             *("--hidden-import=agent.bridge", "--hidden-import=agent.network", "--hidden-import=agent.nic"),
@@ -97,7 +97,7 @@ def freeze(work: Path, inputs: str) -> Path:
         env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
         stdout=sys.stderr,
     )
-    folder = work / "dist" / "agent"
+    folder = work / "dist" / "zstui-agent"
     for library in (folder / "_internal").iterdir():
         if is_host_library(library):
             library.unlink()
