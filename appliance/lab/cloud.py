@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,12 +68,13 @@ class Cloud:
             await self._lab.down()
 
     async def purge(self) -> None:
-        """Stop everything and forget it."""
+        """Stop everything and forget it, the appliance's data too: its hosts' keys and disks are gone."""
         await self.down()
         if self._local is not None:
             self._local.purge()
         else:
             await self._lab.purge()
+        shutil.rmtree(self._config.folder, ignore_errors=True)
 
     async def _vm_uuids(self) -> list[str]:
         if not answers(self._config.socket):
