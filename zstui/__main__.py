@@ -25,9 +25,10 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as failed:
-        if not _expected(failed):
+        first = _first(failed)
+        if not _expected(first):
             raise
-        sys.stderr.write(f"zstui: {failed}\n")
+        sys.stderr.write(f"zstui: {first}\n")
         return FAILED
 
 
@@ -189,6 +190,13 @@ def _address(text: str) -> tuple[str, int] | None:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"--listen {text} is not ADDR:PORT")
     return host.strip("[]"), int(port)
+
+
+def _first(failed: Exception) -> Exception:
+    """Of several things that failed side by side, one says enough."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
 
 
 def _expected(failed: Exception) -> bool:

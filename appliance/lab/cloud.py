@@ -131,11 +131,18 @@ class Cloud:
             "InstanceOffering", "CreateInstanceOffering", name="tiny", cpuNum=1, cpuSpeed=500,
             memorySize=VM_MEMORY,
         )  # fmt: skip
-        await make(
+        vm = await make(
             "VmInstance", "CreateVmInstance", name="vm-1", instanceOfferingUuid=offering, imageUuid=image,
             l3NetworkUuids=[l3], systemTags=["userdata::#!/bin/sh\necho hello from zstui > /dev/console\n"],
         )  # fmt: skip
+        await self._running(session, vm)
         return await self._summary(session)
+
+    async def _running(self, session: Session, vm: str) -> None:
+        """Stopping the lab powered the VM off; who starts the lab wants to see it run."""
+        if (await session.query("VmInstance", uuid=vm))[0]["state"] == "Stopped":
+            self._say("StartVmInstance vm-1")
+            await session.call("StartVmInstance", uuid=vm)
 
     @property
     def _interface(self) -> str:
