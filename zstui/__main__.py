@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import ssl
 import sys
 from pathlib import Path
 
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
     parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
+    parser.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
@@ -106,16 +110,22 @@ def _target(config: Config, url: str | None) -> Path | str:
     return asyncio.run(ensure_running(Config(config.folder)))
 
 
+def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    from appliance.serve.certificate import client_tls
+
+    return client_tls(arguments.certificate) if arguments.certificate else None
+
+
 def _call(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.cli import call_command
 
-    return call_command(_target(config, arguments.connect), arguments.words)
+    return call_command(_target(config, arguments.connect), arguments.words, tls=_tls(arguments))
 
 
 def _shell(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.shell import shell_command
 
-    return shell_command(_target(config, arguments.connect))
+    return shell_command(_target(config, arguments.connect), tls=_tls(arguments))
 
 
 def _api(arguments: argparse.Namespace) -> int:
@@ -161,7 +171,7 @@ def _store(config: Config, arguments: argparse.Namespace) -> int:
 async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
     from appliance.client import Session
 
-    async with await Session.connect(target) as session:
+    async with await Session.connect(target, tls=_tls(arguments)) as session:
         if arguments.command == "backup":
             reply = await session.call("BackupStore", path=str(arguments.file.absolute()))
             sys.stdout.write(f"{reply['path']}: {reply['size']} bytes, checked\n")
@@ -175,7 +185,7 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
 
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect))
+    return run(_target(config, arguments.connect), tls=_tls(arguments))
 
 
 def _say(step: str) -> None:

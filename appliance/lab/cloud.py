@@ -19,6 +19,7 @@ from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
 from appliance.lab.local import INTERFACE, PORT, LocalMachine
 from appliance.process import answers, ensure_running
+from appliance.serve.certificate import is_loopback
 
 GIB = 1 << 30
 VM_MEMORY = 192 << 20
@@ -207,7 +208,9 @@ class Cloud:
         vms = await session.query("VmInstance")
         listen = self._config.listen
         return {
-            "url": f"http://{listen[0]}:{listen[1]}" if listen else None,
+            "url": f"http{'' if is_loopback(listen[0]) else 's'}://{listen[0]}:{listen[1]}"
+            if listen
+            else None,
             "hosts": [{key: host.get(key) for key in ("name", "managementIp", "status")} for host in hosts],
             "vms": [
                 {
