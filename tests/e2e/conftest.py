@@ -115,8 +115,10 @@ async def vm(cloud: Stage) -> AsyncIterator[VmFactory]:
     yield create
     if made and not cloud.appliance.running:
         await cloud.appliance.start()
-    for uuid in made:
-        await cloud.session.call("DestroyVmInstance", uuid=uuid, timeout_seconds=60)
+    await cloud.setting("vm", "deletionPolicy", "Direct")
+    for left in await cloud.session.query("VmInstance", uuid=made) if made else []:
+        message = "ExpungeVmInstance" if left["state"] == "Destroyed" else "DestroyVmInstance"
+        await cloud.session.call(message, uuid=left["uuid"], timeout_seconds=60)
 
 
 async def _sweep() -> None:

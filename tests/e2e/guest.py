@@ -29,7 +29,7 @@ class Guest:
     @property
     def host(self) -> LabHost:
         """The host that it is, or last was, on."""
-        return self.stage.hosts[self.inventory["hostUuid"] or self.inventory["lastHostUuid"]]
+        return self.stage.hosts[self.inventory.get("hostUuid") or self.inventory["lastHostUuid"]]
 
     @property
     def nic(self) -> dict[str, Any]:
