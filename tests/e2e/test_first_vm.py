@@ -133,7 +133,8 @@ async def test_a_destroyed_vm_leaves_nothing(
     assert guest.root_volume in await cloud.files(guest.host)
     await guest.destroy()
     for host in cloud.machines:
-        assert await traces.on_host(cloud, host, *words) == []
+        left = await traces.on_host(cloud, host, *words)
+        assert left == [], "\n".join(left)
     assert await traces.in_store(cloud, tmp_path, *words) == []
     assert await cloud.session.query("VmInstance", uuid=guest.uuid) == []
     # And the address is free for the next one.
