@@ -66,14 +66,16 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         asyncio.create_task(broadcast.run(), name="broadcast"),
         asyncio.create_task(stopping.wait(), name="stop"),
     ]
-    await server.start(*listeners)
+    ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
+        await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await server.start(*listeners)
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
     finally:
         await server.stop()
-        for task in tasks:
+        for task in (ready, *tasks):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
