@@ -15,8 +15,9 @@ from typing import NamedTuple
 import pytest_asyncio
 
 from tests.e2e import guest
-from tests.e2e.frames import Dhcp, arp, dhcp, is_arp_of, listening, octets, read_dhcp
+from tests.e2e.frames import arp, dhcp, is_arp_of, listening, octets, read_dhcp
 from tests.e2e.guest import Guest
+from tests.e2e.lease import is_ack, renewed
 from tests.e2e.stage import DNS, DOMAIN, Stage, make_network, until
 
 LINK_LOCAL = "169.254.169.254"
@@ -74,25 +75,9 @@ async def dhcp_address(cloud: Stage, l3: str) -> str:
     return str(found.pop()[0])
 
 
-async def renewed(cloud: Stage, of: Guest, card: str, device: str) -> Dhcp:
-    """What the DHCP server acknowledges when a card's client asks again, as its tap carries it."""
-    mac = of.mac if card == "eth0" else second_nic(of)["mac"]
-    async with listening(of.host.name, device) as tap:
-        await of.ssh(f"kill -USR1 $(cat /run/udhcpc.{card}.pid)")
-        frame = await tap.hear(lambda seen: _is_ack(seen, mac), 10)
-    answer = read_dhcp(frame)
-    assert answer is not None
-    return answer
-
-
-def _is_ack(frame: bytes, mac: str) -> bool:
-    found = read_dhcp(frame)
-    return found is not None and found.kind == 5 and found.client == mac
-
-
 async def test_the_default_nic_is_told_everything(cloud: Stage, pair: Pair) -> None:
     for each in (pair.one, pair.two):
-        answer = await renewed(cloud, each, "eth0", each.device)
+        answer = await renewed(cloud, each)
         gateway = each.nic["gateway"]
         assert answer.offered == each.ip
         assert answer.address(1) == "255.255.255.0"
@@ -109,8 +94,7 @@ async def test_the_default_nic_is_told_everything(cloud: Stage, pair: Pair) -> N
 
 
 async def test_a_secondary_nic_is_told_no_router_and_no_name_server(cloud: Stage, pair: Pair) -> None:
-    device = pair.one.device.replace(".0", ".1")
-    answer = await renewed(cloud, pair.one, "eth1", device)
+    answer = await renewed(cloud, pair.one, "eth1")
     assert answer.offered == second_nic(pair.one)["ip"]
     assert answer.address(1) == "255.255.255.0"
     assert answer.address(54) == pair.second_dhcp_ip
@@ -141,7 +125,7 @@ async def test_a_dhcp_server_killed_on_one_host_disturbs_no_guest_of_the_other(
                 "kill $(cat /run/udhcpc.eth0.pid); sleep 0.2; /usr/lib/zstui/card eth0", check=False
             )
             mark = len(pair.two.serial())
-            answer = await renewed(cloud, pair.two, "eth0", pair.two.device)
+            answer = await renewed(cloud, pair.two)
             assert answer.offered == pair.two.ip
             assert (await pair.two.ssh("hostname")).strip() == "net-2"
             assert "refused" not in pair.two.serial()[mark:]
@@ -157,7 +141,7 @@ async def test_a_dhcp_server_killed_on_one_host_disturbs_no_guest_of_the_other(
         return len(await cloud.pids(here, "dnsmasq.*--conf-file")) == 2
 
     await until(back, 10, "both DHCP servers of the host")
-    answer = await renewed(cloud, pair.one, "eth0", pair.one.device)
+    answer = await renewed(cloud, pair.one)
     assert answer.offered == pair.one.ip
 
 
@@ -168,7 +152,7 @@ async def test_nothing_of_dhcp_leaves_by_the_uplink(cloud: Stage, pair: Pair) ->
             await pair.one.ssh(
                 "kill $(cat /run/udhcpc.eth1.pid); rm /run/udhcpc.eth1.pid; /usr/lib/zstui/card eth1"
             )
-            await tap.hear(lambda frame: _is_ack(frame, second_nic(pair.one)["mac"]), 15)
+            await tap.hear(lambda frame: is_ack(frame, second_nic(pair.one)["mac"]), 15)
             kinds = {message.kind for message in map(read_dhcp, tap.frames) if message}
             assert kinds >= {1, 2, 3, 5}
         await pair.one.ssh(f"arping -c 1 -w 2 -I eth0 {pair.dhcp_ip}")

@@ -96,13 +96,18 @@ async def end_of(pid: int, seconds: float = 30.0) -> float:
     descriptor = os.pidfd_open(pid)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[float] = loop.create_future()
-    loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(time.monotonic()))
+    loop.add_reader(descriptor, _settle, ended)
     try:
         async with asyncio.timeout(seconds):
             return await ended
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def _settle(ended: asyncio.Future[float]) -> None:
+    if not ended.done():
+        ended.set_result(time.monotonic())
 
 
 def _first(seen: list[tuple[float, dict[str, Any]]], state: str) -> tuple[float, dict[str, Any]] | None:
