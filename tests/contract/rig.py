@@ -141,7 +141,7 @@ class LabHost(AgentHost):
         super().__init__(folder)
         self.enter = ("nsenter", "-t", str(libvirt.child("sh")), "-m", "-n", "-u", "-p")
         self.environment["ZSTUI_AGENT_RUN"] = "/run/zstui-agent"
-        add = "mkdir -p /run/netns && mount -t tmpfs none /run/netns && ip link add eth1 type dummy"
+        add = "mkdir -p /run/netns && mount -t tmpfs none /run/netns && ip link add eth1 type veth peer name eth1-far"
         subprocess.run([*self.enter, "sh", "-c", add], check=True, timeout=10)
 
 

@@ -72,3 +72,12 @@ for name, kind in {"bridge": Bridges, "network": Networks, "nic": Nics}.items():
 libvirt.virConnect.setKeepAlive = lambda *_: 0
 libvirt.virDomain.shutdownFlags = lambda domain, _: domain.shutdown()
 libvirt.virDomain.undefineFlags = lambda domain, _: domain.undefine()
+
+
+def _with_port(domain: Any, flags: int = 0) -> str:
+    return str(_described(domain, flags)).replace("port='-1'", "port='5999'")
+
+
+# It gives a running guest's console no port either.
+_described = libvirt.virDomain.XMLDesc
+libvirt.virDomain.XMLDesc = _with_port
