@@ -191,8 +191,8 @@ class AgentRig:
 
     async def close(self) -> None:
         for process in self._open:
-            if process.returncode is None:
-                process.kill()
+            assert process.stdin is not None
+            process.stdin.close()
             await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
         shutil.rmtree(Path(self.storage).parent)
 
