@@ -127,7 +127,7 @@ class Cloud:
 
     async def one(self, query: str, uuid: str) -> Body:
         """The inventory of one resource."""
-        found = (await self.query(query, uuid=uuid))
+        found = await self.query(query, uuid=uuid)
         assert len(found) == 1, (query, uuid, found)
         return found[0]
 
