@@ -127,19 +127,20 @@ class SimulatedHost:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, wire: SimulatedWire, call: Call) -> None:
-        verb = type(call.request).__name__
         lock = self._locks.setdefault(call.resource or "host", asyncio.Lock())
         free = isinstance(call.request, OBSERVING)
         async with contextlib.nullcontext() if free else lock:
-            await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
-            answer = self._answer(wire, call)
+            answer = await self._answer(wire, call)
         wire.deliver(encode(msgspec.structs.replace(answer, id=call.id)))
 
-    def _answer(self, wire: SimulatedWire, call: Call) -> Answer:
+    async def _answer(self, wire: SimulatedWire, call: Call) -> Answer:
+        """Whether a call may act is decided when it begins; what it does is there when it ends."""
         try:
             self._admit(wire, call)
             if call.op and self.rules.remember_operations and call.op in self._answers:
                 return self._answers[call.op]
+            verb = type(call.request).__name__
+            await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
             reply = self._carry_out(call)
         except SimulatedRefusal as refused:
             return Answer(id=call.id, error=refused.refusal)
