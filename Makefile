@@ -8,7 +8,7 @@ LISTEN  ?= 127.0.0.1:8080
 HOSTS   ?= 2
 NAME    ?= demo
 ZSTUI   := $(BIN)/zstui --data $(DATA) --listen $(LISTEN)
-LOCAL   := $(if $(filter local,$(HOSTS)),--local --hosts 0,--hosts $(HOSTS))
+LOCAL   := $(if $(filter local,$(HOSTS)),--local,--hosts $(HOSTS))
 
 # What building and the tests need; what lab hosts and the tiny image need is listed where they are made.
 PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binutils \
@@ -45,11 +45,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
 	@echo "  python packages"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>build/install.log
 	@touch $@
 
-agent: setup
-	@$(BIN)/python packaging/agent.py
+agent: setup tiny
+	@$(BIN)/python packaging/agent.py --vmlinuz build/tiny/vmlinuz
 
 tiny: setup
 	@$(BIN)/python packaging/tiny/build.py --out build/tiny

@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
 
             return serve(Paths.from_environment())
         case ["stop"]:
-            return _stop()
+            from agent.paths import Paths
+            from agent.stop import stop
+
+            return stop(Paths.from_environment())
         case ["send", path]:
             from agent.stream import send
 
@@ -58,16 +61,6 @@ def _version() -> int:
 
     print(version())  # noqa: T201
     return 0
-
-
-def _stop() -> int:
-    from agent.doorway import ask
-    from agent.paths import Paths
-
-    try:
-        return 0 if ask(Paths.from_environment().socket, "retire", 5.0) == "ok" else 1
-    except (FileNotFoundError, ConnectionRefusedError):
-        return 0
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import time
 
-from agent.doorway import MESSAGE_BYTES, ask, connect
+from agent.knock import MESSAGE_BYTES, ask, connect
 from agent.paths import Paths
 from agent.version import own_command, own_environment, version
 
@@ -53,6 +52,8 @@ def attach(paths: Paths) -> int:
 
 def start_supervisor() -> None:
     """Start a supervisor that outlives this process. It leaves by itself when there is one already."""
+    import subprocess
+
     subprocess.run(
         own_command("supervise"),
         stdin=subprocess.DEVNULL,

@@ -19,6 +19,9 @@ from agent.run import run
 from agent.specs import sync_folder
 from agent.takeover import Belongings, belongings, give_back, take
 
+PATIENCE_SECONDS = 90.0
+"""So long after its boot a host may take to configure an interface that had addresses before."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NAME = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}\Z")
 _log = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class Bridges:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._held = _read(self._folder)
         self._boot_id = _BOOT_ID.read_text().strip()
+        self._applied: set[str] = set()
         self._lock = asyncio.Lock()
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._restoring = Restoring("bridge", self._restore)
@@ -72,6 +76,7 @@ class Bridges:
             if held.deadline and held.boot_id != self._boot_id:
                 self._forget(l2_uuid)
             elif held.deadline:
+                self._applied.add(l2_uuid)
                 self._await_confirmation(l2_uuid, held.deadline - _now())
         await self._restoring.start([u for u, held in self._held.items() if not held.deadline])
 
@@ -137,7 +142,7 @@ class Bridges:
 
     def digests(self) -> dict[str, str]:
         """uuid to digest of the bridges that are here to stay: not of those that await confirmation."""
-        return {u: digest(held.request) for u, held in self._held.items() if not held.deadline}
+        return {u: digest(self._held[u].request) for u in self._applied if not self._held[u].deadline}
 
     async def _restore(self, l2_uuid: str) -> None:
         async with self._lock:
@@ -146,6 +151,7 @@ class Bridges:
                 await self._carry_out(held.request, confirmed=True)
 
     async def _carry_out(self, request: EnsureBridge, *, confirmed: bool) -> None:
+        self._applied.discard(request.l2_uuid)
         seen = await links()
         _check(request, seen)
         port = port_of(request)
@@ -163,6 +169,7 @@ class Bridges:
         else:
             await run("ip", "link", "set", "dev", request.bridge, "up")
         self._keep(request.l2_uuid, held)
+        self._applied.add(request.l2_uuid)
         if held.deadline:
             self._await_confirmation(request.l2_uuid, held.deadline - _now())
 
@@ -170,6 +177,8 @@ class Bridges:
         """Put the bridge over its port. What the port has goes on disk before it moves."""
         request = held.request
         has = await belongings(port.name, port.mac)
+        if confirmed and not has.any and held.belongings is not None and held.belongings.any:
+            has = _remembered(port, held.belongings)
         awaiting = has.any and not confirmed
         held = msgspec.structs.replace(
             held,
@@ -254,10 +263,23 @@ class Bridges:
     def _forget(self, l2_uuid: str) -> None:
         (self._folder / f"{l2_uuid}.json").unlink(missing_ok=True)
         self._held.pop(l2_uuid, None)
+        self._applied.discard(l2_uuid)
 
 
 def _read(folder: Path) -> dict[str, Held]:
     return {p.stem: msgspec.json.decode(p.read_bytes(), type=Held) for p in sorted(folder.glob("*.json"))}
+
+
+def _remembered(port: Link, had: Belongings) -> Belongings:
+    """What a link had before a reboot, for one that has nothing now.
+
+    Raises `Refused` while the host may still be about to configure it: taking it too early would leave
+    the host without any address.
+    """
+    if _now() < PATIENCE_SECONDS:
+        raise Refused("bridge.address_pending", f"{port.name} has no address yet", transient=True)
+    _log.warning("%s has no address: its bridge gets those of before the reboot", port.name)
+    return msgspec.structs.replace(had, mac=port.mac)
 
 
 async def _as_now(held: Held) -> Held:

@@ -13,7 +13,7 @@ from agent.attach import start_supervisor
 from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
-from agent.hypervisor import Hypervisor
+from agent.hypervisor import URI, Hypervisor
 from agent.ledger import Ledger
 from agent.logs import log_to
 from agent.paths import Paths
@@ -70,7 +70,7 @@ async def _run(paths: Paths) -> None:
     server = Server(Ledger(paths.state))
     network = network_half(paths, server.emit)
     storage = StorageRoots(paths)
-    hypervisor = Hypervisor(server.emit)
+    hypervisor = Hypervisor(server.emit, os.environ.get("ZSTUI_AGENT_LIBVIRT", URI))
     verbs = HostVerbs(
         network.bridges,
         network.networks,

@@ -116,6 +116,9 @@ class Dnsmasq:
         self._folder = folder
         self._namespace = namespace
         self._live: dict[str, str] = {}
+        """The line of each NIC that is to be answered, by its uuid."""
+        self._read: dict[str, str] = {}
+        """The lines the running server has read, by MAC: more than the live ones."""
         self._descriptor: int | None = None
         self._ended = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -165,30 +168,32 @@ class Dnsmasq:
         line = host_line(nic)
         async with self._lock:
             self._live[nic.nic_uuid] = line
-            read = self._read()
-            if line in read:
-                return
             mac, ip = nic.mac.lower(), nic.ip
-            if any(mac in fields or ip in fields for fields in (old.strip().split(",") for old in read)):
+            old = self._read.get(mac)
+            if old == line:
+                return
+            if old is not None or any(ip in other.strip().split(",") for other in self._read.values()):
                 await self._stop()
                 await self._launch()
             else:
-                _replace(self._hosts() / mac.replace(":", ""), line)
+                self._write_host(line)
 
     async def withdraw(self, nic: EnsureNic) -> None:
         """Answer a NIC that stays no more."""
         async with self._lock:
             self._live.pop(nic.nic_uuid, None)
-            path = self._hosts() / nic.mac.lower().replace(":", "")
-            if path.exists():
-                _replace(path, f"{nic.mac.lower()},ignore\n")
+            mac = nic.mac.lower()
+            if mac in self._read:
+                self._write_host(f"{mac},ignore\n")
 
     def forget(self, nic: EnsureNic) -> None:
         """Expect a NIC no more: without its guard it cannot ask. Asking for it again costs nothing."""
         self._live.pop(nic.nic_uuid, None)
 
-    def _read(self) -> set[str]:
-        return {path.read_text() for path in self._hosts().iterdir()}
+    def _write_host(self, line: str) -> None:
+        mac = _mac_of(line)
+        _replace(self._hosts() / mac.replace(":", ""), line)
+        self._read[mac] = line
 
     def _hosts(self) -> Path:
         return self._folder / "hosts"
@@ -219,6 +224,8 @@ class Dnsmasq:
             os.close(descriptor)
             return
         self._hold(pid, descriptor)
+        lines = [path.read_text() for path in self._hosts().iterdir()]
+        self._read = {_mac_of(line): line for line in lines}
 
     def _hold(self, pid: int, descriptor: int) -> None:
         self.pid = pid
@@ -236,10 +243,13 @@ class Dnsmasq:
     async def _launch(self) -> None:
         # dnsmasq puts itself into the background, in a session of its own, once it serves.
         (self._folder / "pid").unlink(missing_ok=True)
+        if (self._folder / "log").exists():
+            (self._folder / "log").replace(self._folder / "log.old")
         for path in self._hosts().iterdir():
             path.unlink()
+        self._read.clear()
         for line in self._live.values():
-            _replace(self._hosts() / line.split(",")[0].strip().replace(":", ""), line)
+            self._write_host(line)
         try:
             await run(
                 "nsenter", f"--net={netns.FOLDER / self._namespace}", "dnsmasq",
@@ -294,8 +304,12 @@ class Dnsmasq:
             self._forget()
             try:
                 await self._launch()
-            except Refused as refused:
+            except (Refused, OSError) as refused:
                 _log.error("%s", refused)
+
+
+def _mac_of(line: str) -> str:
+    return line.split(",", 1)[0].strip()
 
 
 def _replace(path: Path, text: str) -> None:

@@ -32,8 +32,8 @@ LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
 _UUID = re.compile("[0-9a-f]{32}")
 _DEVICE = re.compile("[A-Za-z0-9_.-]{1,15}")
 
-# libvirtd serves five calls of a connection at once: one must stay free for questions.
-_MAX_STARTS = 4
+# libvirtd has 20 workers: some must stay free for questions.
+_MAX_STARTS = 12
 
 
 class DomainCalls(Protocol):

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from agent.knock import MESSAGE_BYTES
 from agent.version import version
-
-MESSAGE_BYTES = 1024
 
 
 class TakesLinks(Protocol):
@@ -32,25 +31,6 @@ class Closable(Protocol):
     def close(self, reason: str) -> None:
         """End it; harmless when it has ended."""
         ...
-
-
-def connect(path: Path, timeout_seconds: float) -> socket.socket:
-    """A connection to the daemon's socket. Raises `OSError` when nobody listens or in time."""
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    door.settimeout(timeout_seconds)
-    try:
-        door.connect(str(path))
-    except OSError:
-        door.close()
-        raise
-    return door
-
-
-def ask(path: Path, message: str, timeout_seconds: float) -> str:
-    """Send one message to the daemon and return its answer. Raises `OSError`, `TimeoutError` included."""
-    with connect(path, timeout_seconds) as door:
-        door.send(message.encode())
-        return door.recv(MESSAGE_BYTES).decode(errors="replace")
 
 
 class Doorway:

@@ -1,4 +1,4 @@
-"""What this host is: read from the kernel, never asked of a program."""
+"""What this host is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import socket
 from pathlib import Path
 
 from agent.protocol import PROTOCOL, Accelerator, HostFacts
+from agent.run import run
 from agent.version import version
 
 _MHZ = re.compile(r"^cpu MHz\s*:\s*([0-9.]+)", re.MULTILINE)
+_QEMU = re.compile(r"version ([0-9.]+)")
 _MEMORY = re.compile(r"^MemTotal:\s*(\d+) kB", re.MULTILINE)
 
 
 def host_facts(libvirt_version: str, qemu_version: str, accelerator: Accelerator | None) -> HostFacts:
-    """All facts. Versions are empty while libvirt is not reachable."""
+    """All facts. A version is empty while it cannot be learned."""
     release = os_release(_read("/etc/os-release"))
     return HostFacts(
         protocol=PROTOCOL,
@@ -32,6 +34,13 @@ def host_facts(libvirt_version: str, qemu_version: str, accelerator: Accelerator
         accelerator=accelerator,
         interfaces=[name for _, name in socket.if_nameindex() if name != "lo"],
     )
+
+
+async def qemu_version() -> str:
+    """The version of QEMU. Raises `Refused` when it is not installed."""
+    printed = await run("qemu-system-x86_64", "--version", timeout_seconds=5.0)
+    found = _QEMU.search(printed)
+    return found.group(1) if found else ""
 
 
 def boot_id() -> str:

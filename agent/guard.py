@@ -210,12 +210,13 @@ class Guard:
     async def check(self) -> bool:
         """Compare the table with what was applied and put it back if another program changed it.
 
-        Returns whether it was as it should be.
+        Returns whether it was as it should be. Raises `Refused` with code `guard.failed`.
         """
+        if self._applied is None:
+            await self.sync()
+            return False
         async with self._lock:
             wanted = self._applied
-            if wanted is None:
-                return True
             try:
                 found = parse(await run("nft", "-j", "list", "table", "bridge", TABLE))
             except Refused:
@@ -225,6 +226,13 @@ class Guard:
             _log.warning("another program changed the nft table %s: putting it back", TABLE)
             await self._replace(wanted)
             return False
+
+    async def begin(self) -> None:
+        """Apply what is stored at the daemon's start; a failure is logged, and `check` tries again."""
+        try:
+            await self.sync()
+        except Refused as refused:
+            _log.error("%s", refused)
 
     async def remove(self) -> None:
         """Take the table away; absent is fine."""

@@ -1,11 +1,10 @@
-"""The one connection to libvirt: its calls, its events, its loss and return. Nothing else imports libvirt."""
+"""The connection to libvirt: its calls, its events, its loss and return."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,18 +12,29 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import libvirt
-from msgspec.structs import replace
 
-from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, dashed, mark_xml, read_mark
+from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, mark_xml
+from agent.libvirt_calls import (
+    KEEPALIVE_MISSES,
+    KEEPALIVE_SECONDS,
+    domain_of,
+    dotted,
+    key_of,
+    mark_of,
+    message_of,
+    see,
+    see_all,
+    translated,
+    unreachable,
+    with_own_connection,
+)
 from agent.ports import Emit
 from agent.protocol import (
-    Cause,
     DomainChanged,
     DomainSeen,
     HostSeen,
     HypervisorBack,
     HypervisorLost,
-    Power,
 )
 from agent.refused import Refused
 
@@ -37,29 +47,16 @@ CALL_SECONDS = 30.0
 START_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 THREADS = 16
-KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
 
-_OFF_CAUSES: dict[int, Cause] = {
-    libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "none",
-    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "guest_shutdown",
-    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: "destroyed",
-    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "crashed",
-    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "migrated",
-    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "failed",
-}
-_ON_CAUSES: dict[int, Cause] = {
-    libvirt.VIR_DOMAIN_RUNNING_BOOTED: "booted",
-    libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
-}
-_LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
-_BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
 
 _loop_thread: threading.Thread | None = None
 
 
 class Hypervisor:
-    """Calls run in a few threads, one per domain at a time, so that a domain that hangs blocks no other.
+    """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
+    Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups
+    while one of them waits for a guest that hangs. Opening one takes less than a millisecond.
     Events cross into asyncio in one line each and become observations: what is emitted is what libvirt
     says when asked, not what an event implied.
     """
@@ -68,9 +65,11 @@ class Hypervisor:
         self._emit = emit
         self._uri = uri
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="libvirt-ask")
+        self._acting = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt-act")
         self._connection: Any = None
         self._lost: asyncio.Future[str] | None = None
+        self._tried = asyncio.Event()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._dirty: set[str] = set()
         self._reporting: set[str] = set()
@@ -88,32 +87,29 @@ class Hypervisor:
         """Let go. Calls in flight end by themselves; nothing waits for them."""
         for task in self._tasks:
             task.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._asking, self._acting):
+            threads.shutdown(wait=False, cancel_futures=True)
 
-    async def versions(self) -> tuple[str, str]:
-        """Versions of libvirt and QEMU."""
-
-        def ask(connection: Any) -> tuple[str, str]:
-            return _dotted(connection.getLibVersion()), _dotted(connection.getVersion())
-
-        return await self._call("", ask)
+    async def version(self) -> str:
+        """The version of libvirt. Never asks for QEMU's, which makes libvirtd start several of them first."""
+        return await self._ask(lambda connection: dotted(connection.getLibVersion()))
 
     async def seen(self, vm_uuid: str) -> DomainSeen:
         """One domain as it is now; an unknown one is not `defined`."""
-        return await self._call(vm_uuid, lambda connection: _see(connection, vm_uuid))
+        return await self._ask(lambda connection: see(connection, vm_uuid))
 
     async def scan(self) -> list[DomainSeen]:
         """Every domain as it is now."""
-        return await self._call("", _see_all)
+        return await self._ask(see_all)
 
     async def define(self, vm_uuid: str, xml: str) -> DomainSeen:
         """Make libvirt know a domain by this XML."""
 
         def act(connection: Any) -> DomainSeen:
             connection.defineXML(xml)
-            return _see(connection, vm_uuid)
+            return see(connection, vm_uuid)
 
-        return await self._call(vm_uuid, act)
+        return await self._apart(vm_uuid, act)
 
     async def power_on(self, vm_uuid: str) -> DomainSeen:
         """Start a domain."""
@@ -165,37 +161,46 @@ class Hypervisor:
 
     async def mark_of(self, vm_uuid: str) -> Mark | None:
         """A domain's mark; None where it has none. Raises `Refused` for an unknown domain."""
-        return await self._call(vm_uuid, lambda connection: _mark_of(_domain(connection, vm_uuid)))
+        return await self._ask(lambda connection: mark_of(domain_of(connection, vm_uuid)))
 
     async def xml(self, vm_uuid: str) -> str:
         """A domain's XML as it runs, or as it would start."""
-        return await self._call(vm_uuid, lambda connection: str(_domain(connection, vm_uuid).XMLDesc(0)))
+        return await self._apart(vm_uuid, lambda connection: str(domain_of(connection, vm_uuid).XMLDesc(0)))
 
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS
     ) -> DomainSeen:
         def both(connection: Any) -> DomainSeen:
-            act(_domain(connection, vm_uuid))
-            return _see(connection, vm_uuid)
+            act(domain_of(connection, vm_uuid))
+            return see(connection, vm_uuid)
 
-        return await self._call(vm_uuid, both, timeout_seconds)
+        return await self._apart(vm_uuid, both, timeout_seconds)
 
-    async def _call(self, key: str, act: Callable[[Any], T], timeout_seconds: float = CALL_SECONDS) -> T:
-        """Run a blocking call; a second one for the same domain waits, so a hung domain holds one thread."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                lock = self._locks.setdefault(key, asyncio.Lock()) if key else asyncio.Lock()
-                await lock.acquire()
-                running = self._loop.run_in_executor(self._threads, _translated, act, self._connection)
-                running.add_done_callback(partial(_release, lock))
-                return await asyncio.shield(running)
-        except TimeoutError as slow:
-            raise Refused(
-                "libvirt.slow",
-                f"libvirt did not answer about {key or 'the host'} within {timeout_seconds:g} s; "
-                "look at libvirtd and at the guest's QEMU",
-                transient=True,
-            ) from slow
+    async def _ask(self, question: Callable[[Any], T]) -> T:
+        """Ask what no guest can delay, on the one connection."""
+
+        async def run() -> T:
+            await self._tried.wait()
+            running = self._loop.run_in_executor(self._asking, translated, question, self._connection)
+            return await asyncio.shield(running)
+
+        return await _in_time("the host", run(), CALL_SECONDS)
+
+    async def _apart(self, vm_uuid: str, act: Callable[[Any], T], timeout_seconds: float = CALL_SECONDS) -> T:
+        """Do what a guest may delay; a second act on the same guest waits, so that it holds one thread."""
+        lock = self._locks.setdefault(vm_uuid, asyncio.Lock())
+
+        async def run() -> T:
+            await self._tried.wait()
+            await lock.acquire()
+            if self._connection is None:
+                lock.release()
+                raise unreachable("there is no connection")
+            running = self._loop.run_in_executor(self._acting, with_own_connection, self._uri, act)
+            running.add_done_callback(partial(_release, lock))
+            return await asyncio.shield(running)
+
+        return await _in_time(vm_uuid, run(), timeout_seconds)
 
     async def _keep_connected(self) -> None:
         reported: str | None = None
@@ -203,14 +208,16 @@ class Hypervisor:
             # Before connecting: the connection may be lost again before its opening is heard of here.
             self._lost = self._loop.create_future()
             try:
-                connection = await asyncio.shield(self._loop.run_in_executor(self._threads, self._connect))
+                connection = await asyncio.shield(self._loop.run_in_executor(self._acting, self._connect))
             except libvirt.libvirtError as refused:
                 if reported is None:
-                    reported = _message(refused)
+                    reported = message_of(refused)
                     log.warning("libvirt is not reachable: %s", reported)
+                self._tried.set()
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._connection = connection
+            self._tried.set()
             log.info("connected to libvirt")
             self._own(self._say_back())
             reported = await self._lost
@@ -240,7 +247,7 @@ class Hypervisor:
         return connection
 
     def _hear(self, hear: Callable[..., None], _: Any, domain: Any, *rest: Any) -> None:
-        self._cross(hear, _key(domain), *rest)
+        self._cross(hear, key_of(domain), *rest)
 
     def _cross(self, hear: Callable[..., None], *rest: Any) -> None:
         """From libvirt's thread to the loop, which may have ended while libvirt's goes on."""
@@ -302,105 +309,21 @@ def _run_event_loop() -> None:
     _loop_thread.start()
 
 
+async def _in_time(subject: str, work: Awaitable[T], timeout_seconds: float) -> T:
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await work
+    except TimeoutError as slow:
+        raise Refused(
+            "libvirt.slow",
+            f"libvirt did not answer about {subject} within {timeout_seconds:g} s; "
+            "look at libvirtd and at the guest's QEMU",
+            transient=True,
+        ) from slow
+
+
 def _release(lock: asyncio.Lock, ended: asyncio.Future[Any]) -> None:
     """The thread is free again, whether or not anybody still waits for its outcome."""
     lock.release()
     if not ended.cancelled():
         ended.exception()
-
-
-def _translated(act: Callable[[Any], T], connection: Any) -> T:
-    """Run a call in its thread; libvirt's errors become ours here and nowhere else."""
-    if connection is None:
-        raise _unreachable("there is no connection")
-    try:
-        return act(connection)
-    except libvirt.libvirtError as failed:
-        raise _refused(failed, connection) from failed
-
-
-def _refused(failed: Any, connection: Any) -> Refused:
-    code, message = failed.get_error_code(), _message(failed)
-    if code == libvirt.VIR_ERR_NO_DOMAIN:
-        return Refused("domain.missing", f"{message}; define it first")
-    if code in _LOST_CODES or "client socket is closed" in message or not _alive(connection):
-        return _unreachable(message)
-    # EAGAIN from loading a control group's program under load passes by itself.
-    busy = code in _BUSY_CODES or "Resource temporarily unavailable" in message
-    return Refused("libvirt.busy" if busy else "libvirt.error", message, transient=busy)
-
-
-def _unreachable(why: str) -> Refused:
-    problem = f"libvirt on this host is not reachable: {why}; start libvirtd"
-    return Refused("libvirt.unreachable", problem, transient=True)
-
-
-def _alive(connection: Any) -> bool:
-    try:
-        return bool(connection.isAlive())
-    except libvirt.libvirtError:
-        return False
-
-
-def _message(failed: Any) -> str:
-    return str(failed.get_error_message() or failed)
-
-
-def _dotted(number: int) -> str:
-    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
-
-
-def _key(domain: Any) -> str:
-    return str(domain.UUIDString()).replace("-", "")
-
-
-def _domain(connection: Any, vm_uuid: str) -> Any:
-    return connection.lookupByUUIDString(dashed(vm_uuid))
-
-
-def _see(connection: Any, vm_uuid: str) -> DomainSeen:
-    at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    try:
-        return _describe(_domain(connection, vm_uuid), vm_uuid, at)
-    except libvirt.libvirtError as failed:
-        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return DomainSeen(vm_uuid=vm_uuid, at=at)
-        raise
-
-
-def _see_all(connection: Any) -> list[DomainSeen]:
-    found = []
-    for domain in connection.listAllDomains():
-        seen = _see(connection, _key(domain))
-        if seen.defined:
-            found.append(seen)
-    return found
-
-
-def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
-    state, reason = domain.state()
-    power, cause = _power(state, reason)
-    seen = DomainSeen(vm_uuid=vm_uuid, at=at, defined=True, power=power, cause=cause)
-    mark = _mark_of(domain)
-    return seen if mark is None else replace(seen, digest=mark.digest, boot_count=mark.boot_count)
-
-
-def _mark_of(domain: Any) -> Mark | None:
-    try:
-        return read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, MARK_URI))
-    except libvirt.libvirtError as failed:
-        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
-            return None
-        raise
-
-
-def _power(state: int, reason: int) -> tuple[Power, Cause]:
-    if state == libvirt.VIR_DOMAIN_SHUTOFF:
-        return "off", _OFF_CAUSES.get(reason, "unknown")
-    if state == libvirt.VIR_DOMAIN_CRASHED:
-        return "off", "crashed"
-    # A domain is paused for a moment while it starts; that is no state of its own.
-    starting = state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
-    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED} and not starting:
-        return "paused", "none"
-    return "on", _ON_CAUSES.get(reason, "none")

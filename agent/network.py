@@ -15,7 +15,7 @@ from agent.dhcp import PORT_NAME, Dnsmasq
 from agent.guard import SERVICE_ADDRESS, Guard, GuardedNetwork
 from agent.link import batch, links
 from agent.paths import Paths
-from agent.protocol import DropNetwork, EnsureNetwork
+from agent.protocol import DropNetwork, EnsureNetwork, digest
 from agent.refused import Refused
 from agent.restore import Restoring
 from agent.run import run
@@ -50,6 +50,7 @@ class Networks:
         self._paths = paths
         self._specs = Specs(paths.state / "networks", EnsureNetwork)
         self._servers: dict[str, Dnsmasq] = {}
+        self._applied: dict[str, str] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._restoring = Restoring("network", self._restore)
         self.guard = Guard()
@@ -62,7 +63,7 @@ class Networks:
         self._dhcp_folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         for spec in self._specs.all():
             self._protect(spec)
-        await self.guard.sync()
+        await self.guard.begin()
         await self._restoring.start([spec.l3_uuid for spec in self._specs.all()])
 
     async def stop(self) -> None:
@@ -93,6 +94,7 @@ class Networks:
         """Serve a network no more; absent is fine."""
         l3_uuid = request.l3_uuid
         async with self._locks[l3_uuid]:
+            self._applied.pop(l3_uuid, None)
             self._specs.drop(l3_uuid)
             await self.metadata.close(l3_uuid)
             server = self._servers.pop(l3_uuid, None) or self._server(l3_uuid)
@@ -104,8 +106,8 @@ class Networks:
             await self.guard.sync()
 
     def digests(self) -> dict[str, str]:
-        """uuid to digest of what is served."""
-        return self._specs.digests()
+        """uuid to digest of what is served: not of what could not be carried out."""
+        return dict(self._applied)
 
     def get(self, l3_uuid: str) -> EnsureNetwork | None:
         """The spec of a network that is served here."""
@@ -135,6 +137,7 @@ class Networks:
         )
 
     async def _carry_out(self, spec: EnsureNetwork) -> None:
+        self._applied.pop(spec.l3_uuid, None)
         # The guard comes first: a port in the bridge that is not isolated would answer other hosts' guests.
         self._protect(spec)
         await self.guard.sync()
@@ -145,6 +148,7 @@ class Networks:
             await self.metadata.listen(spec.l3_uuid, namespace_of(spec.l3_uuid))
         else:
             await self.metadata.close(spec.l3_uuid)
+        self._applied[spec.l3_uuid] = digest(spec)
 
     async def _connect(self, spec: EnsureNetwork) -> None:
         """Have the namespace, its port in the bridge, and its addresses."""

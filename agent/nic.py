@@ -15,7 +15,7 @@ from agent.guard import GuardedNic
 from agent.metadata import document
 from agent.network import Networks
 from agent.paths import Paths
-from agent.protocol import AnyEvent, DropNic, EnsureNic, UserdataFetch, UserdataFetched
+from agent.protocol import AnyEvent, DropNic, EnsureNic, UserdataFetch, UserdataFetched, digest
 from agent.refused import Refused
 from agent.restore import Restoring
 from agent.specs import Specs
@@ -45,6 +45,7 @@ class Nics:
         self._lock = asyncio.Lock()
         self._restoring = Restoring("NIC", self._restore)
         self._callers: dict[tuple[str, str], EnsureNic] = {}
+        self._applied: dict[str, str] = {}
         self._allowances: dict[str, tuple[float, float]] = {}
         self._checking: asyncio.Task[None] | None = None
         networks.metadata.answer = self._answer
@@ -54,7 +55,7 @@ class Nics:
 
     async def start(self) -> None:
         """Guard, offer and answer for every stored NIC again, and watch over the guard from now on."""
-        await self._networks.guard.sync()
+        await self._networks.guard.begin()
         await self._restoring.start([spec.nic_uuid for spec in self._specs.all()])
         self._checking = asyncio.create_task(self._check(), name="guard check")
 
@@ -89,8 +90,8 @@ class Nics:
             await self._remove(request.nic_uuid)
 
     def digests(self) -> dict[str, str]:
-        """uuid to digest of what is applied."""
-        return self._specs.digests()
+        """uuid to digest of what is applied: not of what could not be carried out."""
+        return dict(self._applied)
 
     def guarded(self, device: str) -> bool:
         """Whether the guard in the kernel has this tap."""
@@ -134,6 +135,7 @@ class Nics:
                 await self._carry_out(spec)
 
     async def _carry_out(self, spec: EnsureNic) -> None:
+        self._applied.pop(spec.nic_uuid, None)
         guard = self._networks.guard
         guard.nics[spec.nic_uuid] = _guarded(spec)
         await guard.sync()
@@ -143,8 +145,10 @@ class Nics:
         if server is not None:
             await (server.offer(spec) if spec.dhcp else server.withdraw(spec))
         self._callers[spec.l3_uuid, spec.ip] = spec
+        self._applied[spec.nic_uuid] = digest(spec)
 
     async def _remove(self, nic_uuid: str) -> None:
+        self._applied.pop(nic_uuid, None)
         spec = self._specs.get(nic_uuid)
         if spec is not None:
             self._silence(spec)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from agent.doorway import ask
+from agent.knock import ask
 from agent.logs import capped_file, log_to
 from agent.paths import Paths
 from agent.pidfile import PidFile

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from agent.accelerator import AcceleratorProbe
 from agent.domain import Domains
 from agent.download import Downloads
-from agent.facts import host_facts
+from agent.facts import host_facts, qemu_version
 from agent.image import observe_image
 from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
@@ -59,13 +59,14 @@ ProgressTo = Callable[[int, int], None]
 Answering = Callable[[Any, ProgressTo], Awaitable[Struct]]
 
 MAX_FETCHES = 1_000
+HELLO_SECONDS = 2.0
 
 
 class HypervisorCalls(Protocol):
     """What requests about the whole host need of the hypervisor."""
 
     async def scan(self) -> list[DomainSeen]: ...
-    async def versions(self) -> tuple[str, str]: ...
+    async def version(self) -> str: ...
 
 
 class HostVerbs:
@@ -151,15 +152,20 @@ class HostVerbs:
         )
 
     async def _facts(self) -> HostFacts:
-        try:
-            libvirt_version, qemu_version = await self._hypervisor.versions()
-        except Refused:
-            # A host whose libvirt is down is still a host, and says so by the empty versions.
-            libvirt_version = qemu_version = ""
-        return host_facts(libvirt_version, qemu_version, self._accelerator.known())
+        libvirt_version = await _if_in_time(self._hypervisor.version())
+        return host_facts(libvirt_version, await _if_in_time(qemu_version()), self._accelerator.known())
 
     async def _read_fetches(self, request: ReadFetches) -> Fetches:
         return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])
+
+
+async def _if_in_time(version: Awaitable[str]) -> str:
+    """A version, or nothing: a host whose libvirt is down or slow is still a host, and Hello cannot wait."""
+    try:
+        async with asyncio.timeout(HELLO_SECONDS):
+            return await version
+    except (Refused, TimeoutError):
+        return ""
 
 
 async def _nothing(_: Ping) -> None:

@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from agent.run import clean_environment
-
 AGENT_VERSION = "0.1.0"
 
 
@@ -33,6 +31,9 @@ def own_command(verb: str) -> list[str]:
 
 def own_environment() -> dict[str, str]:
     """The environment for `own_command`: a new frozen process of its own, not a worker of this one."""
+    # Attach starts nothing in most cases, and need not wait for what this imports.
+    from agent.run import clean_environment
+
     environment = clean_environment()
     environment["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     if frozen_folder() is None and (here := os.environ.get("PYTHONPATH")):

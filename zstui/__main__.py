@@ -148,18 +148,26 @@ def _lab(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _store(config: Config, arguments: argparse.Namespace) -> int:
-    from appliance.store import offline
+    """Backup and verify are asked of the appliance, which alone opens a store; restore needs it off."""
+    if arguments.command == "restore":
+        from appliance.store.backup import restore
 
-    match arguments.command:
-        case "backup":
-            asyncio.run(offline.backup(config.folder, arguments.file))
-        case "restore":
-            asyncio.run(offline.restore(config.folder, arguments.file))
-        case _:
-            findings = asyncio.run(offline.verify(config.folder))
-            sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
-            return FAILED if findings else 0
-    return 0
+        restore(config.folder, arguments.file.absolute())
+        return 0
+    return asyncio.run(_ask_store(_target(config, arguments.connect), arguments))
+
+
+async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
+    from appliance.client import Session
+
+    async with await Session.connect(target) as session:
+        if arguments.command == "backup":
+            reply = await session.call("BackupStore", path=str(arguments.file.absolute()))
+            sys.stdout.write(f"{reply['path']}: {reply['size']} bytes, checked\n")
+            return 0
+        findings = (await session.call("VerifyStore")).get("findings", [])
+        sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
+        return FAILED if findings else 0
 
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:

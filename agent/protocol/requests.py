@@ -75,7 +75,8 @@ class EnsureBridge(Request, tag=True, frozen=True):
     """Make a bridge over a physical interface (a VLAN of it where `vlan` is given) exist and be up.
 
     Where the interface has addresses the bridge takes them and their routes over, and gives them back
-    unless `ConfirmBridge` arrives within `confirm_seconds`.
+    unless `ConfirmBridge` arrives within `confirm_seconds`. Without an interface it is a bridge with no
+    uplink.
     """
 
     l2_uuid: str

@@ -63,7 +63,9 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     management_ip: str = arg("Address or name of the machine.", max_length=255)
     cluster_uuid: str = arg("The cluster it goes into.", ref=Cluster)
     username: str = arg("root, or a user with sudo that asks for no password.", max_length=255)
-    password: str = arg("Used once to install the appliance's key.", secret=True, empty_allowed=True)
+    password: str = arg(
+        "Used once to install the appliance's key; empty if it is installed.", secret=True, empty_allowed=True
+    )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
     host_key_fingerprint: str | None = arg(
         "Refuse the machine unless its SSH host key has this SHA256 fingerprint.", default=None

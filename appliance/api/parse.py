@@ -8,9 +8,11 @@ import re
 import shlex
 import typing
 import unicodedata
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeVar
 
-from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
+from appliance.api.errors import BadRequest, InvalidArgument, NotBuilt, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.resource import camel, snake
 from appliance.api.tag import PATTERNS, pattern_of
@@ -26,15 +28,28 @@ SHOWN = 200
 M = TypeVar("M", bound=Message)
 
 
+@cache
+def zstack_messages() -> frozenset[str]:
+    """The Java classes of all messages of ZStack 1.0."""
+    return frozenset(files("appliance.api").joinpath("zstack_messages.txt").read_text().split())
+
+
+def missing_messages() -> list[str]:
+    """The Java classes of ZStack 1.0's messages that are not declared here."""
+    return sorted(zstack_messages() - BY_JAVA.keys())
+
+
 def message_named(name: str) -> tuple[str, type[Message] | None]:
     """The Java class of a message given by short name or Java class, and its declaration if there is one.
 
-    Raises UnknownMessage for a short name that nothing declares.
+    Raises UnknownMessage for a short name that nothing declares, NotBuilt if it is one of ZStack's.
     """
     if "." in name:
         return name, BY_JAVA.get(name)
     found = MESSAGES.get(name)
     if found is None:
+        if any(java.endswith(f".API{name}Msg") for java in zstack_messages()):
+            raise NotBuilt(f"{name} is a message of ZStack 1.0 that is not built here yet")
         raise UnknownMessage(f"no message is called {name}; `zstui api` lists those that are")
     return found.java, found
 

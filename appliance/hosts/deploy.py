@@ -124,7 +124,7 @@ class SshDialer:
         home = f"{VERSIONS}/{self.version}"
         script = (
             f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {home}.part; mkdir {home}.part; "
-            f"tar xzf - -C {home}.part --strip-components=1; rm -rf {home}; mv {home}.part {home}"
+            f"tar xzf - -C {home}.part; rm -rf {home}; mv {home}.part {home}"
         )
         process = await connection.create_process(f"{_sudo(target)}sh -c '{script}'", encoding=None)
         with self._bundle.open("rb") as file:

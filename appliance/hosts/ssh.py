@@ -57,7 +57,8 @@ class Ssh:
     async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
         """Pin the machine's host key, then use the password once to install the appliance's key.
 
-        Nothing is offered to the machine before its key is accepted. Raises `HostUnreachable`.
+        An empty password says that the key is there already. Nothing is offered to the machine before its
+        own key is accepted. Raises `HostUnreachable`.
         """
         key = await self._offered_key(target)
         _check_fingerprint(target, key, fingerprint)
@@ -65,9 +66,11 @@ class Ssh:
         offered = _public_line(key)
         if pinned is not None and pinned != offered:
             raise _changed(target, key)
-        connection = await self._open(target, offered, password=password)
+        connection = await self._open(target, offered, password=password or None)
         try:
-            await self._install_key(connection, target)
+            if password:
+                await self._install_key(connection, target)
+            await self._check_sudo(connection, target)
         finally:
             connection.close()
         await self._pins.pin(target.key, offered, key.get_fingerprint())
@@ -135,6 +138,8 @@ class Ssh:
                 f"the key could not be installed for {target.username}@{target.address}: "
                 f"{str(done.stderr).strip()[-300:]}"
             )
+
+    async def _check_sudo(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
         if target.username != "root":
             sudo = await connection.run("sudo -n true", check=False, timeout=20)
             if sudo.exit_status != 0:

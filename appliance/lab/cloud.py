@@ -16,6 +16,7 @@ from appliance.config import Config
 from appliance.lab.command import LabError
 from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
+from appliance.lab.local import INTERFACE, PORT, LocalMachine
 from appliance.process import answers, ensure_running
 
 GIB = 1 << 30
@@ -31,6 +32,7 @@ class Machine:
     address: str
     username: str
     password: str
+    port: int = 22
 
 
 class Cloud:
@@ -41,32 +43,44 @@ class Cloud:
     ) -> None:
         self._config = config
         self._lab = lab
-        self._local = local
+        self._local = LocalMachine(config.folder / "local", progress) if local else None
         self._say = progress
 
     async def up(self) -> dict[str, Any]:
         """Bring everything up; returns the summary that scripts read."""
-        machines = await self._machines()
+        hosts = [] if self._local else await self._lab_hosts()
         self._say("appliance")
         target = await ensure_running(self._config)
+        if self._local is not None:
+            await self._local.up(self._config.keys / "id_ed25519")
+            hosts = [Machine("local", "127.0.0.1", "root", "", PORT)]
         async with await Session.connect(target) as session:
-            return await self._build(session, machines)
+            return await self._build(session, hosts)
 
     async def down(self) -> None:
-        """Stop the appliance and the lab; what they remember stays."""
+        """Stop the appliance and the hosts; what they remember stays."""
+        uuids = await self._vm_uuids() if self._local else []
         await stop_appliance(self._config)
-        if not self._local:
+        if self._local is not None:
+            await self._local.down(uuids)
+        else:
             await self._lab.down()
 
     async def purge(self) -> None:
         """Stop everything and forget it."""
-        await stop_appliance(self._config)
-        if not self._local:
+        await self.down()
+        if self._local is not None:
+            self._local.purge()
+        else:
             await self._lab.purge()
 
-    async def _machines(self) -> list[Machine]:
-        if self._local:
-            raise LabError("HOSTS=local needs sshd on 127.0.0.1 with root's password in ZSTUI_LOCAL_PASSWORD")
+    async def _vm_uuids(self) -> list[str]:
+        if not answers(self._config.socket):
+            return []
+        async with await Session.connect(self._config.socket) as session:
+            return [str(vm["uuid"]) for vm in await session.query("VmInstance")]
+
+    async def _lab_hosts(self) -> list[Machine]:
         self._say(f"lab {self._lab.name}: {self._lab.hosts} hosts")
         hosts: list[LabHost] = await self._lab.up()
         return [Machine(host.name, host.address, host.user, host.password) for host in hosts]
@@ -78,24 +92,28 @@ class Cloud:
             "Cluster", "CreateCluster", name="cluster-1", zoneUuid=zone, hypervisorType="KVM"
         )
         l2 = await make(
-            "L2Network", "CreateL2NoVlanNetwork", name="l2-flat", zoneUuid=zone, physicalInterface="eth1"
+            "L2Network",
+            "CreateL2NoVlanNetwork",
+            name="l2-flat",
+            zoneUuid=zone,
+            physicalInterface=self._interface,
         )
         storage = await make(
-            "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url="/zstack_ps", zoneUuid=zone
+            "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url=self._storage, zoneUuid=zone
         )
         async with asyncio.TaskGroup() as group:
             for machine in machines:
                 group.create_task(
                     make(
                         "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
-                        clusterUuid=cluster, username=machine.username, password=machine.password,
+                        clusterUuid=cluster, username=machine.username, password=machine.password, sshPort=machine.port,
                     )
                 )  # fmt: skip
             first = machines[0]
             group.create_task(
                 make(
-                    "BackupStorage", "AddSftpBackupStorage", name="images", url="/zstack_bs",
-                    hostname=first.address, username=first.username, password=first.password,
+                    "BackupStorage", "AddSftpBackupStorage", name="images", url=self._images,
+                    hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
                 )
             )  # fmt: skip
         await self._connected(session)
@@ -116,6 +134,18 @@ class Cloud:
             l3NetworkUuids=[l3], systemTags=["userdata::#!/bin/sh\necho hello from zstui > /dev/console\n"],
         )  # fmt: skip
         return await self._summary(session)
+
+    @property
+    def _interface(self) -> str:
+        return INTERFACE if self._local else "eth1"
+
+    @property
+    def _storage(self) -> str:
+        return self._local.storage if self._local else "/zstack_ps"
+
+    @property
+    def _images(self) -> str:
+        return self._local.images if self._local else "/zstack_bs"
 
     async def _network(self, session: Session, make: _Maker, l2: str) -> str:
         l3 = await make("L3Network", "CreateL3Network", name="flat", l2NetworkUuid=l2, dnsDomain="zstui.test")

@@ -64,8 +64,6 @@ async def ensure_admin(database: Database, password: str | None) -> str | None:
                 name="admin",
                 type="SystemAdmin",
                 role="admin",
-                create_date=tx.now,
-                last_op_date=tx.now,
                 password_hash=hashed,
             )
         )

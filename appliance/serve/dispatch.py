@@ -260,8 +260,6 @@ def _finished_job(
         job_result=json.dumps(body),
         progress=100,
         account_uuid=caller.account_uuid,
-        create_date=tx.now,
-        last_op_date=tx.now,
     )
 
 

@@ -117,7 +117,7 @@ class Broadcast:
                     blocks = [OVERFLOW]
                 else:
                     blocks = await self._blocks(self._touched(batch))
-                for listener in self.listeners:
+                for listener in self.listeners if blocks else ():
                     listener.put(blocks)
         finally:
             self._subscription.close()

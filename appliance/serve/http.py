@@ -25,7 +25,6 @@ from appliance.api.errors import (
     NotBuilt,
     NotReady,
     ResourceNotFound,
-    UnknownMessage,
 )
 from appliance.api.message import ROLES, Role
 from appliance.client import short_socket_path
@@ -190,7 +189,7 @@ class Server:
         route = self._routes.get(resource.canonical) if resource else None
         if route is None:
             raise NotAllowed("this path has no policy, so nobody may use it")
-        if route.policy not in ("anyone", "per-call", "job-uuid"):
+        if route.policy != "per-call" and route.policy != "job-uuid" and route.policy != "anyone":
             await self._check_role(request, route.policy)
 
     async def _check_role(self, request: web.Request, role: Role) -> None:
@@ -209,7 +208,7 @@ class Server:
             return _error(InvalidArgument(f"the body is longer than {BODY_LIMIT} bytes"), 413)
         except TimeoutError:
             return _error(BadRequest(f"the body did not come within {BODY_SECONDS:g} s"), 408)
-        except (BadRequest, UnknownMessage, InvalidArgument) as error:
+        except ApiError as error:
             return _error(error, 400)
         return _json(envelope(await self._dispatch.answer(call, _origin(request))))
 

@@ -8,9 +8,8 @@ from typing import Any, TextIO
 
 from appliance.api.errors import ApiError, UnknownMessage
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
-from appliance.api.parse import message_named
+from appliance.api.parse import message_named, missing_messages
 from appliance.api.resource import Resource
-from appliance.serve.zstack import missing_messages
 
 
 def reference(kind: type[Message]) -> str:

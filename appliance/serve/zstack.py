@@ -7,14 +7,12 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from appliance.api.errors import ApiError, BadRequest, UnknownMessage
 from appliance.api.job import LongJob
-from appliance.api.message import BY_JAVA, MESSAGES, Message
-from appliance.api.parse import decode, message_named
+from appliance.api.message import MESSAGES, Message
+from appliance.api.parse import decode, message_named, zstack_messages
 from appliance.store.snapshot import Snapshot
 
 GENERIC_REPLY = "org.zstack.header.message.APIReply"
@@ -47,17 +45,6 @@ class Reply:
     done: bool = True
     created: float = field(default_factory=time.time)
     finished: float = field(default_factory=time.time)
-
-
-@cache
-def zstack_messages() -> frozenset[str]:
-    """The Java classes of all messages of ZStack 1.0."""
-    return frozenset(files("appliance.api").joinpath("zstack_messages.txt").read_text().split())
-
-
-def missing_messages() -> list[str]:
-    """The Java classes of ZStack 1.0's messages that are not declared here."""
-    return sorted(zstack_messages() - BY_JAVA.keys())
 
 
 def read_call(raw: bytes) -> Call:

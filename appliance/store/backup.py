@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,23 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.resource import RESOURCES, Resource
 from appliance.store.connection import connect, translated
 from appliance.store.errors import StoreDamaged
-from appliance.store.migrations import STEPS, version
+from appliance.store.migrations import latest, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
 
 _ROWS_AT_ONCE = 500
 
 
-def copy(connection: Any, path: Path) -> None:
+Check = Callable[[Any], list[str]]
+
+
+def copy(connection: Any, path: Path, check: Check) -> None:
     """Copy what a connection sees to a file, check the copy, and only then give it its name."""
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     try:
-        _fill(connection, part)
+        _fill(connection, part, check)
         _sync(part)
         part.rename(path)
         _sync(path.parent)
@@ -35,13 +38,13 @@ def copy(connection: Any, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _fill(connection: Any, part: Path) -> None:
+def _fill(connection: Any, part: Path, check: Check) -> None:
     target = sqlite.connect(str(part), isolation_level=None)
     try:
         connection.backup(target)
         # A copy is one file: it must not need a log beside it.
         target.execute("PRAGMA journal_mode = DELETE")
-        wrong = findings(target)
+        wrong = check(target)
     finally:
         target.close()
     if wrong:
@@ -56,16 +59,18 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def structure(connection: Any) -> list[str]:
+    """What is wrong with a store's file, whatever tables are in it."""
+    checked = connection.execute("PRAGMA integrity_check(20)").fetchall()
+    return [f"the file's structure: {text}" for (text,) in checked if text != "ok"]
+
+
 def findings(connection: Any) -> list[str]:
-    """What is wrong with a store, in sentences."""
+    """What is wrong with a store of this version, in sentences."""
     try:
-        found = [
-            f"the file's structure: {text}"
-            for (text,) in connection.execute("PRAGMA integrity_check(20)")
-            if text != "ok"
-        ]
-        if version(connection) != len(STEPS):
-            found.append(f"it is of version {version(connection)}, not {len(STEPS)}")
+        found = structure(connection)
+        if version(connection) != latest():
+            found.append(f"it is of version {version(connection)}, not {latest()}")
             return found
         found += _wrong_meta(connection)
         for kind in all_kinds():
@@ -122,7 +127,7 @@ def restore(folder: Path, path: Path) -> None:
     try:
         source = connect(path, durable=False, reader=True)
         try:
-            copy(source, place.path / "restored.db")
+            copy(source, place.path / "restored.db", findings)
         finally:
             source.close()
         for old in (place.database, place.log):

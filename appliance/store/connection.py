@@ -20,8 +20,8 @@ OLDEST_SQLITE = (3, 51, 3)
 QUERY_SECONDS = 0.2
 """What one query of a user may take."""
 
-_PROGRESS_STEPS = 5_000
-"""SQLite's virtual machine asks for the time each so many instructions, about 50 µs."""
+_PROGRESS_STEPS = 1_000
+"""SQLite's virtual machine asks for the time each so many instructions: 10 µs, but more with long texts."""
 
 
 def check_library() -> None:
@@ -29,7 +29,7 @@ def check_library() -> None:
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise SqliteTooOld(
-            f"SQLite {sqlite.sqlite_version} may lose commits; install pysqlite3 with SQLite {oldest} or newer"
+            f"SQLite {sqlite.sqlite_version} may lose commits; install a pysqlite3 with {oldest} or newer"
         )
 
 
@@ -76,7 +76,7 @@ def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | Non
     return connection
 
 
-def translated(error: sqlite.Error) -> Exception:
+def translated(error: Exception) -> Exception:
     """An error of SQLite in our words. One that only a mistake in our code can cause stays as it is."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None

@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.store import backup, meta
 from appliance.store.change_feed import Batch, ChangeFeed
 from appliance.store.connection import Deadline, check_library, connect, translated
-from appliance.store.errors import StoreBroken, StoreClosed
+from appliance.store.errors import StoreBroken, StoreClosed, StoreError, StoreFull
 from appliance.store.folder import Folder
 from appliance.store.opening import create, prepare
 from appliance.store.snapshot import Snapshot
@@ -88,7 +88,8 @@ class ThreadSeat(Seat):
 
     async def run(self, work: Callable[[], T]) -> T:
         # aiosqlite offers one statement per hop; a whole transaction in one hop has only its private way.
-        return await self._thread._execute(work)  # type: ignore[no-any-return]  # noqa: SLF001
+        hop: Any = self._thread._execute  # noqa: SLF001
+        return await hop(work)  # type: ignore[no-any-return]
 
     def reconnect(self) -> None:
         super().reconnect()
@@ -234,9 +235,9 @@ class Database:
             raw.execute("BEGIN IMMEDIATE")
             outcomes = [self._change(raw, change) for change in changes]
             raw.execute("COMMIT")
-        except (sqlite.Error, StoreBroken) as error:
-            self._abandon()
-            return [Outcome(error=_spoken(error)) for _ in changes]
+        except (sqlite.Error, StoreError, StoreFull) as error:
+            self._abandon(error)
+            return [Outcome(error=_group_error(error)) for _ in changes]
         return outcomes
 
     def _change(self, raw: Any, change: Callable[[Transaction], Any]) -> Outcome[Any]:
@@ -245,22 +246,22 @@ class Database:
         try:
             value = change(transaction)
         except Exception as error:
-            if not raw.in_transaction:  # SQLite has undone the whole group, as it does when the disk is full
-                raise StoreBroken(str(error)) from error
+            if not raw.in_transaction:  # SQLite has undone the whole group
+                raise _group_error(error) from error
             raw.execute("ROLLBACK TO one")
             raw.execute("RELEASE one")
             return Outcome(error=_raisable(error))
         raw.execute("RELEASE one")
         return Outcome(value, changes=transaction.changes())
 
-    def _abandon(self) -> None:
-        """Undo a group that could not be committed. After a refused write, SQLite's memory is not trusted."""
-        self._suspect = True
+    def _abandon(self, error: Exception) -> None:
+        """Undo a group that could not be committed. After a refused write, the connection is not trusted."""
+        self._suspect = not isinstance(_group_error(error), StoreFull)
         try:
             if self._writer.raw.in_transaction:
                 self._writer.raw.execute("ROLLBACK")
-        except sqlite.Error as error:
-            raise StoreBroken(f"the disk of the store refused ({error})") from error
+        except sqlite.Error:
+            self._suspect = True  # it is replaced, and what it held with it
 
     def _reopen(self) -> None:
         """Connect anew after a refused write, and believe the file only after a look at all of it."""
@@ -282,12 +283,12 @@ class Database:
             return Outcome(error=_raisable(error))
 
     async def backup(self, path: Path) -> None:
-        """Copy the store to a file, while it is in use, and check the copy. `StoreDamaged` if it is not sound."""
+        """Copy the store to a file while it is in use. `StoreDamaged` when the copy is not sound."""
         self._check_open()
-        await self._aside(lambda raw: backup.copy(raw, path))
+        await self._aside(lambda raw: backup.copy(raw, path, backup.findings))
 
     async def verify(self) -> list[str]:
-        """What is wrong with the store, in sentences; nothing when all is well. Takes seconds per million rows."""
+        """What is wrong with the store, in sentences. Takes seconds per million rows."""
         self._check_open()
         return await self._aside(backup.findings)
 
@@ -342,8 +343,12 @@ class Database:
             await seat.close()
 
 
-def _spoken(error: BaseException) -> BaseException:
-    return translated(error) if isinstance(error, sqlite.Error) else error
+def _group_error(error: Exception) -> Exception:
+    """Why a whole group was undone, for one of its callers."""
+    said = translated(error) if isinstance(error, sqlite.Error) else error
+    if isinstance(said, (StoreError, StoreFull)):
+        return type(said)(said.details)
+    return StoreBroken(f"the store could not commit: {said}")
 
 
 def _raisable(error: Exception) -> Exception:

@@ -23,11 +23,11 @@ def wire_date(seconds: float) -> str:
 
 
 @cache
-def _public(kind: type[Resource]) -> tuple[tuple[str, str, bool], ...]:
+def _public(name: str) -> tuple[tuple[str, str, bool], ...]:
     """Name, wire name, and whether it is a date, of each public column."""
     return tuple(
         (column.name, column.wire, column.kind is Timestamp)
-        for column in kind.columns.values()
+        for column in RESOURCES[name].columns.values()
         if not column.private
     )
 
@@ -35,7 +35,7 @@ def _public(kind: type[Resource]) -> tuple[tuple[str, str, bool], ...]:
 def _own(resource: Resource, fields: frozenset[str]) -> dict[str, Any]:
     values = resource.__dict__
     wire: dict[str, Any] = {}
-    for name, wire_name, is_date in _public(type(resource)):
+    for name, wire_name, is_date in _public(resource.name_):
         value = values[name]
         if value is not None and (not fields or wire_name in fields):
             wire[wire_name] = wire_date(value) if is_date else value
@@ -66,7 +66,8 @@ def inventories(
 
 def _embedded(snapshot: Snapshot, embed: Embed, keys: Sequence[Any]) -> dict[Any, list[Any]]:
     """The embedded list of each owner that has something in it."""
-    children = snapshot.all(RESOURCES[embed.resource], **{embed.by: keys if len(keys) > 1 else keys[0]})
+    owners: dict[str, Any] = {embed.by: keys if len(keys) > 1 else keys[0]}
+    children = snapshot.all(RESOURCES[embed.resource], **owners)
     shown: list[Any]
     if embed.pluck:
         column = snake(embed.pluck)

@@ -1,4 +1,4 @@
-"""What happens to a store's file before anybody may use it: made, migrated, looked at, filled with settings."""
+"""What happens to a store before anybody may use it: made, migrated, looked at, given its settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.store import meta
+from appliance.store.backup import copy, structure
 from appliance.store.connection import connect, translated
 from appliance.store.folder import Folder
-from appliance.store.migrations import migrate
+from appliance.store.migrations import check_version, latest, migrate
 from appliance.store.table import SUM, all_kinds
 from appliance.store.transaction import Transaction
 
@@ -34,6 +35,9 @@ def create(folder: Folder) -> None:
 def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid: Callable[[], str]) -> str:
     """Make an existing store ready for this version, on the writer's thread; returns its owner."""
     try:
+        if 0 < check_version(connection) < latest():
+            older = folder.backups / f"before-version-{latest()}.db"
+            copy(connection, older, structure)
         migrate(connection)
         _check_tables(folder, connection)
         connection.execute("BEGIN IMMEDIATE")

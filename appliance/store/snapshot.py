@@ -10,7 +10,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.errors import ResourceNotFound
 from appliance.api.message import QueryMessage
-from appliance.api.resource import Resource
+from appliance.api.resource import RESOURCES, Resource
 from appliance.api.setting import GlobalConfig
 from appliance.store.connection import QUERY_SECONDS, Deadline, translated
 from appliance.store.inventory import inventories
@@ -48,9 +48,9 @@ class Snapshot:
     def all(
         self, kind: type[R], *, order_by: str | None = None, limit: int | None = None, **equals: Any
     ) -> list[R]:
-        """Those that match, oldest first, or by a column (`-name` for downward)."""
+        """Those that match, ordered by a column if one is given (`-name` for downward)."""
         where, parameters = condition(kind, equals)
-        tail = "" if order_by is None else _order(kind, order_by)
+        tail = "" if order_by is None else _order(kind.name_, order_by)
         if limit is not None:
             tail += f" LIMIT {int(limit)}"
         elif order_by is None and not equals:
@@ -140,11 +140,12 @@ def condition(kind: type[Resource], equals: Equals) -> tuple[str, list[Any]]:
         else:
             shape.append((name, -2))
             parameters.append(value)
-    return _where(kind, tuple(shape)), parameters
+    return _where(kind.name_, tuple(shape)), parameters
 
 
 @lru_cache(maxsize=2_000)
-def _where(kind: type[Resource], shape: tuple[tuple[str, int], ...]) -> str:
+def _where(resource: str, shape: tuple[tuple[str, int], ...]) -> str:
+    kind = RESOURCES[resource]
     terms = []
     first = 1
     for name, size in shape:
@@ -165,7 +166,8 @@ def _where(kind: type[Resource], shape: tuple[tuple[str, int], ...]) -> str:
 
 
 @lru_cache(maxsize=500)
-def _order(kind: type[Resource], order_by: str) -> str:
+def _order(resource: str, order_by: str) -> str:
+    kind = RESOURCES[resource]
     name = order_by.removeprefix("-")
     if name not in kind.columns:
         raise TypeError(f"{kind.name_} has no column {name}")

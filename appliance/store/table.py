@@ -55,6 +55,7 @@ class Table(Generic[R]):
         self.name = quoted(kind.table)
         self.names = tuple(kind.columns)
         self.types = tuple(stored_type(column) for column in kind.columns.values())
+        self._reals = tuple(place for place, kind in enumerate(self.types) if kind is float)
         self._from_row = tuple(
             (column.name, msgspec.json.decode if is_json(column) else bool)
             for column in kind.columns.values()
@@ -73,12 +74,8 @@ class Table(Generic[R]):
     def decode(self, row: tuple[Any, ...]) -> R:
         """The resource that a row of `select` holds. `StoreDamaged` when its checksum does not fit."""
         values = row[:-1]
-        try:
-            right = zlib.crc32(msgspec.msgpack.encode(values)) == row[-1]
-        except UnicodeEncodeError:
-            right = False
-        if not right:
-            raise self.damaged(dict(zip(self.names, row, strict=False)).get(self.kind.primary))
+        if zlib.crc32(msgspec.msgpack.encode(values)) != row[-1]:
+            raise self.damaged(row[self.names.index(self.kind.primary)])
         fields = dict(zip(self.names, values, strict=True))
         for name, convert in self._from_row:
             value = fields[name]
@@ -110,6 +107,12 @@ class Table(Generic[R]):
         for place, kind in enumerate(self.types):
             if type(row[place]) is not kind:
                 row[place] = self._coerced(self.names[place], row[place])
+        for place in self._reals:
+            value = row[place]
+            if value != value:
+                raise TypeError(f"{self.kind.name_}.{self.names[place]} cannot be {value!r}")
+            if value == 0:
+                row[place] = 0.0  # SQLite keeps no sign of it
         row.append(row_sum(row))
         return row
 
@@ -131,8 +134,8 @@ class Table(Generic[R]):
         """The statements that make the table and its indexes."""
         lines = [self._column_ddl(column) for column in self.kind.columns.values()]
         lines.append(f"    {quoted(SUM)} INTEGER NOT NULL")
-        for group in self.kind.unique_together:
-            lines.append(f"    UNIQUE ({', '.join(quoted(name) for name in group)})")
+        groups = (", ".join(map(quoted, group)) for group in self.kind.unique_together)
+        lines += [f"    UNIQUE ({group})" for group in groups]
         body = ",\n".join(lines)
         statements = [f"CREATE TABLE {self.name} (\n{body}\n) STRICT"]
         for column in self.kind.columns.values():
@@ -152,10 +155,15 @@ class Table(Generic[R]):
         return "    " + " ".join(words)
 
 
-@cache
+_TABLES: dict[str, Table[Any]] = {}
+
+
 def table_of(kind: type[R]) -> Table[R]:
     """The table of a resource."""
-    return Table(kind)
+    table = _TABLES.get(kind.name_)
+    if table is None:
+        table = _TABLES[kind.name_] = Table(kind)
+    return table
 
 
 def all_kinds() -> Iterable[type[Resource]]:

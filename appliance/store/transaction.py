@@ -9,7 +9,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.event import Event
-from appliance.api.resource import Resource, Timestamp, camel
+from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
 from appliance.store.change_feed import Batch, Change
 from appliance.store.connection import translated
 from appliance.store.errors import AlreadyThere
@@ -35,7 +35,7 @@ class Transaction(Snapshot):
         return tuple(self._changes.values())
 
     def insert(self, resource: R) -> R:
-        """Keep a new resource, dated now unless it has dates. `AlreadyThere` when something unique is taken."""
+        """Keep a new resource, dated now unless it has dates. `AlreadyThere` when it must not be twice."""
         table = table_of(type(resource))
         new = table.remade(resource, self._dates(resource))
         self._write(table, table.insert, table.encode(new), new)
@@ -61,7 +61,7 @@ class Transaction(Snapshot):
         after = table.remade(before, real)
         row = dict(zip((*table.names, SUM), table.encode(after), strict=True))
         written = [row[name] for name in real] + [row[SUM], resource.key_value]
-        self._write(table, _update_sql(kind, tuple(real)), written, after)
+        self._write(table, _update_sql(kind.name_, tuple(real)), written, after)
         self._record(kind, after.key_value, after)
         return after
 
@@ -129,7 +129,8 @@ def _taken(text: str, kind: type[Resource], resource: Resource) -> str | None:
 
 
 @lru_cache(maxsize=2_000)
-def _update_sql(kind: type[Resource], names: tuple[str, ...]) -> str:
+def _update_sql(resource: str, names: tuple[str, ...]) -> str:
+    kind = RESOURCES[resource]
     table = table_of(kind)
     settings = ", ".join(f"{quoted(name)} = ?" for name in (*names, SUM))
     # The key was found to the letter just before, and no other differs from it by case only.

@@ -88,7 +88,7 @@ class LibvirtHost:
         raise LookupError(name)
 
     def _namespace(self) -> str:
-        return os.readlink(f"/proc/{self._process.pid}/ns/pid_for_children")
+        return str(Path(f"/proc/{self._process.pid}/ns/pid_for_children").readlink())
 
 
 def _name(entry: Path) -> str:
@@ -100,6 +100,6 @@ def _name(entry: Path) -> str:
 
 def _pid_namespace(entry: Path) -> str:
     try:
-        return os.readlink(entry / "ns/pid")
+        return str((entry / "ns/pid").readlink())
     except OSError:
         return ""

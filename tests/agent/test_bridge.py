@@ -132,6 +132,27 @@ class TestTakeOver:
         assert host.ask("digests") == digests
         assert reachable(wire)
 
+    def test_restored_where_the_host_configures_nothing(self, wire: Box, host: Host) -> None:
+        host.do("EnsureBridge", **TAKE)
+        host.do("ConfirmBridge", bridge="br_eth0")
+        before = state(host, "br_eth0")
+        host.reboot()
+        host.start()
+        assert state(host, "br_eth0") == before
+        assert reachable(wire)
+
+    def test_an_interface_that_came_late(self, wire: Box, host: Host) -> None:
+        host.do("EnsureBridge", **TAKE)
+        host.do("ConfirmBridge", bridge="br_eth0")
+        digests = host.ask("digests")
+        host.reboot()
+        host.sh("ip link set dev eth0 name late0")
+        host.start()
+        assert host.ask("digests")[0] == {}
+        host.sh("ip link set dev late0 down; ip link set dev late0 name eth0; ip link set dev eth0 up")
+        until(lambda: host.ask("digests") == digests, 10)
+        assert reachable(wire)
+
 
 class TestPlain:
     pytestmark = lab
@@ -153,6 +174,20 @@ class TestPlain:
             assert json.loads(host.sh("ip -j link show dev eth1"))[0]["master"] == "br_eth1"
             host.do("DropBridge", l2_uuid="l2", bridge="br_eth1")
             assert "br_eth1" not in host.sh("ip link")
+        finally:
+            host.close()
+
+    def test_without_an_uplink(self, wire: Box) -> None:
+        host = Host(wire, "h2")
+        try:
+            host.start()
+            host.do("EnsureBridge", l2_uuid="l2", bridge="br0", physical_interface="")
+            network = {"l3_uuid": "l3", "dhcp_ip": "10.0.0.2", "netmask": "255.255.255.0", "gateway": ""}
+            host.do("EnsureNetwork", bridge="br0", physical_interface="", **network)
+            assert "UP" in link(host, "br0")["flags"]
+            host.do("DropNetwork", l3_uuid="l3")
+            host.do("DropBridge", l2_uuid="l2", bridge="br0")
+            assert "br0" not in host.sh("ip link")
         finally:
             host.close()
 

@@ -459,3 +459,29 @@ def test_one_guest_cannot_use_up_the_server(pair: tuple[Guest, Guest]) -> None:
     assert codes.split()[:50] == ["200"] * 50
     assert "429" in codes
     assert honest.get("http://10.0.0.2/latest/user-data", seconds=1).endswith("secret: a|200")
+
+
+def test_two_networks_on_one_bridge_keep_apart(host: Host, guest: Guest) -> None:
+    second = "cd" * 16
+    host.do("EnsureNetwork", **NETWORK | {"l3_uuid": second, "dhcp_ip": "10.0.1.2", "gateway": "10.0.1.1"})
+    host.do("EnsureNic", **nic("b", l3_uuid=second, ip="10.0.1.6", hostname="Guest a!"))
+    other = Guest(host, "vnic1.0", MAC_B)
+    assert guest.dhcp()["serverid"] == "10.0.0.2"
+    lease = other.dhcp()
+    assert (lease["ip"], lease["serverid"], lease["router"]) == ("10.0.1.6", "10.0.1.2", "10.0.1.1")
+    other.address("10.0.1.6/24", "10.0.1.2")
+    assert other.get("http://169.254.169.254/latest/user-data").endswith("secret: b|200")
+    other.sh("ip route add 10.0.0.0/24 dev eth0")
+    assert other.get("http://10.0.0.2/latest/user-data", seconds=1) == "|000"
+    host.do("DropNetwork", l3_uuid=second)
+    assert other.get("http://169.254.169.254/latest/user-data", seconds=1) == "|000"
+    guest.address("10.0.0.5/24", "10.0.0.2")
+    assert guest.get("http://169.254.169.254/latest/user-data").endswith("secret: a|200")
+    other.close()
+
+
+def test_namesakes_are_both_told_their_name(host: Host, guest: Guest) -> None:
+    host.do("EnsureNic", **nic("b", hostname="Guest a!"))
+    other = Guest(host, "vnic1.0", MAC_B)
+    assert [g.dhcp()["hostname"] for g in (guest, other, guest)] == ["guest-a"] * 3
+    other.close()

@@ -171,7 +171,7 @@ async def test_a_newer_hello_takes_over_and_an_older_one_does_not(bench: Bench) 
 
 
 async def test_a_request_that_waited_while_a_newer_epoch_came_is_refused(bench: Bench) -> None:
-    """The rule whose absence broke most simulated recoveries: undo must not be overtaken by what it undoes."""
+    """The rule whose absence broke most recoveries: undo must not be overtaken by what it undoes."""
     gate = bench.verbs.hold(StartDomain)
     old = await bench.peer(epoch=1)
     old.send(START, op="start", resource="vm", epoch=1)

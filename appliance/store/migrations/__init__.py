@@ -16,6 +16,11 @@ STEPS: tuple[str, ...] = ("0001.sql",)
 FOLDER = Path(__file__).parent
 
 
+def latest() -> int:
+    """The step that a store of this version is at."""
+    return len(STEPS)
+
+
 def version(connection: Any) -> int:
     """The step that a store is at; 0 for an empty one."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -24,9 +29,9 @@ def version(connection: Any) -> int:
 def check_version(connection: Any) -> int:
     """The step that a store is at. `StoreTooNew` when this version does not know it."""
     found = version(connection)
-    if found > len(STEPS):
+    if found > latest():
         raise StoreTooNew(
-            f"the store is of version {found}, and this program knows versions up to {len(STEPS)}; "
+            f"the store is of version {found}, and this program knows versions up to {latest()}; "
             "use the program that wrote it, or restore the backup made before it was upgraded"
         )
     return found
@@ -34,7 +39,7 @@ def check_version(connection: Any) -> int:
 
 def migrate(connection: Any) -> None:
     """Take a store to this version."""
-    for number in range(check_version(connection) + 1, len(STEPS) + 1):
+    for number in range(check_version(connection) + 1, latest() + 1):
         script = (FOLDER / STEPS[number - 1]).read_text()
         try:
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

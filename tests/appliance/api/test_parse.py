@@ -108,7 +108,11 @@ def test_what_no_layer_below_can_keep_is_refused(text: str) -> None:
         decode(json.dumps({"x": {"y": [text]}}).encode())
 
 
-@pytest.mark.parametrize("raw", [b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 40 + b"]" * 40 + b"}"])
+@pytest.mark.parametrize(
+    "raw",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 40 + b"]" * 40 + b"}"],
+    ids=["lists", "objects", "whole"],
+)
 def test_depth_has_a_limit(raw: bytes) -> None:
     with pytest.raises((InvalidArgument, BadRequest)):
         decode(raw)

@@ -92,7 +92,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    store = Database()
+    store = await Database.open(tmp_path / "data")
     yield store
     await store.close()
 

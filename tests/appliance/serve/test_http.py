@@ -102,7 +102,8 @@ async def test_an_expired_session_is_zstacks_failure(face: Face) -> None:
         (b"\xff\xfe", "SYS.1008"),
         (b'{"no.such.Class":{}}', "PORTAL.1000"),
         (b'{"Nonsense":{}}', "PORTAL.1000"),
-        (b"[" * 200_000, "SYS.1007"),
+        (b'{"CreateEip":{}}', "SYS.1014"),
+        pytest.param(b"[" * 200_000, "SYS.1007", id="deep"),
         (b'{"a":NaN}', "SYS.1007"),
     ],
 )
@@ -124,7 +125,9 @@ async def test_a_body_has_a_limit(face: Face) -> None:
     assert (status, answer["error"]["code"]) == (413, "SYS.1007")
 
 
-@pytest.mark.parametrize("uuid", ["a" * 32, "x", "%2e%2e%2fetc", "a" * 5000])
+@pytest.mark.parametrize(
+    "uuid", ["a" * 32, "x", "%2e%2e%2fetc", "a" * 5000], ids=["absent", "short", "path", "long"]
+)
 async def test_unknown_jobs_are_404(face: Face, uuid: str) -> None:
     status, answer = await raw(face, "GET", f"/zstack/api/result/{uuid}")
     assert (status, answer["error"]["code"]) == (404, "SYS.1003")

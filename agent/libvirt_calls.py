@@ -1,0 +1,151 @@
+"""What runs in libvirt's threads: looking at domains, and turning libvirt's errors and states into ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+from msgspec.structs import replace
+
+from agent.domain_xml import MARK_URI, Mark, dashed, read_mark
+from agent.protocol import Cause, DomainSeen, Power
+from agent.refused import Refused
+
+T = TypeVar("T")
+
+KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
+
+_OFF_CAUSES: dict[int, Cause] = {
+    libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "none",
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "guest_shutdown",
+    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: "destroyed",
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "migrated",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "failed",
+}
+_ON_CAUSES: dict[int, Cause] = {
+    libvirt.VIR_DOMAIN_RUNNING_BOOTED: "booted",
+    libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
+}
+_LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
+_BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
+
+
+def with_own_connection(uri: str, act: Callable[[Any], T]) -> T:
+    """Do something on a connection that nobody else waits on. Raises `Refused`."""
+    try:
+        connection = libvirt.open(uri)
+    except libvirt.libvirtError as failed:
+        raise unreachable(message_of(failed)) from failed
+    try:
+        connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+        return translated(act, connection)
+    finally:
+        connection.close()
+
+
+def translated(act: Callable[[Any], T], connection: Any) -> T:
+    """Run a call in its thread; libvirt's errors become ours here and nowhere else."""
+    if connection is None:
+        raise unreachable("there is no connection")
+    try:
+        return act(connection)
+    except libvirt.libvirtError as failed:
+        raise _refused(failed, connection) from failed
+
+
+def _refused(failed: Any, connection: Any) -> Refused:
+    code, message = failed.get_error_code(), message_of(failed)
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return Refused("domain.missing", f"{message}; define it first")
+    if code in _LOST_CODES or "client socket is closed" in message or not _alive(connection):
+        return unreachable(message)
+    # EAGAIN from loading a control group's program under load passes by itself.
+    busy = code in _BUSY_CODES or "Resource temporarily unavailable" in message
+    return Refused("libvirt.busy" if busy else "libvirt.error", message, transient=busy)
+
+
+def unreachable(why: str) -> Refused:
+    """What everyone is told while there is no libvirt."""
+    problem = f"libvirt on this host is not reachable: {why}; start libvirtd"
+    return Refused("libvirt.unreachable", problem, transient=True)
+
+
+def _alive(connection: Any) -> bool:
+    try:
+        return bool(connection.isAlive())
+    except libvirt.libvirtError:
+        return False
+
+
+def message_of(failed: Any) -> str:
+    """libvirt's own words for an error."""
+    return str(failed.get_error_message() or failed)
+
+
+def dotted(number: int) -> str:
+    """A version as people write it, from libvirt's number."""
+    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
+
+
+def key_of(domain: Any) -> str:
+    """The VM uuid of a domain."""
+    return str(domain.UUIDString()).replace("-", "")
+
+
+def domain_of(connection: Any, vm_uuid: str) -> Any:
+    """The domain of a VM. Raises `libvirtError` when there is none."""
+    return connection.lookupByUUIDString(dashed(vm_uuid))
+
+
+def see(connection: Any, vm_uuid: str) -> DomainSeen:
+    """A domain as it is now. The clock is read first, so that nothing newer is thought older."""
+    at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    try:
+        return _describe(domain_of(connection, vm_uuid), vm_uuid, at)
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return DomainSeen(vm_uuid=vm_uuid, at=at)
+        raise
+
+
+def see_all(connection: Any) -> list[DomainSeen]:
+    """Every domain as it is now."""
+    found = []
+    for domain in connection.listAllDomains():
+        seen = see(connection, key_of(domain))
+        if seen.defined:
+            found.append(seen)
+    return found
+
+
+def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
+    state, reason = domain.state()
+    power, cause = _power(state, reason)
+    seen = DomainSeen(vm_uuid=vm_uuid, at=at, defined=True, power=power, cause=cause)
+    mark = mark_of(domain)
+    return seen if mark is None else replace(seen, digest=mark.digest, boot_count=mark.boot_count)
+
+
+def mark_of(domain: Any) -> Mark | None:
+    """What we wrote into a domain; None for one that is not ours."""
+    try:
+        return read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, MARK_URI))
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return None
+        raise
+
+
+def _power(state: int, reason: int) -> tuple[Power, Cause]:
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
+        return "off", _OFF_CAUSES.get(reason, "unknown")
+    if state == libvirt.VIR_DOMAIN_CRASHED:
+        return "off", "crashed"
+    # A domain is paused for a moment while it starts; that is no state of its own.
+    starting = state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
+    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED} and not starting:
+        return "paused", "none"
+    return "on", _ON_CAUSES.get(reason, "none")

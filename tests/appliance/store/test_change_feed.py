@@ -1,0 +1,49 @@
+"""Followers get each transaction in order, or are told that they missed some."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from appliance.api.zone import Zone
+from appliance.store.change_feed import Batch, Change, ChangeFeed, Overflow
+
+
+def batch(key: int) -> Batch:
+    return (Change(Zone, key, None),)
+
+
+async def test_each_follower_gets_all_in_order() -> None:
+    feed = ChangeFeed()
+    one, two = feed.subscribe(), feed.subscribe()
+    waiting = asyncio.ensure_future(anext(one))
+    await asyncio.sleep(0)
+    for key in range(3):
+        feed.publish(batch(key))
+    assert await asyncio.wait_for(waiting, 5) == batch(0)
+    one.close()
+    feed.publish(batch(3))
+    assert [each async for each in one] == [batch(1), batch(2)]
+    feed.close()
+    assert [each async for each in two] == [batch(0), batch(1), batch(2), batch(3)]
+
+
+async def test_slow_follower_is_told_to_read_again() -> None:
+    feed = ChangeFeed()
+    slow = feed.subscribe(capacity=2)
+    for key in range(3):
+        feed.publish(batch(key))
+    feed.publish(batch(3))
+    marker, rest = slow.pending()
+    assert isinstance(marker, Overflow)
+    assert rest == batch(3)
+
+
+async def test_closing_wakes_who_waits() -> None:
+    feed = ChangeFeed()
+    waiting = asyncio.ensure_future(anext(feed.subscribe()))
+    await asyncio.sleep(0)
+    feed.close()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(waiting, 5)
