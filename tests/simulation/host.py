@@ -1,0 +1,158 @@
+"""A simulated host that is watched: every effect on it is checked as it happens."""
+
+from __future__ import annotations
+
+
+from agent.protocol import (
+    AnyEvent,
+    Call,
+    Cause,
+    DomainSeen,
+    DropFile,
+    EnsureVolume,
+    Hello,
+    ShutdownDomain,
+    StartDomain,
+    Struct,
+)
+from appliance.api.job import LongJob
+from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
+from appliance.hosts.simulator import OBSERVING, Delays, Domain, Rules, SimulatedHost
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+STARTING = ("CreateVmInstance", "StartVmInstance", "RebootVmInstance")
+STRANGER = "5" * 32
+STRANGE_FILE = "/zstack_ps/rootVolumes/somebody-elses.qcow2"
+
+
+class WatchedHost(SimulatedHost):
+    """One host of the world: slow at times, with guests of their own mind, and things that are not ours."""
+
+    def __init__(self, world: World, address: str) -> None:
+        rules = Rules(
+            check_epoch=world.options.check_epoch, remember_operations=world.options.remember_operations
+        )
+        super().__init__(address, rules=rules, delays=Delays(usual=0.02))
+        self.world = world
+        self.loses_events = False
+        self._done: set[str] = set()
+        self.domains[STRANGER] = Domain("", 0, [], power="on")
+        self.things.files[STRANGE_FILE] = 1
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch seen."""
+        return self._epoch
+
+    def become_slow(self, seconds: float) -> None:
+        """What takes long on real hosts takes up to so long."""
+        chance = self.world.chance
+        verbs = ("EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic")
+        self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
+        self.delays.usual = chance.uniform(0, seconds / 10)
+
+    def _carry_out(self, call: Call) -> Struct:
+        request = call.request
+        world = self.world
+        if not isinstance(request, OBSERVING):
+            world.tell(f"{self.address} does {type(request).__name__} of {call.resource[:6]} g{call.generation} "
+                       f"e{call.epoch} op {call.op[:6]}")  # fmt: skip
+            self._check_once(call)
+        match request:
+            case StartDomain(vm_uuid=uuid):
+                self._check_start(uuid)
+            case EnsureVolume(path=path) if path not in self.things.files:
+                self._check_birth(path)
+            case DropFile(path=path) if path in self.things.files:
+                self._check_drop(path)
+            case ShutdownDomain(vm_uuid=uuid) if not world.calm and world.happens(0.3):
+                return self.seen(uuid)  # the guest does not listen
+            case Hello() if call.epoch < self._epoch and self.rules.check_epoch:
+                world.violated("I-29", f"{self.address} took Hello of epoch {call.epoch} after {self._epoch}")
+        return super()._carry_out(call)
+
+    def _check_once(self, call: Call) -> None:
+        if call.op and call.op in self._done:
+            self.world.violated("one-effect", f"operation {call.op} acts on {self.address} again")
+        self._done.add(call.op)
+
+    def _check_start(self, uuid: str) -> None:
+        world = self.world
+        domain = self.domains.get(uuid)
+        if domain is None or domain.power == "on":
+            return
+        for host in world.hosts.values():
+            other = host.domains.get(uuid)
+            if host is not self and other is not None and other.power == "on":
+                world.violated("I-1", f"VM {uuid} starts on {self.address} while it runs on {host.address}")
+        halted = world.disturbance(uuid).halted_at
+        if halted < 0:
+            return
+        wanted = [
+            job
+            for job in world.look().all(LongJob, target_resource_uuid=uuid)
+            if job.name in STARTING
+            and (job.state == "Running" or job.last_op_date >= halted + world.loop.wall() - world.now)
+        ]
+        if not wanted:
+            world.violated("no-auto-start", f"VM {uuid} halted by itself and is started again unasked")
+
+    def _check_birth(self, path: str) -> None:
+        """A volume that has been whole is never made anew: that would be an empty disk in place of a full one."""
+        self.world.born[path] = self.world.born.get(path, 0) + 1
+        volume = self.world.look().first(Volume, install_path=path)
+        if volume is not None and volume.status in {"Ready", "Deleted"}:
+            self.world.violated("I-16", f"volume {path} was {volume.status} and is made anew")
+
+    def _check_drop(self, path: str) -> None:
+        snapshot = self.world.look()
+        volume = snapshot.first(Volume, install_path=path)
+        vm = snapshot.find(VmInstance, volume.vm_instance_uuid or "") if volume else None
+        if vm is not None and vm.intended != "Absent":
+            self.world.violated("I-20", f"{path} is removed while its VM {vm.uuid} is intended {vm.intended}")
+
+    def _emit(self, event: AnyEvent) -> None:
+        if not (self.loses_events and self.world.happens(0.5)):
+            super()._emit(event)
+
+    # --- what happens to it ----------------------------------------------------------------------
+
+    def halt(self, uuid: str, cause: Cause, *, tell: bool = True) -> None:
+        """A domain goes off without the appliance."""
+        found = self.world.disturbance(uuid)
+        found.at = found.halted_at = self.world.now
+        self.power_off(uuid, cause, tell=tell)
+
+    def start_by_hand(self, uuid: str) -> DomainSeen:
+        """`virsh start`."""
+        self.world.disturbance(uuid).at = self.world.now
+        return self.power_on(uuid)
+
+    def reboot(self) -> None:
+        """The host loses power and comes back."""
+        for uuid, domain in self.domains.items():
+            found = self.world.disturbance(uuid)
+            found.at = self.world.now
+            if domain.power == "on":
+                found.halted_at = self.world.now
+        self.crash_and_boot()
+        self.domains[STRANGER].power = "on"
+
+    def running(self) -> list[str]:
+        """Our domains that are on."""
+        return [uuid for uuid, domain in self.domains.items() if domain.power == "on" and uuid != STRANGER]
+
+    def settled(self) -> bool:
+        """Whether nothing is being carried out."""
+        return not [task for task in self._tasks if not task.done()]
+
+
+def known_hosts(hosts: dict[str, WatchedHost]) -> list[WatchedHost]:
+    """The hosts in the order of their addresses."""
+    return [hosts[address] for address in sorted(hosts)]
+
+
+__all__ = ["STRANGER", "STRANGE_FILE", "WatchedHost", "known_hosts"]
