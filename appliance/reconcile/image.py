@@ -155,7 +155,7 @@ class ImageWorker:
             if image is None or image.intended == "Absent":
                 return False
             for job in jobs.running(tx, self._uuid):
-                jobs.doom(tx, job, ImageFailed(cause=error))
+                jobs.doom(tx, job, ImageFailed(f"url[{image.url}]: {error.details}", cause=error))
             tx.update(image, intended="Absent", status="Error")
             return True
 

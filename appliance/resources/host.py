@@ -23,7 +23,8 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     try:
         await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
-        raise AddHostFailed(cause=failed) from failed
+        text = f"managementIp[{request.management_ip}]: {failed.details}"
+        raise AddHostFailed(text, cause=failed) from failed
     return await live.database.write(lambda tx: _add_row(tx, request, caller))
 
 

@@ -134,7 +134,8 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
     try:
         await live.fleet.dialer.trust(target, request.password, None)
     except ApiError as failed:
-        raise BackupStorageFailed(cause=failed) from failed
+        text = f"hostname[{request.hostname}]: {failed.details}"
+        raise BackupStorageFailed(text, cause=failed) from failed
 
     def write(tx: Transaction) -> Promise:
         storage = BackupStorage(
