@@ -194,8 +194,8 @@ class Cloud:
             await asyncio.sleep(0.2)
 
     async def _summary(self, session: Session) -> dict[str, Any]:
-        hosts = await session.query("Host")
-        vms = await session.query("VmInstance")
+        hosts = await session.query("Host", sort_by="name")
+        vms = await session.query("VmInstance", sort_by="name")
         listen = self._config.listen
         return {
             "url": f"http://{listen[0]}:{listen[1]}" if listen else None,
