@@ -70,8 +70,9 @@ class BackupStorageWorker:
                 return True
             running = jobs.running(tx, found.uuid)
             if found.connected_id == 0:
+                named = f"hostname[{found.hostname}]: {error.details}"
                 for job in running:
-                    jobs.doom(tx, job, BackupStorageFailed(cause=error))
+                    jobs.doom(tx, job, BackupStorageFailed(named, cause=error))
                 tx.update(found, intended="Absent")
                 return True
             tx.update(found, status="Disconnected", status_reason=error.details)

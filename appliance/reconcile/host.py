@@ -172,8 +172,9 @@ class HostWorker:
                 return True
             found = jobs.running(tx, host.uuid)
             if host.connected_id == 0:
+                named = f"managementIp[{host.management_ip}]: {error.details}"
                 for job in found:
-                    jobs.doom(tx, job, AddHostFailed(cause=error))
+                    jobs.doom(tx, job, AddHostFailed(named, cause=error))
                 tx.update(host, intended="Absent")
                 return True
             mark_disconnected(tx, host, error.details)

@@ -154,8 +154,9 @@ class ImageWorker:
             image = tx.find(Image, self._uuid)
             if image is None or image.intended == "Absent":
                 return False
+            named = f"url[{image.url}]: {error.details}"
             for job in jobs.running(tx, self._uuid):
-                jobs.doom(tx, job, ImageFailed(f"url[{image.url}]: {error.details}", cause=error))
+                jobs.doom(tx, job, ImageFailed(named, cause=error))
             tx.update(image, intended="Absent", status="Error")
             return True
 

@@ -23,8 +23,9 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     try:
         await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
-        text = f"managementIp[{request.management_ip}]: {failed.details}"
-        raise AddHostFailed(text, cause=failed) from failed
+        raise AddHostFailed(
+            f"managementIp[{request.management_ip}]: {failed.details}", cause=failed
+        ) from failed
     return await live.database.write(lambda tx: _add_row(tx, request, caller))
 
 

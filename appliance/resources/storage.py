@@ -134,8 +134,7 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
     try:
         await live.fleet.dialer.trust(target, request.password, None)
     except ApiError as failed:
-        text = f"hostname[{request.hostname}]: {failed.details}"
-        raise BackupStorageFailed(text, cause=failed) from failed
+        raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
 
     def write(tx: Transaction) -> Promise:
         storage = BackupStorage(
