@@ -204,8 +204,8 @@ class Cloud:
             await asyncio.sleep(0.2)
 
     async def _summary(self, session: Session) -> dict[str, Any]:
-        hosts = await session.query("Host")
-        vms = await session.query("VmInstance")
+        hosts = await session.query("Host", sort_by="name")
+        vms = await session.query("VmInstance", sort_by="name")
         listen = self._config.listen
         return {
             "url": f"http{'' if is_loopback(listen[0]) else 's'}://{listen[0]}:{listen[1]}"

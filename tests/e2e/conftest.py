@@ -128,5 +128,5 @@ async def _sweep() -> None:
 
 
 def _left_behind() -> list[str]:
-    found = [folder.name for folder in ROOT.glob("e2e-*") if re.fullmatch(r"e2e-\d+", folder.name)]
-    return [name for name in found if not Path("/proc", name.removeprefix("e2e-")).exists()]
+    found = [folder.name for folder in ROOT.glob("e2e*") if re.fullmatch(r"e2em?-\d+", folder.name)]
+    return [name for name in found if not Path("/proc", name.rpartition("-")[2]).exists()]
