@@ -155,6 +155,15 @@ class Cloud:
         """The inventory of a VM, once it has a state."""
         return await self.until(lambda: self.one("QueryVmInstance", uuid), lambda vm: vm["state"] == state)
 
+    async def idle(self) -> None:
+        """Wait until no host carries anything out and no VM, image or network has work left."""
+        quiet = 0
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while quiet < 50:
+                await asyncio.sleep(0)
+                working = [kind for kind, _ in self.core.loop.busy if kind not in RESTLESS]
+                quiet = 0 if working or any(host._tasks for host in self.hosts) else quiet + 1
+
     # --- looking at everything ------------------------------------------------------------------------
 
     @property
@@ -254,6 +263,8 @@ class Cloud:
         return await self.call("CreateVmInstance", **self.vm_fields(**changes))
 
 
+RESTLESS = frozenset({"Host", "BackupStorage"})
+"""Whose workers never end: they look again and again."""
 MOVING = frozenset({"last_op_date", "seen_at"})
 
 
