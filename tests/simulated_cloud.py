@@ -68,6 +68,7 @@ class Cloud:
         self.dispatch = Dispatch(
             self.database, Auth(self.database), version="1", node_uuid="n" * 32, live=self.core.live
         )
+        await self.until(lambda: self.query("QueryNetworkServiceProvider"), bool)
 
     async def stop(self) -> None:
         """End the core and close the store."""
