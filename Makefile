@@ -44,8 +44,9 @@ build/.packages: Makefile
 $(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
 	@echo "  python packages"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>build/install.log
+	@{ $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock \
+	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; } \
+	  >build/python.log 2>&1 || { tail -5 build/python.log; exit 1; }
 	@touch $@
 
 agent: setup tiny

@@ -75,11 +75,14 @@ class Core:
         self.live = Live(database, self.fleet)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
+        self.ready = asyncio.Event()
+        """Set once what the store says is true of this start, and no longer of the last."""
 
     async def run(self) -> None:
         """Bring the cloud to what is intended, until cancelled."""
         await self.database.raise_epoch()
-        await self.database.write(ensure_flat_provider)
+        await self.database.write(_begin)
+        self.ready.set()
         subscription = self.database.feed.subscribe()
         await self._wake_all()
         try:
@@ -186,6 +189,13 @@ class Core:
             except Exception:
                 # What one host says must not stop the others from being heard; a scan repairs the loss.
                 log.exception("what a host said could not be written")
+
+
+def _begin(tx: Transaction) -> None:
+    """Nobody is connected yet, whatever was written before the appliance ended."""
+    ensure_flat_provider(tx)
+    for machine in (*tx.all(Host, status="Connected"), *tx.all(BackupStorage, status="Connected")):
+        tx.update(machine, status="Connecting")
 
 
 def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:

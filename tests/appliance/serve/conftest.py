@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -122,7 +123,9 @@ class Face:
 
 
 @asynccontextmanager
-async def serving(database: Database, socket: Path, port: int = 0) -> AsyncIterator[Face]:
+async def serving(
+    database: Database, socket: Path, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Face]:
     """A server on a store, listening on a socket and on loopback."""
     dispatch = Dispatch(database, Auth(database), version="0.1.0", node_uuid="n" * 32)
     broadcast = Broadcast(database)
@@ -139,7 +142,7 @@ async def serving(database: Database, socket: Path, port: int = 0) -> AsyncItera
     running_face = Face(server, dispatch, database, socket)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(broadcast.run())
-        await server.start(UnixListener(socket), TcpListener("127.0.0.1", port))
+        await server.start(UnixListener(socket), TcpListener("127.0.0.1", port, tls))
         try:
             yield running_face
         finally:
