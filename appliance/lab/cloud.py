@@ -104,21 +104,7 @@ class Cloud:
         storage = await make(
             "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url=self._storage, zoneUuid=zone
         )
-        async with asyncio.TaskGroup() as group:
-            for machine in machines:
-                group.create_task(
-                    make(
-                        "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
-                        clusterUuid=cluster, username=machine.username, password=machine.password, sshPort=machine.port,
-                    )
-                )  # fmt: skip
-            first = machines[0]
-            group.create_task(
-                make(
-                    "BackupStorage", "AddSftpBackupStorage", name="images", url=self._images,
-                    hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
-                )
-            )  # fmt: skip
+        await self._machines(make, cluster, machines)
         await self._connected(session)
         backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
         await make.attach(
@@ -138,6 +124,24 @@ class Cloud:
         )  # fmt: skip
         await self._running(session, vm)
         return await self._summary(session)
+
+    async def _machines(self, make: _Maker, cluster: str, machines: list[Machine]) -> None:
+        """Every host at once, and the first one's images."""
+        async with asyncio.TaskGroup() as group:
+            for machine in machines:
+                group.create_task(
+                    make(
+                        "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
+                        clusterUuid=cluster, username=machine.username, password=machine.password, sshPort=machine.port,
+                    )
+                )  # fmt: skip
+            first = machines[0]
+            group.create_task(
+                make(
+                    "BackupStorage", "AddSftpBackupStorage", name="images", url=self._images,
+                    hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
+                )
+            )  # fmt: skip
 
     async def _running(self, session: Session, vm: str) -> None:
         """Stopping the lab powered the VM off; who starts the lab wants to see it run."""

@@ -27,11 +27,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     image = _image(tx, request)
     networks = _networks(tx, request)
     offering = tx.get(InstanceOffering, request.instance_offering_uuid)
-    zone_uuid = check_zone({network.zone_uuid for network in networks}, "the L3 networks")
-    if request.zone_uuid not in (None, zone_uuid):
-        raise InvalidArgument(f"the L3 networks are not in zoneUuid[{request.zone_uuid}]")
-    if tx.get(Zone, zone_uuid).state != "Enabled":
-        raise OperationFailed(f"zone[uuid:{zone_uuid}] is Disabled")
+    zone_uuid = _zone(tx, request, networks)
     demand = Demand(
         memory=offering.memory_size,
         cpu=offering.cpu_num * offering.cpu_speed,
@@ -96,6 +92,15 @@ def _networks(tx: Transaction, request: CreateVmInstance) -> list[L3Network]:
         if network.state != "Enabled":
             raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] is {network.state}")
     return networks
+
+
+def _zone(tx: Transaction, request: CreateVmInstance, networks: list[L3Network]) -> str:
+    zone_uuid = check_zone({network.zone_uuid for network in networks}, "the L3 networks")
+    if request.zone_uuid not in (None, zone_uuid):
+        raise InvalidArgument(f"the L3 networks are not in zoneUuid[{request.zone_uuid}]")
+    if tx.get(Zone, zone_uuid).state != "Enabled":
+        raise OperationFailed(f"zone[uuid:{zone_uuid}] is Disabled")
+    return zone_uuid
 
 
 def _next_internal_id(tx: Transaction) -> int:
