@@ -154,9 +154,7 @@ class Mirror:
             self._drop(kind, key)
 
     async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
-        for data in await session.query(
-            kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"
-        ):
+        for data in await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"):
             row = Row(kind, key_of(kind, data), data)
             seen.add(row.key)
             self._put(row)

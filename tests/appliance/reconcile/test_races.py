@@ -18,7 +18,7 @@ async def overtaken(cloud: Cloud, first: tuple[str, Body], second: tuple[str, Bo
     assert job is not None
     (found,) = await cloud.query("QueryLongJob", uuid=job)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not any(host._tasks for host in cloud.hosts):  # noqa: ASYNC110 - nobody tells that a host began
+        while not any(host._tasks for host in cloud.hosts):
             await asyncio.sleep(0)
     fields = {
         name: found["targetResourceUuid"] if value == "THAT" else value for name, value in second[1].items()
