@@ -75,7 +75,7 @@ async def test_requests_are_half_as_fast_as_a_bare_echo(cloud: Stage) -> None:
 
             compared = await compare(f"{REQUESTS} requests, {AT_ONCE} at once", ours, bare)
     finally:
-        await cloud.appliance.start()
+        await cloud.restart()
     assert compared.ratio <= BAR
 
 

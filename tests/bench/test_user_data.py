@@ -24,6 +24,8 @@ from tests.e2e.stage import Stage
 
 BAR = 3.0
 TIMES = 12
+REST_SECONDS = 1.5
+"""The metadata server lets a guest ask 100 times at once, then 5 times a second."""
 
 ASKER = """
 import http.client, json, sys, time
@@ -73,7 +75,9 @@ async def test_a_change_is_served_as_fast_as_its_parts(cloud: Stage, vm: VmFacto
             await asker.get(text.splitlines()[1])
 
         await change()
-        compared.ours = [await timed(change) for _ in range(TIMES)]
+        for _ in range(TIMES):
+            await asyncio.sleep(REST_SECONDS)
+            compared.ours.append(await timed(change))
         gets = [await asker.get("") for _ in range(TIMES)]
     commits = [_commit(tmp_path / "reference.db", number) for number in range(TIMES)]
     echoes = await _echoes(cloud)
@@ -128,4 +132,4 @@ async def _echoes(cloud: Stage) -> list[float]:
             await echo.say(line)
             return [await timed(lambda: echo.say(line)) for _ in range(TIMES)]
     finally:
-        await cloud.appliance.start()
+        await cloud.restart()

@@ -114,7 +114,7 @@ async def vm(cloud: Stage) -> AsyncIterator[VmFactory]:
 
     yield create
     if made and not cloud.appliance.running:
-        await cloud.appliance.start()
+        await cloud.restart()
     await cloud.setting("vm", "deletionPolicy", "Direct")
     for left in await cloud.session.query("VmInstance", uuid=made) if made else []:
         message = "ExpungeVmInstance" if left["state"] == "Destroyed" else "DestroyVmInstance"

@@ -134,6 +134,16 @@ class Stage:
         found = await self.run(host, "pgrep", "-f", *pattern, check=False)
         return [int(word) for word in found.split()]
 
+    async def restart(self) -> None:
+        """Start the appliance again, and wait until it has seen all of its hosts."""
+        await self.appliance.start()
+
+        async def connected() -> bool:
+            hosts = await self.session.query("Host")
+            return all(host["status"] == "Connected" for host in hosts)
+
+        await until(connected, 20, "every host")
+
     async def setting(self, category: str, name: str, value: str | None) -> None:
         """Change a setting; None puts the default back."""
         await self.session.call("UpdateGlobalConfig", category=category, name=name, value=value)

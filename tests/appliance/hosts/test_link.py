@@ -79,11 +79,11 @@ async def test_an_answer_that_comes_too_late_is_a_lost_one_and_harms_nobody(
     link: Link, host: SimulatedHost
 ) -> None:
     await link.hello()
-    host.delays.by_verb["StartDomain"] = 0.05
+    host.delays.by_verb["StartDomain"] = 1.2
     with pytest.raises(LinkLost, match=r"StartDomain within 0\.01 s"):
         await link.ask(START, Done, timeout_seconds=0.01)
     host.delays.by_verb.clear()
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(1.0)
     assert isinstance(await link.ask(Ping(), Done), Done)
 
 
