@@ -129,6 +129,15 @@ class Stage:
         """The port of a network's DHCP and metadata services in the bridge."""
         return service_port(l3_uuid)
 
+    async def connected(self, seconds: float = 30) -> None:
+        """Wait until the appliance is connected to every host and storage, as after its start."""
+
+        async def all_are() -> bool:
+            found = [*await self.session.query("Host"), *await self.session.query("BackupStorage")]
+            return all(each["status"] == "Connected" for each in found)
+
+        await until(all_are, seconds, "the connection to every host and storage")
+
     async def pids(self, host: LabHost, *pattern: str) -> list[int]:
         """Process ids, inside the host, of processes whose command line has a pattern."""
         found = await self.run(host, "pgrep", "-f", *pattern, check=False)

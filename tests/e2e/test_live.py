@@ -101,12 +101,7 @@ async def test_what_happens_while_the_agent_is_dead_is_found_by_the_scan(cloud: 
         )
         await seen.until("Stopped", 20)
     assert not await guest.on()
-
-    async def connected() -> bool:
-        found = await cloud.session.query("Host", management_ip=guest.host.address)
-        return bool(found[0]["status"] == "Connected")
-
-    await until(connected, 20, "the host's connection")
+    await cloud.connected()
 
 
 async def test_a_guest_that_went_while_the_appliance_was_dead_is_known_at_its_start(
