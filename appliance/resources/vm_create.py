@@ -36,10 +36,12 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
         designated=request.host_uuid,
     )
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
+    # Before a host is looked for: who asks a second time learns so, whatever room there is now.
+    uuid = uuid_for(tx, request, VmInstance)
     host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored)
     default = request.default_l3_network_uuid or networks[0].uuid
     vm = VmInstance(
-        uuid=uuid_for(tx, request, VmInstance),
+        uuid=uuid,
         name=request.name,
         description=request.description,
         zone_uuid=zone_uuid,

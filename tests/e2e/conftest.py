@@ -113,8 +113,9 @@ async def vm(cloud: Stage) -> AsyncIterator[VmFactory]:
         return guest_made
 
     yield create
-    if made and not cloud.appliance.running:
-        await cloud.restart()
+    if not cloud.appliance.running:
+        await cloud.appliance.start()
+    await cloud.connected()
     await cloud.setting("vm", "deletionPolicy", "Direct")
     for left in await cloud.session.query("VmInstance", uuid=made) if made else []:
         message = "ExpungeVmInstance" if left["state"] == "Destroyed" else "DestroyVmInstance"
