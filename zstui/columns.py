@@ -116,7 +116,7 @@ def _why(row: Row, mirror: Mirror) -> Piece:
     cause = row.text("stateCause")
     if not cause and row.get("state") == "Unknown":
         return "host does not answer", "warn"
-    return cause, "warn" if cause else "dim"
+    return cause, "dim" if row.get("state") == "Running" else "warn"
 
 
 def _vms_on(row: Row, mirror: Mirror) -> float:
