@@ -129,7 +129,7 @@ class Pick(Painted, can_focus=True):
             found = [each for each in resource_choices(self.mirror, self.kind) if each.value == self.keys[0]]
             notes = found[0].note if found else ""
         room = self.size.width - 2
-        text = crop(names, room) if names else "Enter opens the list" if self.has_focus else "none"
+        text = crop(names, room) if names else "Enter opens the list" if self.has_focus else "–"
         parts = [Segment(text, self.paint("plain" if names else "faint", ground))]
         parts.append(Segment(f"  {crop(notes, max(0, room - len(text) - 4))}", self.paint("dim", ground)))
         strip = Strip(parts).adjust_cell_length(self.size.width - 2, self.paint("plain", ground))

@@ -104,6 +104,14 @@ def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
     return {parameter.wire: [row.key] if is_list(parameter) else row.key}
 
 
+TITLE_WORDS = (("vm instance", "VM"), ("kvmhost", "KVM host"), ("l3network", "L3 network"), ("l2vlan", "L2 VLAN"),
+               ("l2no vlan", "L2"), ("l2network", "L2 network"), ("ip range", "IP range"), ("sftp", "SFTP"),
+               ("dns", "DNS"), ("network cidr", "CIDR"))  # fmt: skip
+
+
 def title_of(message: str) -> str:
-    """A message's name as words: `CreateVmInstance` is `create vm instance`."""
-    return snake(message).replace("_", " ").replace("l3network", "l3 network").replace("l2network", "l2 network")
+    """A message's name as words: `CreateVmInstance` is `create VM`."""
+    words = snake(message).replace("_", " ")
+    for written, meant in TITLE_WORDS:
+        words = words.replace(written, meant)
+    return words

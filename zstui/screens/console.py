@@ -13,6 +13,7 @@ from textual.widgets import Static
 from appliance.api.errors import ApiError
 from zstui.cells import safe
 from zstui.mirror import Row
+from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Console(ModalScreen[None]):
         try:
             reply = await self.app.calls.make("GetVmConsoleAddress", uuid=self._row.key)
         except ApiError as error:
-            sheet.show([Item("error", safe(f"{error.details} [{error.code}]"), "bad")])
+            sheet.show([Item("error", safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
             return
         self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
         sheet.show([

@@ -71,7 +71,8 @@ class Form(Screen[dict[str, Any] | None]):
 
     def compose(self) -> ComposeResult:
         """Required fields, then the others, then tags."""
-        yield Static(f" {title_of(self.message)}", classes="form-title", markup=False)
+        title = title_of(self.message)
+        yield Static(f" {title[:1].upper()}{title[1:]}", classes="form-title", markup=False)
         doc = (self.kind.__doc__ or "").strip().split("\n\n")[0]
         yield Static(" ".join(f" {doc}".split("\n")), classes="form-doc", markup=False)
         with VerticalScroll(can_focus=False):
@@ -109,7 +110,6 @@ class Form(Screen[dict[str, Any] | None]):
 
     def _begin(self) -> None:
         self._changed = False
-        self.focus_next()
         self._show_summary()
 
     def values(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from zstui.frame import key_name
 from zstui.nouns import MAIN
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
+from zstui.verbs import VERBS
 
 OWN = "what keys do"
 
@@ -39,11 +40,22 @@ class Help(ModalScreen[None]):
         self.query_one(Sheet).focus()
 
 
+def _fits(binding: Binding, about: Screen[object]) -> bool:
+    """Whether a key means anything in the list that is shown."""
+    if binding.action.startswith("show("):
+        return False
+    noun = getattr(about, "current_noun", None)
+    if noun is None or not binding.action.startswith("verb("):
+        return True
+    return any(verb.key == binding.key and verb.kind in noun().kinds for verb in VERBS)
+
+
 def help_items(about: Screen[object]) -> list[Item]:
     """Every binding that is active, once, by where it works."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for node, binding, enabled, _ in about.active_bindings.values():
-        if not enabled or not binding.description or binding.action.startswith("show("):
+        mine = node is about or isinstance(node, LiveTable)
+        if not (mine and enabled and binding.description) or not _fits(binding, about):
             continue
         group = "in the list" if isinstance(node, LiveTable) else OWN
         keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], binding.description))
