@@ -112,7 +112,7 @@ def _why(row: Row, mirror: Mirror) -> Piece:
     cause = row.text("stateCause")
     if not cause and row.get("state") == "Unknown":
         return "host does not answer", "warn"
-    return cause, "warn" if cause else "dim"
+    return cause, "dim" if row.get("state") == "Running" else "warn"
 
 
 def _vms_on(row: Row, mirror: Mirror) -> float:
@@ -183,8 +183,8 @@ VM = (
     name_column(28),
     state("STATE", "state"),
     Column("ADDRESS", _addresses, 1, 31),
-    named("HOST", "hostUuid", rank=2, most=18),
-    Column("WHY", _why, 3, 28),
+    named("HOST", "hostUuid", rank=3, most=18),
+    Column("WHY", _why, 2, 28),
     number("CPU", "cpuNum", rank=5),
     bytes_("MEM", "memorySize", rank=4),
     named("IMAGE", "imageUuid", rank=7, most=20),

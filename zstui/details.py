@@ -63,7 +63,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
         items += _pair("storage", mirror.name(volume.get("primaryStorageUuid")))
         items += _pair("file", volume.get("installPath"), "dim")
     told = {"state", "stateCause", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
-            "imageUuid", "vmNics", "allVolumes", "name"}  # fmt: skip
+            "imageUuid", "vmNics", "allVolumes", "name", "rootVolumeUuid"}  # fmt: skip
     return items, told
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from textual.binding import Binding
-
 from zstui import words
+from zstui.calls import Calls
+from zstui.cells import safe, width
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
@@ -62,10 +62,13 @@ class Totals(Line):
         total = sum(host.get(f"total{what}Capacity") or 0 for host in hosts)
         free = sum(host.get(f"available{what}Capacity") or 0 for host in hosts)
         share = (total - free) / total if total else 0.0
+        whole = bar(share, cells)
+        full = whole.rstrip("╌")
         return [
             Part(f"{title} ", "dim"),
-            Part(bar(share, cells), load_paint(share) if share >= 0.8 else "accent"),
-            Part(f" {share:.0%}", "plain"),
+            Part(full, load_paint(share) if share >= 0.8 else "accent"),
+            Part(f"{whole[len(full):]} ", "faint"),
+            Part(f"{share:.0%}", "plain"),
         ]
 
     def _jobs(self) -> list[Part]:
@@ -188,6 +191,48 @@ class News(Line):
         ]
 
 
+class LastCall(Line):
+    """The call that was made last, as the line that repeats it: the screen teaches the command line."""
+
+    DEFAULT_CSS = """
+    LastCall { display: none; }
+    LastCall.-shown { display: block; }
+    """
+
+    def __init__(self, calls: Calls, **options: Any) -> None:
+        super().__init__(**options)
+        self.calls = calls
+
+    def on_mount(self) -> None:
+        """Follow the log."""
+        super().on_mount()
+        self.calls.listeners.append(self._changed)
+        self._changed()
+
+    def on_unmount(self) -> None:
+        """Stop following it."""
+        self.calls.listeners.remove(self._changed)
+
+    def _changed(self) -> None:
+        self.set_class(bool(self.calls.log), "-shown")
+        self.refresh()
+
+    def left(self) -> list[Part]:
+        """The line."""
+        if not self.calls.log:
+            return []
+        return [Part("  › ", "accent", "screen.log"), Part(safe(self.calls.log[-1].line), "faint", "screen.log")]
+
+    def right(self) -> list[Part]:
+        """How it ended."""
+        if not self.calls.log:
+            return []
+        last = self.calls.log[-1]
+        if last.seconds is None:
+            return [Part(" ◍ running ", "busy")]
+        return [Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")]
+
+
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
     "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
@@ -201,6 +246,9 @@ def key_name(key: str) -> str:
     return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
 
 
+GENERAL = (("?", "help", "screen.help"), (":", "go", "screen.jump"), ("/", "find", "screen.filter"))
+
+
 class Hints(Line):
     """The keys that do something here and now; a click does the same."""
 
@@ -209,33 +257,34 @@ class Hints(Line):
     """
 
     def left(self) -> list[Part]:
-        """One part for each binding that wants to be shown, in order, as many as fit whole."""
-        parts: list[Part] = [Part(" ")]
-        room = self.size.width - 1 - sum(len(part.text) for part in self.right())
-        for binding in self._shown():
-            name = f"{key_name(binding.key)} "
-            text = f"{binding.description}  "
-            room -= len(name) + len(text)
+        """One part for each key, in order, as many as fit whole."""
+        parts: list[Part] = [Part("  ")]
+        room = self.size.width - 2 - sum(width(part.text) for part in self.right())
+        for key, word, action in self.keys():
+            room -= width(key) + width(word) + 3
             if room < 0:
                 break
-            parts += [Part(name, "accent", binding.action), Part(text, "dim", binding.action)]
+            parts += [Part(f"{key} ", "accent", action), Part(f"{word}  ", "dim", action)]
         return parts
 
     def right(self) -> list[Part]:
         """Where to learn the rest."""
-        if not any(shown.binding.action == "help" for shown in self.screen.active_bindings.values()):
-            return []
-        return [
-            Part("? ", "accent", "screen.help"), Part("help ", "dim", "screen.help"),
-            Part(" : ", "accent", "screen.jump"), Part("go ", "dim", "screen.jump"),
-            Part(" / ", "accent", "screen.filter"), Part("find ", "dim", "screen.filter"),
-        ]  # fmt: skip
+        parts: list[Part] = []
+        known = {active.binding.action for active in self.screen.active_bindings.values()}
+        for key, word, action in GENERAL:
+            if action.removeprefix("screen.") in known:
+                parts += [Part(f" {key} ", "accent", action), Part(f"{word} ", "dim", action)]
+        return parts
 
-    def _shown(self) -> list[Binding]:
-        found: dict[str, Binding] = {}
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Key, word and action: what the screen says, else its bindings that want to be shown."""
+        hints = getattr(self.screen, "hints", None)
+        if hints is not None:
+            return list(hints())
+        found: dict[str, tuple[str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.show and active.enabled and binding.action not in found:
-                found[binding.action] = binding
-        wanted = getattr(self.screen, "hint_wanted", None)
-        return [each for each in found.values() if wanted is None or wanted(each)]
+                action = binding.action if "." in binding.action else f"screen.{binding.action}"
+                found[binding.action] = (key_name(binding.key), binding.description.lower(), action)
+        return list(found.values())

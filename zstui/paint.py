@@ -79,12 +79,18 @@ class Painted(ScrollView):
         """A paint by name, on the widget's own ground or that of another component."""
         found = self._paints.get((name, ground))
         if found is None:
-            found = self.rich_style + self.get_component_rich_style(f"paint--{name}", partial=True)
-            if ground:
-                under = self.get_component_rich_style(f"paint--{ground}")
-                found += Style(bgcolor=under.bgcolor, bold=under.bold)
-            self._paints[name, ground] = found
+            found = self._paints[name, ground] = self._mixed(name, ground)
         return found
+
+    def _mixed(self, name: str, ground: str) -> Style:
+        """A paint as one colour on one ground: what is half transparent is mixed with what is below it."""
+        under = self.background_colors[1]
+        if ground:
+            over = self.get_component_styles(f"paint--{ground}").background
+            under = under.blend(over, over.a, alpha=1.0)
+        styles = self.get_component_styles(f"paint--{name}")
+        colour = under.blend(styles.color, styles.color.a, alpha=1.0)
+        return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=styles.text_style.bold)
 
     def notify_style_update(self) -> None:
         """Forget paints of another theme."""

@@ -89,7 +89,7 @@ def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, st
         return ([] if first else [[]]) + [[(title, "accent"), (rule, "faint")]]
     if not item.label:
         return [[(line, item.paint)] for line in wrap(item.text, cells)]
-    label = LABEL if cells >= 2 * LABEL else cells // 3
+    label = LABEL + 6 if cells >= 60 else min(LABEL, cells // 3)
     values = wrap(item.text, cells - label)
     lines = [[(fit(item.label, label - 1) + " ", "dim"), (values[0], item.paint)]]
     return lines + [[(" " * label, "plain"), (value, item.paint)] for value in values[1:]]

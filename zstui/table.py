@@ -111,6 +111,9 @@ class LiveTable(Painted, can_focus=True):
             moved |= self.listing.put(key, row)
         if moved:
             self._view_changed()
+        if any(row is not None and self._fills_hidden(row) for row in own.values()):
+            self._widths = {}
+            self._forget_cells()
         for key in own:
             self._refresh_key(key)
         if own and (self.cursor in own or self.cursor not in self.listing):
@@ -320,8 +323,14 @@ class LiveTable(Painted, can_focus=True):
             texts = (column.show(row, self.mirror)[0] for row in rows)
             longest = max((width(text) for text in texts), default=0)
             if longest or column.rank == 0 or not rows:
-                self._widths[column.title] = min(max(longest, len(column.title) + 2), column.most)
+                arrow = 2 if column is self.listing.sorted_by else 0
+                self._widths[column.title] = max(min(longest, column.most), len(column.title) + arrow)
         self._layout = fit_columns(self.noun.columns, self._widths, self.size.width - EDGE)
+
+    def _fills_hidden(self, row: Row) -> bool:
+        """Whether a row has a value in a column that was left out because no row had one."""
+        hidden = (column for column in self.noun.columns if column.title not in self._widths)
+        return any(column.show(row, self.mirror)[0] for column in hidden)
 
     def _titles(self) -> Strip:
         parts = [Segment(" " * EDGE, self.paint("head"))]

@@ -15,6 +15,10 @@ MONTHS = {
 WIRE_DATE = re.compile(r"(\w{3}) (\d+), (\d+) (\d+):(\d+):(\d+) ([AP])M")
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
 UNITS = "kmgtp"
+SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
+         "default l3 network": "default network", "l3 networks": "networks",
+         "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor"}  # fmt: skip
+"""Labels that are clearer in other words than their field's name."""
 
 
 def now() -> float:
@@ -95,8 +99,9 @@ def read_size(text: str) -> int | None:
 def label(wire: str) -> str:
     """A field's name in words: `managementIp` is `management ip`, `zoneUuid` is `zone`."""
     words = re.sub(r"(?<=[a-z0-9])([A-Z])", r" \1", wire)
-    words = re.sub(r" Uuids?$", "", words) if " " in words else words
-    return words.replace("_", " ").lower()
+    words = re.sub(r" Uuid(s?)$", r"\1", words) if " " in words else words
+    words = words.replace("_", " ").lower()
+    return SHORT.get(words, words)
 
 
 def counted(number: int, noun: str) -> str:
