@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from textual.app import App
-from textual.worker import Worker
 from textual.theme import Theme
+from textual.worker import Worker
 
 from appliance.api.errors import AccessError, ApiError
 from appliance.client import Session, Unreachable

@@ -129,7 +129,9 @@ class Form(Screen[dict[str, Any] | None]):
     def _edited(self, event: Edited) -> None:
         self._changed = True
         sender = event._sender
-        field = next((each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None)
+        field = next(
+            (each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None
+        )
         if field is not None and not isinstance(field, TagField):
             field.say(self.check(field))
         elif field is not None:
@@ -197,7 +199,9 @@ class Form(Screen[dict[str, Any] | None]):
         """Open the editor on the user data."""
         from zstui.screens.userdata import Editor
 
-        field = next((each for each in self.fields.values() if isinstance(each, TagField) and each.long), None)
+        field = next(
+            (each for each in self.fields.values() if isinstance(each, TagField) and each.long), None
+        )
         if field is None:
             return
 
@@ -206,7 +210,9 @@ class Form(Screen[dict[str, Any] | None]):
                 field.fill(text)
                 self._go_to(field)
 
-        self.app.push_screen(Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take)
+        self.app.push_screen(
+            Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take
+        )
 
     def action_submit(self) -> None:
         """Carry it out."""
@@ -257,5 +263,3 @@ def _stand_in(parameter: Parameter) -> Any:
 def short_error(details: str) -> str:
     """The API's words without the Java class that everybody at a form knows."""
     return re.sub(r" of message\[[^\]]*\]", "", details)
-
-

@@ -40,7 +40,9 @@ def kind_of(text: str) -> str:
     """What a guest will take user data for, by how it begins."""
     if not text.strip():
         return "none"
-    return next((kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it")
+    return next(
+        (kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it"
+    )
 
 
 class Editor(Screen[str | None]):
