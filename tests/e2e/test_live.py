@@ -20,7 +20,7 @@ async def test_power_off_inside_the_guest(cloud: Stage, vm: VmFactory) -> None:
     qemu = qemu_of(guest)
     async with watching(cloud, guest) as seen:
         ended = asyncio.create_task(end_of(qemu))
-        await guest.ssh("poweroff", check=False)
+        await guest.ssh("halt", check=False)
         asked, told, pushed = await seen.until("Stopped", 30)
         assert asked - await ended < AT_ONCE
         assert told - await ended < AT_ONCE
