@@ -70,7 +70,7 @@ check: setup
 test: check e2e
 
 e2e: setup agent tiny
-	$(BIN)/python -m pytest -q -m lab
+	$(BIN)/python -m pytest -q -m "lab and not bench"
 
 bench: setup agent tiny
 	$(BIN)/python -m pytest -q -s -m bench tests/bench

@@ -10,6 +10,9 @@ from appliance.api.resource import Resource, Timestamp, column
 
 JAVA = "org.zstack.header.tag"
 
+USERDATA_LIMIT = 65_536
+"""Bytes of user data: more does not fit the metadata services that images expect."""
+
 
 @dataclass(frozen=True)
 class TagPattern:

@@ -176,11 +176,13 @@ class SimulatedAgent(ABC):
         lock = self._locks.setdefault(call.resource or verb, asyncio.Lock())
         free = isinstance(call.request, OBSERVING)
         async with contextlib.nullcontext() if free else lock:
-            await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
-            answer = self._observe(call) if free else self._change(call)
+            answer = await (self._perform(call) if free else self._change(call))
         wire.deliver(encode(msgspec.structs.replace(answer, id=call.id)))
 
-    def _observe(self, call: Call) -> Answer:
+    async def _perform(self, call: Call) -> Answer:
+        """What a call does is there when it ends."""
+        verb = type(call.request).__name__
+        await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
         try:
             return Answer(id=call.id, result=raw(self._carry_out(call)))
         except SimulatedRefusal as refused:
@@ -189,8 +191,8 @@ class SimulatedAgent(ABC):
             log.exception("%s failed", type(call.request).__name__)
             return Answer(id=call.id, error=Refusal(code="agent.error", message=repr(unexpected)))
 
-    def _change(self, call: Call) -> Answer:
-        """Carry a changing request out; it may have become stale while it waited for its turn."""
+    async def _change(self, call: Call) -> Answer:
+        """Carry a changing request out; whether it still may act is decided when it begins."""
         if self.rules.remember_operations and call.op in self._answers:
             return self._answers[call.op]
         try:
@@ -198,7 +200,7 @@ class SimulatedAgent(ABC):
             self._admit_generation(call)
         except SimulatedRefusal as refused:
             return Answer(id=call.id, error=refused.refusal)
-        answer = self._observe(call)
+        answer = await self._perform(call)
         # A transient refusal is not an answer: the same operation may be tried again.
         if call.op and not (answer.error and answer.error.transient):
             self._answers[call.op] = answer

@@ -104,21 +104,7 @@ class Cloud:
         storage = await make(
             "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url=self._storage, zoneUuid=zone
         )
-        async with asyncio.TaskGroup() as group:
-            for machine in machines:
-                group.create_task(
-                    make(
-                        "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
-                        clusterUuid=cluster, username=machine.username, password=machine.password, sshPort=machine.port,
-                    )
-                )  # fmt: skip
-            first = machines[0]
-            group.create_task(
-                make(
-                    "BackupStorage", "AddSftpBackupStorage", name="images", url=self._images,
-                    hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
-                )
-            )  # fmt: skip
+        await self._machines(make, cluster, machines)
         await self._connected(session)
         backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
         await make.attach(
@@ -138,6 +124,24 @@ class Cloud:
         )  # fmt: skip
         await self._running(session, vm)
         return await self._summary(session)
+
+    async def _machines(self, make: _Maker, cluster: str, machines: list[Machine]) -> None:
+        """Every host at once, and the first one's images."""
+        async with asyncio.TaskGroup() as group:
+            for machine in machines:
+                group.create_task(
+                    make(
+                        "Host", "AddKVMHost", name=machine.name, managementIp=machine.address,
+                        clusterUuid=cluster, username=machine.username, password=machine.password, sshPort=machine.port,
+                    )
+                )  # fmt: skip
+            first = machines[0]
+            group.create_task(
+                make(
+                    "BackupStorage", "AddSftpBackupStorage", name="images", url=self._images,
+                    hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
+                )
+            )  # fmt: skip
 
     async def _running(self, session: Session, vm: str) -> None:
         """Stopping the lab powered the VM off; who starts the lab wants to see it run."""
@@ -204,8 +208,8 @@ class Cloud:
             await asyncio.sleep(0.2)
 
     async def _summary(self, session: Session) -> dict[str, Any]:
-        hosts = await session.query("Host")
-        vms = await session.query("VmInstance")
+        hosts = await session.query("Host", sort_by="name")
+        vms = await session.query("VmInstance", sort_by="name")
         listen = self._config.listen
         return {
             "url": f"http{'' if is_loopback(listen[0]) else 's'}://{listen[0]}:{listen[1]}"

@@ -99,7 +99,7 @@ class ImageWorker:
 
     def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
         image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
-        if image is None or ref is None:
+        if image is None or ref is None or image.intended == "Absent":
             return
         tx.update(ref, status="Ready")
         image = tx.update(

@@ -91,6 +91,10 @@ class VmWorker:
 
     async def _pass(self, work: _Work) -> Next:
         seen = await self._look(work)
+        if work.vm.power not in ("unseen", _power(seen.domain)):
+            # What happened by itself changes what is intended: it must be written before it is planned on.
+            taken = await self._context.database.write(lambda tx: self._sight(tx, seen.domain))
+            return AGAIN if taken else self._backoff.next()
         steps = plan(work.intent, seen, self._context.database.now())
         step = steps[0] if steps else None
         following = step.request if isinstance(step, Ask) else None
@@ -162,10 +166,10 @@ class VmWorker:
         intent = vm_intent(vm_rows(snapshot, vm, host))
         return _Work(vm, host, target_of(host), intent, tuple(jobs.running(snapshot, vm.uuid)))
 
-    def _sight(self, tx: Transaction, seen: DomainSeen) -> None:
+    def _sight(self, tx: Transaction, seen: DomainSeen) -> bool:
+        """Take a sight; whether it is what the row says now."""
         vm = tx.find(VmInstance, self._uuid)
-        if vm is not None:
-            record_sight(tx, vm, seen)
+        return vm is not None and record_sight(tx, vm, seen).power == _power(seen)
 
     async def _settle(self, work: _Work, seen: DomainSeen) -> Next:
         """What is intended holds: say so, and end the jobs that wanted it."""
@@ -214,6 +218,11 @@ class VmWorker:
                 jobs.progress(tx, job, step.title, percent)
 
         await self._context.database.write(write)
+
+
+def _power(seen: DomainSeen) -> str:
+    """A domain's power as a VM's row keeps it."""
+    return "off" if seen.power == "off" else "on"
 
 
 def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
@@ -303,7 +312,7 @@ def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
         return False
     if not vm.created:
         for job in found:
-            jobs.doom(tx, job, CreateVmFailed(cause=error))
+            jobs.doom(tx, job, _failure(job, error))
         move(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
     return _turn_back(tx, vm, found, error)
@@ -313,7 +322,7 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
     """What a VM that has been whole before goes back to when a call on it fails."""
     rebooting = any(job.name == "RebootVmInstance" for job in found)
     for job in found:
-        jobs.fail(tx, job, FAILURES.get(job.name, StartVmFailed)(cause=error))
+        jobs.fail(tx, job, _failure(job, error))
     if not found:
         tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
         return False
@@ -326,6 +335,11 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         changes["intended"] = "Running"
     move(tx, vm, **changes)
     return True
+
+
+def _failure(job: LongJob, error: ApiError) -> ApiError:
+    """What a call's job ends with: its own error around the cause, but a cancelled one is just that."""
+    return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
 
 
 def cancel(tx: Transaction, vm: VmInstance) -> None:

@@ -9,14 +9,12 @@ from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.l3 import L3Network, UsedIp
 from appliance.api.message import CreateMessage
 from appliance.api.resource import Resource
-from appliance.api.tag import SystemTag, UserTag, pattern_of
+from appliance.api.tag import USERDATA_LIMIT, SystemTag, UserTag, pattern_of
 from appliance.reconcile.capacity import parse_size
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 LABEL = re.compile(r"(?=.{1,253}$)([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.?)+$")
-USERDATA_LIMIT = 65_536
-"""Bytes: more does not fit the metadata services that images expect."""
 
 
 def put_tags(tx: Transaction, request: CreateMessage, resource: Resource) -> None:

@@ -113,8 +113,9 @@ async def vm(cloud: Stage) -> AsyncIterator[VmFactory]:
         return guest_made
 
     yield create
-    if made and not cloud.appliance.running:
+    if not cloud.appliance.running:
         await cloud.appliance.start()
+    await cloud.connected()
     await cloud.setting("vm", "deletionPolicy", "Direct")
     for left in await cloud.session.query("VmInstance", uuid=made) if made else []:
         message = "ExpungeVmInstance" if left["state"] == "Destroyed" else "DestroyVmInstance"
@@ -128,5 +129,5 @@ async def _sweep() -> None:
 
 
 def _left_behind() -> list[str]:
-    found = [folder.name for folder in ROOT.glob("e2e-*") if re.fullmatch(r"e2e-\d+", folder.name)]
-    return [name for name in found if not Path("/proc", name.removeprefix("e2e-")).exists()]
+    found = [folder.name for folder in ROOT.glob("e2e*") if re.fullmatch(r"e2em?-\d+", folder.name)]
+    return [name for name in found if not Path("/proc", name.rpartition("-")[2]).exists()]

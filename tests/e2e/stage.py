@@ -129,10 +129,24 @@ class Stage:
         """The port of a network's DHCP and metadata services in the bridge."""
         return service_port(l3_uuid)
 
+    async def connected(self, seconds: float = 30) -> None:
+        """Wait until the appliance is connected to every host and storage, as after its start."""
+
+        async def all_are() -> bool:
+            found = [*await self.session.query("Host"), *await self.session.query("BackupStorage")]
+            return all(each["status"] == "Connected" for each in found)
+
+        await until(all_are, seconds, "the connection to every host and storage")
+
     async def pids(self, host: LabHost, *pattern: str) -> list[int]:
         """Process ids, inside the host, of processes whose command line has a pattern."""
         found = await self.run(host, "pgrep", "-f", *pattern, check=False)
         return [int(word) for word in found.split()]
+
+    async def restart(self) -> None:
+        """Start the appliance again, and wait until it has seen all of its hosts."""
+        await self.appliance.start()
+        await self.connected()
 
     async def setting(self, category: str, name: str, value: str | None) -> None:
         """Change a setting; None puts the default back."""

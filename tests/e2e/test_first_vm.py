@@ -45,6 +45,10 @@ async def test_a_vm_runs_and_is_what_was_asked_for(cloud: Stage, vm: VmFactory) 
     assert f"search {DOMAIN}" in names
     assert l3["dnsDomain"] == DOMAIN
     assert await guest.ssh("cat /root/.ssh/authorized_keys") == f"{cloud.public_key}\n"
+    assert (await guest.ssh("cat /sys/class/dmi/id/chassis_asset_tag")).strip() == "www.zstack.io"
+    (known,) = await cloud.session.query("Host", uuid=guest.inventory["hostUuid"])
+    kind = {"kvm": "kvm", "tcg": "qemu"}[known["accelerator"]]
+    assert f"<domain type='{kind}'" in await cloud.virsh(guest.host, "dumpxml", guest.uuid)
     assert float((await guest.ssh("cat /root/ran")).split()[0]) < 60
 
 

@@ -438,3 +438,31 @@ async def test_a_vm_whose_start_fails_for_good_leaves_nothing(
 
 def _image(cloud: Cloud, url: str) -> Body:
     return {"name": "i", "url": url, "format": "qcow2", "backupStorageUuids": [cloud.uuids["backup"]]}
+
+
+async def test_a_backup_storage_that_could_not_be_added_leaves_no_key_pinned(cloud: Cloud) -> None:
+    async with sshd() as port, cloud.untouched():
+        fields = {
+            "name": "b", "url": "/zstack_bs2", "hostname": "127.0.0.1", "username": "root",
+            "sshPort": port, "password": PASSWORD,
+        }  # fmt: skip
+        taken = cloud.uuids["backup"]
+        error = await cloud.refused("AddSftpBackupStorage", **fields, resourceUuid=taken)
+        says(error, "SYS.1007", "resourceUuid", taken)
+        cloud.dialer.host(Target("127.0.0.1", port)).reachable = False
+        says(await cloud.refused("AddSftpBackupStorage", **fields), "BS.1000", "hostname[127.0.0.1]")
+
+
+async def test_a_key_is_forgotten_with_the_last_that_needs_it(cloud: Cloud) -> None:
+    async with sshd() as port:
+        before = await cloud.rows()
+        host = await cloud.call("AddKVMHost", **at(cloud, port))
+        storage = await cloud.call(
+            "AddSftpBackupStorage", name="b", url="/bs2", hostname="127.0.0.1", username="root",
+            sshPort=port, password=PASSWORD,
+        )  # fmt: skip
+        await cloud.call("DeleteHost", uuid=host["uuid"])
+        await cloud.call("ReconnectSftpBackupStorage", uuid=storage["uuid"])
+        assert len((await cloud.rows())["HostKey"]) == 1
+        await cloud.call("DeleteBackupStorage", uuid=storage["uuid"])
+        assert (await cloud.rows())["HostKey"] == before["HostKey"] == []

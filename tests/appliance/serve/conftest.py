@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from appliance.api.errors import OperationFailed
 from appliance.api.image import AddImage, Image
@@ -20,6 +22,7 @@ from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZo
 from appliance.client import Session
 from appliance.resources import registry
 from appliance.resources.registry import Caller, Promise
+from appliance.serve import auth
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
@@ -89,6 +92,13 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delitem(table, message)
         for message, function in wanted.items():
             monkeypatch.setitem(table, message, function)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes passwords dear to guess would make most of these tests' time."""
+    cheap = functools.partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(auth, "PasswordHasher", cheap)
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""The full-screen face: holds the connection and the mirror, and shows screens on them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.theme import Theme
+from textual.worker import Worker
+
+from appliance.api.errors import AccessError, ApiError
+from appliance.client import Session, Unreachable
+from zstui.calls import Calls
+from zstui.cells import crop, safe
+from zstui.mirror import Mirror
+from zstui.nouns import WATCHED
+from zstui.palette import jumper, palette
+from zstui.screens.acting import Acting
+from zstui.screens.browser import Browser
+from zstui.screens.chooser import Chooser
+from zstui.screens.form import short_error
+from zstui.screens.login import Login
+
+AGAIN_SECONDS = (0.3, 5.0)
+"""First and longest pause before an appliance that does not answer is tried again."""
+
+NIGHT = Theme(
+    name="zstui",
+    primary="#a78bfa",
+    secondary="#6cb6ff",
+    accent="#b9a3ff",
+    success="#7ccf8a",
+    warning="#e3b95f",
+    error="#f0717a",
+    foreground="#d6dbe5",
+    background="#12151c",
+    surface="#171b24",
+    panel="#1e2430",
+    dark=True,
+)
+
+
+class Zstui(App[int]):
+    """One cloud on one terminal."""
+
+    CSS_PATH = "zstui.tcss"
+    TITLE = "zstui"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, target: Path | str) -> None:
+        super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
+        self.target = target
+        self.mirror = Mirror(WATCHED)
+        self.session: Session | None = None
+        self.calls = Calls(self)
+        self._session_uuid: str | None = None
+        self._kept: set[asyncio.Task[Any]] = set()
+        self._link: Worker[None] | None = None
+
+    def on_mount(self) -> None:
+        """Show what there is, and connect meanwhile."""
+        self.register_theme(NIGHT)
+        self.theme = NIGHT.name
+        self.push_screen(Browser(self.mirror))
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Connect anew, and read everything again."""
+        self._link = self.run_worker(self._keep_connected(), group="link", exclusive=True)
+
+    async def _keep_connected(self) -> None:
+        """Connect, follow, and when that ends, connect again: for as long as the screen is open."""
+        pause = AGAIN_SECONDS[0]
+        while True:
+            try:
+                async with await Session.connect(self.target, session_uuid=self._session_uuid) as session:
+                    await self._follow(session)
+            except ApiError as error:
+                self.mirror.set_stale(str(error))
+            finally:
+                self.session = None
+            pause = AGAIN_SECONDS[0] if self.mirror.status == "live" else min(pause * 2, AGAIN_SECONDS[1])
+            await asyncio.sleep(pause)
+
+    async def _follow(self, session: Session) -> None:
+        said = ""
+        while True:
+            self.session = session
+            try:
+                await self.mirror.follow(session)
+                return
+            except AccessError:
+                said = await self._log_in(session, said)
+
+    async def _log_in(self, session: Session, said: str) -> str:
+        """Ask who is there until the appliance is content; returns what it said last."""
+        given = await self.push_screen_wait(Login(str(self.target), said))
+        try:
+            await session.log_in(*given)
+        except Unreachable:
+            raise
+        except ApiError as error:
+            return error.details
+        self._session_uuid = session.session_uuid
+        return ""
+
+    # --- for the screens ---------------------------------------------------------------------------------
+
+    def tell(self, text: str, *, wrong: bool = False) -> None:
+        """Say something in passing."""
+        self.notify(safe(text), severity="error" if wrong else "information", markup=False,
+                    timeout=8 if wrong else 3)  # fmt: skip
+
+    def keep(self, task: asyncio.Task[Any], what: str) -> None:
+        """Let calls go on in the background, and say when they fail."""
+        self._kept.add(task)
+
+        def ended(_: asyncio.Task[Any]) -> None:
+            self._kept.discard(task)
+            if not task.cancelled():
+                self._say_how(task, what)
+
+        task.add_done_callback(ended)
+
+    def _say_how(self, task: asyncio.Task[Any], what: str) -> None:
+        error = task.exception()
+        if error is not None and not isinstance(error, ApiError):
+            raise error
+        results = [error] if error is not None else task.result()
+        wrong = [each for each in results if isinstance(each, ApiError)] if isinstance(results, list) else []
+        for each in wrong[:3]:
+            self.tell(f"{what}: {crop(short_error(each.details), 400)} [{each.code}]", wrong=True)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Send a text to the terminal's clipboard (OSC 52), through tmux too."""
+        super().copy_to_clipboard(text)
+        if os.environ.get("TMUX") and self._driver is not None:
+            encoded = base64.b64encode(text.encode()).decode()
+            self._driver.write(f"\x1bPtmux;\x1b\x1b]52;c;{encoded}\a\x1b\\")
+
+    def jumper(self) -> Chooser:
+        """The chooser of `:`."""
+        return jumper(self.mirror)
+
+    def palette(self, screen: Acting) -> Chooser:
+        """The chooser of Ctrl+P."""
+        return palette(screen, self.mirror, self.available_themes)
+
+    async def on_unmount(self) -> None:
+        """Leave no call behind; what the appliance has begun goes on there."""
+        for task in list(self._kept):
+            task.cancel()
+        await asyncio.wait(self._kept) if self._kept else None
+
+
+def run(target: Path | str) -> int:
+    """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status."""
+    if os.environ.get("TERM", "dumb") == "dumb":
+        sys.stderr.write(
+            "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
+        )
+        return 1
+    app = Zstui(target)
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,91 @@
+"""Calls to the appliance that somebody asked for on a screen: carried out, remembered, repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from appliance.api.errors import ApiError, NotReady
+from appliance.api.message import MESSAGES
+from appliance.api.parse import command_line, parse
+from appliance.client import Session
+from zstui import words
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+KEPT = 500
+
+
+@dataclass
+class Entry:
+    """One call: the line that repeats it, when it was made, and how it ended."""
+
+    line: str
+    at: float = field(default_factory=words.now)
+    seconds: float | None = None
+    error: ApiError | None = None
+
+
+class Calls:
+    """Makes calls over the app's session, and keeps the log of them."""
+
+    def __init__(self, app: Zstui) -> None:
+        self._app = app
+        self.log: deque[Entry] = deque(maxlen=KEPT)
+        self.listeners: list[Callable[[], None]] = []
+
+    @property
+    def session(self) -> Session:
+        """The session that stands. Raises NotReady when none does."""
+        if self._app.session is None:
+            raise NotReady("the appliance is not connected; it is tried again by itself")
+        return self._app.session
+
+    async def make(self, message: str, **fields: Any) -> dict[str, Any]:
+        """Carry out a message that was asked for on a screen, and log it. Raises ApiError."""
+        entry = Entry(shown_line(message, fields))
+        self.log.append(entry)
+        self._changed()
+        began = time.monotonic()
+        try:
+            return await self.session.call(message, **fields)
+        except ApiError as error:
+            entry.error = error
+            raise
+        finally:
+            entry.seconds = time.monotonic() - began
+            self._changed()
+
+    async def make_all(self, message: str, every: list[dict[str, Any]]) -> list[ApiError | None]:
+        """Carry out a message many times, some at once. What went wrong with each, in order."""
+        gate = asyncio.Semaphore(8)
+        ended: list[ApiError | None] = [None] * len(every)
+
+        async def one(place: int, fields: dict[str, Any]) -> None:
+            async with gate:
+                try:
+                    await self.make(message, **fields)
+                except ApiError as error:
+                    ended[place] = error
+
+        async with asyncio.TaskGroup() as group:
+            for place, fields in enumerate(every):
+                group.create_task(one(place, fields))
+        return ended
+
+    def _changed(self) -> None:
+        for listener in list(self.listeners):
+            listener()
+
+
+def shown_line(message: str, fields: dict[str, Any]) -> str:
+    """The `zstui call` line that repeats a call; secrets are starred."""
+    try:
+        return f"zstui call {command_line(parse(MESSAGES[message], fields))}"
+    except ApiError:
+        return f"zstui call {message}"

@@ -1,0 +1,285 @@
+"""The columns of each list: how a row's values are shown, painted, sorted, and which give way first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.resource import RESOURCES, Timestamp
+from zstui import words
+from zstui.cells import safe
+from zstui.mirror import Mirror, Row
+from zstui.paint import Piece, bar, load_paint, paint_of, state_piece
+
+Show = Callable[[Row, Mirror], Piece]
+SortKey = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `rank` 0 always stays, of the others the highest is left out first when space is short."""
+
+    title: str
+    show: Show
+    rank: int = 0
+    most: int = 40
+    right: bool = False
+    number: Callable[[Row, Mirror], float | None] | None = None
+    """What to sort by, when it is not the text."""
+
+    def sort_key(self, row: Row, mirror: Mirror) -> SortKey:
+        """What the rows of this column are ordered by; those without a value come last."""
+        if self.number is not None:
+            value = self.number(row, mirror)
+            return (1, 0.0) if value is None else (0, value)
+        text = self.show(row, mirror)[0]
+        return (0, words.natural(text)) if text else (1, ())
+
+
+def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: int = 40) -> Column:
+    """A column of a plain value."""
+    return Column(title, lambda row, _: (row.text(wire), paint), rank, most)
+
+
+def name_column(most: int = 40) -> Column:
+    """The column that every list begins with."""
+    return Column("NAME", lambda row, _: (row.name, "strong"), 0, most)
+
+
+def state(title: str, wire: str, *, rank: int = 0) -> Column:
+    """A column of a state with its sign."""
+    return Column(title, lambda row, _: state_piece(row.text(wire)), rank, 16)
+
+
+def named(title: str, wire: str, *, rank: int = 0, most: int = 24) -> Column:
+    """A column that names what a uuid means."""
+    return Column(title, lambda row, mirror: (mirror.name(row.get(wire)), "dim"), rank, most)
+
+
+def number(title: str, wire: str, *, rank: int = 0) -> Column:
+    """A column of a number."""
+    return Column(title, lambda row, _: (row.text(wire), "dim"), rank, 12, right=True, number=_number(wire))
+
+
+def bytes_(title: str, wire: str, *, rank: int = 0) -> Column:
+    """A column of a size."""
+
+    def show(row: Row, _: Mirror) -> Piece:
+        value = row.get(wire)
+        return (words.size(value) if value else "", "dim")
+
+    return Column(title, show, rank, 8, right=True, number=_number(wire))
+
+
+def ago(title: str, wire: str, *, rank: int = 0) -> Column:
+    """A column of how long ago something was; the newest first when sorted downward."""
+
+    def when(row: Row, _: Mirror) -> float | None:
+        return words.seconds(row.text(wire)) or None
+
+    return Column(title, lambda row, _: (words.age(row.text(wire)), "dim"), rank, 6, right=True, number=when)
+
+
+def used(title: str, free: str, total: str, *, rank: int = 0) -> Column:
+    """A column of how full something is."""
+
+    def share(row: Row, _: Mirror) -> float | None:
+        whole = row.get(total) or 0
+        return (whole - (row.get(free) or 0)) / whole if whole else None
+
+    def show(row: Row, mirror: Mirror) -> Piece:
+        value = share(row, mirror)
+        return ("", "dim") if value is None else (f"{bar(value, 6)} {value:4.0%}", load_paint(value))
+
+    return Column(title, show, rank, 12, number=share)
+
+
+def _number(wire: str) -> Callable[[Row, Mirror], float | None]:
+    def value(row: Row, _: Mirror) -> float | None:
+        found = row.get(wire)
+        return float(found) if isinstance(found, (int, float)) else None
+
+    return value
+
+
+def _addresses(row: Row, _: Mirror) -> Piece:
+    return " ".join(safe(str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")), "plain"
+
+
+def _why(row: Row, mirror: Mirror) -> Piece:
+    """Why a VM came to its state by itself; else what its host's silence means."""
+    cause = row.text("stateCause")
+    if not cause and row.get("state") == "Unknown":
+        return "host does not answer", "warn"
+    return cause, "dim" if row.get("state") == "Running" else "warn"
+
+
+def _vms_on(row: Row, mirror: Mirror) -> float:
+    return sum(vm.get("hostUuid") == row.key for vm in mirror.all("VmInstance"))
+
+
+def _cidr(row: Row, _: Mirror) -> Piece:
+    return " ".join(
+        dict.fromkeys(safe(str(each["networkCidr"])) for each in row.get("ipRanges", []))
+    ), "plain"
+
+
+def _services(row: Row, _: Mirror) -> Piece:
+    kinds = sorted(safe(str(each["networkServiceType"])) for each in row.get("networkServices", []))
+    return " ".join(kinds), "dim"
+
+
+def nics_on(row: Row, mirror: Mirror) -> list[tuple[Row, dict[str, Any]]]:
+    """The NICs on an L3 network, each with its VM."""
+    return [
+        (vm, nic)
+        for vm in mirror.all("VmInstance")
+        for nic in vm.get("vmNics", [])
+        if nic.get("l3NetworkUuid") == row.key
+    ]
+
+
+def _progress(row: Row, _: Mirror) -> Piece:
+    state_now = row.text("state")
+    if state_now != "Running":
+        return "", paint_of(state_now)
+    percent = int(row.get("progress") or 0)
+    return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
+
+
+def job_error(row: Row) -> dict[str, Any] | None:
+    """The error that a job ended with, as the API tells it."""
+    import json
+
+    if row.get("state") not in ("Failed", "Canceled"):
+        return None
+    try:
+        found = json.loads(row.get("jobResult") or "")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _outcome(row: Row, _: Mirror) -> Piece:
+    error = job_error(row)
+    if error is not None:
+        return safe(str(error.get("details", ""))), "bad"
+    waits = row.text("waitsFor")
+    return (f"waits for {waits}", "warn") if waits else (row.text("step"), "dim")
+
+
+def _job_state(row: Row, _: Mirror) -> Piece:
+    state_now = row.text("state")
+    return ("◍ Running", "busy") if state_now == "Running" else state_piece(state_now)
+
+
+def _target(row: Row, mirror: Mirror) -> Piece:
+    known = row.text("targetResourceName")
+    return known or mirror.name(row.get("targetResourceUuid")), "plain"
+
+
+VM = (
+    name_column(28),
+    state("STATE", "state"),
+    Column("ADDRESS", _addresses, 1, 31),
+    named("HOST", "hostUuid", rank=3, most=18),
+    Column("WHY", _why, 2, 28),
+    number("CPU", "cpuNum", rank=5),
+    bytes_("MEM", "memorySize", rank=4),
+    named("IMAGE", "imageUuid", rank=7, most=20),
+    ago("CHANGED", "lastOpDate", rank=6),
+)
+HOST = (
+    name_column(24),
+    state("STATUS", "status"),
+    text("ADDRESS", "managementIp", rank=1, most=20),
+    state("STATE", "state", rank=6),
+    Column("VMS", lambda row, mirror: (f"{_vms_on(row, mirror):.0f}", "plain"), 2, 6, True, _vms_on),
+    used("CPU", "availableCpuCapacity", "totalCpuCapacity", rank=3),
+    used("MEMORY", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
+    text("RUNS BY", "accelerator", paint="dim", rank=7),
+    named("CLUSTER", "clusterUuid", rank=8),
+    Column("WHY", lambda row, _: (row.text("statusReason"), "warn"), 4, 40),
+)
+NETWORK = (
+    name_column(24),
+    state("STATE", "state", rank=5),
+    Column("SUBNET", _cidr, 0, 36),
+    named("L2", "l2NetworkUuid", rank=3, most=18),
+    Column("SERVICES", _services, 2, 28),
+    Column("NICS", lambda row, mirror: (str(len(nics_on(row, mirror))), "plain"), 1, 6, True,
+           lambda row, mirror: float(len(nics_on(row, mirror)))),
+    Column("DNS", lambda row, _: (" ".join(safe(str(each)) for each in row.get("dns", [])), "dim"), 4, 24),
+    ago("AGE", "createDate", rank=6),
+)  # fmt: skip
+IMAGE = (
+    name_column(28),
+    state("STATUS", "status"),
+    text("FORMAT", "format", paint="dim", rank=3),
+    bytes_("DISK", "size", rank=1),
+    bytes_("FILE", "actualSize", rank=2),
+    text("KIND", "mediaType", paint="dim", rank=5, most=20),
+    text("PLATFORM", "platform", paint="dim", rank=6),
+    text("FROM", "url", paint="dim", rank=7, most=50),
+    ago("AGE", "createDate", rank=4),
+)
+STORAGE = (
+    name_column(24),
+    Column("KIND", lambda row, _: ("VM disks" if row.kind == "PrimaryStorage" else "images", "dim"), 1, 10),
+    state("STATUS", "status"),
+    used("USED", "availableCapacity", "totalCapacity", rank=2),
+    bytes_("FREE", "availableCapacity", rank=3),
+    text("MACHINE", "hostname", paint="dim", rank=5, most=20),
+    text("FOLDER", "url", paint="dim", rank=4, most=40),
+    Column("WHY", lambda row, _: (row.text("statusReason"), "warn"), 6, 40),
+)
+JOB = (
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
+           number=lambda row, _: words.seconds(row.text("createDate"))),
+    text("JOB", "name", paint="strong", most=30),
+    Column("OF", _target, 0, 24),
+    Column("STATE", _job_state, 0, 12),
+    Column("PROGRESS", _progress, 3, 16),
+    Column("STEP OR REASON", _outcome, 2, 80),
+)  # fmt: skip
+EVENT = (
+    Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
+           number=lambda row, _: float(row.key) if row.key.isdecimal() else None),
+    text("OF", "resourceName", paint="strong", rank=2, most=24),
+    Column("WHAT HAPPENED", lambda row, _: (row.text("text"), {"error": "bad", "warning": "warn"}.get(
+        row.text("level"), "plain")), 0, 200),
+    text("KIND", "name", paint="faint", rank=3, most=22),
+)  # fmt: skip
+OFFERING = (
+    name_column(),
+    number("CPUS", "cpuNum"),
+    bytes_("MEMORY", "memorySize"),
+    number("MHZ", "cpuSpeed", rank=3),
+    state("STATE", "state", rank=2),
+)
+
+
+def columns_of(kind: str) -> tuple[Column, ...]:
+    """Columns of a resource that nobody made a list for: name, states and plain values, from its declaration."""
+    found: list[Column] = []
+    for column in RESOURCES[kind].columns.values():
+        if column.private or column.wire in ("uuid", "lastOpDate"):
+            continue
+        rank = 0 if not found else len(found)
+        title = words.label(column.wire).upper()
+        if column.wire == "name":
+            found.insert(0, name_column())
+        elif column.wire in ("state", "status"):
+            found.append(state(title, column.wire, rank=1))
+        elif column.wire.endswith("Uuid"):
+            found.append(named(title, column.wire, rank=rank))
+        elif column.kind is Timestamp:
+            found.append(ago("AGE", column.wire, rank=2))
+        elif column.kind is int and ("capacity" in column.name or "size" in column.name):
+            found.append(bytes_(title, column.wire, rank=rank))
+        elif column.kind is int:
+            found.append(number(title, column.wire, rank=rank))
+        else:
+            found.append(text(title, column.wire, paint="dim", rank=rank + 3))
+    return tuple(found)

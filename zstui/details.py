@@ -1,0 +1,223 @@
+"""What the detail pane says of a row: what matters first, then all else that its declaration names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from appliance.api.message import MESSAGES
+from appliance.api.parse import command_line, parse
+from appliance.api.resource import RESOURCES, Timestamp
+from zstui import words
+from zstui.cells import safe, safe_lines
+from zstui.columns import job_error, nics_on
+from zstui.mirror import Mirror, Row
+from zstui.paint import load_paint, paint_of, state_piece
+from zstui.sheet import Item, heading, note
+
+
+def details(row: Row, mirror: Mirror) -> list[Item]:
+    """All there is to read about a row."""
+    special = SPECIAL.get(row.kind)
+    items, told = special(row, mirror) if special else ([], set())
+    return [*items, *_rest(row, mirror, told)]
+
+
+Told = tuple[list[Item], set[str]]
+"""What to read, and the wire names of values that need not be told again."""
+
+
+def _pair(label: str, value: Any, paint: str = "plain") -> list[Item]:
+    """A label and its value; nothing when there is none."""
+    text = safe(str(value)) if value not in (None, "") else ""
+    return [Item(label, text, paint)] if text else []
+
+
+def _ref(label: str, key: str | None, mirror: Mirror) -> list[Item]:
+    return _pair(label, mirror.name(key))
+
+
+def _vm(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("state"))
+    items = [Item("state", sign, paint)]
+    items += _pair("why", row.get("stateCause"), "warn")
+    items += _pair("since", _when(row, "lastOpDate"), "dim")
+    if row.get("hostUuid"):
+        items += _ref("host", row.get("hostUuid"), mirror)
+    else:
+        items += _pair("last host", mirror.name(row.get("lastHostUuid")), "dim")
+    items += _pair("size", f"{row.get('cpuNum')} CPU, {words.long_size(row.get('memorySize') or 0)}")
+    items += _ref("image", row.get("imageUuid"), mirror)
+    items += _running_jobs(row, mirror)
+    for nic in row.get("vmNics", []):
+        items += [heading(f"nic {nic.get('deviceId', 0)}")]
+        items += _ref("network", nic.get("l3NetworkUuid"), mirror)
+        items += _pair("address", nic.get("ip"))
+        items += _pair("hardware", nic.get("mac"), "dim")
+        items += _pair("router", nic.get("gateway"), "dim")
+    for volume in row.get("allVolumes", []):
+        items += [heading(safe(f"{str(volume.get('type', '')).lower()} volume"))]
+        items += _pair("size", words.long_size(volume.get("size") or 0))
+        items += _pair("status", volume.get("status"), paint_of(str(volume.get("status"))))
+        items += _pair("storage", mirror.name(volume.get("primaryStorageUuid")))
+        items += _pair("file", volume.get("installPath"), "dim")
+    told = {"state", "stateCause", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
+            "imageUuid", "vmNics", "allVolumes", "name", "rootVolumeUuid"}  # fmt: skip
+    return items, told
+
+
+def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
+    items = []
+    for job in mirror.all("LongJob"):
+        if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
+            step = f"{job.text('name')}: {job.text('step')} {job.get('progress', 0)}%"
+            items += [Item("doing", step, "busy")]
+            items += _pair("waits for", job.get("waitsFor"), "warn")
+    return items
+
+
+def _host(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("status"))
+    items = [Item("status", sign, paint)]
+    items += _pair("why", row.get("statusReason"), "warn")
+    sign, paint = state_piece(row.text("state"))
+    items += [Item("state", sign, paint)]
+    items += _pair("address", f"{row.get('username')}@{row.get('managementIp')}:{row.get('sshPort')}")
+    items += _pair("guests run by", row.get("accelerator"))
+    items += _share("cpu", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
+    items += _share("memory", row, "Memory", words.long_size)
+    vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
+    items += [heading(words.counted(len(vms), "VM"))]
+    for vm in vms[:200]:
+        sign, paint = state_piece(vm.text("state"))
+        items += [Item(vm.name, sign, paint)]
+    told = {"status", "statusReason", "state", "managementIp", "username", "sshPort", "accelerator", "name",
+            "totalCpuCapacity", "availableCpuCapacity", "totalMemoryCapacity",
+            "availableMemoryCapacity"}  # fmt: skip
+    return items, told
+
+
+def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) -> list[Item]:
+    total = row.get(f"total{what}Capacity") or 0
+    if not total:
+        return []
+    used = total - (row.get(f"available{what}Capacity") or 0)
+    return [Item(label, f"{words_of(used)} of {words_of(total)} promised ({used / total:.0%})",
+                 load_paint(used / total))]  # fmt: skip
+
+
+def _network(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("state"))
+    items = [Item("state", sign, paint)]
+    items += _ref("l2 network", row.get("l2NetworkUuid"), mirror)
+    l2 = mirror.find(row.get("l2NetworkUuid"))
+    if l2 is not None:
+        vlan = f", vlan {l2.get('vlan')}" if l2.get("vlan") is not None else ""
+        items += _pair("on", f"{l2.get('physicalInterface')}{vlan}", "dim")
+    items += _pair("dns", ", ".join(str(each) for each in row.get("dns", [])))
+    items += _pair("domain", row.get("dnsDomain"))
+    kinds = [str(each.get("networkServiceType")) for each in row.get("networkServices", [])]
+    items += [Item("services", safe(", ".join(sorted(kinds))) or "none: press x to attach some",
+                   "good" if kinds else "warn")]  # fmt: skip
+    for each in row.get("ipRanges", []):
+        items += [heading(safe(f"range {each.get('name', '')}"))]
+        items += _pair("addresses", f"{each.get('startIp')} – {each.get('endIp')}")
+        items += _pair("subnet", each.get("networkCidr"))
+        items += _pair("router", each.get("gateway"), "dim")
+    nics = nics_on(row, mirror)
+    items += [heading(words.counted(len(nics), "NIC"))]
+    for vm, nic in sorted(nics, key=lambda pair: words.natural(str(pair[1].get("ip"))))[:200]:
+        items += [Item(safe(str(nic.get("ip") or "no address")), vm.name, paint_of(vm.text("state")))]
+    told = {"state", "l2NetworkUuid", "dns", "dnsDomain", "networkServices", "ipRanges", "name"}
+    return items, told
+
+
+def _job(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("state"))
+    if row.get("state") == "Running":
+        sign, paint = f"◍ {row.get('progress', 0)}% {row.text('step')}", "busy"
+    items = [Item("state", sign, paint)]
+    items += _pair("waits for", row.get("waitsFor"), "warn")
+    items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))
+    items += _pair("asked", _when(row, "createDate"))
+    items += _pair("ended" if row.get("state") != "Running" else "last step", _when(row, "lastOpDate"))
+    error = job_error(row)
+    if error is not None:
+        items += [heading("what went wrong"), *error_items(error)]
+    items += [heading("the call"), note(_call_line(row))]
+    told = {"state", "waitsFor", "targetResourceName", "targetResourceUuid", "createDate", "lastOpDate",
+            "progress", "step", "jobData", "jobResult", "name"}  # fmt: skip
+    return items, told
+
+
+def error_items(error: dict[str, Any]) -> list[Item]:
+    """An error as the API tells it, and below it what caused it, to the bottom."""
+    items: list[Item] = []
+    depth = 0
+    found: Any = error
+    while isinstance(found, dict):
+        label = "because" if depth else "error"
+        items += [Item(label, safe(f"{found.get('description', '')} [{found.get('code', '')}]"), "bad")]
+        details_ = str(found.get("details", ""))
+        if details_ and not (depth and details_ == items[0].text):
+            items += [Item("" if line else "", line, "plain") for line in safe_lines(details_)]
+        found = found.get("cause")
+        depth += 1
+    return items
+
+
+def _call_line(row: Row) -> str:
+    """The line that repeats a job's call; secrets are not in it."""
+    kind = MESSAGES.get(str(row.get("name")))
+    if kind is None:
+        return row.text("name")
+    return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')))}"
+
+
+def _event(row: Row, mirror: Mirror) -> Told:
+    paint = {"error": "bad", "warning": "warn"}.get(row.text("level"), "plain")
+    items = [note(line, paint) for line in safe_lines(str(row.get("text", "")))]
+    items += [heading("about"), *_pair("when", _when(row, "createDate"))]
+    items += _pair("of", row.get("resourceName"))
+    items += _pair("kind", row.get("resourceType"), "dim")
+    return items, {"text", "createDate", "resourceName", "resourceType", "name"}
+
+
+def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
+    """The declared values that were not told yet, and the uuid."""
+    items = [heading("identity")] if told else []
+    for column in RESOURCES[row.kind].columns.values():
+        value = row.get(column.wire)
+        if column.private or column.wire in told or value in (None, "", []):
+            continue
+        if column.wire.endswith("Uuid"):
+            text = mirror.name(str(value))
+        elif column.kind is Timestamp:
+            text = _when(row, column.wire)
+        elif column.kind is int and ("capacity" in column.name or "size" in column.name):
+            text = words.long_size(value)
+        elif isinstance(value, (list, dict)):
+            text = json.dumps(value, ensure_ascii=False)
+        else:
+            text = str(value)
+        items += _pair(words.label(column.wire), text, "dim" if told else "plain")
+    return items
+
+
+def _when(row: Row, wire: str) -> str:
+    text = row.text(wire)
+    return f"{words.date(text)}, {words.age(text)} ago" if words.seconds(text) > 0 else ""
+
+
+def _by_name(row: Row) -> Any:
+    return words.natural(row.name)
+
+
+SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
+    "VmInstance": _vm,
+    "Host": _host,
+    "L3Network": _network,
+    "LongJob": _job,
+    "Event": _event,
+}

@@ -1,0 +1,295 @@
+"""The frame around every list: the cloud's totals, the nouns, what is new, and the keys that work here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from zstui import words
+from zstui.calls import Calls
+from zstui.cells import safe, width
+from zstui.line import Line, Part
+from zstui.mirror import Mirror
+from zstui.nouns import MAIN, NOUNS
+from zstui.paint import bar, load_paint
+from zstui.table import LiveTable
+
+BAR = 8
+STATUS = {"live": ("◉ live", "good"), "connecting": ("◍ connecting", "busy"), "stale": ("? stale", "warn")}
+
+
+class Totals(Line):
+    """Hosts connected, VMs running, CPU and memory promised: the cloud in one line."""
+
+    DEFAULT_CSS = """
+    Totals { background: $panel; }
+    """
+
+    def __init__(self, mirror: Mirror, **options: Any) -> None:
+        super().__init__(**options)
+        self.mirror = mirror
+
+    def left(self) -> list[Part]:
+        """Counts and bars."""
+        wide = self.size.width >= 100
+        cells = BAR if wide else 4
+        gap = Part("   " if wide else "  ")
+        parts = [Part(" zstui ", "accent"), gap]
+        parts += self._hosts() + [gap] + self._vms() + [gap]
+        parts += self._load("cpu", "Cpu", cells) + [gap] + self._load("mem", "Memory", cells)
+        return parts + ([gap, *self._jobs()] if wide else [])
+
+    def right(self) -> list[Part]:
+        """Whether what is shown is true, and the time."""
+        text, paint = STATUS[self.mirror.status]
+        return [Part(f"{text} ", paint), Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim")]
+
+    def _hosts(self) -> list[Part]:
+        hosts = list(self.mirror.all("Host"))
+        up = sum(host.get("status") == "Connected" for host in hosts)
+        paint = "plain" if up == len(hosts) else "warn"
+        return [Part("hosts ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
+
+    def _vms(self) -> list[Part]:
+        states = [vm.get("state") for vm in self.mirror.all("VmInstance")]
+        running = states.count("Running")
+        unknown = states.count("Unknown")
+        parts = [Part("vms ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
+        return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
+
+    def _load(self, title: str, what: str, cells: int) -> list[Part]:
+        hosts = list(self.mirror.all("Host"))
+        total = sum(host.get(f"total{what}Capacity") or 0 for host in hosts)
+        free = sum(host.get(f"available{what}Capacity") or 0 for host in hosts)
+        share = (total - free) / total if total else 0.0
+        whole = bar(share, cells)
+        full = whole.rstrip("╌")
+        return [
+            Part(f"{title} ", "dim"),
+            Part(full, load_paint(share) if share >= 0.8 else "accent"),
+            Part(f"{whole[len(full) :]} ", "faint"),
+            Part(f"{share:.0%}", "plain"),
+        ]
+
+    def _jobs(self) -> list[Part]:
+        running = sum(job.get("state") == "Running" for job in self.mirror.all("LongJob"))
+        if not running:
+            return []
+        return [Part("jobs ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
+
+
+class Tabs(Line):
+    """The nouns with a number key, and how many rows each has."""
+
+    DEFAULT_CSS = """
+    Tabs { background: $surface; }
+    """
+
+    def __init__(self, mirror: Mirror, **options: Any) -> None:
+        super().__init__(**options)
+        self.mirror = mirror
+        self.noun = MAIN[0].id
+
+    def left(self) -> list[Part]:
+        """One part for each; the one shown stands out."""
+        parts = []
+        wide = self.size.width >= 100
+        for number, noun in enumerate(MAIN, start=1):
+            here = noun.id == self.noun
+            action = f"screen.show('{noun.id}')"
+            count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
+            ground = "bar" if here else ""
+            parts.append(Part(f" {number} ", "accent" if here else "faint", action, ground))
+            parts.append(Part(f"{noun.title} ", "strong" if here else "dim", action, ground))
+            if wide and noun.id not in ("job", "ev"):
+                parts.append(Part(f"{count} ", "faint", action, ground))
+        if self.noun not in {noun.id for noun in MAIN}:
+            parts.append(Part(f" : {NOUNS[self.noun].title} ", "strong", "", "bar"))
+        return parts
+
+
+class Caption(Line):
+    """What the list shows: how many rows, the filter, the order."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.table: LiveTable | None = None
+
+    def left(self) -> list[Part]:
+        """Counts and the filter."""
+        if self.table is None:
+            return []
+        listing = self.table.listing
+        shown, total = len(listing), len(listing.rows)
+        count = f"{shown}" if shown == total else f"{shown} of {total}"
+        parts = [Part("  "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        if listing.filter:
+            parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
+        if listing.marks:
+            hidden = sum(key not in listing for key in listing.marks)
+            parts.append(Part(f"   ✓ {len(listing.marks)} marked", "accent"))
+            parts += [Part(f", {hidden} not shown", "warn")] if hidden else []
+        return parts
+
+
+class Banner(Line):
+    """Says, calmly, that nothing answers and how old what is shown is."""
+
+    DEFAULT_CSS = """
+    Banner { background: $warning 20%; display: none; }
+    Banner.-shown { display: block; }
+    """
+
+    def __init__(self, mirror: Mirror, **options: Any) -> None:
+        super().__init__(**options)
+        self.mirror = mirror
+
+    def left(self) -> list[Part]:
+        """Since when, and why."""
+        if self.mirror.status == "connecting":
+            return [Part("  not connected yet", "warn"), Part(f"  {self.mirror.reason}", "dim")]
+        when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
+        return [
+            Part(f"  not connected, data as of {when}", "warn"),
+            Part("  trying again", "dim"),
+            Part(f"  {self.mirror.reason}", "faint"),
+        ]
+
+    def update_status(self) -> None:
+        """Show or hide it."""
+        late = self.mirror.status == "connecting" and bool(self.mirror.reason)
+        self.set_class(self.mirror.status == "stale" or late, "-shown")
+        self.refresh()
+
+
+class News(Line):
+    """The latest event; while there is something to say or to ask, that."""
+
+    def __init__(self, mirror: Mirror, **options: Any) -> None:
+        super().__init__(**options)
+        self.mirror = mirror
+        self._said: list[Part] = []
+
+    def say(self, *parts: Part) -> None:
+        """Say something until `say()` without anything."""
+        self._said = list(parts)
+        self.refresh()
+
+    def left(self) -> list[Part]:
+        """What is said, else the newest event."""
+        if self._said:
+            return [Part("  "), *self._said]
+        newest = max(self.mirror.all("Event"), key=lambda row: int(row.key), default=None)
+        if newest is None:
+            return []
+        level = newest.text("level")
+        sign, paint = {"error": ("✗", "bad"), "warning": ("?", "warn")}.get(level, ("▸", "faint"))
+        return [
+            Part(f"  {sign} ", paint),
+            Part(f"{words.clock(newest.text('createDate'))} ", "faint", "screen.show('ev')"),
+            Part(newest.text("text"), "bad" if level == "error" else "dim", "screen.show('ev')"),
+        ]
+
+
+class LastCall(Line):
+    """The call that was made last, as the line that repeats it: the screen teaches the command line."""
+
+    DEFAULT_CSS = """
+    LastCall { display: none; }
+    LastCall.-shown { display: block; }
+    """
+
+    def __init__(self, calls: Calls, **options: Any) -> None:
+        super().__init__(**options)
+        self.calls = calls
+
+    def on_mount(self) -> None:
+        """Follow the log."""
+        super().on_mount()
+        self.calls.listeners.append(self._changed)
+        self._changed()
+
+    def on_unmount(self) -> None:
+        """Stop following it."""
+        self.calls.listeners.remove(self._changed)
+
+    def _changed(self) -> None:
+        self.set_class(bool(self.calls.log), "-shown")
+        self.refresh()
+
+    def left(self) -> list[Part]:
+        """The line."""
+        if not self.calls.log:
+            return []
+        return [
+            Part("  › ", "accent", "screen.log"),
+            Part(safe(self.calls.log[-1].line), "faint", "screen.log"),
+        ]
+
+    def right(self) -> list[Part]:
+        """How it ended."""
+        if not self.calls.log:
+            return []
+        last = self.calls.log[-1]
+        if last.seconds is None:
+            return [Part(" ◍ running ", "busy")]
+        return [
+            Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")
+        ]
+
+
+KEY_NAMES = {
+    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
+    "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
+    "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
+    "right_square_bracket": "]", "full_stop": ".", "ctrl+q": "^q", "ctrl+d": "^d", "ctrl+o": "^o",
+}  # fmt: skip
+
+
+def key_name(key: str) -> str:
+    """A key as people write it."""
+    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
+
+
+GENERAL = (("?", "help", "screen.help"), (":", "go", "screen.jump"), ("/", "find", "screen.filter"))
+
+
+class Hints(Line):
+    """The keys that do something here and now; a click does the same."""
+
+    DEFAULT_CSS = """
+    Hints { background: $panel; }
+    """
+
+    def left(self) -> list[Part]:
+        """One part for each key, in order, as many as fit whole."""
+        parts: list[Part] = [Part("  ")]
+        room = self.size.width - 2 - sum(width(part.text) for part in self.right())
+        for key, word, action in self.keys():
+            room -= width(key) + width(word) + 3
+            if room < 0:
+                break
+            parts += [Part(f"{key} ", "accent", action), Part(f"{word}  ", "dim", action)]
+        return parts
+
+    def right(self) -> list[Part]:
+        """Where to learn the rest."""
+        parts: list[Part] = []
+        known = {active.binding.action for active in self.screen.active_bindings.values()}
+        for key, word, action in GENERAL:
+            if action.removeprefix("screen.") in known:
+                parts += [Part(f" {key} ", "accent", action), Part(f"{word} ", "dim", action)]
+        return parts
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Key, word and action: what the screen says, else its bindings that want to be shown."""
+        hints = getattr(self.screen, "hints", None)
+        if hints is not None:
+            return list(hints())
+        found: dict[str, tuple[str, str, str]] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled and binding.action not in found:
+                action = binding.action if "." in binding.action else f"screen.{binding.action}"
+                found[binding.action] = (key_name(binding.key), binding.description.lower(), action)
+        return list(found.values())

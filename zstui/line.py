@@ -1,0 +1,71 @@
+"""One line of text in paints, with places to click: what frames, tabs, hints and news are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual import events
+from textual.strip import Strip
+
+from zstui.cells import crop, width
+from zstui.paint import Painted
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a line: safe text, its paint, the action that a click on it runs, and its ground."""
+
+    text: str
+    paint: str = "dim"
+    action: str = ""
+    ground: str = ""
+
+
+class Line(Painted):
+    """One line: `left()` from the left, `right()` at the right end where there is room."""
+
+    DEFAULT_CSS = """
+    Line { height: 1; overflow: hidden; }
+    """
+
+    def left(self) -> list[Part]:
+        """The parts that stand at the left."""
+        return []
+
+    def right(self) -> list[Part]:
+        """The parts that stand at the right; left out when there is no room for them."""
+        return []
+
+    def parts(self) -> list[Part]:
+        """All parts as they fit, in order."""
+        left, right = self.left(), self.right()
+        room = self.size.width - sum(width(part.text) for part in right)
+        if room < min(20, self.size.width // 2):
+            right, room = [], self.size.width
+        fitting: list[Part] = []
+        for part in left:
+            text = crop(part.text, room)
+            room -= width(text)
+            if text:
+                fitting.append(Part(text, part.paint, part.action, part.ground))
+            if room <= 0:
+                break
+        return [*fitting, Part(" " * max(room, 0)), *right]
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        del y
+        segments = [Segment(part.text, self.paint(part.paint, part.ground)) for part in self.parts()]
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Run the action of the part that was clicked."""
+        at = 0
+        for part in self.parts():
+            at += width(part.text)
+            if event.x < at:
+                if part.action:
+                    event.stop()
+                    await self.app.run_action(part.action, self.screen)
+                return

@@ -1,0 +1,130 @@
+"""The rows of a list, filtered and in order, kept so as rows change one by one. It draws nothing."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+from zstui.columns import Column, SortKey
+from zstui.mirror import Mirror, Row
+from zstui.nouns import Noun
+
+FEW = 64
+"""So many changed rows are put in place one by one; more are sorted anew."""
+
+
+class Listing:
+    """Rows of a noun by key; those that the filter lets through have places, from 0 on."""
+
+    def __init__(self, noun: Noun, mirror: Mirror) -> None:
+        self.noun = noun
+        self.mirror = mirror
+        self.filter = ""
+        title = noun.sort.removeprefix("-")
+        self.sorted_by = next((each for each in noun.columns if each.title == title), noun.columns[0])
+        self.downward = noun.sort.startswith("-")
+        self.rows: dict[str, Row] = {}
+        self.marks: set[str] = set()
+        self._keys: dict[str, SortKey] = {}
+        self._view: list[tuple[SortKey, str]] = []
+        self._places: dict[str, int] | None = None
+        self._texts: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """How many rows the filter lets through."""
+        return len(self._view)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def key_at(self, place: int) -> str:
+        """The key of the row at a place."""
+        return self._view[len(self._view) - 1 - place if self.downward else place][1]
+
+    def place_of(self, key: str) -> int:
+        """The place of a row that the filter lets through."""
+        if self._places is None:
+            self._places = {each: place for place, (_, each) in enumerate(self._view)}
+        place = self._places[key]
+        return len(self._view) - 1 - place if self.downward else place
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Take all rows anew."""
+        self.rows = {row.key: row for row in rows}
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Filter and sort all rows anew."""
+        self._texts.clear()
+        chosen = (row for row in self.rows.values() if self._matches(row))
+        self._keys = {row.key: self.sorted_by.sort_key(row, self.mirror) for row in chosen}
+        self._view = sorted((key, uuid) for uuid, key in self._keys.items())
+        self._places = None
+        self.marks &= self.rows.keys()
+
+    def put(self, key: str, row: Row | None) -> bool:
+        """Take one row as it is now, or None for gone; whether any place changed."""
+        self._texts.pop(key, None)
+        old = self._keys.get(key)
+        if row is None:
+            self.rows.pop(key, None)
+            self.marks.discard(key)
+        else:
+            self.rows[key] = row
+        shown = row is not None and self._matches(row)
+        new = self.sorted_by.sort_key(row, self.mirror) if row is not None and shown else None
+        if old == new:
+            return False
+        if old is not None:
+            del self._view[bisect_left(self._view, (old, key))]
+            del self._keys[key]
+        if new is not None:
+            insort(self._view, (new, key))
+            self._keys[key] = new
+        self._places = None
+        return True
+
+    def forget_texts(self) -> None:
+        """What rows show of other rows may have changed."""
+        self._texts.clear()
+
+    def chosen(self, cursor: str | None) -> list[Row]:
+        """The marked rows, in order, those hidden by the filter last; without marks the one at the cursor."""
+        if self.marks:
+            shown = [self.rows[key] for _, key in self._view if key in self.marks]
+            return shown + [self.rows[key] for key in sorted(self.marks - self._keys.keys())]
+        return [self.rows[cursor]] if cursor is not None and cursor in self._keys else []
+
+    def mark_all(self) -> None:
+        """Mark all rows shown; those that are marked lose it."""
+        self.marks ^= self._keys.keys()
+
+    def sample(self, count: int) -> list[Row]:
+        """So many rows from all over the list."""
+        step = max(1, len(self._view) // count)
+        return [self.rows[self._view[place][1]] for place in range(0, len(self._view), step)]
+
+    def text(self, row: Row) -> str:
+        """All that a row shows, as one text to search in."""
+        found = self._texts.get(row.key)
+        if found is None:
+            shown = (column.show(row, self.mirror)[0] for column in self.noun.columns)
+            found = self._texts[row.key] = " ".join((*shown, row.key)).casefold()
+        return found
+
+    def _matches(self, row: Row) -> bool:
+        if not self.filter:
+            return True
+        text = self.text(row)
+        return all(_meets(text, word) for word in self.filter.casefold().split())
+
+
+def _meets(text: str, word: str) -> bool:
+    """Whether a text holds a word, or with `!` before it does not."""
+    return word[1:] not in text if word.startswith("!") and len(word) > 1 else word in text
+
+
+def sort_by(listing: Listing, column: Column, *, downward: bool) -> None:
+    """Order a listing by a column."""
+    listing.sorted_by, listing.downward = column, downward
+    listing.arrange()

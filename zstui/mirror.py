@@ -1,0 +1,215 @@
+"""What the screens know of the cloud: rows of resources, filled once, then kept true by the event stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from appliance.api.resource import RESOURCES
+from appliance.client import Push, Session
+from zstui import words
+from zstui.cells import safe
+
+PAGE = 500
+"""Rows asked for at once: the answer is read in a few milliseconds, in which no key is late."""
+
+HISTORY = {"LongJob": "createDate", "Event": "sequence"}
+"""Resources that only grow, and what orders them: only their newest rows are kept."""
+
+HISTORY_ROWS = 1000
+BATCH_SECONDS = 0.02
+"""How long changes are gathered before the screens hear of them, together."""
+
+Status = Literal["connecting", "live", "stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One resource as it is now: its kind, its key, and its inventory under wire names."""
+
+    kind: str
+    key: str
+    data: dict[str, Any]
+
+    def get(self, wire: str, default: Any = None) -> Any:
+        """A value of its inventory."""
+        return self.data.get(wire, default)
+
+    def text(self, wire: str) -> str:
+        """A value as safe text; empty when it has none."""
+        value = self.data.get(wire)
+        return "" if value is None else safe(str(value))
+
+    @property
+    def name(self) -> str:
+        """Its display name, safe; its key when it has none."""
+        return safe(str(self.data.get("name") or self.key))
+
+
+Batch = dict[str, dict[str, Row | None]]
+"""What changed: by kind and key, the row as it is now, or None when it is gone."""
+
+
+class Mirror:
+    """Rows of the watched kinds. `follow` fills them and keeps them; listeners hear of changes in batches."""
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        self._kinds = list(kinds)
+        self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in kinds}
+        self.status: Status = "connecting"
+        self.as_of = 0.0
+        """When what is held was last known to be true, in seconds since 1970."""
+        self.reason = ""
+        self.listeners: list[Callable[[Batch], None]] = []
+        self.on_status: Callable[[], None] = lambda: None
+        self._pending: Batch = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def find(self, key: str | None) -> Row | None:
+        """The row of a uuid, whatever its kind."""
+        if key is None:
+            return None
+        return next((rows[key] for rows in self.rows.values() if key in rows), None)
+
+    def name(self, key: str | None) -> str:
+        """The name of what a uuid means; the uuid's beginning when it is not known, nothing without one."""
+        if not key:
+            return ""
+        row = self.find(key)
+        return row.name if row is not None else safe(key[:8])
+
+    def all(self, kind: str) -> Iterator[Row]:
+        """The rows of a kind."""
+        return iter(self.rows.get(kind, {}).values())
+
+    async def follow(self, session: Session) -> None:
+        """Fill the rows and keep them true until the session is closed.
+
+        Raises what the first query or the stream raises: ApiError.
+        """
+        async with aclosing(session.events()) as stream:  # type: ignore[type-var]  # an async generator
+            async for push in stream:
+                await self._take(push, session)
+
+    async def _take(self, push: Push, session: Session) -> None:
+        match push.kind:
+            case "change":
+                self._apply(push)
+            case "lost":
+                self.set_stale("the connection broke")
+            case _:
+                await self._load_all(session)
+                self._set_status("live")
+
+    def set_stale(self, reason: str) -> None:
+        """Say that what is held may no longer be true, and why."""
+        self.reason = reason
+        if self.status == "live":
+            self.as_of = words.now()
+        self._set_status("stale" if self.as_of else "connecting")
+
+    def _set_status(self, status: Status) -> None:
+        self.status = status
+        if status == "live":
+            self.reason = ""
+        self.on_status()
+
+    async def _load_all(self, session: Session) -> None:
+        for kind in self._kinds:
+            await self._load(session, kind)
+
+    async def watch(self, session: Session, kind: str) -> None:
+        """Keep one more kind. Raises ApiError when it cannot be read."""
+        if kind not in self.rows:
+            self.rows[kind] = {}
+            self._kinds.append(kind)
+            await self._load(session, kind)
+
+    async def _load(self, session: Session, kind: str) -> None:
+        """Read a kind page by page. Rows show as they come; those that are gone go at the end."""
+        seen: set[str] = set()
+        if kind in HISTORY:
+            await self._load_history(session, kind, seen)
+        else:
+            last = ""
+            primary = RESOURCES[kind].primary
+            ordered = not RESOURCES[kind].columns[primary].private
+            while True:
+                page = await session.query(
+                    kind,
+                    *([(primary, ">", last)] if last else []),
+                    limit=PAGE if ordered else 100_000,
+                    sort_by=primary if ordered else None,
+                )
+                for data in page:
+                    last = key_of(kind, data)
+                    seen.add(last)
+                    self._put(Row(kind, last, data))
+                if len(page) < PAGE or not ordered:
+                    break
+        for key in self.rows[kind].keys() - seen:
+            self._drop(kind, key)
+
+    async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
+        for data in await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"):
+            row = Row(kind, key_of(kind, data), data)
+            seen.add(row.key)
+            self._put(row)
+
+    def _apply(self, push: Push) -> None:
+        """One change. Of a kind that is not kept, only the news is passed on."""
+        if push.op == "delete":
+            self._drop(push.resource, push.uuid)
+            return
+        self._put(Row(push.resource, key_of(push.resource, push.inventory), push.inventory))
+
+    def _put(self, row: Row) -> None:
+        rows = self.rows.get(row.kind)
+        if rows is not None:
+            known = rows.get(row.key)
+            if known is not None and known.data == row.data:
+                return
+            rows[row.key] = row
+            if row.kind in HISTORY and len(rows) > 2 * HISTORY_ROWS:
+                self._forget_oldest(row.kind)
+        self._note(row.kind, row.key, row)
+
+    def _drop(self, kind: str, key: str) -> None:
+        self.rows.get(kind, {}).pop(key, None)
+        self._note(kind, key, None)
+
+    def _forget_oldest(self, kind: str) -> None:
+        rows = self.rows[kind]
+        for key in sorted(rows, key=lambda key: _order(rows[key]))[:-HISTORY_ROWS]:
+            self._drop(kind, key)
+
+    def _note(self, kind: str, key: str, row: Row | None) -> None:
+        self._pending.setdefault(kind, {})[key] = row
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(BATCH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Tell the listeners what has changed since they were last told."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._pending = self._pending, {}
+        for listener in list(self.listeners) if batch else ():
+            listener(batch)
+
+
+def key_of(kind: str, data: dict[str, Any]) -> str:
+    """The key of an inventory, as the event stream names it; without a public one, what identifies it."""
+    resource = RESOURCES[kind]
+    key = data.get(resource.columns[resource.primary].wire)
+    if key is not None:
+        return str(key)
+    return ".".join(str(data[each]) for each in ("category", "name", "hostUuid", "sequence") if each in data)
+
+
+def _order(row: Row) -> float:
+    value = row.get(HISTORY[row.kind])
+    return float(value) if isinstance(value, int) else words.seconds(str(value))

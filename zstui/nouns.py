@@ -1,0 +1,95 @@
+"""The nouns that the screens are about: which rows, which columns, which words, and how to get there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.api.message import MESSAGES, QueryMessage
+from appliance.api.resource import RESOURCES
+from zstui import columns, words
+from zstui.columns import Column
+
+
+@dataclass(frozen=True)
+class Noun:
+    """One list. `uses` are the kinds whose names its cells show; `sort` a column, downward with a minus."""
+
+    id: str
+    title: str
+    one: str
+    kinds: tuple[str, ...]
+    columns: tuple[Column, ...]
+    uses: tuple[str, ...] = ()
+    sort: str = ""
+    aliases: tuple[str, ...] = ()
+    empty: str = ""
+    create: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What may be typed after `:` to come here."""
+        return (self.id, *self.aliases)
+
+
+MAIN = (
+    Noun("vm", "VMs", "VM", ("VmInstance",), columns.VM, ("Host", "Image"), "NAME", ("vms",),
+         "No VMs yet. Press n to create the first.", "CreateVmInstance"),
+    Noun("host", "Hosts", "host", ("Host",), columns.HOST, ("Cluster", "VmInstance"), "NAME", ("hosts",),
+         "No hosts yet. Press n to add a Linux machine by its address.", "AddKVMHost"),
+    Noun("net", "Networks", "network", ("L3Network",), columns.NETWORK, ("L2Network", "VmInstance"), "NAME",
+         ("l3", "networks", "subnet"), "No networks yet. Press n to create a subnet on an L2 network.",
+         "CreateL3Network"),
+    Noun("img", "Images", "image", ("Image",), columns.IMAGE, (), "NAME", ("image", "images"),
+         "No images yet. Press n to bring one to a backup storage.", "AddImage"),
+    Noun("store", "Storage", "storage", ("PrimaryStorage", "BackupStorage"), columns.STORAGE, (), "NAME",
+         ("ps", "bs", "storage"), "No storage yet. Press n to add a folder for VM disks.",
+         "AddLocalPrimaryStorage"),
+    Noun("job", "Jobs", "job", ("LongJob",), columns.JOB, (), "-ASKED", ("jobs",),
+         "Nothing was asked for yet."),
+    Noun("ev", "Events", "event", ("Event",), columns.EVENT, (), "-WHEN", ("event", "events"),
+         "Nothing has happened yet."),
+)  # fmt: skip
+"""Those that have a number key, in the order of the keys."""
+
+OTHERS = (
+    Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
+         ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
+         "CreateInstanceOffering"),
+    Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),
+         "NAME", (), "No L2 networks yet. Press n to create one.", "CreateL2NoVlanNetwork"),
+    Noun("cluster", "Clusters", "cluster", ("Cluster",), columns.columns_of("Cluster"), ("Zone",), "NAME",
+         (), "No clusters yet. Press n to create one.", "CreateCluster"),
+    Noun("zone", "Zones", "zone", ("Zone",), columns.columns_of("Zone"), (), "NAME", (),
+         "No zones yet. Press n to create one.", "CreateZone"),
+)  # fmt: skip
+
+
+def _further() -> tuple[Noun, ...]:
+    """Everything else that can be queried has a list too, without a line of its own here."""
+    shown = {kind for noun in (*MAIN, *OTHERS) for kind in noun.kinds}
+    found = []
+    for message in MESSAGES.values():
+        if not issubclass(message, QueryMessage) or message.resource.__name__ in shown:
+            continue
+        kind = message.resource.__name__
+        shown.add(kind)
+        title = words.label(kind[0].lower() + kind[1:])
+        found.append(Noun(kind.lower(), title, title, (kind,), columns.columns_of(kind), (), "", (),
+                          f"No {title} here."))  # fmt: skip
+    return tuple(found)
+
+
+NOUNS: dict[str, Noun] = {noun.id: noun for noun in (*MAIN, *OTHERS, *_further())}
+
+WATCHED = ("VmInstance", "Host", "L3Network", "Image", "LongJob", "Event", "PrimaryStorage", "BackupStorage",
+           "InstanceOffering", "L2Network", "Cluster", "Zone", "GlobalConfig",
+           "NetworkServiceProvider")  # fmt: skip
+"""Kinds that the mirror keeps; lists of others are read when they are opened, and again when they change."""
+
+
+def noun_of(kind: str) -> Noun | None:
+    """The list that shows a kind of resource."""
+    return next((noun for noun in NOUNS.values() if kind in noun.kinds), None)
+
+
+assert all(kind in RESOURCES for kind in WATCHED)

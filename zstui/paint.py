@@ -1,0 +1,98 @@
+"""What colours mean: names of paints, the paint and sign of each state, and bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.style import Style
+from textual.scroll_view import ScrollView
+
+PAINTS = ("plain", "dim", "faint", "good", "warn", "bad", "busy", "accent", "head", "strong")
+
+Piece = tuple[str, str]
+"""Safe text and the name of its paint."""
+
+SIGNS = {"good": "◉", "dim": "◌", "busy": "◍", "warn": "?", "bad": "✗", "plain": " "}
+"""A state's sign, for those who see no colours. None is of ambiguous width."""
+
+GOOD = frozenset({"Running", "Connected", "Ready", "Enabled", "Succeeded", "info"})
+RESTING = frozenset({"Stopped", "Disabled", "Destroyed", "Deleted", "Canceled", "Created", "NotInstantiated"})
+UNSURE = frozenset({"Unknown", "Disconnected", "Maintenance", "warning"})
+WRONG = frozenset({"Error", "Failed", "error"})
+
+
+def paint_of(state: str) -> str:
+    """The paint of a state: known ones as they are meant, all others are on their way somewhere."""
+    for paint, states in (("good", GOOD), ("dim", RESTING), ("warn", UNSURE), ("bad", WRONG)):
+        if state in states:
+            return paint
+    return "busy" if state else "plain"
+
+
+def state_piece(state: str) -> Piece:
+    """A state with its sign, painted."""
+    paint = paint_of(state)
+    return (f"{SIGNS[paint]} {state}", paint) if state else ("", "plain")
+
+
+def bar(share: float, cells: int) -> str:
+    """A share of 1 as a bar of so many cells."""
+    full = round(max(0.0, min(share, 1.0)) * cells)
+    return "━" * full + "╌" * (cells - full)
+
+
+def load_paint(share: float) -> str:
+    """The paint of how full something is."""
+    return "bad" if share >= 0.95 else "warn" if share >= 0.8 else "good"
+
+
+class Painted(ScrollView):
+    """A widget that draws its own lines, in paints that the theme gives meaning to."""
+
+    COMPONENT_CLASSES = {f"paint--{name}" for name in PAINTS} | {"paint--cursor", "paint--blur", "paint--bar"}
+
+    DEFAULT_CSS = """
+    Painted {
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        & > .paint--plain { color: $foreground; }
+        & > .paint--dim { color: $foreground 60%; }
+        & > .paint--faint { color: $foreground 35%; }
+        & > .paint--good { color: $success; }
+        & > .paint--warn { color: $warning; }
+        & > .paint--bad { color: $error; }
+        & > .paint--busy { color: $secondary; }
+        & > .paint--accent { color: $accent; }
+        & > .paint--strong { color: $foreground; text-style: bold; }
+        & > .paint--head { color: $foreground 55%; }
+        & > .paint--cursor { background: $accent 22%; }
+        & > .paint--blur { background: $foreground 7%; }
+        & > .paint--bar { background: $panel; }
+    }
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._paints: dict[tuple[str, str], Style] = {}
+
+    def paint(self, name: str, ground: str = "") -> Style:
+        """A paint by name, on the widget's own ground or that of another component."""
+        found = self._paints.get((name, ground))
+        if found is None:
+            found = self._paints[name, ground] = self._mixed(name, ground)
+        return found
+
+    def _mixed(self, name: str, ground: str) -> Style:
+        """A paint as one colour on one ground: what is half transparent is mixed with what is below it."""
+        under = self.background_colors[1]
+        if ground:
+            over = self.get_component_styles(f"paint--{ground}").background
+            under = under.blend(over, over.a, alpha=1.0)
+        styles = self.get_component_styles(f"paint--{name}")
+        colour = under.blend(styles.color, styles.color.a, alpha=1.0)
+        return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=styles.text_style.bold)
+
+    def notify_style_update(self) -> None:
+        """Forget paints of another theme."""
+        super().notify_style_update()
+        self._paints.clear()

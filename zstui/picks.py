@@ -1,0 +1,61 @@
+"""Rows as choices: what a picker offers for a parameter that names a resource."""
+
+from __future__ import annotations
+
+from zstui import words
+from zstui.mirror import Mirror, Row
+from zstui.nouns import NOUNS, noun_of
+from zstui.paint import paint_of
+from zstui.screens.chooser import Choice
+
+NOTE_COLUMNS = 5
+DEAD = frozenset({"Destroyed", "Disabled", "Deleted", "Error", "Disconnected"})
+
+
+def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
+    """The rows of a kind by name, each with what its list shows of it."""
+    rows = sorted(mirror.all(kind), key=lambda row: words.natural(row.name))
+    return [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in rows]
+
+
+def row_note(row: Row, mirror: Mirror) -> str:
+    """What matters of a row, in a few words."""
+    noun = noun_of(row.kind)
+    columns = noun.columns if noun else ()
+    shown = [
+        column.show(row, mirror)[0] for column in columns if column.title not in ("NAME", "CHANGED", "AGE")
+    ]
+    return "  ".join([text for text in shown if text][:NOTE_COLUMNS])
+
+
+def _paint(row: Row) -> str:
+    state = str(row.get("status") or row.get("state") or "")
+    return "dim" if state in DEAD or paint_of(state) in ("warn", "bad") else "plain"
+
+
+def noun_choices() -> list[Choice]:
+    """Every list, by what is typed to get there."""
+    return [Choice(("noun", noun.id), f":{noun.id}", noun.title, "accent") for noun in NOUNS.values()]
+
+
+def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
+    """Rows whose name or uuid holds what was typed, whatever their kind; names that begin with it first."""
+    wanted = typed.casefold().strip()
+    first: list[Choice] = []
+    then: list[Choice] = []
+    if not wanted:
+        return []
+    for kind, rows in mirror.rows.items():
+        noun = noun_of(kind)
+        if noun is None or kind in ("LongJob", "Event"):
+            continue
+        for row in rows.values():
+            name = row.name.casefold()
+            if wanted in name or wanted == row.key[: len(wanted)]:
+                note = f"{noun.one}  {row_note(row, mirror)}"
+                (first if name.startswith(wanted) else then).append(
+                    Choice((noun.id, row.key), row.name, note)
+                )
+                if len(first) >= limit:
+                    return first
+    return [*first, *then][:limit]

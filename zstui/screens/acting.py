@@ -1,0 +1,349 @@
+"""What keys do to rows, on every screen that shows some: calls, forms, questions, the other screens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.timer import Timer
+
+from appliance.api.errors import ApiError
+from zstui import words
+from zstui.frame import News
+from zstui.line import Part
+from zstui.mirror import Mirror, Row
+from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.confirm import Confirm
+from zstui.screens.console import Console
+from zstui.screens.form import Form, short_error
+from zstui.screens.help import Help
+from zstui.screens.userdata import VmUserdata
+from zstui.verbs import (
+    VERBS,
+    Verb,
+    delete_message,
+    messages_about,
+    naming,
+    title_of,
+    update_message,
+    verb_for,
+)
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+AGAIN_SECONDS = 3.0
+"""How long a key waits to be pressed a second time."""
+
+
+class Acting(Screen[None]):
+    """A screen with rows that keys act on."""
+
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "create", "New"),
+        Binding("s", "verb('s')", "Start"),
+        Binding("S", "verb('S')", "Stop"),
+        Binding("r", "verb('r')", "Reboot, reconnect"),
+        Binding("u", "verb('u')", "Recover"),
+        Binding("K", "verb('K')", "Cancel"),
+        Binding("D,delete", "delete", "Destroy, delete"),
+        Binding("E", "change", "Change name and words"),
+        Binding("e", "userdata", "User data"),
+        Binding("c", "console", "Console address"),
+        Binding("y", "copy", "Copy uuid, address, call"),
+        Binding("x", "more", "All that can be done to this row"),
+        Binding("L", "log", "Calls made here"),
+        Binding("question_mark,f1", "help", "Help"),
+        Binding("colon", "jump", "Go to a list or a row"),
+        Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+        Binding("ctrl+q", "app.quit", "Leave", priority=True),
+    ]
+
+    def __init__(self, mirror: Mirror) -> None:
+        super().__init__()
+        self.mirror = mirror
+        self._armed: tuple[str, tuple[str, ...]] | None = None
+        self._disarming: Timer | None = None
+
+    def chosen(self) -> list[Row]:
+        """The rows that a key acts on."""
+        raise NotImplementedError
+
+    def current_noun(self) -> Noun:
+        """The noun that the screen shows."""
+        raise NotImplementedError
+
+    async def go(self, noun_id: str, key: str | None = None) -> None:
+        """Show a list, and put its cursor on a row."""
+        raise NotImplementedError
+
+    @property
+    def row(self) -> Row | None:
+        """The one row that a key acts on, or the first of several."""
+        return next(iter(self.chosen()), None)
+
+    def say(self, text: str, paint: str = "plain") -> None:
+        """Say something on the news line."""
+        self.query_one(News).say(*([Part(text, paint)] if text else []))
+
+    # --- the keys that work here -------------------------------------------------------------------------
+
+    def hints(self) -> list[tuple[str, str, str]]:
+        """Key, word and action of what makes sense on the row."""
+        row = self.row
+        found = [
+            (verb.key, verb.word, f"screen.verb('{verb.key}')") for verb in VERBS if row and verb.fits(row)
+        ]
+        if row is not None and row.kind == "VmInstance":
+            if row.get("state") == "Running":
+                found.append(("c", "console", "screen.console"))
+            found.append(("e", "userdata", "screen.userdata"))
+        message = delete_message(row) if row is not None else None
+        if message is not None:
+            word = next(each for each in ("destroy", "expunge", "delete") if message.lower().startswith(each))
+            found.append(("D", word, "screen.delete"))
+        if self.current_noun().create:
+            found.append(("n", "new", "screen.create"))
+        return [*found, ("x", "more", "screen.more")] if row is not None else found
+
+    def action_verb(self, key: str) -> None:
+        """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+        rows = self.chosen()
+        verb = verb_for(key, rows[0]) if rows else None
+        if verb is None:
+            self.say(f"{key} does nothing on this row; ? shows what does", "dim")
+            return
+        keys = tuple(row.key for row in rows)
+        if verb.ask == "again" and self._armed != (verb.id, keys):
+            self._arm(verb, rows, keys)
+            return
+        self._disarm()
+        self.carry_out(verb.message, rows)
+
+    def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
+        self._disarm()
+        self._armed = (verb.id, keys)
+        self.say(f"Press {verb.key} again to {verb.word} {_names(rows)}", "warn")
+        self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
+
+    def _disarm(self) -> None:
+        if self._armed is not None:
+            self._armed = None
+            self.say("")
+        if self._disarming is not None:
+            self._disarming.stop()
+            self._disarming = None
+
+    def carry_out(self, message: str, rows: list[Row], **fields: Any) -> None:
+        """Carry out a message on each of some rows, in the background."""
+        parameter = next(each for kind, each in messages_about(rows[0].kind) if kind.__name__ == message)
+        every = [{**naming(parameter, row), **fields} for row in rows]
+        task = asyncio.create_task(self.app.calls.make_all(message, every))
+        self.app.keep(task, f"{title_of(message)} {_names(rows)}")
+
+    # --- questions and forms -----------------------------------------------------------------------------
+
+    def action_delete(self) -> None:
+        """Ask first, naming what will be lost."""
+        rows = self.chosen()
+        message = delete_message(rows[0]) if rows else None
+        if message is None:
+            return
+        final = not (message == "DestroyVmInstance" and self._deletion_policy() != "Direct")
+        typed = "" if not final else str(rows[0].get("name") or "yes") if len(rows) == 1 else f"{len(rows)}"
+        word = title_of(message).split()[0]
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.carry_out(message, rows)
+
+        question = f"{word.capitalize()} {_names(rows)}?"
+        self.app.push_screen(Confirm(question, word, self._losses(rows, final=final), typed=typed), answered)
+
+    def _deletion_policy(self) -> str:
+        rows = [row for row in self.mirror.all("GlobalConfig")
+                if (row.get("category"), row.get("name")) == ("vm", "deletionPolicy")]  # fmt: skip
+        return str(rows[0].get("value")) if rows else "Direct"
+
+    def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
+        lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
+        if len(rows) > 5:
+            lines.append(f"… and {len(rows) - 5} more")
+        return [
+            *lines,
+            "This cannot be undone." if final else "It can be recovered (u) until it is expunged.",
+        ]
+
+    def action_create(self) -> None:
+        """The form of what makes one more of this noun."""
+        noun = self.current_noun()
+        if noun.create:
+            self.open_form(noun.create)
+
+    def action_change(self) -> None:
+        """The form of what changes the row's words."""
+        row = self.row
+        message = update_message(row.kind) if row is not None else None
+        if row is None or message is None:
+            return
+        if row.kind == "GlobalConfig":
+            given = {wire: row.get(wire) for wire in ("category", "name")}
+        else:
+            given = {"uuid": row.key}
+        self.open_form(message, given=given, shown=row.data)
+
+    def open_form(self, message: str, **options: Any) -> None:
+        """Show the form of a message, and afterwards what it made."""
+
+        async def done(reply: dict[str, Any] | None) -> None:
+            made = (reply or {}).get("inventory") or {}
+            if "uuid" in made and (noun := noun_of(_kind_made(message))):
+                self.say(f"✓ {title_of(message)} {made.get('name', '')}", "good")
+                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
+                if noun.id == self.current_noun().id:
+                    await self.go(noun.id, str(made["uuid"]))
+
+        self.app.push_screen(Form(message, self.mirror, **options), done)
+
+    def action_more(self) -> None:
+        """Everything that the API can do to the row."""
+        row = self.row
+        if row is None:
+            return
+        choices = [
+            Choice((kind.__name__, parameter), title_of(kind.__name__), _first_sentence(kind.__doc__))
+            for kind, parameter in messages_about(row.kind)
+        ]
+
+        def chosen(values: list[Any] | None) -> None:
+            if values:
+                self._do(values[0][0], values[0][1], row)
+
+        self.app.push_screen(Chooser(f"{row.name}: what shall be done?", narrowed(choices)), chosen)
+
+    def _do(self, message: str, parameter: Any, row: Row) -> None:
+        if message == delete_message(row):
+            self.action_delete()
+            return
+        verb = next((each for each in VERBS if each.message == message), None)
+        if verb is not None:
+            self.carry_out(message, self.chosen())
+            return
+        self.open_form(message, given=naming(parameter, row),
+                       shown=row.data if message == update_message(row.kind) else {})  # fmt: skip
+
+    # --- the other screens -------------------------------------------------------------------------------
+
+    def action_userdata(self) -> None:
+        """Edit the row's user data."""
+        row = self.row
+        if row is not None and row.kind == "VmInstance":
+            self.app.push_screen(VmUserdata(row, self.mirror))
+
+    def action_console(self) -> None:
+        """Say where the row's console is."""
+        row = self.row
+        if row is not None and row.kind == "VmInstance":
+            self.app.push_screen(Console(row))
+
+    def action_copy(self) -> None:
+        """Copy something of the row."""
+        row = self.row
+        if row is None:
+            return
+        call = f"zstui call Query{row.kind} uuid={row.key}"
+        texts = [("uuid", row.key), ("name", str(row.get("name") or "")), ("call", call)]
+        texts += [("address", str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
+        texts += [("address", row.text("managementIp"))]
+        choices = [Choice(text, label, text) for label, text in texts if text]
+
+        def chosen(values: list[Any] | None) -> None:
+            if values:
+                self.app.copy_to_clipboard(values[0])
+                self.app.tell(f"copied {values[0]}")
+
+        self.app.push_screen(Chooser("Copy to the terminal's clipboard", narrowed(choices)), chosen)
+
+    def action_log(self) -> None:
+        """The calls made here, each as the line that repeats it."""
+        choices = [
+            Choice(
+                entry.line, entry.line, _ended(entry.seconds, entry.error), "bad" if entry.error else "plain"
+            )
+            for entry in reversed(self.app.calls.log)
+        ]
+
+        def chosen(values: list[Any] | None) -> None:
+            if values:
+                self.app.copy_to_clipboard(values[0])
+                self.app.tell("copied the call")
+
+        self.app.push_screen(Chooser("Calls made here; Enter copies one", narrowed(choices)), chosen)
+
+    def action_help(self) -> None:
+        """The keys that work here."""
+        self.app.push_screen(Help(self))
+
+    def action_jump(self) -> None:
+        """Go to a list or a row by name."""
+        self.app.push_screen(self.app.jumper(), self._went)
+
+    def action_palette(self) -> None:
+        """Everything, by name."""
+        self.app.push_screen(self.app.palette(self), self._went)
+
+    async def _went(self, values: list[Any] | None) -> None:
+        match values[0] if values else None:
+            case ("noun", str(noun_id)):
+                await self.go(noun_id)
+            case ("action", str(action)):
+                await self.run_action(action)
+            case ("form", str(message)):
+                self.open_form(message)
+            case ("theme", str(theme)):
+                self.app.theme = theme
+            case (str(noun_id), str(key)) if noun_id in NOUNS:
+                await self.go(noun_id, key)
+
+
+def _names(rows: list[Row]) -> str:
+    return rows[0].name if len(rows) == 1 else f"{len(rows)} {noun_title(rows[0])}"
+
+
+def noun_title(row: Row) -> str:
+    """What rows of this kind are called, several of them."""
+    noun = noun_of(row.kind)
+    return noun.title if noun is not None else row.kind
+
+
+def _loss(row: Row, mirror: Mirror) -> str:
+    """What goes with a row, in one line."""
+    if row.kind != "VmInstance":
+        return str(row.get("description") or "")
+    disks = row.get("allVolumes", [])
+    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
+    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
+    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
+    parts = [row.name, str(row.get("state")), f"{words.counted(len(disks), 'disk')}, {size}", addresses]
+    return "  ".join(part for part in [*parts, f"on {host}" if host else ""] if part)
+
+
+def _kind_made(message: str) -> str:
+    from appliance.api.message import MESSAGES
+
+    returns = MESSAGES[message].returns
+    return returns.__name__ if returns is not None else ""
+
+
+def _first_sentence(doc: str | None) -> str:
+    return " ".join((doc or "").split("\n\n")[0].split())
+
+
+def _ended(seconds: float | None, error: ApiError | None) -> str:
+    if seconds is None:
+        return "running"
+    return f"{seconds:.1f} s" if error is None else short_error(error.details)

@@ -1,0 +1,207 @@
+"""The main screen: one list at a time, what is known of its row, and the frame around it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Input
+
+from appliance.api.errors import ApiError
+from zstui.detail import Detail
+from zstui.filter import Filter
+from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.mirror import Batch, Mirror, Row
+from zstui.nouns import MAIN, NOUNS, Noun
+from zstui.screens.acting import Acting
+from zstui.screens.page import DetailPage
+from zstui.sheet import Sheet
+from zstui.table import LiveTable
+
+BESIDE = 120
+"""Cells from which on the detail stands beside the list."""
+
+AGES_SECONDS = 20.0
+
+
+class Browser(Acting):
+    """Lists of nouns; the keys 1 to 7 change between them."""
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (BESIDE, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
+            for number, noun in enumerate(MAIN, start=1)
+        ),
+        Binding("slash", "filter", "Find rows"),
+        Binding("minus", "last", "The list before"),
+        Binding("tab", "pane", "List or detail"),
+        Binding("escape", "layer", "Take back marks, then the filter"),
+        Binding("f5", "reload", "Read all again"),
+        Binding("q", "leave", "Leave; the appliance goes on"),
+    ]
+
+    def __init__(self, mirror: Mirror) -> None:
+        super().__init__(mirror)
+        self.noun: Noun = MAIN[0]
+        self._before: Noun = MAIN[0]
+
+    def compose(self) -> ComposeResult:
+        """The frame, with a place for lists."""
+        yield Totals(self.mirror)
+        yield Tabs(self.mirror)
+        yield Banner(self.mirror)
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield Caption()
+                yield ContentSwitcher(id="lists")
+            yield Detail(self.mirror, id="beside")
+        yield LastCall(self.app.calls)
+        yield News(self.mirror)
+        yield Filter()
+        yield Hints()
+
+    async def on_mount(self) -> None:
+        """Follow the mirror, and show the first noun."""
+        self.mirror.listeners.append(self._changed)
+        self.mirror.on_status = self._status_changed
+        self.set_interval(AGES_SECONDS, self._time_passed)
+        await self.action_show(self.noun.id)
+
+    @property
+    def table(self) -> LiveTable:
+        """The list that is shown."""
+        return self.query_one(f"#list-{self.noun.id}", LiveTable)
+
+    def chosen(self) -> list[Row]:
+        """The marked rows, else the one under the cursor."""
+        return self.table.chosen() if self.query(f"#list-{self.noun.id}") else []
+
+    def current_noun(self) -> Noun:
+        """The noun whose list is shown."""
+        return self.noun
+
+    async def go(self, noun_id: str, key: str | None = None) -> None:
+        """Show a list, and put its cursor on a row; a filter that hides the row is taken away."""
+        await self.action_show(noun_id)
+        if key is None:
+            return
+        self.mirror.flush()
+        if not self.table.select(key):
+            self.table.set_filter("")
+            self.table.select(key)
+
+    async def action_show(self, noun_id: str) -> None:
+        """Show the list of a noun."""
+        if noun_id != self.noun.id:
+            self._before, self.noun = self.noun, NOUNS[noun_id]
+        self.query_one(Filter).close()
+        lists = self.query_one(ContentSwitcher)
+        name = f"list-{noun_id}"
+        if not lists.query(f"#{name}"):
+            self.run_worker(self._watch(self.noun))
+            await lists.mount(LiveTable(self.noun, self.mirror, id=name))
+        lists.current = name
+        self.query_one(Tabs).noun = noun_id
+        self.query_one(Caption).table = self.table
+        self.table.focus()
+        self.query_one(Detail).show(self.table.row)
+        self._refresh_frame()
+
+    async def _watch(self, noun: Noun) -> None:
+        """Read what is not kept unless somebody looks at it."""
+        for kind in noun.kinds:
+            try:
+                await self.mirror.watch(self.app.calls.session, kind)
+            except ApiError as error:
+                self.app.tell(error.details, wrong=True)
+
+    async def action_last(self) -> None:
+        """Show the list that was shown before."""
+        await self.action_show(self._before.id)
+
+    def action_pane(self) -> None:
+        """From the list to the detail beside it, and back."""
+        sheet = self.query_one(Detail).query_one(Sheet)
+        (self.table if sheet.has_focus or self.size.width < BESIDE else sheet).focus()
+
+    def action_layer(self) -> None:
+        """Take back the last thing that narrowed the list: marks, then the filter; then the pane."""
+        if not self.table.has_focus:
+            self.table.focus()
+        elif self.table.listing.marks:
+            self.table.clear_marks()
+        else:
+            self.table.set_filter("")
+        self.query_one(Caption).refresh()
+
+    def action_reload(self) -> None:
+        """Read everything again."""
+        self.app.reconnect()
+
+    def action_leave(self) -> None:
+        """Close the screen; the appliance and its jobs go on."""
+        self.app.exit(0)
+
+    # --- the filter --------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Type what rows must hold."""
+        self.query_one(Filter).open(self.table.listing.filter)
+        self.query_one(Hints).display = False
+
+    @on(Input.Changed)
+    def _filter_typed(self, event: Input.Changed) -> None:
+        if self.query_one(Filter).display:
+            self.table.set_filter(event.value)
+
+    @on(Filter.Closed)
+    def _filter_closed(self, event: Filter.Closed) -> None:
+        self.query_one(Hints).display = True
+        if not event.keep:
+            self.table.set_filter("")
+        self.table.focus()
+
+    @on(Filter.Arrow)
+    def _filter_arrow(self, event: Filter.Arrow) -> None:
+        self.table.action_move(event.by)
+
+    # --- what changes ------------------------------------------------------------------------------------
+
+    @on(LiveTable.Moved)
+    def _moved(self, event: LiveTable.Moved) -> None:
+        if event.table is self.table:
+            self.query_one(Detail).show(event.row)
+            self.query_one(Hints).refresh()
+
+    @on(LiveTable.Changed)
+    def _list_changed(self) -> None:
+        self.query_one(Caption).refresh()
+
+    @on(LiveTable.Opened)
+    def _opened(self, event: LiveTable.Opened) -> None:
+        if self.size.width < BESIDE:
+            self.app.push_screen(DetailPage(self.mirror, event.row))
+        else:
+            self.query_one(Detail).focus()
+
+    def _changed(self, batch: Batch) -> None:
+        del batch
+        self._refresh_frame()
+
+    def _refresh_frame(self) -> None:
+        for kind in (Totals, Tabs, News, Caption, Hints):
+            self.query_one(kind).refresh()
+
+    def _status_changed(self) -> None:
+        self.query_one(Banner).update_status()
+        self._refresh_frame()
+        for table in self.query(LiveTable):
+            table.refresh()
+
+    def _time_passed(self) -> None:
+        self.table.refresh_ages()
+        self._refresh_frame()

@@ -1,0 +1,78 @@
+"""Where a VM's graphical console listens, ready to be copied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from appliance.api.errors import ApiError
+from zstui.cells import safe
+from zstui.mirror import Row
+from zstui.screens.form import short_error
+from zstui.sheet import Item, Sheet, note
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+
+class Console(ModalScreen[None]):
+    """Asks for the address, shows it, copies it."""
+
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c,enter,y", "copy('line')", "copy"),
+        Binding("a", "copy('address')", "address"),
+        Binding("escape,q", "dismiss", "back"),
+    ]
+
+    def __init__(self, row: Row) -> None:
+        super().__init__()
+        self._row = row
+        self._texts: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """Name, address, and the line for a viewer."""
+        with Vertical(classes="dialog console"):
+            yield Static(f"Console of {self._row.name}", classes="title", markup=False)
+            yield Sheet([note("asking its host …")])
+            yield Static("c copies the command · a the address · Esc back", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.run_worker(self._ask())
+
+    async def _ask(self) -> None:
+        sheet = self.query_one(Sheet)
+        try:
+            reply = await self.app.calls.make("GetVmConsoleAddress", uuid=self._row.key)
+        except ApiError as error:
+            sheet.show([Item("error", safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
+            return
+        self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
+        sheet.show([
+            Item("protocol", safe(str(reply.get("protocol")))),
+            Item("host", safe(str(reply.get("hostIp")))),
+            Item("port", safe(str(reply.get("port")))),
+            Item(""),
+            Item("command", safe(self._texts["line"]), "accent"),
+        ])  # fmt: skip
+
+    def action_copy(self, what: str) -> None:
+        """Copy the viewer's command line, or only the address."""
+        if what in self._texts:
+            self.app.copy_to_clipboard(self._texts[what])
+            self.app.tell(f"copied {self._texts[what]}")
+            self.dismiss()
+
+
+def viewer_line(reply: dict[str, Any]) -> str:
+    """The command that opens a console."""
+    address = f"{reply.get('hostIp')}:{reply.get('port')}"
+    if reply.get("protocol") == "spice":
+        return f"remote-viewer spice://{address}"
+    return f"vncviewer {address}"

@@ -1,0 +1,265 @@
+"""A form for any message: fields from its parameters, checked as they are typed by the API's own rules."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+from appliance.api.errors import ApiError, InvalidArgument
+from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter
+from appliance.api.parse import parse
+from appliance.api.tag import PATTERNS
+from zstui.calls import shown_line
+from zstui.cells import crop, safe
+from zstui.fields import Edited, Field, TagField, field_for
+from zstui.frame import Hints
+from zstui.mirror import Mirror
+from zstui.screens.confirm import Confirm
+from zstui.summary import summary
+from zstui.verbs import is_list, title_of
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+PATIENCE_SECONDS = 1.0
+"""How long a form waits to show an error itself; after that the call goes on in the background."""
+
+UNASKED = frozenset({
+    "resource_uuid", "user_tags", "system_tags", "delete_mode", "type", "system", "sort_key",
+    "allocator_strategy", "root_disk_offering_uuid", "data_disk_offering_uuids", "management_node_id",
+})  # fmt: skip
+"""Parameters whose default nobody at a screen wants to change."""
+
+NAMED_FIELD = re.compile(r"field\[(\w+)\]|\b(\w+)\[")
+
+
+class Form(Screen[dict[str, Any] | None]):
+    """Returns the reply of the call, or None when there was none (yet)."""
+
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "submit", "do it", priority=True),
+        Binding("tab,down", "app.focus_next", "next"),
+        Binding("shift+tab,up", "app.focus_previous", "Before", show=False),
+        Binding("ctrl+e", "edit", "editor", show=False),
+        Binding("escape", "leave", "back"),
+    ]
+
+    def __init__(
+        self, message: str, mirror: Mirror, *, given: dict[str, Any] | None = None,
+        shown: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.message = message
+        self.kind: type[Message] = MESSAGES[message]
+        self.mirror = mirror
+        self.given = given or {}
+        """What is decided already and not asked for."""
+        self.shown = shown or {}
+        """What stands in fields at first; what stays so is not sent."""
+        self.fields: dict[str, Field] = {}
+        self._changed = False
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        """Required fields, then the others, then tags."""
+        title = title_of(self.message)
+        yield Static(f" {title[:1].upper()}{title[1:]}", classes="form-title", markup=False)
+        doc = (self.kind.__doc__ or "").strip().split("\n\n")[0]
+        yield Static(" ".join(f" {doc}".split("\n")), classes="form-doc", markup=False)
+        with VerticalScroll(can_focus=False):
+            asked = [each for each in self.kind.parameters.values() if self._asks(each)]
+            for parameter in sorted(asked, key=lambda each: not each.required):
+                yield self._add(field_for(parameter, self.mirror))
+            for field in self._tag_fields():
+                yield self._add(field)
+        yield Static("", classes="form-summary", markup=False)
+        yield Static("", classes="form-help", markup=False)
+        yield Hints()
+
+    def _asks(self, parameter: Parameter) -> bool:
+        return parameter.name not in UNASKED and parameter.wire not in self.given
+
+    def _add(self, field: Field) -> Field:
+        self.fields[field.wire] = field
+        return field
+
+    def _tag_fields(self) -> list[TagField]:
+        if not issubclass(self.kind, CreateMessage) or self.kind.returns is None:
+            return []
+        return [
+            TagField(pattern)
+            for pattern in PATTERNS
+            if pattern.vo == self.kind.returns.vo and not pattern.inherent and pattern.pattern.count("{") == 1
+        ]
+
+    def on_mount(self) -> None:
+        """Fill in what is known, and begin at the first field."""
+        for wire, value in self.shown.items():
+            if wire in self.fields and value not in (None, ""):
+                self.fields[wire].fill(value)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._changed = False
+        self._show_summary()
+
+    def values(self) -> dict[str, Any]:
+        """What the fields and what was given come to, as the fields of the call."""
+        values = dict(self.given)
+        tags = []
+        for wire, field in self.fields.items():
+            if isinstance(field, TagField):
+                tags += [field.tag] if field.tag else []
+            elif field.value is not None and (field.required or field.value != self.shown.get(wire)):
+                values[wire] = field.value
+        return {**values, **({"systemTags": tags} if tags else {})}
+
+    # --- checking ----------------------------------------------------------------------------------------
+
+    @on(Edited)
+    def _edited(self, event: Edited) -> None:
+        self._changed = True
+        sender = event._sender
+        field = next(
+            (each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None
+        )
+        if field is not None and not isinstance(field, TagField):
+            field.say(self.check(field))
+        elif field is not None:
+            field.say("")
+        self._show_summary()
+
+    def check(self, field: Field) -> str:
+        """What the API says against a field's value; empty when nothing."""
+        values = {each.wire: _stand_in(each) for each in self.kind.parameters.values() if each.required}
+        values.pop(field.wire, None)
+        if field.value is not None:
+            values[field.wire] = field.value
+        try:
+            parse(self.kind, values)
+        except InvalidArgument as wrong:
+            return short_error(wrong.details)
+        return ""
+
+    def check_all(self) -> bool:
+        """Put to each field what is wrong with it; whether all is right."""
+        wrong = []
+        for field in self.fields.values():
+            if not isinstance(field, TagField):
+                field.say(self.check(field))
+                wrong += [field] if field.error else []
+        if wrong:
+            self._go_to(wrong[0])
+        return not wrong
+
+    def _go_to(self, field: Field) -> None:
+        target = next((each for each in field.walk_children() if each.focusable), None)
+        if target is not None:
+            target.focus()
+        field.scroll_visible(animate=False)
+
+    def place_error(self, error: ApiError) -> None:
+        """Put an error to the field that it names; else below all of them."""
+        text = f"{short_error(error.details)} [{error.code}]"
+        for found in NAMED_FIELD.finditer(error.details):
+            field = self.fields.get(found.group(1) or found.group(2))
+            if field is not None:
+                field.say(text)
+                self._go_to(field)
+                return
+        self._say(text, "error")
+
+    def _say(self, text: str, kind: str = "help") -> None:
+        shown = self.query_one(".form-help", Static)
+        shown.set_class(kind == "error", "-error")
+        shown.update(f" {safe(text)}")
+
+    def on_descendant_focus(self) -> None:
+        """Say what the field is for."""
+        field = next((each for each in self.fields.values() if each.has_focus_within), None)
+        if field is not None and not self._busy:
+            self._say(field.help_text)
+
+    def _show_summary(self) -> None:
+        text = summary(self.message, self.values(), self.mirror) or shown_line(self.message, self.values())
+        self.query_one(".form-summary", Static).update(crop(f" {text}", max(10, self.size.width - 1)))
+
+    # --- doing -------------------------------------------------------------------------------------------
+
+    def action_edit(self) -> None:
+        """Open the editor on the user data."""
+        from zstui.screens.userdata import Editor
+
+        field = next(
+            (each for each in self.fields.values() if isinstance(each, TagField) and each.long), None
+        )
+        if field is None:
+            return
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                field.fill(text)
+                self._go_to(field)
+
+        self.app.push_screen(
+            Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take
+        )
+
+    def action_submit(self) -> None:
+        """Carry it out."""
+        if not self._busy and self.check_all():
+            self._busy = True
+            self._say("asking the appliance …")
+            self.run_worker(self._submit(self.values()), exclusive=True)
+
+    async def _submit(self, values: dict[str, Any]) -> None:
+        task = asyncio.create_task(self.app.calls.make(self.message, **values))
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        self._busy = False
+        if not task.done():
+            self.app.keep(task, f"{title_of(self.message)} {values.get('name', '')}".strip())
+            self.dismiss(None)
+            return
+        try:
+            self.dismiss(task.result())
+        except ApiError as error:
+            self.place_error(error)
+
+    def action_leave(self) -> None:
+        """Go back; what was typed is not thrown away unasked."""
+        if not self._changed:
+            self.dismiss(None)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Throw away what you typed?", "throw it away"), answered)
+
+
+def _stand_in(parameter: Parameter) -> Any:
+    """A value that passes a parameter's checks, to check others beside it."""
+    if parameter.choices:
+        return parameter.choices[0]
+    if is_list(parameter):
+        return ["x"]
+    if parameter.kind is int:
+        return parameter.minimum or 1
+    if parameter.kind is bool:
+        return False
+    return "x" if parameter.kind is str else {"x": ["x"]}
+
+
+def short_error(details: str) -> str:
+    """The API's words without the Java class that everybody at a form knows."""
+    return re.sub(r" of message\[[^\]]*\]", "", details)

@@ -1,0 +1,73 @@
+"""The keys that work on a screen, made from its bindings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from zstui.frame import key_name
+from zstui.nouns import MAIN
+from zstui.sheet import Item, Sheet, heading, note
+from zstui.table import LiveTable
+from zstui.verbs import VERBS
+
+OWN = "what keys do"
+
+
+class Help(ModalScreen[None]):
+    """A sheet of keys over the screen they work on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back")]
+
+    def __init__(self, about: Screen[object]) -> None:
+        super().__init__()
+        self._items = help_items(about)
+
+    def compose(self) -> ComposeResult:
+        """The sheet."""
+        with Vertical(classes="dialog help"):
+            yield Static("Keys", classes="title", markup=False)
+            yield Sheet(self._items)
+            yield Static("arrows scroll · Esc back", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Keys scroll."""
+        self.query_one(Sheet).focus()
+
+
+def _fits(binding: Binding, about: Screen[object]) -> bool:
+    """Whether a key means anything in the list that is shown."""
+    if binding.action.startswith("show("):
+        return False
+    noun = getattr(about, "current_noun", None)
+    if noun is None or not binding.action.startswith("verb("):
+        return True
+    return any(verb.key == binding.key and verb.kind in noun().kinds for verb in VERBS)
+
+
+def help_items(about: Screen[object]) -> list[Item]:
+    """Every binding that is active, once, by where it works."""
+    groups: dict[str, dict[str, tuple[list[str], str]]] = {}
+    for node, binding, enabled, _ in about.active_bindings.values():
+        mine = node is about or isinstance(node, LiveTable)
+        if not (mine and enabled and binding.description) or not _fits(binding, about):
+            continue
+        group = "in the list" if isinstance(node, LiveTable) else OWN
+        keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], binding.description))
+        keys.append(key_name(binding.key))
+    items: list[Item] = []
+    for group in sorted(groups, key=lambda each: each != OWN):
+        items.append(heading(group))
+        items += [Item(" ".join(keys), text) for keys, text in groups[group].values()]
+    items.append(heading("lists"))
+    items += [Item(str(number), noun.title) for number, noun in enumerate(MAIN, start=1)]
+    items.append(heading("finding"))
+    items.append(Item("/web !db", "rows that hold web and not db, in any column"))
+    items.append(Item(":vm :host :net …", "a list by name; any name goes to its row"))
+    items.append(note("The mouse works too: titles sort, hints and tabs can be clicked."))
+    return items

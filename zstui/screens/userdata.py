@@ -1,0 +1,258 @@
+"""The user data of a VM: an editor that says what it is, and what its guest has fetched of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static, TextArea
+
+from appliance.api.errors import ApiError
+from appliance.api.tag import USERDATA_LIMIT
+from zstui import words
+from zstui.cells import safe, safe_lines
+from zstui.frame import Hints
+from zstui.mirror import Batch, Mirror, Row
+from zstui.screens.confirm import Confirm
+from zstui.sheet import Item, Sheet, heading, note
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+PREFIX = "userdata::"
+FETCHES = 100
+KINDS = (
+    ("#!", "script"),
+    ("#cloud-config", "cloud-config"),
+    ("## template: jinja", "jinja template"),
+    ("#include", "include file"),
+    ("#cloud-boothook", "boothook"),
+    ("Content-Type:", "MIME, several parts"),
+    ("MIME-Version:", "MIME, several parts"),
+)
+
+
+def kind_of(text: str) -> str:
+    """What a guest will take user data for, by how it begins."""
+    if not text.strip():
+        return "none"
+    return next(
+        (kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it"
+    )
+
+
+class Editor(Screen[str | None]):
+    """Edits a text on a whole screen; returns it, or None when nothing is to change."""
+
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "save", priority=True),
+        Binding("ctrl+r", "preview", "as served", priority=True),
+        Binding("escape", "leave", "back"),
+    ]
+
+    def __init__(self, title: str, text: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self.saved = text
+        """The text that is there already."""
+
+    def compose(self) -> ComposeResult:
+        """What it is, the text, and what belongs to it."""
+        yield Static(f" {safe(self._title)}", classes="form-title", markup=False)
+        yield Static("", classes="form-doc", markup=False)
+        yield TextArea(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+        yield from self.below()
+        yield Hints()
+
+    def below(self) -> ComposeResult:
+        """What stands below the text."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """Begin to write."""
+        self.query_one(TextArea).focus()
+        self._describe()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a VM that exists can say what it would be served."""
+        del parameters
+        return action != "preview"
+
+    @property
+    def text(self) -> str:
+        """The text as it is now."""
+        return self.query_one(TextArea).text
+
+    @on(TextArea.Changed)
+    def _describe(self) -> None:
+        size = len(self.text.encode())
+        state = "" if self.text == self.saved else "  · changed"
+        line = f" {kind_of(self.text)}  ·  {size} of {USERDATA_LIMIT} bytes{state}"
+        shown = self.query_one(".form-doc", Static)
+        shown.set_class(size > USERDATA_LIMIT, "-error")
+        shown.update(line)
+
+    def action_save(self) -> None:
+        """Return the text."""
+        self.dismiss(self.text)
+
+    def action_leave(self) -> None:
+        """Go back; what was typed is not thrown away unasked."""
+        if self.text == self.saved:
+            self.dismiss(None)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Throw away what you typed?", "throw it away"), answered)
+
+
+class VmUserdata(Editor):
+    """The user data of a VM, kept in its `userdata::` tag; below it, who fetched what and when."""
+
+    def __init__(self, row: Row, mirror: Mirror) -> None:
+        super().__init__(f"user data of {row.name}")
+        self._row = row
+        self._mirror = mirror
+        self._tag: str | None = None
+        self._loaded = False
+
+    def below(self) -> ComposeResult:
+        """What the guest has fetched."""
+        yield Static("", classes="form-help", markup=False)
+        yield Sheet([note("reading …", "faint")], id="fetches")
+
+    def on_mount(self) -> None:
+        """Read the tag and the fetches, and follow both."""
+        super().on_mount()
+        self._mirror.listeners.append(self._heard)
+        self.query_one(TextArea).read_only = True
+        self.run_worker(self._load())
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._mirror.listeners.remove(self._heard)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """All keys work."""
+        del action, parameters
+        return True
+
+    def _heard(self, batch: Batch) -> None:
+        rows = batch.get("UserdataFetch", {}).values()
+        if any(row is not None and row.get("vmInstanceUuid") == self._row.key for row in rows):
+            self.run_worker(self._load_fetches(), exclusive=True, group="fetches")
+
+    async def _load(self) -> None:
+        try:
+            tags = await self.app.calls.session.query("SystemTag", resource_uuid=self._row.key)
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        found = next((tag for tag in tags if str(tag["tag"]).startswith(PREFIX)), None)
+        self._tag = str(found["uuid"]) if found is not None else None
+        self.saved = str(found["tag"]).removeprefix(PREFIX) if found is not None else ""
+        area = self.query_one(TextArea)
+        area.text = self.saved
+        area.read_only = False
+        self._loaded = True
+        self._say("" if found else "This VM has no user data yet. It is served to the guest when it asks.")
+        self._describe()
+        await self._load_fetches()
+
+    async def _load_fetches(self) -> None:
+        try:
+            fetches = await self.app.calls.session.query(
+                "UserdataFetch", vm_instance_uuid=self._row.key, limit=FETCHES,
+                sort_by="create_date", sort_direction="desc",
+            )  # fmt: skip
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        self.query_one("#fetches", Sheet).show(fetch_items(fetches))
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        shown = self.query_one(".form-help", Static)
+        shown.set_class(wrong, "-error")
+        shown.update(f" {safe(text)}")
+
+    def action_save(self) -> None:
+        """Write the tag: changed, made, or when nothing is left of the text, taken away."""
+        if self._loaded:
+            self._say("saving …")
+            self.run_worker(self._save(self.text), exclusive=True, group="save")
+
+    async def _save(self, text: str) -> None:
+        calls = self.app.calls
+        try:
+            if self._tag is not None and text:
+                await calls.make("UpdateSystemTag", uuid=self._tag, tag=f"{PREFIX}{text}")
+            elif self._tag is not None:
+                await calls.make("DeleteTag", uuid=self._tag)
+                self._tag = None
+            elif text:
+                reply = await calls.make("CreateSystemTag", resourceType="VmInstanceVO",
+                                         resourceUuid=self._row.key, tag=f"{PREFIX}{text}")  # fmt: skip
+                self._tag = reply["inventory"]["uuid"]
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        self.saved = text
+        self._describe()
+        self._say("saved; the guest gets it when it asks next")
+
+    def action_preview(self) -> None:
+        """Show what the guest would be served now, all tags merged."""
+        self.run_worker(self._preview(), exclusive=True, group="preview")
+
+    async def _preview(self) -> None:
+        try:
+            reply = await self.app.calls.session.call("PreviewUserdata", uuid=self._row.key)
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        items = [heading("user data")]
+        items += [note(line, "plain") for line in safe_lines(str(reply.get("userData", "none")))]
+        items += [heading("public keys")]
+        items += [note(safe(str(key)), "plain") for key in reply.get("publicKeys", [])] or [note("none")]
+        self.app.push_screen(Reading(f"What {self._row.name} is served (saved tags)", items))
+
+
+class Reading(ModalScreen[None]):
+    """A sheet to read over another screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
+
+    def __init__(self, title: str, items: list[Item]) -> None:
+        super().__init__()
+        self._title = title
+        self._items = items
+
+    def compose(self) -> ComposeResult:
+        """Title and sheet."""
+        with Vertical(classes="dialog help"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Sheet(self._items)
+            yield Static("arrows scroll · Esc back", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Keys scroll."""
+        self.query_one(Sheet).focus()
+
+
+def fetch_items(fetches: list[dict[str, Any]]) -> list[Item]:
+    """What was fetched, the newest first."""
+    items = [heading("fetched by the guest")]
+    for fetch in fetches:
+        status = fetch.get("httpStatus")
+        paint = "good" if status == 200 else "warn"
+        text = f"{status} {fetch.get('path', '')}  {fetch.get('userAgent', '')}"
+        items.append(Item(words.clock(str(fetch.get("createDate"))), safe(text), paint))
+    return items if fetches else [*items, note("nothing yet: the guest has not asked", "faint")]

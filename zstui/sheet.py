@@ -1,0 +1,95 @@
+"""A sheet of text to read: headings, labels with values, wrapped to the width it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.strip import Strip
+
+from zstui.cells import fit, width, wrap
+from zstui.paint import Painted
+
+LABEL = 15
+MARGIN = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to read: a label (or none), safe text, its paint. A heading has a label and paint `head`."""
+
+    label: str
+    text: str = ""
+    paint: str = "plain"
+
+
+def heading(title: str) -> Item:
+    """A heading over what follows."""
+    return Item(title, "", "head")
+
+
+def note(text: str, paint: str = "dim") -> Item:
+    """A line or paragraph without a label."""
+    return Item("", text, paint)
+
+
+class Sheet(Painted, can_focus=True):
+    """Shows items; scrolls with the arrows when it has the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "Up", show=False),
+        Binding("down,j", "scroll_down", "Down", show=False),
+        Binding("home,g", "scroll_home", "Top", show=False),
+        Binding("end,G", "scroll_end", "End", show=False),
+    ]
+
+    def __init__(self, items: list[Item] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.items = items or []
+        self._lines: list[list[tuple[str, str]]] = []
+
+    def on_mount(self) -> None:
+        """Lay out what was given."""
+        super().on_mount()
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._lay_out()
+
+    def show(self, items: list[Item]) -> None:
+        """Show other items."""
+        self.items = items
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        cells = max(10, self.size.width - 2 * MARGIN)
+        self._lines = []
+        for item in self.items:
+            self._lines += _laid_out(item, cells, first=not self._lines)
+        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        place = int(self.scroll_offset.y) + y
+        line = self._lines[place] if place < len(self._lines) else []
+        parts = [Segment(" " * MARGIN, self.rich_style)]
+        parts += [Segment(text, self.paint(paint)) for text, paint in line]
+        return Strip(parts).adjust_cell_length(self.size.width, self.rich_style)
+
+
+def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, str]]]:
+    if item.paint == "head":
+        title = f"{item.label} "
+        rule = "╌" * max(0, cells - width(title))
+        return ([] if first else [[]]) + [[(title, "accent"), (rule, "faint")]]
+    if not item.label:
+        return [[(line, item.paint)] for line in wrap(item.text, cells)]
+    label = LABEL + 6 if cells >= 60 else min(LABEL, cells // 3)
+    values = wrap(item.text, cells - label)
+    lines = [[(fit(item.label, label - 1) + " ", "dim"), (values[0], item.paint)]]
+    return lines + [[(" " * label, "plain"), (value, item.paint)] for value in values[1:]]

@@ -1,0 +1,392 @@
+"""A live list: rows as data, one line drawn at a time, so that ten thousand rows cost what a screenful costs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+
+from zstui.cells import fit, width
+from zstui.columns import Column
+from zstui.listing import FEW, Listing, sort_by
+from zstui.mirror import Batch, Mirror, Row
+from zstui.nouns import Noun
+from zstui.paint import Painted
+
+GAP = 2
+EDGE = 2
+"""Cells left of the first column: the cursor's bar and the mark."""
+
+SAMPLE = 200
+"""Rows whose values decide how wide columns are at first; wider ones widen them when they are drawn."""
+
+STRIPS = 1000
+
+
+class LiveTable(Painted, can_focus=True):
+    """The rows of a noun. The cursor and the marks stay on their rows while those move."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+        Binding("home,g", "edge(-1)", "First row", show=False),
+        Binding("end,G", "edge(1)", "Last row", show=False),
+        Binding("space", "mark", "Mark the row for the next action", show=False),
+        Binding("asterisk", "mark_all", "Mark all rows, or none", show=False),
+        Binding("o", "sort_next", "Order by the next column", show=False),
+        Binding("O", "sort_flip", "Turn the order upside down", show=False),
+        Binding("enter", "open", "Open", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row, or its row changed."""
+
+        def __init__(self, table: LiveTable, row: Row | None) -> None:
+            super().__init__()
+            self.table = table
+            self.row = row
+
+    class Opened(Message):
+        """Somebody wants to see a row whole."""
+
+        def __init__(self, table: LiveTable, row: Row) -> None:
+            super().__init__()
+            self.table = table
+            self.row = row
+
+    class Changed(Message):
+        """How many rows there are, or how they are chosen, changed."""
+
+        def __init__(self, table: LiveTable) -> None:
+            super().__init__()
+            self.table = table
+
+    def __init__(self, noun: Noun, mirror: Mirror, **options: Any) -> None:
+        super().__init__(**options)
+        self.noun = noun
+        self.mirror = mirror
+        self.listing = Listing(noun, mirror)
+        self.cursor: str | None = None
+        self.lines_drawn = 0
+        """Lines drawn since the table was made: what the tests measure smoothness by."""
+        self._widths: dict[str, int] = {}
+        self._layout: list[tuple[Column, int]] = []
+        self._strips: dict[str, Strip] = {}
+
+    # --- rows ------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Take the mirror's rows and follow it."""
+        super().on_mount()
+        self.mirror.listeners.append(self.take)
+        self.reload()
+
+    def on_unmount(self) -> None:
+        """Stop following the mirror."""
+        self.mirror.listeners.remove(self.take)
+
+    def reload(self) -> None:
+        """Take all rows anew."""
+        self.listing.fill(row for kind in self.noun.kinds for row in self.mirror.all(kind))
+        self._arranged()
+
+    def take(self, batch: Batch) -> None:
+        """What the mirror says has changed."""
+        if any(kind in batch for kind in self.noun.uses):
+            self._forget_cells()
+        own = {key: row for kind in self.noun.kinds for key, row in batch.get(kind, {}).items()}
+        if len(own) > FEW:
+            self.reload()
+            return
+        moved = False
+        for key, row in own.items():
+            self._strips.pop(key, None)
+            moved |= self.listing.put(key, row)
+        if moved:
+            self._view_changed()
+        if any(row is not None and self._fills_hidden(row) for row in own.values()):
+            self._widths = {}
+            self._forget_cells()
+        for key in own:
+            self._refresh_key(key)
+        if own and (self.cursor in own or self.cursor not in self.listing):
+            self._settle_cursor()
+            self.post_message(self.Moved(self, self.row))
+
+    def _arranged(self) -> None:
+        self._strips.clear()
+        self._widths = {}
+        self._view_changed()
+        self._settle_cursor()
+        self.post_message(self.Moved(self, self.row))
+
+    def _view_changed(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.listing) + 1)
+        self.refresh()
+        self.post_message(self.Changed(self))
+
+    def set_filter(self, text: str) -> None:
+        """Show only rows that hold all words; a word after `!` must not be there."""
+        if text != self.listing.filter:
+            self.listing.filter = text
+            self.listing.arrange()
+            self._arranged()
+
+    def sort(self, column: Column, *, downward: bool = False) -> None:
+        """Order the rows by a column."""
+        sort_by(self.listing, column, downward=downward)
+        self._arranged()
+
+    # --- the cursor --------------------------------------------------------------------------------------
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self.listing.rows[self.cursor] if self.cursor and self.cursor in self.listing else None
+
+    def chosen(self) -> list[Row]:
+        """The marked rows, else the one under the cursor."""
+        return self.listing.chosen(self.cursor)
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on a row; whether it is there."""
+        if key not in self.listing:
+            return False
+        self._go(self.listing.place_of(key))
+        return True
+
+    def _settle_cursor(self) -> None:
+        """A cursor whose row is gone goes to what is now at the top of the screen."""
+        if self.cursor not in self.listing and len(self.listing):
+            self.cursor = self.listing.key_at(min(int(self.scroll_offset.y), len(self.listing) - 1))
+
+    def _go(self, place: int) -> None:
+        if not len(self.listing):
+            return
+        place = max(0, min(place, len(self.listing) - 1))
+        before, self.cursor = self.cursor, self.listing.key_at(place)
+        self._refresh_key(before)
+        self._refresh_key(self.cursor)
+        top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
+        if place < top:
+            self.scroll_to(y=place, animate=False, immediate=True)
+        elif place >= top + room:
+            self.scroll_to(y=place - room + 1, animate=False, immediate=True)
+        if before != self.cursor:
+            self.post_message(self.Moved(self, self.row))
+
+    def _here(self) -> int:
+        return self.listing.place_of(self.cursor) if self.cursor in self.listing else 0
+
+    def action_move(self, by: int) -> None:
+        """One row up or down."""
+        self._go(self._here() + by)
+
+    def action_page(self, by: int) -> None:
+        """One screen up or down."""
+        self._go(self._here() + by * max(1, self.size.height - 2))
+
+    def action_edge(self, side: int) -> None:
+        """The first or the last row."""
+        self._go(0 if side < 0 else len(self.listing) - 1)
+
+    def action_mark(self) -> None:
+        """Mark the row, or take its mark away, and go on to the next."""
+        if self.cursor is not None and self.cursor in self.listing:
+            self.listing.marks ^= {self.cursor}
+            self._go(self._here() + 1)
+            self._marks_changed()
+
+    def action_mark_all(self) -> None:
+        """Mark all rows shown; those that are marked lose it."""
+        self.listing.mark_all()
+        self._marks_changed()
+
+    def clear_marks(self) -> None:
+        """Take all marks away."""
+        self.listing.marks.clear()
+        self._marks_changed()
+
+    def _marks_changed(self) -> None:
+        self._strips.clear()
+        self.refresh()
+        self.post_message(self.Changed(self))
+
+    def action_sort_next(self) -> None:
+        """Order by the next column that is shown."""
+        shown = [column for column, _ in self._layout] or list(self.noun.columns)
+        by = self.listing.sorted_by
+        place = shown.index(by) if by in shown else -1
+        self.sort(shown[(place + 1) % len(shown)])
+
+    def action_sort_flip(self) -> None:
+        """Turn the order upside down."""
+        self.sort(self.listing.sorted_by, downward=not self.listing.downward)
+
+    def action_open(self) -> None:
+        """See the row whole."""
+        if self.row is not None:
+            self.post_message(self.Opened(self, self.row))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click chooses a row, a second opens it; on a column's title it sorts."""
+        if event.y == 0:
+            self._click_title(event.x)
+            return
+        place = int(self.scroll_offset.y) + event.y - 1
+        if place < len(self.listing):
+            self._go(place)
+            if event.chain == 2:
+                self.action_open()
+
+    def _click_title(self, x: int) -> None:
+        at = EDGE
+        for column, cells in self._layout:
+            if at <= x < at + cells + GAP:
+                again = column is self.listing.sorted_by
+                self.sort(column, downward=again and not self.listing.downward)
+                return
+            at += cells + GAP
+
+    # --- drawing -----------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """Other columns fit now."""
+        self._widths = {}
+        self._view_changed()
+        self._forget_cells()
+
+    def on_focus(self) -> None:
+        """The cursor shows that keys arrive here."""
+        self._refresh_key(self.cursor)
+
+    def on_blur(self) -> None:
+        """The cursor shows that keys arrive elsewhere."""
+        self._refresh_key(self.cursor)
+
+    def notify_style_update(self) -> None:
+        """Colours of another theme."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def _forget_cells(self) -> None:
+        """What rows show, of other rows or of the time, is no longer right."""
+        self._strips.clear()
+        self.listing.forget_texts()
+        self.refresh()
+
+    def refresh_ages(self) -> None:
+        """Time has passed."""
+        self._forget_cells()
+
+    def _refresh_key(self, key: str | None) -> None:
+        if key is None or key not in self.listing:
+            return
+        y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
+        if 0 < y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen: the titles, then rows."""
+        self.lines_drawn += 1
+        if not self._widths:
+            self._measure()
+        if y == 0:
+            return self._titles()
+        place = int(self.scroll_offset.y) + y - 1
+        if place < len(self.listing):
+            return self._line(self.listing.key_at(place))
+        return self._blank(y)
+
+    def _blank(self, y: int) -> Strip:
+        text = ""
+        if not len(self.listing) and y == 2:
+            text = "No row holds that. Esc shows all." if self.listing.rows else self._empty_text()
+        paint = self.paint("dim")
+        return Strip([Segment(fit(" " * EDGE + text, self.size.width), paint)], self.size.width)
+
+    def _empty_text(self) -> str:
+        return self.noun.empty if self.mirror.status == "live" else "Reading …"
+
+    def _measure(self) -> None:
+        """Decide which columns fit, and how wide each is."""
+        rows = self.listing.sample(SAMPLE)
+        self._widths = {}
+        for column in self.noun.columns:
+            texts = (column.show(row, self.mirror)[0] for row in rows)
+            longest = max((width(text) for text in texts), default=0)
+            if longest or column.rank == 0 or not rows:
+                arrow = 2 if column is self.listing.sorted_by else 0
+                self._widths[column.title] = max(min(longest, column.most), len(column.title) + arrow)
+        self._layout = fit_columns(self.noun.columns, self._widths, self.size.width - EDGE)
+
+    def _fills_hidden(self, row: Row) -> bool:
+        """Whether a row has a value in a column that was left out because no row had one."""
+        hidden = (column for column in self.noun.columns if column.title not in self._widths)
+        return any(column.show(row, self.mirror)[0] for column in hidden)
+
+    def _titles(self) -> Strip:
+        parts = [Segment(" " * EDGE, self.paint("head"))]
+        for column, cells in self._layout:
+            here = column is self.listing.sorted_by
+            title = f"{column.title} {'▾' if self.listing.downward else '▴'}" if here else column.title
+            parts.append(
+                Segment(fit(title, cells, right=column.right), self.paint("accent" if here else "head"))
+            )
+            parts.append(Segment(" " * GAP, self.paint("head")))
+        return Strip(parts).adjust_cell_length(self.size.width, self.paint("head"))
+
+    def _line(self, key: str) -> Strip:
+        if key == self.cursor:
+            return self._draw(key, "cursor" if self.has_focus else "blur")
+        strip = self._strips.get(key)
+        if strip is None:
+            if len(self._strips) > STRIPS:
+                self._strips.clear()
+            strip = self._strips[key] = self._draw(key, "")
+        return strip
+
+    def _draw(self, key: str, ground: str) -> Strip:
+        row = self.listing.rows[key]
+        edge = ("▐" if ground else " ") + ("✓" if key in self.listing.marks else " ")
+        parts = [Segment(edge, self.paint("accent", ground))]
+        for column, cells in self._layout:
+            text, paint = column.show(row, self.mirror)
+            if width(text) > cells:
+                self._widen(column, min(width(text), column.most))
+            parts.append(Segment(fit(text, cells, right=column.right), self.paint(paint, ground)))
+            parts.append(Segment(" " * GAP, self.paint("plain", ground)))
+        return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
+
+    def _widen(self, column: Column, cells: int) -> None:
+        """A value is wider than those that the columns were measured by."""
+        if self._widths.get(column.title, 0) < cells:
+            self._widths[column.title] = cells
+            self.call_later(self._relayout)
+
+    def _relayout(self) -> None:
+        self._layout = fit_columns(self.noun.columns, self._widths, self.size.width - EDGE)
+        self._strips.clear()
+        self.refresh()
+
+
+def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:
+    """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give."""
+    chosen = [column for column in columns if column.title in widths]
+    while sum(widths[each.title] + GAP for each in chosen) - GAP > room:
+        last = max(chosen, key=lambda column: column.rank)
+        if last.rank == 0:
+            break
+        chosen.remove(last)
+    cells = [widths[column.title] for column in chosen]
+    for _ in range(max(0, sum(cells) + GAP * (len(cells) - 1) - room)):
+        widest = cells.index(max(cells))
+        cells[widest] = max(1, cells[widest] - 1)
+    return list(zip(chosen, cells, strict=True))

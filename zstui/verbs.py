@@ -1,0 +1,119 @@
+"""What can be done to a row with a key: which message, when it makes sense, and how sure one must be."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.resource import RESOURCES, Resource, snake
+from zstui.mirror import Row
+
+Ask = Literal["no", "again", "loss"]
+"""How sure: at once; the key a second time; in a dialog that names what will be lost."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A key, a word and a message. `states` are those in which the key is worth showing; none means all."""
+
+    id: str
+    key: str
+    word: str
+    message: str
+    kind: str
+    states: frozenset[str] = frozenset()
+    ask: Ask = "no"
+
+    def fits(self, row: Row) -> bool:
+        """Whether the key is worth showing on a row; the appliance decides whether it may be done."""
+        state = str(row.get("state"))
+        return row.kind == self.kind and (not self.states or state in self.states)
+
+
+VERBS = (
+    Verb("start", "s", "start", "StartVmInstance", "VmInstance", frozenset({"Stopped"})),
+    Verb("stop", "S", "stop", "StopVmInstance", "VmInstance", frozenset({"Running", "Unknown"}), "again"),
+    Verb("reboot", "r", "reboot", "RebootVmInstance", "VmInstance", frozenset({"Running"}), "again"),
+    Verb("recover", "u", "recover", "RecoverVmInstance", "VmInstance", frozenset({"Destroyed"})),
+    Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
+    Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
+    Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", frozenset({"Running"}), "again"),
+)
+
+
+def verb_for(key: str, row: Row) -> Verb | None:
+    """What a key does to a row."""
+    return next((verb for verb in VERBS if verb.key == key and verb.kind == row.kind), None)
+
+
+def delete_message(row: Row) -> str | None:
+    """The message that does away with a row: a destroyed VM's is final."""
+    if row.kind == "VmInstance" and row.get("state") == "Destroyed":
+        return "ExpungeVmInstance"
+    return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
+
+
+def update_message(kind: str) -> str | None:
+    """The message that changes the words of a kind of row."""
+    resource = RESOURCES[kind]
+    return next(
+        (name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource),
+        None,
+    )
+
+
+def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
+    """Every message that names a row of a kind, and the parameter that it is named by."""
+    found = []
+    for name, message in MESSAGES.items():
+        if issubclass(message, QueryMessage) or message.sync:
+            continue
+        parameter = next((each for each in message.parameters.values() if _names(name, each, kind)), None)
+        if parameter is not None:
+            found.append((message, parameter))
+    return found
+
+
+def _names(message: str, parameter: Parameter, kind: str) -> bool:
+    if issubclass(MESSAGES[message], CreateMessage) and not parameter.required:
+        return False
+    own = parameter.name == "uuid" and message.endswith(kind)
+    return own or (ref_of(parameter) is RESOURCES[kind] and parameter.name != "default_l3_network_uuid")
+
+
+def ref_of(parameter: Parameter) -> type[Resource] | None:
+    """The resource that a parameter names, declared or told by its name."""
+    if parameter.ref is not None:
+        return parameter.ref
+    bare = parameter.name.removesuffix("s").removesuffix("_uuid")
+    if bare == parameter.name.removesuffix("s"):
+        return None
+    return next(
+        (each for name, each in RESOURCES.items() if bare == snake(name) or bare.endswith("_" + snake(name))),
+        None,
+    )
+
+
+def is_list(parameter: Parameter) -> bool:
+    """Whether a parameter takes several values."""
+    return typing.get_origin(parameter.kind) is list
+
+
+def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
+    """The field that names a row in a call."""
+    return {parameter.wire: [row.key] if is_list(parameter) else row.key}
+
+
+TITLE_WORDS = (("vm instance", "VM"), ("kvmhost", "KVM host"), ("l3network", "L3 network"), ("l2vlan", "L2 VLAN"),
+               ("l2no vlan", "L2"), ("l2network", "L2 network"), ("ip range", "IP range"), ("sftp", "SFTP"),
+               ("dns", "DNS"), ("network cidr", "CIDR"))  # fmt: skip
+
+
+def title_of(message: str) -> str:
+    """A message's name as words: `CreateVmInstance` is `create VM`."""
+    words = snake(message).replace("_", " ")
+    for written, meant in TITLE_WORDS:
+        words = words.replace(written, meant)
+    return words

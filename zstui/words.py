@@ -1,0 +1,118 @@
+"""Values in the words of people: sizes, dates, ages, labels."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import lru_cache
+
+MONTHS = {
+    name: place
+    for place, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
+    )
+}
+WIRE_DATE = re.compile(r"(\w{3}) (\d+), (\d+) (\d+):(\d+):(\d+) ([AP])M")
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
+UNITS = "kmgtp"
+SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
+         "default l3 network": "default network", "l3 networks": "networks",
+         "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor"}  # fmt: skip
+"""Labels that are clearer in other words than their field's name."""
+
+
+def now() -> float:
+    """Seconds since 1970. The one clock of the screens, so that tests can set it."""
+    return time.time()
+
+
+@lru_cache(maxsize=20_000)
+def seconds(wire: str) -> float:
+    """Seconds since 1970 of a date as the appliance writes it, `Jan 30, 2016 3:01:03 PM`; 0 if it is none."""
+    found = WIRE_DATE.fullmatch(wire)
+    if found is None:
+        return 0.0
+    month, day, year, hour, minute, second, half = found.groups()
+    hours = int(hour) % 12 + (12 if half == "P" else 0)
+    return time.mktime((int(year), MONTHS[month], int(day), hours, int(minute), int(second), 0, 0, -1))
+
+
+def clock(wire: str) -> str:
+    """The time of day of a date; of another day, the day."""
+    then = time.localtime(seconds(wire))
+    today = time.localtime(now())
+    form = "%H:%M:%S" if then[:3] == today[:3] else "%b %d"
+    return time.strftime(form, then)
+
+
+def date(wire: str) -> str:
+    """A date in full, sortable: `2016-01-30 15:01:03`."""
+    then = seconds(wire)
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then)) if then else wire
+
+
+def age(wire: str) -> str:
+    """How long ago a date was, in one unit: `12s`, `5m`, `3h`, `2d`; empty when it never was."""
+    then = seconds(wire)
+    return duration(max(0.0, now() - then)) if then > 0 else ""
+
+
+def duration(length: float) -> str:
+    """A length of time in seconds, in one unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if length >= size:
+            return f"{length // size:.0f}{unit}"
+    return f"{length:.0f}s"
+
+
+def size(count: float) -> str:
+    """A number of bytes, short: `512M`, `1.5G`."""
+    return _scaled(count, "")
+
+
+def long_size(count: float) -> str:
+    """A number of bytes with its unit: `512 MiB`."""
+    return _scaled(count, " ") + ("iB" if count >= 1024 else "")
+
+
+def _scaled(count: float, gap: str) -> str:
+    if count < 1024:
+        return f"{count:.0f}{gap}B"
+    for unit in UNITS.upper():
+        count /= 1024
+        if count < 1000 or unit == "P":
+            break
+    text = f"{count:.1f}".removesuffix(".0") if count < 100 else f"{count:.0f}"
+    return f"{text}{gap}{unit}"
+
+
+def read_size(text: str) -> int | None:
+    """Bytes of a size as people write it: `512M`, `1.5 GiB`, `4096`; None when it is none."""
+    found = SIZE.fullmatch(text)
+    if found is None:
+        return None
+    number, unit = found.groups()
+    power = UNITS.index(unit.lower()) + 1 if unit else 0
+    return int(float(number) * 1024**power)
+
+
+def label(wire: str) -> str:
+    """A field's name in words: `managementIp` is `management ip`, `zoneUuid` is `zone`."""
+    words = re.sub(r"(?<=[a-z0-9])([A-Z])", r" \1", wire)
+    words = re.sub(r" Uuid(s?)$", r"\1", words) if " " in words else words
+    words = words.replace("_", " ").lower()
+    return SHORT.get(words, words)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 VM`, `2 VMs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts `web-2` before `web-10`."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.split(r"(\d+)", text.casefold())
+        if part
+    )
