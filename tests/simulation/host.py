@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from agent.protocol import (
     AnyEvent,
@@ -130,6 +131,12 @@ class WatchedHost(SimulatedHost):
         """`virsh start`."""
         self.world.disturbance(uuid).at = self.world.now
         return self.power_on(uuid)
+
+    def lose_agent(self) -> None:
+        """The agent is killed and back: what it was at is not done, what it wrote down stays."""
+        for task in list(self._tasks):
+            task.cancel()
+        self.cut("the agent was killed")
 
     def reboot(self) -> None:
         """The host loses power and comes back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import hashlib
 import tempfile
@@ -100,12 +101,56 @@ class World:
         self._scratch = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
         self.folder = Path(self._scratch.name) / "store"
         self._eye: Any = None
+        self.lives = 0
+        self._reborn = asyncio.Event()
+        self._midwives: set[asyncio.Task[None]] = set()
 
-    def close(self) -> None:
-        """Remove the store."""
+    async def begin(self) -> None:
+        """Start the first appliance."""
+        await self._bear()
+
+    async def end(self) -> None:
+        """Kill the appliance and remove the store."""
+        for task in self._midwives:
+            task.cancel()
+        if self.life is not None and not self.life.dead:
+            await self.life.kill()
         if self._eye is not None:
             self._eye.close()
         self._scratch.cleanup()
+
+    async def alive(self) -> Life:
+        """The living appliance, once there is one again."""
+        while self.life is None or self.life.dead or not self.life.ready:
+            await self._reborn.wait()
+        return self.life
+
+    def strike(self) -> None:
+        """`kill -9` the appliance, now; somebody starts it again after a while."""
+        life = self.life
+        if life is None or life.dead or not life.ready or self.calm:
+            return
+        self.tell(f"life {life.number} is killed")
+        self.counts.kills += 1
+        self._reborn.clear()
+        life.dead = True
+        task = self.loop.create_task(self._revive(life), context=self.context)
+        self._midwives.add(task)
+        task.add_done_callback(self._midwives.discard)
+
+    async def _revive(self, life: Life) -> None:
+        await life.kill()
+        await asyncio.sleep(self.chance.uniform(0, 5))
+        await self._bear()
+
+    async def _bear(self) -> None:
+        from tests.simulation.life import Life
+
+        self.lives += 1
+        self.life = Life(self, self.lives)
+        self.tell(f"life {self.lives} begins")
+        await self.life.start()
+        self._reborn.set()
 
     @property
     def now(self) -> float:
