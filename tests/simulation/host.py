@@ -11,7 +11,6 @@ from agent.protocol import (
     DomainSeen,
     DropFile,
     EnsureVolume,
-    Hello,
     ShutdownDomain,
     StartDomain,
     Struct,
@@ -40,6 +39,8 @@ class WatchedHost(SimulatedHost):
         self.world = world
         self.loses_events = False
         self._done: set[str] = set()
+        self._latest: dict[str, int] = {}
+        """Of each resource: which of the operations sent for it was the last to act."""
         self.domains[STRANGER] = Domain("", 0, [], power="on")
         self.things.files[STRANGE_FILE] = 1
 
@@ -71,14 +72,19 @@ class WatchedHost(SimulatedHost):
                 self._check_drop(path)
             case ShutdownDomain(vm_uuid=uuid) if not world.calm and world.happens(0.3):
                 return self.seen(uuid)  # the guest does not listen
-            case Hello() if call.epoch < self._epoch and self.rules.check_epoch:
-                world.violated("I-29", f"{self.address} took Hello of epoch {call.epoch} after {self._epoch}")
         return super()._carry_out(call)
 
     def _check_once(self, call: Call) -> None:
         if call.op and call.op in self._done:
             self.world.violated("one-effect", f"operation {call.op} acts on {self.address} again")
         self._done.add(call.op)
+        if not (call.op and call.resource):
+            return
+        sent = self.world.sent.get(call.op, 0)
+        if sent < self._latest.get(call.resource, 0):
+            verb = type(call.request).__name__
+            self.world.violated("I-24", f"{verb} of {call.resource} acts on {self.address} after what came later")
+        self._latest[call.resource] = max(sent, self._latest.get(call.resource, 0))
 
     def _check_start(self, uuid: str) -> None:
         world = self.world

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, cast
 
-from agent.protocol import READY_LINE
+from agent.protocol import READY_LINE, decode_call
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulator import SimulatedWire
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 USUAL_SECONDS = 0.01
-ZOMBIE_SECONDS = 60.0
+ZOMBIE_SECONDS = 20.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
 REPEATED = 0.02
-SLOW = 0.02
+SLOW = 0.1
 
 
 class FaultyWire:
@@ -51,6 +51,8 @@ class FaultyWire:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            if b'"op":"' in line:
+                self.world.sent.setdefault(decode_call(line).op, len(self.world.sent) + 1)
             self._send(line)
 
     def close(self) -> None:
@@ -130,7 +132,7 @@ class FaultyWire:
         if self.world.calm:
             return USUAL_SECONDS
         if chance.random() < SLOW:
-            return chance.uniform(0, 3.0)
+            return chance.uniform(0, 4.0)
         return chance.uniform(0, 2 * USUAL_SECONDS)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 """A user looks again after so long."""
 
-THINKING_SECONDS = 1.5
+THINKING_SECONDS = 2.0
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Users:
 
     async def _create(self) -> None:
         chance, cloud = self.world.chance, self.cloud
-        uuid = f"{chance.getrandbits(128):032x}"
+        uuid = self._uuid()
         promise = cloud.vms[uuid] = Promise(uuid)
         cloud.busy.add(uuid)
         reply = await self.ask(
@@ -137,7 +138,7 @@ class Users:
 
     async def ask(self, message: str, **fields: Any) -> Reply | None:
         """Make a call under an id of its own until something is known of it; None: it stays unknown."""
-        call_id = f"{self.world.chance.getrandbits(128):032x}"
+        call_id = self._uuid()
         self.world.counts.calls += 1
         self.world.tell(f"asks {message} {fields.get('uuid', fields.get('resourceUuid', ''))[:6]} as {call_id[:6]}")
         for _ in range(5):
@@ -159,10 +160,13 @@ class Users:
             reply = await life.outcome(reply.job_uuid, PATIENCE_SECONDS)
         return reply
 
+    def _uuid(self) -> str:
+        return UUID(int=self.world.chance.getrandbits(128), version=4).hex
+
     def _heard(self, message: str, call_id: str, reply: Reply) -> None:
         code = "ok" if reply.body.get("success") else str(reply.body.get("error", {}).get("code"))
         self.world.counts.answered(code)
-        self.world.tell(f"hears {message} {call_id[:6]}: {code} {json.dumps(reply.body)[:0]}")
+        self.world.tell(f"hears {message} {call_id[:6]}: {code} {json.dumps(reply.body.get('error',''))[:300]}")
 
 
 def vms_on(host: WatchedHost, world: World) -> list[str]:

@@ -93,6 +93,8 @@ class World:
         """While the world is calm the network and the hosts do nothing unasked."""
         self.violations: list[Violation] = []
         self.disturbed: dict[str, Disturbed] = {}
+        self.sent: dict[str, int] = {}
+        """Operations in the order in which they were first sent."""
         self.born: dict[str, int] = {}
         """How often each file was made anew."""
         self.trace_tail: deque[str] = deque(maxlen=TRACE_LINES)
