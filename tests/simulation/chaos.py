@@ -10,7 +10,7 @@ from tests.simulation.host import WatchedHost, known_hosts
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-PAUSE_SECONDS = 1.5
+PAUSE_SECONDS = 0.8
 AWAY_SECONDS = 30.0
 DOWN_SECONDS = 5.0
 
@@ -27,7 +27,7 @@ class Chaos:
         chance = self.world.chance
         faults = (self._kill, self._cut, self._away, self._agent_dies, self._reboot, self._slow, self._halt,
                   self._by_hand, self._deaf)  # fmt: skip
-        weights = (4, 5, 2, 2, 1, 2, 4, 2, 1)
+        weights = (4, 4, 2, 2, 1, 2, 5, 3, 1)
         while True:
             await asyncio.sleep(chance.expovariate(1 / PAUSE_SECONDS))
             self.world.counts.faults += 1

@@ -20,6 +20,9 @@ USUAL_SECONDS = 0.01
 ZOMBIE_SECONDS = 20.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
 REPEATED = 0.02
+"""How many changing requests come twice."""
+BROKEN = 0.05
+"""Under how many of them the link breaks: some still arrive, much later."""
 SLOW = 0.1
 
 
@@ -81,7 +84,7 @@ class FaultyWire:
             return
         self.ended = True
         self.world.later(self._delay(), self._take, b"")
-        late = self.world.chance.randint(0, len(self._underway)) if self._underway else 0
+        late = len(self._underway) if self.world.happens(0.7) else 0
         delay = self.world.chance.uniform(0, ZOMBIE_SECONDS) if not self.world.calm else USUAL_SECONDS
         for place, (line, timer) in enumerate(list(self._underway.values())):
             timer.cancel()
@@ -110,7 +113,11 @@ class FaultyWire:
             self._arrives - self.world.now, self._arrived, self._number, context=self.world.context
         )
         self._underway[self._number] = (line, handle)
-        if b'"op":"' in line and not self.world.calm and self.world.happens(REPEATED):
+        changes = b'"op":"' in line and not self.world.calm
+        if changes and self.world.happens(BROKEN):
+            self.world.counts.faults += 1
+            self.world.later(0.0, self.cut)
+        if changes and self.world.happens(REPEATED):
             self.world.counts.faults += 1
             again = self.world.chance.uniform(0, ZOMBIE_SECONDS)
             self.world.later(again, self._arrive, line)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from appliance.api.l3 import L3NetworkDns
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
 from tests.simulation.host import WatchedHost
@@ -21,6 +22,7 @@ PATIENCE_SECONDS = 60.0
 """A user looks again after so long."""
 
 THINKING_SECONDS = 2.0
+SERVERS = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
 
 
 @dataclass
@@ -71,6 +73,9 @@ class Users:
 
     async def _one(self) -> None:
         chance, cloud = self.world.chance, self.cloud
+        if chance.random() < 0.12:
+            await self._dns()
+            return
         idle = [uuid for uuid, vm in cloud.vms.items() if vm.created and not vm.given_up and uuid not in cloud.busy]
         if not idle or (len(cloud.vms) < 40 and chance.random() < 0.35):
             await self._create()
@@ -78,7 +83,7 @@ class Users:
         uuid = chance.choice(idle)
         cloud.busy.add(uuid)
         try:
-            match chance.choices(("stop", "start", "reboot", "destroy", "tag"), (3, 4, 2, 3, 2))[0]:
+            match chance.choices(("stop", "start", "reboot", "destroy", "tag"), (3, 4, 2, 3, 5))[0]:
                 case "stop":
                     await self._power(uuid, "StopVmInstance", on=False)
                 case "start":
@@ -121,11 +126,23 @@ class Users:
             self._check_power(uuid, on=on)
 
     async def _tag(self, uuid: str) -> None:
+        """A user who changes user data, and changes it again."""
         tags = self.world.look().all(SystemTag, resource_uuid=uuid)
         found = next((tag for tag in tags if tag.tag.startswith("userdata::")), None)
-        if found is not None:
+        for _ in range(self.world.chance.randint(1, 6) if found else 0):
+            assert found is not None
             text = f"userdata::#!/bin/sh\n# {self.world.chance.random()}"
             await self.ask("UpdateSystemTag", uuid=found.uuid, tag=text)
+            await asyncio.sleep(self.world.chance.uniform(0, 1.0))
+
+    async def _dns(self) -> None:
+        """Somebody tries name servers out: every VM of the network is served anew, one change after the other."""
+        for _ in range(self.world.chance.randint(1, 5)):
+            server = self.world.chance.choice(SERVERS)
+            known = [row.dns for row in self.world.look().all(L3NetworkDns, l3_network_uuid=self.cloud.l3)]
+            message = "RemoveDnsFromL3Network" if server in known else "AddDnsToL3Network"
+            await self.ask(message, l3NetworkUuid=self.cloud.l3, dns=server)
+            await asyncio.sleep(self.world.chance.uniform(0, 0.8))
 
     def _check_power(self, uuid: str, *, on: bool) -> None:
         """A success that was answered holds, unless others did something to the VM meanwhile."""
