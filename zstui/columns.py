@@ -238,7 +238,7 @@ STORAGE = (
 )
 JOB = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
-           number=lambda row, _: words.seconds(row.text("createDate"))),
+           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
     text("JOB", "name", paint="strong", most=30),
     Column("OF", _target, 0, 24),
     Column("STATE", _job_state, 0, 12),

@@ -103,7 +103,7 @@ def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) ->
     if not total:
         return []
     used = total - (row.get(f"available{what}Capacity") or 0)
-    return [Item(label, f"{words_of(used)} of {words_of(total)} promised ({used / total:.0%})",
+    return [Item(label, f"{words_of(used)} of {words_of(total)} ({used / total:.0%})",
                  load_paint(used / total))]  # fmt: skip
 
 
@@ -130,6 +130,39 @@ def _network(row: Row, mirror: Mirror) -> Told:
     for vm, nic in sorted(nics, key=lambda pair: words.natural(str(pair[1].get("ip"))))[:200]:
         items += [Item(safe(str(nic.get("ip") or "no address")), vm.name, paint_of(vm.text("state")))]
     told = {"state", "l2NetworkUuid", "dns", "dnsDomain", "networkServices", "ipRanges", "name"}
+    return items, told
+
+
+def _storage(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("status"))
+    items = [Item("status", sign, paint)]
+    items += _pair("why", row.get("statusReason"), "warn")
+    items += _pair("state", row.get("state"), paint_of(row.text("state")))
+    items += _pair("holds", "disks of VMs" if row.kind == "PrimaryStorage" else "images")
+    items += _pair("folder", row.get("url"))
+    if row.get("hostname"):
+        items += _pair("machine", f"{row.get('username')}@{row.get('hostname')}:{row.get('sshPort')}")
+    items += _share("used", row, "", words.long_size)
+    places = row.get("attachedClusterUuids") or row.get("attachedZoneUuids") or []
+    items += _pair("serves", ", ".join(mirror.name(key) for key in places))
+    told = {"status", "statusReason", "state", "url", "mountPath", "hostname", "username", "sshPort", "name",
+            "totalCapacity", "availableCapacity", "attachedClusterUuids", "attachedZoneUuids"}  # fmt: skip
+    return items, told
+
+
+def _image(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("status"))
+    items = [Item("status", sign, paint)]
+    items += _running_jobs(row, mirror)
+    items += _pair("from", row.get("url"))
+    items += _pair("format", f"{row.get('format')}, {words.label(str(row.get('mediaType')))}")
+    items += _pair("disk", words.long_size(row.get("size") or 0))
+    items += _pair("file", words.long_size(row.get("actualSize") or 0))
+    places = [str(each.get("backupStorageUuid")) for each in row.get("backupStorageRefs", [])]
+    items += _pair("stored on", ", ".join(mirror.name(key) for key in places))
+    vms = [vm for vm in mirror.all("VmInstance") if vm.get("imageUuid") == row.key]
+    items += _pair("used by", words.counted(len(vms), "VM"))
+    told = {"status", "url", "format", "mediaType", "size", "actualSize", "backupStorageRefs", "name"}
     return items, told
 
 
@@ -218,6 +251,9 @@ SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "VmInstance": _vm,
     "Host": _host,
     "L3Network": _network,
+    "PrimaryStorage": _storage,
+    "BackupStorage": _storage,
+    "Image": _image,
     "LongJob": _job,
     "Event": _event,
 }

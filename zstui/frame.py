@@ -122,7 +122,7 @@ class Caption(Line):
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
         count = f"{shown}" if shown == total else f"{shown} of {total}"
-        parts = [Part("  "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        parts = [Part("   "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
         if listing.filter:
             parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
         if listing.marks:

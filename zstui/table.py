@@ -19,8 +19,8 @@ from zstui.nouns import Noun
 from zstui.paint import Painted
 
 GAP = 2
-EDGE = 2
-"""Cells left of the first column: the cursor's bar and the mark."""
+EDGE = 3
+"""Cells left of the first column: the cursor's bar, the mark, and a space."""
 
 SAMPLE = 200
 """Rows whose values decide how wide columns are at first; wider ones widen them when they are drawn."""
@@ -353,7 +353,7 @@ class LiveTable(Painted, can_focus=True):
 
     def _draw(self, key: str, ground: str) -> Strip:
         row = self.listing.rows[key]
-        edge = ("▐" if ground else " ") + ("✓" if key in self.listing.marks else " ")
+        edge = ("▐" if ground else " ") + ("✓ " if key in self.listing.marks else "  ")
         parts = [Segment(edge, self.paint("accent", ground))]
         for column, cells in self._layout:
             text, paint = column.show(row, self.mirror)
