@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from zstui.app import Zstui
 from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
-LIMIT_SECONDS = 10.0
+LIMIT_SECONDS = float(os.environ.get("ZSTUI_TEST_SECONDS", "10"))
 SMALL = (80, 24)
 LARGE = (160, 45)
 
@@ -175,8 +176,13 @@ KEYS = {" ": "space", "/": "slash", ":": "colon", "-": "minus", ".": "full_stop"
 
 
 @asynccontextmanager
-async def screens(target: Path | str, size: tuple[int, int] = SMALL) -> AsyncIterator[Screens]:
-    """The app on an appliance, at a size, connected."""
+async def screens(
+    target: Path | str, size: tuple[int, int] = SMALL, *, connected: bool = True
+) -> AsyncIterator[Screens]:
+    """The app on an appliance, at a size, and unless told otherwise connected."""
     app = Zstui(target)
-    async with app.run_test(size=size) as pilot:
-        yield Screens(app, pilot)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        on = Screens(app, pilot)
+        if connected:
+            await on.sees("◉ live")
+        yield on

@@ -34,7 +34,7 @@ async def test_a_lost_connection_is_said_and_mended(tmp_path: Path) -> None:
 
 async def test_nothing_there_yet_is_waited_for(tmp_path: Path) -> None:
     socket = tmp_path / "a.sock"
-    async with screens(socket) as on:
+    async with screens(socket, connected=False) as on:
         await on.sees("not connected yet")
         async with serving(tmp_path / "data", SimulatedDialer(), socket):
             await on.sees("◉ live", "No VMs yet")
@@ -42,7 +42,7 @@ async def test_nothing_there_yet_is_waited_for(tmp_path: Path) -> None:
 
 async def test_a_url_wants_a_login(cloud: Cloud) -> None:
     await cloud.vm("web-1")
-    async with screens(cloud.url) as on:
+    async with screens(cloud.url, connected=False) as on:
         await on.sees("Log in to http://127.0.0.1", "password")
         await on.write("wrong")
         await on.press("enter")

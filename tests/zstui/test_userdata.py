@@ -21,7 +21,7 @@ async def test_user_data_is_written_changed_and_taken_away(cloud: Cloud) -> None
         await on.sees("user data of web-1", "no user data yet", "none  ·  0 of 65536 bytes")
         area = on.app.screen.query_one(TextArea)
         area.text = "#!/bin/sh\necho 你好\n"
-        await on.sees("script  ·  24 of 65536 bytes  · changed")
+        await on.sees("script  ·  22 of 65536 bytes  · changed")
         await on.press("ctrl+s")
         await on.sees("saved; the guest gets it")
         assert await tags(cloud, uuid) == ["userdata::#!/bin/sh\necho 你好\n"]

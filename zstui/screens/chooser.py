@@ -56,10 +56,9 @@ class Choices(Painted):
         return self.choices[self.place] if self.place < len(self.choices) else None
 
     def show(self, choices: list[Choice]) -> None:
-        """Show other choices; the cursor stays on its own when it is among them."""
-        before = self.here
+        """Show other choices, the cursor on the first."""
         self.choices = choices
-        self.place = next((n for n, each in enumerate(choices) if before and each.value == before.value), 0)
+        self.place = 0
         self.virtual_size = Size(self.size.width, len(choices))
         self.move(0)
 

@@ -119,7 +119,7 @@ class Form(Screen[dict[str, Any] | None]):
         for wire, field in self.fields.items():
             if isinstance(field, TagField):
                 tags += [field.tag] if field.tag else []
-            elif field.value is not None and (field.required or field.value != self.shown.get(wire)):
+            elif field.value is not None and (field.required or str(field.value) != str(self.shown.get(wire))):
                 values[wire] = field.value
         return {**values, **({"systemTags": tags} if tags else {})}
 
