@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from textual.app import App
-from textual.worker import Worker
 from textual.theme import Theme
+from textual.worker import Worker
 
 from appliance.api.errors import AccessError, ApiError
 from appliance.client import Session, Unreachable
@@ -161,7 +161,9 @@ class Zstui(App[int]):
 def run(target: Path | str) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status."""
     if os.environ.get("TERM", "dumb") == "dumb":
-        sys.stderr.write("zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n")
+        sys.stderr.write(
+            "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
+        )
         return 1
     app = Zstui(target)
     app.run()

@@ -59,9 +59,7 @@ def named(title: str, wire: str, *, rank: int = 0, most: int = 24) -> Column:
 
 def number(title: str, wire: str, *, rank: int = 0) -> Column:
     """A column of a number."""
-    return Column(
-        title, lambda row, _: (row.text(wire), "dim"), rank, 12, right=True, number=_number(wire)
-    )
+    return Column(title, lambda row, _: (row.text(wire), "dim"), rank, 12, right=True, number=_number(wire))
 
 
 def bytes_(title: str, wire: str, *, rank: int = 0) -> Column:
@@ -80,9 +78,7 @@ def ago(title: str, wire: str, *, rank: int = 0) -> Column:
     def when(row: Row, _: Mirror) -> float | None:
         return words.seconds(row.text(wire)) or None
 
-    return Column(
-        title, lambda row, _: (words.age(row.text(wire)), "dim"), rank, 6, right=True, number=when
-    )
+    return Column(title, lambda row, _: (words.age(row.text(wire)), "dim"), rank, 6, right=True, number=when)
 
 
 def used(title: str, free: str, total: str, *, rank: int = 0) -> Column:
@@ -124,7 +120,9 @@ def _vms_on(row: Row, mirror: Mirror) -> float:
 
 
 def _cidr(row: Row, _: Mirror) -> Piece:
-    return " ".join(dict.fromkeys(safe(str(each["networkCidr"])) for each in row.get("ipRanges", []))), "plain"
+    return " ".join(
+        dict.fromkeys(safe(str(each["networkCidr"])) for each in row.get("ipRanges", []))
+    ), "plain"
 
 
 def _services(row: Row, _: Mirror) -> Piece:

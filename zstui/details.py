@@ -188,13 +188,15 @@ def error_items(error: dict[str, Any]) -> list[Item]:
     """An error as the API tells it, and below it what caused it, to the bottom."""
     items: list[Item] = []
     depth = 0
+    before = ""
     found: Any = error
     while isinstance(found, dict):
         label = "because" if depth else "error"
         items += [Item(label, safe(f"{found.get('description', '')} [{found.get('code', '')}]"), "bad")]
         details_ = str(found.get("details", ""))
-        if details_ and not (depth and details_ == items[0].text):
-            items += [Item("" if line else "", line, "plain") for line in safe_lines(details_)]
+        if details_ != before:  # a wrapper repeats its cause's words
+            items += [note(line, "plain") for line in safe_lines(details_)]
+        before = details_
         found = found.get("cause")
         depth += 1
     return items

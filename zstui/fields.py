@@ -19,6 +19,7 @@ from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
 from zstui import words
 from zstui.cells import crop, fit, safe
+from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.paint import Painted
 from zstui.picks import resource_choices
@@ -192,7 +193,7 @@ class TextField(Field):
         """One line to type into."""
         default = self.parameter.default
         shown = "" if default in (None, [], {}) or self.required else str(default)
-        return Input(shown, password=self.parameter.secret, compact=True, select_on_focus=False)
+        return Entry(shown, password=self.parameter.secret, compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:
@@ -304,8 +305,8 @@ class TagField(Field):
     def control(self) -> Widget:
         """One line, or several."""
         if self.long:
-            return TextArea(compact=True, soft_wrap=False, tab_behavior="focus")
-        return Input(password="password" in self.hole.lower(), compact=True, select_on_focus=False)
+            return Writing(compact=True, soft_wrap=False, tab_behavior="focus")
+        return Entry(password="password" in self.hole.lower(), compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:

@@ -35,8 +35,8 @@ class Totals(Line):
         cells = BAR if wide else 4
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
-        parts += self._hosts() + [gap] + self._vms() + [gap]
-        parts += self._load("cpu", "Cpu", cells) + [gap] + self._load("mem", "Memory", cells)
+        parts += [*self._hosts(), gap, *self._vms(), gap]
+        parts += [*self._load("cpu", "Cpu", cells), gap, *self._load("mem", "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
 
     def right(self) -> list[Part]:
@@ -67,7 +67,7 @@ class Totals(Line):
         return [
             Part(f"{title} ", "dim"),
             Part(full, load_paint(share) if share >= 0.8 else "accent"),
-            Part(f"{whole[len(full):]} ", "faint"),
+            Part(f"{whole[len(full) :]} ", "faint"),
             Part(f"{share:.0%}", "plain"),
         ]
 
@@ -221,7 +221,10 @@ class LastCall(Line):
         """The line."""
         if not self.calls.log:
             return []
-        return [Part("  › ", "accent", "screen.log"), Part(safe(self.calls.log[-1].line), "faint", "screen.log")]
+        return [
+            Part("  › ", "accent", "screen.log"),
+            Part(safe(self.calls.log[-1].line), "faint", "screen.log"),
+        ]
 
     def right(self) -> list[Part]:
         """How it ended."""
@@ -230,7 +233,9 @@ class LastCall(Line):
         last = self.calls.log[-1]
         if last.seconds is None:
             return [Part(" ◍ running ", "busy")]
-        return [Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")]
+        return [
+            Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")
+        ]
 
 
 KEY_NAMES = {

@@ -61,7 +61,9 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
 
 def _actions(screen: Acting) -> list[Choice]:
     choices = [
-        Choice(("action", action), word, f"{key}  on {screen.row.name if screen.row else 'nothing'}", "strong")
+        Choice(
+            ("action", action), word, f"{key}  on {screen.row.name if screen.row else 'nothing'}", "strong"
+        )
         for key, word, action in screen.hints()
     ]
     for node, binding, enabled, _ in screen.active_bindings.values():

@@ -22,7 +22,9 @@ def row_note(row: Row, mirror: Mirror) -> str:
     """What matters of a row, in a few words."""
     noun = noun_of(row.kind)
     columns = noun.columns if noun else ()
-    shown = [column.show(row, mirror)[0] for column in columns if column.title not in ("NAME", "CHANGED", "AGE")]
+    shown = [
+        column.show(row, mirror)[0] for column in columns if column.title not in ("NAME", "CHANGED", "AGE")
+    ]
     return "  ".join([text for text in shown if text][:NOTE_COLUMNS])
 
 
@@ -51,7 +53,9 @@ def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
             name = row.name.casefold()
             if wanted in name or wanted == row.key[: len(wanted)]:
                 note = f"{noun.one}  {row_note(row, mirror)}"
-                (first if name.startswith(wanted) else then).append(Choice((noun.id, row.key), row.name, note))
+                (first if name.startswith(wanted) else then).append(
+                    Choice((noun.id, row.key), row.name, note)
+                )
                 if len(first) >= limit:
                     return first
     return [*first, *then][:limit]

@@ -15,7 +15,9 @@ FONT_FOLDERS = (
     "/usr/share/fonts/opentype/noto",
 )
 FAMILIES = "'Fira Code', 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC'"
-TEXT = re.compile(r'<text class="([^"]*-r\d+)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"([^>]*)>(.*?)</text>')
+TEXT = re.compile(
+    r'<text class="([^"]*-r\d+)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"([^>]*)>(.*?)</text>'
+)
 CELL = 12.2
 """Width of a cell in Rich's SVG, in its units."""
 

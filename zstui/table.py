@@ -337,7 +337,9 @@ class LiveTable(Painted, can_focus=True):
         for column, cells in self._layout:
             here = column is self.listing.sorted_by
             title = f"{column.title} {'▾' if self.listing.downward else '▴'}" if here else column.title
-            parts.append(Segment(fit(title, cells, right=column.right), self.paint("accent" if here else "head")))
+            parts.append(
+                Segment(fit(title, cells, right=column.right), self.paint("accent" if here else "head"))
+            )
             parts.append(Segment(" " * GAP, self.paint("head")))
         return Strip(parts).adjust_cell_length(self.size.width, self.paint("head"))
 
@@ -375,9 +377,7 @@ class LiveTable(Painted, can_focus=True):
         self.refresh()
 
 
-def fit_columns(
-    columns: tuple[Column, ...], widths: dict[str, int], room: int
-) -> list[tuple[Column, int]]:
+def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:
     """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give."""
     chosen = [column for column in columns if column.title in widths]
     while sum(widths[each.title] + GAP for each in chosen) - GAP > room:

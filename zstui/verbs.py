@@ -59,7 +59,8 @@ def update_message(kind: str) -> str | None:
     """The message that changes the words of a kind of row."""
     resource = RESOURCES[kind]
     return next(
-        (name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource), None
+        (name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource),
+        None,
     )
 
 
@@ -90,7 +91,8 @@ def ref_of(parameter: Parameter) -> type[Resource] | None:
     if bare == parameter.name.removesuffix("s"):
         return None
     return next(
-        (each for name, each in RESOURCES.items() if bare == snake(name) or bare.endswith("_" + snake(name))), None
+        (each for name, each in RESOURCES.items() if bare == snake(name) or bare.endswith("_" + snake(name))),
+        None,
     )
 
 

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 MONTHS = {
     name: place
-    for place, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+    for place, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
+    )
 }
 WIRE_DATE = re.compile(r"(\w{3}) (\d+), (\d+) (\d+):(\d+):(\d+) ([AP])M")
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)

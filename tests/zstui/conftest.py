@@ -116,12 +116,11 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     """An appliance with two simulated hosts and all that a VM needs."""
     dialer = SimulatedDialer()
     socket = tmp_path / "appliance.sock"
-    async with serving(tmp_path / "data", dialer, socket) as server:
-        async with await Session.connect(socket) as session:
-            url = f"http://127.0.0.1:{server.addresses[0][1]}"
-            made = Cloud(socket, url, dialer, session, server, {})
-            await fill(made)
-            yield made
+    async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
+        url = f"http://127.0.0.1:{server.addresses[0][1]}"
+        made = Cloud(socket, url, dialer, session, server, {})
+        await fill(made)
+        yield made
 
 
 class Screens:

@@ -12,7 +12,14 @@ from zstui.nouns import MAIN
 async def test_every_noun_has_its_key(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◉ live", "hosts 2/2")
-        seen = {"2": "node-a", "3": "10.9.0.0/24", "4": "tiny", "5": "VM disks", "6": "AddKVMHost", "7": "connected"}
+        seen = {
+            "2": "node-a",
+            "3": "10.9.0.0/24",
+            "4": "tiny",
+            "5": "VM disks",
+            "6": "AddKVMHost",
+            "7": "connected",
+        }
         for key, text in seen.items():
             await on.press(key)
             await on.sees(text)
@@ -31,7 +38,7 @@ async def test_a_filter_narrows_as_it_is_typed(cloud: Cloud) -> None:
         await on.write("web !web-2")
         await on.sees("1 of 3")
         assert "web-1" in on.whole()
-        assert "web-2" not in on.whole().split("▸")[0]
+        assert not any(line.split()[:1] == ["web-2"] for line in on.text())
         await on.press("enter")
         await on.sees("Esc shows all")
         await cloud.vm("web-9")

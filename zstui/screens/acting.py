@@ -95,7 +95,9 @@ class Acting(Screen[None]):
     def hints(self) -> list[tuple[str, str, str]]:
         """Key, word and action of what makes sense on the row."""
         row = self.row
-        found = [(verb.key, verb.word, f"screen.verb('{verb.key}')") for verb in VERBS if row and verb.fits(row)]
+        found = [
+            (verb.key, verb.word, f"screen.verb('{verb.key}')") for verb in VERBS if row and verb.fits(row)
+        ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
                 found.append(("c", "console", "screen.console"))
@@ -171,7 +173,10 @@ class Acting(Screen[None]):
         lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
         if len(rows) > 5:
             lines.append(f"… and {len(rows) - 5} more")
-        return [*lines, "This cannot be undone." if final else "It can be recovered (u) until it is expunged."]
+        return [
+            *lines,
+            "This cannot be undone." if final else "It can be recovered (u) until it is expunged.",
+        ]
 
     def action_create(self) -> None:
         """The form of what makes one more of this noun."""
@@ -266,7 +271,9 @@ class Acting(Screen[None]):
     def action_log(self) -> None:
         """The calls made here, each as the line that repeats it."""
         choices = [
-            Choice(entry.line, entry.line, _ended(entry.seconds, entry.error), "bad" if entry.error else "plain")
+            Choice(
+                entry.line, entry.line, _ended(entry.seconds, entry.error), "bad" if entry.error else "plain"
+            )
             for entry in reversed(self.app.calls.log)
         ]
 

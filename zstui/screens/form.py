@@ -119,7 +119,9 @@ class Form(Screen[dict[str, Any] | None]):
         for wire, field in self.fields.items():
             if isinstance(field, TagField):
                 tags += [field.tag] if field.tag else []
-            elif field.value is not None and (field.required or str(field.value) != str(self.shown.get(wire))):
+            elif field.value is not None and (
+                field.required or str(field.value) != str(self.shown.get(wire))
+            ):
                 values[wire] = field.value
         return {**values, **({"systemTags": tags} if tags else {})}
 
@@ -129,7 +131,9 @@ class Form(Screen[dict[str, Any] | None]):
     def _edited(self, event: Edited) -> None:
         self._changed = True
         sender = event._sender
-        field = next((each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None)
+        field = next(
+            (each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None
+        )
         if field is not None and not isinstance(field, TagField):
             field.say(self.check(field))
         elif field is not None:
@@ -197,7 +201,9 @@ class Form(Screen[dict[str, Any] | None]):
         """Open the editor on the user data."""
         from zstui.screens.userdata import Editor
 
-        field = next((each for each in self.fields.values() if isinstance(each, TagField) and each.long), None)
+        field = next(
+            (each for each in self.fields.values() if isinstance(each, TagField) and each.long), None
+        )
         if field is None:
             return
 
@@ -206,7 +212,9 @@ class Form(Screen[dict[str, Any] | None]):
                 field.fill(text)
                 self._go_to(field)
 
-        self.app.push_screen(Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take)
+        self.app.push_screen(
+            Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take
+        )
 
     def action_submit(self) -> None:
         """Carry it out."""
@@ -256,6 +264,4 @@ def _stand_in(parameter: Parameter) -> Any:
 
 def short_error(details: str) -> str:
     """The API's words without the Java class that everybody at a form knows."""
-    return re.sub(r" of message\[[^\]]*\]", "", details)
-
-
+    return re.sub(r"( of)? message\[[^\]]*\]", "", details)

@@ -16,6 +16,7 @@ from appliance.api.tag import USERDATA_LIMIT
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.frame import Hints
+from zstui.inputs import Writing
 from zstui.mirror import Batch, Mirror, Row
 from zstui.screens.confirm import Confirm
 from zstui.sheet import Item, Sheet, heading, note
@@ -40,7 +41,9 @@ def kind_of(text: str) -> str:
     """What a guest will take user data for, by how it begins."""
     if not text.strip():
         return "none"
-    return next((kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it")
+    return next(
+        (kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it"
+    )
 
 
 class Editor(Screen[str | None]):
@@ -63,7 +66,7 @@ class Editor(Screen[str | None]):
         """What it is, the text, and what belongs to it."""
         yield Static(f" {safe(self._title)}", classes="form-title", markup=False)
         yield Static("", classes="form-doc", markup=False)
-        yield TextArea(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+        yield Writing(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
         yield from self.below()
         yield Hints()
 
