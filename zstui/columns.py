@@ -116,7 +116,7 @@ def _why(row: Row, mirror: Mirror) -> Piece:
 
 
 def _vms_on(row: Row, mirror: Mirror) -> float:
-    return sum(vm.get("hostUuid") == row.key for vm in mirror.all("VmInstance"))
+    return float(sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key))
 
 
 def _cidr(row: Row, _: Mirror) -> Piece:

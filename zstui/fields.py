@@ -30,6 +30,10 @@ from zstui.verbs import is_list, ref_of
 class Edited(Message):
     """A control's value was changed by the user."""
 
+    def __init__(self, origin: Widget) -> None:
+        super().__init__()
+        self.origin = origin
+
 
 class Choice(Painted, can_focus=True):
     """One of a few words, all in sight; left and right choose."""
@@ -49,7 +53,7 @@ class Choice(Painted, can_focus=True):
         place = self.options.index(self.chosen) + by if self.chosen in self.options else 0
         self.chosen = self.options[place % len(self.options)]
         self.refresh()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
     def on_click(self, event: events.Click) -> None:
         """The option that was clicked."""
@@ -59,7 +63,7 @@ class Choice(Painted, can_focus=True):
             if event.x < at:
                 self.chosen = option
                 self.refresh()
-                self.post_message(Edited())
+                self.post_message(Edited(self))
                 return
 
     def render_line(self, y: int) -> Strip:
@@ -118,7 +122,7 @@ class Pick(Painted, can_focus=True):
         if keys is not None:
             self.keys = keys
             self.refresh()
-            self.post_message(Edited())
+            self.post_message(Edited(self))
 
     def render_line(self, y: int) -> Strip:
         """The names, or that there is a list to open."""
@@ -215,7 +219,7 @@ class TextField(Field):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
 
 class ChoiceField(Field):
@@ -329,7 +333,7 @@ class TagField(Field):
     @on(TextArea.Changed)
     def _changed(self, event: Message) -> None:
         event.stop()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
 
 def field_for(parameter: Parameter, mirror: Mirror) -> Field:

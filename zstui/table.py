@@ -183,7 +183,7 @@ class LiveTable(Painted, can_focus=True):
             self.post_message(self.Moved(self, self.row))
 
     def _here(self) -> int:
-        return self.listing.place_of(self.cursor) if self.cursor in self.listing else 0
+        return self.listing.place_of(self.cursor) if self.cursor and self.cursor in self.listing else 0
 
     def action_move(self, by: int) -> None:
         """One row up or down."""

@@ -35,7 +35,6 @@ class Cloud:
     """A running appliance, its simulated hosts, and a session of the test's own."""
 
     socket: Path
-    url: str
     dialer: SimulatedDialer
     session: Session
     server: Server
@@ -89,11 +88,14 @@ async def fill(cloud: Cloud) -> None:
 
 
 @asynccontextmanager
-async def serving(folder: Path, dialer: SimulatedDialer, socket: Path) -> AsyncIterator[Server]:
-    """An appliance on a folder, listening on a socket and on loopback."""
+async def serving(
+    folder: Path, dialer: SimulatedDialer, socket: Path, *, account: bool = False
+) -> AsyncIterator[Server]:
+    """An appliance on a folder, listening on a socket and on loopback; an account takes a while to make."""
     database = await Database.open(folder)
     try:
-        await ensure_admin(database, PASSWORD)
+        if account:
+            await ensure_admin(database, PASSWORD)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database)
@@ -118,7 +120,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     socket = tmp_path / "appliance.sock"
     async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
         url = f"http://127.0.0.1:{server.addresses[0][1]}"
-        made = Cloud(socket, url, dialer, session, server, {})
+        made = Cloud(socket, dialer, session, server, {})
         await fill(made)
         yield made
 

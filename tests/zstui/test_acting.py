@@ -121,4 +121,4 @@ async def test_every_list_opens(cloud: Cloud) -> None:
             await on.browser.go(noun)
             await on.pilot.pause()
             assert on.browser.table.noun.id == noun
-            await on.press("enter", "escape")
+            assert on.browser.table.size.height > 5

@@ -12,7 +12,7 @@ from tests.zstui.conftest import PASSWORD, Cloud, fill, screens, serving
 async def test_a_lost_connection_is_said_and_mended(tmp_path: Path) -> None:
     dialer, socket = SimulatedDialer(), tmp_path / "a.sock"
     async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
-        cloud = Cloud(socket, "", dialer, session, server, {})
+        cloud = Cloud(socket, dialer, session, server, {})
         await fill(cloud)
         await cloud.vm("web-1")
         running = screens(socket)
@@ -40,13 +40,15 @@ async def test_nothing_there_yet_is_waited_for(tmp_path: Path) -> None:
             await on.sees("◉ live", "No VMs yet")
 
 
-async def test_a_url_wants_a_login(cloud: Cloud) -> None:
-    await cloud.vm("web-1")
-    async with screens(cloud.url, connected=False) as on:
-        await on.sees("Log in to http://127.0.0.1", "password")
-        await on.write("wrong")
-        await on.press("enter")
-        await on.sees("wrong account name or password")
-        await on.write(PASSWORD)
-        await on.press("enter")
-        await on.sees("◉ live", "web-1")
+async def test_a_url_wants_a_login(tmp_path: Path) -> None:
+    serve = serving(tmp_path / "data", SimulatedDialer(), tmp_path / "a.sock", account=True)
+    async with serve as server:
+        url = f"http://127.0.0.1:{server.addresses[0][1]}"
+        async with screens(url, connected=False) as on:
+            await on.sees(f"Log in to {url}", "password")
+            await on.write("wrong")
+            await on.press("enter")
+            await on.sees("wrong account name or password")
+            await on.write(PASSWORD)
+            await on.press("enter")
+            await on.sees("◉ live", "No VMs yet")

@@ -138,9 +138,19 @@ UNSTEADY = (
 )
 
 
+def without_paths(lines: list[str]) -> list[str]:
+    """The lines without the paths of files, which are wrapped in the midst of uuids."""
+    kept, inside = [], False
+    for line in lines:
+        head, file, _ = line.partition("  file  ")
+        inside = bool(file) or (inside and bool(line.strip()))
+        kept.append(head if inside and file else "" if inside else line)
+    return kept
+
+
 def steady(on: Screens) -> str:
     """The screen without what differs from run to run."""
-    text = on.whole()
+    text = "\n".join(without_paths(on.text()))
     for pattern, instead in UNSTEADY:
         text = pattern.sub(instead, text)
     return text + "\n"

@@ -30,7 +30,7 @@ AGES_SECONDS = 20.0
 class Browser(Acting):
     """Lists of nouns; the keys 1 to 7 change between them."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (BESIDE, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (BESIDE, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"show('{noun.id}')", noun.title, show=False)

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from appliance.api.errors import ApiError, InvalidArgument
@@ -130,9 +131,9 @@ class Form(Screen[dict[str, Any] | None]):
     @on(Edited)
     def _edited(self, event: Edited) -> None:
         self._changed = True
-        sender = event._sender
+        origin = event.origin
         field = next(
-            (each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None
+            (each for each in self.fields.values() if origin in each.walk_children(with_self=True)), None
         )
         if field is not None and not isinstance(field, TagField):
             field.say(self.check(field))
@@ -164,7 +165,7 @@ class Form(Screen[dict[str, Any] | None]):
         return not wrong
 
     def _go_to(self, field: Field) -> None:
-        target = next((each for each in field.walk_children() if each.focusable), None)
+        target = next((each for each in field.walk_children(Widget) if each.focusable), None)
         if target is not None:
             target.focus()
         field.scroll_visible(animate=False)
