@@ -106,6 +106,8 @@ class LiveTable(Painted, can_focus=True):
             self.reload()
             return
         moved = False
+        if own and not len(self.listing):
+            self._widths = {}
         for key, row in own.items():
             self._strips.pop(key, None)
             moved |= self.listing.put(key, row)

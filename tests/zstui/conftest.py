@@ -119,7 +119,6 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     dialer = SimulatedDialer()
     socket = tmp_path / "appliance.sock"
     async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
-        url = f"http://127.0.0.1:{server.addresses[0][1]}"
         made = Cloud(socket, dialer, session, server, {})
         await fill(made)
         yield made

@@ -175,7 +175,8 @@ async def test_screens_are_as_they_were(cloud: Cloud, size: tuple[int, int]) -> 
     async with screens(cloud.socket, size) as on:
         await on.sees("vms 3/3")
         cloud.host_of(uuid).power_off(uuid, "guest_shutdown")
-        await on.sees("shut down inside the guest", "(shut down")
+        await on.sees("(shut down")
+        await on.until(lambda: any("◌ Stopped" in line and "shut down" in line for line in on.text()))
         compare(f"vms-{kind}", on)
         for key, noun in (("3", "networks"), ("4", "images")):
             await on.press(key)
