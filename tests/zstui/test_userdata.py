@@ -38,6 +38,11 @@ async def test_user_data_is_written_changed_and_taken_away(cloud: Cloud) -> None
         await on.sees("saved;", "none  ·  0 of")
         await on.until(lambda: "changed" not in on.whole())
         assert await tags(cloud, uuid) == []
+        area.text = "more"
+        await on.press("escape")
+        await on.sees("Throw away what you typed?")
+        await on.press("y")
+        await on.until(lambda: on.app.screen is on.browser)
 
 
 async def test_what_is_too_long_is_refused_in_the_appliances_words(cloud: Cloud) -> None:

@@ -53,7 +53,7 @@ class Editor(Screen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "save", priority=True),
         Binding("ctrl+r", "preview", "as served", priority=True),
-        Binding("escape", "leave", "back"),
+        Binding("escape", "leave", "back", priority=True),
     ]
 
     def __init__(self, title: str, text: str = "") -> None:
