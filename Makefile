@@ -44,8 +44,9 @@ build/.packages: Makefile
 $(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
 	@echo "  python packages"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>build/install.log
+	@{ $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock \
+	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; } \
+	  >build/python.log 2>&1 || { tail -5 build/python.log; exit 1; }
 	@touch $@
 
 agent: setup tiny
@@ -69,7 +70,7 @@ check: setup
 test: check e2e
 
 e2e: setup agent tiny
-	$(BIN)/python -m pytest -q -m lab
+	$(BIN)/python -m pytest -q -m "lab and not bench"
 
 bench: setup agent tiny
 	$(BIN)/python -m pytest -q -s -m bench tests/bench

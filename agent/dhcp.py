@@ -189,11 +189,18 @@ class Dnsmasq:
     def forget(self, nic: EnsureNic) -> None:
         """Expect a NIC no more: without its guard it cannot ask. Asking for it again costs nothing."""
         self._live.pop(nic.nic_uuid, None)
+        self._host_file(nic.mac.lower()).unlink(missing_ok=True)
 
     def _write_host(self, line: str) -> None:
         mac = _mac_of(line)
-        _replace(self._hosts() / mac.replace(":", ""), line)
+        # Noted before dnsmasq can read it, since whoever adopts the server must know all that it has read.
+        with (self._folder / "read").open("a") as noted:
+            noted.write(line)
+        _replace(self._host_file(mac), line)
         self._read[mac] = line
+
+    def _host_file(self, mac: str) -> Path:
+        return self._hosts() / mac.replace(":", "")
 
     def _hosts(self) -> Path:
         return self._folder / "hosts"
@@ -224,7 +231,8 @@ class Dnsmasq:
             os.close(descriptor)
             return
         self._hold(pid, descriptor)
-        lines = [path.read_text() for path in self._hosts().iterdir()]
+        noted = self._folder / "read"
+        lines = noted.read_text().splitlines(keepends=True) if noted.exists() else []
         self._read = {_mac_of(line): line for line in lines}
 
     def _hold(self, pid: int, descriptor: int) -> None:
@@ -247,6 +255,7 @@ class Dnsmasq:
             (self._folder / "log").replace(self._folder / "log.old")
         for path in self._hosts().iterdir():
             path.unlink()
+        (self._folder / "read").unlink(missing_ok=True)
         self._read.clear()
         for line in self._live.values():
             self._write_host(line)

@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
-from agent.image import FORMATS, inspect, md5_of, on_disk
+from agent.image import FORMATS, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
 from agent.refused import Refused
 from agent.storage import StorageRoots, clean, disk_refused, is_regular, make_folders, part_of, publish
@@ -44,7 +44,9 @@ class Downloads:
             else:
                 md5 = await self._bring(request, path, report)
             size_bytes = await inspect(path, request.format)
-        return ImageFacts(format=request.format, size_bytes=size_bytes, actual_bytes=on_disk(path), md5=md5)
+        return ImageFacts(
+            format=request.format, size_bytes=size_bytes, actual_bytes=path.stat().st_size, md5=md5
+        )
 
     async def _bring(self, request: FetchImage, path: Path, report: Report) -> str:
         part = part_of(path)

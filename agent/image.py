@@ -50,7 +50,7 @@ async def observe_image(storage: StorageRoots, request: ObserveImage) -> ImageFa
     path = storage.resolve(request.path)
     size_bytes = await inspect(path, request.format)
     md5 = await asyncio.to_thread(md5_of, path)
-    return ImageFacts(format=request.format, size_bytes=size_bytes, actual_bytes=on_disk(path), md5=md5)
+    return ImageFacts(format=request.format, size_bytes=size_bytes, actual_bytes=path.stat().st_size, md5=md5)
 
 
 async def inspect(path: Path, image_format: str) -> int:
@@ -88,11 +88,6 @@ def read_header(path: Path, image_format: str) -> Header:
             return _header(file, path, image_format)
     except OSError as failed:
         raise disk_refused(failed, path) from failed
-
-
-def on_disk(path: Path) -> int:
-    """Bytes that a file takes on its disk."""
-    return path.stat().st_blocks * 512
 
 
 def md5_of(path: Path, report: Callable[[int], None] | None = None) -> str:

@@ -9,7 +9,7 @@ import os
 import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -26,11 +26,11 @@ CALL_SECONDS = 1800.0
 LOST_SECONDS = 60.0
 """How long a wait for a job bears an appliance that does not answer: it may be restarting."""
 
-POLL_SECONDS = (0.02, 0.5)
-"""First and longest pause between two looks at a job while no event stream is open."""
+WAIT_SECONDS = 20.0
+"""How long the appliance may keep a question about a job until the job ends."""
 
-STREAM_POLL_SECONDS = 2.0
-"""The pause while a stream is open, which says when to look."""
+PAUSE_SECONDS = 0.2
+"""The least time between two such questions, of an appliance that is just going or coming."""
 
 QUIET_SECONDS = 45.0
 """An event stream without even a heartbeat for so long is dead."""
@@ -85,8 +85,6 @@ class Session:
         self._http = http
         self._base = base
         self._folder_fd: int | None = None
-        self._streams = 0
-        self._watched: dict[str, asyncio.Event] = {}
 
     @classmethod
     async def connect(
@@ -170,32 +168,27 @@ class Session:
 
     async def wait(self, job_uuid: str, timeout_seconds: float = CALL_SECONDS) -> dict[str, Any]:
         """Wait for a job to end and return its reply's fields, or raise its error."""
-        changed = self._watched.setdefault(job_uuid, asyncio.Event())
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._watch(job_uuid, changed)
+                return await self._ended(job_uuid)
         except TimeoutError as error:
             raise TimedOut(f"job[uuid:{job_uuid}] still runs after {timeout_seconds:g} s") from error
-        finally:
-            self._watched.pop(job_uuid, None)
 
-    async def _watch(self, job_uuid: str, changed: asyncio.Event) -> dict[str, Any]:
+    async def _ended(self, job_uuid: str) -> dict[str, Any]:
         now = asyncio.get_running_loop().time
         answered = now()
-        pause = POLL_SECONDS[0]
         while True:
-            changed.clear()
+            asked = now()
             try:
-                envelope = await self._exchange("GET", f"/zstack/api/result/{job_uuid}")
+                path = f"/zstack/api/result/{job_uuid}?wait={WAIT_SECONDS:g}"
+                envelope = await self._exchange("GET", path)
                 answered = now()
                 if envelope.get("state") == "Done":
                     return _body(envelope)
             except Unreachable:
                 if now() - answered > LOST_SECONDS:
                     raise
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), STREAM_POLL_SECONDS if self._streams else pause)
-            pause = min(pause * 1.5, POLL_SECONDS[1])
+            await asyncio.sleep(max(0.0, asked + PAUSE_SECONDS - now()))
 
     async def query(
         self,
@@ -235,12 +228,12 @@ class Session:
         headers = {"Content-Length": str(size), **self._headers()}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
         with _connection_errors(self.target):
-            async with self._http.put(
-                f"{self._base}/zstack/upload/{image_uuid}",
-                data=_chunks(path, size, progress),
-                headers=headers,
-                timeout=timeout,
-            ) as response:
+            async with (
+                aclosing(_chunks(path, size, progress)) as chunks,
+                self._http.put(
+                    f"{self._base}/zstack/upload/{image_uuid}", data=chunks, headers=headers, timeout=timeout
+                ) as response,
+            ):
                 _checked(response.status, await response.read())
 
     async def events(self) -> AsyncIterator[Push]:
@@ -277,21 +270,10 @@ class Session:
             async with self._http.get(url, headers=self._headers(), timeout=timeout) as got:
                 if got.status != 200:
                     _checked(got.status, await got.read())
-                self._streams += 1
-                try:
-                    async for block in _blocks(got.content):
-                        push = _push(block)
-                        if push is not None:
-                            self._wake(push)
-                            yield push
-                finally:
-                    self._streams -= 1
-                    for each in self._watched.values():
-                        each.set()
-
-    def _wake(self, push: Push) -> None:
-        if push.resource == "LongJob" and push.uuid in self._watched:
-            self._watched[push.uuid].set()
+                async for block in _blocks(got.content):
+                    push = _push(block)
+                    if push is not None:
+                        yield push
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"OAuth {self.session_uuid}"} if self.session_uuid else {}
@@ -355,7 +337,9 @@ def _body(envelope: dict[str, Any]) -> dict[str, Any]:
     raise ApiError.from_wire(body.get("error") or {})
 
 
-async def _chunks(path: Path, size: int, progress: Callable[[int, int], None] | None) -> AsyncIterator[bytes]:
+async def _chunks(
+    path: Path, size: int, progress: Callable[[int, int], None] | None
+) -> AsyncGenerator[bytes, None]:
     sent = 0
     async with _opened(path) as source:
         while chunk := await asyncio.to_thread(source.read, UPLOAD_CHUNK):

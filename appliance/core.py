@@ -39,6 +39,8 @@ from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
+FIRST_LOOK_SECONDS = 3.0
+
 RESTING = ("Running", "Stopped", "Destroyed")
 """VM states with nothing left to do: their workers are not started with the appliance."""
 
@@ -75,22 +77,36 @@ class Core:
         self.live = Live(database, self.fleet)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
+        self.ready = asyncio.Event()
+        """Set once what the store says is true of this start, and no longer of the last: each machine has been
+        tried, or has had `FIRST_LOOK_SECONDS` to answer."""
 
     async def run(self) -> None:
         """Bring the cloud to what is intended, until cancelled."""
         await self.database.raise_epoch()
-        await self.database.write(ensure_flat_provider)
+        await self.database.write(_begin)
         subscription = self.database.feed.subscribe()
         await self._wake_all()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(run_until_stopped(self.loop), name="reconcile")
                 group.create_task(self._take_told(), name="observe")
+                group.create_task(self._first_look(), name="first look")
                 group.create_task(self._follow(subscription), name="follow")
                 group.create_task(Janitor(self.database, self.loop.poke).run(), name="janitor")
         finally:
             subscription.close()
             await self.fleet.close()
+
+    async def _first_look(self) -> None:
+        """Who starts an appliance to ask it for something wants the hosts that were there a moment ago."""
+        changes = self.database.feed.subscribe()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                while await self.database.read(_connecting):
+                    await anext(changes)
+        changes.close()
+        self.ready.set()
 
     async def upload(self, image_uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
         """Take the bytes of an image that waits for them, onto its backup storage."""
@@ -186,6 +202,17 @@ class Core:
             except Exception:
                 # What one host says must not stop the others from being heard; a scan repairs the loss.
                 log.exception("what a host said could not be written")
+
+
+def _begin(tx: Transaction) -> None:
+    """Nobody is connected yet, whatever was written before the appliance ended."""
+    ensure_flat_provider(tx)
+    for machine in (*tx.all(Host, status="Connected"), *tx.all(BackupStorage, status="Connected")):
+        tx.update(machine, status="Connecting")
+
+
+def _connecting(snapshot: Snapshot) -> bool:
+    return any(snapshot.first(kind, status="Connecting") for kind in (Host, BackupStorage))
 
 
 def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
 from appliance.hosts.deploy import SshDialer
 from appliance.serve.auth import Auth, ensure_admin
+from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server, TcpListener, UnixListener
@@ -54,23 +55,27 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
     broadcast = Broadcast(database)
-    server = Server(dispatch, broadcast, upload=core.upload)
+    server = Server(dispatch, broadcast, upload=core.upload, names=[socket.gethostname()])
     listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
     if config.listen is not None:
-        listeners.append(TcpListener(*config.listen))
+        host, port = config.listen
+        tls = None if is_loopback(host) else server_tls(config.folder, host)
+        listeners.append(TcpListener(host, port, tls))
     tasks = [
         asyncio.create_task(core.run(), name="core"),
         asyncio.create_task(broadcast.run(), name="broadcast"),
         asyncio.create_task(stopping.wait(), name="stop"),
     ]
-    await server.start(*listeners)
+    ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
+        await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await server.start(*listeners)
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
     finally:
         await server.stop()
-        for task in tasks:
+        for task in (ready, *tasks):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import ssl
 import sys
 from pathlib import Path
 
@@ -25,9 +26,10 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as failed:
-        if not _expected(failed):
+        first = _first(failed)
+        if not _expected(first):
             raise
-        sys.stderr.write(f"zstui: {failed}\n")
+        sys.stderr.write(f"zstui: {first}\n")
         return FAILED
 
 
@@ -68,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
     parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
+    parser.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
@@ -105,16 +110,22 @@ def _target(config: Config, url: str | None) -> Path | str:
     return asyncio.run(ensure_running(Config(config.folder)))
 
 
+def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    from appliance.serve.certificate import client_tls
+
+    return client_tls(arguments.certificate) if arguments.certificate else None
+
+
 def _call(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.cli import call_command
 
-    return call_command(_target(config, arguments.connect), arguments.words)
+    return call_command(_target(config, arguments.connect), arguments.words, tls=_tls(arguments))
 
 
 def _shell(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.shell import shell_command
 
-    return shell_command(_target(config, arguments.connect))
+    return shell_command(_target(config, arguments.connect), tls=_tls(arguments))
 
 
 def _api(arguments: argparse.Namespace) -> int:
@@ -160,7 +171,7 @@ def _store(config: Config, arguments: argparse.Namespace) -> int:
 async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
     from appliance.client import Session
 
-    async with await Session.connect(target) as session:
+    async with await Session.connect(target, tls=_tls(arguments)) as session:
         if arguments.command == "backup":
             reply = await session.call("BackupStore", path=str(arguments.file.absolute()))
             sys.stdout.write(f"{reply['path']}: {reply['size']} bytes, checked\n")
@@ -174,7 +185,7 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
 
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect))
+    return run(_target(config, arguments.connect), tls=_tls(arguments))
 
 
 def _say(step: str) -> None:
@@ -189,6 +200,13 @@ def _address(text: str) -> tuple[str, int] | None:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"--listen {text} is not ADDR:PORT")
     return host.strip("[]"), int(port)
+
+
+def _first(failed: Exception) -> Exception:
+    """Of several things that failed side by side, one says enough."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
 
 
 def _expected(failed: Exception) -> bool:

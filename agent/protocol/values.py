@@ -80,7 +80,7 @@ class HostSeen(Struct, frozen=True):
 
 
 class ImageFacts(Struct, frozen=True):
-    """What an image file is. `size_bytes` is the virtual size, `actual_bytes` what it takes on disk."""
+    """What an image file is. `size_bytes` is the virtual size, `actual_bytes` the length of the file."""
 
     format: str
     size_bytes: int

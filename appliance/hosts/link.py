@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 PING_SECONDS = 2.0
 SILENCE_SECONDS = 6.0
 """Three pings without a frame: the host is gone or cut off."""
+LATE_CHECK_SECONDS = 0.5
 MAX_LINE_BYTES = 8 << 20
 
 S = TypeVar("S", bound=Struct)
@@ -64,12 +65,18 @@ class Refused(AgentRefused):
 
 
 class _Pending:
-    __slots__ = ("future", "on_progress")
+    """A call without an answer. One check for all of a link is far cheaper than a timer for each."""
+
+    __slots__ = ("deadline", "future", "on_progress")
 
     def __init__(
-        self, future: asyncio.Future[Answer], on_progress: Callable[[int, int], None] | None
+        self,
+        future: asyncio.Future[Answer],
+        deadline: float,
+        on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self.future = future
+        self.deadline = deadline
         self.on_progress = on_progress
 
 
@@ -140,14 +147,16 @@ class Link:
     ) -> S:
         """Send a request and return its reply.
 
-        Raises `Refused` when the agent says no, `LinkLost` when the answer will never come.
+        Raises `Refused` when the agent says no, `LinkLost` when the answer will never come or has not come
+        within `timeout_seconds` and at most `LATE_CHECK_SECONDS` more.
         """
         if self.lost is not None:
             raise HostUnreachable(f"not connected: {self.lost}")
         number = self._next_id
         self._next_id += 1
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._pending[number] = _Pending(future, on_progress)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._pending[number] = _Pending(future, loop.time() + timeout_seconds, on_progress)
         self._send(
             Call(
                 id=number,
@@ -160,13 +169,13 @@ class Link:
             )
         )
         try:
-            async with asyncio.timeout(timeout_seconds):
-                answer = await future
+            answer = await future
         except TimeoutError as late:
             name = type(request).__name__
             raise LinkLost(f"no answer to {name} within {timeout_seconds:g} s") from late
-        finally:
+        except asyncio.CancelledError:
             self._pending.pop(number, None)
+            raise
         if answer.error is not None:
             raise Refused(answer.error)
         return decode_reply(answer.result, reply)
@@ -214,25 +223,35 @@ class Link:
         frame = decode_outgoing(line)
         match frame:
             case Answer():
-                pending = self._pending.get(frame.id)
+                pending = self._pending.pop(frame.id, None)
                 if pending is not None and not pending.future.done():
                     pending.future.set_result(frame)
             case Progress():
-                pending = self._pending.get(frame.id)
-                if pending is not None and pending.on_progress is not None:
-                    pending.on_progress(frame.done, frame.total)
+                waiting = self._pending.get(frame.id)
+                if waiting is not None and waiting.on_progress is not None:
+                    waiting.on_progress(frame.done, frame.total)
             case Notice():
                 self._on_event(frame.event)
 
     async def _keep_alive(self) -> None:
         loop = asyncio.get_running_loop()
+        pinged = loop.time()
         while True:
-            await asyncio.sleep(PING_SECONDS)
+            await asyncio.sleep(LATE_CHECK_SECONDS)
+            self._give_up(loop.time())
             if loop.time() - self._heard > SILENCE_SECONDS:
                 self.close(f"silent for {SILENCE_SECONDS:g} s")
                 return
-            if self.facts is not None:
+            if self.facts is not None and loop.time() - pinged >= PING_SECONDS:
+                pinged = loop.time()
                 self._send_ping()
+
+    def _give_up(self, now: float) -> None:
+        """Answers that are late are waited for no more."""
+        for number in [number for number, each in self._pending.items() if now > each.deadline]:
+            pending = self._pending.pop(number)
+            if not pending.future.done():
+                pending.future.set_exception(TimeoutError())
 
     def _send_ping(self) -> None:
         """A ping's answer only proves life: it is dropped when it comes."""

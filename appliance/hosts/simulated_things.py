@@ -25,9 +25,11 @@ from agent.protocol import (
     Struct,
     digest,
 )
+from appliance.hosts.simulated_agent import SimulatedRefusal
 
 STORAGE_BYTES = 1 << 44
 IMAGE_BYTES = 1 << 26
+FORMATS = ("qcow2", "raw", "iso")
 
 
 @dataclass
@@ -39,7 +41,11 @@ class Things:
     nics: dict[str, tuple[str, str]] = field(default_factory=dict)
     """NIC uuid to digest and VM uuid."""
     storage: dict[str, Capacity] = field(default_factory=dict)
+    roots: dict[str, str] = field(default_factory=dict)
+    """Storage uuid to folder."""
     files: dict[str, int] = field(default_factory=dict)
+    unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """URL or path of what is no sound image, to the code and words that refuse it."""
 
     def carry_out(self, request: AnyRequest) -> Struct:  # noqa: C901 - a table of verbs
         """Make one request hold."""
@@ -57,24 +63,74 @@ class Things:
             case DropNic():
                 self.nics.pop(request.nic_uuid, None)
             case EnsureStorage():
+                self.roots[request.storage_uuid] = request.root.rstrip("/")
                 capacity = Capacity(total_bytes=STORAGE_BYTES, available_bytes=STORAGE_BYTES)
                 self.storage[request.storage_uuid] = capacity
                 return capacity
             case DropStorage():
                 self.storage.pop(request.storage_uuid, None)
+                self.roots.pop(request.storage_uuid, None)
             case EnsureVolume():
-                self.files.setdefault(request.path, request.size_bytes)
+                self._make_volume(request)
             case DropFile():
+                self.resolve(request.path)
                 self.files.pop(request.path, None)
             case FetchImage():
-                self.files[request.path] = IMAGE_BYTES
-                return _image(request.format)
+                return self._fetch(request)
             case ObserveImage():
-                return _image(request.format)
+                self.resolve(request.path)
+                return self._sound(request.path, request.format)
             case ConfirmBridge():
                 pass
         return Done()
 
+    def resolve(self, path: str) -> None:
+        """Refuse a path that is not plain, or below no storage root."""
+        if not path.startswith("/") or {".", ".."} & set(path.split("/")) or not path.isprintable():
+            raise SimulatedRefusal("path.bad", f"{path[:200]!r} is not a plain absolute path")
+        if not any(path.startswith(f"{root}/") for root in self.roots.values()):
+            raise SimulatedRefusal("path.outside", f"{path} is below no storage root of this host")
 
-def _image(image_format: str) -> ImageFacts:
-    return ImageFacts(format=image_format, size_bytes=IMAGE_BYTES, actual_bytes=IMAGE_BYTES, md5="0" * 32)
+    def _make_volume(self, request: EnsureVolume) -> None:
+        self.resolve(request.path)
+        if request.backing is not None:
+            self.resolve(request.backing)
+        if request.size_bytes <= 0 or request.size_bytes % 512:
+            raise SimulatedRefusal("volume.size", f"{request.size_bytes} bytes is no whole number of sectors")
+        there = self.files.get(request.path)
+        if there is None and request.backing is not None and request.backing not in self.files:
+            raise SimulatedRefusal("file.missing", f"{request.backing} is not there as a regular file")
+        if there not in (None, request.size_bytes):
+            code = "volume.smaller" if there < request.size_bytes else "volume.larger"
+            raise SimulatedRefusal(code, f"{request.path} is there with {there} bytes")
+        self.files[request.path] = request.size_bytes
+
+    def _fetch(self, request: FetchImage) -> Struct:
+        self.resolve(request.path)
+        if request.format not in FORMATS:
+            raise SimulatedRefusal("image.format", f"{request.format!r} is none of {', '.join(FORMATS)}")
+        if request.path not in self.files:
+            if request.url.startswith("file://"):
+                self._look_for(request.url.removeprefix("file://"), request.allowed_folders)
+            elif not request.url.startswith(("http://", "https://")):
+                raise SimulatedRefusal("url.scheme", f"{request.url!r} is neither file:// nor http(s)://")
+            if request.url in self.unsound:
+                raise SimulatedRefusal(*self.unsound[request.url])
+            self.files[request.path] = IMAGE_BYTES
+        return self._sound(request.path, request.format)
+
+    def _look_for(self, path: str, allowed: list[str]) -> None:
+        """Refuse a local file that is not there, or in none of the folders that may be named."""
+        if path not in self.files:
+            raise SimulatedRefusal("file.missing", f"{path}: No such file or directory")
+        if not any(path.startswith(f"{folder}/") for folder in [*allowed, *self.roots.values()]):
+            raise SimulatedRefusal("url.folder", f"{path} is below none of the folders allowed")
+        if path in self.unsound:
+            raise SimulatedRefusal(*self.unsound[path])
+
+    def _sound(self, path: str, image_format: str) -> ImageFacts:
+        if path not in self.files:
+            raise SimulatedRefusal("file.missing", f"{path} is not there as a regular file")
+        if path in self.unsound:
+            raise SimulatedRefusal(*self.unsound[path])
+        return ImageFacts(format=image_format, size_bytes=IMAGE_BYTES, actual_bytes=IMAGE_BYTES, md5="0" * 32)

@@ -7,18 +7,13 @@ operation with the old answer, and goes on when nobody is connected.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-
-import msgspec
+from dataclasses import dataclass
 
 from agent.protocol import (
+    MAX_FRAME_BYTES,
     PROTOCOL,
     READY_LINE,
-    Answer,
-    AnyEvent,
     Call,
     Cause,
     ConsoleSeen,
@@ -26,11 +21,11 @@ from agent.protocol import (
     DestroyDomain,
     DomainChanged,
     DomainSeen,
+    Done,
     Fetches,
     Hello,
     HostFacts,
     HostSeen,
-    Notice,
     ObserveConsole,
     ObserveHost,
     ObserveVm,
@@ -39,25 +34,18 @@ from agent.protocol import (
     ProbedAccelerator,
     ReadFetches,
     RebootDomain,
-    Refusal,
     ShutdownDomain,
     StartDomain,
     Struct,
     UndefineDomain,
     VmSeen,
-    decode_call,
     digest,
-    encode,
-    raw,
 )
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Wire
+from appliance.hosts.simulated_agent import OBSERVING, Delays, Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_things import Things
-
-log = logging.getLogger(__name__)
-
-OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveConsole, ReadFetches, ProbeAccelerator)
 
 
 @dataclass
@@ -72,44 +60,19 @@ class Domain:
     starts: int = 0
 
 
-@dataclass
-class Rules:
-    """Which of the agent's own rules a simulated host keeps; the ablations of the tests break them."""
-
-    check_epoch: bool = True
-    check_generation: bool = True
-    remember_operations: bool = True
-
-
-@dataclass
-class Delays:
-    """Seconds a request takes, by verb; the rest take `usual`."""
-
-    usual: float = 0.0
-    by_verb: dict[str, float] = field(default_factory=dict)
-
-
-class SimulatedHost:
+class SimulatedHost(SimulatedAgent):
     """One host's state: it outlives every link to it."""
 
     def __init__(self, address: str, *, rules: Rules | None = None, delays: Delays | None = None) -> None:
+        super().__init__(rules, delays)
         self.address = address
-        self.rules = rules or Rules()
-        self.delays = delays or Delays()
         self.domains: dict[str, Domain] = {}
         self.things = Things()
         self.effects: list[tuple[str, str, str]] = []
         """(verb, resource, operation id) of every change carried out, in order."""
         self.reachable = True
         self.boot = 1
-        self._owner: str | None = None
-        self._epoch = 0
-        self._generations: dict[str, int] = {}
-        self._answers: dict[str, Answer] = {}
         self._clock = 0
-        self._link: SimulatedWire | None = None
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self) -> SimulatedWire:
         """A new link."""
@@ -119,52 +82,6 @@ class SimulatedHost:
         wire.deliver(READY_LINE)
         return wire
 
-    def receive(self, wire: SimulatedWire, line: bytes) -> None:
-        """A frame from the appliance: carried out in its own time, even when the link ends meanwhile."""
-        call = decode_call(line)
-        task = asyncio.ensure_future(self._serve(wire, call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, wire: SimulatedWire, call: Call) -> None:
-        verb = type(call.request).__name__
-        lock = self._locks.setdefault(call.resource or "host", asyncio.Lock())
-        free = isinstance(call.request, OBSERVING)
-        async with contextlib.nullcontext() if free else lock:
-            await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
-            answer = self._answer(wire, call)
-        wire.deliver(encode(msgspec.structs.replace(answer, id=call.id)))
-
-    def _answer(self, wire: SimulatedWire, call: Call) -> Answer:
-        try:
-            self._admit(wire, call)
-            if call.op and self.rules.remember_operations and call.op in self._answers:
-                return self._answers[call.op]
-            reply = self._carry_out(call)
-        except SimulatedRefusal as refused:
-            return Answer(id=call.id, error=refused.refusal)
-        answer = Answer(id=call.id, result=raw(reply))
-        if call.op:
-            self._answers[call.op] = answer
-        return answer
-
-    def _admit(self, wire: SimulatedWire, call: Call) -> None:
-        if self._owner is not None and call.owner != self._owner:
-            raise SimulatedRefusal("owner.other", f"the host belongs to appliance {self._owner}")
-        if call.epoch < self._epoch and self.rules.check_epoch:
-            raise SimulatedRefusal("epoch.stale", f"epoch {call.epoch} is older than {self._epoch}")
-        if isinstance(call.request, Hello):
-            self._owner = call.owner
-            self._epoch = max(self._epoch, call.epoch)
-            if self._link is not None and self._link is not wire:
-                self._link.end()
-            self._link = wire
-        known = self._generations.get(call.resource, 0)
-        if call.resource and call.generation < known and self.rules.check_generation:
-            raise SimulatedRefusal("generation.stale", f"generation {call.generation} is older than {known}")
-        if call.resource:
-            self._generations[call.resource] = max(known, call.generation)
-
     def _carry_out(self, call: Call) -> Struct:  # noqa: C901 - a table of cases
         request = call.request
         if not isinstance(request, OBSERVING):
@@ -172,6 +89,8 @@ class SimulatedHost:
         match request:
             case Hello():
                 return self._facts()
+            case Ping():
+                return Done()
             case ObserveHost():
                 return self._scan()
             case ObserveVm():
@@ -181,18 +100,16 @@ class SimulatedHost:
             case StartDomain(vm_uuid=uuid):
                 return self._start(uuid)
             case ShutdownDomain(vm_uuid=uuid):
-                return self.power_off(uuid, "guest_shutdown", tell=True)
+                self._domain(uuid)
+                return self.power_off(uuid, "guest_shutdown")
             case DestroyDomain(vm_uuid=uuid):
-                return self.power_off(uuid, "destroyed", tell=True)
-            case RebootDomain(vm_uuid=uuid, boot_count=count):
-                domain = self._domain(uuid)
-                domain.boot_count = max(domain.boot_count, count)
-                return self.seen(uuid)
+                return self.power_off(uuid, "destroyed")
+            case RebootDomain():
+                return self._reboot(request)
             case UndefineDomain(vm_uuid=uuid):
-                self.domains.pop(uuid, None)
-                return self.seen(uuid)
+                return self._undefine(uuid)
             case ObserveConsole(vm_uuid=uuid):
-                return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
+                return self._console(uuid)
             case ProbeAccelerator(forced=forced):
                 return ProbedAccelerator(accelerator=forced or "kvm", reason="simulated")
             case ReadFetches():
@@ -229,13 +146,6 @@ class SimulatedHost:
             domain.power, domain.cause = "off", "unknown"
         self.boot += 1
 
-    def cut(self, reason: str) -> None:
-        """The link breaks; what was received goes on being carried out."""
-        if self._link is not None:
-            log.debug("cut %s: %s", self.address, reason)
-            self._link.end()
-            self._link = None
-
     def seen(self, uuid: str) -> DomainSeen:
         """A domain as it is now."""
         self._clock += 1
@@ -252,10 +162,6 @@ class SimulatedHost:
             boot_count=domain.boot_count,
         )
 
-    def _emit(self, event: AnyEvent) -> None:
-        if self._link is not None:
-            self._link.deliver(encode(Notice(event=event)))
-
     def _domain(self, uuid: str) -> Domain:
         domain = self.domains.get(uuid)
         if domain is None:
@@ -263,23 +169,47 @@ class SimulatedHost:
         return domain
 
     def _define(self, request: DefineDomain) -> DomainSeen:
-        uuid = request.spec.vm_uuid
-        known = self.domains.get(uuid)
-        wanted = digest(request.spec)
-        if known is not None and known.power == "on" and known.digest != wanted:
-            raise SimulatedRefusal("domain.running", f"domain {uuid} runs with another spec")
-        starts = known.starts if known else 0
-        nics = [nic.nic_uuid for nic in request.spec.nics]
-        if known is None or known.power == "off":
-            self.domains[uuid] = Domain(wanted, request.boot_count, nics, starts=starts)
-        return self.seen(uuid)
+        spec = request.spec
+        for disk in spec.disks:
+            self.things.resolve(disk.path)
+        wanted = digest(spec)
+        known = self.domains.get(spec.vm_uuid) or Domain("", 0, [])
+        same = known.digest == wanted
+        if same and (known.boot_count >= request.boot_count or known.power != "off"):
+            return self.seen(spec.vm_uuid)
+        if known.power != "off":
+            raise SimulatedRefusal("domain.running", f"VM {spec.vm_uuid} runs with another definition")
+        known.digest, known.nics = wanted, [nic.nic_uuid for nic in spec.nics]
+        known.boot_count = max(known.boot_count, request.boot_count)
+        self.domains[spec.vm_uuid] = known
+        return self.seen(spec.vm_uuid)
 
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)
         for nic in domain.nics:
-            if nic not in self.things.nics:
+            if domain.power == "off" and nic not in self.things.nics:
                 raise SimulatedRefusal("nic.unguarded", f"NIC {nic} is not guarded")
         return self.power_on(uuid)
+
+    def _reboot(self, request: RebootDomain) -> DomainSeen:
+        domain = self._domain(request.vm_uuid)
+        if domain.boot_count < request.boot_count:
+            if domain.power == "off":
+                raise SimulatedRefusal("domain.off", f"VM {request.vm_uuid} is off; start it instead")
+            domain.boot_count = request.boot_count
+        return self.seen(request.vm_uuid)
+
+    def _undefine(self, uuid: str) -> DomainSeen:
+        domain = self.domains.get(uuid)
+        if domain is not None and domain.power != "off":
+            raise SimulatedRefusal("domain.running", f"VM {uuid} runs; power it off first")
+        self.domains.pop(uuid, None)
+        return self.seen(uuid)
+
+    def _console(self, uuid: str) -> ConsoleSeen:
+        if self._domain(uuid).power == "off":
+            raise SimulatedRefusal("domain.off", f"VM {uuid} has no console while it is off")
+        return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
 
     def _facts(self) -> HostFacts:
         return HostFacts(
@@ -302,6 +232,8 @@ class SimulatedHost:
 
     def _vm(self, request: ObserveVm) -> VmSeen:
         things = self.things
+        for path in [*request.volume_paths, *request.cache_paths]:
+            things.resolve(path)
         return VmSeen(
             domain=self.seen(request.vm_uuid),
             volumes={path: things.files[path] for path in request.volume_paths if path in things.files},
@@ -310,14 +242,6 @@ class SimulatedHost:
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
         )
-
-
-class SimulatedRefusal(Exception):
-    """A simulated host says no."""
-
-    def __init__(self, code: str, message: str, *, transient: bool = False) -> None:
-        super().__init__(message)
-        self.refusal = Refusal(code=code, message=message, transient=transient)
 
 
 class SimulatedWire:
@@ -338,6 +262,10 @@ class SimulatedWire:
         if self._ended or not self._host.reachable:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if max(map(len, (*lines, self._rest))) > MAX_FRAME_BYTES:
+            self._host.cut("a frame was too long")
+            self.end()
+            return
         for line in lines:
             self._host.receive(self, line)
 
@@ -406,4 +334,4 @@ class SimulatedDialer:
         self.host(destination).things.files[path] = total
 
 
-__all__ = ["Delays", "Domain", "Rules", "SimulatedDialer", "SimulatedHost"]
+__all__ = ["OBSERVING", "Delays", "Domain", "Rules", "SimulatedDialer", "SimulatedHost", "SimulatedWire"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
 from appliance.lab.local import INTERFACE, PORT, LocalMachine
 from appliance.process import answers, ensure_running
+from appliance.serve.certificate import is_loopback
 
 GIB = 1 << 30
 VM_MEMORY = 192 << 20
@@ -67,12 +69,13 @@ class Cloud:
             await self._lab.down()
 
     async def purge(self) -> None:
-        """Stop everything and forget it."""
+        """Stop everything and forget it, the appliance's data too: its hosts' keys and disks are gone."""
         await self.down()
         if self._local is not None:
             self._local.purge()
         else:
             await self._lab.purge()
+        shutil.rmtree(self._config.folder, ignore_errors=True)
 
     async def _vm_uuids(self) -> list[str]:
         if not answers(self._config.socket):
@@ -101,6 +104,29 @@ class Cloud:
         storage = await make(
             "PrimaryStorage", "AddLocalPrimaryStorage", name="local", url=self._storage, zoneUuid=zone
         )
+        await self._machines(make, cluster, machines)
+        await self._connected(session)
+        backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
+        await make.attach(
+            "AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage
+        )
+        await make.attach("AttachL2NetworkToCluster", l2, clusterUuid=cluster, l2NetworkUuid=l2)
+        await session.call("AttachBackupStorageToZone", zoneUuid=zone, backupStorageUuid=backup)
+        l3 = await self._network(session, make, l2)
+        image = await self._image(session, make, backup)
+        offering = await make(
+            "InstanceOffering", "CreateInstanceOffering", name="tiny", cpuNum=1, cpuSpeed=500,
+            memorySize=VM_MEMORY,
+        )  # fmt: skip
+        vm = await make(
+            "VmInstance", "CreateVmInstance", name="vm-1", instanceOfferingUuid=offering, imageUuid=image,
+            l3NetworkUuids=[l3], systemTags=["userdata::#!/bin/sh\necho hello from zstui > /dev/console\n"],
+        )  # fmt: skip
+        await self._running(session, vm)
+        return await self._summary(session)
+
+    async def _machines(self, make: _Maker, cluster: str, machines: list[Machine]) -> None:
+        """Every host at once, and the first one's images."""
         async with asyncio.TaskGroup() as group:
             for machine in machines:
                 group.create_task(
@@ -116,24 +142,12 @@ class Cloud:
                     hostname=first.address, username=first.username, password=first.password, sshPort=first.port,
                 )
             )  # fmt: skip
-        await self._connected(session)
-        backup = (await session.query("BackupStorage", name="images"))[0]["uuid"]
-        await make.attach(
-            "AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage
-        )
-        await make.attach("AttachL2NetworkToCluster", l2, clusterUuid=cluster, l2NetworkUuid=l2)
-        await session.call("AttachBackupStorageToZone", zoneUuid=zone, backupStorageUuid=backup)
-        l3 = await self._network(session, make, l2)
-        image = await self._image(session, make, backup)
-        offering = await make(
-            "InstanceOffering", "CreateInstanceOffering", name="tiny", cpuNum=1, cpuSpeed=500,
-            memorySize=VM_MEMORY,
-        )  # fmt: skip
-        await make(
-            "VmInstance", "CreateVmInstance", name="vm-1", instanceOfferingUuid=offering, imageUuid=image,
-            l3NetworkUuids=[l3], systemTags=["userdata::#!/bin/sh\necho hello from zstui > /dev/console\n"],
-        )  # fmt: skip
-        return await self._summary(session)
+
+    async def _running(self, session: Session, vm: str) -> None:
+        """Stopping the lab powered the VM off; who starts the lab wants to see it run."""
+        if (await session.query("VmInstance", uuid=vm))[0]["state"] == "Stopped":
+            self._say("StartVmInstance vm-1")
+            await session.call("StartVmInstance", uuid=vm)
 
     @property
     def _interface(self) -> str:
@@ -194,11 +208,13 @@ class Cloud:
             await asyncio.sleep(0.2)
 
     async def _summary(self, session: Session) -> dict[str, Any]:
-        hosts = await session.query("Host")
-        vms = await session.query("VmInstance")
+        hosts = await session.query("Host", sort_by="name")
+        vms = await session.query("VmInstance", sort_by="name")
         listen = self._config.listen
         return {
-            "url": f"http://{listen[0]}:{listen[1]}" if listen else None,
+            "url": f"http{'' if is_loopback(listen[0]) else 's'}://{listen[0]}:{listen[1]}"
+            if listen
+            else None,
             "hosts": [{key: host.get(key) for key in ("name", "managementIp", "status")} for host in hosts],
             "vms": [
                 {

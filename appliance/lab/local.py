@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +23,9 @@ INTERFACE = "zstui-uplink"
 PEER = "zstui-nowhere"
 STORAGE = "/var/lib/zstui-local"
 """Not below the data folder: QEMU runs as a user of its own, which must be able to walk there."""
+KVM = Path("/dev/kvm")
+RUN_FOLDERS = ("/run/zstui-agent", "/run/zstui-agent-dhcp")
+NETWORK_NAMESPACE = re.compile(r"zstui-[0-9a-f]{12}")
 DAEMONS = ("virtlogd", "virtlockd", "libvirtd")
 START_SECONDS = 15.0
 PROGRAM = "zstui-agent"
@@ -58,8 +63,12 @@ class LocalMachine:
     async def down(self, vm_uuids: Sequence[str]) -> None:
         """Power off the cloud's guests and take away every process, namespace and link of ours."""
         for uuid in vm_uuids:
-            await run(["virsh", "destroy", uuid], check=False)
+            destroyed = await run(["virsh", "destroy", uuid], check=False)
+            if destroyed.returncode:
+                await _stop(Path(f"/run/libvirt/qemu/{uuid}.pid"))
         await self._stop_agent()
+        for folder in RUN_FOLDERS:
+            shutil.rmtree(folder, ignore_errors=True)
         for name in await self._namespaces():
             await run(["ip", "netns", "delete", name], check=False)
         for link in (f"br_{INTERFACE}"[:15], INTERFACE):
@@ -80,6 +89,7 @@ class LocalMachine:
         if program is None:
             raise LabError(f"{name} is not installed; run make setup")
         Path("/run/libvirt").mkdir(exist_ok=True)
+        _let_qemu_reach_kvm()
         await self._start(name, [program])
         if name == "libvirtd":
             await _until(lambda: Path("/run/libvirt/libvirt-sock").exists(), "libvirtd")
@@ -115,15 +125,13 @@ class LocalMachine:
         versions = Path("/var/lib/zstui-agent/versions")
         for program in sorted(versions.glob(f"*/{PROGRAM}")):
             await run([str(program), "stop"], check=False, timeout_seconds=15)
-        for pid_file in sorted(Path("/run/zstui-agent").glob("**/dnsmasq*.pid")):
+        for pid_file in sorted(Path("/run/zstui-agent-dhcp").glob("*/pid")):
             await _stop(pid_file)
 
     async def _namespaces(self) -> list[str]:
         listed = await run(["ip", "netns", "list"])
         names = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
-        lab = Path("/run/zstui-lab")
-        labs = tuple(f"zstui-{path.name}" for path in lab.iterdir()) if lab.exists() else ()
-        return [name for name in names if name.startswith("zstui-") and not name.startswith(labs)]
+        return [name for name in names if NETWORK_NAMESPACE.fullmatch(name)]
 
 
 async def _running(name: str) -> bool:
@@ -148,6 +156,16 @@ def _zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def _let_qemu_reach_kvm() -> None:
+    """Do what udev does on other machines; QEMU's user cannot open the node otherwise.
+
+    libvirtd, which is root, then thinks again at each call about what QEMU can do: seconds for every one.
+    """
+    with contextlib.suppress(FileNotFoundError, LookupError):
+        shutil.chown(KVM, group="kvm")
+        KVM.chmod(0o660)
 
 
 def _listens() -> bool:

@@ -228,6 +228,10 @@ def _write_libvirt(etc: Path) -> None:
     _replace(libvirt / "qemu.conf", _QEMU)
     for network in (libvirt / "qemu/networks").glob("**/default.xml"):
         network.unlink()
+    # The copy of the machine's /etc brings the machine's own guests; this host has only its own.
+    for folder in ("qemu", "qemu/autostart"):
+        for domain in Path("/etc/libvirt", folder).glob("*.xml"):
+            (libvirt / folder / domain.name).unlink(missing_ok=True)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import AnyRequest, Capacity, DropBridge, DropStorage, EnsureStorage
 from appliance.api.errors import ApiError, HostUnreachable, NetworkFailed, PrimaryStorageFailed
@@ -57,8 +58,7 @@ class AttachmentWorker:
             return self._backoff.next()
         except ApiError as failed:
             return await self._failed(work, failed)
-        await self._context.database.write(self._settle)
-        return DONE
+        return DONE if await self._context.database.write(partial(self._settle, work)) else AGAIN
 
     async def _apply(self, work: _Work, host: Host) -> None:
         target = target_of(host)
@@ -96,10 +96,13 @@ class AttachmentWorker:
         ensure, drop = _requests(snapshot, ref)
         return _Work(ref, hosts, ensure, drop)
 
-    def _settle(self, tx: Transaction) -> None:
+    def _settle(self, work: _Work, tx: Transaction) -> bool:
+        """Write that what was intended holds; False when something else is intended meanwhile."""
         ref = tx.find(self._kind, self._uuid)
         if ref is None:
-            return
+            return True
+        if ref.intended != work.ref.intended:
+            return False
         shown = _shown(tx, ref)
         if ref.intended == "Absent":
             for host_ref in _host_refs(tx, ref):
@@ -109,6 +112,7 @@ class AttachmentWorker:
                 recount_storage(tx, ref.primary_storage_uuid)
         for job in jobs.running(tx, self._uuid):
             jobs.succeed(tx, job, {"inventory": tx.inventory(shown)})
+        return True
 
 
 def _requests(snapshot: Snapshot, ref: Ref) -> tuple[AnyRequest, AnyRequest]:

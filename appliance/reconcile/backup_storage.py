@@ -8,6 +8,7 @@ from appliance.api.errors import ApiError, BackupStorageFailed
 from appliance.api.storage import BackupStorage, BackupStorageZoneRef
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.host_key import forget_key
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.store.transaction import Transaction
 
@@ -46,7 +47,7 @@ class BackupStorageWorker:
 
         def write(tx: Transaction) -> None:
             found = tx.find(BackupStorage, self._uuid)
-            if found is None:
+            if found is None or found.intended == "Absent":
                 return
             if found.status != "Connected":
                 tx.note("BackupStorageConnected", f"{found.name}: connected", about=found)
@@ -66,12 +67,13 @@ class BackupStorageWorker:
     async def _failed(self, storage: BackupStorage, error: ApiError) -> Next:
         def write(tx: Transaction) -> bool:
             found = tx.find(BackupStorage, self._uuid)
-            if found is None:
+            if found is None or found.intended == "Absent":
                 return True
             running = jobs.running(tx, found.uuid)
             if found.connected_id == 0:
+                named = f"hostname[{found.hostname}]: {error.details}"
                 for job in running:
-                    jobs.doom(tx, job, BackupStorageFailed(cause=error))
+                    jobs.doom(tx, job, BackupStorageFailed(named, cause=error))
                 tx.update(found, intended="Absent")
                 return True
             tx.update(found, status="Disconnected", status_reason=error.details)
@@ -100,5 +102,6 @@ def forget(tx: Transaction, uuid: str) -> None:
     found = tx.find(BackupStorage, uuid)
     if found is not None:
         tx.delete(found)
+        forget_key(tx, found)
     for job in jobs.running(tx, uuid):
         jobs.succeed(tx, job, {})

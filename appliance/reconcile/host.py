@@ -23,7 +23,7 @@ from agent.protocol import (
     ReadFetches,
 )
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
-from appliance.api.host import Host, HostKey
+from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
@@ -36,6 +36,7 @@ from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, confirm_reachable
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.host_key import forget_key
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.store.snapshot import Snapshot
@@ -104,7 +105,7 @@ class HostWorker:
 
         def write(tx: Transaction) -> None:
             host = tx.find(Host, self._uuid)
-            if host is None:
+            if host is None or host.intended == "Absent":
                 return
             host = _connected(tx, host, facts, probed, asked)
             take_scan(tx, host, seen, self._context.poke, fresh=True)
@@ -168,12 +169,13 @@ class HostWorker:
 
         def write(tx: Transaction) -> bool:
             host = tx.find(Host, self._uuid)
-            if host is None:
+            if host is None or host.intended == "Absent":
                 return True
             found = jobs.running(tx, host.uuid)
             if host.connected_id == 0:
+                named = f"managementIp[{host.management_ip}]: {error.details}"
                 for job in found:
-                    jobs.doom(tx, job, AddHostFailed(cause=error))
+                    jobs.doom(tx, job, AddHostFailed(named, cause=error))
                 tx.update(host, intended="Absent")
                 return True
             mark_disconnected(tx, host, error.details)
@@ -243,9 +245,7 @@ def forget(tx: Transaction, host: Host) -> None:
     found = tx.find(Host, host.uuid)
     if found is not None:
         tx.delete(found)
-    key = tx.find(HostKey, target_of(host).key)
-    if key is not None:
-        tx.delete(key)
+    forget_key(tx, host)
     for job in jobs.running(tx, host.uuid):
         jobs.succeed(tx, job, {})
 

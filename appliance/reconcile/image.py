@@ -99,7 +99,7 @@ class ImageWorker:
 
     def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
         image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
-        if image is None or ref is None:
+        if image is None or ref is None or image.intended == "Absent":
             return
         tx.update(ref, status="Ready")
         image = tx.update(
@@ -154,8 +154,9 @@ class ImageWorker:
             image = tx.find(Image, self._uuid)
             if image is None or image.intended == "Absent":
                 return False
+            named = f"url[{image.url}]: {error.details}"
             for job in jobs.running(tx, self._uuid):
-                jobs.doom(tx, job, ImageFailed(cause=error))
+                jobs.doom(tx, job, ImageFailed(named, cause=error))
             tx.update(image, intended="Absent", status="Error")
             return True
 

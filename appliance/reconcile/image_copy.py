@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from agent.protocol import FetchImage, ImageFacts
-from appliance.api.errors import ImageFailed
+from appliance.api.errors import HostUnreachable, ImageFailed
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
@@ -26,7 +26,10 @@ class ImageCopies:
         self._under_way: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def bring(self, image_uuid: str, host: Target, cache_path: str, found: Sequence[LongJob]) -> None:
-        """Bring an image to a host's cache; raises `ImageFailed` when no storage can give it."""
+        """Bring an image to a host's cache.
+
+        Raises `ImageFailed` when no storage can give it, `HostUnreachable` when one may in a moment.
+        """
         key = (host.key, cache_path)
         lock = self._under_way.setdefault(key, asyncio.Lock())
         waited = lock.locked()
@@ -62,8 +65,13 @@ def _source(snapshot: Snapshot, image_uuid: str) -> tuple[Image, ImageBackupStor
     image = snapshot.find(Image, image_uuid)
     if image is None:
         raise ImageFailed(f"image[uuid:{image_uuid}] is gone, and the host has no copy of it")
-    for ref in snapshot.all(ImageBackupStorageRef, image_uuid=image_uuid, status="Ready"):
-        storage = snapshot.find(BackupStorage, ref.backup_storage_uuid)
+    refs = snapshot.all(ImageBackupStorageRef, image_uuid=image_uuid, status="Ready")
+    found = [(ref, snapshot.find(BackupStorage, ref.backup_storage_uuid)) for ref in refs]
+    for ref, storage in found:
         if storage is not None and storage.status == "Connected":
             return image, ref, storage
+    for _, storage in found:
+        # As after each start of the appliance: jobs that were under way go on, and need not fail for this.
+        if storage is not None and storage.status == "Connecting":
+            raise HostUnreachable(f"backup storage {storage.name}[uuid:{storage.uuid}] is still connecting")
     raise ImageFailed(f"no connected backup storage has image {image.name}[uuid:{image_uuid}]")

@@ -76,6 +76,12 @@ def doom(tx: Transaction, job: LongJob, error: ApiError) -> None:
         tx.update(job, failure=json.dumps(error.to_wire()), step="undo", waits_for=None)
 
 
+def overtake(tx: Transaction, target_uuid: str, error: ApiError) -> None:
+    """Say of every job on a resource that it will end with an error: another call took its place."""
+    for job in running(tx, target_uuid):
+        doom(tx, job, error)
+
+
 def progress(tx: Transaction, job: LongJob, step: str, percent: int, waits_for: str | None = None) -> None:
     """Say how far a job is."""
     tx.update(job, step=step, progress=max(job.progress, min(percent, 99)), waits_for=waits_for)
@@ -93,9 +99,9 @@ class Jobs:
         try:
             async with asyncio.timeout(timeout_seconds):
                 job = await self._look(job_uuid)
+                if job.state in TERMINAL:
+                    return job
                 async for _ in subscription:
-                    if job.state in TERMINAL:
-                        break
                     job = await self._look(job_uuid)
                     if job.state in TERMINAL:
                         break

@@ -312,7 +312,7 @@ def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
         return False
     if not vm.created:
         for job in found:
-            jobs.doom(tx, job, CreateVmFailed(cause=error))
+            jobs.doom(tx, job, _failure(job, error))
         move(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
     return _turn_back(tx, vm, found, error)
@@ -322,7 +322,7 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
     """What a VM that has been whole before goes back to when a call on it fails."""
     rebooting = any(job.name == "RebootVmInstance" for job in found)
     for job in found:
-        jobs.fail(tx, job, FAILURES.get(job.name, StartVmFailed)(cause=error))
+        jobs.fail(tx, job, _failure(job, error))
     if not found:
         tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
         return False
@@ -335,6 +335,11 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         changes["intended"] = "Running"
     move(tx, vm, **changes)
     return True
+
+
+def _failure(job: LongJob, error: ApiError) -> ApiError:
+    """What a call's job ends with: its own error around the cause, but a cancelled one is just that."""
+    return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
 
 
 def cancel(tx: Transaction, vm: VmInstance) -> None:

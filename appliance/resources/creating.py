@@ -16,13 +16,16 @@ R = TypeVar("R", bound=Resource)
 
 def uuid_for(tx: Transaction, request: CreateMessage, kind: type[Resource]) -> str:
     """The uuid for a new resource: the caller's, if it is free, else a new one."""
-    if request.resource_uuid is None:
-        return tx.new_uuid()
-    if tx.find(kind, request.resource_uuid) is not None:
+    check_uuid(tx, request, kind)
+    return request.resource_uuid or tx.new_uuid()
+
+
+def check_uuid(snapshot: Snapshot, request: CreateMessage, kind: type[Resource]) -> None:
+    """Refuse the caller's uuid when a resource of the kind has it."""
+    if request.resource_uuid is not None and snapshot.find(kind, request.resource_uuid) is not None:
         raise InvalidArgument(
             f"field[resourceUuid]: {kind.vo}[uuid:{request.resource_uuid}] exists already; choose another"
         )
-    return request.resource_uuid
 
 
 def add(tx: Transaction, request: CreateMessage, resource: R) -> R:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import AddHostFailed, ApiError, InvalidArgument, OperationFailed
+from appliance.api.errors import AddHostFailed, ApiError, Cancelled, InvalidArgument, OperationFailed
 from appliance.api.host import AddKVMHost, ChangeHostState, DeleteHost, Host, ReconnectHost, UpdateKVMHost
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.observe import vms_on
-from appliance.resources.creating import add, given, refuse_twins, uuid_for
+from appliance.resources.creating import add, check_uuid, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -23,7 +23,9 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     try:
         await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
-        raise AddHostFailed(cause=failed) from failed
+        raise AddHostFailed(
+            f"managementIp[{request.management_ip}]: {failed.details}", cause=failed
+        ) from failed
     return await live.database.write(lambda tx: _add_row(tx, request, caller))
 
 
@@ -34,8 +36,7 @@ def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
         f"there has been a host having managementIp[{request.management_ip}]",
         management_ip=request.management_ip,
     )
-    if request.resource_uuid is not None and snapshot.find(Host, request.resource_uuid) is not None:
-        raise InvalidArgument(f"field[resourceUuid]: HostVO[uuid:{request.resource_uuid}] exists already")
+    check_uuid(snapshot, request, Host)
     cluster = snapshot.get(Cluster, request.cluster_uuid)
     if cluster.hypervisor_type != "KVM":
         raise InvalidArgument(
@@ -93,6 +94,7 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
         raise OperationFailed(
             f"host {host.name}[uuid:{host.uuid}] holds {len(vms)} VMs ({names}); destroy or migrate them first"
         )
+    jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)
 
 

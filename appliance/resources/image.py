@@ -77,7 +77,6 @@ def delete_image(tx: Transaction, request: DeleteImage, caller: Caller) -> Promi
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     if request.backup_storage_uuids and set(request.backup_storage_uuids) < stored:
         raise OperationFailed("an image is deleted from all of its backup storages at once")
-    for job in jobs.running(tx, image.uuid):
-        jobs.doom(tx, job, Cancelled("the image was deleted"))
+    jobs.overtake(tx, image.uuid, Cancelled("the image was deleted"))
     image = tx.update(image, intended="Absent", status="Deleted")
     return promise(tx, request, image, caller)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
 from appliance.api.l2 import (
     AttachL2NetworkToCluster,
     CreateL2NoVlanNetwork,
@@ -19,6 +19,7 @@ from appliance.api.l3 import L3Network
 from appliance.api.service import NetworkServiceProvider, NetworkServiceProviderL2NetworkRef
 from appliance.api.vm import VmInstance, VmNic
 from appliance.plans.naming import bridge
+from appliance.reconcile import jobs
 from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise, same_zone
@@ -105,6 +106,7 @@ def detach_l2(tx: Transaction, request: DetachL2NetworkFromCluster, caller: Call
         vm = tx.find(VmInstance, nic.vm_instance_uuid)
         if vm is not None and vm.cluster_uuid == request.cluster_uuid:
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has a NIC on it; destroy it first")
+    jobs.overtake(tx, ref.uuid, Cancelled("the L2 network was detached"))
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 
 

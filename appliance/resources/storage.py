@@ -6,7 +6,7 @@ import posixpath
 import re
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import ApiError, BackupStorageFailed, InvalidArgument, OperationFailed
+from appliance.api.errors import ApiError, BackupStorageFailed, Cancelled, InvalidArgument, OperationFailed
 from appliance.api.image import ImageBackupStorageRef
 from appliance.api.message import Message
 from appliance.api.resource import Resource
@@ -31,9 +31,10 @@ from appliance.api.volume import Volume
 from appliance.api.zone import Zone
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
-from appliance.resources.creating import add, refuse_twins, uuid_for
+from appliance.resources.creating import add, check_uuid, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.resources.tags_of import drop_tags
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 SYSTEM_FOLDERS = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
@@ -101,6 +102,7 @@ def detach_primary_storage(
         vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
         if vm is not None and vm.cluster_uuid == request.cluster_uuid:
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has a volume on it; destroy it first")
+    jobs.overtake(tx, ref.uuid, Cancelled("the primary storage was detached"))
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 
 
@@ -124,19 +126,15 @@ def delete_primary_storage(tx: Transaction, request: DeletePrimaryStorage, calle
 async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, caller: Caller) -> Promise:
     """Trust first, with the password that is never stored; then the row, and the job that connects it."""
     url = folder(request.url)
-    await live.database.read(
-        lambda snapshot: refuse_twins(
-            snapshot, BackupStorage, f"url[{url}] of {request.hostname} is a backup storage already",
-            url=url, hostname=request.hostname,
-        )
-    )  # fmt: skip
+    await live.database.read(lambda snapshot: _check_new(snapshot, request, url))
     target = Target(request.hostname, request.ssh_port, request.username)
     try:
         await live.fleet.dialer.trust(target, request.password, None)
     except ApiError as failed:
-        raise BackupStorageFailed(cause=failed) from failed
+        raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
 
     def write(tx: Transaction) -> Promise:
+        _check_new(tx, request, url)
         storage = BackupStorage(
             uuid=uuid_for(tx, request, BackupStorage),
             name=request.name,
@@ -149,6 +147,15 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
         return promise(tx, request, add(tx, request, storage), caller)
 
     return await live.database.write(write)
+
+
+def _check_new(snapshot: Snapshot, request: AddSftpBackupStorage, url: str) -> None:
+    """Refuse before the machine is touched what would be refused afterwards."""
+    refuse_twins(
+        snapshot, BackupStorage, f"url[{url}] of {request.hostname} is a backup storage already",
+        url=url, hostname=request.hostname,
+    )  # fmt: skip
+    check_uuid(snapshot, request, BackupStorage)
 
 
 @handles(ReconnectSftpBackupStorage)
@@ -195,6 +202,7 @@ def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller:
         raise OperationFailed(
             f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images; delete them first"
         )
+    jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
     return promise(tx, request, tx.update(storage, intended="Absent"), caller)
 
 

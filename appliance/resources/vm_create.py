@@ -27,11 +27,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     image = _image(tx, request)
     networks = _networks(tx, request)
     offering = tx.get(InstanceOffering, request.instance_offering_uuid)
-    zone_uuid = check_zone({network.zone_uuid for network in networks}, "the L3 networks")
-    if request.zone_uuid not in (None, zone_uuid):
-        raise InvalidArgument(f"the L3 networks are not in zoneUuid[{request.zone_uuid}]")
-    if tx.get(Zone, zone_uuid).state != "Enabled":
-        raise OperationFailed(f"zone[uuid:{zone_uuid}] is Disabled")
+    zone_uuid = _zone(tx, request, networks)
     demand = Demand(
         memory=offering.memory_size,
         cpu=offering.cpu_num * offering.cpu_speed,
@@ -40,10 +36,12 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
         designated=request.host_uuid,
     )
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
+    # Before a host is looked for: who asks a second time learns so, whatever room there is now.
+    uuid = uuid_for(tx, request, VmInstance)
     host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored)
     default = request.default_l3_network_uuid or networks[0].uuid
     vm = VmInstance(
-        uuid=uuid_for(tx, request, VmInstance),
+        uuid=uuid,
         name=request.name,
         description=request.description,
         zone_uuid=zone_uuid,
@@ -96,6 +94,15 @@ def _networks(tx: Transaction, request: CreateVmInstance) -> list[L3Network]:
         if network.state != "Enabled":
             raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] is {network.state}")
     return networks
+
+
+def _zone(tx: Transaction, request: CreateVmInstance, networks: list[L3Network]) -> str:
+    zone_uuid = check_zone({network.zone_uuid for network in networks}, "the L3 networks")
+    if request.zone_uuid not in (None, zone_uuid):
+        raise InvalidArgument(f"the L3 networks are not in zoneUuid[{request.zone_uuid}]")
+    if tx.get(Zone, zone_uuid).state != "Enabled":
+        raise OperationFailed(f"zone[uuid:{zone_uuid}] is Disabled")
+    return zone_uuid
 
 
 def _next_internal_id(tx: Transaction) -> int:

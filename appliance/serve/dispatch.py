@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -35,6 +37,7 @@ from appliance.resources.registry import (
 )
 from appliance.serve.auth import Auth, allow, trusted_caller
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
+from appliance.store.change_feed import Subscription
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -101,9 +104,21 @@ class Dispatch:
         _log(said, origin, reply, time.monotonic() - began)
         return reply
 
-    async def job(self, job_uuid: str) -> Reply | None:
-        """How far a job is, or None when there is none of that uuid."""
+    async def job(self, job_uuid: str, wait_seconds: float = 0.0) -> Reply | None:
+        """How far a job is once it has ended, or after so long; None when there is none of that uuid."""
+        subscription = self.database.feed.subscribe()
+        try:
+            reply = await self._job(job_uuid)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    while reply is not None and not reply.done:
+                        await _changed(subscription, job_uuid)
+                        reply = await self._job(job_uuid)
+            return reply
+        finally:
+            subscription.close()
 
+    async def _job(self, job_uuid: str) -> Reply | None:
         def look(snapshot: Snapshot) -> Reply | None:
             job = snapshot.find(LongJob, job_uuid)
             return None if job is None else job_reply(snapshot, job)
@@ -302,3 +317,10 @@ def _log(said: str, origin: Origin, reply: Reply, seconds: float) -> None:
         "accepted" if not reply.done else "done" if error is None else f"{error['code']} {error['details']!r}"
     )
     log.log(level, "%s: %s: %s in %.0f ms", origin.source, said, end, seconds * 1000)
+
+
+async def _changed(subscription: Subscription, job_uuid: str) -> None:
+    """Wait until something is written about a job, or it cannot be said."""
+    async for batch in subscription:
+        if not isinstance(batch, tuple) or any(change.key == job_uuid for change in batch):
+            return

@@ -30,13 +30,16 @@ from appliance.api.message import ROLES, Role
 from appliance.client import short_socket_path
 from appliance.serve.dispatch import Dispatch, Origin
 from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
-from appliance.serve.zstack import envelope, read_call
+from appliance.serve.zstack import Reply, envelope, read_call
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
 BODY_SECONDS = 60.0
 UPLOAD_CHUNK = 1 << 20
+WAIT_LIMIT_SECONDS = 60.0
+"""How long a question about a job may be kept: below what proxies and clients take for dead."""
+
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
@@ -93,6 +96,7 @@ class Server:
         self._broadcast = broadcast
         self._upload = upload
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
+        self._stopping = asyncio.Event()
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
         self._routes = {route.path: route for route in self._table()}
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._guard])
@@ -119,7 +123,8 @@ class Server:
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
-        """Stop to listen, end all streams, let calls that run end."""
+        """Stop to listen, end all streams and waits, let calls that run end."""
+        self._stopping.set()
         self._broadcast.close()
         await self._runner.cleanup()
         for sock, listener in self._sockets:
@@ -214,10 +219,21 @@ class Server:
 
     async def _result(self, request: web.Request) -> web.StreamResponse:
         uuid = request.match_info["uuid"]
-        reply = await self._dispatch.job(uuid) if re.fullmatch(r"[0-9a-f]{32}", uuid) else None
+        reply = await self._job(uuid, _wait_of(request)) if re.fullmatch(r"[0-9a-f]{32}", uuid) else None
         if reply is None:
             raise ResourceNotFound(f"no job[uuid:{uuid[:64]}]; it may be too old, or never was")
         return _json(envelope(reply))
+
+    async def _job(self, uuid: str, wait_seconds: float) -> Reply | None:
+        """A job when it has ended or the wait is over; nobody's wait holds up the end of the server."""
+        asking = asyncio.create_task(self._dispatch.job(uuid, wait_seconds))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else await self._dispatch.job(uuid)
+        finally:
+            asking.cancel()
+            stopping.cancel()
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
@@ -249,6 +265,18 @@ class Server:
         if not self._dispatch.ready():
             raise NotReady("the appliance is starting; try again in a moment")
         return _json({"ready": True})
+
+
+def _wait_of(request: web.Request) -> float:
+    """Seconds that a question may be kept, out of its `wait`."""
+    text = request.query.get("wait", "0")
+    try:
+        wait = float(text)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait <= WAIT_LIMIT_SECONDS:
+        raise InvalidArgument(f"wait={text[:20]} is not a number of seconds from 0 to {WAIT_LIMIT_SECONDS:g}")
+    return wait
 
 
 def _origin(request: web.Request) -> Origin:

@@ -86,6 +86,11 @@ class ChangeFeed:
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
 
+    @property
+    def followers(self) -> int:
+        """How many follow now."""
+        return len(self._subscriptions)
+
     def subscribe(self, capacity: int = CAPACITY) -> Subscription:
         """Follow from now on. Subscribe first and read the store second, and nothing is missed."""
         subscription = Subscription(self, capacity)

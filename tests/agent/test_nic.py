@@ -303,6 +303,22 @@ def test_an_address_moves_to_another_nic_with_nothing_of_the_old(host: Host, gue
     other.close()
 
 
+def test_a_dropped_nic_leaves_no_file_and_its_address_is_free_even_after_a_kill(
+    host: Host, guest: Guest
+) -> None:
+    hosts = host.folder / "run-dhcp"
+    assert [path.name for path in hosts.glob("*/hosts/*")] == [MAC_A.replace(":", "")]
+    host.do("DropNic", nic_uuid="nica")
+    assert list(hosts.glob("*/hosts/*")) == []
+    # The server that is adopted still knows the old owner of the address; its adopter must know that it does.
+    host.kill()
+    host.start()
+    host.do("EnsureNic", **nic("b", ip="10.0.0.5"))
+    other = Guest(host, "vnic1.0", MAC_B)
+    assert other.dhcp()["ip"] == "10.0.0.5"
+    other.close()
+
+
 def test_dnsmasq_killed_is_back_and_renews(host: Host, guest: Guest) -> None:
     assert guest.dhcp()["ip"] == "10.0.0.5"
     first = host.ask("dnsmasq", L3)

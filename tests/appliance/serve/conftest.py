@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from appliance.api.errors import OperationFailed
 from appliance.api.image import AddImage, Image
@@ -19,6 +22,7 @@ from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZo
 from appliance.client import Session
 from appliance.resources import registry
 from appliance.resources.registry import Caller, Promise
+from appliance.serve import auth
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
@@ -90,6 +94,13 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setitem(table, message, function)
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes passwords dear to guess would make most of these tests' time."""
+    cheap = functools.partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(auth, "PasswordHasher", cheap)
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     store = await Database.open(tmp_path / "data")
@@ -122,7 +133,9 @@ class Face:
 
 
 @asynccontextmanager
-async def serving(database: Database, socket: Path, port: int = 0) -> AsyncIterator[Face]:
+async def serving(
+    database: Database, socket: Path, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Face]:
     """A server on a store, listening on a socket and on loopback."""
     dispatch = Dispatch(database, Auth(database), version="0.1.0", node_uuid="n" * 32)
     broadcast = Broadcast(database)
@@ -139,7 +152,7 @@ async def serving(database: Database, socket: Path, port: int = 0) -> AsyncItera
     running_face = Face(server, dispatch, database, socket)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(broadcast.run())
-        await server.start(UnixListener(socket), TcpListener("127.0.0.1", port))
+        await server.start(UnixListener(socket), TcpListener("127.0.0.1", port, tls))
         try:
             yield running_face
         finally:

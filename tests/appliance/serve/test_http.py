@@ -282,3 +282,34 @@ async def test_wrong_types_never_hurt(
 def test_listeners_are_values() -> None:
     assert TcpListener("::1", 0) == TcpListener("::1", 0)
     assert UnixListener(Path("a")) != UnixListener(Path("b"))
+
+
+async def test_a_question_is_kept_until_the_job_ends(face: Face, local: Session) -> None:
+    zone = (await local.call("CreateZone", name="z"))["inventory"]["uuid"]
+    job = await local.call_job("ChangeZoneState", uuid=zone, stateEvent="disable")
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(face.socket))) as http:
+
+        async def asked(wait: str) -> dict[str, Any]:
+            async with http.get(f"http://localhost/zstack/api/result/{job}?wait={wait}") as response:
+                return {"status": response.status, **(await response.json())}
+
+        assert (await asked("0.05"))["state"] != "Done"
+        kept = asyncio.create_task(asked("30"))
+        while not face.database.feed.followers > 1:
+            await asyncio.sleep(0.01)
+        await face.end_job(job, "Succeeded", "{}")
+        async with asyncio.timeout(5):
+            assert (await kept)["state"] == "Done"
+        assert (await asked("soon"))["status"] == 400
+
+
+async def test_a_question_that_is_kept_does_not_hold_up_the_end(face: Face, local: Session) -> None:
+    zone = (await local.call("CreateZone", name="z"))["inventory"]["uuid"]
+    job = await local.call_job("ChangeZoneState", uuid=zone, stateEvent="disable")
+    kept = asyncio.create_task(local.wait(job))
+    while not face.database.feed.followers > 1:
+        await asyncio.sleep(0.01)
+    begun = asyncio.get_running_loop().time()
+    await face.server.stop()
+    assert asyncio.get_running_loop().time() - begun < 1.5
+    kept.cancel()

@@ -1,0 +1,215 @@
+"""A simulated host's end of the wire: who may act, in which order, and what they are told, as the agent has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Protocol
+from weakref import WeakSet
+
+import msgspec
+
+from agent.protocol import (
+    PROTOCOL,
+    Answer,
+    AnyEvent,
+    Call,
+    Hello,
+    Notice,
+    ObserveConsole,
+    ObserveHost,
+    ObserveImage,
+    ObserveVm,
+    Ping,
+    ProbeAccelerator,
+    ReadFetches,
+    Refusal,
+    Struct,
+    decode_call,
+    encode,
+    raw,
+)
+
+log = logging.getLogger(__name__)
+
+OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator)
+"""Requests that need no lock, generation or record."""
+
+
+@dataclass
+class Rules:
+    """Which of the agent's own rules a simulated host keeps; the ablations of the tests break them."""
+
+    check_epoch: bool = True
+    check_generation: bool = True
+    remember_operations: bool = True
+    check_greeting: bool = True
+
+
+@dataclass
+class Delays:
+    """Seconds a request takes, by verb; the rest take `usual`."""
+
+    usual: float = 0.0
+    by_verb: dict[str, float] = field(default_factory=dict)
+
+
+class SimulatedRefusal(Exception):
+    """A simulated host says no."""
+
+    def __init__(self, code: str, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(code=code, message=message, transient=transient)
+
+
+class Door(Protocol):
+    """The host's end of a link."""
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes for the appliance."""
+
+    def end(self) -> None:
+        """No more bytes."""
+
+
+class _OnlyId(msgspec.Struct):
+    id: int
+
+
+class SimulatedAgent(ABC):
+    """Admits calls, carries them out one at a time per resource, and answers; subclasses say how."""
+
+    def __init__(self, rules: Rules | None, delays: Delays | None) -> None:
+        self.rules = rules or Rules()
+        self.delays = delays or Delays()
+        self._owner: str | None = None
+        self._epoch = 0
+        self._generations: dict[str, int] = {}
+        self._answers: dict[str, Answer] = {}
+        self._link: Door | None = None
+        self._greeted: WeakSet[Door] = WeakSet()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
+    def _carry_out(self, call: Call) -> Struct:
+        """Make one request hold and say what came of it; raises `SimulatedRefusal`."""
+
+    def receive(self, wire: Door, line: bytes) -> None:
+        """A frame from the appliance: carried out in its own time, even when the link ends meanwhile."""
+        try:
+            call = decode_call(line)
+        except ValueError as bad:
+            self._answer_bad_frame(wire, line, bad)
+            return
+        try:
+            self._admit(wire, call)
+        except SimulatedRefusal as refused:
+            wire.deliver(encode(Answer(id=call.id, error=refused.refusal)))
+            return
+        task = asyncio.ensure_future(self._serve(wire, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cut(self, reason: str) -> None:
+        """The link breaks; what was received goes on being carried out."""
+        if self._link is not None:
+            log.debug("cut: %s", reason)
+            self._link.end()
+            self._link = None
+
+    def _emit(self, event: AnyEvent) -> None:
+        """Tell whoever is linked; a scan repairs what nobody heard."""
+        if self._link is not None:
+            self._link.deliver(encode(Notice(event=event)))
+
+    def _answer_bad_frame(self, wire: Door, line: bytes, bad: ValueError) -> None:
+        try:
+            bad_id = msgspec.json.decode(line, type=_OnlyId).id
+        except ValueError:
+            self._end(wire)
+            return
+        refusal = Refusal(code="frame.bad", message=f"this agent cannot read the call: {bad}")
+        wire.deliver(encode(Answer(id=bad_id, error=refusal)))
+
+    def _end(self, wire: Door) -> None:
+        if self._link is wire:
+            self._link = None
+        wire.end()
+
+    def _admit(self, wire: Door, call: Call) -> None:
+        request = call.request
+        if isinstance(request, Hello):
+            if abs(request.protocol - PROTOCOL) > 1:
+                raise SimulatedRefusal(
+                    "protocol.other", f"the appliance speaks {request.protocol}, this agent {PROTOCOL}"
+                )
+            self._claim(call)
+            self._greeted.add(wire)
+            if self._link is not None and self._link is not wire:
+                self._link.end()
+            self._link = wire
+            return
+        if wire not in self._greeted and self.rules.check_greeting:
+            raise SimulatedRefusal("hello.missing", "the first request of a link must be Hello")
+        self._claim(call)
+
+    def _claim(self, call: Call) -> None:
+        """Let a call of this owner and epoch act."""
+        if self._owner is not None and call.owner != self._owner:
+            raise SimulatedRefusal("owner.other", f"the host belongs to appliance {self._owner}")
+        if not call.owner:
+            raise SimulatedRefusal("owner.missing", "a call without an owner cannot hold a host")
+        self._require_epoch(call)
+        self._owner = call.owner
+        self._epoch = max(self._epoch, call.epoch)
+
+    def _require_epoch(self, call: Call) -> None:
+        if call.epoch < self._epoch and self.rules.check_epoch:
+            raise SimulatedRefusal("epoch.stale", f"epoch {call.epoch} is older than {self._epoch}")
+
+    async def _serve(self, wire: Door, call: Call) -> None:
+        verb = type(call.request).__name__
+        lock = self._locks.setdefault(call.resource or verb, asyncio.Lock())
+        free = isinstance(call.request, OBSERVING)
+        async with contextlib.nullcontext() if free else lock:
+            answer = await (self._perform(call) if free else self._change(call))
+        wire.deliver(encode(msgspec.structs.replace(answer, id=call.id)))
+
+    async def _perform(self, call: Call) -> Answer:
+        """What a call does is there when it ends."""
+        verb = type(call.request).__name__
+        await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
+        try:
+            return Answer(id=call.id, result=raw(self._carry_out(call)))
+        except SimulatedRefusal as refused:
+            return Answer(id=call.id, error=refused.refusal)
+        except Exception as unexpected:
+            log.exception("%s failed", type(call.request).__name__)
+            return Answer(id=call.id, error=Refusal(code="agent.error", message=repr(unexpected)))
+
+    async def _change(self, call: Call) -> Answer:
+        """Carry a changing request out; whether it still may act is decided when it begins."""
+        if self.rules.remember_operations and call.op in self._answers:
+            return self._answers[call.op]
+        try:
+            self._require_epoch(call)
+            self._admit_generation(call)
+        except SimulatedRefusal as refused:
+            return Answer(id=call.id, error=refused.refusal)
+        answer = await self._perform(call)
+        # A transient refusal is not an answer: the same operation may be tried again.
+        if call.op and not (answer.error and answer.error.transient):
+            self._answers[call.op] = answer
+        return answer
+
+    def _admit_generation(self, call: Call) -> None:
+        if not call.resource:
+            return
+        known = self._generations.get(call.resource, 0)
+        if call.generation < known and self.rules.check_generation:
+            raise SimulatedRefusal("generation.stale", f"generation {call.generation} is older than {known}")
+        self._generations[call.resource] = max(known, call.generation)

@@ -1,0 +1,85 @@
+"""The appliance's own certificate, for listening where others on the network could read along."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import socket
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+VALID_DAYS = 3650
+"""Nobody renews it by hand, and it is trusted by its file, not by an authority."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def server_tls(folder: Path, host: str) -> ssl.SSLContext:
+    """TLS with `certificate.pem` and `certificate.key` in the data folder, made at the first need."""
+    certificate, key = folder / "certificate.pem", folder / "certificate.key"
+    if not (certificate.exists() and key.exists()):
+        _make(certificate, key, host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def client_tls(certificate: Path) -> ssl.SSLContext:
+    """TLS that trusts one appliance: the one whose `certificate.pem` this is."""
+    return ssl.create_default_context(cafile=str(certificate))
+
+
+def _make(certificate: Path, key: Path, host: str) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "zstui")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    _write(
+        key,
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
+    _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+
+
+def _names(host: str) -> list[x509.GeneralName]:
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
+    for text in {"127.0.0.1", "::1", host}:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            names.append(x509.DNSName(text))
+            continue
+        if not address.is_unspecified:
+            names.append(x509.IPAddress(address))
+    return names
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_bytes(content)
+    part.replace(path)

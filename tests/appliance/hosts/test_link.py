@@ -1,0 +1,144 @@
+"""One link as the appliance sees it: answers find their calls, and an end is told to everybody who waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent.protocol import Done, Hello, HostFacts, Ping, StartDomain
+from appliance.api.errors import HostUnreachable
+from appliance.hosts.fleet import Fleet, Target
+from appliance.hosts.link import Link, LinkLost, Refused
+from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
+
+START = StartDomain(vm_uuid="a" * 32)
+
+
+class NoisyWire:
+    """A wire whose login shell talks before the agent does."""
+
+    def __init__(self, host: SimulatedHost, noise: bytes) -> None:
+        self.inner = host.attach()
+        self._noise = noise
+
+    async def read(self) -> bytes:
+        noise, self._noise = self._noise, b""
+        return noise or await self.inner.read()
+
+    def write(self, data: bytes) -> None:
+        self.inner.write(data)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture
+def host() -> SimulatedHost:
+    return SimulatedHost("h")
+
+
+@pytest.fixture
+async def link(host: SimulatedHost) -> AsyncIterator[Link]:
+    link = Link(NoisyWire(host, b"Welcome!\nLast login\n"), owner="us", epoch=1, on_event=lambda _: None)
+    running = asyncio.create_task(link.run())
+    yield link
+    link.close("the test is over")
+    await running
+
+
+async def test_what_a_login_shell_says_is_skipped(link: Link) -> None:
+    assert isinstance(await link.hello(), HostFacts)
+    assert isinstance(await link.ask(Ping(), Done), Done)
+
+
+async def test_a_refusal_has_code_and_words(link: Link) -> None:
+    await link.hello()
+    with pytest.raises(Refused) as refused:
+        await link.ask(START, Done)
+    assert refused.value.refusal.code == "domain.missing"
+    assert refused.value.code == "AGENT.1000"
+    assert "[domain.missing]" in refused.value.details
+
+
+async def test_everybody_who_waits_learns_of_the_end(link: Link, host: SimulatedHost) -> None:
+    await link.hello()
+    host.delays.usual = 10.0
+    waiting = [asyncio.create_task(link.ask(START, Done)) for _ in range(3)]
+    await asyncio.sleep(0)
+    host.cut("the cable")
+    done, _ = await asyncio.wait(waiting, timeout=5)
+    assert len(done) == 3
+    assert {type(task.exception()) for task in done} == {LinkLost}
+    with pytest.raises(HostUnreachable, match="not connected"):
+        await link.ask(Ping(), Done)
+
+
+async def test_an_answer_that_comes_too_late_is_a_lost_one_and_harms_nobody(
+    link: Link, host: SimulatedHost
+) -> None:
+    await link.hello()
+    host.delays.by_verb["StartDomain"] = 1.2
+    with pytest.raises(LinkLost, match=r"StartDomain within 0\.01 s"):
+        await link.ask(START, Done, timeout_seconds=0.01)
+    host.delays.by_verb.clear()
+    await asyncio.sleep(1.0)
+    assert isinstance(await link.ask(Ping(), Done), Done)
+
+
+async def test_a_program_that_is_no_agent_is_told_by_its_last_words() -> None:
+    class Wrong:
+        said = [b"bash: zstui-agent: not found\n", b""]
+
+        async def read(self) -> bytes:
+            return self.said.pop(0)
+
+        def write(self, data: bytes) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    link = Link(Wrong(), owner="us", epoch=1, on_event=lambda _: None)
+    assert "not found" in await link.run()
+
+
+class Epochs:
+    owner = "us"
+    now = 1
+
+    async def epoch(self) -> int:
+        return self.now
+
+    async def raise_epoch(self) -> int:
+        self.now += 1
+        return self.now
+
+
+async def test_hosts_and_storages_of_one_machine_share_one_link_and_its_end_is_told_once() -> None:
+    dialer, lost = SimulatedDialer(), asyncio.Queue[str]()
+    fleet = Fleet(
+        Epochs(), dialer, on_event=lambda *_: None, on_lost=lambda machine, _: lost.put_nowait(machine)
+    )
+    target = Target("10.0.0.1")
+    async with asyncio.TaskGroup() as group:
+        for username in ("root", "admin", "root"):
+            group.create_task(fleet.connect(Target("10.0.0.1", username=username)))
+    assert fleet.connected(target)
+    (host,) = dialer.hosts.values()
+    await fleet.raise_epoch(target)
+    fleet.link(target).epoch = 1
+    with pytest.raises(Refused, match=r"epoch\.stale"):
+        await fleet.link(target).ask(Hello(), HostFacts)
+    host.cut("the cable")
+    async with asyncio.timeout(5):
+        assert await lost.get() == target.key
+    assert not fleet.connected(target)
+    with pytest.raises(HostUnreachable):
+        fleet.link(target)
+    host.reachable = False
+    with pytest.raises(HostUnreachable):
+        await fleet.connect(target)
+    await fleet.close()
+    assert lost.empty()

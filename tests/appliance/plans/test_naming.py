@@ -1,0 +1,56 @@
+"""Names on hosts: within the kernel's limits, apart from each other, and nobody's words in paths."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.nic import _DEVICE as TAP
+from agent.nic import _MAC as MAC
+from appliance.plans import naming
+
+interfaces = st.from_regex(r"[A-Za-z0-9_.-]{1,15}", fullmatch=True)
+vlans = st.none() | st.integers(0, 4095)
+
+
+@given(interfaces, vlans)
+def test_a_bridge_name_fits_the_kernel(interface: str, vlan: int | None) -> None:
+    name = naming.bridge(interface, vlan)
+    assert len(name) <= 15
+    assert name.startswith("br_")
+    assert vlan is None or name.endswith(f"_{vlan}")
+
+
+def test_a_bridge_is_named_as_zstack_names_it() -> None:
+    assert naming.bridge("eth1", None) == "br_eth1"
+    assert naming.bridge("eth1", 100) == "br_eth1_100"
+
+
+@given(st.integers(1, (1 << 32) - 1), st.integers(0, 99))
+def test_taps_and_hardware_addresses_are_ones_that_the_agent_takes(internal_id: int, device_id: int) -> None:
+    mac = naming.mac(internal_id, device_id)
+    assert MAC.match(mac)
+    assert int(mac.split(":", 1)[1].rsplit(":", 1)[0].replace(":", ""), 16) == internal_id
+    if internal_id < 10_000_000:
+        assert TAP.match(naming.tap(internal_id, device_id))
+
+
+@given(st.text(max_size=80), st.sampled_from([None, "10.0.0.7"]))
+def test_every_vm_has_a_host_name(name: str, ip: str | None) -> None:
+    label = naming.host_label(name, ip)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label), label
+
+
+def test_a_plain_name_is_kept() -> None:
+    assert naming.host_label("Web-1", "10.0.0.7") == "web-1"
+    assert naming.host_label("名前", "10.0.0.7") == "vm-10-0-0-7"
+    assert naming.host_label("!!", None) == "vm"
+
+
+def test_files_are_named_by_uuids_alone() -> None:
+    assert naming.root_volume("/ps/", "u").startswith("/ps/rootVolumes/")
+    assert naming.cached_image("/ps", "i", "iso") == "/ps/imagecache/iso/i/i.iso"
+    assert naming.cached_image("/ps", "i", "raw") == "/ps/imagecache/template/i/i.raw"
+    assert naming.stored_image("/bs", "i", "qcow2").endswith("/i/i.qcow2")

@@ -1,0 +1,98 @@
+"""Choosing a host: what is chosen can take the VM, and what is refused says why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.api.errors import NoHostAvailable
+from appliance.plans.placement import Demand, HostOption, choose_host
+
+GOOD = HostOption(
+    uuid="h1", name="one", state="Enabled", status="Connected", hypervisor_type="KVM", available_memory=100,
+    available_cpu=100, available_disk=100, l2_uuids=frozenset({"a", "b"}), backup_storage_in_zone=True, vms=3,
+)  # fmt: skip
+DEMAND = Demand(memory=50, cpu=50, disk=50, l2_uuids=frozenset({"a"}))
+
+small = st.integers(0, 4)
+options = st.builds(
+    replace,
+    st.just(GOOD),
+    uuid=st.text("abcdef", min_size=1, max_size=3),
+    state=st.sampled_from(["Enabled", "Disabled", "Maintenance"]),
+    status=st.sampled_from(["Connected", "Connecting", "Disconnected"]),
+    available_memory=small,
+    available_cpu=small,
+    available_disk=st.integers(-1, 4),
+    l2_uuids=st.frozensets(st.sampled_from("ab")),
+    backup_storage_in_zone=st.booleans(),
+    vms=small,
+)
+demands = st.builds(
+    Demand,
+    memory=small,
+    cpu=small,
+    disk=small,
+    l2_uuids=st.frozensets(st.sampled_from("ab")),
+    designated=st.none() | st.text("abcdef", min_size=1, max_size=1),
+    avoid=st.frozensets(st.text("abcdef", min_size=1, max_size=1)),
+)
+
+
+def fits(option: HostOption, demand: Demand) -> bool:
+    return (
+        (option.state, option.status) == ("Enabled", "Connected")
+        and demand.l2_uuids <= option.l2_uuids
+        and demand.designated in (None, option.uuid)
+        and option.available_memory >= demand.memory
+        and option.available_cpu >= demand.cpu
+        and option.available_disk >= demand.disk
+        and option.backup_storage_in_zone
+        and option.uuid not in demand.avoid
+    )
+
+
+@given(st.lists(options, unique_by=lambda option: option.uuid, max_size=6), demands)
+def test_the_host_with_the_fewest_vms_of_those_that_fit(found: list[HostOption], demand: Demand) -> None:
+    fitting = [option for option in found if fits(option, demand)]
+    if not fitting:
+        with pytest.raises(NoHostAvailable) as refused:
+            choose_host(found, demand)
+        assert refused.value.details
+        return
+    chosen = choose_host(found, demand)
+    (option,) = [each for each in fitting if each.uuid == chosen]
+    assert option.vms == min(each.vms for each in fitting)
+    assert choose_host(list(reversed(found)), demand) == chosen
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"l2_uuids": frozenset()}, "carries the L2 networks"),
+        ({"uuid": "other"}, "is the one designated"),
+        ({"state": "Disabled"}, "is Enabled and Connected.*Disabled"),
+        ({"status": "Disconnected"}, "is Enabled and Connected.*Disconnected"),
+        ({"available_memory": 49}, "has enough memory.*49 of 50 bytes"),
+        ({"available_cpu": 49}, "has enough CPU.*49 of 50 MHz"),
+        ({"backup_storage_in_zone": False}, "backup storage in its zone"),
+        ({"available_disk": 49}, "has room on its primary storage.*49 bytes left of 50"),
+        ({"available_disk": -1}, "has room on its primary storage.*no primary storage"),
+    ],
+)
+def test_why_a_host_fell_out_is_said(change: dict[str, object], words: str) -> None:
+    demand = replace(DEMAND, designated="h1")
+    assert choose_host([GOOD], demand) == "h1"
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([replace(GOOD, **change)], demand)  # type: ignore[arg-type]
+    assert re.search(words, refused.value.details)
+    assert "one" in refused.value.details
+
+
+def test_no_host_at_all_says_what_to_do() -> None:
+    with pytest.raises(NoHostAvailable, match="AddKVMHost"):
+        choose_host([], DEMAND)

@@ -1,0 +1,157 @@
+"""What happens on hosts without being asked: seen, told apart by cause, and repaired when an event is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from agent.protocol import Cause, EnsureNic
+from tests.simulated_cloud import Cloud
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("guest_shutdown", "shut down inside the guest"),
+        ("destroyed", "powered off on the host"),
+        ("crashed", "crashed"),
+        ("failed", "failed on the host"),
+    ],
+)
+async def test_why_a_vm_went_off_is_told_apart(cloud: Cloud, cause: Cause, words: str) -> None:
+    uuid = (await cloud.vm(name="web"))["uuid"]
+    began = time.monotonic()
+    cloud.host_of(uuid).power_off(uuid, cause)
+    vm = await cloud.vm_becomes(uuid, "Stopped")
+    assert time.monotonic() - began < 1.0
+    assert vm["stateCause"] == words
+    assert "hostUuid" not in vm
+    events = [event["text"] for event in await cloud.query("QueryEvent", resourceUuid=uuid)]
+    assert f"web: Running → Stopped ({words})" in events
+
+
+async def test_a_vm_started_by_hand_is_running_and_says_so(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    await cloud.call("StopVmInstance", uuid=uuid)
+    assert "stateCause" not in await cloud.one("QueryVmInstance", uuid)
+    host = cloud.host_of(uuid)
+    host.power_on(uuid)
+    vm = await cloud.vm_becomes(uuid, "Running")
+    assert vm["stateCause"] == "started on the host"
+    assert vm["hostUuid"] == vm["lastHostUuid"]
+
+
+async def test_a_vm_that_halted_is_not_started_again(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = cloud.host_of(uuid)
+    starts = host.domains[uuid].starts
+    host.power_off(uuid, "guest_shutdown")
+    await cloud.vm_becomes(uuid, "Stopped")
+    await _scanned(cloud)
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Stopped"
+    assert host.domains[uuid].starts == starts
+
+
+@pytest.mark.parametrize("power", ["off", "on"])
+async def test_a_lost_event_is_repaired_by_the_full_scan(cloud: Cloud, power: str) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = cloud.host_of(uuid)
+    if power == "off":
+        host.power_off(uuid, "guest_shutdown", tell=False)
+        before, after, words = "Running", "Stopped", "shut down inside the guest"
+    else:
+        await cloud.call("StopVmInstance", uuid=uuid)
+        host.power_on(uuid, tell=False)
+        before, after, words = "Stopped", "Running", "started on the host"
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == before
+    await _scanned(cloud)
+    assert (await cloud.vm_becomes(uuid, after))["stateCause"] == words
+
+
+async def test_a_host_that_is_lost_makes_its_vms_unknown_and_back_again(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = cloud.host_of(uuid)
+    host.reachable = False
+    host.cut("the cable")
+    await cloud.vm_becomes(uuid, "Unknown")
+    row = next(each for each in await cloud.query("QueryHost", managementIp=host.address))
+    assert row["status"] == "Disconnected"
+    host.reachable = True
+    await cloud.call("ReconnectHost", uuid=row["uuid"])
+    vm = await cloud.vm_becomes(uuid, "Running")
+    assert vm["hostUuid"] == row["uuid"]
+    assert host.domains[uuid].starts == 1
+
+
+async def test_a_host_that_rebooted_has_its_vms_stopped(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = cloud.host_of(uuid)
+    host.crash_and_boot()
+    await cloud.vm_becomes(uuid, "Stopped")
+    assert host.domains[uuid].starts == 1
+    await cloud.call("StartVmInstance", uuid=uuid)
+    assert host.domains[uuid].power == "on"
+
+
+async def test_a_domain_of_somebody_else_is_told_once_and_never_touched(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    host = cloud.host_of(vm["uuid"])
+    stranger = "5" * 32
+    host.domains[stranger] = type(host.domains[vm["uuid"]])("", 0, [], power="on")
+    for _ in range(2):
+        await _scanned(cloud)
+    assert len(await cloud.query("QueryEvent", name="StrangerVmFound")) == 1
+    assert host.domains[stranger].power == "on"
+    assert not [effect for effect in host.effects if effect[1] == stranger]
+
+
+async def test_new_user_data_touches_nothing_but_the_nic(cloud: Cloud) -> None:
+    vm = await cloud.vm(systemTags=["userdata::one"])
+    host = cloud.host_of(vm["uuid"])
+    before = len(host.effects)
+    (tag,) = await cloud.query("QuerySystemTag", resourceUuid=vm["uuid"])
+    nic = vm["vmNics"][0]["uuid"]
+    served = host.things.nics[nic]
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::two")
+    await cloud.idle()
+    assert [effect[0] for effect in host.effects[before:]] == [EnsureNic.__name__]
+    assert host.things.nics[nic] != served
+    assert (await cloud.one("QueryVmInstance", vm["uuid"]))["state"] == "Running"
+    assert (await cloud.answer("PreviewUserdata", uuid=vm["uuid"]))["userData"] == "two"
+
+
+async def test_a_name_server_reaches_the_network_of_running_vms_without_their_restart(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    host = cloud.host_of(vm["uuid"])
+    before = len(host.effects)
+    await cloud.call("AddDnsToL3Network", l3NetworkUuid=cloud.uuids["l3"], dns="9.9.9.9")
+    await cloud.idle()
+    assert [effect[0] for effect in host.effects[before:]] == ["EnsureNetwork"]
+
+
+async def test_a_hundred_vms_at_once_on_one_host(empty_cloud: Cloud) -> None:
+    cloud = empty_cloud
+    await cloud.build(hosts=1)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(cloud.vm(name=f"vm{number}")) for number in range(100)]
+    vms = [task.result() for task in tasks]
+    assert {vm["state"] for vm in vms} == {"Running"}
+    assert len({vm["vmNics"][0]["ip"] for vm in vms}) == len({vm["vmNics"][0]["mac"] for vm in vms}) == 100
+    (host,) = cloud.hosts
+    assert len(host.domains) == len(host.things.nics) == 100
+    assert {domain.starts for domain in host.domains.values()} == {1}
+    verbs = Counter(verb for verb, _, _ in host.effects)
+    assert (verbs["StartDomain"], verbs["DefineDomain"], verbs["EnsureVolume"]) == (100, 100, 100)
+    (row,) = await cloud.query("QueryHost")
+    assert row["availableMemoryCapacity"] == row["totalMemoryCapacity"] - (100 << 28) - (512 << 20)
+    assert await cloud.database.verify() == []
+
+
+async def _scanned(cloud: Cloud) -> None:
+    """Have every host scanned now, and what it leads to carried out."""
+    for host in await cloud.query("QueryHost"):
+        cloud.core.loop.poke("Host", host["uuid"])
+    await cloud.idle()

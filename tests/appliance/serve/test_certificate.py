@@ -1,0 +1,42 @@
+"""Elsewhere than on loopback the appliance speaks TLS, and only its own certificate is believed."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from appliance.client import Session, Unreachable
+from appliance.serve.certificate import client_tls, is_loopback, server_tls
+from appliance.store.database import Database
+
+from .conftest import serving
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("192.0.2.1", False)],
+)
+def test_who_can_reach_an_address(host: str, alone: bool) -> None:
+    assert is_loopback(host) is alone
+
+
+def test_the_key_is_its_owners_and_made_once(tmp_path: Path) -> None:
+    server_tls(tmp_path, "192.0.2.1")
+    key = tmp_path / "certificate.key"
+    before = key.read_bytes()
+    server_tls(tmp_path, "192.0.2.1")
+    assert key.read_bytes() == before
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+async def test_only_who_has_the_certificate_connects(database: Database, tmp_path: Path) -> None:
+    tls = server_tls(tmp_path, "0.0.0.0")
+    async with serving(database, tmp_path / "s.sock", tls=tls) as face:
+        url = face.url.replace("http:", "https:")
+        trusting = client_tls(tmp_path / "certificate.pem")
+        async with await Session.connect(url, tls=trusting) as session:
+            assert (await session.call("GetVersion"))["version"]
+        with pytest.raises(Unreachable, match="certificate"):
+            await Session.connect(url)

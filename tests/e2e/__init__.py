@@ -1,0 +1,1 @@
+"""End to end: the real program, real hosts in the lab, real guests; asserted from outside."""
