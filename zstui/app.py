@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,10 @@ class Zstui(App[int]):
     TITLE = "zstui"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, target: Path | str) -> None:
+    def __init__(self, target: Path | str, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
+        self.tls = tls
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
@@ -78,7 +80,10 @@ class Zstui(App[int]):
         pause = AGAIN_SECONDS[0]
         while True:
             try:
-                async with await Session.connect(self.target, session_uuid=self._session_uuid) as session:
+                session_uuid = self._session_uuid
+                async with await Session.connect(
+                    self.target, session_uuid=session_uuid, tls=self.tls
+                ) as session:
                     await self._follow(session)
             except ApiError as error:
                 self.mirror.set_stale(str(error))
@@ -158,13 +163,16 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str) -> int:
-    """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status."""
+def run(target: Path | str, *, tls: ssl.SSLContext | None = None) -> int:
+    """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
+
+    `tls` says whom to trust at an `https://` URL.
+    """
     if os.environ.get("TERM", "dumb") == "dumb":
         sys.stderr.write(
             "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
         )
         return 1
-    app = Zstui(target)
+    app = Zstui(target, tls)
     app.run()
     return app.return_code or 0

@@ -42,7 +42,7 @@ class Calls:
     @property
     def session(self) -> Session:
         """The session that stands. Raises NotReady when none does."""
-        if self._app.session is None:
+        if self._app.session is None or self._app.mirror.status == "stale":
             raise NotReady("the appliance is not connected; it is tried again by itself")
         return self._app.session
 

@@ -116,7 +116,7 @@ def _why(row: Row, mirror: Mirror) -> Piece:
 
 
 def _vms_on(row: Row, mirror: Mirror) -> float:
-    return sum(vm.get("hostUuid") == row.key for vm in mirror.all("VmInstance"))
+    return float(sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key))
 
 
 def _cidr(row: Row, _: Mirror) -> Piece:
@@ -236,7 +236,7 @@ STORAGE = (
 )
 JOB = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
-           number=lambda row, _: words.seconds(row.text("createDate"))),
+           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
     text("JOB", "name", paint="strong", most=30),
     Column("OF", _target, 0, 24),
     Column("STATE", _job_state, 0, 12),

@@ -103,7 +103,7 @@ def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) ->
     if not total:
         return []
     used = total - (row.get(f"available{what}Capacity") or 0)
-    return [Item(label, f"{words_of(used)} of {words_of(total)} promised ({used / total:.0%})",
+    return [Item(label, f"{words_of(used)} of {words_of(total)} ({used / total:.0%})",
                  load_paint(used / total))]  # fmt: skip
 
 
@@ -133,6 +133,39 @@ def _network(row: Row, mirror: Mirror) -> Told:
     return items, told
 
 
+def _storage(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("status"))
+    items = [Item("status", sign, paint)]
+    items += _pair("why", row.get("statusReason"), "warn")
+    items += _pair("state", row.get("state"), paint_of(row.text("state")))
+    items += _pair("holds", "disks of VMs" if row.kind == "PrimaryStorage" else "images")
+    items += _pair("folder", row.get("url"))
+    if row.get("hostname"):
+        items += _pair("machine", f"{row.get('username')}@{row.get('hostname')}:{row.get('sshPort')}")
+    items += _share("used", row, "", words.long_size)
+    places = row.get("attachedClusterUuids") or row.get("attachedZoneUuids") or []
+    items += _pair("serves", ", ".join(mirror.name(key) for key in places))
+    told = {"status", "statusReason", "state", "url", "mountPath", "hostname", "username", "sshPort", "name",
+            "totalCapacity", "availableCapacity", "attachedClusterUuids", "attachedZoneUuids"}  # fmt: skip
+    return items, told
+
+
+def _image(row: Row, mirror: Mirror) -> Told:
+    sign, paint = state_piece(row.text("status"))
+    items = [Item("status", sign, paint)]
+    items += _running_jobs(row, mirror)
+    items += _pair("from", row.get("url"))
+    items += _pair("format", f"{row.get('format')}, {words.label(str(row.get('mediaType')))}")
+    items += _pair("disk", words.long_size(row.get("size") or 0))
+    items += _pair("file", words.long_size(row.get("actualSize") or 0))
+    places = [str(each.get("backupStorageUuid")) for each in row.get("backupStorageRefs", [])]
+    items += _pair("stored on", ", ".join(mirror.name(key) for key in places))
+    vms = [vm for vm in mirror.all("VmInstance") if vm.get("imageUuid") == row.key]
+    items += _pair("used by", words.counted(len(vms), "VM"))
+    told = {"status", "url", "format", "mediaType", "size", "actualSize", "backupStorageRefs", "name"}
+    return items, told
+
+
 def _job(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     if row.get("state") == "Running":
@@ -155,13 +188,15 @@ def error_items(error: dict[str, Any]) -> list[Item]:
     """An error as the API tells it, and below it what caused it, to the bottom."""
     items: list[Item] = []
     depth = 0
+    before = ""
     found: Any = error
     while isinstance(found, dict):
         label = "because" if depth else "error"
         items += [Item(label, safe(f"{found.get('description', '')} [{found.get('code', '')}]"), "bad")]
         details_ = str(found.get("details", ""))
-        if details_ and not (depth and details_ == items[0].text):
-            items += [Item("" if line else "", line, "plain") for line in safe_lines(details_)]
+        if details_ != before:  # a wrapper repeats its cause's words
+            items += [note(line, "plain") for line in safe_lines(details_)]
+        before = details_
         found = found.get("cause")
         depth += 1
     return items
@@ -218,6 +253,9 @@ SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "VmInstance": _vm,
     "Host": _host,
     "L3Network": _network,
+    "PrimaryStorage": _storage,
+    "BackupStorage": _storage,
+    "Image": _image,
     "LongJob": _job,
     "Event": _event,
 }

@@ -19,6 +19,7 @@ from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
 from zstui import words
 from zstui.cells import crop, fit, safe
+from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.paint import Painted
 from zstui.picks import resource_choices
@@ -28,6 +29,10 @@ from zstui.verbs import is_list, ref_of
 
 class Edited(Message):
     """A control's value was changed by the user."""
+
+    def __init__(self, origin: Widget) -> None:
+        super().__init__()
+        self.origin = origin
 
 
 class Choice(Painted, can_focus=True):
@@ -48,7 +53,7 @@ class Choice(Painted, can_focus=True):
         place = self.options.index(self.chosen) + by if self.chosen in self.options else 0
         self.chosen = self.options[place % len(self.options)]
         self.refresh()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
     def on_click(self, event: events.Click) -> None:
         """The option that was clicked."""
@@ -58,7 +63,7 @@ class Choice(Painted, can_focus=True):
             if event.x < at:
                 self.chosen = option
                 self.refresh()
-                self.post_message(Edited())
+                self.post_message(Edited(self))
                 return
 
     def render_line(self, y: int) -> Strip:
@@ -117,7 +122,7 @@ class Pick(Painted, can_focus=True):
         if keys is not None:
             self.keys = keys
             self.refresh()
-            self.post_message(Edited())
+            self.post_message(Edited(self))
 
     def render_line(self, y: int) -> Strip:
         """The names, or that there is a list to open."""
@@ -192,7 +197,7 @@ class TextField(Field):
         """One line to type into."""
         default = self.parameter.default
         shown = "" if default in (None, [], {}) or self.required else str(default)
-        return Input(shown, password=self.parameter.secret, compact=True, select_on_focus=False)
+        return Entry(shown, password=self.parameter.secret, compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:
@@ -214,7 +219,7 @@ class TextField(Field):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
 
 class ChoiceField(Field):
@@ -304,8 +309,8 @@ class TagField(Field):
     def control(self) -> Widget:
         """One line, or several."""
         if self.long:
-            return TextArea(compact=True, soft_wrap=False, tab_behavior="focus")
-        return Input(password="password" in self.hole.lower(), compact=True, select_on_focus=False)
+            return Writing(compact=True, soft_wrap=False, tab_behavior="focus")
+        return Entry(password="password" in self.hole.lower(), compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:
@@ -328,7 +333,7 @@ class TagField(Field):
     @on(TextArea.Changed)
     def _changed(self, event: Message) -> None:
         event.stop()
-        self.post_message(Edited())
+        self.post_message(Edited(self))
 
 
 def field_for(parameter: Parameter, mirror: Mirror) -> Field:

@@ -11,6 +11,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from zstui.inputs import Entry
+
 
 class Filter(Horizontal):
     """Hidden until opened. Enter keeps the filter, Esc takes it away, arrows move in the list meanwhile."""
@@ -38,7 +40,7 @@ class Filter(Horizontal):
     def compose(self) -> ComposeResult:
         """A slash and what is typed."""
         yield Static("  / ", markup=False)
-        yield Input(compact=True, select_on_focus=False, placeholder="words that rows must hold, !word not")
+        yield Entry(compact=True, select_on_focus=False, placeholder="words that rows must hold, !word not")
 
     def on_mount(self) -> None:
         """Wait to be opened."""

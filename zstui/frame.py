@@ -35,8 +35,8 @@ class Totals(Line):
         cells = BAR if wide else 4
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
-        parts += self._hosts() + [gap] + self._vms() + [gap]
-        parts += self._load("cpu", "Cpu", cells) + [gap] + self._load("mem", "Memory", cells)
+        parts += [*self._hosts(), gap, *self._vms(), gap]
+        parts += [*self._load("cpu", "Cpu", cells), gap, *self._load("mem", "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
 
     def right(self) -> list[Part]:
@@ -122,7 +122,7 @@ class Caption(Line):
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
         count = f"{shown}" if shown == total else f"{shown} of {total}"
-        parts = [Part("  "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        parts = [Part("   "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
         if listing.filter:
             parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
         if listing.marks:

@@ -63,6 +63,8 @@ class Mirror:
         self.as_of = 0.0
         """When what is held was last known to be true, in seconds since 1970."""
         self.reason = ""
+        self.born: dict[str, int] = {}
+        """In which order rows of histories came to be: their dates only have whole seconds."""
         self.listeners: list[Callable[[Batch], None]] = []
         self.on_status: Callable[[], None] = lambda: None
         self._pending: Batch = {}
@@ -154,7 +156,8 @@ class Mirror:
             self._drop(kind, key)
 
     async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
-        for data in await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"):
+        newest = await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc")
+        for data in reversed(newest):
             row = Row(kind, key_of(kind, data), data)
             seen.add(row.key)
             self._put(row)
@@ -173,8 +176,10 @@ class Mirror:
             if known is not None and known.data == row.data:
                 return
             rows[row.key] = row
-            if row.kind in HISTORY and len(rows) > 2 * HISTORY_ROWS:
-                self._forget_oldest(row.kind)
+            if row.kind in HISTORY:
+                self.born.setdefault(row.key, len(self.born))
+                if len(rows) > 2 * HISTORY_ROWS:
+                    self._forget_oldest(row.kind)
         self._note(row.kind, row.key, row)
 
     def _drop(self, kind: str, key: str) -> None:
@@ -183,7 +188,7 @@ class Mirror:
 
     def _forget_oldest(self, kind: str) -> None:
         rows = self.rows[kind]
-        for key in sorted(rows, key=lambda key: _order(rows[key]))[:-HISTORY_ROWS]:
+        for key in sorted(rows, key=lambda key: self.born[key])[:-HISTORY_ROWS]:
             self._drop(kind, key)
 
     def _note(self, kind: str, key: str, row: Row | None) -> None:
@@ -208,8 +213,3 @@ def key_of(kind: str, data: dict[str, Any]) -> str:
     if key is not None:
         return str(key)
     return ".".join(str(data[each]) for each in ("category", "name", "hostUuid", "sequence") if each in data)
-
-
-def _order(row: Row) -> float:
-    value = row.get(HISTORY[row.kind])
-    return float(value) if isinstance(value, int) else words.seconds(str(value))

@@ -75,6 +75,10 @@ class Painted(ScrollView):
         super().__init__(**options)
         self._paints: dict[tuple[str, str], Style] = {}
 
+    def on_mount(self) -> None:
+        """Set up scrolling."""
+        super().on_mount()  # type: ignore[no-untyped-call]
+
     def paint(self, name: str, ground: str = "") -> Style:
         """A paint by name, on the widget's own ground or that of another component."""
         found = self._paints.get((name, ground))

@@ -19,8 +19,8 @@ from zstui.nouns import Noun
 from zstui.paint import Painted
 
 GAP = 2
-EDGE = 2
-"""Cells left of the first column: the cursor's bar and the mark."""
+EDGE = 3
+"""Cells left of the first column: the cursor's bar, the mark, and a space."""
 
 SAMPLE = 200
 """Rows whose values decide how wide columns are at first; wider ones widen them when they are drawn."""
@@ -106,6 +106,8 @@ class LiveTable(Painted, can_focus=True):
             self.reload()
             return
         moved = False
+        if own and not len(self.listing):
+            self._widths = {}
         for key, row in own.items():
             self._strips.pop(key, None)
             moved |= self.listing.put(key, row)
@@ -183,7 +185,7 @@ class LiveTable(Painted, can_focus=True):
             self.post_message(self.Moved(self, self.row))
 
     def _here(self) -> int:
-        return self.listing.place_of(self.cursor) if self.cursor in self.listing else 0
+        return self.listing.place_of(self.cursor) if self.cursor and self.cursor in self.listing else 0
 
     def action_move(self, by: int) -> None:
         """One row up or down."""
@@ -355,7 +357,7 @@ class LiveTable(Painted, can_focus=True):
 
     def _draw(self, key: str, ground: str) -> Strip:
         row = self.listing.rows[key]
-        edge = ("▐" if ground else " ") + ("✓" if key in self.listing.marks else " ")
+        edge = ("▐" if ground else " ") + ("✓ " if key in self.listing.marks else "  ")
         parts = [Segment(edge, self.paint("accent", ground))]
         for column, cells in self._layout:
             text, paint = column.show(row, self.mirror)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from zstui.app import Zstui
 from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
-LIMIT_SECONDS = 10.0
+LIMIT_SECONDS = float(os.environ.get("ZSTUI_TEST_SECONDS", "10"))
 SMALL = (80, 24)
 LARGE = (160, 45)
 
@@ -34,7 +35,6 @@ class Cloud:
     """A running appliance, its simulated hosts, and a session of the test's own."""
 
     socket: Path
-    url: str
     dialer: SimulatedDialer
     session: Session
     server: Server
@@ -88,11 +88,14 @@ async def fill(cloud: Cloud) -> None:
 
 
 @asynccontextmanager
-async def serving(folder: Path, dialer: SimulatedDialer, socket: Path) -> AsyncIterator[Server]:
-    """An appliance on a folder, listening on a socket and on loopback."""
+async def serving(
+    folder: Path, dialer: SimulatedDialer, socket: Path, *, account: bool = False
+) -> AsyncIterator[Server]:
+    """An appliance on a folder, listening on a socket and on loopback; an account takes a while to make."""
     database = await Database.open(folder)
     try:
-        await ensure_admin(database, PASSWORD)
+        if account:
+            await ensure_admin(database, PASSWORD)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database)
@@ -116,8 +119,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     dialer = SimulatedDialer()
     socket = tmp_path / "appliance.sock"
     async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
-        url = f"http://127.0.0.1:{server.addresses[0][1]}"
-        made = Cloud(socket, url, dialer, session, server, {})
+        made = Cloud(socket, dialer, session, server, {})
         await fill(made)
         yield made
 
@@ -174,8 +176,13 @@ KEYS = {" ": "space", "/": "slash", ":": "colon", "-": "minus", ".": "full_stop"
 
 
 @asynccontextmanager
-async def screens(target: Path | str, size: tuple[int, int] = SMALL) -> AsyncIterator[Screens]:
-    """The app on an appliance, at a size, connected."""
+async def screens(
+    target: Path | str, size: tuple[int, int] = SMALL, *, connected: bool = True
+) -> AsyncIterator[Screens]:
+    """The app on an appliance, at a size, and unless told otherwise connected."""
     app = Zstui(target)
-    async with app.run_test(size=size) as pilot:
-        yield Screens(app, pilot)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        on = Screens(app, pilot)
+        if connected:
+            await on.sees("◉ live")
+        yield on

@@ -286,7 +286,7 @@ class Acting(Screen[None]):
 
     def action_help(self) -> None:
         """The keys that work here."""
-        self.app.push_screen(Help(self))
+        self.app.push_screen(Help(self, self.current_noun()))
 
     def action_jump(self) -> None:
         """Go to a list or a row by name."""

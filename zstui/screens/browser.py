@@ -30,7 +30,7 @@ AGES_SECONDS = 20.0
 class Browser(Acting):
     """Lists of nouns; the keys 1 to 7 change between them."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (BESIDE, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (BESIDE, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
@@ -113,7 +113,7 @@ class Browser(Acting):
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        for kind in noun.kinds:
+        for kind in (each for each in noun.kinds if each not in self.mirror.rows):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:

@@ -18,6 +18,7 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zstui.cells import crop, fit, width
+from zstui.inputs import Entry
 from zstui.paint import Painted
 
 LIMIT = 200
@@ -56,10 +57,9 @@ class Choices(Painted):
         return self.choices[self.place] if self.place < len(self.choices) else None
 
     def show(self, choices: list[Choice]) -> None:
-        """Show other choices; the cursor stays on its own when it is among them."""
-        before = self.here
+        """Show other choices, the cursor on the first."""
         self.choices = choices
-        self.place = next((n for n, each in enumerate(choices) if before and each.value == before.value), 0)
+        self.place = 0
         self.virtual_size = Size(self.size.width, len(choices))
         self.move(0)
 
@@ -125,7 +125,7 @@ class Chooser(ModalScreen[list[Any] | None]):
         """Title, what is typed, and what it leaves."""
         with Vertical(classes="dialog chooser"):
             yield Static(self._title, classes="title", markup=False)
-            yield Input(self._typed, compact=True, select_on_focus=False)
+            yield Entry(self._typed, compact=True, select_on_focus=False)
             yield Choices()
             marks = "Space marks · " if self._several else ""
             yield Static(f"type to narrow · {marks}Enter takes · Esc back", classes="hint", markup=False)
@@ -189,15 +189,22 @@ class Chooser(ModalScreen[list[Any] | None]):
 
 
 def narrowed(choices: list[Choice]) -> Find:
-    """A find over fixed choices: those that hold all typed words, titles that begin with them first."""
+    """A find over fixed choices: those that hold all typed words, those with the words in the title first."""
 
     def find(typed: str) -> Iterable[Choice]:
         wanted = typed.casefold().split()
         if not wanted:
             return choices
+
+        def rank(choice: Choice) -> int:
+            title = choice.title.casefold()
+            if title.startswith(" ".join(wanted)):
+                return 0
+            return 1 if all(word in title for word in wanted) else 2
+
         held = [
             each for each in choices if all(word in f"{each.title} {each.note}".casefold() for word in wanted)
         ]
-        return sorted(held, key=lambda each: not each.title.casefold().startswith(wanted[0]))
+        return sorted(held, key=rank)
 
     return find

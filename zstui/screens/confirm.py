@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from zstui.cells import safe
+from zstui.inputs import Entry
 
 
 class Confirm(ModalScreen[bool]):
@@ -39,7 +40,7 @@ class Confirm(ModalScreen[bool]):
                 yield Static(safe(line), classes="loss", markup=False)
             if self._typed:
                 yield Static(f"Type {safe(self._typed)} to go on:", classes="label", markup=False)
-                yield Input(compact=True, id="typed")
+                yield Entry(compact=True, id="typed")
             with Horizontal(classes="answers"):
                 yield Button("Cancel", id="no", compact=True)
                 yield Button(self._yes, id="yes", variant="error", compact=True, disabled=bool(self._typed))

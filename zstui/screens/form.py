@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from appliance.api.errors import ApiError, InvalidArgument
@@ -119,7 +120,9 @@ class Form(Screen[dict[str, Any] | None]):
         for wire, field in self.fields.items():
             if isinstance(field, TagField):
                 tags += [field.tag] if field.tag else []
-            elif field.value is not None and (field.required or field.value != self.shown.get(wire)):
+            elif field.value is not None and (
+                field.required or str(field.value) != str(self.shown.get(wire))
+            ):
                 values[wire] = field.value
         return {**values, **({"systemTags": tags} if tags else {})}
 
@@ -128,9 +131,9 @@ class Form(Screen[dict[str, Any] | None]):
     @on(Edited)
     def _edited(self, event: Edited) -> None:
         self._changed = True
-        sender = event._sender
+        origin = event.origin
         field = next(
-            (each for each in self.fields.values() if sender in each.walk_children(with_self=True)), None
+            (each for each in self.fields.values() if origin in each.walk_children(with_self=True)), None
         )
         if field is not None and not isinstance(field, TagField):
             field.say(self.check(field))
@@ -162,7 +165,7 @@ class Form(Screen[dict[str, Any] | None]):
         return not wrong
 
     def _go_to(self, field: Field) -> None:
-        target = next((each for each in field.walk_children() if each.focusable), None)
+        target = next((each for each in field.walk_children(Widget) if each.focusable), None)
         if target is not None:
             target.focus()
         field.scroll_visible(animate=False)
@@ -262,4 +265,4 @@ def _stand_in(parameter: Parameter) -> Any:
 
 def short_error(details: str) -> str:
     """The API's words without the Java class that everybody at a form knows."""
-    return re.sub(r" of message\[[^\]]*\]", "", details)
+    return re.sub(r"( of)? message\[[^\]]*\]", "", details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from zstui.frame import key_name
-from zstui.nouns import MAIN
+from zstui.nouns import MAIN, Noun
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
@@ -24,9 +24,9 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back")]
 
-    def __init__(self, about: Screen[object]) -> None:
+    def __init__(self, about: Screen[Any], noun: Noun) -> None:
         super().__init__()
-        self._items = help_items(about)
+        self._items = help_items(about, noun)
 
     def compose(self) -> ComposeResult:
         """The sheet."""
@@ -40,22 +40,21 @@ class Help(ModalScreen[None]):
         self.query_one(Sheet).focus()
 
 
-def _fits(binding: Binding, about: Screen[object]) -> bool:
+def _fits(binding: Binding, noun: Noun) -> bool:
     """Whether a key means anything in the list that is shown."""
     if binding.action.startswith("show("):
         return False
-    noun = getattr(about, "current_noun", None)
-    if noun is None or not binding.action.startswith("verb("):
+    if not binding.action.startswith("verb("):
         return True
-    return any(verb.key == binding.key and verb.kind in noun().kinds for verb in VERBS)
+    return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)
 
 
-def help_items(about: Screen[object]) -> list[Item]:
+def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     """Every binding that is active, once, by where it works."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for node, binding, enabled, _ in about.active_bindings.values():
         mine = node is about or isinstance(node, LiveTable)
-        if not (mine and enabled and binding.description) or not _fits(binding, about):
+        if not (mine and enabled and binding.description) or not _fits(binding, noun):
             continue
         group = "in the list" if isinstance(node, LiveTable) else OWN
         keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], binding.description))
@@ -65,7 +64,7 @@ def help_items(about: Screen[object]) -> list[Item]:
         items.append(heading(group))
         items += [Item(" ".join(keys), text) for keys, text in groups[group].values()]
     items.append(heading("lists"))
-    items += [Item(str(number), noun.title) for number, noun in enumerate(MAIN, start=1)]
+    items += [Item(str(number), each.title) for number, each in enumerate(MAIN, start=1)]
     items.append(heading("finding"))
     items.append(Item("/web !db", "rows that hold web and not db, in any column"))
     items.append(Item(":vm :host :net …", "a list by name; any name goes to its row"))

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from zstui.cells import safe
+from zstui.inputs import Entry
 
 
 class Login(ModalScreen[tuple[str, str]]):
@@ -29,9 +30,9 @@ class Login(ModalScreen[tuple[str, str]]):
         with Vertical(classes="dialog"):
             yield Static(f"Log in to {safe(self._target)}", classes="title", markup=False)
             yield Static("account", classes="label", markup=False)
-            yield Input("admin", id="account", compact=True)
+            yield Entry("admin", id="account", compact=True)
             yield Static("password", classes="label", markup=False)
-            yield Input(password=True, id="password", compact=True)
+            yield Entry(password=True, id="password", compact=True)
             yield Static(safe(self._said), classes="error", markup=False)
             yield Static("Enter logs in · Esc leaves", classes="hint", markup=False)
 

@@ -16,6 +16,7 @@ from appliance.api.tag import USERDATA_LIMIT
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.frame import Hints
+from zstui.inputs import Writing
 from zstui.mirror import Batch, Mirror, Row
 from zstui.screens.confirm import Confirm
 from zstui.sheet import Item, Sheet, heading, note
@@ -52,7 +53,7 @@ class Editor(Screen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "save", priority=True),
         Binding("ctrl+r", "preview", "as served", priority=True),
-        Binding("escape", "leave", "back"),
+        Binding("escape", "leave", "back", priority=True),
     ]
 
     def __init__(self, title: str, text: str = "") -> None:
@@ -65,7 +66,7 @@ class Editor(Screen[str | None]):
         """What it is, the text, and what belongs to it."""
         yield Static(f" {safe(self._title)}", classes="form-title", markup=False)
         yield Static("", classes="form-doc", markup=False)
-        yield TextArea(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+        yield Writing(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
         yield from self.below()
         yield Hints()
 

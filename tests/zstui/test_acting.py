@@ -1,0 +1,124 @@
+"""What keys do to rows: calls, questions, forms, the errors of the appliance in its own words."""
+
+from __future__ import annotations
+
+from tests.zstui.conftest import Cloud, screens
+from zstui.nouns import NOUNS
+
+
+async def state(cloud: Cloud, uuid: str) -> str:
+    [vm] = await cloud.session.query("VmInstance", uuid=uuid)
+    return str(vm["state"])
+
+
+async def test_stop_wants_its_key_twice_start_once(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("S")
+        await on.sees("Press S again to stop web-1")
+        assert await state(cloud, uuid) == "Running"
+        await on.press("S")
+        await on.sees("◌ Stopped", "zstui call StopVmInstance uuid=")
+        await on.press("s")
+        await on.sees("◉ Running", "zstui call StartVmInstance")
+        await on.press("r", "r")
+        await on.sees("zstui call RebootVmInstance", "✓")
+
+
+async def test_several_at_once(cloud: Cloud) -> None:
+    uuids = [await cloud.vm(name) for name in ("a", "b", "c")]
+    async with screens(cloud.socket) as on:
+        await on.sees("vms 3/3")
+        await on.press("space", "space", "S")
+        await on.sees("again to stop 2 VMs")
+        await on.press("S")
+        await on.sees("vms 1/3")
+        assert [await state(cloud, uuid) for uuid in uuids] == ["Stopped", "Stopped", "Running"]
+
+
+async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("s")
+        await on.sees("doesn't allow to", "SYS.1006")
+
+
+async def test_destroy_names_what_goes_and_can_be_taken_back(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D")
+        await on.sees("Destroy web-1?", "1 disk, 64 MiB", "10.9.0.", "can be recovered")
+        await on.press("enter")  # Cancel has the focus
+        await on.misses("Destroy web-1?")
+        assert await state(cloud, uuid) == "Running"
+        await on.press("D", "right", "enter")
+        await on.sees("◌ Destroyed", "u recover")
+        await on.press("u")
+        await on.sees("◌ Stopped")
+
+
+async def test_what_is_final_wants_the_name(cloud: Cloud) -> None:
+    await cloud.session.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D")
+        await on.sees("Type web-1 to go on", "cannot be undone")
+        await on.write("web-")
+        await on.press("enter")
+        await on.sees("Type web-1")
+        await on.write("1")
+        await on.press("enter")
+        await on.sees("No VMs yet")
+
+
+async def test_more_offers_all_that_the_api_can_do(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.press("2", "x")
+        await on.sees("change host state", "delete host", "reconnect host")
+        await on.write("change")
+        await on.press("enter")
+        await on.sees("Change host state", "◌ disable")
+        await on.press("right", "ctrl+s")
+        await on.sees("◌ Disabled")
+
+
+async def test_a_name_is_changed_in_a_form(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1")
+        await on.press("E")
+        await on.sees("Update VM", "web-1")
+        await on.write("0")
+        await on.press("ctrl+s")
+        await on.sees("web-10")
+        [vm] = await cloud.session.query("VmInstance", uuid=uuid)
+        assert vm["name"] == "web-10"
+        assert on.app.calls.log[-1].line.endswith(f"UpdateVmInstance uuid={uuid} name=web-10")
+
+
+async def test_the_console_is_shown_and_copied(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("c")
+        await on.sees("vnc", "5900", "vncviewer 10.0.0.")
+        await on.press("c")
+        await on.until(lambda: on.app.clipboard.startswith("vncviewer 10.0.0."))
+        await on.press("S", "S")
+        await on.sees("◌ Stopped")
+        await on.press("c")
+        await on.sees("doesn't allow to proceed")
+
+
+async def test_every_list_opens(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        for noun in NOUNS:
+            await on.browser.go(noun)
+            await on.pilot.pause()
+            assert on.browser.table.noun.id == noun
+            assert on.browser.table.size.height > 5

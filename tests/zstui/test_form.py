@@ -1,0 +1,103 @@
+"""Forms made from declarations: pickers, live checks, the appliance's errors at their fields."""
+
+from __future__ import annotations
+
+from tests.zstui.conftest import LARGE, Cloud, screens
+from zstui.screens.form import Form
+
+
+async def test_a_vm_is_made_with_pickers(cloud: Cloud) -> None:
+    await cloud.make("CreateInstanceOffering", name="large", cpuNum=4, cpuSpeed=1000, memorySize=4 << 30)
+    async with screens(cloud.socket) as on:
+        await on.sees("No VMs yet")
+        await on.press("n")
+        await on.sees("Create VM", "Display name")
+        await on.write("web-1")
+        await on.press("tab", "enter")
+        await on.sees("small", "large", "type to narrow")
+        await on.write("lar")
+        await on.press("enter")
+        await on.sees("4 CPU, 4 GiB memory", "root disk 64 MiB from tiny")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        form.fields["userdata"].fill("#cloud-config\nhostname: web-1\n")
+        form.fields["hostUuid"].fill(cloud.uuids["node-b"])
+        await on.press("ctrl+s")
+        await on.sees("web-1", "◉ Running", "node-b")
+        [vm] = await cloud.session.query("VmInstance")
+        assert (vm["cpuNum"], vm["hostUuid"]) == (4, cloud.uuids["node-b"])
+        tags = [tag["tag"] for tag in await cloud.session.query("SystemTag", resource_uuid=vm["uuid"])]
+        assert tags == ["userdata::#cloud-config\nhostname: web-1\n"]
+
+
+async def test_what_is_missing_is_said_in_the_apis_words(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.press("ctrl+s")
+        await on.sees("field[name] is mandatory, can not be null")
+        assert isinstance(on.app.screen, Form)
+        on.app.screen.fields["name"].fill("x" * 256)
+        await on.sees("exceeds max length of string")
+        assert await cloud.session.query("VmInstance") == []
+
+
+async def test_a_refusal_goes_to_its_field(cloud: Cloud) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.write("web-1")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        form.fields["hostname"].fill("not a host name")
+        await on.press("ctrl+s")
+        await on.sees("hostname[not a host name] is not a host name", "SYS.1007")
+        assert form.fields["hostname"].error
+        assert form.fields["hostname"].has_focus_within
+
+
+async def test_what_was_typed_is_not_lost_unasked(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.press("escape")
+        await on.until(lambda: on.app.screen is on.browser)
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.write("web")
+        await on.press("escape")
+        await on.sees("Throw away what you typed?")
+        await on.press("n")
+        await on.sees("Create VM", "web")
+        await on.press("escape", "y")
+        await on.until(lambda: on.app.screen is on.browser)
+
+
+async def test_sizes_take_units(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.press("colon")
+        await on.write("off")
+        await on.press("enter", "n")
+        await on.sees("Create instance offering")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        for wire, text in (("name", "big"), ("cpuNum", "x"), ("cpuSpeed", "1000"), ("memorySize", "1.5G")):
+            form.fields[wire].fill(text)
+        await on.press("ctrl+s")
+        await on.sees("must be a whole number, but actual is x")
+        form.fields["cpuNum"].fill("2")
+        await on.press("ctrl+s")
+        await on.sees("big", "1.5G")
+
+
+async def test_services_are_attached_by_their_provider(cloud: Cloud) -> None:
+    await cloud.make("CreateL3Network", name="lan2", l2NetworkUuid=cloud.uuids["wire"])
+    async with screens(cloud.socket, LARGE) as on:
+        await on.browser.go("net", cloud.uuids["lan2"])
+        await on.sees("none: press x")
+        await on.press("x")
+        await on.write("attach network service")
+        await on.press("enter")
+        await on.sees("Attach network service")
+        await on.press("ctrl+s")
+        await on.sees("DHCP, Userdata")

@@ -1,0 +1,54 @@
+"""The connection: lost and found again by itself, and a login where one is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.client import Session
+from appliance.hosts.simulator import SimulatedDialer
+from tests.zstui.conftest import PASSWORD, Cloud, fill, screens, serving
+
+
+async def test_a_lost_connection_is_said_and_mended(tmp_path: Path) -> None:
+    dialer, socket = SimulatedDialer(), tmp_path / "a.sock"
+    async with serving(tmp_path / "data", dialer, socket) as server, await Session.connect(socket) as session:
+        cloud = Cloud(socket, dialer, session, server, {})
+        await fill(cloud)
+        await cloud.vm("web-1")
+        running = screens(socket)
+        on = await running.__aenter__()
+        await on.sees("◉ live", "web-1")
+    try:
+        await on.sees("not connected, data as of", "trying again", "? stale", "web-1")
+        await on.press("s")
+        await on.sees("the appliance is not connected")
+        async with serving(tmp_path / "data", dialer, socket), await Session.connect(socket) as session:
+            await session.call("UpdateVmInstance", uuid=cloud.uuids["web-1"], name="web-2")
+            await on.sees("◉ live", "web-2")
+            await on.misses("not connected, data")
+            await running.__aexit__(None, None, None)
+    except BaseException:
+        await running.__aexit__(None, None, None)
+        raise
+
+
+async def test_nothing_there_yet_is_waited_for(tmp_path: Path) -> None:
+    socket = tmp_path / "a.sock"
+    async with screens(socket, connected=False) as on:
+        await on.sees("not connected yet")
+        async with serving(tmp_path / "data", SimulatedDialer(), socket):
+            await on.sees("◉ live", "No VMs yet")
+
+
+async def test_a_url_wants_a_login(tmp_path: Path) -> None:
+    serve = serving(tmp_path / "data", SimulatedDialer(), tmp_path / "a.sock", account=True)
+    async with serve as server:
+        url = f"http://127.0.0.1:{server.addresses[0][1]}"
+        async with screens(url, connected=False) as on:
+            await on.sees(f"Log in to {url}", "password")
+            await on.write("wrong")
+            await on.press("enter")
+            await on.sees("wrong account name or password")
+            await on.write(PASSWORD)
+            await on.press("enter")
+            await on.sees("◉ live", "No VMs yet")
