@@ -52,7 +52,15 @@ class WatchedHost(SimulatedHost):
     def become_slow(self, seconds: float) -> None:
         """What takes long on real hosts takes up to so long."""
         chance = self.world.chance
-        verbs = ("EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic")
+        verbs = (
+            "EnsureVolume",
+            "StartDomain",
+            "EnsureNetwork",
+            "FetchImage",
+            "copy",
+            "DropFile",
+            "EnsureNic",
+        )
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)
 
@@ -83,7 +91,9 @@ class WatchedHost(SimulatedHost):
         sent = self.world.sent.get(call.op, 0)
         if sent < self._latest.get(call.resource, 0):
             verb = type(call.request).__name__
-            self.world.violated("I-24", f"{verb} of {call.resource} acts on {self.address} after what came later")
+            self.world.violated(
+                "I-24", f"{verb} of {call.resource} acts on {self.address} after what came later"
+            )
         self._latest[call.resource] = max(sent, self._latest.get(call.resource, 0))
 
     def _check_start(self, uuid: str) -> None:

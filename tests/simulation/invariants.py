@@ -99,7 +99,10 @@ def _capacity(snapshot: Snapshot) -> Iterator[Finding]:
         used = sum(vm.memory_size for vm in snapshot.all(VmInstance, host_uuid=host.uuid))
         left = host.total_memory_capacity - reserved_memory(snapshot, host.uuid) - used
         if host.available_memory_capacity != left:
-            yield "I-9", f"{host.name} is said to have {host.available_memory_capacity} bytes left, it has {left}"
+            yield (
+                "I-9",
+                f"{host.name} is said to have {host.available_memory_capacity} bytes left, it has {left}",
+            )
     for ref in snapshot.all(LocalStorageHostRef):
         disks = sum(volume.size for volume in snapshot.all(Volume, host_uuid=ref.host_uuid))
         if ref.available_capacity != ref.total_capacity - disks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation import clock, invariants
-from tests.simulation.chaos import DOWN_SECONDS, Chaos
+from tests.simulation.chaos import Chaos
 from tests.simulation.clock import VirtualLoop
 from tests.simulation.host import WatchedHost
 from tests.simulation.life import Complaints, claim
@@ -120,12 +120,22 @@ async def _build(users: Users, cloud: Cloud) -> None:
     cluster = await made("CreateCluster", name="cluster", zoneUuid=cloud.zone, hypervisorType="KVM")
     for address in ADDRESSES:
         await made(
-            "AddKVMHost", name=address, managementIp=address, clusterUuid=cluster, username="root", password="x"
+            "AddKVMHost",
+            name=address,
+            managementIp=address,
+            clusterUuid=cluster,
+            username="root",
+            password="x",
         )
     primary = await made("AddLocalPrimaryStorage", name="local", url="/zstack_ps", zoneUuid=cloud.zone)
     await call("AttachPrimaryStorageToCluster", clusterUuid=cluster, primaryStorageUuid=primary)
     backup = await made(
-        "AddSftpBackupStorage", name="images", url="/zstack_bs", hostname=ADDRESSES[0], username="root", password="x"
+        "AddSftpBackupStorage",
+        name="images",
+        url="/zstack_bs",
+        hostname=ADDRESSES[0],
+        username="root",
+        password="x",
     )
     await call("AttachBackupStorageToZone", zoneUuid=cloud.zone, backupStorageUuid=backup)
     l2 = await made("CreateL2NoVlanNetwork", name="l2", zoneUuid=cloud.zone, physicalInterface="eth1")
@@ -141,6 +151,3 @@ async def _build(users: Users, cloud: Cloud) -> None:
     cloud.offering = await made(
         "CreateInstanceOffering", name="small", cpuNum=1, cpuSpeed=10, memorySize=1 << 28
     )
-
-
-__all__ = ["DOWN_SECONDS", "Outcome", "simulate"]

@@ -10,8 +10,6 @@ from uuid import UUID
 
 from appliance.api.l3 import L3NetworkDns
 from appliance.api.tag import SystemTag
-from appliance.api.vm import VmInstance
-from tests.simulation.host import WatchedHost
 from tests.simulation.life import Killed
 
 if TYPE_CHECKING:
@@ -76,7 +74,11 @@ class Users:
         if chance.random() < 0.12:
             await self._dns()
             return
-        idle = [uuid for uuid, vm in cloud.vms.items() if vm.created and not vm.given_up and uuid not in cloud.busy]
+        idle = [
+            uuid
+            for uuid, vm in cloud.vms.items()
+            if vm.created and not vm.given_up and uuid not in cloud.busy
+        ]
         if not idle or (len(cloud.vms) < 40 and chance.random() < 0.35):
             await self._create()
             return
@@ -98,7 +100,7 @@ class Users:
             cloud.busy.discard(uuid)
 
     async def _create(self) -> None:
-        chance, cloud = self.world.chance, self.cloud
+        cloud = self.cloud
         uuid = self._uuid()
         promise = cloud.vms[uuid] = Promise(uuid)
         cloud.busy.add(uuid)
@@ -151,13 +153,17 @@ class Users:
             return
         running = [host.address for host in world.hosts.values() if uuid in host.running()]
         if bool(running) != on:
-            world.violated("I-21", f"VM {uuid} was answered to be {'on' if on else 'off'}; it runs on {running}")
+            world.violated(
+                "I-21", f"VM {uuid} was answered to be {'on' if on else 'off'}; it runs on {running}"
+            )
 
     async def ask(self, message: str, **fields: Any) -> Reply | None:
         """Make a call under an id of its own until something is known of it; None: it stays unknown."""
         call_id = self._uuid()
         self.world.counts.calls += 1
-        self.world.tell(f"asks {message} {fields.get('uuid', fields.get('resourceUuid', ''))[:6]} as {call_id[:6]}")
+        self.world.tell(
+            f"asks {message} {fields.get('uuid', fields.get('resourceUuid', ''))[:6]} as {call_id[:6]}"
+        )
         for _ in range(5):
             try:
                 reply = await self._answer(message, fields, call_id)
@@ -183,10 +189,6 @@ class Users:
     def _heard(self, message: str, call_id: str, reply: Reply) -> None:
         code = "ok" if reply.body.get("success") else str(reply.body.get("error", {}).get("code"))
         self.world.counts.answered(code)
-        self.world.tell(f"hears {message} {call_id[:6]}: {code} {json.dumps(reply.body.get('error',''))[:300]}")
-
-
-def vms_on(host: WatchedHost, world: World) -> list[str]:
-    """The VMs of ours that a host runs, known to the store."""
-    known = {vm.uuid for vm in world.look().all(VmInstance)}
-    return [uuid for uuid in host.running() if uuid in known]
+        self.world.tell(
+            f"hears {message} {call_id[:6]}: {code} {json.dumps(reply.body.get('error', ''))[:300]}"
+        )

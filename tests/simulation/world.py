@@ -34,7 +34,7 @@ class Options:
     raise_epoch_before_undo: bool = True
     """A lost request is fenced off before anything else is asked for its resource."""
     raise_epoch_at_start: bool = True
-    """A new life of the appliance has an epoch of its own."""
+    """A new life of the appliance says hello with an epoch of its own before anything else."""
     remember_operations: bool = True
     """Hosts answer a repeated operation with the old answer."""
 
@@ -99,7 +99,7 @@ class World:
         """How often each file was made anew."""
         self.trace_tail: deque[str] = deque(maxlen=TRACE_LINES)
         self._digest = hashlib.blake2b(digest_size=16)
-        shared = Path("/dev/shm")  # noqa: S108 - in memory where there is such a place: a run writes a lot
+        shared = Path("/dev/shm")
         self._scratch = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
         self.folder = Path(self._scratch.name) / "store"
         self._eye: Any = None
