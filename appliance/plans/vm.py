@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent.protocol import (
@@ -28,6 +28,9 @@ from appliance.plans.step import Ask, CopyImage, Step, Wait
 REBOOT_GRACE_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 10.0
 """A guest that is still booting does not hear the first time."""
+
+
+OFFER = "offer address and user data"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,15 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         yield Ask("reboot", request, seconds=REBOOT_GRACE_SECONDS + 30)
 
 
+def outdated(intent: VmIntent, served: Callable[[str], str | None]) -> Ask | None:
+    """The NIC of a settled VM that is known to be served something else: what to say needs no look first."""
+    for nic in intent.nics:
+        known = served(nic.nic_uuid)
+        if known is not None and known != digest(nic):
+            return Ask(OFFER, nic)
+    return None
+
+
 def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
     """Bridges, then the networks on them, then the guarded NICs: each must stand before the next."""
     for bridge in intent.bridges:
@@ -86,7 +98,7 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
             yield Ask("serve network", network)
     for nic in intent.nics:
         if seen.nics.get(nic.nic_uuid) != digest(nic):
-            yield Ask("offer address and user data", nic)
+            yield Ask(OFFER, nic)
 
 
 def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from appliance.api.host import Host
 from appliance.api.storage import BackupStorage
@@ -18,6 +18,8 @@ class Context:
     database: Database
     fleet: Fleet
     poke: Callable[[str, str], None]
+    served: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Digest of what each (machine, NIC) was last seen to be served: a hint, and forgotten with the process."""
 
 
 def target_of(machine: Host | BackupStorage) -> Target:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from agent.protocol import AnyRequest, DomainSeen, ObserveVm, VmSeen
+from agent.protocol import AnyRequest, DomainSeen, DropNic, EnsureNic, ObserveVm, VmSeen, digest
 from appliance.api.errors import (
     ApiError,
     Cancelled,
@@ -26,7 +26,7 @@ from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step, Wait
-from appliance.plans.vm import VmIntent, plan
+from appliance.plans.vm import VmIntent, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, confirm_reachable
 from appliance.reconcile.capacity import recount_storage
@@ -90,6 +90,11 @@ class VmWorker:
             return await self._failed(work, failed)
 
     async def _pass(self, work: _Work) -> Next:
+        known = self._outdated(work)
+        if known is not None:
+            if not await self._asker.settle_unanswered(work.target, known.request):
+                await self._ask(work, known)
+            return AGAIN
         seen = await self._look(work)
         if work.vm.power not in ("unseen", _power(seen.domain)):
             # What happened by itself changes what is intended: it must be written before it is planned on.
@@ -129,10 +134,21 @@ class VmWorker:
             timeout_seconds=step.seconds,
         )
         self._carried_out = step.request
+        match step.request:
+            case EnsureNic(nic_uuid=nic):
+                self._context.served[work.target.key, nic] = digest(step.request)
+            case DropNic(nic_uuid=nic):
+                self._context.served.pop((work.target.key, nic), None)
         if step.confirm_reachable:
             await confirm_reachable(self._context.fleet, work.target, step.request)
         if isinstance(reply, DomainSeen):
             await self._context.database.write(lambda tx: self._sight(tx, reply))
+
+    def _outdated(self, work: _Work) -> Ask | None:
+        """What a running VM's NIC is to be served instead. A hint is used once: after a failure we look."""
+        if work.vm.state != "Running" or work.vm.intended != "Running":
+            return None
+        return outdated(work.intent, lambda nic: self._context.served.pop((work.target.key, nic), None))
 
     async def _held_up(self, work: _Work, steps: list[Step]) -> Next:
         """The step was answered, yet what it should bring is not there yet."""
@@ -146,7 +162,7 @@ class VmWorker:
     async def _look(self, work: _Work) -> VmSeen:
         intent = work.intent
         volume = intent.volume
-        return await self._context.fleet.link(work.target).ask(
+        seen = await self._context.fleet.link(work.target).ask(
             ObserveVm(
                 vm_uuid=self._uuid,
                 volume_paths=[volume.path] if volume else [],
@@ -154,6 +170,10 @@ class VmWorker:
             ),
             VmSeen,
         )
+        for nic in intent.nics:
+            if nic.nic_uuid in seen.nics:
+                self._context.served[work.target.key, nic.nic_uuid] = seen.nics[nic.nic_uuid]
+        return seen
 
     def _load(self, snapshot: Snapshot) -> _Work | VmInstance | None:
         vm = snapshot.find(VmInstance, self._uuid)

@@ -123,6 +123,19 @@ async def test_new_user_data_touches_nothing_but_the_nic(cloud: Cloud) -> None:
     assert (await cloud.answer("PreviewUserdata", uuid=vm["uuid"]))["userData"] == "two"
 
 
+async def test_new_user_data_is_served_without_a_look_first(cloud: Cloud) -> None:
+    vm = await cloud.vm(systemTags=["userdata::one"])
+    host = cloud.host_of(vm["uuid"])
+    (tag,) = await cloud.query("QuerySystemTag", resourceUuid=vm["uuid"])
+    nic = vm["vmNics"][0]["uuid"]
+    served = host.things.nics[nic]
+    host.delays.by_verb["ObserveVm"] = 60.0
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::two")
+    async with asyncio.timeout(5):
+        while host.things.nics[nic] == served:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_name_server_reaches_the_network_of_running_vms_without_their_restart(cloud: Cloud) -> None:
     vm = await cloud.vm()
     host = cloud.host_of(vm["uuid"])
