@@ -100,7 +100,8 @@ class Link:
         self._pending: dict[int, _Pending] = {}
         self._next_id = 1
         self._outbox: list[bytes] = []
-        self._heard = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
 
     async def run(self) -> str:
         """Read frames until the link ends; returns why it ended."""
@@ -154,9 +155,8 @@ class Link:
             raise HostUnreachable(f"not connected: {self.lost}")
         number = self._next_id
         self._next_id += 1
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._pending[number] = _Pending(future, loop.time() + timeout_seconds, on_progress)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._pending[number] = _Pending(future, self._loop.time() + timeout_seconds, on_progress)
         self._send(
             Call(
                 id=number,
@@ -182,7 +182,7 @@ class Link:
 
     def _send(self, call: Call) -> None:
         if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._outbox.append(encode(call))
 
     def _flush(self) -> None:
@@ -205,7 +205,7 @@ class Link:
             data = await self._wire.read()
             if not data:
                 return "the agent closed the connection"
-            self._heard = asyncio.get_running_loop().time()
+            self._heard = self._loop.time()
             rest += data
 
     async def _skip_noise(self) -> bytes:
@@ -216,7 +216,7 @@ class Link:
             if not data:
                 raise ConnectionError(f"the agent did not start: {seen[-300:].decode(errors='replace')}")
             seen += data
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self._loop.time()
         return seen.split(READY_LINE, 1)[1]
 
     def _receive(self, line: bytes) -> None:
