@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -160,18 +161,18 @@ class Field(Vertical):
             yield self.control()
         yield Static("", classes="error", markup=False)
 
+    @abstractmethod
     def control(self) -> Widget:
         """The widget that holds the value."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def value(self) -> Any:
         """The value as a call wants it; None when there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fill(self, value: Any) -> None:
         """Show a value."""
-        raise NotImplementedError
 
     def say(self, error: str) -> None:
         """Say what is wrong, or with an empty text that nothing is."""

@@ -28,13 +28,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     networks = _networks(tx, request)
     offering = tx.get(InstanceOffering, request.instance_offering_uuid)
     zone_uuid = _zone(tx, request, networks)
-    demand = Demand(
-        memory=offering.memory_size,
-        cpu=offering.cpu_num * offering.cpu_speed,
-        disk=image.size,
-        l2_uuids=frozenset(network.l2_network_uuid for network in networks),
-        designated=request.host_uuid,
-    )
+    demand = _demand(request, offering, image, networks)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.
     uuid = uuid_for(tx, request, VmInstance)
@@ -65,6 +59,18 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     vm = move(tx, vm, intended="Running")
     recount_storage(tx, storage_uuid)
     return promise(tx, request, vm, caller)
+
+
+def _demand(
+    request: CreateVmInstance, offering: InstanceOffering, image: Image, networks: list[L3Network]
+) -> Demand:
+    return Demand(
+        memory=offering.memory_size,
+        cpu=offering.cpu_num * offering.cpu_speed,
+        disk=image.size,
+        l2_uuids=frozenset(network.l2_network_uuid for network in networks),
+        designated=request.host_uuid,
+    )
 
 
 def _image(tx: Transaction, request: CreateVmInstance) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -69,17 +70,17 @@ class Acting(Screen[None]):
         self._armed: tuple[str, tuple[str, ...]] | None = None
         self._disarming: Timer | None = None
 
+    @abstractmethod
     def chosen(self) -> list[Row]:
         """The rows that a key acts on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def current_noun(self) -> Noun:
         """The noun that the screen shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def go(self, noun_id: str, key: str | None = None) -> None:
         """Show a list, and put its cursor on a row."""
-        raise NotImplementedError
 
     @property
     def row(self) -> Row | None:
