@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from pathlib import Path
 
 RELEASE = "bookworm"
 MIB = 1 << 20
+SECTORS = MIB // 512
 BOOT_START, BOOT_MIB, ROOT_MIB = 1, 64, 1500
+FAT16_LBA, LINUX, ACTIVE = 0x0E, 0x83, 0x80
 LABEL = "debian-root"
 COMMAND_LINE = f"root=LABEL={LABEL} ro console=tty0 console=ttyS0,115200"
 
@@ -131,19 +134,25 @@ def _disk(tree: Path, boot: dict[str, Path], disk: Path, out: Path) -> None:
     disk.unlink(missing_ok=True)
     with disk.open("wb") as file:
         file.truncate((root_start + ROOT_MIB) * MIB)
-    table = f"label: dos\nstart={BOOT_START}MiB, size={BOOT_MIB}MiB, type=e, bootable\nstart={root_start}MiB, type=83\n"
-    _run("sfdisk", "-q", disk, text=table)
-    with disk.open("r+b") as file:
-        file.write(MBR.read_bytes()[:440])
-    sectors = BOOT_MIB * MIB // 512
+        file.write(MBR.read_bytes()[:440].ljust(446, b"\0"))
+        file.write(_partition(FAT16_LBA, BOOT_START, BOOT_MIB, ACTIVE))
+        file.write(_partition(LINUX, root_start, ROOT_MIB).ljust(48, b"\0") + b"\x55\xaa")
     drive = f"{disk}@@{BOOT_START}M"
-    _run("mformat", "-i", drive, "-T", sectors, "-h", 16, "-s", 63, "-H", BOOT_START * MIB // 512, "::")
+    _run(
+        "mformat", "-i", drive, "-T", BOOT_MIB * SECTORS, "-h", 16, "-s", 63, "-H", BOOT_START * SECTORS, "::"
+    )
     for name, source in boot.items():
         _run("mcopy", "-i", drive, source, f"::{name}")
     _run("syslinux", "--install", "--offset", BOOT_START * MIB, disk)
     options = f"offset={root_start * MIB},lazy_itable_init=0,nodiscard"
     _run("mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-d", tree, "-E", options, disk, f"{ROOT_MIB}M")
     _run("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", disk, out)
+
+
+def _partition(kind: int, start: int, size: int, status: int = 0) -> bytes:
+    """Return one entry of the partition table, of MiB; cylinders are left at their 'too far' mark."""
+    far = b"\xfe\xff\xff"
+    return struct.pack("<B3sB3sII", status, far, kind, far, start * SECTORS, size * SECTORS)
 
 
 def _run(*argv: object, text: str | None = None) -> str:
