@@ -118,6 +118,8 @@ def _clean(tree: Path) -> None:
     """Leave what the distribution's images have: none of this machine's names, and no identity yet."""
     (tree / "etc/hostname").write_text("localhost\n")
     (tree / "etc/machine-id").write_text("")
+    # Without it cloud-init generates a language, out of a package that such images do not have.
+    (tree / "etc/default/locale").write_text("LANG=C.UTF-8\n")
     (tree / "etc/fstab").write_text(f"LABEL={LABEL} / ext4 defaults 0 1\n")
     resolver = tree / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)

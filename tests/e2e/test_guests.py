@@ -41,8 +41,8 @@ async def test_debian_12_is_served_as_it_comes_and_as_the_release_notes_have_it(
     offering = reply["inventory"]["uuid"]
     untouched = await upload_image(cloud, "debian-12", images.untouched)
     changed = await upload_image(cloud, "debian-12-release-notes", images.release_notes)
-    one = await vm("deb-untouched", image=untouched, offering=offering, host=0, user_data=SCRIPT)
-    two = await vm("deb-relnotes", image=changed, offering=offering, host=1, user_data=CONFIG)
+    one = await vm("deb-untouched", image=untouched, offering=offering, host=1, user_data=SCRIPT)
+    two = await vm("deb-relnotes", image=changed, offering=offering, host=2, user_data=CONFIG)
 
     for guest in (one, two):
         version, source = (await guest.says(FINISHED, BOOT_SECONDS)).groups()
@@ -79,9 +79,9 @@ async def _has_its_address(cloud: Stage, guest: Guest) -> None:
     routes = await _debian(guest, "ip route")
     assert f"default via {guest.nic['gateway']} " in routes
     assert "169.254.169.254 via " in routes
-    names = await _debian(guest, "cat /run/systemd/resolve/resolv.conf")
-    assert f"nameserver {DNS}" in names
-    assert f"search {DOMAIN}" in names
+    assert f"nameserver {DNS}" in await _debian(guest, "cat /run/systemd/resolve/resolv.conf")
+    lease = (await _root(guest, "sh -c 'cat /run/systemd/netif/leases/*'")).splitlines()
+    assert {f"ADDRESS={guest.ip}", f"DNS={DNS}", f"DOMAINNAME={DOMAIN}"} <= set(lease)
 
 
 async def _has_its_name(guest: Guest) -> None:
