@@ -30,7 +30,7 @@ runcmd:
 """
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_debian_12_is_served_as_it_comes_and_as_the_release_notes_have_it(
     cloud: Stage, vm: VmFactory
 ) -> None:
