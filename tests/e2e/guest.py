@@ -90,10 +90,16 @@ class Guest:
         return self
 
     async def ssh(
-        self, command: str, *, check: bool = True, seconds: float = 30, key: Path | None = None
+        self,
+        command: str,
+        *,
+        check: bool = True,
+        seconds: float = 30,
+        key: Path | None = None,
+        user: str = "root",
     ) -> str:
-        """What a command line printed, run as root in the guest; the network needs DHCP."""
-        argv = [*SSH, "-i", str(key or self.stage.guest_key), f"root@{self.ip}", command]
+        """What a command line printed, run in the guest as root or another user; the network needs DHCP."""
+        argv = [*SSH, "-i", str(key or self.stage.guest_key), f"{user}@{self.ip}", command]
         done = await self.ssh_process(argv, seconds)
         if check:
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
