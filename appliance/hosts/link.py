@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from agent.protocol import (
     READY_LINE,
@@ -64,20 +64,12 @@ class Refused(AgentRefused):
         self.refusal = refusal
 
 
-class _Pending:
+class _Pending(Struct, frozen=True):
     """A call without an answer. One check for all of a link is far cheaper than a timer for each."""
 
-    __slots__ = ("deadline", "future", "on_progress")
-
-    def __init__(
-        self,
-        future: asyncio.Future[Answer],
-        deadline: float,
-        on_progress: Callable[[int, int], None] | None,
-    ) -> None:
-        self.future = future
-        self.deadline = deadline
-        self.on_progress = on_progress
+    future: Any
+    deadline: float
+    on_progress: Any
 
 
 class Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -47,6 +48,9 @@ async def compare(
     """Take both in turns, after one of each that does not count. Each returns its own seconds."""
     await ours()
     await reference()
+    # A test runner's heap is large, and walking it again and again is neither's work.
+    gc.collect()
+    gc.freeze()
     compared = Compared(name)
     for _ in range(pairs):
         compared.ours.append(await ours())
