@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from agent.protocol import (
     AnyEvent,
@@ -39,6 +40,8 @@ class WatchedHost(SimulatedHost):
         self.world = world
         self.loses_events = False
         self._done: set[str] = set()
+        self._highest = 0
+        self._latest: dict[str, int] = {}
         self.domains[STRANGER] = Domain("", 0, [], power="on")
         self.things.files[STRANGE_FILE] = 1
 
@@ -53,6 +56,11 @@ class WatchedHost(SimulatedHost):
         verbs = ("EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic")
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)
+
+    def become_quick(self) -> None:
+        """From now on it hides nothing and takes no time."""
+        self.delays = Delays(usual=0.02)
+        self.loses_events = False
 
     def _carry_out(self, call: Call) -> Struct:
         request = call.request
@@ -118,6 +126,16 @@ class WatchedHost(SimulatedHost):
         if not (self.loses_events and self.world.happens(0.5)):
             super()._emit(event)
 
+    def check_order(self) -> None:
+        """Neither the epoch nor any generation that this host has seen ever falls."""
+        if self._epoch < self._highest:
+            self.world.violated("I-29", f"{self.address}: epoch {self._epoch} after {self._highest}")
+        self._highest = self._epoch
+        for resource, known in self._latest.items():
+            if self._generations.get(resource, 0) < known:
+                self.world.violated("I-29", f"{self.address}: the generation of {resource} fell from {known}")
+        self._latest = dict(self._generations)
+
     # --- what happens to it ----------------------------------------------------------------------
 
     def halt(self, uuid: str, cause: Cause, *, tell: bool = True) -> None:
@@ -130,6 +148,13 @@ class WatchedHost(SimulatedHost):
         """`virsh start`."""
         self.world.disturbance(uuid).at = self.world.now
         return self.power_on(uuid)
+
+    def kill_agent(self) -> None:
+        """`kill -9` of the agent: what it has not finished is not done; what it wrote down stays."""
+        self.world.tell(f"the agent of {self.address} is killed")
+        for task in list(self._tasks):
+            task.cancel()
+        self.cut("the agent died")
 
     def reboot(self) -> None:
         """The host loses power and comes back."""

@@ -128,6 +128,10 @@ class World:
         self.tell(f"VIOLATION {name}: {text}")
         self.violations.append(Violation(name, text))
 
+    def new_uuid(self) -> str:
+        """A uuid made up by a caller."""
+        return f"{self.chance.getrandbits(128):032x}"
+
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens now."""
         return self.chance.random() < probability

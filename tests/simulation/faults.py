@@ -1,0 +1,126 @@
+"""What goes wrong in a simulated run: deaths, cut links, hosts that are gone, slow or have a mind of their own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agent.protocol import Cause
+from tests.simulation.host import WatchedHost, known_hosts
+from tests.simulation.life import Life
+from tests.simulation.world import World
+
+KINDS = (
+    ("kill", 16), ("cut", 14), ("part", 10), ("agent", 10), ("reboot", 5), ("halt", 18), ("pull", 6),
+    ("by hand", 12), ("slow", 9),
+)  # fmt: skip
+
+
+class Faults:
+    """Harms the world until it is stopped; `heal` makes good what can be."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def run(self) -> None:
+        """One thing after the other."""
+        world = self.world
+        pause = world.chance.choice((1.0, 3.0, 8.0))
+        while True:
+            await asyncio.sleep(world.chance.expovariate(1 / pause))
+            (kind,) = world.chance.choices([name for name, _ in KINDS], weights=[w for _, w in KINDS])
+            world.counts.faults += 1
+            if kind == "kill":
+                await self._kill()
+            else:
+                self._harm(kind, world.chance.choice(known_hosts(world.hosts)))
+
+    def _harm(self, kind: str, host: WatchedHost) -> None:
+        world = self.world
+        match kind:
+            case "cut":
+                world.tell(f"{host.address} loses its link")
+                host.cut("the network dropped it")
+            case "part":
+                self._part(host)
+            case "agent":
+                host.kill_agent()
+            case "reboot":
+                world.tell(f"{host.address} reboots")
+                host.reboot()
+            case "halt":
+                self._halt(host, "guest_shutdown")
+            case "pull":
+                self._halt(host, world.chance.choice(("destroyed", "crashed")))
+            case "by hand":
+                self._start(host)
+            case "slow":
+                host.become_slow(world.chance.choice((0.0, 0.5, 3.0, 20.0)))
+                host.loses_events = world.happens(0.3)
+
+    # --- the appliance -------------------------------------------------------------------------------
+
+    async def _kill(self) -> None:
+        """`kill -9` at some turn of the loop, mid-way through whatever is under way, and a new life."""
+        world = self.world
+        rung = asyncio.Event()
+        world.loop.after_turns(world.chance.randint(0, 300), rung.set)
+        await rung.wait()
+        dying = world.life
+        assert dying is not None
+        world.counts.kills += 1
+        world.tell(f"the appliance's life {dying.number} ends")
+        await dying.kill()
+        await asyncio.sleep(world.chance.choice((0.0, 0.2, 2.0, 15.0)))
+        await self._new_life(dying.number + 1)
+
+    async def _new_life(self, number: int) -> None:
+        world = self.world
+        world.life = life = Life(world, number)
+        world.tell(f"the appliance's life {number} begins")
+        await life.start()
+
+    # --- hosts ---------------------------------------------------------------------------------------
+
+    def _part(self, host: WatchedHost) -> None:
+        """Nothing reaches the host for a while; its link notices by silence, if at all."""
+        if not host.reachable:
+            return
+        seconds = self.world.chance.choice((0.5, 4.0, 10.0, 40.0))
+        self.world.tell(f"{host.address} cannot be reached for {seconds:g} s")
+        host.reachable = False
+        self.world.later(seconds, self._join, host)
+
+    def _join(self, host: WatchedHost) -> None:
+        host.reachable = True
+        life = self.world.life
+        for wire in life.dialer.wires if life is not None else []:
+            if wire.host is host and not wire.ended:
+                wire.healed()
+
+    def _halt(self, host: WatchedHost, cause: Cause) -> None:
+        running = host.running()
+        if running:
+            uuid = self.world.chance.choice(running)
+            self.world.tell(f"{uuid[:6]} on {host.address} goes off: {cause}")
+            host.halt(uuid, cause, tell=self.world.happens(0.8))
+
+    def _start(self, host: WatchedHost) -> None:
+        off = [uuid for uuid, domain in host.domains.items() if domain.power == "off"]
+        if off:
+            uuid = self.world.chance.choice(off)
+            self.world.tell(f"{uuid[:6]} on {host.address} is started by hand")
+            host.start_by_hand(uuid)
+
+    async def heal(self) -> None:
+        """From now on nothing goes wrong: hosts answer, links hold, the appliance lives."""
+        world = self.world
+        world.calm = True
+        world.tell("calm")
+        for host in known_hosts(world.hosts):
+            host.become_quick()
+            if not host.reachable:
+                self._join(host)
+        if world.life is None or world.life.dead or not world.life.ready:
+            if world.life is not None and not world.life.dead:
+                await world.life.kill()
+            await self._new_life((world.life.number if world.life else 0) + 1)

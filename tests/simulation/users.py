@@ -1,0 +1,169 @@
+"""Callers of the appliance: each makes one call after the other, remembers what it was told, asks again when told nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from appliance.api.vm import VmInstance
+from tests.simulation.building import Cloud, Promised
+from tests.simulation.life import Killed
+from tests.simulation.world import World
+
+PATIENCE_SECONDS = 60.0
+AGAIN = 0.8
+"""How often a caller that got no answer asks again, with the same call id."""
+MOST_VMS = 9
+
+WISHES = (
+    ("create", 22), ("start", 18), ("stop", 14), ("reboot", 10), ("destroy", 10), ("recover", 4),
+    ("expunge", 4), ("userdata", 12), ("rename", 4), ("again", 4),
+)  # fmt: skip
+
+
+class User:
+    """One caller."""
+
+    def __init__(self, world: World, cloud: Cloud, number: int) -> None:
+        self.world = world
+        self.cloud = cloud
+        self.number = number
+        self._created = 0
+
+    async def run(self) -> None:
+        """Make calls until the run has had enough of them."""
+        world = self.world
+        while world.counts.calls < world.options.calls:
+            world.counts.calls += 1
+            await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 2.0, 6.0)))
+            (wish,) = world.chance.choices(
+                [name for name, _ in WISHES], weights=[weight for _, weight in WISHES]
+            )
+            await self._wish(wish)
+
+    async def _wish(self, wish: str) -> None:
+        if wish == "create":
+            await self._create()
+            return
+        if wish == "again":
+            await self._again()
+            return
+        known = sorted(self.cloud.vms)
+        if not known:
+            return
+        uuid = self.world.chance.choice(known)
+        match wish:
+            case "start" | "stop" | "reboot":
+                await self._call(f"{wish.capitalize()}VmInstance", {"uuid": uuid})
+            case "destroy" | "expunge":
+                await self._destroy(wish, uuid)
+            case "recover":
+                await self._call("RecoverVmInstance", {"vmInstanceUuid": uuid})
+            case "rename":
+                await self._call("UpdateVmInstance", {"uuid": uuid, "name": f"vm-{self._text(4)}"})
+            case "userdata":
+                await self._userdata(uuid)
+
+    # --- wishes --------------------------------------------------------------------------------------
+
+    async def _create(self) -> None:
+        cloud = self.cloud
+        alive = self.world.look().count(VmInstance)
+        if alive >= MOST_VMS:
+            return
+        uuid = self.world.new_uuid()
+        promised = cloud.vms[uuid] = Promised()
+        fields = {
+            "name": f"vm-{self.number}-{self._created}",
+            "resourceUuid": uuid,
+            "instanceOfferingUuid": cloud.uuids["offering"],
+            "imageUuid": cloud.uuids["image"],
+            "l3NetworkUuids": [cloud.uuids["l3"]],
+            "systemTags": [_userdata(self._text(8))],
+        }
+        self._created += 1
+        body = await self._call("CreateVmInstance", fields)
+        if body is not None:
+            promised.created = body["success"]
+            promised.create_failed = not body["success"]
+
+    async def _destroy(self, wish: str, uuid: str) -> None:
+        promised = self.cloud.vms[uuid]
+        promised.may_go = True
+        name = "DestroyVmInstance" if wish == "destroy" else "ExpungeVmInstance"
+        body = await self._call(name, {"uuid": uuid})
+        if body is not None and body["success"] and (wish == "expunge" or self.cloud.direct):
+            promised.gone = True
+
+    async def _userdata(self, uuid: str) -> None:
+        promised = self.cloud.vms[uuid]
+        text = _userdata(self._text(8))
+        free = sorted(promised.userdata)
+        if free and self.world.happens(0.7):
+            tag = self.world.chance.choice(free)
+            del promised.userdata[tag]
+            body = await self._call("UpdateSystemTag", {"uuid": tag, "tag": text})
+        else:
+            fields = {"resourceType": "VmInstanceVO", "resourceUuid": uuid, "tag": text}
+            body = await self._call("CreateSystemTag", fields)
+        if body is not None and body["success"] and "inventory" in body:
+            promised.userdata[body["inventory"]["uuid"]] = text
+
+    async def _again(self) -> None:
+        """A call whose end was told, made once more with its id: it must have the same end, and no effect."""
+        answers = self.cloud.answers
+        if not answers:
+            return
+        call_id = self.world.chance.choice(sorted(answers))
+        name, fields, succeeded = answers[call_id]
+        body = await self._asked(name, fields, call_id)
+        if body is not None and body["success"] != succeeded:
+            self.world.violated("I-23", f"{name} {call_id} succeeded {succeeded}, then {body}")
+
+    # --- calling -------------------------------------------------------------------------------------
+
+    async def _call(self, name: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """A call's body, or None when its end stays unknown."""
+        world = self.world
+        call_id = world.new_uuid()
+        body = await self._asked(name, fields, call_id)
+        while body is None and world.happens(AGAIN):
+            await asyncio.sleep(world.chance.uniform(0, 3))
+            body = await self._asked(name, fields, call_id)
+        if body is None:
+            world.counts.answered("unknown")
+            return None
+        world.counts.answered("success" if body["success"] else "failure")
+        # A call that was refused at the door has no job: made again, it may well be let in.
+        if body["success"]:
+            self.cloud.answers[call_id] = (name, fields, True)
+        return body
+
+    async def _asked(self, name: str, fields: dict[str, Any], call_id: str) -> dict[str, Any] | None:
+        world, life = self.world, self.world.life
+        if life is None or not life.ready:
+            return None
+        world.tell(f"user {self.number} asks {name} {fields.get('uuid', fields.get('resourceUuid', ''))[:6]} "
+                   f"call {call_id[:6]}")  # fmt: skip
+        try:
+            reply = await life.ask(name, fields, call_id)
+            if not reply.done and reply.job_uuid is not None:
+                ended = await life.outcome(reply.job_uuid, PATIENCE_SECONDS)
+                if ended is None:
+                    return None
+                reply = ended
+        except Killed:
+            world.tell(f"user {self.number} hears nothing of {call_id[:6]}")
+            return None
+        body: dict[str, Any] = reply.body
+        said = "success" if body["success"] else body["error"]["details"]
+        world.tell(f"user {self.number} hears of {call_id[:6]}: {said}")
+        return body
+
+    def _text(self, length: int) -> str:
+        return "".join(self.world.chance.choice("abcdefghijklmnop") for _ in range(length))
+
+
+def _userdata(text: str) -> str:
+    return "userdata::" + base64.b64encode(f"#cloud-config\n# {text}\n".encode()).decode()
