@@ -21,6 +21,11 @@ WISHES = (
     ("expunge", 4), ("userdata", 12), ("rename", 4), ("again", 4),
 )  # fmt: skip
 
+SENSIBLE = {
+    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "destroy": {"Running", "Stopped", "Starting"},
+    "recover": {"Destroyed"}, "expunge": {"Destroyed"},
+}  # fmt: skip
+
 
 class User:
     """One caller."""
@@ -36,7 +41,7 @@ class User:
         world = self.world
         while world.counts.calls < world.options.calls:
             world.counts.calls += 1
-            await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 2.0, 6.0)))
+            await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 3.0, 10.0)))
             (wish,) = world.chance.choices(
                 [name for name, _ in WISHES], weights=[weight for _, weight in WISHES]
             )
@@ -49,10 +54,10 @@ class User:
         if wish == "again":
             await self._again()
             return
-        known = sorted(self.cloud.vms)
-        if not known:
+        uuid = self._some_vm(wish)
+        if uuid is None:
+            await self._create()
             return
-        uuid = self.world.chance.choice(known)
         match wish:
             case "start" | "stop" | "reboot":
                 await self._call(f"{wish.capitalize()}VmInstance", {"uuid": uuid})
@@ -64,6 +69,14 @@ class User:
                 await self._call("UpdateVmInstance", {"uuid": uuid, "name": f"vm-{self._text(4)}"})
             case "userdata":
                 await self._userdata(uuid)
+
+    def _some_vm(self, wish: str) -> str | None:
+        """Mostly a VM that allows the wish; sometimes any that ever was."""
+        states = SENSIBLE.get(wish)
+        known = [] if self.world.happens(0.1) else self.world.look().all(VmInstance, order_by="uuid")
+        fitting = [vm.uuid for vm in known if states is None or vm.state in states]
+        found = fitting or (sorted(self.cloud.vms) if self.world.happens(0.2) else [])
+        return self.world.chance.choice(found) if found else None
 
     # --- wishes --------------------------------------------------------------------------------------
 

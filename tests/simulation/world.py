@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from appliance.store.connection import connect
 from appliance.store.snapshot import Snapshot
@@ -130,7 +131,7 @@ class World:
 
     def new_uuid(self) -> str:
         """A uuid made up by a caller."""
-        return f"{self.chance.getrandbits(128):032x}"
+        return UUID(int=self.chance.getrandbits(128), version=4).hex
 
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens now."""
