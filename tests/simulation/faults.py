@@ -16,16 +16,18 @@ KINDS = (
 
 
 class Faults:
-    """Harms the world until it is stopped; `heal` makes good what can be."""
+    """Harms the world until it is over; `heal` makes good what can be."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.over = False
+        """Set to end `run` after what it is at."""
 
     async def run(self) -> None:
         """One thing after the other."""
         world = self.world
         pause = world.chance.choice((1.0, 3.0, 8.0))
-        while True:
+        while not self.over:
             await asyncio.sleep(world.chance.expovariate(1 / pause))
             (kind,) = world.chance.choices([name for name, _ in KINDS], weights=[w for _, w in KINDS])
             world.counts.faults += 1
@@ -111,8 +113,8 @@ class Faults:
             self.world.tell(f"{uuid[:6]} on {host.address} is started by hand")
             host.start_by_hand(uuid)
 
-    async def heal(self) -> None:
-        """From now on nothing goes wrong: hosts answer, links hold, the appliance lives."""
+    def heal(self) -> None:
+        """From now on nothing goes wrong: hosts answer and links hold."""
         world = self.world
         world.calm = True
         world.tell("calm")
@@ -120,7 +122,3 @@ class Faults:
             host.become_quick()
             if not host.reachable:
                 self._join(host)
-        if world.life is None or world.life.dead or not world.life.ready:
-            if world.life is not None and not world.life.dead:
-                await world.life.kill()
-            await self._new_life((world.life.number if world.life else 0) + 1)

@@ -11,7 +11,6 @@ from agent.protocol import (
     DomainSeen,
     DropFile,
     EnsureVolume,
-    Hello,
     ShutdownDomain,
     StartDomain,
     Struct,
@@ -78,9 +77,13 @@ class WatchedHost(SimulatedHost):
                 self._check_drop(path)
             case ShutdownDomain(vm_uuid=uuid) if not world.calm and world.happens(0.3):
                 return self.seen(uuid)  # the guest does not listen
-            case Hello() if call.epoch < self._epoch and self.rules.check_epoch:
-                world.violated("I-29", f"{self.address} took Hello of epoch {call.epoch} after {self._epoch}")
         return super()._carry_out(call)
+
+    def _admit_generation(self, call: Call) -> None:
+        """Where a change begins: nothing of an older epoch, or decided before something newer, may."""
+        super()._admit_generation(call)
+        if call.epoch < self._epoch and self.rules.check_epoch:
+            self.world.violated("I-29", f"{self.address} acts for epoch {call.epoch} after {self._epoch}")
 
     def _check_once(self, call: Call) -> None:
         if call.op and call.op in self._done:

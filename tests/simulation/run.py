@@ -84,11 +84,9 @@ async def _story(world: World) -> None:
     async with asyncio.TaskGroup() as group:
         for user in users:
             group.create_task(user.run())
-    harm.cancel()
-    await asyncio.wait([harm])
-    if not harm.cancelled() and (failed := harm.exception()) is not None:
-        raise failed
-    await faults.heal()
+    faults.over = True
+    await harm
+    faults.heal()
     await _quiet(world)
     await when_calm(world, cloud)
     watch.cancel()
