@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from agent.protocol import Cause
 from tests.simulation.host import WatchedHost, known_hosts
@@ -28,13 +29,23 @@ class Faults:
         world = self.world
         pause = world.chance.choice((1.0, 3.0, 8.0))
         while not self.over:
-            await asyncio.sleep(world.chance.expovariate(1 / pause))
+            if await self._fatal_within(world.chance.expovariate(1 / pause)):
+                await self._kill(0)
+                continue
             (kind,) = world.chance.choices([name for name, _ in KINDS], weights=[w for _, w in KINDS])
             world.counts.faults += 1
             if kind == "kill":
-                await self._kill()
+                await self._kill(world.chance.randint(0, 300))
             else:
                 self._harm(kind, world.chance.choice(known_hosts(world.hosts)))
+
+    async def _fatal_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.world.fatal.wait()
+        fatal = self.world.fatal.is_set()
+        self.world.fatal.clear()
+        return fatal
 
     def _harm(self, kind: str, host: WatchedHost) -> None:
         world = self.world
@@ -61,11 +72,11 @@ class Faults:
 
     # --- the appliance -------------------------------------------------------------------------------
 
-    async def _kill(self) -> None:
-        """`kill -9` at some turn of the loop, mid-way through whatever is under way, and a new life."""
+    async def _kill(self, turns: int) -> None:
+        """`kill -9` after so many turns of the loop, mid-way through whatever is under way, and a new life."""
         world = self.world
         rung = asyncio.Event()
-        world.loop.after_turns(world.chance.randint(0, 300), rung.set)
+        world.loop.after_turns(turns, rung.set)
         await rung.wait()
         dying = world.life
         assert dying is not None

@@ -21,6 +21,10 @@ ZOMBIE_SECONDS = 60.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
 REPEATED = 0.02
 SLOW = 0.02
+SNAPS = 0.04
+"""How often the link breaks just when a change is under way."""
+FATAL = 0.02
+"""How often the appliance dies just then."""
 
 
 class FaultyWire:
@@ -108,10 +112,25 @@ class FaultyWire:
             self._arrives - self.world.now, self._arrived, self._number, context=self.world.context
         )
         self._underway[self._number] = (line, handle)
-        if b'"op":"' in line and not self.world.calm and self.world.happens(REPEATED):
-            self.world.counts.faults += 1
-            again = self.world.chance.uniform(0, ZOMBIE_SECONDS)
-            self.world.later(again, self._arrive, line)
+        if b'"op":"' in line and not self.world.calm:
+            self._harm(line)
+
+    def _harm(self, line: bytes) -> None:
+        """What may become of a change that was just sent."""
+        world = self.world
+        if world.happens(REPEATED):
+            world.counts.faults += 1
+            world.later(world.chance.uniform(0, ZOMBIE_SECONDS), self._arrive, line)
+        if world.happens(SNAPS):
+            world.counts.faults += 1
+            world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), self._snap)
+        if world.happens(FATAL):
+            world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), world.fatal.set)
+
+    def _snap(self) -> None:
+        if not self.ended:
+            self.world.tell(f"the link to {self.host.address} breaks")
+            self.cut()
 
     def _arrived(self, number: int) -> None:
         line, _ = self._underway.pop(number)

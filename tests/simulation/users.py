@@ -17,12 +17,12 @@ AGAIN = 0.8
 MOST_VMS = 9
 
 WISHES = (
-    ("create", 22), ("start", 18), ("stop", 14), ("reboot", 10), ("destroy", 10), ("recover", 4),
+    ("create", 16), ("regret", 10), ("start", 18), ("stop", 14), ("reboot", 10), ("destroy", 10), ("recover", 4),
     ("expunge", 4), ("userdata", 12), ("rename", 4), ("again", 4),
 )  # fmt: skip
 
 SENSIBLE = {
-    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "destroy": {"Running", "Stopped", "Starting"},
+    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
     "recover": {"Destroyed"}, "expunge": {"Destroyed"},
 }  # fmt: skip
 
@@ -48,8 +48,8 @@ class User:
             await self._wish(wish)
 
     async def _wish(self, wish: str) -> None:
-        if wish == "create":
-            await self._create()
+        if wish in {"create", "regret"}:
+            await self._create(wait=wish == "create")
             return
         if wish == "again":
             await self._again()
@@ -80,7 +80,8 @@ class User:
 
     # --- wishes --------------------------------------------------------------------------------------
 
-    async def _create(self) -> None:
+    async def _create(self, *, wait: bool = True) -> None:
+        """A VM. Who does not wait for it destroys it soon, or takes the call back."""
         cloud = self.cloud
         alive = self.world.look().count(VmInstance)
         if alive >= MOST_VMS:
@@ -96,10 +97,22 @@ class User:
             "systemTags": [_userdata(self._text(8))],
         }
         self._created += 1
+        if not wait:
+            await self._regret(uuid, fields)
+            return
         body = await self._call("CreateVmInstance", fields)
         if body is not None:
             promised.created = body["success"]
             promised.create_failed = not body["success"]
+
+    async def _regret(self, uuid: str, fields: dict[str, Any]) -> None:
+        world, call_id = self.world, self.world.new_uuid()
+        self.cloud.vms[uuid].may_go = True
+        await self._asked("CreateVmInstance", fields, call_id, seconds=world.chance.uniform(0, 4))
+        if world.happens(0.5):
+            await self._destroy("destroy", uuid)
+        else:
+            await self._call("CancelLongJob", {"uuid": call_id})
 
     async def _destroy(self, wish: str, uuid: str) -> None:
         promised = self.cloud.vms[uuid]
@@ -153,7 +166,9 @@ class User:
             self.cloud.answers[call_id] = (name, fields, True)
         return body
 
-    async def _asked(self, name: str, fields: dict[str, Any], call_id: str) -> dict[str, Any] | None:
+    async def _asked(
+        self, name: str, fields: dict[str, Any], call_id: str, seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any] | None:
         world, life = self.world, self.world.life
         if life is None or not life.ready:
             return None
@@ -162,7 +177,7 @@ class User:
         try:
             reply = await life.ask(name, fields, call_id)
             if not reply.done and reply.job_uuid is not None:
-                ended = await life.outcome(reply.job_uuid, PATIENCE_SECONDS)
+                ended = await life.outcome(reply.job_uuid, seconds)
                 if ended is None:
                     return None
                 reply = ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import hashlib
 import tempfile
@@ -91,6 +92,8 @@ class World:
         self.life: Life | None = None
         self.calm = True
         """While the world is calm the network and the hosts do nothing unasked."""
+        self.fatal = asyncio.Event()
+        """Set to have the appliance killed now, and not some time."""
         self.violations: list[Violation] = []
         self.disturbed: dict[str, Disturbed] = {}
         self.born: dict[str, int] = {}
