@@ -54,7 +54,7 @@ class Faults:
                 world.tell(f"{host.address} loses its link")
                 host.cut("the network dropped it")
             case "part":
-                self._part(host)
+                host.vanish(world.chance.choice((0.5, 4.0, 10.0, 40.0)))
             case "agent":
                 host.kill_agent()
             case "reboot":
@@ -81,6 +81,8 @@ class Faults:
         dying = world.life
         assert dying is not None
         world.counts.kills += 1
+        if world.happens(0.3):
+            world.chance.choice(known_hosts(world.hosts)).vanish(world.chance.uniform(5, 30))
         world.tell(f"the appliance's life {dying.number} ends")
         await dying.kill()
         await asyncio.sleep(world.chance.choice((0.0, 0.2, 2.0, 15.0)))
@@ -93,22 +95,6 @@ class Faults:
         await life.start()
 
     # --- hosts ---------------------------------------------------------------------------------------
-
-    def _part(self, host: WatchedHost) -> None:
-        """Nothing reaches the host for a while; its link notices by silence, if at all."""
-        if not host.reachable:
-            return
-        seconds = self.world.chance.choice((0.5, 4.0, 10.0, 40.0))
-        self.world.tell(f"{host.address} cannot be reached for {seconds:g} s")
-        host.reachable = False
-        self.world.later(seconds, self._join, host)
-
-    def _join(self, host: WatchedHost) -> None:
-        host.reachable = True
-        life = self.world.life
-        for wire in life.dialer.wires if life is not None else []:
-            if wire.host is host and not wire.ended:
-                wire.healed()
 
     def _halt(self, host: WatchedHost, cause: Cause) -> None:
         running = host.running()
@@ -132,4 +118,4 @@ class Faults:
         for host in known_hosts(world.hosts):
             host.become_quick()
             if not host.reachable:
-                self._join(host)
+                host.come_back()

@@ -152,6 +152,21 @@ class WatchedHost(SimulatedHost):
         self.world.disturbance(uuid).at = self.world.now
         return self.power_on(uuid)
 
+    def vanish(self, seconds: float) -> None:
+        """Nothing reaches the host for a while; its link notices by silence, if at all."""
+        if self.reachable:
+            self.world.tell(f"{self.address} cannot be reached for {seconds:.3f} s")
+            self.reachable = False
+            self.world.later(seconds, self.come_back)
+
+    def come_back(self) -> None:
+        """The network carries again."""
+        self.reachable = True
+        life = self.world.life
+        for wire in life.dialer.wires if life is not None else []:
+            if wire.host is self and not wire.ended:
+                wire.healed()
+
     def kill_agent(self) -> None:
         """`kill -9` of the agent: what it has not finished is not done; what it wrote down stays."""
         self.world.tell(f"the agent of {self.address} is killed")

@@ -131,6 +131,8 @@ class FaultyWire:
         if not self.ended:
             self.world.tell(f"the link to {self.host.address} breaks")
             self.cut()
+            if not self.world.calm and self.world.happens(0.5):
+                self.host.vanish(self.world.chance.uniform(1, 15))
 
     def _arrived(self, number: int) -> None:
         line, _ = self._underway.pop(number)
