@@ -21,10 +21,6 @@ ZOMBIE_SECONDS = 60.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
 REPEATED = 0.02
 SLOW = 0.02
-SNAPS = 0.04
-"""How often the link breaks just when a change is under way."""
-FATAL = 0.02
-"""How often the appliance dies just then."""
 
 
 class FaultyWire:
@@ -121,10 +117,10 @@ class FaultyWire:
         if world.happens(REPEATED):
             world.counts.faults += 1
             world.later(world.chance.uniform(0, ZOMBIE_SECONDS), self._arrive, line)
-        if world.happens(SNAPS):
+        if world.happens(world.options.snaps):
             world.counts.faults += 1
             world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), self._snap)
-        if world.happens(FATAL):
+        if world.happens(world.options.fatal):
             world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), world.fatal.set)
 
     def _snap(self) -> None:

@@ -16,10 +16,11 @@ AGAIN = 0.8
 """How often a caller that got no answer asks again, with the same call id."""
 MOST_VMS = 9
 
-WISHES = (
-    ("create", 16), ("regret", 10), ("start", 18), ("stop", 14), ("reboot", 10), ("destroy", 10), ("recover", 4),
-    ("expunge", 4), ("userdata", 12), ("rename", 4), ("again", 4),
-)  # fmt: skip
+WISHES = {
+    "create": 16, "start": 18, "stop": 14, "reboot": 10, "destroy": 10, "recover": 4, "expunge": 4,
+    "userdata": 12, "rename": 4, "again": 4,
+}  # fmt: skip
+"""What callers want, by weight."""
 
 SENSIBLE = {
     "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
@@ -42,9 +43,8 @@ class User:
         while world.counts.calls < world.options.calls:
             world.counts.calls += 1
             await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 3.0, 10.0)))
-            (wish,) = world.chance.choices(
-                [name for name, _ in WISHES], weights=[weight for _, weight in WISHES]
-            )
+            wishes = {**WISHES, "regret": world.options.regrets}
+            (wish,) = world.chance.choices(list(wishes), weights=list(wishes.values()))
             await self._wish(wish)
 
     async def _wish(self, wish: str) -> None:

@@ -30,6 +30,12 @@ class Options:
     """What a run leaves out, to see that the checks notice; and how long it is."""
 
     calls: int = 100
+    snaps: float = 0.04
+    """How often the link breaks just when a change is under way."""
+    fatal: float = 0.02
+    """How often the appliance dies just then."""
+    regrets: int = 10
+    """How much weight callers give to creating a VM that they do not want any more."""
     check_epoch: bool = True
     """Hosts refuse epochs that are over."""
     raise_epoch_before_undo: bool = True
@@ -41,7 +47,8 @@ class Options:
 
     def __str__(self) -> str:
         left_out = [name for name, value in vars(self).items() if value is False]
-        return f"calls={self.calls}" + "".join(f" without {name}" for name in left_out)
+        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets}"
+        return storm + "".join(f" without {name}" for name in left_out)
 
 
 @dataclass(frozen=True)

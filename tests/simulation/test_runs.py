@@ -1,0 +1,48 @@
+"""Short simulated runs: a seed decides everything, and whatever goes wrong, every invariant holds."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.simulation import torture
+from tests.simulation.run import simulate
+from tests.simulation.world import Options
+
+SHORT = Options(calls=30)
+SEEDS = range(1, 41)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_invariant_holds(seed: int) -> None:
+    outcome = simulate(seed, SHORT)
+    assert not outcome.violations, torture.command(outcome)
+    assert outcome.counts.answers.get("success", 0) > 0
+
+
+def test_the_same_seed_runs_the_same_and_another_does_not() -> None:
+    first, second, other = simulate(7, SHORT), simulate(7, SHORT), simulate(8, SHORT)
+    assert first == second
+    assert first.digest != other.digest
+
+
+def test_the_runs_meet_what_they_are_for() -> None:
+    counts = simulate(3, Options(calls=100)).counts
+    assert counts.kills > 0
+    assert counts.faults > 0
+    assert counts.answers["success"] > 20
+
+
+def test_a_failure_is_told_with_the_command_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--seed", "1", "--runs", "20", "--calls", "40", "--remember-operations", "0"]
+    assert torture.main(arguments) == 1
+    told = capsys.readouterr().out
+    (again,) = [line for line in told.splitlines() if line.startswith("again: python -m tests.simulation.torture")]
+    assert torture.main(shlex.split(again)[4:]) == 1
+    assert capsys.readouterr().out == told
+
+
+def test_runs_that_hold_say_how_many_there_were(capsys: pytest.CaptureFixture[str]) -> None:
+    assert torture.main(["--seed", "5", "--runs", "1", "--calls", "10"]) == 0
+    assert "1 runs from seed 5, 10 calls" in capsys.readouterr().out
