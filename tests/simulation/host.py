@@ -52,7 +52,15 @@ class WatchedHost(SimulatedHost):
     def become_slow(self, seconds: float) -> None:
         """What takes long on real hosts takes up to so long."""
         chance = self.world.chance
-        verbs = ("EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic")
+        verbs = (
+            "EnsureVolume",
+            "StartDomain",
+            "EnsureNetwork",
+            "FetchImage",
+            "copy",
+            "DropFile",
+            "EnsureNic",
+        )
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)
 

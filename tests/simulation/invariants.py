@@ -70,14 +70,17 @@ def _addresses(world: World, look: Snapshot) -> None:
 
 
 def _connected(world: World, look: Snapshot) -> None:
-    for machine in (*look.all(Host), *look.all(BackupStorage)):
+    machines: list[Host | BackupStorage] = [*look.all(Host), *look.all(BackupStorage)]
+    for machine in machines:
         if machine.status != "Connected":
             world.violated("connected", f"{machine.name} is {machine.status}: {machine.status_reason}")
 
 
 def _jobs(world: World, look: Snapshot) -> None:
     for job in look.all(LongJob, state="Running"):
-        world.violated("I-25", f"{job.name} of {job.target_resource_uuid} runs on: {job.step}, {job.waits_for}")
+        world.violated(
+            "I-25", f"{job.name} of {job.target_resource_uuid} runs on: {job.step}, {job.waits_for}"
+        )
 
 
 def _vms(world: World, look: Snapshot) -> None:
@@ -93,7 +96,8 @@ def _vms(world: World, look: Snapshot) -> None:
         wanted = {"Running": "Running", "Stopped": "Stopped", "Destroyed": "Destroyed"}.get(vm.intended)
         if vm.state != wanted or (vm.power == "on") != on or on != (vm.state == "Running"):
             world.violated(
-                "I-2", f"VM {vm.uuid} is {vm.state}, meant to be {vm.intended}, seen {vm.power}; it runs: {on}"
+                "I-2",
+                f"VM {vm.uuid} is {vm.state}, meant to be {vm.intended}, seen {vm.power}; it runs: {on}",
             )
         intent = vm_intent(vm_rows(look, vm, host_row))
         left = plan(intent, _seen(host, vm.uuid, intent.volume.path if intent.volume else ""), look.now)
@@ -136,13 +140,17 @@ def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
 def _capacity(world: World, look: Snapshot) -> None:
     for host in look.all(Host):
         vms = look.all(VmInstance, host_uuid=host.uuid)
-        memory = host.total_memory_capacity - reserved_memory(look, host.uuid) - sum(v.memory_size for v in vms)
+        memory = (
+            host.total_memory_capacity - reserved_memory(look, host.uuid) - sum(v.memory_size for v in vms)
+        )
         cpu = host.total_cpu_capacity - sum(v.cpu_num * v.cpu_speed for v in vms)
         if (host.available_memory_capacity, host.available_cpu_capacity) != (memory, cpu):
             world.violated("I-9", f"host {host.name} says {host.available_memory_capacity} bytes and "
                            f"{host.available_cpu_capacity} MHz are left, its VMs leave {memory} and {cpu}")  # fmt: skip
     for ref in look.all(LocalStorageHostRef):
-        used = look.total(Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid)
+        used = look.total(
+            Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid
+        )
         if ref.available_capacity != ref.total_capacity - used:
             world.violated("I-9", f"storage on {ref.host_uuid} says {ref.available_capacity} of "
                            f"{ref.total_capacity} are left; volumes take {used}")  # fmt: skip

@@ -185,5 +185,3 @@ class Complaints(logging.Handler):
         life = LIFE.get()
         if record.exc_info and life is not None and not life.dead:
             self._world.violated("no-faults", f"{record.getMessage()}: {record.exc_info[1]!r}")
-
-

@@ -38,7 +38,9 @@ def test_a_failure_is_told_with_the_command_that_repeats_it(capsys: pytest.Captu
     arguments = ["--seed", "1", "--runs", "20", "--calls", "40", "--remember-operations", "0"]
     assert torture.main(arguments) == 1
     told = capsys.readouterr().out
-    (again,) = [line for line in told.splitlines() if line.startswith("again: python -m tests.simulation.torture")]
+    (again,) = [
+        line for line in told.splitlines() if line.startswith("again: python -m tests.simulation.torture")
+    ]
     assert torture.main(shlex.split(again)[4:]) == 1
     assert capsys.readouterr().out == told
 
