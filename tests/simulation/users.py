@@ -1,4 +1,4 @@
-"""Callers of the appliance: each makes one call after the other, remembers what it was told, asks again when told nothing."""
+"""Callers of the appliance: each makes one call after the other and remembers what it was told."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ MOST_VMS = 9
 
 WISHES = {
     "create": 16, "start": 18, "stop": 14, "reboot": 10, "destroy": 10, "recover": 4, "expunge": 4,
-    "userdata": 12, "rename": 4, "again": 4,
+    "userdata": 12, "rename": 4, "again": 4, "reconnect": 2, "host state": 3, "dns": 3, "setting": 3,
 }  # fmt: skip
 """What callers want, by weight."""
 
+SETTINGS = (
+    ("vm", "stopGrace", "5"), ("vm", "stopGrace", "60"), ("kvm", "vm.consoleMode", "spice"),
+    ("kvm", "vm.cpuMode", "host-model"), ("host", "ping.interval", "10"), ("host", "ping.interval", "60"),
+)  # fmt: skip
+
 SENSIBLE = {
-    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
-    "recover": {"Destroyed"}, "expunge": {"Destroyed"},
+    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "recover": {"Destroyed"},
+    "expunge": {"Destroyed"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
 }  # fmt: skip
 
 
@@ -53,6 +58,9 @@ class User:
             return
         if wish == "again":
             await self._again()
+            return
+        if wish in {"reconnect", "host state", "dns", "setting"}:
+            await self._operate(wish)
             return
         uuid = self._some_vm(wish)
         if uuid is None:
@@ -135,6 +143,25 @@ class User:
             body = await self._call("CreateSystemTag", fields)
         if body is not None and body["success"] and "inventory" in body:
             promised.userdata[body["inventory"]["uuid"]] = text
+
+    async def _operate(self, wish: str) -> None:
+        """What is not about one VM: hosts, the network, settings."""
+        chance, uuids = self.world.chance, self.cloud.uuids
+        host = uuids["host " + chance.choice(sorted(self.world.hosts))]
+        match wish:
+            case "reconnect":
+                await self._call("ReconnectHost", {"uuid": host})
+            case "host state":
+                event = chance.choice(("enable", "enable", "disable", "maintain"))
+                await self._call("ChangeHostState", {"uuid": host, "stateEvent": event})
+            case "dns":
+                name = chance.choice(("AddDnsToL3Network", "RemoveDnsFromL3Network"))
+                await self._call(
+                    name, {"l3NetworkUuid": uuids["l3"], "dns": chance.choice(("8.8.8.8", "9.9.9.9"))}
+                )
+            case "setting":
+                category, key, value = chance.choice(SETTINGS)
+                await self._call("UpdateGlobalConfig", {"category": category, "name": key, "value": value})
 
     async def _again(self) -> None:
         """A call whose end was told, made once more with its id: it must have the same end, and no effect."""

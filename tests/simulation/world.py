@@ -107,7 +107,7 @@ class World:
         """How often each file was made anew."""
         self.trace_tail: deque[str] = deque(maxlen=TRACE_LINES)
         self._digest = hashlib.blake2b(digest_size=16)
-        shared = Path("/dev/shm")  # noqa: S108 - in memory where there is such a place: a run writes a lot
+        shared = Path("/dev/shm")  # in memory where there is such a place: a run writes a lot
         self._scratch = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
         self.folder = Path(self._scratch.name) / "store"
         self._eye: Any = None
