@@ -39,6 +39,7 @@ class WatchedHost(SimulatedHost):
         self.world = world
         self.loses_events = False
         self._done: set[str] = set()
+        self._outdated: set[str] = set()
         self._highest = 0
         self._latest: dict[str, int] = {}
         self.domains[STRANGER] = Domain("", 0, [], power="on")
@@ -78,7 +79,7 @@ class WatchedHost(SimulatedHost):
             self._check_once(call)
         match request:
             case StartDomain(vm_uuid=uuid):
-                self._check_start(uuid)
+                self._check_start(uuid, call)
             case EnsureVolume(path=path) if path not in self.things.files:
                 self._check_birth(path)
             case DropFile(path=path) if path in self.things.files:
@@ -90,6 +91,8 @@ class WatchedHost(SimulatedHost):
     def _admit_generation(self, call: Call) -> None:
         """Where a change begins: nothing of an older epoch, or decided before something newer, may."""
         super()._admit_generation(call)
+        if call.epoch < self._epoch:
+            self._outdated.add(call.op)
         if call.epoch < self._epoch and self.rules.check_epoch:
             self.world.violated("I-29", f"{self.address} acts for epoch {call.epoch} after {self._epoch}")
 
@@ -98,7 +101,7 @@ class WatchedHost(SimulatedHost):
             self.world.violated("one-effect", f"operation {call.op} acts on {self.address} again")
         self._done.add(call.op)
 
-    def _check_start(self, uuid: str) -> None:
+    def _check_start(self, uuid: str, call: Call) -> None:
         world = self.world
         domain = self.domains.get(uuid)
         if domain is None or domain.power == "on":
@@ -108,7 +111,9 @@ class WatchedHost(SimulatedHost):
             if host is not self and other is not None and other.power == "on":
                 world.violated("I-1", f"VM {uuid} starts on {self.address} while it runs on {host.address}")
         halted = world.disturbance(uuid).halted_at
-        if halted < 0:
+        # Asked for before the guest halted, and nothing newer has reached the host: nobody could stop it.
+        late = world.sent.get(call.op, world.now) < halted and call.op not in self._outdated
+        if halted < 0 or late:
             return
         wanted = [
             job

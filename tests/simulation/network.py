@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
     from tests.simulation.world import World
 
+OPERATION = re.compile(rb'"op":"([^"]+)"')
 USUAL_SECONDS = 0.01
 ZOMBIE_SECONDS = 60.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
@@ -51,6 +53,8 @@ class FaultyWire:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            if found := OPERATION.search(line):
+                self.world.sent.setdefault(found[1].decode(), self.world.now)
             self._send(line)
 
     def close(self) -> None:

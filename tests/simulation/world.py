@@ -105,6 +105,8 @@ class World:
         self.disturbed: dict[str, Disturbed] = {}
         self.born: dict[str, int] = {}
         """How often each file was made anew."""
+        self.sent: dict[str, float] = {}
+        """When each operation was first asked for."""
         self.trace_tail: deque[str] = deque(maxlen=TRACE_LINES)
         self._digest = hashlib.blake2b(digest_size=16)
         shared = Path("/dev/shm")  # in memory where there is such a place: a run writes a lot
