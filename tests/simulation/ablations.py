@@ -39,8 +39,8 @@ BROKEN_LINKS = Options(calls=40, snaps=0.15, regrets=60)
 SUDDEN_DEATHS = Options(calls=40, fatal=0.1, regrets=40)
 
 ABLATIONS = (
-    Ablation("remember_operations", SHORT, first_seed=3, seeds=20),
-    Ablation("check_epoch", SUDDEN_DEATHS, first_seed=12, seeds=60),
-    Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=1, seeds=60),
-    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=33, seeds=60),
+    Ablation("remember_operations", SHORT, first_seed=1, seeds=20),
+    Ablation("check_epoch", SUDDEN_DEATHS, first_seed=1, seeds=60),
+    Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=11, seeds=60),
+    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=12, seeds=60),
 )
