@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from tests.simulation import torture
 from tests.simulation.run import simulate
 from tests.simulation.world import Options
 
+ROOT = Path(__file__).resolve().parents[2]
 SHORT = Options(calls=30)
 SEEDS = range(1, 41)
 
@@ -25,6 +30,21 @@ def test_the_same_seed_runs_the_same_and_another_does_not() -> None:
     first, second, other = simulate(7, SHORT), simulate(7, SHORT), simulate(8, SHORT)
     assert first == second
     assert first.digest != other.digest
+
+
+def test_other_processes_run_the_same() -> None:
+    """Also where strings hash otherwise, so that sets come in another order."""
+    command = [sys.executable, "-m", "tests.simulation.torture", "--seed", "9", "--runs", "1", "--verbose"]
+    environments = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    said = [
+        subprocess.run(
+            [*command, "--calls", "20"], env=each, cwd=ROOT, capture_output=True, check=True, timeout=60
+        )
+        for each in environments
+    ]
+    first, second = (each.stdout.splitlines()[0] for each in said)
+    assert first.startswith(b"seed 9: ")
+    assert first == second
 
 
 def test_the_runs_meet_what_they_are_for() -> None:
