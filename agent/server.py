@@ -47,7 +47,7 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator}
 )
-"""Requests that need no lock, generation or record."""
+"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 
 ProgressTo = Callable[[int, int], None]
 
@@ -195,7 +195,12 @@ class Server:
 
     async def _carry_out(self, call: Call, running: _Running) -> None:
         try:
-            if type(call.request) in CHANGE_NOTHING:
+            if isinstance(call.request, ObserveVm):
+                # What was begun goes on, also for an appliance that died or lost its link: whoever decides
+                # by what is there must not look while it is about to change.
+                async with self._lock(call.request.vm_uuid):
+                    outcome = await self._perform(call, running)
+            elif type(call.request) in CHANGE_NOTHING:
                 outcome = await self._perform(call, running)
             else:
                 outcome = await self._change(call, running)
@@ -207,11 +212,13 @@ class Server:
         for link, call_id in running.askers:
             link.send(encode(outcome.answer(call_id)))
 
+    def _lock(self, name: str) -> asyncio.Lock:
+        """What lets one request at a time act on a resource."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
     async def _change(self, call: Call, running: _Running) -> Outcome:
         """Carry a changing request out under its lock; it may have become stale while it waited."""
-        name = call.resource or type(call.request).__name__
-        lock = self._locks.setdefault(name, asyncio.Lock())
-        async with lock:
+        async with self._lock(call.resource or type(call.request).__name__):
             self._ledger.require_epoch(call.epoch)
             await self._ledger.admit_generation(call.resource, call.generation)
             # Again, since the generation's way to the disk took time.

@@ -163,7 +163,8 @@ class Core:
         wanted: tuple[Any, ...]
         match after:
             case VmInstance():
-                wanted = (after.intended, after.generation)
+                # Its name and its default network are served to the guest.
+                wanted = (after.intended, after.generation, after.name, after.default_l3_network_uuid)
             case Host() | BackupStorage():
                 wanted = (after.intended, after.connect_id, after.status)
             case Image() | L2NetworkClusterRef() | PrimaryStorageClusterRef():

@@ -36,7 +36,7 @@ from agent.protocol import (
 log = logging.getLogger(__name__)
 
 OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator)
-"""Requests that need no lock, generation or record."""
+"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 
 
 @dataclass
@@ -172,11 +172,14 @@ class SimulatedAgent(ABC):
             raise SimulatedRefusal("epoch.stale", f"epoch {call.epoch} is older than {self._epoch}")
 
     async def _serve(self, wire: Door, call: Call) -> None:
-        verb = type(call.request).__name__
-        lock = self._locks.setdefault(call.resource or verb, asyncio.Lock())
-        free = isinstance(call.request, OBSERVING)
+        name = call.resource or type(call.request).__name__
+        looks = isinstance(call.request, OBSERVING)
+        if isinstance(call.request, ObserveVm):
+            name = call.request.vm_uuid  # what was begun must be seen done
+        free = looks and not isinstance(call.request, ObserveVm)
+        lock = self._locks.setdefault(name, asyncio.Lock())
         async with contextlib.nullcontext() if free else lock:
-            answer = await (self._perform(call) if free else self._change(call))
+            answer = await (self._perform(call) if looks else self._change(call))
         wire.deliver(encode(msgspec.structs.replace(answer, id=call.id)))
 
     async def _perform(self, call: Call) -> Answer:

@@ -21,6 +21,7 @@ from agent.protocol import (
     FetchImage,
     Hello,
     ObserveHost,
+    ObserveVm,
     Ping,
     StartDomain,
     UndefineDomain,
@@ -201,6 +202,20 @@ async def test_one_request_at_a_time_per_resource_and_many_over_resources(bench:
     await peer.answer(first)
     await peer.answer(second)
     assert bench.verbs.asked.count(STOP) == 2
+
+
+async def test_a_look_at_a_vm_waits_for_what_is_being_done_to_it(bench: Bench) -> None:
+    gate = bench.verbs.hold(StartDomain)
+    dying = await bench.peer(epoch=1)
+    dying.send(START, op="start", resource=VM, epoch=1)
+    await dying.ask(ObserveHost())
+    assert START in bench.verbs.asked
+    living = await bench.peer(epoch=2)
+    look = living.send(ObserveVm(vm_uuid=VM), epoch=2)
+    assert (await living.ask(ObserveVm(vm_uuid="b" * 32), epoch=2)).error is None
+    assert ObserveVm(vm_uuid=VM) not in bench.verbs.asked
+    gate.set()
+    assert (await living.answer(look)).error is None
 
 
 async def test_an_unexpected_error_is_answered_and_the_link_lives(bench: Bench) -> None:

@@ -82,7 +82,7 @@ def run(
         on_task(task, context)
         return task
 
-    loop.set_task_factory(make)  # type: ignore[arg-type]  # typeshed's factory takes no context
+    loop.set_task_factory(make)
     try:
         return loop.run_until_complete(main(loop))
     finally:

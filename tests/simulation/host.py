@@ -39,8 +39,9 @@ class WatchedHost(SimulatedHost):
         self.world = world
         self.loses_events = False
         self._done: set[str] = set()
+        self._outdated: set[str] = set()
+        self._highest = 0
         self._latest: dict[str, int] = {}
-        """Of each resource: which of the operations sent for it was the last to act."""
         self.domains[STRANGER] = Domain("", 0, [], power="on")
         self.things.files[STRANGE_FILE] = 1
 
@@ -64,6 +65,11 @@ class WatchedHost(SimulatedHost):
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)
 
+    def become_quick(self) -> None:
+        """From now on it hides nothing and takes no time."""
+        self.delays = Delays(usual=0.02)
+        self.loses_events = False
+
     def _carry_out(self, call: Call) -> Struct:
         request = call.request
         world = self.world
@@ -73,7 +79,7 @@ class WatchedHost(SimulatedHost):
             self._check_once(call)
         match request:
             case StartDomain(vm_uuid=uuid):
-                self._check_start(uuid)
+                self._check_start(uuid, call)
             case EnsureVolume(path=path) if path not in self.things.files:
                 self._check_birth(path)
             case DropFile(path=path) if path in self.things.files:
@@ -82,21 +88,20 @@ class WatchedHost(SimulatedHost):
                 return self.seen(uuid)  # the guest does not listen
         return super()._carry_out(call)
 
+    def _admit_generation(self, call: Call) -> None:
+        """Where a change begins: nothing of an older epoch, or decided before something newer, may."""
+        super()._admit_generation(call)
+        if call.epoch < self._epoch:
+            self._outdated.add(call.op)
+        if call.epoch < self._epoch and self.rules.check_epoch:
+            self.world.violated("I-29", f"{self.address} acts for epoch {call.epoch} after {self._epoch}")
+
     def _check_once(self, call: Call) -> None:
         if call.op and call.op in self._done:
             self.world.violated("one-effect", f"operation {call.op} acts on {self.address} again")
         self._done.add(call.op)
-        if not (call.op and call.resource):
-            return
-        sent = self.world.sent.get(call.op, 0)
-        if sent < self._latest.get(call.resource, 0):
-            verb = type(call.request).__name__
-            self.world.violated(
-                "I-24", f"{verb} of {call.resource} acts on {self.address} after what came later"
-            )
-        self._latest[call.resource] = max(sent, self._latest.get(call.resource, 0))
 
-    def _check_start(self, uuid: str) -> None:
+    def _check_start(self, uuid: str, call: Call) -> None:
         world = self.world
         domain = self.domains.get(uuid)
         if domain is None or domain.power == "on":
@@ -106,7 +111,9 @@ class WatchedHost(SimulatedHost):
             if host is not self and other is not None and other.power == "on":
                 world.violated("I-1", f"VM {uuid} starts on {self.address} while it runs on {host.address}")
         halted = world.disturbance(uuid).halted_at
-        if halted < 0:
+        # Asked for before the guest halted, and nothing newer has reached the host: nobody could stop it.
+        late = world.sent.get(call.op, world.now) < halted and call.op not in self._outdated
+        if halted < 0 or late:
             return
         wanted = [
             job
@@ -135,6 +142,16 @@ class WatchedHost(SimulatedHost):
         if not (self.loses_events and self.world.happens(0.5)):
             super()._emit(event)
 
+    def check_order(self) -> None:
+        """Neither the epoch nor any generation that this host has seen ever falls."""
+        if self._epoch < self._highest:
+            self.world.violated("I-29", f"{self.address}: epoch {self._epoch} after {self._highest}")
+        self._highest = self._epoch
+        for resource, known in self._latest.items():
+            if self._generations.get(resource, 0) < known:
+                self.world.violated("I-29", f"{self.address}: the generation of {resource} fell from {known}")
+        self._latest = dict(self._generations)
+
     # --- what happens to it ----------------------------------------------------------------------
 
     def halt(self, uuid: str, cause: Cause, *, tell: bool = True) -> None:
@@ -148,11 +165,27 @@ class WatchedHost(SimulatedHost):
         self.world.disturbance(uuid).at = self.world.now
         return self.power_on(uuid)
 
-    def lose_agent(self) -> None:
-        """The agent is killed and back: what it was at is not done, what it wrote down stays."""
+    def vanish(self, seconds: float) -> None:
+        """Nothing reaches the host for a while; its link notices by silence, if at all."""
+        if self.reachable:
+            self.world.tell(f"{self.address} cannot be reached for {seconds:.3f} s")
+            self.reachable = False
+            self.world.later(seconds, self.come_back)
+
+    def come_back(self) -> None:
+        """The network carries again."""
+        self.reachable = True
+        life = self.world.life
+        for wire in life.dialer.wires if life is not None else []:
+            if wire.host is self and not wire.ended:
+                wire.healed()
+
+    def kill_agent(self) -> None:
+        """`kill -9` of the agent: what it has not finished is not done; what it wrote down stays."""
+        self.world.tell(f"the agent of {self.address} is killed")
         for task in list(self._tasks):
             task.cancel()
-        self.cut("the agent was killed")
+        self.cut("the agent died")
 
     def reboot(self) -> None:
         """The host loses power and comes back."""

@@ -1,162 +1,177 @@
-"""What must hold when everything is calm again: the store against the truth of every host.
-
-The names are those of the reliability notes' list; what must hold all the time is checked where it
-happens, on the hosts and by the users.
-"""
+"""What must be true of a simulated run: at every moment, and once everything has calmed down."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from agent.protocol import digest
+from agent.protocol import ObserveVm, VmSeen
 from appliance.api.host import Host
+from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
-from appliance.api.l3 import IpRange, UsedIp
+from appliance.api.l3 import L3Network, UsedIp
 from appliance.api.storage import BackupStorage, LocalStorageHostRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.plans import naming
+from appliance.plans.vm import plan
 from appliance.reconcile.capacity import reserved_memory
-from appliance.reconcile.jobs import TERMINAL
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
+from appliance.reconcile.vm_state import placed_on
 from appliance.store.snapshot import Snapshot
-from tests.simulation.host import STRANGE_FILE, STRANGER, WatchedHost
-from tests.simulation.workload import Cloud
-
-if TYPE_CHECKING:
-    from tests.simulation.world import World
-
-RESTING = ("Running", "Stopped", "Destroyed")
-DISKS = "/zstack_ps/rootVolumes/"
-
-Finding = tuple[str, str]
+from tests.simulation.building import Cloud
+from tests.simulation.host import STRANGE_FILE, STRANGER, WatchedHost, known_hosts
+from tests.simulation.world import World
 
 
-def unsettled(snapshot: Snapshot, world: World) -> str:
-    """What is still going on, in words; empty when everything has come to rest."""
-    for job in snapshot.all(LongJob):
-        if job.state not in TERMINAL:
-            return f"job {job.uuid} {job.name} is {job.state}: {job.step} {job.waits_for}"
-    for kind in (Host, BackupStorage):
-        for each in snapshot.all(kind):
-            if each.status != "Connected":
-                return f"{each.name} is {each.status}"
-    for vm in snapshot.all(VmInstance):
-        if vm.state not in RESTING:
-            return f"VM {vm.uuid} is {vm.state}, intended {vm.intended}"
-    busy = [host.address for host in world.hosts.values() if not host.settled()]
-    return f"{busy} are busy" if busy else ""
+def always(world: World) -> None:
+    """What holds at every moment, whatever goes wrong."""
+    running = Counter(uuid for host in world.hosts.values() for uuid in host.running())
+    for uuid, number in running.items():
+        if number > 1:
+            world.violated("I-1", f"VM {uuid} runs {number} times")
+    for host in known_hosts(world.hosts):
+        host.check_order()
+    _addresses(world, world.look())
 
 
-def findings(snapshot: Snapshot, world: World, cloud: Cloud) -> Iterator[Finding]:
-    """Everything that is wrong."""
-    hosts = {host.uuid: world.hosts[host.management_ip] for host in snapshot.all(Host)}
-    yield from _domains(snapshot, hosts)
-    yield from _disks(snapshot, hosts)
-    yield from _capacity(snapshot)
-    yield from _addresses(snapshot)
-    yield from _nics(snapshot, hosts)
-    yield from _strangers(world)
-    yield from _promises(snapshot, cloud)
+async def when_calm(world: World, cloud: Cloud) -> None:
+    """What holds once nothing goes wrong any more and everything had its time."""
+    always(world)
+    life = world.life
+    if life is None or not life.ready:
+        world.violated("alive", "no appliance runs in calm")
+        return
+    look = world.look()
+    _connected(world, look)
+    _jobs(world, look)
+    _vms(world, look)
+    for host in known_hosts(world.hosts):
+        _nothing_else(world, look, host)
+    _capacity(world, look)
+    _promises(world, look, cloud)
+    for finding in await life.database.verify():
+        world.violated("I-28", finding)
 
 
-def _domains(snapshot: Snapshot, hosts: dict[str, WatchedHost]) -> Iterator[Finding]:
-    running = Counter(uuid for host in hosts.values() for uuid in host.running())
-    for uuid, times in running.items():
-        if times > 1:
-            yield "I-1", f"VM {uuid} runs {times} times"
-    for host_uuid, host in hosts.items():
-        for uuid, domain in host.domains.items():
-            vm = snapshot.find(VmInstance, uuid)
-            if uuid == STRANGER:
-                continue
-            if vm is None:
-                yield "I-2", f"{host.address} has a domain {uuid} that no row knows"
-            elif domain.power == "on" and (vm.state, vm.host_uuid) != ("Running", host_uuid):
-                yield "I-2", f"VM {uuid} runs on {host.address}; its row says {vm.state} on {vm.host_uuid}"
-    for vm in snapshot.all(VmInstance, state="Running"):
-        if vm.uuid not in hosts[vm.host_uuid or ""].running():
-            yield "I-2", f"VM {vm.uuid} is said to run on {vm.host_uuid} and does not"
+def _addresses(world: World, look: Snapshot) -> None:
+    """No address or MAC twice; each NIC's address is taken for it, and each taken one is of a NIC."""
+    nics = look.all(VmNic)
+    used = look.all(UsedIp)
+    for what, found in (("address", [n.ip for n in nics if n.ip]), ("MAC", [n.mac for n in nics]),
+                        ("taken address", [u.ip for u in used])):  # fmt: skip
+        for value, number in Counter(found).items():
+            if number > 1:
+                world.violated("I-10", f"{what} {value} is there {number} times")
+    holders = {u.used_for: u.ip for u in used if u.used_for != "DHCP"}
+    if holders != {n.uuid: n.ip for n in nics if n.ip}:
+        world.violated("I-10", f"taken addresses {holders} are not those of the NICs")
 
 
-def _disks(snapshot: Snapshot, hosts: dict[str, WatchedHost]) -> Iterator[Finding]:
-    volumes = snapshot.all(Volume)
-    for volume in volumes:
-        host = hosts.get(volume.host_uuid or "")
-        if host is None or volume.install_path not in host.things.files:
-            yield "I-3", f"volume {volume.uuid} ({volume.status}) has no file on {volume.host_uuid}"
-    known = {(volume.host_uuid, volume.install_path) for volume in volumes}
-    for host_uuid, host in hosts.items():
-        for path in host.things.files:
-            if path.startswith(DISKS) and path != STRANGE_FILE and (host_uuid, path) not in known:
-                yield "I-4", f"{host.address} has {path} that no row knows"
+def _connected(world: World, look: Snapshot) -> None:
+    machines: list[Host | BackupStorage] = [*look.all(Host), *look.all(BackupStorage)]
+    for machine in machines:
+        if machine.status != "Connected":
+            world.violated("connected", f"{machine.name} is {machine.status}: {machine.status_reason}")
 
 
-def _capacity(snapshot: Snapshot) -> Iterator[Finding]:
-    for host in snapshot.all(Host):
-        used = sum(vm.memory_size for vm in snapshot.all(VmInstance, host_uuid=host.uuid))
-        left = host.total_memory_capacity - reserved_memory(snapshot, host.uuid) - used
-        if host.available_memory_capacity != left:
-            yield (
-                "I-9",
-                f"{host.name} is said to have {host.available_memory_capacity} bytes left, it has {left}",
+def _jobs(world: World, look: Snapshot) -> None:
+    for job in look.all(LongJob, state="Running"):
+        world.violated(
+            "I-25", f"{job.name} of {job.target_resource_uuid} runs on: {job.step}, {job.waits_for}"
+        )
+
+
+def _vms(world: World, look: Snapshot) -> None:
+    """Rows say what is: state, power, place, disk, NICs; and nothing is left to do."""
+    for vm in look.all(VmInstance):
+        host_row = look.find(Host, placed_on(look, vm) or "")
+        if host_row is None:
+            world.violated("I-2", f"VM {vm.uuid} is on no host")
+            continue
+        host = world.hosts[host_row.management_ip]
+        domain = host.domains.get(vm.uuid)
+        on = domain is not None and domain.power == "on"
+        wanted = {"Running": "Running", "Stopped": "Stopped", "Destroyed": "Destroyed"}.get(vm.intended)
+        if vm.state != wanted or (vm.power == "on") != on or on != (vm.state == "Running"):
+            world.violated(
+                "I-2",
+                f"VM {vm.uuid} is {vm.state}, meant to be {vm.intended}, seen {vm.power}; it runs: {on}",
             )
-    for ref in snapshot.all(LocalStorageHostRef):
-        disks = sum(volume.size for volume in snapshot.all(Volume, host_uuid=ref.host_uuid))
-        if ref.available_capacity != ref.total_capacity - disks:
-            yield "I-9", f"storage of {ref.host_uuid} is said to have {ref.available_capacity} bytes left"
+        intent = vm_intent(vm_rows(look, vm, host_row))
+        left = plan(intent, _seen(host, vm.uuid, intent.volume.path if intent.volume else ""), look.now)
+        if left:
+            world.violated("I-2", f"of VM {vm.uuid} is left to do: {', '.join(step.title for step in left)}")
+        root = look.find(Volume, vm.root_volume_uuid or "")
+        if root is None or root.install_path not in host.things.files or root.status == "Creating":
+            world.violated("I-3", f"VM {vm.uuid} has no whole root volume: {root}")
 
 
-def _addresses(snapshot: Snapshot) -> Iterator[Finding]:
-    nics = {nic.uuid: nic for nic in snapshot.all(VmNic)}
-    taken = [used for used in snapshot.all(UsedIp) if used.used_for != "DHCP"]
-    for used in taken:
-        if used.used_for not in nics:
-            yield "I-10", f"address {used.ip} is taken by a NIC that is not there"
-        elif nics[used.used_for].ip != used.ip:
-            yield "I-10", f"address {used.ip} is taken by a NIC that has {nics[used.used_for].ip}"
-    for ip, times in Counter((nic.l3_network_uuid, nic.ip) for nic in nics.values() if nic.ip).items():
-        if times > 1:
-            yield "I-10", f"{times} NICs have the address {ip}"
-    if len(taken) != sum(1 for nic in nics.values() if nic.ip):
-        yield "I-10", "not every address of a NIC is written down as taken"
-    if not snapshot.all(IpRange):
-        yield "I-10", "the range is gone"
-    for nic in nics.values():
-        if snapshot.find(VmInstance, nic.vm_instance_uuid) is None:
-            yield "I-11", f"NIC {nic.uuid} belongs to no VM"
+def _seen(host: WatchedHost, uuid: str, path: str) -> VmSeen:
+    return host._vm(ObserveVm(vm_uuid=uuid, volume_paths=[path] if path else [], cache_paths=[]))
 
 
-def _nics(snapshot: Snapshot, hosts: dict[str, WatchedHost]) -> Iterator[Finding]:
-    for host_uuid, host in hosts.items():
-        for nic_uuid in host.things.nics:
-            nic = snapshot.find(VmNic, nic_uuid)
-            vm = snapshot.find(VmInstance, nic.vm_instance_uuid) if nic else None
-            if vm is None or host_uuid not in (vm.host_uuid, vm.last_host_uuid):
-                yield "I-12", f"{host.address} serves NIC {nic_uuid}, whose VM is not there"
-    for vm in snapshot.all(VmInstance, state="Running"):
-        row = snapshot.get(Host, vm.host_uuid or "")
-        for spec in vm_intent(vm_rows(snapshot, vm, row)).nics:
-            served = hosts[row.uuid].things.nics.get(spec.nic_uuid)
-            if served is None or served[0] != digest(spec):
-                yield "I-13", f"NIC {spec.nic_uuid} of VM {vm.uuid} is not served what its tags say"
-    for tag in snapshot.all(SystemTag, resource_type="VmInstanceVO"):
-        if snapshot.find(VmInstance, tag.resource_uuid) is None:
-            yield "I-15", f"tag {tag.tag[:40]} outlived its VM {tag.resource_uuid}"
+def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
+    """A host has the domains, files, NICs and networks that rows account for, and what was there before."""
+    row = look.first(Host, management_ip=host.address)
+    assert row is not None
+    mine = [vm for vm in look.all(VmInstance) if placed_on(look, vm) == row.uuid]
+    kept = {vm.uuid for vm in mine if vm.intended != "Destroyed"}
+    things = host.things
+    volumes = {volume.install_path for volume in look.all(Volume, host_uuid=row.uuid)}
+    cached = {naming.cached_image("/zstack_ps", image.uuid, image.format) for image in look.all(Image)}
+    stored = {ref.install_path for ref in look.all(ImageBackupStorageRef)}
+    nics = {nic.uuid for nic in look.all(VmNic) if nic.vm_instance_uuid in kept}
+    foreign = {
+        "domain": set(host.domains) - kept - {STRANGER},
+        "file": set(things.files) - volumes - cached - stored - {STRANGE_FILE},
+        "NIC entry": set(things.nics) - nics,
+        "network": set(things.networks) - {l3.uuid for l3 in look.all(L3Network)},
+    }
+    for what, found in foreign.items():
+        for name in sorted(str(each) for each in found):
+            world.violated("orphan", f"{host.address} has a {what} that nothing accounts for: {name}")
+    for own, there in ((STRANGER, host.domains), (STRANGE_FILE, things.files)):
+        if own not in there:
+            world.violated("I-19", f"{host.address} lost {own}, which is not ours")
 
 
-def _strangers(world: World) -> Iterator[Finding]:
-    for host in world.hosts.values():
-        if STRANGE_FILE not in host.things.files or host.domains[STRANGER].power != "on":
-            yield "I-20", f"{host.address} lost what is not ours"
+def _capacity(world: World, look: Snapshot) -> None:
+    for host in look.all(Host):
+        vms = look.all(VmInstance, host_uuid=host.uuid)
+        memory = (
+            host.total_memory_capacity - reserved_memory(look, host.uuid) - sum(v.memory_size for v in vms)
+        )
+        cpu = host.total_cpu_capacity - sum(v.cpu_num * v.cpu_speed for v in vms)
+        if (host.available_memory_capacity, host.available_cpu_capacity) != (memory, cpu):
+            world.violated("I-9", f"host {host.name} says {host.available_memory_capacity} bytes and "
+                           f"{host.available_cpu_capacity} MHz are left, its VMs leave {memory} and {cpu}")  # fmt: skip
+    for ref in look.all(LocalStorageHostRef):
+        used = look.total(
+            Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid
+        )
+        if ref.available_capacity != ref.total_capacity - used:
+            world.violated("I-9", f"storage on {ref.host_uuid} says {ref.available_capacity} of "
+                           f"{ref.total_capacity} are left; volumes take {used}")  # fmt: skip
 
 
-def _promises(snapshot: Snapshot, cloud: Cloud) -> Iterator[Finding]:
-    for uuid, promise in cloud.vms.items():
-        vm = snapshot.find(VmInstance, uuid)
-        if promise.created and not promise.given_up and vm is None:
-            yield "I-21", f"VM {uuid}, whose create succeeded, is gone"
-        if promise.gone and vm is not None:
-            yield "I-21", f"VM {uuid} is there ({vm.state}), and should not be"
+def _promises(world: World, look: Snapshot, cloud: Cloud) -> None:
+    """What callers were told is so."""
+    for uuid, told in cloud.vms.items():
+        vm = look.find(VmInstance, uuid)
+        if told.created and not told.may_go and vm is None:
+            world.violated("I-21", f"VM {uuid} was created, nobody destroyed it, and it is gone")
+        if (told.gone or told.create_failed) and vm is not None:
+            world.violated("I-21", f"VM {uuid} is there; it was told that it is not: {told}")
+        for tag_uuid, text in told.userdata.items():
+            tag = look.find(SystemTag, tag_uuid)
+            if vm is not None and (tag is None or tag.tag != text):
+                world.violated("I-21", f"user data {tag_uuid} of {uuid} was told to be {text!r}, is {tag}")
+    for call_id, (name, _, _) in cloud.answers.items():
+        job = look.find(LongJob, call_id)
+        if job is None or job.state != "Succeeded" or json.loads(job.job_result or "null") is None:
+            world.violated("I-21", f"{name} {call_id} was told to have succeeded; its job says {job}")
+
+
+__all__ = ["always", "when_calm"]

@@ -43,6 +43,7 @@ class Life:
         self.number = number
         self.dead = False
         self.ready = False
+        self._opened = False
         self.tasks: list[asyncio.Task[Any]] = []
         self._uuids = Random(f"{world.seed} {number}")
         self._context = contextvars.copy_context()
@@ -61,8 +62,12 @@ class Life:
         return asyncio.create_task(coro, context=self._context)
 
     async def start(self) -> None:
-        """Open the store and run the core."""
-        await self.spawn(self._open())
+        """Open the store and run the core, unless killed meanwhile."""
+        opening = self.spawn(self._open())
+        await asyncio.wait([opening])
+        if self.dead:
+            return
+        opening.result()
         self.spawn(self._run())
         self.ready = True
 
@@ -70,6 +75,7 @@ class Life:
         self.database = await Database.open(
             self.world.folder, now=self.world.loop.wall, new_uuid=self.new_uuid, inline=True
         )
+        self._opened = True
         await self.database.write(_admin)
         self.core = Core(self.database, cast(Dialer, self.dialer))
         _leave_out(self)
@@ -89,7 +95,7 @@ class Life:
         self.dead = True
         for wire in self.dialer.wires:
             wire.cut()
-        if self.ready:
+        if self._opened:
             await self.database.crash()
         while left := [task for task in self.tasks if not task.done()]:
             for task in left:

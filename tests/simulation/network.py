@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, cast
 
-from agent.protocol import READY_LINE, decode_call
+from agent.protocol import READY_LINE
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulator import SimulatedWire
@@ -16,14 +17,12 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
     from tests.simulation.world import World
 
+OPERATION = re.compile(rb'"op":"([^"]+)"')
 USUAL_SECONDS = 0.01
-ZOMBIE_SECONDS = 20.0
+ZOMBIE_SECONDS = 60.0
 """How long after its link is gone a frame may still arrive: an agent's old link, a resumed process."""
 REPEATED = 0.02
-"""How many changing requests come twice."""
-BROKEN = 0.05
-"""Under how many of them the link breaks: some still arrive, much later."""
-SLOW = 0.1
+SLOW = 0.02
 
 
 class FaultyWire:
@@ -54,8 +53,8 @@ class FaultyWire:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            if b'"op":"' in line:
-                self.world.sent.setdefault(decode_call(line).op, len(self.world.sent) + 1)
+            if found := OPERATION.search(line):
+                self.world.sent.setdefault(found[1].decode(), self.world.now)
             self._send(line)
 
     def close(self) -> None:
@@ -84,7 +83,7 @@ class FaultyWire:
             return
         self.ended = True
         self.world.later(self._delay(), self._take, b"")
-        late = len(self._underway) if self.world.happens(0.7) else 0
+        late = self.world.chance.randint(0, len(self._underway)) if self._underway else 0
         delay = self.world.chance.uniform(0, ZOMBIE_SECONDS) if not self.world.calm else USUAL_SECONDS
         for place, (line, timer) in enumerate(list(self._underway.values())):
             timer.cancel()
@@ -113,14 +112,27 @@ class FaultyWire:
             self._arrives - self.world.now, self._arrived, self._number, context=self.world.context
         )
         self._underway[self._number] = (line, handle)
-        changes = b'"op":"' in line and not self.world.calm
-        if changes and self.world.happens(BROKEN):
-            self.world.counts.faults += 1
-            self.world.later(0.0, self.cut)
-        if changes and self.world.happens(REPEATED):
-            self.world.counts.faults += 1
-            again = self.world.chance.uniform(0, ZOMBIE_SECONDS)
-            self.world.later(again, self._arrive, line)
+        if b'"op":"' in line and not self.world.calm:
+            self._harm(line)
+
+    def _harm(self, line: bytes) -> None:
+        """What may become of a change that was just sent."""
+        world = self.world
+        if world.happens(REPEATED):
+            world.counts.faults += 1
+            world.later(world.chance.uniform(0, ZOMBIE_SECONDS), self._arrive, line)
+        if world.happens(world.options.snaps):
+            world.counts.faults += 1
+            world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), self._snap)
+        if world.happens(world.options.fatal):
+            world.later(world.chance.uniform(0, 3 * USUAL_SECONDS), world.fatal.set)
+
+    def _snap(self) -> None:
+        if not self.ended:
+            self.world.tell(f"the link to {self.host.address} breaks")
+            self.cut()
+            if not self.world.calm and self.world.happens(0.5):
+                self.host.vanish(self.world.chance.uniform(1, 15))
 
     def _arrived(self, number: int) -> None:
         line, _ = self._underway.pop(number)
@@ -139,7 +151,7 @@ class FaultyWire:
         if self.world.calm:
             return USUAL_SECONDS
         if chance.random() < SLOW:
-            return chance.uniform(0, 4.0)
+            return chance.uniform(0, 3.0)
         return chance.uniform(0, 2 * USUAL_SECONDS)
 
 

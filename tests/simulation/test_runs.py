@@ -1,48 +1,70 @@
-"""Random runs find nothing wrong; with any one rule of the epoch left out they do."""
+"""Short simulated runs: a seed decides everything, and whatever goes wrong, every invariant holds."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from tests.simulation.run import Outcome, simulate
+from tests.simulation import torture
+from tests.simulation.run import simulate
 from tests.simulation.world import Options
 
-SEEDS = 16
-CALLS = 40
-PATIENCE = 80
-"""Seeds until which a rule that is left out must have been missed. It takes 1 to 10 of them."""
-
-# In this order: no epoch check on the host, no epoch bump before undo, no hello with an epoch of its own at the
-# start of a new life, no operation id.
-RULES = ("check_epoch", "raise_epoch_before_undo", "raise_epoch_at_start", "remember_operations")
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = Options(calls=30)
+SEEDS = range(1, 41)
 
 
-@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
-def test_nothing_is_wrong_when_everything_went_wrong(seed: int) -> None:
-    outcome = simulate(seed, Options(calls=CALLS))
-    assert not outcome.violations, _story(outcome)
-    assert outcome.counts.faults > CALLS / 4
-    assert outcome.counts.answers.get("ok", 0) > CALLS / 4
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_invariant_holds(seed: int) -> None:
+    outcome = simulate(seed, SHORT)
+    assert not outcome.violations, torture.command(outcome)
+    assert outcome.counts.answers.get("success", 0) > 0
 
 
-def test_the_seed_decides_everything() -> None:
-    first, second, other = (simulate(seed, Options(calls=CALLS)) for seed in (7, 7, 8))
-    assert first.digest == second.digest
-    assert first.counts == second.counts
+def test_the_same_seed_runs_the_same_and_another_does_not() -> None:
+    first, second, other = simulate(7, SHORT), simulate(7, SHORT), simulate(8, SHORT)
+    assert first == second
     assert first.digest != other.digest
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("rule", RULES)
-def test_each_rule_is_missed_when_it_is_left_out(rule: str) -> None:
-    options = Options(calls=60, **{rule: False})
-    for seed in range(1, PATIENCE + 1):
-        if simulate(seed, options).violations:
-            assert not simulate(seed, Options(calls=60)).violations
-            return
-    pytest.fail(f"nobody missed {rule} in {PATIENCE} runs")
+def test_other_processes_run_the_same() -> None:
+    """Also where strings hash otherwise, so that sets come in another order."""
+    command = [sys.executable, "-m", "tests.simulation.torture", "--seed", "9", "--runs", "1", "--verbose"]
+    environments = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    said = [
+        subprocess.run(
+            [*command, "--calls", "20"], env=each, cwd=ROOT, capture_output=True, check=True, timeout=60
+        )
+        for each in environments
+    ]
+    first, second = (each.stdout.splitlines()[0] for each in said)
+    assert first.startswith(b"seed 9: ")
+    assert first == second
 
 
-def _story(outcome: Outcome) -> str:
-    command = f"python -m tests.simulation.torture --seed {outcome.seed} --calls {outcome.options.calls}"
-    return "\n".join([str(outcome), *outcome.tail[-40:], f"again: {command}"])
+def test_the_runs_meet_what_they_are_for() -> None:
+    counts = simulate(3, Options(calls=100)).counts
+    assert counts.kills > 0
+    assert counts.faults > 0
+    assert counts.answers["success"] > 20
+
+
+def test_a_failure_is_told_with_the_command_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--seed", "1", "--runs", "20", "--calls", "40", "--remember-operations", "0"]
+    assert torture.main(arguments) == 1
+    told = capsys.readouterr().out
+    (again,) = [
+        line for line in told.splitlines() if line.startswith("again: python -m tests.simulation.torture")
+    ]
+    assert torture.main(shlex.split(again)[4:]) == 1
+    assert capsys.readouterr().out == told
+
+
+def test_runs_that_hold_say_how_many_there_were(capsys: pytest.CaptureFixture[str]) -> None:
+    assert torture.main(["--seed", "5", "--runs", "1", "--calls", "10"]) == 0
+    assert "1 runs from seed 5, 10 calls" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from appliance.store.connection import connect
 from appliance.store.snapshot import Snapshot
@@ -29,18 +30,25 @@ class Options:
     """What a run leaves out, to see that the checks notice; and how long it is."""
 
     calls: int = 100
+    snaps: float = 0.04
+    """How often the link breaks just when a change is under way."""
+    fatal: float = 0.02
+    """How often the appliance dies just then."""
+    regrets: int = 10
+    """How much weight callers give to creating a VM that they do not want any more."""
     check_epoch: bool = True
     """Hosts refuse epochs that are over."""
     raise_epoch_before_undo: bool = True
     """A lost request is fenced off before anything else is asked for its resource."""
     raise_epoch_at_start: bool = True
-    """A new life of the appliance says hello with an epoch of its own before anything else."""
+    """A new life of the appliance has an epoch of its own."""
     remember_operations: bool = True
     """Hosts answer a repeated operation with the old answer."""
 
     def __str__(self) -> str:
         left_out = [name for name, value in vars(self).items() if value is False]
-        return f"calls={self.calls}" + "".join(f" without {name}" for name in left_out)
+        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets}"
+        return storm + "".join(f" without {name}" for name in left_out)
 
 
 @dataclass(frozen=True)
@@ -91,68 +99,26 @@ class World:
         self.life: Life | None = None
         self.calm = True
         """While the world is calm the network and the hosts do nothing unasked."""
+        self.fatal = asyncio.Event()
+        """Set to have the appliance killed now, and not some time."""
         self.violations: list[Violation] = []
         self.disturbed: dict[str, Disturbed] = {}
-        self.sent: dict[str, int] = {}
-        """Operations in the order in which they were first sent."""
         self.born: dict[str, int] = {}
         """How often each file was made anew."""
+        self.sent: dict[str, float] = {}
+        """When each operation was first asked for."""
         self.trace_tail: deque[str] = deque(maxlen=TRACE_LINES)
         self._digest = hashlib.blake2b(digest_size=16)
-        shared = Path("/dev/shm")
+        shared = Path("/dev/shm")  # in memory where there is such a place: a run writes a lot
         self._scratch = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
         self.folder = Path(self._scratch.name) / "store"
         self._eye: Any = None
-        self.lives = 0
-        self._reborn = asyncio.Event()
-        self._midwives: set[asyncio.Task[None]] = set()
 
-    async def begin(self) -> None:
-        """Start the first appliance."""
-        await self._bear()
-
-    async def end(self) -> None:
-        """Kill the appliance and remove the store."""
-        for task in self._midwives:
-            task.cancel()
-        if self.life is not None and not self.life.dead:
-            await self.life.kill()
+    def close(self) -> None:
+        """Remove the store."""
         if self._eye is not None:
             self._eye.close()
         self._scratch.cleanup()
-
-    async def alive(self) -> Life:
-        """The living appliance, once there is one again."""
-        while self.life is None or self.life.dead or not self.life.ready:
-            await self._reborn.wait()
-        return self.life
-
-    def strike(self) -> None:
-        """`kill -9` the appliance, now; somebody starts it again after a while."""
-        life = self.life
-        if life is None or life.dead or not life.ready or self.calm:
-            return
-        self.tell(f"life {life.number} is killed")
-        self.counts.kills += 1
-        self._reborn.clear()
-        life.dead = True
-        task = self.loop.create_task(self._revive(life), context=self.context)
-        self._midwives.add(task)
-        task.add_done_callback(self._midwives.discard)
-
-    async def _revive(self, life: Life) -> None:
-        await life.kill()
-        await asyncio.sleep(self.chance.uniform(0, 5))
-        await self._bear()
-
-    async def _bear(self) -> None:
-        from tests.simulation.life import Life
-
-        self.lives += 1
-        self.life = Life(self, self.lives)
-        self.tell(f"life {self.lives} begins")
-        await self.life.start()
-        self._reborn.set()
 
     @property
     def now(self) -> float:
@@ -174,6 +140,10 @@ class World:
         """An invariant does not hold."""
         self.tell(f"VIOLATION {name}: {text}")
         self.violations.append(Violation(name, text))
+
+    def new_uuid(self) -> str:
+        """A uuid made up by a caller."""
+        return UUID(int=self.chance.getrandbits(128), version=4).hex
 
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens now."""

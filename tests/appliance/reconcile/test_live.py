@@ -168,3 +168,13 @@ async def _scanned(cloud: Cloud) -> None:
     for host in await cloud.query("QueryHost"):
         cloud.core.loop.poke("Host", host["uuid"])
     await cloud.idle()
+
+
+async def test_a_new_name_of_a_running_vm_reaches_its_guest(cloud: Cloud) -> None:
+    vm = await cloud.vm(name="web")
+    host, (nic,) = cloud.host_of(vm["uuid"]), vm["vmNics"]
+    (before, _) = host.things.nics[nic["uuid"]]
+    await cloud.call("UpdateVmInstance", uuid=vm["uuid"], name="db")
+    async with asyncio.timeout(5):
+        while host.things.nics[nic["uuid"]][0] == before:
+            await asyncio.sleep(0.01)

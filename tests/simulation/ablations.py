@@ -1,0 +1,46 @@
+"""What each rule against lost and late messages is good for: runs without it, which must be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tests.simulation.run import Outcome, simulate
+from tests.simulation.world import Options
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One rule that is left out. Each is taken away in one place, which the option's name leads to."""
+
+    rule: str
+    """The field of `Options` that is turned off."""
+    weather: Options
+    """Runs in which the rule is needed often."""
+    first_seed: int
+    seeds: int
+    """How many seeds may pass until a run without the rule is caught."""
+
+    @property
+    def without(self) -> Options:
+        """The same runs, without the rule."""
+        return replace(self.weather, **{self.rule: False})
+
+    def caught(self) -> Iterator[Outcome]:
+        """The runs without the rule that break an invariant, as they are found."""
+        for seed in range(self.first_seed, self.first_seed + self.seeds):
+            outcome = simulate(seed, self.without)
+            if outcome.violations:
+                yield outcome
+
+
+SHORT = Options(calls=40)
+BROKEN_LINKS = Options(calls=40, snaps=0.15, regrets=60)
+SUDDEN_DEATHS = Options(calls=40, fatal=0.1, regrets=40)
+
+ABLATIONS = (
+    Ablation("remember_operations", SHORT, first_seed=1, seeds=20),
+    Ablation("check_epoch", SUDDEN_DEATHS, first_seed=1, seeds=60),
+    Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=11, seeds=60),
+    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=12, seeds=60),
+)

@@ -1,0 +1,224 @@
+"""Callers of the appliance: each makes one call after the other and remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from appliance.api.vm import VmInstance
+from tests.simulation.building import Cloud, Promised
+from tests.simulation.life import Killed
+from tests.simulation.world import World
+
+PATIENCE_SECONDS = 60.0
+AGAIN = 0.8
+"""How often a caller that got no answer asks again, with the same call id."""
+MOST_VMS = 9
+
+WISHES = {
+    "create": 16, "start": 18, "stop": 14, "reboot": 10, "destroy": 10, "recover": 4, "expunge": 4,
+    "userdata": 12, "rename": 4, "again": 4, "reconnect": 2, "host state": 3, "dns": 3, "setting": 3,
+}  # fmt: skip
+"""What callers want, by weight."""
+
+SETTINGS = (
+    ("vm", "stopGrace", "5"), ("vm", "stopGrace", "60"), ("kvm", "vm.consoleMode", "spice"),
+    ("kvm", "vm.cpuMode", "host-model"), ("host", "ping.interval", "10"), ("host", "ping.interval", "60"),
+)  # fmt: skip
+
+SENSIBLE = {
+    "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "recover": {"Destroyed"},
+    "expunge": {"Destroyed"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
+}  # fmt: skip
+
+
+class User:
+    """One caller."""
+
+    def __init__(self, world: World, cloud: Cloud, number: int) -> None:
+        self.world = world
+        self.cloud = cloud
+        self.number = number
+        self._created = 0
+
+    async def run(self) -> None:
+        """Make calls until the run has had enough of them."""
+        world = self.world
+        while world.counts.calls < world.options.calls:
+            world.counts.calls += 1
+            await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 3.0, 10.0)))
+            wishes = {**WISHES, "regret": world.options.regrets}
+            (wish,) = world.chance.choices(list(wishes), weights=list(wishes.values()))
+            await self._wish(wish)
+
+    async def _wish(self, wish: str) -> None:
+        if wish in {"create", "regret"}:
+            await self._create(wait=wish == "create")
+            return
+        if wish == "again":
+            await self._again()
+            return
+        if wish in {"reconnect", "host state", "dns", "setting"}:
+            await self._operate(wish)
+            return
+        uuid = self._some_vm(wish)
+        if uuid is None:
+            await self._create()
+            return
+        match wish:
+            case "start" | "stop" | "reboot":
+                await self._call(f"{wish.capitalize()}VmInstance", {"uuid": uuid})
+            case "destroy" | "expunge":
+                await self._destroy(wish, uuid)
+            case "recover":
+                await self._call("RecoverVmInstance", {"vmInstanceUuid": uuid})
+            case "rename":
+                await self._call("UpdateVmInstance", {"uuid": uuid, "name": f"vm-{self._text(4)}"})
+            case "userdata":
+                await self._userdata(uuid)
+
+    def _some_vm(self, wish: str) -> str | None:
+        """Mostly a VM that allows the wish; sometimes any that ever was."""
+        states = SENSIBLE.get(wish)
+        known = [] if self.world.happens(0.1) else self.world.look().all(VmInstance, order_by="uuid")
+        fitting = [vm.uuid for vm in known if states is None or vm.state in states]
+        found = fitting or (sorted(self.cloud.vms) if self.world.happens(0.2) else [])
+        return self.world.chance.choice(found) if found else None
+
+    # --- wishes --------------------------------------------------------------------------------------
+
+    async def _create(self, *, wait: bool = True) -> None:
+        """A VM. Who does not wait for it destroys it soon, or takes the call back."""
+        cloud = self.cloud
+        alive = self.world.look().count(VmInstance)
+        if alive >= MOST_VMS:
+            return
+        uuid = self.world.new_uuid()
+        promised = cloud.vms[uuid] = Promised()
+        fields = {
+            "name": f"vm-{self.number}-{self._created}",
+            "resourceUuid": uuid,
+            "instanceOfferingUuid": cloud.uuids["offering"],
+            "imageUuid": cloud.uuids["image"],
+            "l3NetworkUuids": [cloud.uuids["l3"]],
+            "systemTags": [_userdata(self._text(8))],
+        }
+        self._created += 1
+        if not wait:
+            await self._regret(uuid, fields)
+            return
+        body = await self._call("CreateVmInstance", fields)
+        if body is not None:
+            promised.created = body["success"]
+            promised.create_failed = not body["success"]
+
+    async def _regret(self, uuid: str, fields: dict[str, Any]) -> None:
+        world, call_id = self.world, self.world.new_uuid()
+        self.cloud.vms[uuid].may_go = True
+        await self._asked("CreateVmInstance", fields, call_id, seconds=world.chance.uniform(0, 4))
+        if world.happens(0.5):
+            await self._destroy("destroy", uuid)
+        else:
+            await self._call("CancelLongJob", {"uuid": call_id})
+
+    async def _destroy(self, wish: str, uuid: str) -> None:
+        promised = self.cloud.vms[uuid]
+        promised.may_go = True
+        name = "DestroyVmInstance" if wish == "destroy" else "ExpungeVmInstance"
+        body = await self._call(name, {"uuid": uuid})
+        if body is not None and body["success"] and (wish == "expunge" or self.cloud.direct):
+            promised.gone = True
+
+    async def _userdata(self, uuid: str) -> None:
+        promised = self.cloud.vms[uuid]
+        text = _userdata(self._text(8))
+        free = sorted(promised.userdata)
+        if free and self.world.happens(0.7):
+            tag = self.world.chance.choice(free)
+            del promised.userdata[tag]
+            body = await self._call("UpdateSystemTag", {"uuid": tag, "tag": text})
+        else:
+            fields = {"resourceType": "VmInstanceVO", "resourceUuid": uuid, "tag": text}
+            body = await self._call("CreateSystemTag", fields)
+        if body is not None and body["success"] and "inventory" in body:
+            promised.userdata[body["inventory"]["uuid"]] = text
+
+    async def _operate(self, wish: str) -> None:
+        """What is not about one VM: hosts, the network, settings."""
+        chance, uuids = self.world.chance, self.cloud.uuids
+        host = uuids["host " + chance.choice(sorted(self.world.hosts))]
+        match wish:
+            case "reconnect":
+                await self._call("ReconnectHost", {"uuid": host})
+            case "host state":
+                event = chance.choice(("enable", "enable", "disable", "maintain"))
+                await self._call("ChangeHostState", {"uuid": host, "stateEvent": event})
+            case "dns":
+                name = chance.choice(("AddDnsToL3Network", "RemoveDnsFromL3Network"))
+                await self._call(
+                    name, {"l3NetworkUuid": uuids["l3"], "dns": chance.choice(("8.8.8.8", "9.9.9.9"))}
+                )
+            case "setting":
+                category, key, value = chance.choice(SETTINGS)
+                await self._call("UpdateGlobalConfig", {"category": category, "name": key, "value": value})
+
+    async def _again(self) -> None:
+        """A call whose end was told, made once more with its id: it must have the same end, and no effect."""
+        answers = self.cloud.answers
+        if not answers:
+            return
+        call_id = self.world.chance.choice(sorted(answers))
+        name, fields, succeeded = answers[call_id]
+        body = await self._asked(name, fields, call_id)
+        if body is not None and body["success"] != succeeded:
+            self.world.violated("I-23", f"{name} {call_id} succeeded {succeeded}, then {body}")
+
+    # --- calling -------------------------------------------------------------------------------------
+
+    async def _call(self, name: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """A call's body, or None when its end stays unknown."""
+        world = self.world
+        call_id = world.new_uuid()
+        body = await self._asked(name, fields, call_id)
+        while body is None and world.happens(AGAIN):
+            await asyncio.sleep(world.chance.uniform(0, 3))
+            body = await self._asked(name, fields, call_id)
+        if body is None:
+            world.counts.answered("unknown")
+            return None
+        world.counts.answered("success" if body["success"] else "failure")
+        # A call that was refused at the door has no job: made again, it may well be let in.
+        if body["success"]:
+            self.cloud.answers[call_id] = (name, fields, True)
+        return body
+
+    async def _asked(
+        self, name: str, fields: dict[str, Any], call_id: str, seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any] | None:
+        world, life = self.world, self.world.life
+        if life is None or not life.ready:
+            return None
+        world.tell(f"user {self.number} asks {name} {fields.get('uuid', fields.get('resourceUuid', ''))[:6]} "
+                   f"call {call_id[:6]}")  # fmt: skip
+        try:
+            reply = await life.ask(name, fields, call_id)
+            if not reply.done and reply.job_uuid is not None:
+                ended = await life.outcome(reply.job_uuid, seconds)
+                if ended is None:
+                    return None
+                reply = ended
+        except Killed:
+            world.tell(f"user {self.number} hears nothing of {call_id[:6]}")
+            return None
+        body: dict[str, Any] = reply.body
+        said = "success" if body["success"] else body["error"]["details"]
+        world.tell(f"user {self.number} hears of {call_id[:6]}: {said}")
+        return body
+
+    def _text(self, length: int) -> str:
+        return "".join(self.world.chance.choice("abcdefghijklmnop") for _ in range(length))
+
+
+def _userdata(text: str) -> str:
+    return "userdata::" + base64.b64encode(f"#cloud-config\n# {text}\n".encode()).decode()
