@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+from pathlib import Path
 
 from agent.guard import Guard
 from agent.paths import Paths
@@ -25,8 +26,20 @@ def remove(paths: Paths) -> int:
     except Refused as refused:
         print(f"zstui-agent: {refused}", file=sys.stderr)  # noqa: T201
         return 1
-    shutil.rmtree(f"{paths.run}-dhcp", ignore_errors=True)
-    shutil.rmtree(paths.run)
     # The folder that the state is in holds this program too, which needs nothing more of it now.
-    shutil.rmtree(paths.state.parent)
+    for folder in (Path(f"{paths.run}-dhcp"), paths.run, paths.state.parent):
+        _clear(folder)
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder with all that is in it; one that a disk is mounted on is left empty."""
+    if not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if not folder.is_mount():
+        folder.rmdir()
