@@ -1,4 +1,4 @@
-"""The agent's commands: `serve`, `attach`, `supervise`, `stop`, `send`, `receive`, `version`."""
+"""The agent's commands: `attach`, `serve`, `supervise`, `stop`, `remove`, `send`, `receive`, `version`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ USAGE = """usage: agent COMMAND
   supervise                 start the supervisor, which starts the daemon
   serve                     be the daemon (the supervisor runs this)
   stop                      end daemon and supervisor; guests and their networks go on
+  remove                    end both and take all of the agent from this host
   version                   print version and build"""
 
 
@@ -43,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
             from agent.stop import stop
 
             return stop(Paths.from_environment())
+        case ["remove"]:
+            from agent.paths import Paths
+            from agent.remove import remove
+
+            return remove(Paths.from_environment())
         case ["send", path]:
             from agent.stream import send
 

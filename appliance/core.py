@@ -57,12 +57,14 @@ class DatabasePins:
         return found.public_key if found else None
 
     async def pin(self, machine: str, public_key: str, fingerprint: str) -> None:
-        """Pin a machine's public key."""
+        """Pin a machine's public key, in place of the one that is."""
 
         def write(tx: Transaction) -> None:
-            if tx.find(HostKey, machine) is None:
-                key = HostKey(machine=machine, public_key=public_key, fingerprint=fingerprint)
-                tx.insert(key)
+            known = tx.find(HostKey, machine)
+            if known is None:
+                tx.insert(HostKey(machine=machine, public_key=public_key, fingerprint=fingerprint))
+            elif known.public_key != public_key:
+                tx.update(known, public_key=public_key, fingerprint=fingerprint)
 
         await self._database.write(write)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import AddHostFailed, OperationFailed, ReconnectFailed
+from appliance.api.errors import AddHostFailed, HostUnreachable, OperationFailed, ReconnectFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Resource, Timestamp, column
 
@@ -72,8 +72,12 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     )
 
 
-class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUpdateHostEvent"):
-    """Change name, description or address of a host; reconnect it for the address to take effect."""
+class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUpdateHostEvent",
+                    raises=(HostUnreachable,)):  # fmt: skip
+    """Change name, description or address of a host, or accept its new SSH host key.
+
+    Reconnect it for an address or a key to take effect.
+    """
 
     uuid: str = arg("The host.", ref=Host)
     name: str | None = arg("New name.", default=None, max_length=255)
@@ -82,6 +86,9 @@ class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUp
     username: str | None = arg("New user.", default=None, max_length=255)
     password: str | None = arg("Used once to install the appliance's key again.", default=None, secret=True)
     ssh_port: int | None = arg("New port.", default=None, minimum=1, maximum=65535)
+    host_key_fingerprint: str | None = arg(
+        "Accept the SSH host key that the machine has now, if this is its SHA256 fingerprint.", default=None
+    )
 
 
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):

@@ -24,6 +24,7 @@ NO_AGENT = 97
 """Exit status of the start command where this version of the agent is not on the machine."""
 CHUNK_BYTES = 1 << 18
 DEPLOY_SECONDS = 120.0
+LEAVE_SECONDS = 30.0
 
 
 class SshWire:
@@ -74,6 +75,17 @@ class SshDialer:
         except (asyncssh.Error, OSError, TimeoutError) as failed:
             raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
         return SshWire(process)
+
+    async def leave(self, target: Target) -> None:
+        """Take the agent and the appliance's key from the machine."""
+        connection = await self.ssh.connection(target)
+        try:
+            done = await connection.run(self._command(target, "remove"), check=False, timeout=LEAVE_SECONDS)
+        except (asyncssh.Error, OSError, TimeoutError) as failed:
+            raise HostUnreachable(f"the agent stays on {target.address}: {failed}") from failed
+        if done.exit_status != 0:
+            raise HostUnreachable(f"the agent stays on {target.address}: {_text(done.stderr).strip()[-300:]}")
+        await self.ssh.leave(target)
 
     async def copy(
         self,

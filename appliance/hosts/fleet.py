@@ -42,6 +42,9 @@ class Dialer(Protocol):
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
 
+    async def leave(self, target: Target) -> None:
+        """Take agent and key from the machine, nothing of which is ours any more; raises `HostUnreachable`."""
+
     async def copy(
         self,
         source: Target,
@@ -121,6 +124,15 @@ class Fleet:
         found = self._links.pop(target.key, None)
         if found is not None:
             found.close(reason)
+
+    async def leave(self, target: Target) -> None:
+        """End the link to a machine that nothing is on any more, and take the agent from it.
+
+        Raises `HostUnreachable`.
+        """
+        async with self._dialing.setdefault(target.key, asyncio.Lock()):
+            self.disconnect(target, "the last of it was deleted")
+            await self.dialer.leave(target)
 
     async def close(self) -> None:
         """End every link and wait for their readers."""

@@ -114,6 +114,12 @@ class SimulatedAgent(ABC):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def disown(self) -> None:
+        """The agent is taken from the host, with all that it remembers of an appliance."""
+        self._owner, self._epoch = None, 0
+        self._generations.clear()
+        self._answers.clear()
+
     def cut(self, reason: str) -> None:
         """The link breaks; what was received goes on being carried out."""
         if self._link is not None:

@@ -303,6 +303,10 @@ class SimulatedDialer:
         if not self.host(target).reachable:
             raise HostUnreachable(f"{target.address} does not answer")
 
+    async def leave(self, target: Target) -> None:
+        """The host forgets whose it was."""
+        self.host(target).disown()
+
     async def dial(self, target: Target) -> Wire:
         """A link."""
         return self.host(target).attach()

@@ -30,6 +30,16 @@ read -r key
 grep -qxF "$key" "$HOME/.ssh/authorized_keys" || printf '%s\\n' "$key" >> "$HOME/.ssh/authorized_keys"
 """
 
+REMOVE_KEY = """
+set -e
+umask 077
+cd "$HOME/.ssh"
+read -r key
+grep -vxF "$key" authorized_keys > authorized_keys.zstui || test $? = 1
+cat authorized_keys.zstui > authorized_keys
+rm authorized_keys.zstui
+"""
+
 
 class Pins(Protocol):
     """Where pinned host keys are remembered, by `address:port`."""
@@ -38,7 +48,7 @@ class Pins(Protocol):
         """The public key pinned for a machine."""
 
     async def pin(self, machine: str, public_key: str, fingerprint: str) -> None:
-        """Pin a machine's public key."""
+        """Pin a machine's public key, in place of the one that is."""
 
 
 class Ssh:
@@ -58,18 +68,19 @@ class Ssh:
         """Pin the machine's host key, then use the password once to install the appliance's key.
 
         An empty password says that the key is there already. Nothing is offered to the machine before its
-        own key is accepted. Raises `HostUnreachable`.
+        own key is accepted: another one than the pinned is, where its fingerprint is the one given.
+        Raises `HostUnreachable`.
         """
         key = await self._offered_key(target)
         _check_fingerprint(target, key, fingerprint)
         pinned = await self._pins.pinned(target.key)
         offered = _public_line(key)
-        if pinned is not None and pinned != offered:
+        if fingerprint is None and pinned is not None and pinned != offered:
             raise _changed(target, key)
         connection = await self._open(target, offered, password=password or None)
         try:
             if password:
-                await self._install_key(connection, target)
+                await self._keep_keys(connection, target, INSTALL_KEY, "installed for")
             await self._check_sudo(connection, target)
         finally:
             connection.close()
@@ -86,6 +97,12 @@ class Ssh:
         connection = await self._open(target, pinned)
         self._connections[target.key] = connection
         return connection
+
+    async def leave(self, target: Target) -> None:
+        """Take the appliance's key from the machine and close the connection. Raises `HostUnreachable`."""
+        connection = await self.connection(target)
+        await self._keep_keys(connection, target, REMOVE_KEY, "removed from")
+        self.forget(target)
 
     def forget(self, target: Target) -> None:
         """Close the connection to a machine."""
@@ -115,6 +132,8 @@ class Ssh:
                     keepalive_interval=KEEPALIVE_SECONDS,
                     keepalive_count_max=KEEPALIVE_COUNT,
                 )
+        except asyncssh.HostKeyNotVerifiable as failed:
+            raise _changed(target, await self._offered_key(target)) from failed
         except (OSError, TimeoutError, asyncssh.Error) as failed:
             raise explain(failed) from failed
 
@@ -129,13 +148,19 @@ class Ssh:
             raise HostUnreachable(f"{target.address}:{target.port} offers no SSH host key")
         return key
 
-    async def _install_key(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
-        done = await connection.run(
-            f"sh -c {_quoted(INSTALL_KEY)}", input=self.public_key + "\n", check=False, timeout=20
-        )
+    async def _keep_keys(
+        self, connection: asyncssh.SSHClientConnection, target: Target, script: str, what: str
+    ) -> None:
+        """Run a script on the machine that is given the appliance's public key."""
+        try:
+            done = await connection.run(
+                f"sh -c {_quoted(script)}", input=self.public_key + "\n", check=False, timeout=20
+            )
+        except (OSError, TimeoutError, asyncssh.Error) as failed:
+            raise _Explain(target)(failed) from failed
         if done.exit_status != 0:
             raise HostUnreachable(
-                f"the key could not be installed for {target.username}@{target.address}: "
+                f"the key could not be {what} {target.username}@{target.address}: "
                 f"{str(done.stderr).strip()[-300:]}"
             )
 
@@ -158,11 +183,6 @@ class _Explain:
     def __call__(self, failed: BaseException) -> HostUnreachable:
         target = self.target
         where = f"{target.address}:{target.port}"
-        if isinstance(failed, asyncssh.HostKeyNotVerifiable):
-            return HostUnreachable(
-                f"the SSH host key of {where} is not the one pinned at first contact; if the machine was "
-                f"reinstalled, delete the host and add it again"
-            )
         if isinstance(failed, asyncssh.PermissionDenied):
             return HostUnreachable(f"{where} refuses the login of {target.username}: wrong user or password")
         if isinstance(failed, TimeoutError):
@@ -171,9 +191,11 @@ class _Explain:
 
 
 def _changed(target: Target, key: asyncssh.SSHKey) -> HostUnreachable:
+    found = key.get_fingerprint()
     return HostUnreachable(
-        f"the SSH host key of {target.key} has changed: it is now {key.get_fingerprint()}; nothing was sent "
-        f"to it. If the machine was reinstalled, delete the host and add it again"
+        f"the SSH host key of {target.key} has changed: it is now {found}; nothing was sent to it. If that is "
+        f"known to be right, as after a new installation, accept it (UpdateKVMHost hostKeyFingerprint={found}) "
+        f"and reconnect"
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from agent.protocol import Capacity, DropStorage, EnsureStorage
 from agent.protocol import Done as AgentDone
 from appliance.api.errors import ApiError, BackupStorageFailed
 from appliance.api.storage import BackupStorage, BackupStorageZoneRef
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
-from appliance.reconcile.host_key import forget_key
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.machine import forget_key, leave_machine
 from appliance.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
 
 SCAN_SECONDS = 60.0
 
@@ -91,6 +95,10 @@ class BackupStorageWorker:
                 await self._context.fleet.link(target).ask(DropStorage(storage_uuid=storage.uuid), AgentDone)
             except ApiError:
                 return self._backoff.next()
+            try:
+                await leave_machine(self._context, storage)
+            except ApiError as failed:
+                log.info("backup storage %s is forgotten as it is: %s", storage.name, failed.details)
         await self._context.database.write(lambda tx: forget(tx, storage.uuid))
         return DONE
 

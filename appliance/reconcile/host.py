@@ -25,7 +25,7 @@ from agent.protocol import (
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
-from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
+from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
 from appliance.plans import host as host_plan
@@ -36,8 +36,8 @@ from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, confirm_reachable
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
-from appliance.reconcile.host_key import forget_key
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.machine import forget_key, leave_machine
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -147,6 +147,7 @@ class HostWorker:
         """Take everything of ours from the host if it can be reached, then forget it."""
         try:
             await self._strip(work)
+            await leave_machine(self._context, work.host)
         except ApiError as failed:
             log.info("host %s is forgotten as it is: %s", work.host.name, failed.details)
         self._context.fleet.disconnect(work.target, "the host was deleted")
@@ -161,7 +162,7 @@ class HostWorker:
         bridges = await self._context.database.read(lambda snapshot: _bridge_names(snapshot, seen))
         for l2_uuid, name in bridges.items():
             await link.ask(DropBridge(l2_uuid=l2_uuid, bridge=name), Done)
-        for storage_uuid in seen.storage:
+        for storage_uuid in seen.storage.keys() - await self._context.database.read(_backup_storages):
             await link.ask(DropStorage(storage_uuid=storage_uuid), Done)
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
@@ -280,6 +281,11 @@ def _forced(snapshot: Snapshot, host: Host) -> Accelerator | None:
     if wanted == "kvm":
         return "kvm"
     return "tcg" if wanted == "tcg" else None
+
+
+def _backup_storages(snapshot: Snapshot) -> set[str]:
+    """Those that may be on the same machine have folders of their own there."""
+    return {storage.uuid for storage in snapshot.all(BackupStorage)}
 
 
 def _bridge_names(snapshot: Snapshot, seen: HostSeen) -> dict[str, str]:

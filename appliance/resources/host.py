@@ -61,15 +61,15 @@ def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
 
 @asks_host(UpdateKVMHost)
 async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) -> dict[str, object]:
-    """New words or a new address; a password installs the key once more."""
+    """New words or a new address; a password installs the key once more, a fingerprint pins the host's."""
     host = await live.database.read(lambda snapshot: snapshot.get(Host, request.uuid))
-    if request.password is not None:
+    if request.password is not None or request.host_key_fingerprint is not None:
         target = Target(
             request.management_ip or host.management_ip,
             request.ssh_port or host.ssh_port,
             request.username or host.username,
         )
-        await live.fleet.dialer.trust(target, request.password, None)
+        await live.fleet.dialer.trust(target, request.password or "", request.host_key_fingerprint)
 
     def write(tx: Transaction) -> dict[str, object]:
         names = ("name", "description", "management_ip", "username", "ssh_port")

@@ -33,6 +33,8 @@ class ApplianceProcess:
         self.folder = folder
         self.port = free_port()
         self.log_path = folder / "e2e.log"
+        self.settings: dict[str, str] = {}
+        """More of its environment, from its next start on."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,7 +55,7 @@ class ApplianceProcess:
     @property
     def environment(self) -> dict[str, str]:
         """For commands of the program, run from the tree."""
-        return {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_ADMIN_PASSWORD": PASSWORD}
+        return {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_ADMIN_PASSWORD": PASSWORD, **self.settings}
 
     def command(self, *words: str) -> list[str]:
         """The program's command line on this data folder."""

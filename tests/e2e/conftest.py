@@ -122,6 +122,23 @@ async def vm(cloud: Stage) -> AsyncIterator[VmFactory]:
         await cloud.session.call(message, uuid=left["uuid"], timeout_seconds=60)
 
 
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def spare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A cluster without hosts, of an appliance of its own, and two machines; the second has one NIC."""
+    await _sweep()
+    lab = Lab(f"e2eh-{os.getpid()}", 2, single_nic={2})
+    process = ApplianceProcess(tmp_path_factory.mktemp("spare") / "data")
+    _logs.append(process)
+    try:
+        machines = await lab.up()
+        await process.start()
+        async with await Session.connect(process.socket) as session:
+            yield await stage.begin(Stage(lab, process, session, machines))
+    finally:
+        await process.stop()
+        await lab.purge()
+
+
 async def _sweep() -> None:
     """Take away labs of earlier runs that were killed before they could."""
     for name in _left_behind():
@@ -129,5 +146,5 @@ async def _sweep() -> None:
 
 
 def _left_behind() -> list[str]:
-    found = [folder.name for folder in ROOT.glob("e2e*") if re.fullmatch(r"e2em?-\d+", folder.name)]
+    found = [folder.name for folder in ROOT.glob("e2e*") if re.fullmatch(r"e2e[a-z]?-\d+", folder.name)]
     return [name for name in found if not Path("/proc", name.rpartition("-")[2]).exists()]

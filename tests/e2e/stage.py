@@ -153,13 +153,20 @@ class Stage:
         await self.session.call("UpdateGlobalConfig", category=category, name=name, value=value)
 
 
-async def build(stage: Stage, octet: int) -> None:
-    """Make the cloud, by the calls that a user would make."""
+async def begin(stage: Stage) -> Stage:
+    """A zone and a cluster without hosts."""
     call = stage.session.call
     stage.zone = await _made(call("CreateZone", name="zone"))
     stage.cluster = await _made(
         call("CreateCluster", name="cluster", zone_uuid=stage.zone, hypervisor_type="KVM")
     )
+    return stage
+
+
+async def build(stage: Stage, octet: int) -> None:
+    """Make the cloud, by the calls that a user would make."""
+    call = stage.session.call
+    await begin(stage)
     await stage.setting("vm", "deletionPolicy", "Direct")
     async with asyncio.TaskGroup() as group:
         for machine in stage.machines:
