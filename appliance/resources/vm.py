@@ -53,6 +53,9 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
 def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise:
     """Intended stopped; the guest gets the time that vm.stopGrace gives it."""
     vm = allowed(tx.get(VmInstance, request.uuid), request)
+    if not vm.created:
+        # Its host is out of reach, so that its state is Unknown; stopped it would be taken for whole.
+        raise OperationFailed(cause=WrongVmState(f"VM {vm.name}[uuid:{vm.uuid}] is still being created"))
     grace = float(tx.setting("vm", "stopGrace"))
     vm = move(
         tx,

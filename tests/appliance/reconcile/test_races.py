@@ -113,3 +113,21 @@ async def test_a_stop_overtakes_a_start(slow: Cloud) -> None:
     assert stopped["success"]
     assert (await slow.one("QueryVmInstance", uuid))["state"] == "Destroyed"
     assert not any(uuid in host.domains for host in slow.hosts)
+
+
+async def test_a_vm_that_is_being_created_out_of_reach_is_not_stopped(slow: Cloud) -> None:
+    """Its state is Unknown, which would allow it; it would be taken for whole without a disk."""
+    _, job = await slow.begin("CreateVmInstance", **slow.vm_fields())
+    assert job is not None
+    (found,) = await slow.query("QueryLongJob", uuid=job)
+    for host in slow.hosts:
+        host.reachable = False
+        host.cut("cut off")
+    uuid = found["targetResourceUuid"]
+    await slow.vm_becomes(uuid, "Unknown")
+    error = await slow.refused("StopVmInstance", uuid=uuid)
+    assert "still being created" in error["cause"]["details"]
+    for host in slow.hosts:
+        host.reachable = True
+    assert (await slow.ended(job))["success"]
+    assert (await slow.one("QueryVmInstance", uuid))["state"] == "Running"
