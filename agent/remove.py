@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sys
 from pathlib import Path
@@ -41,5 +42,8 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    if not folder.is_mount():
+    try:
         folder.rmdir()
+    except OSError as kept:
+        if kept.errno != errno.EBUSY:
+            raise
