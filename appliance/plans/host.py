@@ -24,7 +24,7 @@ def plan(intent: HostIntent, seen: HostSeen) -> list[Step]:
         if storage.storage_uuid not in seen.storage
     ]
     steps += [
-        Ask("make bridge", bridge, confirm_reachable=True)
+        Ask("make bridge", bridge)
         for bridge in intent.bridges
         if seen.bridges.get(bridge.l2_uuid) != digest(bridge)
     ]

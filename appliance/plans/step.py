@@ -13,8 +13,6 @@ class Ask:
 
     title: str
     request: AnyRequest
-    confirm_reachable: bool = False
-    """Whether the host must be reached again afterwards, because the step moved its address."""
     seconds: float = 60.0
     """How long an answer may take."""
 

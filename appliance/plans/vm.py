@@ -92,7 +92,7 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
     """Bridges, then the networks on them, then the guarded NICs: each must stand before the next."""
     for bridge in intent.bridges:
         if seen.bridges.get(bridge.l2_uuid) != digest(bridge):
-            yield Ask("make bridge", bridge, confirm_reachable=True)
+            yield Ask("make bridge", bridge)
     for network in intent.networks:
         if seen.networks.get(network.l3_uuid) != digest(network):
             yield Ask("serve network", network)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
-from agent.protocol import AnyRequest, ConfirmBridge, Done, EnsureBridge, Struct
+from agent.protocol import AnyRequest, ConfirmBridge, Done, EnsureBridge, Refusal, Struct
+from appliance.api.errors import HostUnreachable
 from appliance.hosts.fleet import Fleet, Target
-from appliance.hosts.link import LinkLost
+from appliance.hosts.link import LinkLost, Refused
+
+RETURN_SECONDS = 30.0
+"""A host that gave its address back is reached again within so long."""
+RETRY_SECONDS = 0.5
+
+_Details = tuple[str, int, float, Callable[[int, int], None] | None]
+"""Of a request: resource, generation, seconds, and who hears of its progress."""
 
 
 class Asker:
@@ -43,7 +52,39 @@ class Asker:
         timeout_seconds: float = 60.0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Struct:
-        """Ask for a change and return the reply; raises what `Link.ask` raises."""
+        """Ask for a change and return the reply; raises what `Link.ask` raises.
+
+        A bridge may take over the address that the link itself runs on. The host is told that it is still
+        reached, on a new link if the old one broke; untold, it turns back, and `Refused` says so.
+        """
+        details = (resource, generation, timeout_seconds, on_progress)
+        if isinstance(request, EnsureBridge):
+            return await self._ask_bridge(target, request, details)
+        return await self._ask(target, request, details)
+
+    async def _ask_bridge(self, target: Target, request: EnsureBridge, details: _Details) -> Struct:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.confirm_seconds + RETURN_SECONDS
+        reply: Struct | None = None
+        begun = False
+        while True:
+            try:
+                if begun:
+                    await self._fleet.connect(target)
+                if reply is None:
+                    reply = await self._ask(target, request, details)
+                await self._fleet.link(target).ask(ConfirmBridge(bridge=request.bridge), Done)
+                return reply
+            except Refused as refused:
+                raise _turned_back(target, request) if _undone(refused) else refused from refused
+            except HostUnreachable as lost:
+                begun = begun or isinstance(lost, LinkLost)
+                if not begun or loop.time() > deadline:
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _ask(self, target: Target, request: AnyRequest, details: _Details) -> Struct:
+        resource, generation, timeout_seconds, on_progress = details
         op = self._new_id()
         if self._unanswered is not None and self._unanswered[:2] == (target.key, request):
             op = self._unanswered[2]
@@ -64,8 +105,18 @@ class Asker:
             raise
 
 
-async def confirm_reachable(fleet: Fleet, target: Target, request: AnyRequest) -> None:
-    """A bridge may have taken the address over that the link runs on: prove it, or the host turns back."""
-    if isinstance(request, EnsureBridge):
-        await fleet.connect(target)
-        await fleet.link(target).ask(ConfirmBridge(bridge=request.bridge), Done)
+def _undone(refused: Refused) -> bool:
+    """Whether a host that was asked to keep a bridge has none any more."""
+    return refused.refusal.code == "bridge.unknown"
+
+
+def _turned_back(target: Target, request: EnsureBridge) -> Refused:
+    seconds = request.confirm_seconds
+    return Refused(
+        Refusal(
+            code="bridge.unreachable",
+            message=f"{target.address} could not be reached for {seconds:g} s when bridge {request.bridge} had "
+            f"taken the addresses of {request.physical_interface} over, and has given them back; let its switch "
+            f"pass what the bridge sends, or use another interface",
+        )
+    )

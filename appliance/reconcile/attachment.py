@@ -14,7 +14,7 @@ from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimarySt
 from appliance.plans.naming import bridge
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker, confirm_reachable
+from appliance.reconcile.asking import Asker
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import put_capacity
@@ -64,7 +64,6 @@ class AttachmentWorker:
         target = target_of(host)
         request = work.ensure if work.ref.intended == "Present" else work.drop
         reply = await self._asker.ask(target, request, resource="", generation=0)
-        await confirm_reachable(self._context.fleet, target, request)
         if isinstance(reply, Capacity) and isinstance(request, EnsureStorage):
             storage_uuid = request.storage_uuid
             await self._context.database.write(lambda tx: put_capacity(tx, storage_uuid, host.uuid, reply))

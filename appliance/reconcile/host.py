@@ -33,7 +33,7 @@ from appliance.plans.naming import bridge
 from appliance.plans.step import Ask
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker, confirm_reachable
+from appliance.reconcile.asking import Asker
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -132,8 +132,6 @@ class HostWorker:
             if not isinstance(step, Ask):
                 continue
             reply = await self._asker.ask(work.target, step.request, resource="", generation=0)
-            if step.confirm_reachable:
-                await confirm_reachable(self._context.fleet, work.target, step.request)
             if isinstance(reply, Capacity) and isinstance(step.request, EnsureStorage):
                 put = partial(
                     put_capacity,
@@ -210,7 +208,7 @@ class HostWorker:
 
 
 def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
-    """What a host's cluster gives it."""
+    """What a host's cluster gives it; what is being attached just now is its own worker's to bring."""
     storages = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     networks = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     return host_plan.HostIntent(
@@ -220,7 +218,10 @@ def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
             if (found := snapshot.find(PrimaryStorage, ref.primary_storage_uuid))
         ),
         bridges=tuple(
-            l2_spec(network) for ref in networks if (network := snapshot.find(L2Network, ref.l2_network_uuid))
+            l2_spec(network)
+            for ref in networks
+            if not jobs.running(snapshot, ref.uuid)
+            and (network := snapshot.find(L2Network, ref.l2_network_uuid))
         ),
     )
 

@@ -28,7 +28,7 @@ from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step, Wait
 from appliance.plans.vm import VmIntent, outdated, plan
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker, confirm_reachable
+from appliance.reconcile.asking import Asker
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
@@ -139,8 +139,6 @@ class VmWorker:
                 self._context.served[work.target.key, nic] = digest(step.request)
             case DropNic(nic_uuid=nic):
                 self._context.served.pop((work.target.key, nic), None)
-        if step.confirm_reachable:
-            await confirm_reachable(self._context.fleet, work.target, step.request)
         if isinstance(reply, DomainSeen):
             await self._context.database.write(lambda tx: self._sight(tx, reply))
 

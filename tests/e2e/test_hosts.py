@@ -160,26 +160,38 @@ def fingerprint(public: Path) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
+@contextlib.asynccontextmanager
+async def attached(spare: Stage) -> AsyncIterator[None]:
+    """A bridge and a storage folder for each host of the cluster."""
+    call = spare.session.call
+    l2 = await call("CreateL2NoVlanNetwork", name="passing", zone_uuid=spare.zone, physical_interface="eth1")
+    storage = await call("AddLocalPrimaryStorage", name="passing", url=STORAGE, zone_uuid=spare.zone)
+    bridge = {"cluster_uuid": spare.cluster, "l2_network_uuid": l2["inventory"]["uuid"]}
+    folder = {"cluster_uuid": spare.cluster, "primary_storage_uuid": storage["inventory"]["uuid"]}
+    await call("AttachL2NetworkToCluster", **bridge)
+    await call("AttachPrimaryStorageToCluster", **folder)
+    try:
+        yield
+    finally:
+        await call("DetachL2NetworkFromCluster", **bridge)
+        await call("DetachPrimaryStorageFromCluster", **folder)
+        await call("DeleteL2Network", uuid=bridge["l2_network_uuid"])
+        await call("DeletePrimaryStorage", uuid=folder["primary_storage_uuid"])
+
+
 async def test_a_deleted_host_is_as_it_was(spare: Stage) -> None:
+    machine = spare.machines[0]
+    before = await looks(spare, machine)
+    async with attached(spare):
+        async with added(spare, machine):
+            during = await looks(spare, machine)
+            assert [place for place in before if during[place] == before[place]] == []
+        assert await looks(spare, machine) == before
+
+
+async def test_a_machine_that_is_backup_storage_too_keeps_the_agent_until_both_are_gone(spare: Stage) -> None:
     machine, call = spare.machines[0], spare.session.call
     before = await looks(spare, machine)
-    async with added(spare, machine):
-        l2 = await call(
-            "CreateL2NoVlanNetwork", name="passing", zone_uuid=spare.zone, physical_interface="eth1"
-        )
-        l2_uuid = l2["inventory"]["uuid"]
-        storage = await call("AddLocalPrimaryStorage", name="passing", url=STORAGE, zone_uuid=spare.zone)
-        await call("AttachL2NetworkToCluster", cluster_uuid=spare.cluster, l2_network_uuid=l2_uuid)
-        await call(
-            "AttachPrimaryStorageToCluster", cluster_uuid=spare.cluster,
-            primary_storage_uuid=storage["inventory"]["uuid"],
-        )  # fmt: skip
-        during = await looks(spare, machine)
-        assert [place for place in before if during[place] == before[place]] == []
-    assert await looks(spare, machine) == before
-    await call("DeletePrimaryStorage", uuid=storage["inventory"]["uuid"])
-    await call("DeleteL2Network", uuid=l2_uuid)
-    # A machine that is a backup storage too keeps the agent until that is gone as well.
     images = await call(
         "AddSftpBackupStorage", name="images", url=IMAGES, hostname=machine.address,
         username=machine.user, password=machine.password,
