@@ -79,7 +79,7 @@ torture: setup
 	$(BIN)/python -m tests.simulation.torture
 
 screenshots: setup agent tiny
-	$(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
+	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
 
 installer:
 	@echo "the installer is not built yet: it comes with the release that installs" >&2; exit 2
