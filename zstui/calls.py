@@ -46,14 +46,19 @@ class Calls:
             raise NotReady("the appliance is not connected; it is tried again by itself")
         return self._app.session
 
-    async def make(self, message: str, **fields: Any) -> dict[str, Any]:
-        """Carry out a message that was asked for on a screen, and log it. Raises ApiError."""
+    async def make(self, message: str, new_uuid: str | None = None, /, **fields: Any) -> dict[str, Any]:
+        """Carry out a message that was asked for on a screen, and log it. Raises ApiError.
+
+        `new_uuid` names what a message makes; the logged line is without it, so that it can be repeated.
+        """
         entry = Entry(shown_line(message, fields))
         self.log.append(entry)
         self._changed()
         began = time.monotonic()
         try:
-            return await self.session.call(message, **fields)
+            return await self.session.call(
+                message, **fields, **({"resourceUuid": new_uuid} if new_uuid else {})
+            )
         except ApiError as error:
             entry.error = error
             raise

@@ -235,9 +235,9 @@ STORAGE = (
     Column("WHY", lambda row, _: (row.text("statusReason"), "warn"), 6, 40),
 )
 JOB = (
-    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
-    text("JOB", "name", paint="strong", most=30),
+    text("JOB", "name", paint="strong", most=36),
     Column("OF", _target, 0, 24),
     Column("STATE", _job_state, 0, 12),
     Column("PROGRESS", _progress, 3, 16),

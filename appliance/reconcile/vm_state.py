@@ -59,7 +59,8 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     power: Literal["on", "off"] = "off" if seen.power == "off" else "on"
     intended = intend_after(cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause))
     if (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count):
-        return tx.update(vm, seen_at=seen.at)
+        # Seen once more as it was: that is no change to date.
+        return tx.update(vm, seen_at=seen.at, last_op_date=vm.last_op_date)
     by_itself = intended != vm.intended
     cause = CAUSES.get(seen.cause, "") if by_itself else ""
     changes: dict[str, Any] = {

@@ -46,7 +46,7 @@ class Transaction(Snapshot):
         """Change columns of a resource, whatever else has changed since it was read; returns it as it is now.
 
         `ResourceNotFound` when it is gone, `AlreadyThere` when something unique is taken. What changes
-        nothing writes nothing.
+        nothing writes nothing. It is dated now, unless `last_op_date` is given.
         """
         kind = type(resource)
         table = table_of(kind)
@@ -56,7 +56,7 @@ class Transaction(Snapshot):
             return before
         if kind.primary in real:
             raise TypeError(f"the {kind.primary} of a {kind.name_} cannot change")
-        if "last_op_date" in kind.columns and "last_op_date" not in real:
+        if "last_op_date" in kind.columns and "last_op_date" not in changes:
             real["last_op_date"] = Timestamp(self.now)
         after = table.remade(before, real)
         row = dict(zip((*table.names, SUM), table.encode(after), strict=True))

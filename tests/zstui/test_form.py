@@ -30,6 +30,25 @@ async def test_a_vm_is_made_with_pickers(cloud: Cloud) -> None:
         assert tags == ["userdata::#cloud-config\nhostname: web-1\n"]
 
 
+async def test_the_cursor_goes_to_what_takes_long_to_make(cloud: Cloud) -> None:
+    """The next key acts on the new VM, not on the one that the cursor happened to be on."""
+    await cloud.vm("db-1")
+    for host in cloud.dialer.hosts.values():
+        host.delays.usual = 0.5
+    async with screens(cloud.socket) as on:
+        await on.sees("db-1")
+        await on.press("n")
+        await on.sees("Create VM", "Display name")
+        await on.write("web-1")
+        await on.press("ctrl+s")
+        await on.until(lambda: on.app.screen is on.browser, "the list again")
+        assert on.browser.row is not None
+        assert on.browser.row.name == "web-1"
+        assert "✓ create VM" not in on.whole()
+        assert not any("resourceUuid" in entry.line for entry in on.app.calls.log)
+        await on.sees("web-1: Starting → Running")
+
+
 async def test_what_is_missing_is_said_in_the_apis_words(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.press("n")

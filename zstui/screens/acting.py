@@ -203,8 +203,9 @@ class Acting(Screen[None]):
         async def done(reply: dict[str, Any] | None) -> None:
             made = (reply or {}).get("inventory") or {}
             if "uuid" in made and (noun := noun_of(_kind_made(message))):
-                self.say(f"✓ {title_of(message)} {made.get('name', '')}", "good")
-                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
+                if not (reply or {}).get("running"):
+                    self.say(f"✓ {title_of(message)} {made.get('name', '')}", "good")
+                    self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
 from textual import on
 from textual.app import ComposeResult
@@ -43,7 +44,10 @@ NAMED_FIELD = re.compile(r"field\[(\w+)\]|\b(\w+)\[")
 
 
 class Form(Screen[dict[str, Any] | None]):
-    """Returns the reply of the call, or None when there was none (yet)."""
+    """Returns the reply of the call, or None when there was none.
+
+    A call that takes long goes on by itself: of what it makes, uuid and name are returned, with `running`.
+    """
 
     app: Zstui
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -225,12 +229,16 @@ class Form(Screen[dict[str, Any] | None]):
             self.run_worker(self._submit(self.values()), exclusive=True)
 
     async def _submit(self, values: dict[str, Any]) -> None:
-        task = asyncio.create_task(self.app.calls.make(self.message, **values))
+        made = {}
+        if "resource_uuid" in self.kind.parameters and "resourceUuid" not in values:
+            # Named here, the new row can be found before the call has ended.
+            made = {"uuid": uuid4().hex, "name": values.get("name", "")}
+        task = asyncio.create_task(self.app.calls.make(self.message, made.get("uuid"), **values))
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
         self._busy = False
         if not task.done():
             self.app.keep(task, f"{title_of(self.message)} {values.get('name', '')}".strip())
-            self.dismiss(None)
+            self.dismiss({"inventory": made, "running": True} if made else None)
             return
         try:
             self.dismiss(task.result())

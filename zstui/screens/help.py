@@ -17,6 +17,8 @@ from zstui.table import LiveTable
 from zstui.verbs import VERBS
 
 OWN = "what keys do"
+BORN_WITH = ("app.focus_next", "app.focus_previous", "screen.copy_text")
+"""What Textual gives to every screen, and no list has a use for."""
 
 
 class Help(ModalScreen[None]):
@@ -53,7 +55,7 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     """Every binding that is active, once, by where it works."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for node, binding, enabled, _ in about.active_bindings.values():
-        mine = node is about or isinstance(node, LiveTable)
+        mine = (node is about and binding.action not in BORN_WITH) or isinstance(node, LiveTable)
         if not (mine and enabled and binding.description) or not _fits(binding, noun):
             continue
         group = "in the list" if isinstance(node, LiveTable) else OWN

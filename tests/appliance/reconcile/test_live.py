@@ -163,6 +163,15 @@ async def test_a_hundred_vms_at_once_on_one_host(empty_cloud: Cloud) -> None:
     assert await cloud.database.verify() == []
 
 
+async def test_a_scan_that_finds_nothing_new_is_no_change_of_a_vm(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    await _scanned(cloud)
+    before = await cloud.one("QueryVmInstance", uuid)
+    await asyncio.sleep(1.1)  # dates are told to the second
+    await _scanned(cloud)
+    assert (await cloud.one("QueryVmInstance", uuid))["lastOpDate"] == before["lastOpDate"]
+
+
 async def _scanned(cloud: Cloud) -> None:
     """Have every host scanned now, and what it leads to carried out."""
     for host in await cloud.query("QueryHost"):

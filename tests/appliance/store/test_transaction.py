@@ -32,6 +32,7 @@ async def test_dates_are_set_and_moved(database: Database) -> None:
         assert (moved.create_date, moved.last_op_date, moved.name) == (1.0, tx.now, "new")
         assert tx.get(Zone, old.uuid) == moved
         assert tx.update(moved, last_op_date=9.0).last_op_date == 9.0
+        assert tx.update(moved, name="newer", last_op_date=9.0).last_op_date == 9.0
 
     await database.write(change)
 
