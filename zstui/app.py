@@ -27,7 +27,7 @@ from zstui.screens.chooser import Chooser
 from zstui.screens.form import short_error
 from zstui.screens.login import Login
 
-AGAIN_SECONDS = (0.3, 5.0)
+AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
 
 NIGHT = Theme(

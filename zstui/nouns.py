@@ -8,6 +8,7 @@ from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES
 from zstui import columns, words
 from zstui.columns import Column
+from zstui.mirror import Mirror
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,32 @@ WATCHED = ("VmInstance", "Host", "L3Network", "Image", "LongJob", "Event", "Prim
            "InstanceOffering", "L2Network", "Cluster", "Zone", "GlobalConfig",
            "NetworkServiceProvider")  # fmt: skip
 """Kinds that the mirror keeps; lists of others are read when they are opened, and again when they change."""
+
+
+NEEDS = {
+    "cluster": ("zone",),
+    "host": ("zone", "cluster"),
+    "store": ("zone",),
+    "l2": ("zone",),
+    "net": ("zone", "l2"),
+    "img": ("zone", "store"),
+    "vm": ("zone", "cluster", "host", "store", "l2", "net", "img", "off"),
+}
+"""What must be there before the first row of a list can be made, in the order in which to make it."""
+
+
+def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
+    """What an empty list says: how to make the first row, or what must be made before it."""
+    missing = [
+        NOUNS[each]
+        for each in NEEDS.get(noun.id, ())
+        if not any(mirror.rows.get(kind) for kind in NOUNS[each].kinds)
+    ]
+    if not missing:
+        return [noun.empty]
+    first = f"No {noun.title if noun.title[:2].isupper() else noun.title.lower()} yet."
+    steps = [f"{f':{each.id}':10}{each.title}" for each in missing]
+    return [f"{first} Make first what it needs: type the word to go there, n makes one.", "", *steps]
 
 
 def noun_of(kind: str) -> Noun | None:

@@ -15,7 +15,7 @@ from zstui.cells import fit, width
 from zstui.columns import Column
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import Batch, Mirror, Row
-from zstui.nouns import Noun
+from zstui.nouns import Noun, nothing_yet
 from zstui.paint import Painted
 
 GAP = 2
@@ -101,6 +101,8 @@ class LiveTable(Painted, can_focus=True):
         """What the mirror says has changed."""
         if any(kind in batch for kind in self.noun.uses):
             self._forget_cells()
+        if not len(self.listing):
+            self.refresh()  # what is said instead of rows is about other kinds
         own = {key: row for kind in self.noun.kinds for key, row in batch.get(kind, {}).items()}
         if len(own) > FEW:
             self.reload()
@@ -308,14 +310,15 @@ class LiveTable(Painted, can_focus=True):
         return self._blank(y)
 
     def _blank(self, y: int) -> Strip:
-        text = ""
-        if not len(self.listing) and y == 2:
-            text = "No row holds that. Esc shows all." if self.listing.rows else self._empty_text()
+        lines = [] if len(self.listing) else self._empty_lines()
+        text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
         paint = self.paint("dim")
         return Strip([Segment(fit(" " * EDGE + text, self.size.width), paint)], self.size.width)
 
-    def _empty_text(self) -> str:
-        return self.noun.empty if self.mirror.status == "live" else "Reading …"
+    def _empty_lines(self) -> list[str]:
+        if self.listing.rows:
+            return ["No row holds that. Esc shows all."]
+        return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else ["Reading …"]
 
     def _measure(self) -> None:
         """Decide which columns fit, and how wide each is."""

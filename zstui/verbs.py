@@ -106,9 +106,9 @@ def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
     return {parameter.wire: [row.key] if is_list(parameter) else row.key}
 
 
-TITLE_WORDS = (("vm instance", "VM"), ("kvmhost", "KVM host"), ("l3network", "L3 network"), ("l2vlan", "L2 VLAN"),
-               ("l2no vlan", "L2"), ("l2network", "L2 network"), ("ip range", "IP range"), ("sftp", "SFTP"),
-               ("dns", "DNS"), ("network cidr", "CIDR"))  # fmt: skip
+TITLE_WORDS = (("vm instance", "VM"), ("vm ", "VM "), ("kvmhost", "KVM host"), ("l3 ", "L3 "),
+               ("l2 no vlan", "untagged L2"), ("l2 vlan", "L2 VLAN"), ("l2 ", "L2 "), ("ip range", "IP range"),
+               ("sftp", "SFTP"), ("dns", "DNS"), ("network cidr", "CIDR"))  # fmt: skip
 
 
 def title_of(message: str) -> str:
