@@ -81,9 +81,7 @@ async def guests(cloud: Stage, vm: VmFactory) -> AsyncIterator[dict[str, Guest]]
     yield made
 
 
-async def test_lists_show_the_real_cloud(
-    cloud: Stage, guests: dict[str, Guest], shoot: Shoot
-) -> None:
+async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest], shoot: Shoot) -> None:
     async with screens(cloud.appliance.socket, WIDE) as on:
         await on.sees("web-01", "数据库-主", "vms 2/3")
         await cursor_on(on, "web-01")
