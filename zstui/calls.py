@@ -56,9 +56,8 @@ class Calls:
         self._changed()
         began = time.monotonic()
         try:
-            return await self.session.call(
-                message, **fields, **({"resourceUuid": new_uuid} if new_uuid else {})
-            )
+            named = {"resourceUuid": new_uuid} if new_uuid else {}
+            return await self.session.call(message, **(fields | named))
         except ApiError as error:
             entry.error = error
             raise

@@ -56,11 +56,14 @@ async def test_a_url_wants_a_login(tmp_path: Path) -> None:
 
 async def test_an_empty_cloud_says_what_to_make_first(tmp_path: Path) -> None:
     dialer, socket = SimulatedDialer(), tmp_path / "a.sock"
-    async with serving(tmp_path / "data", dialer, socket), await Session.connect(socket) as session:
-        async with screens(socket) as on:
-            await on.sees("No VMs yet. Make first what it needs", ":zone", ":host", ":img", ":off")
-            await session.call("CreateZone", name="zone1")
-            await on.misses(":zone")
-            await on.press("2")
-            await on.sees("No hosts yet. Make first", ":cluster")
-            assert ":img" not in on.whole()
+    async with (
+        serving(tmp_path / "data", dialer, socket),
+        await Session.connect(socket) as session,
+        screens(socket) as on,
+    ):
+        await on.sees("No VMs yet. Make first what it needs", ":zone", ":host", ":img", ":off")
+        await session.call("CreateZone", name="zone1")
+        await on.misses(":zone")
+        await on.press("2")
+        await on.sees("No hosts yet. Make first", ":cluster")
+        assert ":img" not in on.whole()
