@@ -320,6 +320,16 @@ class LiveTable(Painted, can_focus=True):
             return ["No row holds that. Esc shows all."]
         return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else ["Reading …"]
 
+    @property
+    def _room(self) -> int:
+        """Cells for columns: without the edge, and without a scrollbar beside them."""
+        return self.scrollable_content_region.width - EDGE
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """A scrollbar came or went, and took or gave a cell."""
+        self._widths = {}
+        self._strips.clear()
+
     def _measure(self) -> None:
         """Decide which columns fit, and how wide each is."""
         rows = self.listing.sample(SAMPLE)
@@ -330,7 +340,7 @@ class LiveTable(Painted, can_focus=True):
             if longest or column.rank == 0 or not rows:
                 arrow = 2 if column is self.listing.sorted_by else 0
                 self._widths[column.title] = max(min(longest, column.most), len(column.title) + arrow)
-        self._layout = fit_columns(self.noun.columns, self._widths, self.size.width - EDGE)
+        self._layout = fit_columns(self.noun.columns, self._widths, self._room)
 
     def _fills_hidden(self, row: Row) -> bool:
         """Whether a row has a value in a column that was left out because no row had one."""
@@ -377,7 +387,7 @@ class LiveTable(Painted, can_focus=True):
             self.call_later(self._relayout)
 
     def _relayout(self) -> None:
-        self._layout = fit_columns(self.noun.columns, self._widths, self.size.width - EDGE)
+        self._layout = fit_columns(self.noun.columns, self._widths, self._room)
         self._strips.clear()
         self.refresh()
 

@@ -58,7 +58,8 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
         return vm
     power: Literal["on", "off"] = "off" if seen.power == "off" else "on"
     intended = intend_after(cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause))
-    if (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count):
+    as_it_was = (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count)
+    if as_it_was and vm.state != "Unknown":
         # Seen once more as it was: that is no change to date.
         return tx.update(vm, seen_at=seen.at, last_op_date=vm.last_op_date)
     by_itself = intended != vm.intended

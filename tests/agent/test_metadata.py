@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from agent.metadata import document, normalise
 from agent.protocol import EnsureNic, Metadata
@@ -88,7 +89,6 @@ def test_user_data_is_absent_or_there() -> None:
 
 
 def test_nocloud() -> None:
-    yaml = pytest.importorskip("yaml")
     spec = nic(public_keys=["ssh-rsa 'x\": y"], local_hostname='web: - "a"', user_data="#!x")
     read = yaml.safe_load(document("/nocloud/meta-data", spec))
     assert read == {"instance-id": "vm-1", "local-hostname": 'web: - "a"', "public-keys": ["ssh-rsa 'x\": y"]}

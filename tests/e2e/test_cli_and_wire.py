@@ -250,7 +250,8 @@ async def test_an_image_from_a_file_of_the_storages_machine(cloud: Stage, vm: Vm
 )
 async def test_a_file_elsewhere_is_refused(cloud: Stage, path: str) -> None:
     first = cloud.machines[0]
-    await cloud.run(first, "cp", str(tiny_image()), "/tmp/tiny.qcow2")
+    outside = first.folder / "disk/tmp/tiny.qcow2"
+    shutil.copy(tiny_image(), outside)
     await cloud.run(first, "ln", "-sfn", "/tmp/tiny.qcow2", f"{IMAGES}/way-out.qcow2")
     before = await cloud.files(first, IMAGES)
     try:

@@ -95,7 +95,7 @@ async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest],
         await on.sees("flat", "172.28.", "DHCP", "Userdata")
         shoot(on, "networks")
         await on.press("6")
-        await on.sees("CreateVmInstance", "AddImage", "Succeeded")
+        await on.sees("CreateVmInstance", "◉ Succeeded")
         shoot(on, "jobs")
         await on.press("7")
         await on.sees("Running → Stopped (shut down inside the guest)")

@@ -142,3 +142,15 @@ async def test_titles_tabs_and_hints_can_be_clicked(cloud: Cloud) -> None:
 def test_numbers_and_words_of_nouns_are_their_own() -> None:
     words = [word for noun in MAIN for word in noun.words]
     assert len(words) == len(set(words))
+
+
+async def test_a_scrollbar_covers_no_column(cloud: Cloud) -> None:
+    for number in range(60):
+        name = f"a-zone-of-a-long-name-{number:03}"
+        await cloud.session.call("CreateZone", name=name, timeout_seconds=10)
+    async with screens(cloud.socket, (120, 36)) as on:
+        await on.press("6")
+        await on.sees("Jobs")
+        rows = [line for line in on.text() if "CreateZone  " in line]
+        assert len(rows) > 20
+        assert all("◉ Succeeded" in row[:80] for row in rows[1:])

@@ -55,6 +55,14 @@ async def test_a_vm_that_halted_is_not_started_again(cloud: Cloud) -> None:
     assert host.domains[uuid].starts == starts
 
 
+async def test_a_reconnected_hosts_vms_are_known_when_that_is_answered(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = (await cloud.one("QueryVmInstance", uuid))["hostUuid"]
+    await cloud.call("ReconnectHost", uuid=host)
+    changes = [event["text"] for event in await cloud.query("QueryEvent", resourceUuid=uuid)]
+    assert changes[-2:] == ["vm: Running → Unknown", "vm: Unknown → Running"]
+
+
 @pytest.mark.parametrize("power", ["off", "on"])
 async def test_a_lost_event_is_repaired_by_the_full_scan(cloud: Cloud, power: str) -> None:
     uuid = (await cloud.vm())["uuid"]
