@@ -16,6 +16,10 @@ Show = Callable[[Row, Mirror], Piece]
 SortKey = tuple[int, Any]
 
 
+GAP = 2
+"""Cells between two columns."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: `rank` 0 always stays, of the others the highest is left out first when space is short."""
@@ -35,6 +39,21 @@ class Column:
             return (1, 0.0) if value is None else (0, value)
         text = self.show(row, mirror)[0]
         return (0, words.natural(text)) if text else (1, ())
+
+
+def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:
+    """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give."""
+    chosen = [column for column in columns if column.title in widths]
+    while sum(widths[each.title] + GAP for each in chosen) - GAP > room:
+        last = max(chosen, key=lambda column: column.rank)
+        if last.rank == 0:
+            break
+        chosen.remove(last)
+    cells = [widths[column.title] for column in chosen]
+    for _ in range(max(0, sum(cells) + GAP * (len(cells) - 1) - room)):
+        widest = cells.index(max(cells))
+        cells[widest] = max(1, cells[widest] - 1)
+    return list(zip(chosen, cells, strict=True))
 
 
 def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: int = 40) -> Column:

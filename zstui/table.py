@@ -12,13 +12,12 @@ from textual.message import Message
 from textual.strip import Strip
 
 from zstui.cells import fit, width
-from zstui.columns import Column
+from zstui.columns import GAP, Column, fit_columns
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, nothing_yet
 from zstui.paint import Painted
 
-GAP = 2
 EDGE = 3
 """Cells left of the first column: the cursor's bar, the mark, and a space."""
 
@@ -390,18 +389,3 @@ class LiveTable(Painted, can_focus=True):
         self._layout = fit_columns(self.noun.columns, self._widths, self._room)
         self._strips.clear()
         self.refresh()
-
-
-def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:
-    """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give."""
-    chosen = [column for column in columns if column.title in widths]
-    while sum(widths[each.title] + GAP for each in chosen) - GAP > room:
-        last = max(chosen, key=lambda column: column.rank)
-        if last.rank == 0:
-            break
-        chosen.remove(last)
-    cells = [widths[column.title] for column in chosen]
-    for _ in range(max(0, sum(cells) + GAP * (len(cells) - 1) - room)):
-        widest = cells.index(max(cells))
-        cells[widest] = max(1, cells[widest] - 1)
-    return list(zip(chosen, cells, strict=True))
