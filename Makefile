@@ -17,7 +17,7 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc \
   debootstrap tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
 
-.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny setup format
+.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format
 
 run: setup agent tiny
 	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
@@ -55,6 +55,16 @@ agent: setup tiny
 tiny: setup
 	@$(BIN)/python packaging/tiny/build.py --out build/tiny
 
+# ZStack's own client in an environment of its own; the tests drive the appliance with it.
+client: build/client/.installed
+
+build/client/.installed: tests/clients/requirements.lock | build/.packages
+	@echo "  ZStack's client"
+	@$(PYTHON) -m venv build/client
+	@build/client/bin/python -m pip install -q --disable-pip-version-check -r $< >build/client.log 2>&1 \
+	  || { tail -5 build/client.log; exit 1; }
+	@touch $@
+
 format: setup
 	$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
@@ -69,7 +79,7 @@ check: setup
 # Everything: the quick part, then real hosts in the lab.
 test: check e2e
 
-e2e: setup agent tiny
+e2e: setup agent tiny client
 	$(BIN)/python -m pytest -q -m "lab and not bench"
 
 bench: setup agent tiny
