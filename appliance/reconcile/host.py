@@ -270,7 +270,8 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
     recount_host(tx, host.uuid)
     host = tx.get(Host, host.uuid)
     for job in jobs.running(tx, host.uuid):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(host)})
+        # ZStack's ReconnectHost has a field for the host, and leaves it empty.
+        jobs.succeed(tx, job, {} if job.name == "ReconnectHost" else {"inventory": tx.inventory(host)})
     return host
 
 

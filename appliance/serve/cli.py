@@ -84,12 +84,11 @@ async def call_once(
     try:
         command = read_words(words)
         ask_password(command)
+        async with await Session.connect(target, session_uuid=saved.get(target), tls=tls) as session:
+            return await run(session, command, saved, out=out, err=err)
     except UsageError as error:
         err.write(f"{error}\n")
         return USAGE
-    try:
-        async with await Session.connect(target, session_uuid=saved.get(target), tls=tls) as session:
-            return await run(session, command, saved, out=out, err=err)
     except ApiError as error:
         print_error(error, err)
         return FAILED

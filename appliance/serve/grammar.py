@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.api.errors import ApiError
+from appliance.api.errors import UnknownMessage
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
 from appliance.api.resource import snake
@@ -35,12 +35,12 @@ class Command:
 
 
 def read_words(words: list[str]) -> Command:
-    """The call that words make. Raises UsageError."""
+    """The call that words make. Raises UsageError, and NotBuilt for a message that ZStack has and we have not."""
     if not words:
         raise UsageError("name a message, for example: QueryVmInstance state=Running; `zstui api` lists all")
     try:
         _, kind = message_named(words[0])
-    except ApiError as error:
+    except UnknownMessage as error:
         raise UsageError(error.details) from None
     if kind is None:
         raise UsageError(f"{words[0]} is not built here; `zstui api` lists what is")

@@ -135,6 +135,9 @@ def _carry_out(
     except (UsageError, ValueError) as error:
         err.write(f"{error}\n")
         return USAGE
+    except ApiError as error:
+        print_error(error, err)
+        return FAILED
     except KeyboardInterrupt:
         err.write("interrupted; a job that has begun goes on, see QueryLongJob state=Running\n")
         return FAILED

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from appliance.api.errors import NotBuilt
 from appliance.api.parse import parse
 from appliance.serve.grammar import UsageError, read_words
 
@@ -83,7 +84,6 @@ def test_only_a_login_password_is_hashed() -> None:
     [
         ([], "name a message"),
         (["CreateZon"], "no message is called CreateZon"),
-        (["CreateEip"], "CreateEip is a message of ZStack 1.0 that is not built here yet"),
         (["CreateZone", "nam=x"], "no parameter nam; it has"),
         (["CreateZone", "name"], "write name=value"),
         (["CreateZone", "name~=x"], "only queries compare"),
@@ -95,3 +95,8 @@ def test_only_a_login_password_is_hashed() -> None:
 def test_what_is_no_call_says_why(words: list[str], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         read_words(words)
+
+
+def test_a_message_that_is_yet_to_come_is_refused_by_its_code() -> None:
+    with pytest.raises(NotBuilt, match=r"CreateEip is a message of ZStack 1\.0 that is not built here yet"):
+        read_words(["CreateEip", "name=x"])

@@ -1,0 +1,111 @@
+"""What an operator types when reading the release notes of ZStack 1.0, in their order.
+
+`{…}` stands for a uuid of the cloud at hand. Each line has the keys that its reply shows in the notes, or
+says that it comes with a later issue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LATER = "SYS.1014"
+"""The code of a message that is not available yet."""
+
+USERDATA = (
+    r"userdata::groups:\n  - ubuntu: [foo,bar]\n  - cloud-users\n\n# Add users to the system. Users are added "
+    r"after groups are added.\nusers:\n  - default\n  - name: foobar\n    gecos: Foo B. Bar\n    primary-group: "
+    r"foobar\n    groups: users\n    selinux-user: staff_u\n    expiredate: 2012-09-01\n    ssh-import-id: foobar\n"
+    r"    lock-passwd: false\n  - name: barfoo\n    gecos: Bar B. Foo\n    sudo: ALL=(ALL) NOPASSWD:ALL\n    groups: "
+    r"users, admin\n    ssh-import-id: None\n    lock-passwd: true\n    ssh-authorized-keys:\n      - <ssh pub key 1>"
+    r"\n      - <ssh pub key 2>\n  - name: cloudy\n    gecos: Magic Cloud App Daemon User\n    inactive: true\n"
+    r"    system: true"
+)
+KEY = "sshkey::ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDdlfgEu4SmgAXaEhLtNljm4cqowdFSyOH7Nthe operator@home"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line and what its reply must show."""
+
+    typed: str
+    shows: str = ""
+    """`inventory`, `inventories`, or words of the reply itself, apart from `success`."""
+    keys: frozenset[str] = frozenset()
+    """What the inventory, or each of the inventories, has."""
+    code: str = ""
+    """The error that it must give instead."""
+    keep: str = ""
+    """Call the uuid of what it shows by this name from here on."""
+
+
+def of(words: str) -> frozenset[str]:
+    """Keys, written as words."""
+    return frozenset(words.split())
+
+
+TAG = of("createDate inherent lastOpDate resourceType resourceUuid tag type uuid")
+CONFIG = of("category defaultValue description name value")
+REF = of("l3NetworkUuid networkServiceProviderUuid networkServiceType")
+L3 = of(
+    "createDate dns ipRanges l2NetworkUuid lastOpDate name networkServices state system type uuid zoneUuid"
+)
+PROVIDER = of("attachedL2NetworkUuids createDate description lastOpDate name networkServiceTypes type uuid")
+HOST = of(
+    "availableCpuCapacity availableMemoryCapacity clusterUuid createDate hypervisorType lastOpDate "
+    "managementIp name state status totalCpuCapacity totalMemoryCapacity username uuid zoneUuid"
+)
+VM = of(
+    "allVolumes allocatorStrategy clusterUuid cpuNum cpuSpeed createDate defaultL3NetworkUuid hostUuid "
+    "hypervisorType imageUuid instanceOfferingUuid lastHostUuid lastOpDate memorySize name platform "
+    "rootVolumeUuid state type uuid vmNics zoneUuid"
+)
+
+LINES = (
+    # 2: user data
+    Line("CreateVmInstance name=vm imageUuid={image} instanceOfferingUuid={offering} l3NetworkUuids={other},{l3} "
+         f"defaultL3NetworkUuid={{l3}} systemTags='{USERDATA}'", "inventory", VM, keep="vm"),
+    Line("QuerySystemTag resourceUuid={vm} tag~=userdata%", "inventories", TAG, keep="tag"),
+    Line("DeleteTag uuid={tag}"),
+    Line(f"CreateSystemTag resourceUuid={{vm}} resourceType=VmInstanceVO tag='{USERDATA}'", "inventory", TAG,
+         keep="tag"),
+    Line(f"UpdateSystemTag uuid={{tag}} tag='{USERDATA}'", "inventory", TAG),
+    Line(f'CreateSystemTag resourceType=VmInstanceVO resourceUuid={{vm}} tag="{KEY}"', "inventory", TAG, keep="key"),
+    Line("QuerySystemTag resourceUuid={vm} tag~=sshkey%", "inventories", TAG),
+    Line(f"UpdateSystemTag uuid={{key}} tag='{KEY}'", "inventory", TAG),
+    Line("DeleteTag uuid={key}"),
+    # 3, 4: volumes and ISO
+    Line("LocalStorageMigrateVolume volumeUuid={vm} destHostUuid={host}", code=LATER),
+    Line("AttachIsoToVmInstance vmInstanceUuid={vm} isoUuid={image}", code=LATER),
+    Line("DetachIsoFromVmInstance vmInstanceUuid={vm}", code=LATER),
+    Line("GetVmBootOrder uuid={vm}", code=LATER),
+    Line("SetVmBootOrder uuid={vm} bootOrder=HardDisk,CdRom", code=LATER),
+    # 5: consoles
+    Line("UpdateGlobalConfig category=kvm name=vm.consoleMode value=spice", "inventory", CONFIG),
+    Line("GetVmConsoleAddress uuid={vm}", "hostIp port protocol"),
+    # 8: deletion
+    Line("UpdateGlobalConfig category=vm name=deletionPolicy value=Delay", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=vm name=expungePeriod value=3600", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=vm name=expungeInterval value=3600", "inventory", CONFIG),
+    Line("DestroyVmInstance uuid={vm}"),
+    Line("RecoverVmInstance vmInstanceUuid={vm}", "inventory", VM - {"hostUuid"}),
+    Line("UpdateGlobalConfig category=vm name=deletionPolicy value=Direct", "inventory", CONFIG),
+    Line("RecoverImage imageUuid={image}", code=LATER),
+    Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", code=LATER),
+    Line("RecoverDataVolume uuid={vm}", code=LATER),
+    # 9: the CPU's model
+    Line("UpdateGlobalConfig category=kvm name=vm.cpuMode value=host-model", "inventory", CONFIG),
+    # 13: from virtual router to flat
+    Line("QueryNetworkServiceL3NetworkRef l3NetworkUuid={l3}", "inventories", REF),
+    Line("DetachNetworkServiceFromL3Network  l3NetworkUuid={l3} networkServices='{{\"{provider}\":[\"DHCP\","
+         "\"Userdata\"]}}'", "inventory", L3),
+    Line("QueryNetworkServiceProvider type=Flat", "inventories", PROVIDER),
+    Line("QueryL3Network fields=l2NetworkUuid, uuid={l3}", "inventories", of("l2NetworkUuid")),
+    Line("AttachNetworkServiceProviderToL2Network l2NetworkUuid={l2} networkServiceProviderUuid={provider}",
+         "inventory", PROVIDER),
+    Line("AttachNetworkServiceToL3Network l3NetworkUuid={l3} networkServices='{{\"{provider}\":[\"DHCP\","
+         "\"Userdata\"]}}'", "inventory", L3),
+    Line("QueryVirtualRouterVm", code=LATER),
+    Line("DestroyVmInstance uuid={vm}"),
+    Line("QueryHost", "inventories", HOST),
+    Line("ReconnectHost uuid={host}"),
+)  # fmt: skip

@@ -1,0 +1,100 @@
+"""What is declared of ZStack's messages is what ZStack 1.0 declares: class, parameters, rules, reply."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import appliance.resources.every  # noqa: F401 - declares everything
+from appliance.api.message import MESSAGES, CreateMessage, Message, QueryMessage
+
+ZSTACK: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "zstack_1_0.json").read_text())
+"""Every message of ZStack 1.0: facts read from its sources."""
+
+OURS = {name for name, message in MESSAGES.items() if name not in ZSTACK}
+"""Messages beyond 1.0."""
+
+KINDS = {
+    "String": str,
+    "Integer": int,
+    "int": int,
+    "long": int,
+    "Long": int,
+    "Boolean": bool,
+    "boolean": bool,
+}
+SHARED = ("deleteMode", *(parameter.wire for parameter in CreateMessage.parameters.values()))
+"""Parameters of ZStack's base classes."""
+
+DELIBERATE = {
+    ("AddImage", "url", "most"): "an upload's name and a signed URL may be longer",
+    ("AddImage", "format", "valid"): "another format is refused by its name instead of failing at first use",
+    ("AddKVMHost", "password", "most"): "a password is used and not stored",
+    ("AddKVMHost", "managementIp", "most"): "longer is no host name",
+    ("UpdateKVMHost", "password", "most"): "a password is used and not stored",
+    ("AddSftpBackupStorage", "password", "most"): "a password is used and not stored",
+    ("CreateL2NoVlanNetwork", "physicalInterface", "most"): "the kernel's limit for a link's name",
+    ("CreateL2VlanNetwork", "physicalInterface", "most"): "the kernel's limit for a link's name",
+    ("CreateL3Network", "dnsDomain", "most"): "longer is no domain",
+    ("LogInByAccount", "accountName", "most"): "no account has a longer name",
+    ("UpdateImage", "mediaType", "most"): "a choice",
+    ("UpdateImage", "format", "most"): "a choice",
+    ("DeleteZone", "uuid", "names"): "a uuid that names nothing succeeds, as in every other delete",
+    ("ExpungeVmInstance", "uuid", "required"): "it means nothing without",
+}
+"""Where we differ, and why."""
+
+BUILT = sorted(name for name in MESSAGES if name in ZSTACK)
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_message_is_declared_as_zstack_has_it(name: str) -> None:
+    wrong = [
+        each for each in differences(MESSAGES[name], ZSTACK[name]) if (name, *each[:2]) not in DELIBERATE
+    ]
+    assert wrong == []
+
+
+def test_no_difference_is_excused_that_is_none() -> None:
+    real = {(name, *each[:2]) for name in BUILT for each in differences(MESSAGES[name], ZSTACK[name])}
+    assert set(DELIBERATE) - real == set()
+
+
+def differences(ours: type[Message], zstack: dict[str, Any]) -> list[tuple[str, str, Any, Any]]:
+    """What of a message is not as ZStack has it: parameter (or empty), rule, theirs, ours."""
+    found: list[tuple[str, str, Any, Any]] = []
+    query = issubclass(ours, QueryMessage)
+    for rule, theirs, own in (
+        ("class", zstack["class"], ours.java),
+        ("result", zstack["result"], ours.result_class),
+        ("sync", zstack["sync"], ours.sync),
+        ("inventory", "inventory" in zstack["fields"], ours.returns is not None and not query),
+    ):
+        if theirs != own:
+            found.append(("", rule, theirs, own))
+    mine = {parameter.wire: parameter for parameter in ours.parameters.values()}
+    for wire, theirs in zstack["parameters"].items():
+        if wire in SHARED:
+            continue
+        parameter = mine.get(wire)
+        if parameter is None:
+            found.append((wire, "missing", theirs, None))
+            continue
+        rules = {
+            "required": (theirs.get("required", False), parameter.required),
+            "valid": (sorted(theirs.get("valid", ())), sorted(parameter.choices)),
+            "most": (theirs.get("most"), parameter.max_length),
+            "type": (KINDS.get(theirs["type"], parameter.kind), parameter.kind),
+            "names": (theirs.get("names"), parameter.ref.vo if parameter.ref else None),
+        }
+        found += [(wire, rule, *pair) for rule, pair in rules.items() if _differs(rule, *pair)]
+    return found
+
+
+def _differs(rule: str, theirs: Any, own: Any) -> bool:
+    if rule == "names":  # we may say more than ZStack of what a uuid means, never less
+        return theirs is not None and own is None
+    return bool(theirs != own)
