@@ -97,7 +97,7 @@ class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
     uuid: str = arg("The host.")
 
 
-class ReconnectHost(Message, java=JAVA, returns=Host, role="operator", raises=(ReconnectFailed,)):
+class ReconnectHost(Message, java=JAVA, role="operator", raises=(ReconnectFailed,)):
     """Connect a host again from the start: agent, facts, networks, VM states."""
 
     uuid: str = arg("The host.", ref=Host)

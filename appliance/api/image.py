@@ -76,7 +76,9 @@ class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFa
     """Delete an image. Disks made from it keep the copy they stand on."""
 
     uuid: str = arg("The image.")
-    backup_storage_uuids: list[str] = arg("Only from these; from all when absent.", default=[])
+    backup_storage_uuids: list[str] = arg(
+        "Only from these; from all when absent.", default=[], ref=BackupStorage
+    )
 
 
 class UpdateImage(Message, java=JAVA, returns=Image, role="operator"):

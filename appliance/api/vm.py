@@ -17,7 +17,7 @@ from appliance.api.errors import (
     WrongVmState,
 )
 from appliance.api.host import Host
-from appliance.api.image import Image
+from appliance.api.image import PLATFORMS, Image
 from appliance.api.l3 import L3Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.offering import InstanceOffering
@@ -155,8 +155,12 @@ class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", 
     uuid: str = arg("The VM.", ref=VmInstance)
     name: str | None = arg("New name.", default=None, max_length=255)
     description: str | None = arg("New description.", default=None, max_length=2048)
-    default_l3_network_uuid: str | None = arg("Where its router and names come from.", default=None)
-    platform: str | None = arg("Decides the virtual devices at the next start.", default=None)
+    default_l3_network_uuid: str | None = arg(
+        "Where its router and names come from.", default=None, ref=L3Network
+    )
+    platform: str | None = arg(
+        "Decides the virtual devices at the next start.", default=None, choices=PLATFORMS
+    )
 
 
 class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):

@@ -25,6 +25,7 @@ from agent.protocol import (
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
+from appliance.api.message import MESSAGES
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
@@ -270,8 +271,7 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
     recount_host(tx, host.uuid)
     host = tx.get(Host, host.uuid)
     for job in jobs.running(tx, host.uuid):
-        # ZStack's ReconnectHost has a field for the host, and leaves it empty.
-        jobs.succeed(tx, job, {} if job.name == "ReconnectHost" else {"inventory": tx.inventory(host)})
+        jobs.succeed(tx, job, {"inventory": tx.inventory(host)} if MESSAGES[job.name].returns else {})
     return host
 
 

@@ -42,7 +42,12 @@ DELIBERATE = {
     ("LogInByAccount", "accountName", "most"): "no account has a longer name",
     ("UpdateImage", "mediaType", "most"): "a choice",
     ("UpdateImage", "format", "most"): "a choice",
+    ("UpdateImage", "platform", "valid"): "what AddImage takes can be said later, too",
+    ("UpdateVmInstance", "state", "missing"): "a state is what is seen, never what is said",
+    ("CreateVmInstance", "rootDiskOfferingUuid", "names"): "disk offerings are not built yet",
+    ("CreateVmInstance", "dataDiskOfferingUuids", "names"): "disk offerings are not built yet",
     ("DeleteZone", "uuid", "names"): "a uuid that names nothing succeeds, as in every other delete",
+    ("ReconnectHost", "", "inventory"): "ZStack's event has the field, and leaves it empty",
     ("ExpungeVmInstance", "uuid", "required"): "it means nothing without",
 }
 """Where we differ, and why."""

@@ -82,7 +82,8 @@ async def test_a_host_from_added_to_deleted(cloud: Cloud) -> None:
     for event, state in (("disable", "Disabled"), ("enable", "Enabled"), ("maintain", "Maintenance")):
         assert (await cloud.call("ChangeHostState", uuid=uuid, stateEvent=event))["state"] == state
     await cloud.call("ChangeHostState", uuid=uuid, stateEvent="enable")
-    assert (await cloud.call("ReconnectHost", uuid=uuid))["status"] == "Connected"
+    assert await cloud.call("ReconnectHost", uuid=uuid) == {"success": True}
+    assert (await cloud.one("QueryHost", uuid))["status"] == "Connected"
     assert (await cloud.call("UpdateKVMHost", uuid=uuid, name="renamed"))["name"] == "renamed"
     cloud.hosts[1].reachable = False
     cloud.hosts[1].cut("the cable")
