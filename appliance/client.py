@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import ssl
@@ -16,6 +15,7 @@ from typing import Any, Literal, Self
 
 import aiohttp
 
+from appliance.api.account import hash_password
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
@@ -61,11 +61,6 @@ class Push:
     uuid: str = ""
     op: Literal["", "upsert", "delete"] = ""
     inventory: dict[str, Any] = field(default_factory=dict)
-
-
-def hash_password(password: str) -> str:
-    """What ZStack's clients send instead of a password: its SHA-512 in lower-case hexadecimal."""
-    return hashlib.sha512(password.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def short_socket_path(path: Path, folder_fd: int) -> str:

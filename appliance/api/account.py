@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from appliance.api.errors import NoSession, WrongPassword
 from appliance.api.message import Message, QueryMessage, arg
 from appliance.api.resource import Resource, Timestamp, column
@@ -67,3 +69,8 @@ class GetVersion(Message, java="org.zstack.header.managementnode", role="anyone"
 
 class QueryAccount(QueryMessage, java=JAVA, resource=Account):
     """Find accounts."""
+
+
+def hash_password(password: str) -> str:
+    """What ZStack's clients send instead of a password: its SHA-512 in lower-case hexadecimal."""
+    return hashlib.sha512(password.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,11 +15,10 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session
+from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session, hash_password
 from appliance.api.errors import NoSession, NotAllowed, OperationFailed, WrongPassword
 from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
-from appliance.client import hash_password
 from appliance.resources.registry import Caller
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot

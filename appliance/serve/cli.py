@@ -12,10 +12,11 @@ import uuid
 from pathlib import Path
 from typing import Any, TextIO
 
+from appliance.api.account import hash_password
 from appliance.api.errors import ApiError, NoSession
+from appliance.api.grammar import Command, UsageError, read_words
 from appliance.api.image import AddImage
-from appliance.client import Session, hash_password
-from appliance.serve.grammar import Command, UsageError, read_words
+from appliance.client import Session
 
 DONE, USAGE, FAILED = 0, 1, 3
 UPLOAD = "upload://"

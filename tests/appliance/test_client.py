@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from serve.conftest import PASSWORD, Face, database, face, handlers, local, remote, serving
 
+from appliance.api.account import hash_password
 from appliance.api.errors import (
     ApiError,
     InvalidArgument,
@@ -20,7 +21,7 @@ from appliance.api.errors import (
     TimedOut,
     UnknownMessage,
 )
-from appliance.client import Session, Unreachable, hash_password
+from appliance.client import Session, Unreachable
 from appliance.store.database import Database
 
 __all__ = ["database", "face", "handlers", "local", "remote"]  # fixtures

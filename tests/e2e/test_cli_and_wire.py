@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from appliance.api.account import hash_password
 from appliance.api.errors import ApiError
-from appliance.client import hash_password
 from appliance.lab.cloud import tiny_image
 from appliance.lab.instance import load
 from tests.e2e.appliance_process import PASSWORD

@@ -8,10 +8,9 @@ import json
 
 import pytest
 
-from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session
+from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session, hash_password
 from appliance.api.errors import NoSession, OperationFailed, WrongPassword
 from appliance.api.setting import GlobalConfig
-from appliance.client import hash_password
 from appliance.serve.auth import FAILURE_SECONDS, FAILURES, REMEMBERED, Attempts, Auth, ensure_admin
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.client import Session, hash_password
+from appliance.api.account import hash_password
+from appliance.client import Session
 from appliance.serve.http import BODY_LIMIT, TcpListener, UnixListener
 from appliance.store.database import Database
 

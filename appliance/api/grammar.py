@@ -9,11 +9,11 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.api.account import hash_password
 from appliance.api.errors import UnknownMessage
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
 from appliance.api.resource import snake
-from appliance.client import hash_password
 
 WORD = re.compile(r"([A-Za-z_][\w.]*)(!\?=|\?=|!~=|~=|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 OPS = {

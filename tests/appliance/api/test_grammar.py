@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from appliance.api.errors import NotBuilt
+from appliance.api.grammar import UsageError, read_words
 from appliance.api.parse import parse
-from appliance.serve.grammar import UsageError, read_words
 
 UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 

@@ -1,0 +1,86 @@
+"""What the last word of a typed call may become: messages, parameters, choices, and uuids by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
+from appliance.api.resource import RESOURCES, Resource, snake
+
+OFFERED = 50
+"""Uuids offered at once."""
+
+OWN_WORDS = ("help", "exit", "quit")
+Named = list[tuple[str, str]]
+"""Resources to offer: uuid and name of each."""
+
+LookUp = Callable[[type[Resource], str], Named]
+
+
+class Completer:
+    """Completes messages, parameters, choices, and uuids by the name of what they stand for."""
+
+    def __init__(self, look_up: LookUp) -> None:
+        self._look_up = look_up
+        self._offers: list[str] = []
+        self.names: dict[str, str] = {}
+        """What the uuids offered last are called."""
+
+    def complete(self, line: str, word: str) -> list[str]:
+        """What the last word of a line may become."""
+        self.names = {}
+        before = line[: len(line) - len(word)].split()
+        if not before:
+            return [name for name in (*sorted(MESSAGES), *OWN_WORDS) if name.startswith(word)]
+        if before == ["help"]:
+            return [name for name in sorted(MESSAGES) if name.startswith(word)]
+        kind = MESSAGES.get(before[0])
+        if kind is None:
+            return []
+        name, equals, value = word.partition("=")
+        if not equals:
+            return [f"{each}=" for each in _parameter_names(kind) if each.startswith(name)]
+        return self._values(kind, name, value)
+
+    def for_readline(self, line: str, word: str, state: int) -> str | None:
+        """The `state`-th completion, as readline asks for them."""
+        if state == 0:
+            self._offers = [each if each.endswith("=") else f"{each} " for each in self.complete(line, word)]
+        return self._offers[state] if state < len(self._offers) else None
+
+    def _values(self, kind: type[Message], name: str, value: str) -> list[str]:
+        parameter = kind.parameters.get(snake(name))
+        if parameter is not None and parameter.choices:
+            return [f"{name}={each}" for each in parameter.choices if each.startswith(value)]
+        if parameter is not None and parameter.kind is bool:
+            return [f"{name}={each}" for each in ("true", "false") if each.startswith(value)]
+        resource = _meant(kind, name, parameter)
+        if resource is None:
+            return []
+        done, comma, typed = value.rpartition(",")
+        found = self._look_up(resource, typed)
+        self.names = {f"{name}={done}{comma}{uuid}": called for uuid, called in found}
+        return list(self.names)
+
+
+def _parameter_names(kind: type[Message]) -> list[str]:
+    names = [parameter.wire for parameter in kind.parameters.values() if parameter.name != "conditions"]
+    if issubclass(kind, QueryMessage):
+        names = [each.wire for each in kind.resource.columns.values() if not each.private] + names
+    return names
+
+
+def _meant(kind: type[Message], name: str, parameter: Parameter | None) -> type[Resource] | None:
+    """The resource whose uuid a parameter or a query's field holds."""
+    if parameter is not None and parameter.ref is not None:
+        return parameter.ref
+    if name == "uuid":
+        if kind.returns is not None:
+            return kind.returns
+        longest = sorted(RESOURCES.values(), key=lambda each: -len(each.__name__))
+        return next((each for each in longest if kind.__name__.endswith(each.__name__)), None)
+    wanted = name.removesuffix("s").removesuffix("Uuid")
+    if wanted == name:
+        return None
+    by_name = {each.lower(): found for each, found in RESOURCES.items()}
+    return by_name.get(wanted.lower()) or by_name.get(f"{wanted}instance".lower())
