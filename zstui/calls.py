@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zstui.app import Zstui
 
 KEPT = 500
+CALL = "zstui call "
+"""What a line starts with outside a prompt."""
 
 
 @dataclass
@@ -29,6 +31,9 @@ class Entry:
     at: float = field(default_factory=words.now)
     seconds: float | None = None
     error: ApiError | None = None
+    typed: bool = False
+    reply: dict[str, Any] | None = None
+    """Kept of calls that were typed, to be read."""
 
 
 class Calls:
@@ -46,18 +51,23 @@ class Calls:
             raise NotReady("the appliance is not connected; it is tried again by itself")
         return self._app.session
 
-    async def make(self, message: str, new_uuid: str | None = None, /, **fields: Any) -> dict[str, Any]:
+    async def make(
+        self, message: str, new_uuid: str | None = None, /, *, typed: bool = False, **fields: Any
+    ) -> dict[str, Any]:
         """Carry out a message that was asked for on a screen, and log it. Raises ApiError.
 
         `new_uuid` names what a message makes; the logged line is without it, so that it can be repeated.
+        The reply of one that was `typed` is kept in the log, to be read.
         """
-        entry = Entry(shown_line(message, fields))
+        entry = Entry(shown_line(message, fields), typed=typed)
         self.log.append(entry)
         self._changed()
         began = time.monotonic()
         try:
             named = {"resourceUuid": new_uuid} if new_uuid else {}
-            return await self.session.call(message, **(fields | named))
+            reply = await self.session.call(message, **(fields | named))
+            entry.reply = reply if typed else None
+            return reply
         except ApiError as error:
             entry.error = error
             raise
@@ -90,6 +100,6 @@ class Calls:
 def shown_line(message: str, fields: dict[str, Any]) -> str:
     """The `zstui call` line that repeats a call; secrets are starred."""
     try:
-        return f"zstui call {command_line(parse(MESSAGES[message], fields))}"
+        return f"{CALL}{command_line(parse(MESSAGES[message], fields))}"
     except ApiError:
-        return f"zstui call {message}"
+        return f"{CALL}{message}"

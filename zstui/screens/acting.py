@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from appliance.api.errors import ApiError
 from zstui import words
 from zstui.frame import News
 from zstui.line import Part
@@ -19,8 +18,9 @@ from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
-from zstui.screens.form import Form, short_error
+from zstui.screens.form import Form
 from zstui.screens.help import Help
+from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
 from zstui.verbs import (
     VERBS,
@@ -57,7 +57,7 @@ class Acting(Screen[None]):
         Binding("c", "console", "Console address"),
         Binding("y", "copy", "Copy uuid, address, call"),
         Binding("x", "more", "All that can be done to this row"),
-        Binding("L", "log", "Calls made here"),
+        Binding("L", "log", "Calls made here, and a prompt"),
         Binding("question_mark,f1", "help", "Help"),
         Binding("colon", "jump", "Go to a list or a row"),
         Binding("ctrl+p", "palette", "All actions and rows", priority=True),
@@ -271,20 +271,8 @@ class Acting(Screen[None]):
         self.app.push_screen(Chooser("Copy to the terminal's clipboard", narrowed(choices)), chosen)
 
     def action_log(self) -> None:
-        """The calls made here, each as the line that repeats it."""
-        choices = [
-            Choice(
-                entry.line, entry.line, _ended(entry.seconds, entry.error), "bad" if entry.error else "plain"
-            )
-            for entry in reversed(self.app.calls.log)
-        ]
-
-        def chosen(values: list[Any] | None) -> None:
-            if values:
-                self.app.copy_to_clipboard(values[0])
-                self.app.tell("copied the call")
-
-        self.app.push_screen(Chooser("Calls made here; Enter copies one", narrowed(choices)), chosen)
+        """The calls made here, and a prompt for more."""
+        self.app.push_screen(Shell(self.mirror))
 
     def action_help(self) -> None:
         """The keys that work here."""
@@ -343,9 +331,3 @@ def _kind_made(message: str) -> str:
 
 def _first_sentence(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split())
-
-
-def _ended(seconds: float | None, error: ApiError | None) -> str:
-    if seconds is None:
-        return "running"
-    return f"{seconds:.1f} s" if error is None else short_error(error.details)

@@ -1,0 +1,269 @@
+"""The calls made here, each as the line that repeats it, and a prompt to type more of them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from appliance.api.completion import Completer
+from appliance.api.errors import ApiError
+from appliance.api.grammar import UsageError, read_words
+from appliance.api.message import MESSAGES, Message
+from appliance.api.resource import Resource, camel
+from zstui.calls import CALL, Entry
+from zstui.cells import safe, safe_lines
+from zstui.frame import Hints, Totals
+from zstui.inputs import Entry as Field
+from zstui.mirror import Mirror
+from zstui.sheet import Item, Sheet, heading, note
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+PROMPT = ">>> "
+SHOWN_LINES = 400
+"""Lines of one reply that are shown; the command line prints all."""
+
+OFFERS = 6
+INTRODUCTION = (
+    "Every call made on these screens stands here as the line that repeats it. Type calls as in zstui shell: "
+    "QueryVmInstance state=Running. Tab completes names and uuids, help NAME explains, ↑ brings lines back."
+)
+
+
+class Shell(Screen[None]):
+    """ZStack's prompt inside the full screen."""
+
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "Complete", priority=True),
+        Binding("up", "recall(-1)", "Lines before"),
+        Binding("down", "recall(1)", "Line after", show=False),
+        Binding("pageup", "turn(-1)", "Page", show=False),
+        Binding("pagedown", "turn(1)", "Page", show=False),
+        Binding("ctrl+y", "copy", "Copy line"),
+        Binding("escape", "leave", "Back", priority=True),
+        Binding("ctrl+q", "app.quit", "Leave", priority=True, show=False),
+    ]
+
+    def __init__(self, mirror: Mirror) -> None:
+        super().__init__()
+        self._mirror = mirror
+        self._place = 0
+        self._help: dict[int, list[Item]] = {}
+        """What was said besides calls, by how many calls stood before it."""
+
+    def compose(self) -> ComposeResult:
+        """What was called, and the prompt below it."""
+        yield Totals(self._mirror)
+        yield Sheet(id="said")
+        yield Sheet(id="offers")
+        with Horizontal(id="prompt"):
+            yield Static(PROMPT, markup=False)
+            yield Field(compact=True, select_on_focus=False)
+        yield Hints()
+
+    def on_mount(self) -> None:
+        """Follow the calls."""
+        self.query_one("#said", Sheet).can_focus = False
+        self.query_one("#offers", Sheet).can_focus = False
+        self._offer([])
+        self.app.calls.listeners.append(self._changed)
+        self._mirror.listeners.append(self._totals)
+        self._prompt.focus()
+        self._changed()
+
+    def on_unmount(self) -> None:
+        """Stop following them."""
+        self.app.calls.listeners.remove(self._changed)
+        self._mirror.listeners.remove(self._totals)
+
+    def _totals(self, _: object) -> None:
+        self.query_one(Totals).refresh()
+
+    @property
+    def _prompt(self) -> Field:
+        return self.query_one(Field)
+
+    def _changed(self) -> None:
+        items = [note(INTRODUCTION)]
+        for place, entry in enumerate(self.app.calls.log):
+            items += self._help.get(place, [])
+            items += entry_items(entry)
+        items += self._help.get(len(self.app.calls.log), [])
+        said = self.query_one("#said", Sheet)
+        said.show(items)
+        said.scroll_end(animate=False)
+
+    def hints(self) -> list[tuple[str, str, str]]:
+        """What keys do at the prompt."""
+        return [("⏎", "carry out", ""), ("Tab", "complete", "screen.complete"), ("↑", "lines before", ""),
+                ("PgUp", "scroll", "screen.turn(-1)"), ("^y", "copy", "screen.copy"),
+                ("Esc", "back", "screen.leave")]  # fmt: skip
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        """Carry out the line."""
+        line, self._prompt.value = self._prompt.value.strip(), ""
+        self._place = 0
+        self._offer([])
+        if line in ("exit", "quit"):
+            self.action_leave()
+        elif line:
+            self.run_worker(self._carry_out(line.removeprefix(PROMPT.strip()).removeprefix(CALL)))
+
+    async def _carry_out(self, line: str) -> None:
+        try:
+            words = shlex.split(line)
+            if words[0] == "help":
+                self._say(explained(words[1:]))
+                return
+            command = read_words(words)
+            await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
+        except (UsageError, ValueError) as wrong:
+            self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), note(safe(str(wrong)), "bad")])
+        except ApiError as error:
+            if not self.app.calls.log or self.app.calls.log[-1].error is not error:
+                self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), *error_items(error)])
+
+    def _say(self, items: list[Item]) -> None:
+        self._help.setdefault(len(self.app.calls.log), []).extend(items)
+        self._changed()
+
+    async def action_complete(self) -> None:
+        """Complete the last word, or offer what it may become."""
+        line = self._prompt.value[: self._prompt.cursor_position]
+        if len(line) < len(self._prompt.value):
+            return
+        word = line.rpartition(" ")[2]
+        completer, offers = await self._offers(line, word)
+        if not offers:
+            return
+        longest = common_start(offers)
+        if len(offers) == 1:
+            longest += "" if longest.endswith("=") else " "
+        elif not longest.startswith(word):
+            longest = word  # several that a name stands for; nothing typed is taken back
+        self._prompt.value = line[: len(line) - len(word)] + longest
+        self._prompt.cursor_position = len(self._prompt.value)
+        shown = [
+            Item("", f"{safe(each)}  {safe(completer.names.get(each, ''))}".rstrip(), "dim")
+            for each in offers
+        ]
+        self._offer(shown if len(offers) > 1 else [])
+
+    async def _offers(self, line: str, word: str) -> tuple[Completer, list[str]]:
+        """What a word may become; resources are asked for when it may be the uuid of one."""
+        wanted: list[type[Resource]] = []
+        known: dict[str, list[tuple[str, str]]] = {}
+
+        def look_up(resource: type[Resource], typed: str) -> list[tuple[str, str]]:
+            wanted.append(resource)
+            found = known.get(resource.__name__, [])
+            return [pair for pair in found if pair[0].startswith(typed) or pair[1].startswith(typed)]
+
+        completer = Completer(look_up)
+        offers = completer.complete(line, word)
+        for resource in wanted:
+            try:
+                known[resource.__name__] = await self._named(resource)
+            except ApiError as error:
+                self.app.tell(error.details, wrong=True)
+                return completer, []
+        return completer, completer.complete(line, word) if wanted else offers
+
+    async def _named(self, resource: type[Resource]) -> list[tuple[str, str]]:
+        fields = [camel(resource.primary), *(["name"] if "name" in resource.columns else [])]
+        found = await self.app.calls.session.query(resource.__name__, limit=1000, fields=fields)
+        return [(str(each[fields[0]]), str(each.get("name", ""))) for each in found]
+
+    def _offer(self, items: list[Item]) -> None:
+        more = len(items) - OFFERS
+        if more > 0:
+            items = [*items[: OFFERS - 1], note(f"… {more + 1} more", "faint")]
+        offers = self.query_one("#offers", Sheet)
+        offers.display = bool(items)
+        offers.styles.height = len(items)
+        offers.show(items)
+
+    def action_recall(self, by: int) -> None:
+        """Bring an earlier line back."""
+        lines = [entry.line.removeprefix(CALL) for entry in self.app.calls.log]
+        self._place = max(-len(lines), min(self._place + by, 0))
+        self._prompt.value = lines[self._place] if self._place else ""
+        self._prompt.cursor_position = len(self._prompt.value)
+
+    def action_turn(self, by: int) -> None:
+        """Scroll what was said."""
+        said = self.query_one("#said", Sheet)
+        said.scroll_relative(y=by * max(1, said.size.height - 1), animate=False)
+
+    def action_copy(self) -> None:
+        """Copy the line that is typed, else the last that was carried out."""
+        lines = [entry.line for entry in self.app.calls.log]
+        text = f"{CALL}{self._prompt.value}" if self._prompt.value else lines[-1] if lines else ""
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.app.tell(f"copied {text}")
+
+    def action_leave(self) -> None:
+        """Back to where one was."""
+        self.dismiss()
+
+
+def entry_items(entry: Entry) -> list[Item]:
+    """A call, and what came of it."""
+    items = [Item("", f"{PROMPT}{safe(entry.line.removeprefix(CALL))}", "accent")]
+    if entry.seconds is None:
+        return [*items, note("running …", "busy")]
+    if entry.error is not None:
+        return items + error_items(entry.error)
+    if entry.typed:
+        return items + reply_items({**(entry.reply or {}), "success": True})
+    return [*items, note(f"done in {entry.seconds:.1f} s", "good")]
+
+
+def error_items(error: ApiError) -> list[Item]:
+    """An error as the command line prints it."""
+    parts = (("code", error.code), ("description", error.description), ("details", error.details))
+    return [note(f"{name}: {line}", "bad") for name, text in parts for line in safe_lines(text)]
+
+
+def reply_items(reply: dict[str, Any]) -> list[Item]:
+    """A reply as the command line prints it."""
+    lines = safe_lines(json.dumps(reply, indent=4, sort_keys=True, ensure_ascii=False))
+    items = [note(line, "plain") for line in lines[:SHOWN_LINES]]
+    more = len(lines) - SHOWN_LINES
+    return [*items, note(f"… {more} lines more; zstui call prints all")] if more > 0 else items
+
+
+def explained(words: list[str]) -> list[Item]:
+    """What `help` says: of a message its words and parameters, else the names of all messages."""
+    kind = MESSAGES.get(words[0]) if words else None
+    if kind is None:
+        return [heading("messages"), note("  ".join(sorted(MESSAGES)))]
+    return [heading(kind.__name__), note(" ".join((kind.__doc__ or "").split())), *_parameters(kind)]
+
+
+def common_start(texts: list[str]) -> str:
+    """What all texts begin with."""
+    shortest = min(texts, key=len)
+    for place, character in enumerate(shortest):
+        if any(text[place] != character for text in texts):
+            return shortest[:place]
+    return shortest
+
+
+def _parameters(kind: type[Message]) -> list[Item]:
+    return [
+        Item(each.wire, f"{each.help}{'  (required)' if each.required else ''}", "dim")
+        for each in kind.parameters.values()
+    ]
