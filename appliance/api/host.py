@@ -30,6 +30,8 @@ class Host(Resource, java=JAVA):
     available_cpu_capacity: int = column("What VMs have left of it.", default=0)
     total_memory_capacity: int = column("Memory in bytes.", default=0, owner="observed")
     available_memory_capacity: int = column("What VMs and the reserve have left of it.", default=0)
+    memory_capacity: int | None = column("What a simulated host is said to have, in bytes.", default=None)
+    cpu_capacity: int | None = column("What a simulated host is said to have, CPUs times MHz.", default=None)
     cpu_num: int = column("Number of CPUs.", default=0, owner="observed")
     accelerator: str | None = column("kvm or tcg: how its guests run.", default=None, owner="observed")
     agent_version: str | None = column("The agent it runs.", default=None, owner="observed")

@@ -227,7 +227,13 @@ def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
 
 
 def put_capacity(tx: Transaction, storage_uuid: str, host_uuid: str, capacity: Capacity) -> None:
-    """Write what a host has of a local primary storage."""
+    """Write what a host has of a local primary storage, which is there with that."""
+    storage = tx.find(PrimaryStorage, storage_uuid)
+    if storage is None:
+        return
+    tx.update(storage, status="Connected")
+    if storage.type != "LocalStorage":
+        return
     ref = tx.first(LocalStorageHostRef, primary_storage_uuid=storage_uuid, host_uuid=host_uuid)
     if ref is None:
         ref = tx.insert(

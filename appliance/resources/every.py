@@ -1,15 +1,18 @@
 """Imports every noun, so that what answers each message is registered."""
 
 from appliance.resources import (
+    capacity,
     cluster,
     host,
     image,
     job,
+    kind,
     l2,
     l3,
     offering,
     service,
     setting,
+    simulator,
     storage,
     store,
     tag,
@@ -19,15 +22,18 @@ from appliance.resources import (
 )
 
 __all__ = [
+    "capacity",
     "cluster",
     "host",
     "image",
     "job",
+    "kind",
     "l2",
     "l3",
     "offering",
     "service",
     "setting",
+    "simulator",
     "storage",
     "store",
     "tag",

@@ -38,9 +38,15 @@ def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
     )
     check_uuid(snapshot, request, Host)
     cluster = snapshot.get(Cluster, request.cluster_uuid)
-    if cluster.hypervisor_type != "KVM":
+    check_hypervisor(cluster, "KVM")
+
+
+def check_hypervisor(cluster: Cluster, hypervisor: str) -> None:
+    """Refuse a host in a cluster that is for others."""
+    if cluster.hypervisor_type != hypervisor:
         raise InvalidArgument(
-            f"cluster {cluster.name}[uuid:{cluster.uuid}] is for {cluster.hypervisor_type}, not for KVM hosts"
+            f"cluster {cluster.name}[uuid:{cluster.uuid}] is for {cluster.hypervisor_type}, "
+            f"not for {hypervisor} hosts"
         )
 
 

@@ -10,6 +10,7 @@ from appliance.api.errors import ApiError, BackupStorageFailed, Cancelled, Inval
 from appliance.api.image import ImageBackupStorageRef
 from appliance.api.message import Message
 from appliance.api.resource import Resource
+from appliance.api.simulator import HYPERVISOR, PRIMARY_TYPE
 from appliance.api.storage import (
     AddLocalPrimaryStorage,
     AddSftpBackupStorage,
@@ -72,6 +73,7 @@ def attach_primary_storage(
     storage = tx.get(PrimaryStorage, request.primary_storage_uuid)
     cluster = tx.get(Cluster, request.cluster_uuid)
     same_zone(storage.zone_uuid, cluster, f"primary storage {storage.name}")
+    _same_hypervisor(storage, cluster)
     refuse_twins(
         tx,
         PrimaryStorageClusterRef,
@@ -221,6 +223,17 @@ def same_zone(zone_uuid: str, cluster: Cluster, what: str) -> None:
     if cluster.zone_uuid != zone_uuid:
         raise InvalidArgument(
             f"{what} and cluster {cluster.name}[uuid:{cluster.uuid}] are in different zones"
+        )
+
+
+def _same_hypervisor(storage: PrimaryStorage, cluster: Cluster) -> None:
+    """Refuse simulated storage on real hosts, and the other way round."""
+    simulated = storage.type == PRIMARY_TYPE
+    if simulated != (cluster.hypervisor_type == HYPERVISOR):
+        raise InvalidArgument(
+            f"primary storage {storage.name}[uuid:{storage.uuid}] is a {storage.type}, which is for clusters of "
+            f"hypervisorType {HYPERVISOR if simulated else 'KVM'}; cluster {cluster.name}[uuid:{cluster.uuid}] is "
+            f"for {cluster.hypervisor_type}"
         )
 
 

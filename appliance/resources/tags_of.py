@@ -10,6 +10,7 @@ from appliance.api.l3 import L3Network, UsedIp
 from appliance.api.message import CreateMessage
 from appliance.api.resource import Resource
 from appliance.api.tag import USERDATA_LIMIT, SystemTag, UserTag, pattern_of
+from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.reconcile.capacity import parse_size
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -73,6 +74,11 @@ def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]
         case "capacity":
             try:
                 parse_size(value)
+            except ValueError as wrong:
+                raise InvalidArgument(str(wrong)) from wrong
+        case "delay" | "faultRate":
+            try:
+                (parse_delay if name == "delay" else parse_fault_rate)(value)
             except ValueError as wrong:
                 raise InvalidArgument(str(wrong)) from wrong
         case "staticIp":
