@@ -93,6 +93,15 @@ class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUp
     )
 
 
+class UpdateHost(Message, java=JAVA, returns=Host):
+    """Change name, description or address of a host. Reconnect it for a new address to be used."""
+
+    uuid: str = arg("The host.", ref=Host)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    management_ip: str | None = arg("New address.", default=None, max_length=255)
+
+
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
     """Remove a host from the cloud; refused while it holds VMs, unless Enforcing stops them first."""
 

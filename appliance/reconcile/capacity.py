@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.api.host import Host
-from appliance.api.storage import LocalStorageHostRef, PrimaryStorage
+from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
@@ -95,6 +95,27 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
         total_physical_capacity=sum(ref.total_capacity for ref in refs),
         available_physical_capacity=sum(ref.available_physical_capacity for ref in refs),
     )
+
+
+def keep_volume(tx: Transaction, volume: Volume) -> None:
+    """Say which host has the file of a new volume, if it is on local storage."""
+    storage = tx.find(PrimaryStorage, volume.primary_storage_uuid) if volume.primary_storage_uuid else None
+    if storage is not None and storage.type == "LocalStorage" and volume.host_uuid is not None:
+        tx.insert(
+            LocalStorageResourceRef(
+                resource_uuid=volume.uuid,
+                primary_storage_uuid=storage.uuid,
+                host_uuid=volume.host_uuid,
+                size=volume.size,
+            )
+        )
+
+
+def drop_volume(tx: Transaction, volume: Volume) -> None:
+    """Say no more that a host has the file of a volume that is removed."""
+    ref = tx.find(LocalStorageResourceRef, volume.uuid)
+    if ref is not None:
+        tx.delete(ref)
 
 
 def _recount_shared(tx: Transaction, storage: PrimaryStorage) -> None:

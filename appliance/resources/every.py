@@ -1,6 +1,7 @@
 """Imports every noun, so that what answers each message is registered."""
 
 from appliance.resources import (
+    backup_storage,
     capacity,
     cluster,
     host,
@@ -22,6 +23,7 @@ from appliance.resources import (
 )
 
 __all__ = [
+    "backup_storage",
     "capacity",
     "cluster",
     "host",

@@ -17,14 +17,13 @@ from appliance.api.offering import (
     UpdateDiskOffering,
     UpdateInstanceOffering,
 )
-from appliance.resources.creating import add, given, uuid_for
+from appliance.resources.creating import STATES, add, given, uuid_for
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import drop_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 DISK_STRATEGIES = ("DefaultPrimaryStorageAllocationStrategy",)
-STATES = {"enable": "Enabled", "disable": "Disabled"}
 
 
 @handles(CreateInstanceOffering)

@@ -193,10 +193,10 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
 
 
 def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
-    """The enabled primary storage with most room on a host, and that room; -1 where there is none."""
+    """The usable primary storage with most room on a host, and that room; -1 where there is none."""
     refs = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
     uuids = [ref.primary_storage_uuid for ref in refs]
-    attached = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled") if uuids else []
+    attached = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled", status="Connected") if uuids else []
     on_host = {
         ref.primary_storage_uuid: ref.available_capacity
         for ref in snapshot.all(LocalStorageHostRef, host_uuid=host.uuid)

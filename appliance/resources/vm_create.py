@@ -13,7 +13,7 @@ from appliance.api.volume import Volume
 from appliance.api.zone import Zone
 from appliance.plans import naming
 from appliance.plans.placement import Demand
-from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.offering import enabled_instance_offering
@@ -131,7 +131,7 @@ def _next_internal_id(tx: Transaction) -> int:
 def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, storage_uuid: str) -> Volume:
     uuid = tx.new_uuid()
     storage = tx.get(PrimaryStorage, storage_uuid)
-    return tx.insert(
+    volume = tx.insert(
         Volume(
             uuid=uuid,
             name=f"ROOT-for-{vm.name}",
@@ -147,6 +147,8 @@ def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, 
             host_uuid=host_uuid,
         )
     )
+    keep_volume(tx, volume)
+    return volume
 
 
 def _nic(tx: Transaction, vm: VmInstance, network: L3Network, device_id: int) -> None:

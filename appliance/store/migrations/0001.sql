@@ -325,6 +325,21 @@ CREATE INDEX "local_storage_host_ref_primary_storage_uuid" ON "local_storage_hos
 
 CREATE INDEX "local_storage_host_ref_host_uuid" ON "local_storage_host_ref" ("host_uuid");
 
+CREATE TABLE "local_storage_resource_ref" (
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "local_storage_resource_ref_primary_storage_uuid" ON "local_storage_resource_ref" ("primary_storage_uuid");
+
+CREATE INDEX "local_storage_resource_ref_host_uuid" ON "local_storage_resource_ref" ("host_uuid");
+
 CREATE TABLE "long_job" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
