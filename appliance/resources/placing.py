@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Any
 
 from appliance.api.cluster import Cluster
@@ -43,10 +44,10 @@ def pick_host(
         snapshot.exists(BackupStorageZoneRef, backup_storage_uuid=uuid, zone_uuid=zone_uuid)
         for uuid in backup_uuids
     )
-    storages = {uuid: _roomiest(snapshot, host) for uuid, host in hosts.items()}
-    clusters = {
-        found: snapshot.get(Cluster, found) for found in {each.cluster_uuid for each in hosts.values()}
-    }
+    clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts.values()}}
+    storages = {host.uuid: _roomiest(clusters[host.cluster_uuid], host) for host in hosts.values()}
+    placed = "SELECT host_uuid, COUNT(*) FROM vm_instance WHERE host_uuid IS NOT NULL GROUP BY host_uuid"
+    vms = dict(snapshot.rows(placed))
     options = [
         HostOption(
             uuid=host.uuid,
@@ -57,9 +58,9 @@ def pick_host(
             available_memory=host.available_memory_capacity,
             available_cpu=host.available_cpu_capacity,
             available_disk=storages[host.uuid][1],
-            l2_uuids=_l2_uuids(snapshot, host),
+            l2_uuids=clusters[host.cluster_uuid].l2_uuids,
             backup_storage_in_zone=zone_has_image,
-            vms=snapshot.count(VmInstance, host_uuid=host.uuid),
+            vms=vms.get(host.uuid, 0),
             cluster_state=clusters[host.cluster_uuid].state,
         )
         for host in hosts.values()
@@ -192,27 +193,42 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
     )
 
 
-def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
-    """The usable primary storage with most room on a host, and that room; -1 where there is none."""
-    refs = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
+@dataclass(frozen=True)
+class _Carried:
+    """What all hosts of a cluster have in common, read once for them all."""
+
+    state: str
+    l2_uuids: frozenset[str]
+    storages: list[PrimaryStorage]
+    """Those that new volumes may be put on."""
+    local_rooms: dict[tuple[str, str], int]
+    """Bytes left, by storage and host."""
+
+
+def _carried(snapshot: Snapshot, cluster_uuid: str) -> _Carried:
+    networks = snapshot.all(L2NetworkClusterRef, cluster_uuid=cluster_uuid, intended="Present")
+    refs = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=cluster_uuid, intended="Present")
     uuids = [ref.primary_storage_uuid for ref in refs]
-    attached = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled", status="Connected") if uuids else []
-    on_host = {
-        ref.primary_storage_uuid: ref.available_capacity
-        for ref in snapshot.all(LocalStorageHostRef, host_uuid=host.uuid)
-    }
+    storages = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled", status="Connected") if uuids else []
+    local = [storage.uuid for storage in storages if storage.type == "LocalStorage"]
+    disks = snapshot.all(LocalStorageHostRef, primary_storage_uuid=local) if local else []
+    return _Carried(
+        state=snapshot.get(Cluster, cluster_uuid).state,
+        l2_uuids=frozenset(ref.l2_network_uuid for ref in networks),
+        storages=storages,
+        local_rooms={(disk.primary_storage_uuid, disk.host_uuid): disk.available_capacity for disk in disks},
+    )
+
+
+def _roomiest(cluster: _Carried, host: Host) -> tuple[str, int]:
+    """The primary storage with most room on a host, and that room; -1 where there is none."""
     rooms = [
-        (on_host[storage.uuid] if local else storage.available_capacity, storage.uuid)
-        for storage in attached
-        if not (local := storage.type == "LocalStorage") or storage.uuid in on_host
+        (cluster.local_rooms[storage.uuid, host.uuid] if local else storage.available_capacity, storage.uuid)
+        for storage in cluster.storages
+        if not (local := storage.type == "LocalStorage") or (storage.uuid, host.uuid) in cluster.local_rooms
     ]
     room, uuid = max(rooms, default=(-1, ""))
     return uuid, room
-
-
-def _l2_uuids(snapshot: Snapshot, host: Host) -> frozenset[str]:
-    refs = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
-    return frozenset(ref.l2_network_uuid for ref in refs)
 
 
 def check_zone(zone_uuids: set[str], what: str) -> str:
