@@ -25,6 +25,7 @@ from agent.protocol import (
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
+from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
@@ -259,8 +260,10 @@ def forget(tx: Transaction, host: Host) -> None:
 
 
 def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int) -> Host:
+    simulated = host.hypervisor_type == HYPERVISOR
     if host.status != "Connected":
-        tx.note("HostConnected", f"{host.name}: connected; guests run by {probed.accelerator}", about=host)
+        how = "it is simulated" if simulated else f"guests run by {probed.accelerator}"
+        tx.note("HostConnected", f"{host.name}: connected; {how}", about=host)
     host = tx.update(
         host,
         status="Connected",
@@ -269,7 +272,7 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
         cpu_num=facts.cpu_num,
         total_cpu_capacity=facts.cpu_num * facts.cpu_mhz,
         total_memory_capacity=facts.memory_bytes,
-        accelerator=probed.accelerator,
+        accelerator=None if simulated else probed.accelerator,
         agent_version=facts.agent_version,
         boot_id=facts.boot_id,
     )

@@ -35,6 +35,7 @@ async def test_what_is_added_is_what_was_said(sim: SimulatorCloud) -> None:
     assert (host["memoryCapacity"], host["cpuCapacity"]) == (64 * GIB, 100_000)
     assert (host["totalMemoryCapacity"], host["totalCpuCapacity"]) == (64 * GIB, 100_000)
     assert (host["availableMemoryCapacity"], host["availableCpuCapacity"]) == (64 * GIB, 100_000)
+    assert "accelerator" not in host, "nothing runs there"
     primary = await sim.one("QueryPrimaryStorage", sim.uuids["primary"])
     assert (primary["type"], primary["status"]) == ("SimulatorPrimaryStorage", "Connected")
     assert (primary["totalCapacity"], primary["availableCapacity"]) == (1000 * GIB, 1000 * GIB)
@@ -246,6 +247,28 @@ async def test_a_simulator_image_is_refused_on_a_real_storage(cloud: Cloud) -> N
         error = await cloud.refused("AddImage", format="simulator", **fields)
     assert error["code"] == "SYS.1007"
     assert "which is a SftpBackupStorage; images there are of format qcow2, raw or iso" in error["details"]
+
+
+async def test_a_real_host_is_not_told_to_be_slow(cloud: Cloud) -> None:
+    on = {"resourceType": "HostVO", "resourceUuid": cloud.uuids["host1"]}
+    async with cloud.untouched():
+        error = await cloud.refused("CreateSystemTag", **on, tag="simulator::delay::1")
+    assert error["code"] == "SYS.1007"
+    assert "is for hosts of hypervisorType Simulator; host host1" in error["details"]
+
+
+async def test_tags_at_birth_are_heeded_at_the_first_connect(sim: SimulatorCloud) -> None:
+    tag = "simulator::faultRate::Hello=1"
+    host = {
+        "name": "h",
+        "managementIp": "10.0.0.9",
+        "clusterUuid": sim.uuids["cluster"],
+        "memoryCapacity": GIB,
+    }
+    error = await sim.refused("AddSimulatorHost", **host, cpuCapacity=1000, systemTags=[tag])
+    assert (error["code"], error["cause"]["code"]) == ("HOST.1000", "AGENT.1000")
+    await sim.until(lambda: sim.query("QueryHost", managementIp="10.0.0.9"), lambda found: not found)
+    assert await sim.query("QuerySystemTag", tag=tag) == []
 
 
 async def test_a_host_that_was_deleted_comes_back_empty(sim: SimulatorCloud) -> None:
