@@ -29,7 +29,7 @@ from appliance.plans.step import Ask, CopyImage, Step, Wait
 from appliance.plans.vm import VmIntent, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
-from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -300,6 +300,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     storages = set()
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         storages.add(volume.primary_storage_uuid)
+        drop_volume(tx, volume)
         tx.delete(volume)
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         free_address(tx, nic)

@@ -31,7 +31,7 @@ class Query:
         self.parameters: list[Any] = []
         _check_fields(self.kind, message.fields)
         table = table_of(self.kind)
-        where = self._where(message.conditions)
+        where = self._where([*message.only, *message.conditions])
         order = _order(self.kind, message.sort_by, message.sort_direction)
         self.count_sql = f"SELECT COUNT(*) FROM {table.name}{where}"
         self.sql = f"{table.select}{where}{order} LIMIT {int(message.limit)} OFFSET {int(message.start)}"
