@@ -95,9 +95,15 @@ class Things:
 
     def resolve(self, path: str) -> None:
         """Refuse a path that is not plain, or below no storage root."""
-        if not path.startswith("/") or {".", ".."} & set(path.split("/")) or not path.isprintable():
+        below = any(path.startswith(f"{root}/") for root in self.roots.values())
+        # A storage that exists only here may be said to be at any URL.
+        if (
+            not (below or path.startswith("/"))
+            or {".", ".."} & set(path.split("/"))
+            or not path.isprintable()
+        ):
             raise SimulatedRefusal("path.bad", f"{path[:200]!r} is not a plain absolute path")
-        if not any(path.startswith(f"{root}/") for root in self.roots.values()):
+        if not below:
             raise SimulatedRefusal("path.outside", f"{path} is below no storage root of this host")
 
     def _make_volume(self, request: EnsureVolume) -> None:

@@ -18,7 +18,7 @@ from appliance.api.storage import BackupStorage, PrimaryStorage
 from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.host import check_hypervisor
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import folder, promise
+from appliance.resources.storage import promise
 from appliance.store.transaction import Transaction
 
 NO_PORT = 0
@@ -53,7 +53,7 @@ def add_simulator_primary_storage(
     tx: Transaction, request: AddSimulatorPrimaryStorage, caller: Caller
 ) -> PrimaryStorage:
     """A row, with the capacity that it is said to have."""
-    url = folder(request.url)
+    url = request.url
     refuse_twins(
         tx,
         PrimaryStorage,
@@ -90,7 +90,7 @@ def add_simulator_backup_storage(
         uuid=uuid,
         name=request.name,
         description=request.description,
-        url=folder(request.url),
+        url=request.url,
         type=BACKUP_TYPE,
         hostname=f"simulator-{uuid}",
         ssh_port=NO_PORT,
