@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from appliance.api.errors import ImageFailed, OperationFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.storage import BackupStorage
 
 JAVA = "org.zstack.header.image"
@@ -42,6 +42,10 @@ class Image(Resource, java=JAVA):
 class ImageBackupStorageRef(Resource, java=JAVA):
     """An image's copy on one backup storage."""
 
+    joins = (
+        Join("image", "Image", "image_uuid"),
+        Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("image_uuid", "backup_storage_uuid"),)
 
     uuid: str = column("Identity.", private=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from appliance.api.message import CreateMessage, DeleteMessage, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.configuration"
 
 
 class InstanceOffering(Resource, java=JAVA):
     """CPU and memory of a VM."""
+
+    joins = (Join("vmInstance", "VmInstance", theirs="instance_offering_uuid"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
