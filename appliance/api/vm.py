@@ -76,7 +76,7 @@ class VmInstance(Resource, java=JAVA):
     state: str = column("What it is doing.", default="Created", indexed=True, few=True)
     state_cause: str | None = column("Why it came to that state by itself.", default=None, owner="observed")
     create_date: Timestamp = column("When it was made.", default=Timestamp(0), indexed=True)
-    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0), indexed=True)
     internal_id: int = column("Names its devices on hosts.", private=True, unique=True)
     intended: str = column("Running, Stopped, Destroyed or Absent.", default="Running", private=True)
     generation: int = column("Counts changes of what is intended.", default=1, private=True)

@@ -530,6 +530,8 @@ CREATE INDEX "vm_instance_state" ON "vm_instance" ("state");
 
 CREATE INDEX "vm_instance_create_date" ON "vm_instance" ("create_date");
 
+CREATE INDEX "vm_instance_last_op_date" ON "vm_instance" ("last_op_date");
+
 CREATE INDEX "vm_instance_state_name" ON "vm_instance" ("state", "name");
 
 CREATE INDEX "vm_instance_state_create_date" ON "vm_instance" ("state", "create_date");
@@ -663,6 +665,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('vm_instance', 'vm_instance_last_host_uuid', '1000000 100'),
     ('vm_instance', 'vm_instance_state', '1000000 200000'),
     ('vm_instance', 'vm_instance_create_date', '1000000 1'),
+    ('vm_instance', 'vm_instance_last_op_date', '1000000 1'),
     ('vm_instance', 'vm_instance_state_name', '1000000 200000 20'),
     ('vm_instance', 'vm_instance_state_create_date', '1000000 200000 1'),
     ('vm_instance', 'vm_instance_host_uuid_create_date', '1000000 100 1'),
