@@ -18,6 +18,11 @@ class Image(Resource, java=JAVA):
     """A template or ISO on a backup storage."""
 
     embeds: ClassVar[tuple[Embed, ...]] = (Embed("backupStorageRefs", "ImageBackupStorageRef", "image_uuid"),)
+    joins = (
+        Join("backupStorageRef", "ImageBackupStorageRef", theirs="image_uuid", hidden=True),
+        Join("volume", "Volume", theirs="root_image_uuid"),
+    )
+    aliases = (("backupStorage", "backupStorageRef.backupStorage"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
