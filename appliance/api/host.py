@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.api.cluster import Cluster
 from appliance.api.errors import AddHostFailed, HostUnreachable, OperationFailed, ReconnectFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Child, Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.host"
 KVM = "org.zstack.kvm"
@@ -13,6 +13,14 @@ KVM = "org.zstack.kvm"
 
 class Host(Resource, java=JAVA):
     """A machine that runs VMs."""
+
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("vmInstance", "VmInstance", theirs="host_uuid"),
+    )
+    typed_by = "hypervisor_type"
+    children = (Child("KVMHost", KVM, "KVM", ("username", "ssh_port")),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

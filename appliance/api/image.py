@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from appliance.api.errors import ImageFailed, OperationFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.storage import BackupStorage
 
 JAVA = "org.zstack.header.image"
@@ -18,6 +18,11 @@ class Image(Resource, java=JAVA):
     """A template or ISO on a backup storage."""
 
     embeds: ClassVar[tuple[Embed, ...]] = (Embed("backupStorageRefs", "ImageBackupStorageRef", "image_uuid"),)
+    joins = (
+        Join("backupStorageRef", "ImageBackupStorageRef", theirs="image_uuid", hidden=True),
+        Join("volume", "Volume", theirs="root_image_uuid"),
+    )
+    aliases = (("backupStorage", "backupStorageRef.backupStorage"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -42,6 +47,10 @@ class Image(Resource, java=JAVA):
 class ImageBackupStorageRef(Resource, java=JAVA):
     """An image's copy on one backup storage."""
 
+    joins = (
+        Join("image", "Image", "image_uuid"),
+        Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("image_uuid", "backup_storage_uuid"),)
 
     uuid: str = column("Identity.", private=True)

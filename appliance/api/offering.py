@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.configuration"
 
@@ -17,6 +17,8 @@ STRATEGIES = (LEAST_VMS, DEFAULT, DESIGNATED, LAST_HOST)
 
 class InstanceOffering(Resource, java=JAVA):
     """CPU and memory of a VM."""
+
+    joins = (Join("vmInstance", "VmInstance", theirs="instance_offering_uuid"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -34,6 +36,8 @@ class InstanceOffering(Resource, java=JAVA):
 
 class DiskOffering(Resource, java=JAVA):
     """Size of a disk."""
+
+    joins = (Join("volume", "Volume", theirs="disk_offering_uuid"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

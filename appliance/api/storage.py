@@ -7,7 +7,7 @@ from typing import ClassVar
 from appliance.api.cluster import Cluster
 from appliance.api.errors import BackupStorageFailed, OperationFailed, PrimaryStorageFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Child, Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 PRIMARY = "org.zstack.header.storage.primary"
@@ -22,6 +22,13 @@ class PrimaryStorage(Resource, java=PRIMARY):
     embeds: ClassVar[tuple[Embed, ...]] = (
         Embed("attachedClusterUuids", "PrimaryStorageClusterRef", "primary_storage_uuid", "cluster_uuid"),
     )
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("volume", "Volume", theirs="primary_storage_uuid"),
+        Join("volumeSnapshot", "VolumeSnapshot", theirs="primary_storage_uuid"),
+        Join("clusterRef", "PrimaryStorageClusterRef", theirs="primary_storage_uuid", hidden=True),
+    )
+    aliases = (("cluster", "clusterRef.cluster"),)
 
     uuid: str = column("Identity.")
     zone_uuid: str = column("The zone it is in.", indexed=True)
@@ -44,6 +51,10 @@ class PrimaryStorage(Resource, java=PRIMARY):
 class PrimaryStorageClusterRef(Resource, java=PRIMARY):
     """A primary storage that hosts of a cluster may use."""
 
+    joins = (
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("primaryStorage", "PrimaryStorage", "primary_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("primary_storage_uuid", "cluster_uuid"),)
 
     uuid: str = column("Identity.", private=True)
@@ -56,6 +67,12 @@ class PrimaryStorageClusterRef(Resource, java=PRIMARY):
 
 class LocalStorageResourceRef(Resource, java=LOCAL, primary="resource_uuid"):
     """Which host has the file of something on a local primary storage."""
+
+    joins = (
+        Join("volume", "Volume", "resource_uuid"),
+        Join("image", "Image", "resource_uuid"),
+        Join("snapshot", "VolumeSnapshot", "resource_uuid"),
+    )
 
     resource_uuid: str = column("The volume.")
     primary_storage_uuid: str = column("The storage.", indexed=True)
@@ -85,6 +102,19 @@ class BackupStorage(Resource, java=BACKUP):
     embeds: ClassVar[tuple[Embed, ...]] = (
         Embed("attachedZoneUuids", "BackupStorageZoneRef", "backup_storage_uuid", "zone_uuid"),
     )
+    joins = (
+        Join("zoneRef", "BackupStorageZoneRef", theirs="backup_storage_uuid", hidden=True),
+        Join("imageRef", "ImageBackupStorageRef", theirs="backup_storage_uuid", hidden=True),
+        Join(
+            "volumeSnapshotRef", "VolumeSnapshotBackupStorageRef", theirs="backup_storage_uuid", hidden=True
+        ),
+    )
+    aliases = (
+        ("zone", "zoneRef.zone"),
+        ("image", "imageRef.image"),
+        ("volumeSnapshot", "volumeSnapshotRef.volumeSnapshot"),
+    )
+    children = (Child("SftpBackupStorage", SFTP, "SftpBackupStorage", ("hostname", "ssh_port", "username")),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -109,6 +139,10 @@ class BackupStorage(Resource, java=BACKUP):
 class BackupStorageZoneRef(Resource, java=BACKUP):
     """A backup storage whose images VMs of a zone may use."""
 
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("backup_storage_uuid", "zone_uuid"),)
 
     uuid: str = column("Identity.", private=True)
