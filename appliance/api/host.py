@@ -38,6 +38,8 @@ class Host(Resource, java=JAVA):
     available_cpu_capacity: int = column("What VMs have left of it.", default=0)
     total_memory_capacity: int = column("Memory in bytes.", default=0, owner="observed")
     available_memory_capacity: int = column("What VMs and the reserve have left of it.", default=0)
+    memory_capacity: int | None = column("What a simulated host is said to have, in bytes.", default=None)
+    cpu_capacity: int | None = column("What a simulated host is said to have, CPUs times MHz.", default=None)
     cpu_num: int = column("Number of CPUs.", default=0, owner="observed")
     accelerator: str | None = column("kvm or tcg: how its guests run.", default=None, owner="observed")
     agent_version: str | None = column("The agent it runs.", default=None, owner="observed")
@@ -97,6 +99,15 @@ class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUp
     host_key_fingerprint: str | None = arg(
         "Accept the SSH host key that the machine has now, if this is its SHA256 fingerprint.", default=None
     )
+
+
+class UpdateHost(Message, java=JAVA, returns=Host):
+    """Change name, description or address of a host. Reconnect it for a new address to be used."""
+
+    uuid: str = arg("The host.", ref=Host)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    management_ip: str | None = arg("New address.", default=None, max_length=255)
 
 
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):

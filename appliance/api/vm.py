@@ -20,7 +20,7 @@ from appliance.api.host import Host
 from appliance.api.image import PLATFORMS, Image
 from appliance.api.l3 import L3Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.offering import InstanceOffering
+from appliance.api.offering import DiskOffering, InstanceOffering
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
@@ -130,8 +130,12 @@ class CreateVmInstance(CreateMessage, java=JAVA, returns=VmInstance, role="opera
     image_uuid: str = arg("What its root volume is made from.", ref=Image)
     l3_network_uuids: list[str] = arg("It gets one NIC on each.", ref=L3Network)
     type: str = arg("Kind of VM.", default="UserVm", choices=("UserVm", "ApplianceVm"))
-    root_disk_offering_uuid: str | None = arg("Size of the root volume, for ISO images.", default=None)
-    data_disk_offering_uuids: list[str] = arg("It gets one data volume of each.", default=[])
+    root_disk_offering_uuid: str | None = arg(
+        "Size of the root volume, for ISO images.", default=None, ref=DiskOffering
+    )
+    data_disk_offering_uuids: list[str] = arg(
+        "It gets one data volume of each.", default=[], ref=DiskOffering
+    )
     zone_uuid: str | None = arg("Only in this zone.", default=None, ref=Zone)
     cluster_uuid: str | None = arg("Only in this cluster.", default=None, ref=Cluster)
     host_uuid: str | None = arg("Only on this host.", default=None, ref=Host)

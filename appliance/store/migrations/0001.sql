@@ -74,6 +74,22 @@ CREATE INDEX "cluster_name" ON "cluster" ("name");
 
 CREATE INDEX "cluster_zone_uuid" ON "cluster" ("zone_uuid");
 
+CREATE TABLE "disk_offering" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "disk_size" INTEGER NOT NULL,
+    "sort_key" INTEGER NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "allocator_strategy" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "disk_offering_name" ON "disk_offering" ("name");
+
 CREATE TABLE "event" (
     "sequence" INTEGER NOT NULL PRIMARY KEY,
     "create_date" REAL NOT NULL,
@@ -121,6 +137,8 @@ CREATE TABLE "host" (
     "available_cpu_capacity" INTEGER NOT NULL,
     "total_memory_capacity" INTEGER NOT NULL,
     "available_memory_capacity" INTEGER NOT NULL,
+    "memory_capacity" INTEGER,
+    "cpu_capacity" INTEGER,
     "cpu_num" INTEGER NOT NULL,
     "accelerator" TEXT COLLATE NOCASE,
     "agent_version" TEXT COLLATE NOCASE,
@@ -307,6 +325,21 @@ CREATE INDEX "local_storage_host_ref_primary_storage_uuid" ON "local_storage_hos
 
 CREATE INDEX "local_storage_host_ref_host_uuid" ON "local_storage_host_ref" ("host_uuid");
 
+CREATE TABLE "local_storage_resource_ref" (
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "local_storage_resource_ref_primary_storage_uuid" ON "local_storage_resource_ref" ("primary_storage_uuid");
+
+CREATE INDEX "local_storage_resource_ref_host_uuid" ON "local_storage_resource_ref" ("host_uuid");
+
 CREATE TABLE "long_job" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -334,6 +367,14 @@ CREATE INDEX "long_job_state" ON "long_job" ("state");
 CREATE INDEX "long_job_target_resource_uuid" ON "long_job" ("target_resource_uuid");
 
 CREATE INDEX "long_job_create_date" ON "long_job" ("create_date");
+
+CREATE TABLE "management_node" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "host_name" TEXT COLLATE NOCASE NOT NULL,
+    "join_date" REAL NOT NULL,
+    "heart_beat" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE "network_service_l3_network_ref" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -381,6 +422,7 @@ CREATE TABLE "primary_storage" (
     "available_capacity" INTEGER NOT NULL,
     "total_physical_capacity" INTEGER NOT NULL,
     "available_physical_capacity" INTEGER NOT NULL,
+    "system_used_capacity" INTEGER,
     "type" TEXT COLLATE NOCASE NOT NULL,
     "state" TEXT COLLATE NOCASE NOT NULL,
     "status" TEXT COLLATE NOCASE NOT NULL,
@@ -616,6 +658,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),
     ('cluster', 'cluster_name', '1000000 100'),
     ('cluster', 'cluster_zone_uuid', '1000000 100'),
+    ('disk_offering', 'disk_offering_name', '1000000 100'),
     ('event', 'event_create_date', '1000000 1'),
     ('event', 'event_name', '1000000 100'),
     ('event', 'event_resource_uuid', '1000000 100'),
@@ -639,6 +682,8 @@ INSERT INTO sqlite_stat1 VALUES
     ('l3_network_dns', 'l3_network_dns_l3_network_uuid', '1000000 100'),
     ('local_storage_host_ref', 'local_storage_host_ref_primary_storage_uuid', '1000000 100'),
     ('local_storage_host_ref', 'local_storage_host_ref_host_uuid', '1000000 100'),
+    ('local_storage_resource_ref', 'local_storage_resource_ref_primary_storage_uuid', '1000000 100'),
+    ('local_storage_resource_ref', 'local_storage_resource_ref_host_uuid', '1000000 100'),
     ('long_job', 'long_job_name', '1000000 100'),
     ('long_job', 'long_job_state', '1000000 100'),
     ('long_job', 'long_job_target_resource_uuid', '1000000 100'),
