@@ -55,6 +55,11 @@ PAGES: dict[str, tuple[QueryMessage, str, tuple[Any, ...]]] = {
         "SELECT * FROM vm_instance WHERE state = ? ORDER BY name, rowid LIMIT 100",
         ("Running",),
     ),
+    "state, by name, ZStack's thousand": (
+        asked(RUNNING, sort_by="name", limit=1000),
+        "SELECT * FROM vm_instance WHERE state = ? ORDER BY name, rowid LIMIT 1000",
+        ("Running",),
+    ),
     "prefix of name": (
         asked(("name", "like", "abc%")),
         "SELECT * FROM vm_instance WHERE name >= ? AND name < ? LIMIT 100",

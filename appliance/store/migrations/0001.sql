@@ -507,6 +507,8 @@ CREATE TABLE "user_tag" (
 
 CREATE INDEX "user_tag_resource_uuid" ON "user_tag" ("resource_uuid");
 
+CREATE INDEX "user_tag_tag_resource_type_resource_uuid" ON "user_tag" ("tag", "resource_type", "resource_uuid");
+
 CREATE TABLE "userdata_fetch" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "host_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -702,6 +704,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('used_ip', 'used_ip_ip_range_uuid', '1000000 100'),
     ('used_ip', 'used_ip_used_for', '1000000 100'),
     ('user_tag', 'user_tag_resource_uuid', '1000000 100'),
+    ('user_tag', 'user_tag_tag_resource_type_resource_uuid', '1000000 100 1 1'),
     ('userdata_fetch', 'userdata_fetch_host_uuid', '1000000 100'),
     ('userdata_fetch', 'userdata_fetch_vm_instance_uuid', '1000000 100'),
     ('userdata_fetch', 'userdata_fetch_create_date', '1000000 1'),

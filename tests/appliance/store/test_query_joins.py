@@ -13,9 +13,11 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.cluster import Cluster, QueryCluster
 from appliance.api.errors import ApiError, InternalError, InvalidArgument
+from appliance.api.grammar import read_words
 from appliance.api.host import Host, QueryHost
 from appliance.api.l2 import L2Network, L2NetworkClusterRef, QueryL2Network, QueryL2VlanNetwork
 from appliance.api.message import QueryMessage
+from appliance.api.parse import parse
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.storage import BackupStorage, QueryBackupStorage
 from appliance.api.tag import SystemTag, UserTag
@@ -398,3 +400,41 @@ def test_values_are_never_in_the_statement() -> None:
     for text in ("needle", "10.9.8.7", "4711"):
         assert text not in query.sql + query.count_sql
     assert query.sql.count("?") == len(query.parameters)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["name~=eb"], ["web1", "web2"]),
+        (["name~=web_"], ["web1", "web2"]),
+        (["name!~=web%"], ["db"]),
+        (["state?=Running, stopped"], ["db", "web1", "web2"]),
+        (["state!?=Running,Paused"], ["db"]),
+        (["hostUuid=null"], ["db"]),
+        (["hostUuid!=null", "name!=WEB1"], ["web2"]),
+        (["host.name~=big", "cpuNum>=2"], ["web2"]),
+        (["vmNics.ip?=10.0.0.1,10.0.0.2"], ["web1", "web2"]),
+        (["__userTag__!?=blue,green"], ["db", "web2"]),
+        (["fields=name,uuid,", "uuid=w1"], ["web1"]),
+        (["sortBy=name", "sortDirection=desc", "start=1", "limit=1"], ["web1"]),
+    ],
+)
+async def test_what_zstacks_users_type(database: Database, words: list[str], expected: list[str]) -> None:
+    def change(tx: Transaction) -> None:
+        tx.insert(host("the big one", uuid="h"))
+        for number in (1, 2):
+            tx.insert(vm(f"web{number}", uuid=f"w{number}", host_uuid="h", state="Running", cpu_num=number))
+            tx.insert(nic(f"w{number}", ip=f"10.0.0.{number}"))
+        tx.insert(vm("db", state="Stopped"))
+        tx.insert(UserTag(uuid="t", resource_uuid="w1", resource_type="VmInstanceVO", tag="blue"))
+
+    await database.write(change)
+    command = read_words(["QueryVmInstance", *words])
+    message = parse(command.kind, command.fields)
+    assert isinstance(message, QueryMessage)
+    assert await ask(database, message) == expected
+
+
+def test_a_page_beyond_what_sqlite_counts_is_empty_or_all() -> None:
+    query = Query(QueryVmInstance(limit=10**30, start=10**30))
+    assert query.sql.endswith(f"LIMIT {2**63 - 1} OFFSET {2**63 - 1}")

@@ -46,6 +46,7 @@ PAGES: dict[str, QueryMessage] = {
     "name of host, by date": QueryVmInstance(conditions=one("host.name", value="h"), sort_by="createDate"),
     "name of zone, by name": QueryVmInstance(conditions=one("zone.name", value="z"), sort_by="name"),
     "NICs by name of VM": QueryVmNic(conditions=one("vmInstance.name", value="v")),
+    "user tag, by name": QueryVmInstance(conditions=one("__userTag__", "!=", "web"), sort_by="name"),
     "hosts by name": QueryHost(sort_by="name"),
 }
 
