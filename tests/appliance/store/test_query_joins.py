@@ -18,7 +18,7 @@ from appliance.api.host import Host, QueryHost
 from appliance.api.l2 import L2Network, L2NetworkClusterRef, QueryL2Network, QueryL2VlanNetwork
 from appliance.api.message import QueryMessage
 from appliance.api.parse import parse
-from appliance.api.resource import RESOURCES, Resource
+from appliance.api.resource import RESOURCES, Resource, column
 from appliance.api.storage import BackupStorage, QueryBackupStorage
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import QueryVmInstance, VmInstance, VmNic
@@ -389,6 +389,21 @@ def test_what_is_not_queryable_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         f"condition name[description] is invalid, field[description] of inventory[{HOSTS}] is annotated as "
         "@Unqueryable field"
     )
+
+
+def test_structures_cannot_be_queried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.api.resource.RESOURCES", {})
+
+    class Thing(Resource):
+        """Something with parts."""
+
+        uuid: str = column("Identity.")
+        names: list[str] = column("Texts.", default_factory=list)
+        parts: list[dict[str, str]] = column("Structures.", default_factory=list)
+        whole: dict[str, str] = column("A structure.", default_factory=dict)
+
+    queryable = {name for name, each in Thing.columns.items() if each.queryable}
+    assert queryable == {"uuid", "names"}
 
 
 def test_values_are_never_in_the_statement() -> None:
