@@ -241,7 +241,7 @@ async def test_joins_may_be_as_deep_as_sqlite_goes(database: Database) -> None:
 async def typed_cloud(database: Database) -> None:
     def change(tx: Transaction) -> None:
         tx.insert(host("real", uuid="h1", username="ops", ssh_port=2222))
-        tx.insert(host("played", uuid="h2", hypervisor_type="Simulator"))
+        tx.insert(host("played", uuid="h2", hypervisor_type="Simulator", memory_capacity=64))
         tx.insert(l2("plain", uuid="n1"))
         tx.insert(l2("tagged", uuid="n2", type="L2VlanNetwork", vlan=7))
         tx.insert(BackupStorage(uuid="s1", name="sftp", url="/x", hostname="box", type="SftpBackupStorage"))
@@ -260,6 +260,8 @@ async def test_replies_have_the_fields_of_the_concrete_type(database: Database) 
     hosts = await page(QueryHost())
     assert (hosts["real"]["username"], hosts["real"]["sshPort"]) == ("ops", 2222)
     assert not {"username", "sshPort"} & hosts["played"].keys()
+    assert hosts["played"]["memoryCapacity"] == 64
+    assert "memoryCapacity" not in hosts["real"]
     networks = await page(QueryL2Network())
     assert networks["tagged"]["vlan"] == 7
     assert "vlan" not in networks["plain"]
@@ -277,6 +279,10 @@ async def test_a_type_makes_its_fields_queryable(database: Database) -> None:
     vlan = one("type", value="L2VlanNetwork")
     for message, expected in (
         (QueryHost(conditions=kvm + one("username", value="OPS"), sort_by="username"), ["real"]),
+        (
+            QueryHost(conditions=one("hypervisorType", value="Simulator") + one("memoryCapacity", "<", 65)),
+            ["played"],
+        ),
         (QueryL2Network(conditions=one("vlan", ">", 6) + vlan), ["tagged"]),
         (QueryL2Network(conditions=one("vlan", ">", 7) + vlan), []),
         (QueryL2VlanNetwork(conditions=one("vlan", value="7"), sort_by="vlan"), ["tagged"]),
