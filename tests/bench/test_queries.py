@@ -65,6 +65,16 @@ PAGES: dict[str, tuple[QueryMessage, str, tuple[Any, ...]]] = {
         "SELECT * FROM vm_instance WHERE name >= ? AND name < ? LIMIT 100",
         ("abc", "abd"),
     ),
+    "state, by last change": (
+        asked(RUNNING, sort_by="lastOpDate", sort_direction="desc"),
+        "SELECT * FROM vm_instance WHERE +state = ? ORDER BY last_op_date DESC, rowid DESC LIMIT 100",
+        ("Running",),
+    ),
+    "state, by memory": (
+        asked(RUNNING, sort_by="memorySize"),
+        "SELECT * FROM vm_instance WHERE +state = ? ORDER BY memory_size, rowid LIMIT 100",
+        ("Running",),
+    ),
     "host, by date": (
         asked(("hostUuid", "=", uuid(7)), sort_by="createDate"),
         "SELECT * FROM vm_instance WHERE host_uuid = ? ORDER BY create_date, rowid LIMIT 100",

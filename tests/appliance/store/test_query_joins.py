@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -19,6 +20,7 @@ from appliance.api.l2 import L2Network, L2NetworkClusterRef, QueryL2Network, Que
 from appliance.api.message import QueryMessage
 from appliance.api.parse import parse
 from appliance.api.resource import RESOURCES, Resource, column
+from appliance.api.shape import shape_of
 from appliance.api.storage import BackupStorage, QueryBackupStorage
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import QueryVmInstance, VmInstance, VmNic
@@ -195,12 +197,16 @@ def test_against_the_model(rows: Rows, message: QueryMessage, sizes: tuple[int, 
         few, many = sizes
         with mock.patch.multiple(query_module, FEW=few, MANY=many):
             found, total = tx.query(message)
+            counted = tx.query(dataclasses.replace(message, count=True))
         plain = Query(message)  # without having looked how many there are
         unlooked = tx.rows(plain.sql, plain.parameters)
     finally:
         connection.close()
     assert sorted(each.uuid for each in found) == expected
     assert total == len(expected)
+    assert counted == ([], len(expected))
+    if message.sort_by == "name":
+        assert [each.name.lower() for each in found] == sorted(each.name.lower() for each in found)
     assert len(unlooked) == len(expected)
 
 
@@ -383,10 +389,6 @@ def test_refusals(message: QueryMessage, error: type[ApiError], text: str) -> No
 
 
 def test_what_is_not_queryable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import dataclasses
-
-    from appliance.api.shape import shape_of
-
     hidden = dataclasses.replace(Host.columns["description"], queryable=False)
     monkeypatch.setitem(shape_of(Host).columns, "description", hidden)
     with pytest.raises(InvalidArgument) as caught:
