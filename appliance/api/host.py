@@ -72,6 +72,15 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     )
 
 
+class UpdateHost(Message, java=JAVA, returns=Host):
+    """Change name, description or address of a host. Reconnect it for an address to take effect."""
+
+    uuid: str = arg("The host.", ref=Host)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    management_ip: str | None = arg("New address.", default=None, max_length=255)
+
+
 class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUpdateHostEvent",
                     raises=(HostUnreachable,)):  # fmt: skip
     """Change name, description or address of a host, or accept its new SSH host key.

@@ -15,6 +15,7 @@ from appliance.resources import (
     tag,
     vm,
     vm_create,
+    volume,
     zone,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "tag",
     "vm",
     "vm_create",
+    "volume",
     "zone",
 ]

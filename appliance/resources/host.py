@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from appliance.api.cluster import Cluster
 from appliance.api.errors import AddHostFailed, ApiError, Cancelled, InvalidArgument, OperationFailed
-from appliance.api.host import AddKVMHost, ChangeHostState, DeleteHost, Host, ReconnectHost, UpdateKVMHost
+from appliance.api.host import (
+    AddKVMHost,
+    ChangeHostState,
+    DeleteHost,
+    Host,
+    ReconnectHost,
+    UpdateHost,
+    UpdateKVMHost,
+)
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
@@ -71,15 +79,24 @@ async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) ->
         )
         await live.fleet.dialer.trust(target, request.password or "", request.host_key_fingerprint)
 
-    def write(tx: Transaction) -> dict[str, object]:
-        names = ("name", "description", "management_ip", "username", "ssh_port")
-        found = tx.get(Host, request.uuid)
-        other = tx.first(Host, management_ip=request.management_ip) if request.management_ip else None
-        if other is not None and other.uuid != found.uuid:
-            raise InvalidArgument(f"there has been a host having managementIp[{request.management_ip}]")
-        return {"inventory": tx.inventory(tx.update(found, **given(request, *names)))}
+    return await live.database.write(lambda tx: {"inventory": tx.inventory(_update(tx, request))})
 
-    return await live.database.write(write)
+
+@handles(UpdateHost)
+def update_host(tx: Transaction, request: UpdateHost, caller: Caller) -> Host:
+    """New words or a new address."""
+    return _update(tx, request)
+
+
+def _update(tx: Transaction, request: UpdateHost | UpdateKVMHost) -> Host:
+    found = tx.get(Host, request.uuid)
+    other = tx.first(Host, management_ip=request.management_ip) if request.management_ip else None
+    if other is not None and other.uuid != found.uuid:
+        raise InvalidArgument(f"there has been a host having managementIp[{request.management_ip}]")
+    names = ["name", "description", "management_ip"]
+    if isinstance(request, UpdateKVMHost):
+        names += ["username", "ssh_port"]
+    return tx.update(found, **given(request, *names))
 
 
 @handles(DeleteHost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 from appliance.api.errors import InvalidArgument, NoHostAvailable, OperationFailed
@@ -117,15 +118,12 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
     ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
     if not ranges:
         raise OperationFailed(f"L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
+    taken = taken_in(tx, ranges)
     if wanted is None:
-        taken = {
-            int(row[0])
-            for row in tx.rows("SELECT ip_number FROM used_ip WHERE l3_network_uuid = ?", (l3.uuid,))
-        }
         ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]")
     else:
         found = addresses.range_of(ranges, wanted)
-        if found is None or tx.exists(UsedIp, l3_network_uuid=l3.uuid, ip=wanted):
+        if found is None or not addresses.is_free(found, int(ipaddress.IPv4Address(wanted)), taken):
             raise OperationFailed(f"IP[{wanted}] is not available on the L3 network[uuid:{l3.uuid}]")
         ip_range, ip = found, wanted
     return tx.insert(
@@ -138,6 +136,12 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
             used_for=used_for,
         )
     )
+
+
+def taken_in(snapshot: Snapshot, ranges: Sequence[IpRange]) -> set[int]:
+    """The addresses of ranges that somebody has, as numbers."""
+    statement = "SELECT ip_number FROM used_ip WHERE ip_range_uuid = ?"
+    return {int(row[0]) for each in ranges for row in snapshot.rows(statement, (each.uuid,))}
 
 
 def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
