@@ -71,6 +71,9 @@ class VmInstance(Resource, java=JAVA):
     created: bool = column("Whether it has ever been whole.", default=False, private=True)
     power: str = column("on, off or unseen, as last seen.", default="unseen", private=True, owner="observed")
     seen_at: int = column("The host's clock of that sight, ns.", default=0, private=True, owner="observed")
+    pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
+    pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)
+    pending_memory_size: int | None = column("Bytes of memory from then on.", default=None, private=True)
     console_protocol: str | None = column("vnc or spice, at last start.", default=None, private=True)
 
 
@@ -161,6 +164,14 @@ class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", 
     platform: str | None = arg(
         "Decides the virtual devices at the next start.", default=None, choices=PLATFORMS
     )
+
+
+class ChangeInstanceOffering(Message, java=JAVA, returns=VmInstance, role="operator",
+                             raises=(WrongVmState, NoHostAvailable, OperationFailed)):  # fmt: skip
+    """Give a VM another size: at once when it is stopped, at its next start when it runs."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    instance_offering_uuid: str = arg("Its new size.", ref=InstanceOffering)
 
 
 class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):

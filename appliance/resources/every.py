@@ -15,6 +15,7 @@ from appliance.resources import (
     tag,
     vm,
     vm_create,
+    vm_offering,
     volume,
     zone,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "tag",
     "vm",
     "vm_create",
+    "vm_offering",
     "volume",
     "zone",
 ]

@@ -16,12 +16,11 @@ from appliance.api.storage import (
     LocalStorageHostRef,
     PrimaryStorageClusterRef,
 )
-from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.plans import addresses
 from appliance.plans.placement import Demand, HostOption, choose_host
 from appliance.reconcile.vm_state import placed_on
-from appliance.resources.tags_of import system_tags
+from appliance.resources.tags_of import put_inherent_tag, system_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -60,12 +59,16 @@ def pick_host(
 
 
 def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
-    """Refuse to start a VM on a host that cannot take it; its local disk ties it to that host."""
+    """Refuse to start a VM on a host that cannot take it."""
+    check_increase(snapshot, vm, Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, frozenset()))
+
+
+def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
+    """Refuse to give a VM so much more of its host; its local disk ties it to that host."""
     host_uuid = placed_on(snapshot, vm)
     host = snapshot.find(Host, host_uuid) if host_uuid else None
     if host is None:
         raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
-    demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, frozenset())
     option = HostOption(
         uuid=host.uuid,
         name=host.name,
@@ -88,15 +91,7 @@ def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
     if not wanted or l3.dhcp_ip is not None:
         return l3
     used = _take(tx, l3, used_for="DHCP")
-    tx.insert(
-        SystemTag(
-            uuid=tx.new_uuid(),
-            resource_uuid=l3.uuid,
-            resource_type=l3.vo,
-            tag=f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}",
-            inherent=True,
-        )
-    )
+    put_inherent_tag(tx, l3, f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}")
     return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
 
 

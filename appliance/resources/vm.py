@@ -8,7 +8,6 @@ from agent.protocol import ConsoleSeen, ObserveConsole
 from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
 from appliance.api.event import PreviewUserdata
 from appliance.api.host import Host
-from appliance.api.message import Message
 from appliance.api.resource import Timestamp
 from appliance.api.vm import (
     DestroyVmInstance,
@@ -24,7 +23,6 @@ from appliance.api.vm import (
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
-from appliance.plans.vm_states import ALLOWED
 from appliance.reconcile.context import target_of
 from appliance.reconcile.vm import cancel
 from appliance.reconcile.vm_state import move, placed_on
@@ -33,6 +31,8 @@ from appliance.resources.placing import check_room, take_address
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import system_tags
+from appliance.resources.vm_allowed import allowed
+from appliance.resources.vm_offering import apply_pending
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -40,7 +40,7 @@ from appliance.store.transaction import Transaction
 @handles(StartVmInstance)
 def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promise:
     """Intended running, on the host that has its disk."""
-    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         if nic.ip is None:
@@ -145,16 +145,3 @@ def preview_userdata(snapshot: Snapshot, request: PreviewUserdata, caller: Calle
     if text is not None:
         preview["userData"] = text
     return preview
-
-
-def allowed(vm: VmInstance, request: Message) -> VmInstance:
-    """The VM, if its state allows the message; else ZStack's error with ZStack's words."""
-    name = type(request).__name__
-    states = ALLOWED[name]
-    if vm.state in states:
-        return vm
-    cause = WrongVmState(
-        f"current vm instance state[{vm.state}] doesn't allow to proceed message[{type(request).java}], "
-        f"allowed states are [{', '.join(sorted(states))}]"
-    )
-    raise OperationFailed(cause=cause)

@@ -26,7 +26,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     """Every row of the VM; the commit is the moment it exists."""
     image = _image(tx, request)
     networks = _networks(tx, request)
-    offering = tx.get(InstanceOffering, request.instance_offering_uuid)
+    offering = _offering(tx, request)
     zone_uuid = _zone(tx, request, networks)
     demand = _demand(request, offering, image, networks)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
@@ -71,6 +71,15 @@ def _demand(
         l2_uuids=frozenset(network.l2_network_uuid for network in networks),
         designated=request.host_uuid,
     )
+
+
+def _offering(tx: Transaction, request: CreateVmInstance) -> InstanceOffering:
+    offering = tx.get(InstanceOffering, request.instance_offering_uuid)
+    if offering.state != "Enabled":
+        raise OperationFailed(
+            f"instance offering[uuid:{offering.uuid}] is {offering.state}, can't create vm from it"
+        )
+    return offering
 
 
 def _image(tx: Transaction, request: CreateVmInstance) -> Image:

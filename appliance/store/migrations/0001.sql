@@ -516,6 +516,9 @@ CREATE TABLE "vm_instance" (
     "created" INTEGER NOT NULL,
     "power" TEXT COLLATE NOCASE NOT NULL,
     "seen_at" INTEGER NOT NULL,
+    "pending_cpu_num" INTEGER,
+    "pending_cpu_speed" INTEGER,
+    "pending_memory_size" INTEGER,
     "console_protocol" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
