@@ -54,10 +54,13 @@ class Domain:
 
     digest: str
     boot_count: int
-    nics: list[str]
+    nics: dict[str, str]
+    """Tap to NIC uuid."""
     power: str = "off"
     cause: Cause = "none"
     starts: int = 0
+    clinging: bool = False
+    """Its guest lets go of no NIC."""
 
 
 class SimulatedHost(SimulatedAgent):
@@ -173,20 +176,27 @@ class SimulatedHost(SimulatedAgent):
         for disk in spec.disks:
             self.things.resolve(disk.path)
         wanted = digest(spec)
-        known = self.domains.get(spec.vm_uuid) or Domain("", 0, [])
-        same = known.digest == wanted
-        if same and (known.boot_count >= request.boot_count or known.power != "off"):
-            return self.seen(spec.vm_uuid)
-        if known.power != "off":
-            raise SimulatedRefusal("domain.running", f"VM {spec.vm_uuid} runs with another definition")
-        known.digest, known.nics = wanted, [nic.nic_uuid for nic in spec.nics]
-        known.boot_count = max(known.boot_count, request.boot_count)
+        known = self.domains.get(spec.vm_uuid) or Domain("", 0, {})
+        nics = {nic.device: nic.nic_uuid for nic in spec.nics}
+        if known.power == "off":
+            known.boot_count = max(known.boot_count, request.boot_count)
+        else:
+            self._plug(known, nics)
+        known.digest, known.nics = wanted, nics
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 
+    def _plug(self, domain: Domain, nics: dict[str, str]) -> None:
+        """Change the NICs of a running domain."""
+        for device, nic in nics.items():
+            if device not in domain.nics and nic not in self.things.nics:
+                raise SimulatedRefusal("nic.unguarded", f"{device} has no guard")
+        if domain.clinging and domain.nics.keys() - nics.keys():
+            raise SimulatedRefusal("nic.in_use", "the guest did not let go of its NIC")
+
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)
-        for nic in domain.nics:
+        for nic in domain.nics.values():
             if domain.power == "off" and nic not in self.things.nics:
                 raise SimulatedRefusal("nic.unguarded", f"NIC {nic} is not guarded")
         return self.power_on(uuid)
@@ -241,7 +251,12 @@ class SimulatedHost(SimulatedAgent):
             bridges=dict(things.bridges),
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
+            plugged=self._plugged(request.vm_uuid),
         )
+
+    def _plugged(self, uuid: str) -> list[str] | None:
+        domain = self.domains.get(uuid)
+        return sorted(domain.nics) if domain is not None and domain.power == "on" else None
 
 
 class SimulatedWire:
