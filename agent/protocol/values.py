@@ -60,7 +60,7 @@ class VmSeen(Struct, frozen=True):
     networks: dict[str, str] = {}
     nics: dict[str, str] = {}
     plugged: list[str] | None = None
-    """The taps that the domain has now; None while it is off."""
+    """The taps that the domain has now, in order of their names; None while it is off."""
 
 
 class Capacity(Struct, frozen=True):

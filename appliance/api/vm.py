@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from appliance.api.cluster import Cluster
 from appliance.api.errors import (
+    AttachNetworkFailed,
     CreateVmFailed,
     DestroyVmFailed,
     NoAddressLeft,
@@ -92,6 +93,9 @@ class VmNic(Resource, java=JAVA):
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     used_ip_uuid: str | None = column("The taken address.", default=None, private=True)
+    intended: str = column("Present or Absent.", default="Present", private=True)
+    plugged: bool = column("Whether it has ever been whole.", default=True, private=True)
+    was_default: bool = column("Whether the VM's default network left with it.", default=False, private=True)
 
 
 class CreateVmInstance(CreateMessage, java=JAVA, returns=VmInstance, role="operator",
@@ -172,6 +176,39 @@ class ChangeInstanceOffering(Message, java=JAVA, returns=VmInstance, role="opera
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
     instance_offering_uuid: str = arg("Its new size.", ref=InstanceOffering)
+
+
+class AttachL3NetworkToVm(Message, java=JAVA, returns=VmInstance, role="operator",
+                          raises=(AttachNetworkFailed, WrongVmState, NoAddressLeft)):  # fmt: skip
+    """Give a VM a NIC on one more network; a running guest gets it at once."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+
+
+class DetachL3NetworkFromVm(Message, java=JAVA, returns=VmInstance, role="operator",
+                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
+    """Take a NIC and its address from a VM; a running guest must let go of it."""
+
+    vm_nic_uuid: str = arg("The NIC.", ref=VmNic)
+
+
+class GetVmAttachableL3Network(Message, java=JAVA, sync=True, role="reader"):
+    """List the networks that AttachL3NetworkToVm would take for a VM."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="reader"):
+    """List the data volumes that could be attached to a VM."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="reader", raises=(WrongVmState,)):
+    """List the hosts that a running VM could move to: those that have its disk, and room for it."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
 class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):

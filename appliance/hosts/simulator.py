@@ -61,6 +61,8 @@ class Domain:
     starts: int = 0
     clinging: bool = False
     """Its guest lets go of no NIC."""
+    full: bool = False
+    """It has no place for one more NIC."""
 
 
 class SimulatedHost(SimulatedAgent):
@@ -140,6 +142,11 @@ class SimulatedHost(SimulatedAgent):
                 self._emit(DomainChanged(seen=self.seen(uuid)))
         return self.seen(uuid)
 
+    def let_go(self, uuid: str, device: str) -> None:
+        """A guest lets go of a NIC that it was asked for once, and nobody waits for any more."""
+        self.domains[uuid].nics.pop(device)
+        self._emit(DomainChanged(seen=self.seen(uuid)))
+
     def crash_and_boot(self) -> None:
         """The host loses power and comes back: nothing runs, what is on disk stays."""
         for task in list(self._tasks):
@@ -193,6 +200,8 @@ class SimulatedHost(SimulatedAgent):
                 raise SimulatedRefusal("nic.unguarded", f"{device} has no guard")
         if domain.clinging and domain.nics.keys() - nics.keys():
             raise SimulatedRefusal("nic.in_use", "the guest did not let go of its NIC")
+        if domain.full and nics.keys() - domain.nics.keys():
+            raise SimulatedRefusal("libvirt.error", "No more available PCI slots")
 
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)

@@ -19,12 +19,12 @@ from appliance.api.vm import (
     StopVmInstance,
     UpdateVmInstance,
     VmInstance,
-    VmNic,
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
 from appliance.reconcile.context import target_of
 from appliance.reconcile.vm import cancel
+from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import move, placed_on
 from appliance.resources.creating import given
 from appliance.resources.placing import check_room, take_address
@@ -42,7 +42,7 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
     """Intended running, on the host that has its disk."""
     vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
-    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+    for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)
     vm = move(tx, vm, intended="Running", generation=vm.generation + 1)
@@ -83,7 +83,7 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
         return None
     allowed(vm, request)
     direct = tx.setting("vm", "deletionPolicy") == "Direct" or not vm.created
-    cancel(tx, vm)
+    vm = cancel(tx, vm)
     vm = move(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
@@ -113,7 +113,7 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
     """The row's words; devices change at the next start."""
     vm = tx.get(VmInstance, request.uuid)
     default = request.default_l3_network_uuid
-    if default is not None and not tx.exists(VmNic, vm_instance_uuid=vm.uuid, l3_network_uuid=default):
+    if default is not None and default not in {nic.l3_network_uuid for nic in nics_of(tx, vm)}:
         raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
     return tx.update(vm, **changes)

@@ -552,6 +552,9 @@ CREATE TABLE "vm_nic" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "used_ip_uuid" TEXT COLLATE NOCASE,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "plugged" INTEGER NOT NULL,
+    "was_default" INTEGER NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
