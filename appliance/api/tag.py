@@ -123,3 +123,13 @@ class QuerySystemTag(QueryMessage, java=JAVA, resource=SystemTag):
 
 class QueryUserTag(QueryMessage, java=JAVA, resource=UserTag):
     """Find user tags."""
+
+
+class QueryTag(QueryMessage, java=JAVA, resource=UserTag):
+    """Find user tags, or system tags."""
+
+    system_tag: bool = arg("System tags instead of user tags.", default=False)
+
+    def asked_of(self) -> type[Resource]:
+        """The kind of tag that the call says."""
+        return SystemTag if self.system_tag else UserTag

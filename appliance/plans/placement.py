@@ -54,6 +54,12 @@ def choose_host(options: list[HostOption], demand: Demand) -> str:
     return min(left, key=lambda option: (option.vms, -option.available_memory, option.uuid)).uuid
 
 
+def fitting(options: list[HostOption], demand: Demand) -> list[str]:
+    """The uuids of all hosts that can take the VM."""
+    tests = [test for _, test in _filters(demand)]
+    return [option.uuid for option in options if all(test(option) for test in tests)]
+
+
 def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (text, predicate)
     return (
         ("carries the L2 networks", lambda o: demand.l2_uuids <= o.l2_uuids),

@@ -17,8 +17,10 @@ from appliance.api.storage import (
     PrimaryStorageClusterRef,
 )
 from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
 from appliance.plans import addresses
-from appliance.plans.placement import Demand, HostOption, choose_host
+from appliance.plans.placement import Demand, HostOption, choose_host, fitting
+from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
 from appliance.resources.tags_of import put_inherent_tag, system_tags
 from appliance.store.snapshot import Snapshot
@@ -39,20 +41,7 @@ def pick_host(
     )
     storages = {uuid: _roomiest(snapshot, host) for uuid, host in hosts.items()}
     options = [
-        HostOption(
-            uuid=host.uuid,
-            name=host.name,
-            state=host.state,
-            status=host.status,
-            hypervisor_type=host.hypervisor_type,
-            available_memory=host.available_memory_capacity,
-            available_cpu=host.available_cpu_capacity,
-            available_disk=storages[host.uuid][1],
-            l2_uuids=_l2_uuids(snapshot, host),
-            backup_storage_in_zone=zone_has_image,
-            vms=snapshot.count(VmInstance, host_uuid=host.uuid),
-        )
-        for host in hosts.values()
+        _option(snapshot, host, disk=storages[host.uuid][1], image=zone_has_image) for host in hosts.values()
     ]
     chosen = choose_host(options, demand)
     return hosts[chosen], storages[chosen][0]
@@ -69,7 +58,32 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
     host = snapshot.find(Host, host_uuid) if host_uuid else None
     if host is None:
         raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
-    option = HostOption(
+    choose_host([_option(snapshot, host)], demand)
+
+
+def move_targets(snapshot: Snapshot, vm: VmInstance) -> list[Host]:
+    """The hosts that a running VM could go on on: others that have its root volume, and room for it."""
+    root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    if root is None:
+        return []
+    # A local disk is on one host; any other is wherever its storage is.
+    reach: dict[str, Any] = (
+        {"uuid": root.host_uuid} if root.host_uuid is not None else {"zone_uuid": vm.zone_uuid}
+    )
+    hosts = [
+        host
+        for host in snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, **reach)
+        if host.uuid != vm.host_uuid
+    ]
+    networks = [snapshot.get(L3Network, nic.l3_network_uuid) for nic in nics_of(snapshot, vm)]
+    l2_uuids = frozenset(network.l2_network_uuid for network in networks)
+    demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, l2_uuids)
+    left = fitting([_option(snapshot, host) for host in hosts], demand)
+    return [host for host in hosts if host.uuid in left]
+
+
+def _option(snapshot: Snapshot, host: Host, *, disk: int = 0, image: bool = True) -> HostOption:
+    return HostOption(
         uuid=host.uuid,
         name=host.name,
         state=host.state,
@@ -77,12 +91,11 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
         hypervisor_type=host.hypervisor_type,
         available_memory=host.available_memory_capacity,
         available_cpu=host.available_cpu_capacity,
-        available_disk=0,
-        l2_uuids=frozenset(),
-        backup_storage_in_zone=True,
-        vms=0,
+        available_disk=disk,
+        l2_uuids=_l2_uuids(snapshot, host),
+        backup_storage_in_zone=image,
+        vms=snapshot.count(VmInstance, host_uuid=host.uuid),
     )
-    choose_host([option], demand)
 
 
 def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:

@@ -25,7 +25,7 @@ class Query:
     """
 
     def __init__(self, message: QueryMessage) -> None:
-        self.kind = message.resource
+        self.kind = message.asked_of()
         self.counts = message.count or message.reply_with_count
         self.lists = not message.count
         self.parameters: list[Any] = []

@@ -141,7 +141,9 @@ def _capacity(world: World, look: Snapshot) -> None:
     for host in look.all(Host):
         vms = look.all(VmInstance, host_uuid=host.uuid)
         memory = (
-            host.total_memory_capacity - reserved_memory(look, host.uuid) - sum(v.memory_size for v in vms)
+            host.total_memory_capacity
+            - reserved_memory(look, host.uuid)
+            - sum(max(v.memory_size, v.pending_memory_size or 0) for v in vms)
         )
         cpu = host.total_cpu_capacity - sum(v.cpu_num * v.cpu_speed for v in vms)
         if (host.available_memory_capacity, host.available_cpu_capacity) != (memory, cpu):
