@@ -74,7 +74,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not lab and not bench"
+	$(BIN)/python -m pytest -q -n 2 -m "not lab and not bench"
 
 # Everything: the quick part, then real hosts in the lab.
 test: check e2e

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import appliance.resources.every  # noqa: F401 - registers what answers each message
@@ -15,10 +17,13 @@ from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
+from appliance.api.node import ManagementNode
+from appliance.api.resource import Timestamp
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.hosts.fleet import Dialer, Fleet
+from appliance.hosts.simulator import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
@@ -29,6 +34,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
@@ -40,6 +46,7 @@ from appliance.store.transaction import Transaction
 log = logging.getLogger(__name__)
 
 FIRST_LOOK_SECONDS = 3.0
+BEAT_SECONDS = 60.0
 
 RESTING = ("Running", "Stopped", "Destroyed")
 """VM states with nothing left to do: their workers are not started with the appliance."""
@@ -72,8 +79,10 @@ class DatabasePins:
 class Core:
     """The appliance without its faces: store, fleet and workers."""
 
-    def __init__(self, database: Database, dialer: Dialer) -> None:
+    def __init__(self, database: Database, dialer: Dialer, simulated: SimulatedDialer | None = None) -> None:
+        """`simulated` is the part of the dialer that reaches hosts which are furnished from the store."""
         self.database = database
+        self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
         self.live = Live(database, self.fleet)
@@ -86,7 +95,7 @@ class Core:
     async def run(self) -> None:
         """Bring the cloud to what is intended, until cancelled."""
         await self.database.raise_epoch()
-        await self.database.write(_begin)
+        await self.database.write(partial(_begin, owner=self.database.owner))
         subscription = self.database.feed.subscribe()
         await self._wake_all()
         try:
@@ -95,10 +104,19 @@ class Core:
                 group.create_task(self._take_told(), name="observe")
                 group.create_task(self._first_look(), name="first look")
                 group.create_task(self._follow(subscription), name="follow")
+                if self._simulating is not None:
+                    group.create_task(self._simulating.run(), name="simulating")
+                group.create_task(self._beat(), name="heart beat")
                 group.create_task(Janitor(self.database, self.loop.poke).run(), name="janitor")
         finally:
             subscription.close()
             await self.fleet.close()
+
+    async def _beat(self) -> None:
+        """Say again and again that this appliance runs."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self.database.write(partial(_join, owner=self.database.owner))
 
     async def _first_look(self) -> None:
         """Who starts an appliance to ask it for something wants the hosts that were there a moment ago."""
@@ -207,11 +225,22 @@ class Core:
                 log.exception("what a host said could not be written")
 
 
-def _begin(tx: Transaction) -> None:
+def _begin(tx: Transaction, owner: str) -> None:
     """Nobody is connected yet, whatever was written before the appliance ended."""
     ensure_flat_provider(tx)
+    _join(tx, owner)
     for machine in (*tx.all(Host, status="Connected"), *tx.all(BackupStorage, status="Connected")):
         tx.update(machine, status="Connecting")
+
+
+def _join(tx: Transaction, owner: str) -> None:
+    """Say that this appliance runs, and where."""
+    machine, now = socket.gethostname(), Timestamp(tx.now)
+    known = tx.find(ManagementNode, owner)
+    if known is None:
+        tx.insert(ManagementNode(uuid=owner, host_name=machine, join_date=now, heart_beat=now))
+    else:
+        tx.update(known, host_name=machine, heart_beat=now)
 
 
 def _connecting(snapshot: Snapshot) -> bool:

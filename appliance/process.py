@@ -16,6 +16,8 @@ from pathlib import Path
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
 from appliance.hosts.deploy import SshDialer
+from appliance.hosts.dialing import EitherDialer
+from appliance.hosts.simulator import SimulatedDialer
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
@@ -50,8 +52,9 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     if password is not None:
         sys.stderr.write(f"the password of admin is {password}; it is not shown again\n")
         sys.stderr.flush()
-    dialer = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
-    core = Core(database, dialer)
+    real = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
+    simulated = SimulatedDialer()
+    core = Core(database, EitherDialer(real, simulated), simulated)
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )

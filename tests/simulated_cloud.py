@@ -14,6 +14,7 @@ from appliance.api.errors import ERRORS
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
 from appliance.core import Core, DatabasePins, running
+from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.fleet import Dialer, Target
 from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
 from appliance.hosts.ssh import Ssh
@@ -64,12 +65,15 @@ class Cloud:
         self.database = await Database.open(self.folder, inline=True)
         await self.database.write(_admin)
         self.dialer.ssh = Ssh(self.folder / "ssh", DatabasePins(self.database))
-        dialer: Dialer = self.dialer
-        self.core = await self._stack.enter_async_context(running(Core(self.database, dialer)))
+        self.core = await self._stack.enter_async_context(running(self._core()))
         self.dispatch = Dispatch(
             self.database, _doors(), version="1", node_uuid="n" * 32, live=self.core.live
         )
         await self.until(lambda: self.query("QueryNetworkServiceProvider"), bool)
+
+    def _core(self) -> Core:
+        dialer: Dialer = self.dialer
+        return Core(self.database, dialer)
 
     async def stop(self) -> None:
         """End the core and close the store."""
@@ -240,11 +244,11 @@ class Cloud:
             "image", "AddImage", url="http://images/tiny.qcow2", format="qcow2", backupStorageUuids=[backup]
         )
 
-    async def _network(self, zone: str, cluster: str) -> None:
+    async def _network(self, zone: str, cluster: str, cidr: str = "10.9.0.0/24") -> None:
         l2 = await self.make("l2", "CreateL2NoVlanNetwork", zoneUuid=zone, physicalInterface="eth1")
         await self.call("AttachL2NetworkToCluster", l2NetworkUuid=l2, clusterUuid=cluster)
         l3 = await self.make("l3", "CreateL3Network", l2NetworkUuid=l2)
-        await self.make("range", "AddIpRangeByNetworkCidr", l3NetworkUuid=l3, networkCidr="10.9.0.0/24")
+        await self.make("range", "AddIpRangeByNetworkCidr", l3NetworkUuid=l3, networkCidr=cidr)
         (provider,) = await self.query("QueryNetworkServiceProvider")
         self.uuids["provider"] = provider["uuid"]
         services = {provider["uuid"]: ["DHCP", "Userdata"]}
@@ -265,9 +269,51 @@ class Cloud:
         return await self.call("CreateVmInstance", **self.vm_fields(**changes))
 
 
+class SimulatorCloud(Cloud):
+    """An appliance with the dialer that the product has: simulated hosts die with it, and there are no others."""
+
+    def _core(self) -> Core:
+        simulated = SimulatedDialer()
+        # What is asked of real machines ends at a dialer of no use: `self.dialer` knows none, and must not.
+        self.simulated = simulated
+        return Core(self.database, EitherDialer(self.dialer, simulated), simulated)
+
+    @property
+    def hosts(self) -> list[SimulatedHost]:
+        """The simulated hosts that this appliance has made."""
+        return list(self.simulated.hosts.values())
+
+    async def build(self, hosts: int = 2, *, cidr: str = "10.9.0.0/24") -> None:
+        """The same cloud as others have, of simulated things only."""
+        zone = await self.make("zone", "CreateZone")
+        cluster = await self.make("cluster", "CreateCluster", zoneUuid=zone, hypervisorType="Simulator")
+        for number in range(1, hosts + 1):
+            await self.make(
+                f"host{number}", "AddSimulatorHost", managementIp=f"10.0.0.{number}", clusterUuid=cluster,
+                memoryCapacity=64 * GIB, cpuCapacity=100_000,
+            )  # fmt: skip
+        primary = await self.make(
+            "primary",
+            "AddSimulatorPrimaryStorage",
+            url="/simulated/ps",
+            zoneUuid=zone,
+            totalCapacity=1000 * GIB,
+        )
+        await self.call("AttachPrimaryStorageToCluster", primaryStorageUuid=primary, clusterUuid=cluster)
+        backup = await self.make(
+            "backup", "AddSimulatorBackupStorage", url="/simulated/bs", totalCapacity=GIB
+        )
+        await self.call("AttachBackupStorageToZone", backupStorageUuid=backup, zoneUuid=zone)
+        await self._network(zone, cluster, cidr)
+        await self.make("offering", "CreateInstanceOffering", cpuNum=1, cpuSpeed=10, memorySize=GIB // 4)
+        await self.make(
+            "image", "AddImage", url="http://images/none", format="simulator", backupStorageUuids=[backup]
+        )
+
+
 RESTLESS = frozenset({"Host", "BackupStorage"})
 """Whose workers never end: they look again and again."""
-MOVING = frozenset({"last_op_date", "seen_at"})
+MOVING = frozenset({"last_op_date", "seen_at", "heart_beat"})
 
 
 @cache
@@ -282,4 +328,4 @@ def _admin(tx: Transaction) -> None:
         tx.insert(Account(uuid=ADMIN_UUID, name="admin", password_hash="", role="admin"))
 
 
-__all__ = ["GIB", "PATIENCE_SECONDS", "Body", "Cloud"]
+__all__ = ["GIB", "PATIENCE_SECONDS", "Body", "Cloud", "SimulatorCloud"]

@@ -6,7 +6,7 @@ import hashlib
 
 from appliance.api.errors import NoSession, WrongPassword
 from appliance.api.message import Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.identity"
 
@@ -16,6 +16,13 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 
 class Account(Resource, java=JAVA):
     """Who may log in."""
+
+    joins = (
+        Join("user", "User", theirs="account_uuid"),
+        Join("group", "UserGroup", theirs="account_uuid"),
+        Join("policy", "Policy", theirs="account_uuid"),
+        Join("quota", "Quota", theirs="identity_uuid"),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Name to log in with.", unique=True)

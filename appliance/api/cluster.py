@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.cluster"
@@ -11,6 +11,18 @@ JAVA = "org.zstack.header.cluster"
 
 class Cluster(Resource, java=JAVA):
     """A cluster: hosts of one hypervisor that can replace one another."""
+
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("host", "Host", theirs="cluster_uuid"),
+        Join("vmInstance", "VmInstance", theirs="cluster_uuid"),
+        Join("l2NetworkRef", "L2NetworkClusterRef", theirs="cluster_uuid", hidden=True),
+        Join("primaryStorageRef", "PrimaryStorageClusterRef", theirs="cluster_uuid", hidden=True),
+    )
+    aliases = (
+        ("l2Network", "l2NetworkRef.l2Network"),
+        ("primaryStorage", "primaryStorageRef.primaryStorage"),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.message import Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.vm import VmInstance
 
 JAVA = "org.zstack.header.core"
@@ -24,6 +24,12 @@ class Event(Resource, java=JAVA, primary="sequence"):
 
 class UserdataFetch(Resource, java=JAVA):
     """A guest's request to the metadata server: who, what, when, and with which program."""
+
+    joins = (
+        Join("host", "Host", "host_uuid"),
+        Join("vmInstance", "VmInstance", "vm_instance_uuid"),
+        Join("vmNic", "VmNic", "vm_nic_uuid"),
+    )
 
     uuid: str = column("Identity.", private=True)
     host_uuid: str = column("The host that answered.", indexed=True)

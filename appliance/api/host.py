@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.api.cluster import Cluster
 from appliance.api.errors import AddHostFailed, HostUnreachable, OperationFailed, ReconnectFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Child, Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.host"
 KVM = "org.zstack.kvm"
@@ -13,6 +13,14 @@ KVM = "org.zstack.kvm"
 
 class Host(Resource, java=JAVA):
     """A machine that runs VMs."""
+
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("vmInstance", "VmInstance", theirs="host_uuid"),
+    )
+    typed_by = "hypervisor_type"
+    children = (Child("KVMHost", KVM, "KVM", ("username", "ssh_port")),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -30,6 +38,8 @@ class Host(Resource, java=JAVA):
     available_cpu_capacity: int = column("What VMs have left of it.", default=0)
     total_memory_capacity: int = column("Memory in bytes.", default=0, owner="observed")
     available_memory_capacity: int = column("What VMs and the reserve have left of it.", default=0)
+    memory_capacity: int | None = column("What a simulated host is said to have, in bytes.", default=None)
+    cpu_capacity: int | None = column("What a simulated host is said to have, CPUs times MHz.", default=None)
     cpu_num: int = column("Number of CPUs.", default=0, owner="observed")
     accelerator: str | None = column("kvm or tcg: how its guests run.", default=None, owner="observed")
     agent_version: str | None = column("The agent it runs.", default=None, owner="observed")
@@ -72,15 +82,6 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     )
 
 
-class UpdateHost(Message, java=JAVA, returns=Host):
-    """Change name, description or address of a host. Reconnect it for an address to take effect."""
-
-    uuid: str = arg("The host.", ref=Host)
-    name: str | None = arg("New name.", default=None, max_length=255)
-    description: str | None = arg("New description.", default=None, max_length=2048)
-    management_ip: str | None = arg("New address.", default=None, max_length=255)
-
-
 class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUpdateHostEvent",
                     raises=(HostUnreachable,)):  # fmt: skip
     """Change name, description or address of a host, or accept its new SSH host key.
@@ -98,6 +99,15 @@ class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUp
     host_key_fingerprint: str | None = arg(
         "Accept the SSH host key that the machine has now, if this is its SHA256 fingerprint.", default=None
     )
+
+
+class UpdateHost(Message, java=JAVA, returns=Host):
+    """Change name, description or address of a host. Reconnect it for a new address to be used."""
+
+    uuid: str = arg("The host.", ref=Host)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    management_ip: str | None = arg("New address.", default=None, max_length=255)
 
 
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from appliance.api.errors import ImageFailed, OperationFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.storage import BackupStorage
 
 JAVA = "org.zstack.header.image"
@@ -18,6 +18,11 @@ class Image(Resource, java=JAVA):
     """A template or ISO on a backup storage."""
 
     embeds: ClassVar[tuple[Embed, ...]] = (Embed("backupStorageRefs", "ImageBackupStorageRef", "image_uuid"),)
+    joins = (
+        Join("backupStorageRef", "ImageBackupStorageRef", theirs="image_uuid", hidden=True),
+        Join("volume", "Volume", theirs="root_image_uuid"),
+    )
+    aliases = (("backupStorage", "backupStorageRef.backupStorage"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -32,7 +37,7 @@ class Image(Resource, java=JAVA):
     guest_os_type: str | None = column("What runs in it.", default=None)
     type: str = column("Always zstack.", default="zstack")
     platform: str = column("Linux, Windows, WindowsVirtio, Other or Paravirtualization.", default="Linux")
-    format: str = column("qcow2, raw or iso.")
+    format: str = column("qcow2, raw, iso or simulator.")
     system: bool = column("Whether it belongs to the appliance.", default=False)
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
@@ -42,6 +47,10 @@ class Image(Resource, java=JAVA):
 class ImageBackupStorageRef(Resource, java=JAVA):
     """An image's copy on one backup storage."""
 
+    joins = (
+        Join("image", "Image", "image_uuid"),
+        Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("image_uuid", "backup_storage_uuid"),)
 
     uuid: str = column("Identity.", private=True)
@@ -66,7 +75,7 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     media_type: str = arg("What it is.", default="RootVolumeTemplate", choices=MEDIA)
     guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
     system: bool = arg("Whether it belongs to the appliance.", default=False)
-    format: str = arg("What the file is; it is never guessed.", choices=("qcow2", "raw", "iso"))
+    format: str = arg("What the file is; it is never guessed.", choices=("qcow2", "raw", "iso", "simulator"))
     platform: str = arg("Decides the virtual devices.", default="Linux", choices=PLATFORMS)
     backup_storage_uuids: list[str] = arg("Where it goes.", ref=BackupStorage)
     type: str | None = arg("Kind of image.", default=None)

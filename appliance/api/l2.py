@@ -7,7 +7,7 @@ from typing import ClassVar
 from appliance.api.cluster import Cluster
 from appliance.api.errors import NetworkFailed, OperationFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Child, Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.network.l2"
@@ -19,6 +19,13 @@ class L2Network(Resource, java=JAVA):
     embeds: ClassVar[tuple[Embed, ...]] = (
         Embed("attachedClusterUuids", "L2NetworkClusterRef", "l2_network_uuid", "cluster_uuid"),
     )
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("l3Network", "L3Network", theirs="l2_network_uuid"),
+        Join("clusterRef", "L2NetworkClusterRef", theirs="l2_network_uuid", hidden=True),
+    )
+    aliases = (("cluster", "clusterRef.cluster"),)
+    children = (Child("L2VlanNetwork", JAVA, "L2VlanNetwork", ("vlan",)),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -34,6 +41,10 @@ class L2Network(Resource, java=JAVA):
 class L2NetworkClusterRef(Resource, java=JAVA):
     """An L2 network that hosts of a cluster carry."""
 
+    joins = (
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("l2Network", "L2Network", "l2_network_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("l2_network_uuid", "cluster_uuid"),)
 
     uuid: str = column("Identity.", private=True)
@@ -105,3 +116,5 @@ class QueryL2Network(QueryMessage, java=JAVA, resource=L2Network):
 
 class QueryL2VlanNetwork(QueryMessage, java=JAVA, resource=L2Network):
     """Find L2 networks with a VLAN."""
+
+    only = ({"name": "type", "op": "=", "value": "L2VlanNetwork"},)

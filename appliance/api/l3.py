@@ -7,7 +7,7 @@ from typing import ClassVar
 from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.network.l3"
@@ -21,6 +21,13 @@ class L3Network(Resource, java=JAVA):
         Embed("ipRanges", "IpRange", "l3_network_uuid"),
         Embed("networkServices", "NetworkServiceL3NetworkRef", "l3_network_uuid"),
     )
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("l2Network", "L2Network", "l2_network_uuid"),
+        Join("vmNic", "VmNic", theirs="l3_network_uuid"),
+        Join("serviceProviderRef", "NetworkServiceL3NetworkRef", theirs="l3_network_uuid", hidden=True),
+    )
+    aliases = (("serviceProvider", "serviceProviderRef.serviceProvider"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -51,6 +58,8 @@ class L3NetworkDns(Resource, java=JAVA):
 
 class IpRange(Resource, java=JAVA):
     """Addresses that an L3 network may give to its VMs, both ends included."""
+
+    joins = (Join("l3Network", "L3Network", "l3_network_uuid"),)
 
     uuid: str = column("Identity.")
     l3_network_uuid: str = column("The network.", indexed=True)

@@ -166,6 +166,8 @@ class QueryMessage(Message, abstract=True):
     """Base of queries over one resource."""
 
     resource: ClassVar[type[Resource]]
+    only: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """Conditions that always hold, where a query is over one type of its resource."""
 
     conditions: list[dict[str, Any]] = arg("All must hold: {name, op, value}.", default=[])
     limit: int = arg("At most so many.", default=1000, minimum=0)

@@ -28,6 +28,13 @@ class Column:
     owner: Owner
     indexed: bool
     unique: bool
+    few: bool
+    queryable: bool
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its value is a list or dict, kept as JSON."""
+        return (typing.get_origin(self.kind) or self.kind) in (list, dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,36 @@ class Embed:
     pluck: str = ""
 
 
+@dataclass(frozen=True)
+class Join:
+    """Another resource whose fields queries may name after a dot: where `mine` here is `theirs` there.
+
+    It is answered once a resource (or a child of one) of that name is declared. `hidden` ones are steps of
+    aliases, and are not offered when something is typed.
+    """
+
+    wire: str
+    resource: str
+    mine: str = "uuid"
+    theirs: str = "uuid"
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Child:
+    """A type of a resource for which ZStack has a class of its own: only its rows have its `fields`.
+
+    It is the resource's rows whose `typed_by` column is `type`.
+    """
+
+    name: str
+    java: str
+    type: str
+    fields: tuple[str, ...] = ()
+    joins: tuple[Join, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
 def column(
     help: str,  # noqa: A002 - reads as the declaration it is
     *,
@@ -52,9 +89,23 @@ def column(
     owner: Owner = "intended",
     indexed: bool = False,
     unique: bool = False,
+    few: bool = False,
+    queryable: bool = True,
 ) -> Any:
-    """Declare a column. `private` keeps it off the wire; `owner` says which room writes it."""
-    metadata = {"help": help, "private": private, "owner": owner, "indexed": indexed, "unique": unique}
+    """Declare a column. `private` keeps it off the wire; `owner` says which room writes it.
+
+    `few` says that many rows share a value, so that an index on another column is the better way to find
+    some; what is not `queryable` is shown, and no condition may name it.
+    """
+    metadata = {
+        "help": help,
+        "private": private,
+        "owner": owner,
+        "indexed": indexed,
+        "unique": unique,
+        "few": few,
+        "queryable": queryable,
+    }
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)
     if default is dataclasses.MISSING:
@@ -91,6 +142,13 @@ class Resource:
     vo: ClassVar[str]
     columns: ClassVar[dict[str, Column]]
     embeds: ClassVar[tuple[Embed, ...]] = ()
+    joins: ClassVar[tuple[Join, ...]] = ()
+    aliases: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Short names of joins in a row: `("l2Network", "l2NetworkRef.l2Network")`."""
+    children: ClassVar[tuple[Child, ...]] = ()
+    typed_by: ClassVar[str] = "type"
+    indexes: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Indexes over several columns: what is filtered by, then what is sorted by or read."""
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = ()
     primary: ClassVar[str] = "uuid"
 

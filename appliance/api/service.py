@@ -8,7 +8,7 @@ from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.l3 import L3Network
 from appliance.api.message import Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.network.service"
 
@@ -45,6 +45,10 @@ class NetworkServiceProviderL2NetworkRef(Resource, java=JAVA):
 class NetworkServiceL3NetworkRef(Resource, java=JAVA):
     """A service that an L3 network has, and its provider."""
 
+    joins = (
+        Join("l3Network", "L3Network", "l3_network_uuid"),
+        Join("serviceProvider", "NetworkServiceProvider", "network_service_provider_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("l3_network_uuid", "network_service_type"),)
 
     uuid: str = column("Identity.", private=True)

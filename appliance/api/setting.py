@@ -35,12 +35,15 @@ SETTINGS = (
     Setting("kvm", "vm.consoleMode", "vnc", "The console of VMs started from now on.", ("vnc", "spice")),
     Setting("kvm", "vm.cpuMode", "none", "The CPU of VMs started from now on.",
             ("none", "host-model", "host-passthrough")),
-    Setting("kvm", "reservedMemory", "512M", "Memory of each host kept from VMs."),
+    Setting("kvm", "reservedCpu", "512", "CPUs times MHz of each KVM host kept from VMs.", minimum=0),
+    Setting("kvm", "reservedMemory", "512M", "Memory of each KVM host kept from VMs."),
     Setting("kvm", "accelerator", "auto", "How guests run: by trial, or forced.", ("auto", "kvm", "tcg")),
     Setting("host", "ping.interval", "60", "Seconds between full scans of a host.", minimum=1),
     Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts.", ("true", "false")),
     Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
     Setting("identity", "session.maxConcurrent", "500", "Sessions an account may have.", minimum=1),
+    Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
+    Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),
 )  # fmt: skip
 

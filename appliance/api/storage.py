@@ -7,7 +7,7 @@ from typing import ClassVar
 from appliance.api.cluster import Cluster
 from appliance.api.errors import BackupStorageFailed, OperationFailed, PrimaryStorageFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.resource import Child, Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 PRIMARY = "org.zstack.header.storage.primary"
@@ -22,6 +22,13 @@ class PrimaryStorage(Resource, java=PRIMARY):
     embeds: ClassVar[tuple[Embed, ...]] = (
         Embed("attachedClusterUuids", "PrimaryStorageClusterRef", "primary_storage_uuid", "cluster_uuid"),
     )
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("volume", "Volume", theirs="primary_storage_uuid"),
+        Join("volumeSnapshot", "VolumeSnapshot", theirs="primary_storage_uuid"),
+        Join("clusterRef", "PrimaryStorageClusterRef", theirs="primary_storage_uuid", hidden=True),
+    )
+    aliases = (("cluster", "clusterRef.cluster"),)
 
     uuid: str = column("Identity.")
     zone_uuid: str = column("The zone it is in.", indexed=True)
@@ -32,7 +39,8 @@ class PrimaryStorage(Resource, java=PRIMARY):
     available_capacity: int = column("Bytes not promised to a volume.", default=0)
     total_physical_capacity: int = column("Bytes on disk.", default=0, owner="observed")
     available_physical_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
-    type: str = column("LocalStorage.", default="LocalStorage")
+    system_used_capacity: int | None = column("Bytes taken by others from the first.", default=None)
+    type: str = column("LocalStorage or SimulatorPrimaryStorage.", default="LocalStorage")
     state: str = column("Enabled, Disabled or Maintenance.", default="Enabled")
     status: str = column("Connecting, Connected or Disconnected.", default="Connected", owner="observed")
     mount_path: str = column("The folder on each host.")
@@ -43,6 +51,10 @@ class PrimaryStorage(Resource, java=PRIMARY):
 class PrimaryStorageClusterRef(Resource, java=PRIMARY):
     """A primary storage that hosts of a cluster may use."""
 
+    joins = (
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("primaryStorage", "PrimaryStorage", "primary_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("primary_storage_uuid", "cluster_uuid"),)
 
     uuid: str = column("Identity.", private=True)
@@ -51,6 +63,24 @@ class PrimaryStorageClusterRef(Resource, java=PRIMARY):
     create_date: Timestamp = column("When it was attached.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     intended: str = column("Present or Absent.", default="Present", private=True)
+
+
+class LocalStorageResourceRef(Resource, java=LOCAL, primary="resource_uuid"):
+    """Which host has the file of something on a local primary storage."""
+
+    joins = (
+        Join("volume", "Volume", "resource_uuid"),
+        Join("image", "Image", "resource_uuid"),
+        Join("snapshot", "VolumeSnapshot", "resource_uuid"),
+    )
+
+    resource_uuid: str = column("The volume.")
+    primary_storage_uuid: str = column("The storage.", indexed=True)
+    host_uuid: str = column("The host that has the file.", indexed=True)
+    size: int = column("Bytes.")
+    resource_type: str = column("VolumeVO.", default="VolumeVO")
+    create_date: Timestamp = column("When it came there.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
 
 
 class LocalStorageHostRef(Resource, java=LOCAL):
@@ -72,6 +102,19 @@ class BackupStorage(Resource, java=BACKUP):
     embeds: ClassVar[tuple[Embed, ...]] = (
         Embed("attachedZoneUuids", "BackupStorageZoneRef", "backup_storage_uuid", "zone_uuid"),
     )
+    joins = (
+        Join("zoneRef", "BackupStorageZoneRef", theirs="backup_storage_uuid", hidden=True),
+        Join("imageRef", "ImageBackupStorageRef", theirs="backup_storage_uuid", hidden=True),
+        Join(
+            "volumeSnapshotRef", "VolumeSnapshotBackupStorageRef", theirs="backup_storage_uuid", hidden=True
+        ),
+    )
+    aliases = (
+        ("zone", "zoneRef.zone"),
+        ("image", "imageRef.image"),
+        ("volumeSnapshot", "volumeSnapshotRef.volumeSnapshot"),
+    )
+    children = (Child("SftpBackupStorage", SFTP, "SftpBackupStorage", ("hostname", "ssh_port", "username")),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -79,7 +122,7 @@ class BackupStorage(Resource, java=BACKUP):
     description: str | None = column("What it is for.", default=None)
     total_capacity: int = column("Bytes on disk.", default=0, owner="observed")
     available_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
-    type: str = column("SftpBackupStorage.", default="SftpBackupStorage")
+    type: str = column("SftpBackupStorage or SimulatorBackupStorage.", default="SftpBackupStorage")
     state: str = column("Enabled or Disabled.", default="Enabled")
     status: str = column("Connecting, Connected or Disconnected.", default="Connecting", owner="observed")
     status_reason: str | None = column("Why it is not connected.", default=None, owner="observed")
@@ -96,6 +139,10 @@ class BackupStorage(Resource, java=BACKUP):
 class BackupStorageZoneRef(Resource, java=BACKUP):
     """A backup storage whose images VMs of a zone may use."""
 
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+    )
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("backup_storage_uuid", "zone_uuid"),)
 
     uuid: str = column("Identity.", private=True)
@@ -132,6 +179,38 @@ class DetachPrimaryStorageFromCluster(Message, java=PRIMARY, returns=PrimaryStor
     cluster_uuid: str = arg("The cluster.", ref=Cluster)
 
 
+class UpdatePrimaryStorage(Message, java=PRIMARY, returns=PrimaryStorage):
+    """Change name or description of a primary storage."""
+
+    uuid: str = arg("The storage.", ref=PrimaryStorage)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+
+
+class ChangePrimaryStorageState(Message, java=PRIMARY, returns=PrimaryStorage, raises=(OperationFailed,)):
+    """Enable a primary storage, disable it for new volumes, or put it into maintenance.
+
+    For maintenance the VMs that have a volume on it must be stopped; they are not started before it is over.
+    """
+
+    uuid: str = arg("The storage.", ref=PrimaryStorage)
+    state_event: str = arg("What to do.", choices=("enable", "disable", "maintain"))
+
+
+class ReconnectPrimaryStorage(Message, java=PRIMARY, returns=PrimaryStorage, role="operator",
+                              raises=(PrimaryStorageFailed,)):  # fmt: skip
+    """Make the folder of a primary storage again on every connected host that should have it."""
+
+    uuid: str = arg("The storage.", ref=PrimaryStorage)
+
+
+class SyncPrimaryStorageCapacity(Message, java=PRIMARY, returns=PrimaryStorage, role="operator",
+                                 raises=(PrimaryStorageFailed,)):  # fmt: skip
+    """Ask every connected host that has a primary storage how large it is, and count what is left."""
+
+    primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
+
+
 class DeletePrimaryStorage(DeleteMessage, java=PRIMARY, raises=(OperationFailed,)):
     """Forget a primary storage that no cluster uses; its folders stay on the hosts."""
 
@@ -140,6 +219,10 @@ class DeletePrimaryStorage(DeleteMessage, java=PRIMARY, raises=(OperationFailed,
 
 class QueryPrimaryStorage(QueryMessage, java=PRIMARY, resource=PrimaryStorage):
     """Find primary storages."""
+
+
+class QueryLocalStorageResourceRef(QueryMessage, java=LOCAL, resource=LocalStorageResourceRef):
+    """Find which host has the file of a volume."""
 
 
 class AddSftpBackupStorage(CreateMessage, java=SFTP, returns=BackupStorage,
@@ -171,6 +254,35 @@ class DetachBackupStorageFromZone(Message, java=BACKUP, returns=BackupStorage):
     zone_uuid: str = arg("The zone.", ref=Zone)
 
 
+class UpdateBackupStorage(Message, java=BACKUP, returns=BackupStorage):
+    """Change name or description of a backup storage."""
+
+    uuid: str = arg("The storage.", ref=BackupStorage)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+
+
+class UpdateSftpBackupStorage(Message, java=SFTP, returns=BackupStorage,
+                              result_class=f"{BACKUP}.APIUpdateBackupStorageEvent",
+                              raises=(BackupStorageFailed,)):  # fmt: skip
+    """Change name, description, machine or user of a backup storage. Reconnect it for a new machine to be used."""
+
+    uuid: str = arg("The storage.", ref=BackupStorage)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    username: str | None = arg("New user.", default=None, max_length=255)
+    password: str | None = arg("Used once to install the appliance's key again.", default=None, secret=True)
+    hostname: str | None = arg("New address or name of the machine.", default=None, max_length=255)
+    ssh_port: int | None = arg("New port.", default=None, minimum=1, maximum=65535)
+
+
+class ChangeBackupStorageState(Message, java=BACKUP, returns=BackupStorage):
+    """Enable a backup storage, or disable it for new images."""
+
+    uuid: str = arg("The storage.", ref=BackupStorage)
+    state_event: str = arg("What to do.", choices=("enable", "disable"))
+
+
 class ReconnectSftpBackupStorage(Message, java=SFTP, returns=BackupStorage, role="operator",
                                  raises=(BackupStorageFailed,)):  # fmt: skip
     """Connect a backup storage again from the start."""
@@ -186,3 +298,9 @@ class DeleteBackupStorage(DeleteMessage, java=BACKUP, raises=(OperationFailed,))
 
 class QueryBackupStorage(QueryMessage, java=BACKUP, resource=BackupStorage):
     """Find backup storages."""
+
+
+class QuerySftpBackupStorage(QueryMessage, java=SFTP, resource=BackupStorage):
+    """Find backup storages that are reached by SSH."""
+
+    only = ({"name": "type", "op": "=", "value": "SftpBackupStorage"},)

@@ -50,6 +50,13 @@ PATTERNS = (
                "The size it gets at its next start.", inherent=True),
     TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
     TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
+    TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True),
+    TagPattern("ClusterVO", "host::reservedMemory::{capacity}", "Memory kept from VMs on each host.", only_one=True),
+    TagPattern("ClusterVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
+    TagPattern("ZoneVO", "host::reservedMemory::{capacity}", "Memory kept from VMs on each host.", only_one=True),
+    TagPattern("ZoneVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
+    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True),
+    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True),
     TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
                "The address of its DHCP server.", inherent=True),
 )  # fmt: skip

@@ -21,8 +21,8 @@ from appliance.api.host import Host
 from appliance.api.image import PLATFORMS, Image
 from appliance.api.l3 import L3Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.offering import InstanceOffering
-from appliance.api.resource import Embed, Resource, Timestamp, column
+from appliance.api.offering import DiskOffering, InstanceOffering
+from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.vm"
@@ -40,14 +40,29 @@ class VmInstance(Resource, java=JAVA):
         Embed("vmNics", "VmNic", "vm_instance_uuid"),
         Embed("allVolumes", "Volume", "vm_instance_uuid"),
     )
+    joins = (
+        Join("zone", "Zone", "zone_uuid"),
+        Join("cluster", "Cluster", "cluster_uuid"),
+        Join("host", "Host", "host_uuid"),
+        Join("image", "Image", "image_uuid"),
+        Join("instanceOffering", "InstanceOffering", "instance_offering_uuid"),
+        Join("rootVolume", "Volume", "root_volume_uuid"),
+    )
+    indexes = (
+        ("state", "name"),
+        ("state", "create_date"),
+        ("host_uuid", "create_date"),
+        ("cluster_uuid", "name"),
+        ("zone_uuid", "name"),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
     description: str | None = column("What it is for.", default=None)
-    zone_uuid: str = column("The zone it is in.", indexed=True)
-    cluster_uuid: str | None = column("The cluster it is in.", default=None, indexed=True)
+    zone_uuid: str = column("The zone it is in.", few=True)
+    cluster_uuid: str | None = column("The cluster it is in.", default=None, few=True)
     image_uuid: str = column("The image it was made from.", indexed=True)
-    host_uuid: str | None = column("The host it runs on.", default=None, indexed=True)
+    host_uuid: str | None = column("The host it runs on.", default=None)
     last_host_uuid: str | None = column("The host it last ran on.", default=None, indexed=True)
     instance_offering_uuid: str | None = column("The size it was made with.", default=None)
     root_volume_uuid: str | None = column("Its root volume.", default=None)
@@ -59,10 +74,10 @@ class VmInstance(Resource, java=JAVA):
     cpu_num: int = column("Number of virtual CPUs.")
     cpu_speed: int = column("MHz that each counts for.")
     allocator_strategy: str = column("How a host is chosen.", default="LeastVmPreferredHostAllocatorStrategy")
-    state: str = column("What it is doing.", default="Created", indexed=True)
+    state: str = column("What it is doing.", default="Created", indexed=True, few=True)
     state_cause: str | None = column("Why it came to that state by itself.", default=None, owner="observed")
     create_date: Timestamp = column("When it was made.", default=Timestamp(0), indexed=True)
-    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0), indexed=True)
     internal_id: int = column("Names its devices on hosts.", private=True, unique=True)
     intended: str = column("Running, Stopped, Destroyed or Absent.", default="Running", private=True)
     generation: int = column("Counts changes of what is intended.", default=1, private=True)
@@ -81,10 +96,25 @@ class VmInstance(Resource, java=JAVA):
 class VmNic(Resource, java=JAVA):
     """A NIC of a VM. `gateway` and `netmask` are of the range its address is from."""
 
+    joins = (
+        Join("vmInstance", "VmInstance", "vm_instance_uuid"),
+        Join("l3Network", "L3Network", "l3_network_uuid"),
+        Join("eip", "Eip", theirs="vm_nic_uuid"),
+        Join("portForwarding", "PortForwardingRule", theirs="vm_nic_uuid"),
+        Join("securityGroupRef", "VmNicSecurityGroupRef", theirs="vm_nic_uuid", hidden=True),
+        Join("loadBalancerListenerRef", "LoadBalancerListenerVmNicRef", theirs="vm_nic_uuid", hidden=True),
+    )
+    aliases = (
+        ("securityGroup", "securityGroupRef.securityGroup"),
+        ("loadBalancerListener", "loadBalancerListenerRef.listener"),
+    )
+
+    indexes = (("ip", "vm_instance_uuid"), ("l3_network_uuid", "vm_instance_uuid"))
+
     uuid: str = column("Identity.")
     vm_instance_uuid: str = column("The VM.", indexed=True)
-    l3_network_uuid: str = column("The network.", indexed=True)
-    ip: str | None = column("Its address.", default=None, indexed=True)
+    l3_network_uuid: str = column("The network.", few=True)
+    ip: str | None = column("Its address.", default=None)
     mac: str = column("Its hardware address.", unique=True)
     netmask: str | None = column("Netmask.", default=None)
     gateway: str | None = column("Router.", default=None)
@@ -107,8 +137,12 @@ class CreateVmInstance(CreateMessage, java=JAVA, returns=VmInstance, role="opera
     image_uuid: str = arg("What its root volume is made from.", ref=Image)
     l3_network_uuids: list[str] = arg("It gets one NIC on each.", ref=L3Network)
     type: str = arg("Kind of VM.", default="UserVm", choices=("UserVm", "ApplianceVm"))
-    root_disk_offering_uuid: str | None = arg("Size of the root volume, for ISO images.", default=None)
-    data_disk_offering_uuids: list[str] = arg("It gets one data volume of each.", default=[])
+    root_disk_offering_uuid: str | None = arg(
+        "Size of the root volume, for ISO images.", default=None, ref=DiskOffering
+    )
+    data_disk_offering_uuids: list[str] = arg(
+        "It gets one data volume of each.", default=[], ref=DiskOffering
+    )
     zone_uuid: str | None = arg("Only in this zone.", default=None, ref=Zone)
     cluster_uuid: str | None = arg("Only in this cluster.", default=None, ref=Cluster)
     host_uuid: str | None = arg("Only on this host.", default=None, ref=Host)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from appliance.api.message import Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.volume"
 
 
 class Volume(Resource, java=JAVA):
     """A disk. On local storage it is a file on one host."""
+
+    joins = (
+        Join("vmInstance", "VmInstance", "vm_instance_uuid"),
+        Join("snapshot", "VolumeSnapshot", theirs="volume_uuid"),
+        Join("diskOffering", "DiskOffering", "disk_offering_uuid"),
+        Join("primaryStorage", "PrimaryStorage", "primary_storage_uuid"),
+        Join("image", "Image", "root_image_uuid"),
+        Join("localStorageHostRef", "LocalStorageResourceRef", theirs="resource_uuid"),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

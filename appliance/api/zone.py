@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.zone"
 
 
 class Zone(Resource, java=JAVA):
     """A zone: hosts and networks of one place."""
+
+    joins = (
+        Join("vmInstance", "VmInstance", theirs="zone_uuid"),
+        Join("cluster", "Cluster", theirs="zone_uuid"),
+        Join("host", "Host", theirs="zone_uuid"),
+        Join("primaryStorage", "PrimaryStorage", theirs="zone_uuid"),
+        Join("l2Network", "L2Network", theirs="zone_uuid"),
+        Join("l3Network", "L3Network", theirs="zone_uuid"),
+        Join("backupStorageRef", "BackupStorageZoneRef", theirs="zone_uuid", hidden=True),
+    )
+    aliases = (("backupStorage", "backupStorageRef.backupStorage"),)
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakSet
 
@@ -19,24 +19,19 @@ from agent.protocol import (
     Call,
     Hello,
     Notice,
-    ObserveConsole,
-    ObserveHost,
-    ObserveImage,
     ObserveVm,
-    Ping,
-    ProbeAccelerator,
-    ReadFetches,
     Refusal,
     Struct,
     decode_call,
     encode,
     raw,
 )
+from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 
 log = logging.getLogger(__name__)
 
-OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator)
-"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
+ANSWERS_KEPT = 10_000
+"""An operation is repeated within moments, or never."""
 
 
 @dataclass
@@ -47,14 +42,6 @@ class Rules:
     check_generation: bool = True
     remember_operations: bool = True
     check_greeting: bool = True
-
-
-@dataclass
-class Delays:
-    """Seconds a request takes, by verb; the rest take `usual`."""
-
-    usual: float = 0.0
-    by_verb: dict[str, float] = field(default_factory=dict)
 
 
 class SimulatedRefusal(Exception):
@@ -85,6 +72,7 @@ class SimulatedAgent(ABC):
     def __init__(self, rules: Rules | None, delays: Delays | None) -> None:
         self.rules = rules or Rules()
         self.delays = delays or Delays()
+        self.faults = Faults()
         self._owner: str | None = None
         self._epoch = 0
         self._generations: dict[str, int] = {}
@@ -191,7 +179,12 @@ class SimulatedAgent(ABC):
     async def _perform(self, call: Call) -> Answer:
         """What a call does is there when it ends."""
         verb = type(call.request).__name__
-        await asyncio.sleep(self.delays.by_verb.get(verb, self.delays.usual))
+        await asyncio.sleep(self.delays.of(verb))
+        if self.faults.strikes(verb):
+            refusal = Refusal(
+                code="simulator.fault", message=f"{verb} failed, as the simulator was told it should"
+            )
+            return Answer(id=call.id, error=refusal)
         try:
             return Answer(id=call.id, result=raw(self._carry_out(call)))
         except SimulatedRefusal as refused:
@@ -213,6 +206,8 @@ class SimulatedAgent(ABC):
         # A transient refusal is not an answer: the same operation may be tried again.
         if call.op and not (answer.error and answer.error.transient):
             self._answers[call.op] = answer
+            if len(self._answers) > ANSWERS_KEPT:
+                del self._answers[next(iter(self._answers))]
         return answer
 
     def _admit_generation(self, call: Call) -> None:

@@ -30,6 +30,8 @@ from appliance.hosts.simulated_agent import SimulatedRefusal
 STORAGE_BYTES = 1 << 44
 IMAGE_BYTES = 1 << 26
 FORMATS = ("qcow2", "raw", "iso")
+NO_FORMAT = "simulator"
+"""Of images that are on no real machine, so that nothing is looked for at their URL."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Things:
     roots: dict[str, str] = field(default_factory=dict)
     """Storage uuid to folder."""
     files: dict[str, int] = field(default_factory=dict)
+    capacities: dict[str, Capacity] = field(default_factory=dict)
+    """Storage uuid to its size, where it is not `STORAGE_BYTES`."""
     unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
     """URL or path of what is no sound image, to the code and words that refuse it."""
 
@@ -63,10 +67,7 @@ class Things:
             case DropNic():
                 self.nics.pop(request.nic_uuid, None)
             case EnsureStorage():
-                self.roots[request.storage_uuid] = request.root.rstrip("/")
-                capacity = Capacity(total_bytes=STORAGE_BYTES, available_bytes=STORAGE_BYTES)
-                self.storage[request.storage_uuid] = capacity
-                return capacity
+                return self.ensure_storage(request)
             case DropStorage():
                 self.storage.pop(request.storage_uuid, None)
                 self.roots.pop(request.storage_uuid, None)
@@ -84,11 +85,25 @@ class Things:
                 pass
         return Done()
 
+    def ensure_storage(self, request: EnsureStorage) -> Capacity:
+        """A folder for a storage, and its size."""
+        self.roots[request.storage_uuid] = request.root.rstrip("/")
+        usual = Capacity(total_bytes=STORAGE_BYTES, available_bytes=STORAGE_BYTES)
+        capacity = self.capacities.get(request.storage_uuid, usual)
+        self.storage[request.storage_uuid] = capacity
+        return capacity
+
     def resolve(self, path: str) -> None:
         """Refuse a path that is not plain, or below no storage root."""
-        if not path.startswith("/") or {".", ".."} & set(path.split("/")) or not path.isprintable():
+        below = any(path.startswith(f"{root}/") for root in self.roots.values())
+        # A storage that exists only here may be said to be at any URL.
+        if (
+            not (below or path.startswith("/"))
+            or {".", ".."} & set(path.split("/"))
+            or not path.isprintable()
+        ):
             raise SimulatedRefusal("path.bad", f"{path[:200]!r} is not a plain absolute path")
-        if not any(path.startswith(f"{root}/") for root in self.roots.values()):
+        if not below:
             raise SimulatedRefusal("path.outside", f"{path} is below no storage root of this host")
 
     def _make_volume(self, request: EnsureVolume) -> None:
@@ -107,10 +122,12 @@ class Things:
 
     def _fetch(self, request: FetchImage) -> Struct:
         self.resolve(request.path)
-        if request.format not in FORMATS:
+        if request.format not in (*FORMATS, NO_FORMAT):
             raise SimulatedRefusal("image.format", f"{request.format!r} is none of {', '.join(FORMATS)}")
         if request.path not in self.files:
-            if request.url.startswith("file://"):
+            if request.format == NO_FORMAT:
+                pass
+            elif request.url.startswith("file://"):
                 self._look_for(request.url.removeprefix("file://"), request.allowed_folders)
             elif not request.url.startswith(("http://", "https://")):
                 raise SimulatedRefusal("url.scheme", f"{request.url!r} is neither file:// nor http(s)://")

@@ -2,13 +2,17 @@
 
 It keeps the same promises as the real agent: it refuses older epochs and generations, answers a repeated
 operation with the old answer, and goes on when nobody is connected.
+
+What is on a simulated host lives in the appliance's memory and dies with the appliance. When the next one first
+connects the host, it is furnished from the store (`appliance/reconcile/simulating.py`) with what was last seen
+there: VMs that ran run, disks and images are there, and bridges, networks and NICs stand. What had begun and was
+not answered is as if it had not happened: the VM's worker finds it missing and does it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent.protocol import (
     MAX_FRAME_BYTES,
@@ -41,28 +45,15 @@ from agent.protocol import (
     VmSeen,
     digest,
 )
-from appliance.api.errors import HostUnreachable
+from appliance.api.errors import HostUnreachable, ImageFailed
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Wire
-from appliance.hosts.simulated_agent import OBSERVING, Delays, Rules, SimulatedAgent, SimulatedRefusal
+from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
+from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
+from appliance.hosts.simulated_domain import Domain, plugged
 from appliance.hosts.simulated_things import Things
 
-
-@dataclass
-class Domain:
-    """A simulated domain."""
-
-    digest: str
-    boot_count: int
-    nics: dict[str, str]
-    """Tap to NIC uuid."""
-    power: str = "off"
-    cause: Cause = "none"
-    starts: int = 0
-    clinging: bool = False
-    """Its guest lets go of no NIC."""
-    full: bool = False
-    """It has no place for one more NIC."""
+EFFECTS_KEPT = 10_000
 
 
 class SimulatedHost(SimulatedAgent):
@@ -74,10 +65,17 @@ class SimulatedHost(SimulatedAgent):
         self.domains: dict[str, Domain] = {}
         self.things = Things()
         self.effects: list[tuple[str, str, str]] = []
-        """(verb, resource, operation id) of every change carried out, in order."""
+        """(verb, resource, operation id) of the changes carried out, in order; the oldest are forgotten."""
         self.reachable = True
         self.boot = 1
+        self.cpu_num, self.cpu_mhz, self.memory_bytes = 64, 2600, 1 << 40
         self._clock = 0
+
+    def furnish(self, domains: dict[str, Domain], things: Things, clock: int) -> None:
+        """Be what was last seen of this host, at `clock` of its own at the latest, and nobody's."""
+        self.disown()
+        self.domains, self.things = domains, things
+        self._clock = max(self._clock, clock)
 
     def attach(self) -> SimulatedWire:
         """A new link."""
@@ -91,6 +89,8 @@ class SimulatedHost(SimulatedAgent):
         request = call.request
         if not isinstance(request, OBSERVING):
             self.effects.append((type(request).__name__, call.resource, call.op))
+            if len(self.effects) > EFFECTS_KEPT:
+                del self.effects[: EFFECTS_KEPT // 2]
         match request:
             case Hello():
                 return self._facts()
@@ -188,20 +188,10 @@ class SimulatedHost(SimulatedAgent):
         if known.power == "off":
             known.boot_count = max(known.boot_count, request.boot_count)
         else:
-            self._plug(known, nics)
+            known.check_plugs(nics, self.things.nics)
         known.digest, known.nics = wanted, nics
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
-
-    def _plug(self, domain: Domain, nics: dict[str, str]) -> None:
-        """Change the NICs of a running domain."""
-        for device, nic in nics.items():
-            if device not in domain.nics and nic not in self.things.nics:
-                raise SimulatedRefusal("nic.unguarded", f"{device} has no guard")
-        if domain.clinging and domain.nics.keys() - nics.keys():
-            raise SimulatedRefusal("nic.in_use", "the guest did not let go of its NIC")
-        if domain.full and nics.keys() - domain.nics.keys():
-            raise SimulatedRefusal("libvirt.error", "No more available PCI slots")
 
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)
@@ -233,7 +223,7 @@ class SimulatedHost(SimulatedAgent):
     def _facts(self) -> HostFacts:
         return HostFacts(
             protocol=PROTOCOL, agent_version="simulator", boot_id=f"{self.address}-{self.boot}",
-            hostname=self.address, cpu_num=64, cpu_mhz=2600, memory_bytes=1 << 40,
+            hostname=self.address, cpu_num=self.cpu_num, cpu_mhz=self.cpu_mhz, memory_bytes=self.memory_bytes,
             distribution="Simulator", release="1.0", libvirt_version="0", qemu_version="0",
             interfaces=["eth0", "eth1"],
         )  # fmt: skip
@@ -260,12 +250,8 @@ class SimulatedHost(SimulatedAgent):
             bridges=dict(things.bridges),
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
-            plugged=self._plugged(request.vm_uuid),
+            plugged=plugged(self.domains.get(request.vm_uuid)),
         )
-
-    def _plugged(self, uuid: str) -> list[str] | None:
-        domain = self.domains.get(uuid)
-        return sorted(domain.nics) if domain is not None and domain.power == "on" else None
 
 
 class SimulatedWire:
@@ -315,6 +301,8 @@ class SimulatedDialer:
     def __init__(self, make: Callable[[str], SimulatedHost] | None = None) -> None:
         self._make = make or SimulatedHost
         self.hosts: dict[str, SimulatedHost] = {}
+        self.furnish: Callable[[SimulatedHost, Target, bool], Awaitable[None]] | None = None
+        """Called before each link with the host, its target, and whether the host was made for it."""
 
     def host(self, target: Target) -> SimulatedHost:
         """The host of a target."""
@@ -333,7 +321,11 @@ class SimulatedDialer:
 
     async def dial(self, target: Target) -> Wire:
         """A link."""
-        return self.host(target).attach()
+        new = target.key not in self.hosts
+        host = self.host(target)
+        if self.furnish is not None:
+            await self.furnish(host, target, new)
+        return host.attach()
 
     async def copy(
         self,
@@ -348,7 +340,11 @@ class SimulatedDialer:
     ) -> None:
         """A file's size, from host to host."""
         giving, taking = self.host(source), self.host(destination)
-        await asyncio.sleep(taking.delays.by_verb.get("copy", taking.delays.usual))
+        await asyncio.sleep(taking.delays.of("copy"))
+        if taking.faults.strikes("copy"):
+            raise ImageFailed(
+                f"the copy to {destination.address} failed, as the simulator was told it should"
+            )
         if not (giving.reachable and taking.reachable):
             raise HostUnreachable(f"{destination.address} does not answer")
         taking.things.files[destination_path] = giving.things.files.get(source_path, size)
@@ -362,4 +358,13 @@ class SimulatedDialer:
         self.host(destination).things.files[path] = total
 
 
-__all__ = ["OBSERVING", "Delays", "Domain", "Rules", "SimulatedDialer", "SimulatedHost", "SimulatedWire"]
+__all__ = [
+    "OBSERVING",
+    "Delays",
+    "Domain",
+    "Faults",
+    "Rules",
+    "SimulatedDialer",
+    "SimulatedHost",
+    "SimulatedWire",
+]

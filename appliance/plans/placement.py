@@ -1,10 +1,20 @@
-"""Choosing a host: filters in ZStack's order, then the one with the fewest VMs."""
+"""Choosing a host: filters in ZStack's order, then one of those left, as the offering's strategy says.
+
+- LeastVmPreferredHostAllocatorStrategy: the one with the fewest VMs.
+- DefaultHostAllocatorStrategy: the one with most memory left.
+- DesignatedHostAllocatorStrategy: the same, among those of the zone, cluster or host that the call names. What a
+  call names is kept to with every strategy.
+- LastHostPreferredAllocatorStrategy: the one that the VM was last on, else the one with the fewest VMs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from appliance.api.errors import NoHostAvailable
+from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS
+
+UP = ("Enabled", "Connected", "Enabled")
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,7 @@ class HostOption:
     l2_uuids: frozenset[str]
     backup_storage_in_zone: bool
     vms: int
+    cluster_state: str = "Enabled"
 
 
 @dataclass(frozen=True)
@@ -35,10 +46,14 @@ class Demand:
     l2_uuids: frozenset[str]
     designated: str | None = None
     avoid: frozenset[str] = frozenset()
+    hypervisor: str | None = None
+    """What the VM's image needs; any when None."""
+    strategy: str = LEAST_VMS
+    last_host: str | None = None
 
 
 def choose_host(options: list[HostOption], demand: Demand) -> str:
-    """The uuid of the host with the fewest VMs among those that can take the VM.
+    """The uuid of the host that the strategy prefers among those that can take the VM.
 
     Raises `NoHostAvailable` saying which filter left none, and why the last ones fell out.
     """
@@ -51,7 +66,22 @@ def choose_host(options: list[HostOption], demand: Demand) -> str:
             fell = ", ".join(f"{option.name} ({_why(option, demand)})" for option in left[:5])
             raise NoHostAvailable(f"no host {wanted}; ruled out last: {fell}")
         left = passed
-    return min(left, key=lambda option: (option.vms, -option.available_memory, option.uuid)).uuid
+    return _preferred(left, demand).uuid
+
+
+def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
+    """One of the hosts that can take the VM; equals are told apart by uuid, so that it is always the same one."""
+
+    def fewest_vms(option: HostOption) -> tuple[int, int, str]:
+        return option.vms, -option.available_memory, option.uuid
+
+    def most_memory(option: HostOption) -> tuple[int, str]:
+        return -option.available_memory, option.uuid
+
+    if demand.strategy in (DEFAULT, DESIGNATED):
+        return min(left, key=most_memory)
+    last = [option for option in left if option.uuid == demand.last_host]
+    return min(last if demand.strategy == LAST_HOST and last else left, key=fewest_vms)
 
 
 def fitting(options: list[HostOption], demand: Demand) -> list[str]:
@@ -64,7 +94,8 @@ def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (tex
     return (
         ("carries the L2 networks", lambda o: demand.l2_uuids <= o.l2_uuids),
         ("is the one designated", lambda o: demand.designated in (None, o.uuid)),
-        ("is Enabled and Connected", lambda o: o.state == "Enabled" and o.status == "Connected"),
+        ("is Enabled and Connected", lambda o: (o.state, o.status, o.cluster_state) == UP),
+        (f"has hypervisor {demand.hypervisor}", lambda o: demand.hypervisor in (None, o.hypervisor_type)),
         ("has enough memory", lambda o: o.available_memory >= demand.memory),
         ("has enough CPU", lambda o: o.available_cpu >= demand.cpu),
         ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
@@ -75,7 +106,9 @@ def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (tex
 
 def _why(option: HostOption, demand: Demand) -> str:
     disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
+    cluster = "" if option.cluster_state == "Enabled" else f"cluster {option.cluster_state}, "
     return (
-        f"{option.state}, {option.status}, {option.available_memory} of {demand.memory} bytes of memory, "
+        f"{option.hypervisor_type}, {cluster}{option.state}, {option.status}, "
+        f"{option.available_memory} of {demand.memory} bytes of memory, "
         f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
     )

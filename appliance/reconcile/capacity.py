@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.api.host import Host
-from appliance.api.storage import LocalStorageHostRef, PrimaryStorage
+from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
 from appliance.api.volume import Volume
 from appliance.store.snapshot import Snapshot
@@ -28,12 +28,38 @@ def parse_size(text: str) -> int:
     return int(found.group(1)) * UNITS[found.group(2)]
 
 
-def reserved_memory(snapshot: Snapshot, host_uuid: str) -> int:
-    """Bytes of a host's memory kept from VMs: its tag's, else the global config's."""
-    for tag in snapshot.all(SystemTag, resource_uuid=host_uuid):
-        if tag.tag.startswith("reservedMemory::"):
-            return parse_size(tag.tag.removeprefix("reservedMemory::"))
-    return parse_size(snapshot.setting("kvm", "reservedMemory"))
+def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
+    """What of a host is kept from VMs: its own tag's, its cluster's, its zone's, else for KVM the setting's.
+
+    `what` is `reservedMemory`, in bytes, or `reservedCpu`, in CPUs times MHz.
+    """
+    for uuid, start in (
+        (host.uuid, f"{what}::"),
+        (host.cluster_uuid, f"host::{what}::"),
+        (host.zone_uuid, f"host::{what}::"),
+    ):
+        for tag in snapshot.all(SystemTag, resource_uuid=uuid):
+            if tag.tag.startswith(start):
+                return parse_size(tag.tag.removeprefix(start))
+    return parse_size(snapshot.setting("kvm", what)) if host.hypervisor_type == "KVM" else 0
+
+
+def recount_tagged(tx: Transaction, tag: SystemTag) -> None:
+    """Count what is left of the hosts that a tag keeps something of, now that it came, changed or went."""
+    if "reserved" not in tag.tag:
+        return
+    uuid = tag.resource_uuid
+    match tag.resource_type:
+        case "HostVO":
+            hosts = tx.all(Host, uuid=uuid)
+        case "ClusterVO":
+            hosts = tx.all(Host, cluster_uuid=uuid)
+        case "ZoneVO":
+            hosts = tx.all(Host, zone_uuid=uuid)
+        case _:
+            hosts = []
+    for host in hosts:
+        recount_host(tx, host.uuid)
 
 
 def recount_host(tx: Transaction, host_uuid: str) -> None:
@@ -44,8 +70,10 @@ def recount_host(tx: Transaction, host_uuid: str) -> None:
     ((memory, cpu),) = tx.rows(_USED, (host_uuid,))
     tx.update(
         host,
-        available_memory_capacity=host.total_memory_capacity - reserved_memory(tx, host_uuid) - int(memory),
-        available_cpu_capacity=host.total_cpu_capacity - int(cpu),
+        available_memory_capacity=host.total_memory_capacity
+        - reserved(tx, host, "reservedMemory")
+        - int(memory),
+        available_cpu_capacity=host.total_cpu_capacity - reserved(tx, host, "reservedCpu") - int(cpu),
     )
 
 
@@ -53,6 +81,9 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
     """Write what volumes leave of a primary storage, per host and in all."""
     storage = tx.find(PrimaryStorage, storage_uuid)
     if storage is None:
+        return
+    if storage.type != "LocalStorage":
+        _recount_shared(tx, storage)
         return
     refs = tx.all(LocalStorageHostRef, primary_storage_uuid=storage_uuid)
     available = 0
@@ -68,3 +99,31 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
         total_physical_capacity=sum(ref.total_capacity for ref in refs),
         available_physical_capacity=sum(ref.available_physical_capacity for ref in refs),
     )
+
+
+def keep_volume(tx: Transaction, volume: Volume) -> None:
+    """Say which host has the file of a new volume, if it is on local storage."""
+    storage = tx.find(PrimaryStorage, volume.primary_storage_uuid) if volume.primary_storage_uuid else None
+    if storage is not None and storage.type == "LocalStorage" and volume.host_uuid is not None:
+        tx.insert(
+            LocalStorageResourceRef(
+                resource_uuid=volume.uuid,
+                primary_storage_uuid=storage.uuid,
+                host_uuid=volume.host_uuid,
+                size=volume.size,
+            )
+        )
+
+
+def drop_volume(tx: Transaction, volume: Volume) -> None:
+    """Say no more that a host has the file of a volume that is removed."""
+    ref = tx.find(LocalStorageResourceRef, volume.uuid)
+    if ref is not None:
+        tx.delete(ref)
+
+
+def _recount_shared(tx: Transaction, storage: PrimaryStorage) -> None:
+    """A storage that has its size of its own, whatever hosts use it."""
+    used = tx.total(Volume, "size", primary_storage_uuid=storage.uuid)
+    left = storage.total_capacity - (storage.system_used_capacity or 0) - used
+    tx.update(storage, available_capacity=left, available_physical_capacity=left)

@@ -26,6 +26,7 @@ from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, Recon
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
 from appliance.api.message import MESSAGES
+from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
@@ -228,7 +229,13 @@ def host_intent(snapshot: Snapshot, host: Host) -> host_plan.HostIntent:
 
 
 def put_capacity(tx: Transaction, storage_uuid: str, host_uuid: str, capacity: Capacity) -> None:
-    """Write what a host has of a local primary storage."""
+    """Write what a host has of a local primary storage, which is there with that."""
+    storage = tx.find(PrimaryStorage, storage_uuid)
+    if storage is None:
+        return
+    tx.update(storage, status="Connected")
+    if storage.type != "LocalStorage":
+        return
     ref = tx.first(LocalStorageHostRef, primary_storage_uuid=storage_uuid, host_uuid=host_uuid)
     if ref is None:
         ref = tx.insert(
@@ -254,8 +261,10 @@ def forget(tx: Transaction, host: Host) -> None:
 
 
 def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int) -> Host:
+    simulated = host.hypervisor_type == HYPERVISOR
     if host.status != "Connected":
-        tx.note("HostConnected", f"{host.name}: connected; guests run by {probed.accelerator}", about=host)
+        how = "it is simulated" if simulated else f"guests run by {probed.accelerator}"
+        tx.note("HostConnected", f"{host.name}: connected; {how}", about=host)
     host = tx.update(
         host,
         status="Connected",
@@ -264,7 +273,7 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
         cpu_num=facts.cpu_num,
         total_cpu_capacity=facts.cpu_num * facts.cpu_mhz,
         total_memory_capacity=facts.memory_bytes,
-        accelerator=probed.accelerator,
+        accelerator=None if simulated else probed.accelerator,
         agent_version=facts.agent_version,
         boot_id=facts.boot_id,
     )

@@ -95,7 +95,7 @@ class Jobs:
 
     async def wait(self, job_uuid: str, timeout_seconds: float | None = None) -> LongJob:
         """The job, once it has ended; raises `TimeoutError`, or `ResourceNotFound` for an unknown uuid."""
-        subscription = self._database.feed.subscribe()
+        subscription = self._database.feed.watch(job_uuid)
         try:
             async with asyncio.timeout(timeout_seconds):
                 job = await self._look(job_uuid)

@@ -18,7 +18,7 @@ from appliance.api.event import Event
 from appliance.api.event import UserdataFetch as FetchRow
 from appliance.api.host import Host
 from appliance.api.resource import Timestamp
-from appliance.api.storage import BackupStorage, LocalStorageHostRef
+from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
@@ -153,6 +153,9 @@ def _stranger(tx: Transaction, host: Host, seen: DomainSeen) -> None:
 
 def _take_capacity(tx: Transaction, host: Host, seen: HostSeen) -> None:
     for storage_uuid, capacity in seen.storage.items():
+        storage = tx.find(PrimaryStorage, storage_uuid)
+        if storage is not None:
+            tx.update(storage, status="Connected")
         ref = tx.first(LocalStorageHostRef, primary_storage_uuid=storage_uuid, host_uuid=host.uuid)
         if ref is None:
             continue

@@ -1,4 +1,4 @@
-"""The worker of one VM: look, plan, take one step, until what is intended holds."""
+"""The worker of one VM: look, plan, take the steps, until what is intended holds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from appliance.plans.step import Ask, CopyImage, Step, Wait
 from appliance.plans.vm import VmIntent, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
-from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -72,11 +72,12 @@ class VmWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
-        self._carried_out: AnyRequest | None = None
+        self._carried_out: list[AnyRequest] = []
+        """What was answered since the last look."""
         self._longest = 1
 
     async def advance(self) -> Next:
-        """One pass: read what is intended, see what is, take the first step."""
+        """One pass: read what is intended, see what is, take the steps between them."""
         database = self._context.database
         work = await database.read(self._load)
         if work is None:
@@ -110,16 +111,35 @@ class VmWorker:
             return AGAIN
         if step is None:
             return await self._settle(work, seen.domain)
-        if isinstance(step, Ask) and step.request == self._carried_out:
+        if isinstance(step, Ask) and step.request in self._carried_out:
             return await self._held_up(work, steps)
-        await self._say(work, step, len(steps))
-        return await self._take(work, step)
+        self._carried_out = []
+        return await self._take_all(work, steps, _power(seen.domain))
+
+    async def _take_all(self, work: _Work, steps: list[Step], power: str) -> Next:
+        """Take steps as planned for as long as they can be: until something else is intended or happens."""
+        following = AGAIN
+        for place, step in enumerate(steps):
+            if place and not await self._stands(work, power):
+                return AGAIN
+            await self._say(work, step, len(steps) - place)
+            following = await self._take(work, step)
+            if isinstance(step, CopyImage):
+                return following
+        return following
+
+    async def _stands(self, work: _Work, power: str) -> bool:
+        """Whether what was planned on is still so."""
+        now = await self._context.database.read(self._load)
+        if not isinstance(now, _Work) or now.vm.power not in ("unseen", power):
+            return False
+        return (now.intent, now.vm.generation, now.target) == (work.intent, work.vm.generation, work.target)
 
     async def _take(self, work: _Work, step: Step) -> Next:
         match step:
             case Wait():
                 now = self._context.database.now()
-                self._carried_out = None
+                self._carried_out = []
                 return Next(seconds=max(0.05, step.until - now))
             case CopyImage():
                 await self._copies.bring(step.image_uuid, work.target, step.cache_path, work.jobs)
@@ -136,7 +156,7 @@ class VmWorker:
             generation=work.vm.generation,
             timeout_seconds=step.seconds,
         )
-        self._carried_out = step.request
+        self._carried_out.append(step.request)
         match step.request:
             case EnsureNic(nic_uuid=nic):
                 self._context.served[work.target.key, nic] = digest(step.request)
@@ -157,7 +177,7 @@ class VmWorker:
             if isinstance(step, Wait):
                 await self._say(work, step, len(steps))
                 return await self._take(work, step)
-        self._carried_out = None
+        self._carried_out = []
         return self._backoff.next()
 
     async def _look(self, work: _Work) -> VmSeen:
@@ -194,7 +214,7 @@ class VmWorker:
 
     async def _settle(self, work: _Work, seen: DomainSeen) -> Next:
         """What is intended holds: say so, and end the jobs that wanted it."""
-        self._carried_out = None
+        self._carried_out = []
         self._longest = 1
         held = await self._context.database.write(lambda tx: settle(tx, work.vm, seen))
         return DONE if held else AGAIN
@@ -214,7 +234,7 @@ class VmWorker:
         return pause if connected else Next(seconds=UNREACHABLE_SECONDS)
 
     async def _refused(self, work: _Work, refused: Refused) -> Next:
-        self._carried_out = None
+        self._carried_out = []
         if refused.refusal.code in {"generation.stale", "epoch.stale"}:
             return self._backoff.next()
         if refused.refusal.transient:
@@ -224,7 +244,7 @@ class VmWorker:
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("vm %s: %s", self._uuid, error.details)
-        self._carried_out = None
+        self._carried_out = []
         turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error))
         return AGAIN if turned else self._backoff.next()
 
@@ -284,6 +304,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     storages = set()
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         storages.add(volume.primary_storage_uuid)
+        drop_volume(tx, volume)
         tx.delete(volume)
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         free_address(tx, nic)

@@ -11,6 +11,9 @@ from appliance.resources.tags_of import put_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
+STATES = {"enable": "Enabled", "disable": "Disabled"}
+"""What a `stateEvent` brings."""
+
 R = TypeVar("R", bound=Resource)
 
 

@@ -1,15 +1,19 @@
 """Imports every noun, so that what answers each message is registered."""
 
 from appliance.resources import (
+    backup_storage,
+    capacity,
     cluster,
     host,
     image,
     job,
+    kind,
     l2,
     l3,
     offering,
     service,
     setting,
+    simulator,
     storage,
     store,
     tag,
@@ -23,15 +27,19 @@ from appliance.resources import (
 )
 
 __all__ = [
+    "backup_storage",
+    "capacity",
     "cluster",
     "host",
     "image",
     "job",
+    "kind",
     "l2",
     "l3",
     "offering",
     "service",
     "setting",
+    "simulator",
     "storage",
     "store",
     "tag",

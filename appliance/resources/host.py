@@ -46,9 +46,15 @@ def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
     )
     check_uuid(snapshot, request, Host)
     cluster = snapshot.get(Cluster, request.cluster_uuid)
-    if cluster.hypervisor_type != "KVM":
+    check_hypervisor(cluster, "KVM")
+
+
+def check_hypervisor(cluster: Cluster, hypervisor: str) -> None:
+    """Refuse a host in a cluster that is for others."""
+    if cluster.hypervisor_type != hypervisor:
         raise InvalidArgument(
-            f"cluster {cluster.name}[uuid:{cluster.uuid}] is for {cluster.hypervisor_type}, not for KVM hosts"
+            f"cluster {cluster.name}[uuid:{cluster.uuid}] is for {cluster.hypervisor_type}, "
+            f"not for {hypervisor} hosts"
         )
 
 
@@ -71,6 +77,8 @@ def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
 async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) -> dict[str, object]:
     """New words or a new address; a password installs the key once more, a fingerprint pins the host's."""
     host = await live.database.read(lambda snapshot: snapshot.get(Host, request.uuid))
+    if host.hypervisor_type != "KVM":
+        raise InvalidArgument(f"host {host.name}[uuid:{host.uuid}] is no KVM host; use UpdateHost")
     if request.password is not None or request.host_key_fingerprint is not None:
         target = Target(
             request.management_ip or host.management_ip,
@@ -79,7 +87,10 @@ async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) ->
         )
         await live.fleet.dialer.trust(target, request.password or "", request.host_key_fingerprint)
 
-    return await live.database.write(lambda tx: {"inventory": tx.inventory(_update(tx, request))})
+    def write(tx: Transaction) -> dict[str, object]:
+        return {"inventory": tx.inventory(_update(tx, request, "username", "ssh_port"))}
+
+    return await live.database.write(write)
 
 
 @handles(UpdateHost)
@@ -88,15 +99,13 @@ def update_host(tx: Transaction, request: UpdateHost, caller: Caller) -> Host:
     return _update(tx, request)
 
 
-def _update(tx: Transaction, request: UpdateHost | UpdateKVMHost) -> Host:
+def _update(tx: Transaction, request: UpdateHost | UpdateKVMHost, *more: str) -> Host:
+    """What the call gives, unless another host has the address."""
     found = tx.get(Host, request.uuid)
     other = tx.first(Host, management_ip=request.management_ip) if request.management_ip else None
     if other is not None and other.uuid != found.uuid:
         raise InvalidArgument(f"there has been a host having managementIp[{request.management_ip}]")
-    names = ["name", "description", "management_ip"]
-    if isinstance(request, UpdateKVMHost):
-        names += ["username", "ssh_port"]
-    return tx.update(found, **given(request, *names))
+    return tx.update(found, **given(request, "name", "description", "management_ip", *more))
 
 
 @handles(DeleteHost)

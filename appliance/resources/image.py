@@ -13,6 +13,7 @@ from appliance.api.image import (
     ImageBackupStorageRef,
     UpdateImage,
 )
+from appliance.api.simulator import BACKUP_TYPE, FORMAT
 from appliance.api.storage import BackupStorage
 from appliance.plans import naming
 from appliance.reconcile import jobs
@@ -29,7 +30,7 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
         raise InvalidArgument(f"url[{request.url}] must begin with http://, https://, file:// or upload://")
     if not request.backup_storage_uuids:
         raise InvalidArgument("field[backupStorageUuids] must be a nonempty list")
-    if request.media_type == "ISO" and request.format not in {"iso", "raw"}:
+    if request.media_type == "ISO" and request.format not in {"iso", "raw", FORMAT}:
         raise InvalidArgument(f"format[{request.format}] does not fit mediaType[ISO]; say iso")
     image = add(
         tx,
@@ -48,6 +49,7 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
     )
     for storage_uuid in dict.fromkeys(request.backup_storage_uuids):
         storage = tx.get(BackupStorage, storage_uuid)
+        check_format(storage, image.format)
         if storage.state != "Enabled" or storage.status != "Connected":
             raise OperationFailed(
                 f"backup storage {storage.name}[uuid:{storage.uuid}] is {storage.state} and {storage.status}"
@@ -61,6 +63,16 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
             )
         )
     return promise(tx, request, image, caller)
+
+
+def check_format(storage: BackupStorage, image_format: str) -> None:
+    """Refuse an image of real bytes on a simulated storage, and one without any on a real one."""
+    simulated = storage.type == BACKUP_TYPE
+    if (image_format == FORMAT) != simulated:
+        raise InvalidArgument(
+            f"format[{image_format}] does not fit backup storage {storage.name}[uuid:{storage.uuid}], which is a "
+            f"{storage.type}; images there are of format {FORMAT if simulated else 'qcow2, raw or iso'}"
+        )
 
 
 @handles(UpdateImage)

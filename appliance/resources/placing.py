@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from appliance.api.cluster import Cluster
 from appliance.api.errors import InvalidArgument, NoHostAvailable, OperationFailed
 from appliance.api.host import Host
+from appliance.api.image import Image
 from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import IpRange, L3Network, UsedIp
+from appliance.api.offering import LAST_HOST
 from appliance.api.service import NetworkServiceL3NetworkRef
+from appliance.api.simulator import FORMAT, HYPERVISOR
 from appliance.api.storage import (
     BackupStorageZoneRef,
     LocalStorageHostRef,
+    PrimaryStorage,
     PrimaryStorageClusterRef,
 )
 from appliance.api.vm import VmInstance, VmNic
@@ -39,17 +45,59 @@ def pick_host(
         snapshot.exists(BackupStorageZoneRef, backup_storage_uuid=uuid, zone_uuid=zone_uuid)
         for uuid in backup_uuids
     )
-    storages = {uuid: _roomiest(snapshot, host) for uuid, host in hosts.items()}
+    clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts.values()}}
+    storages = {host.uuid: _roomiest(clusters[host.cluster_uuid], host) for host in hosts.values()}
+    placed = "SELECT host_uuid, COUNT(*) FROM vm_instance WHERE host_uuid IS NOT NULL GROUP BY host_uuid"
+    vms = dict(snapshot.rows(placed))
     options = [
-        _option(snapshot, host, disk=storages[host.uuid][1], image=zone_has_image) for host in hosts.values()
+        _option(
+            host,
+            disk=storages[host.uuid][1],
+            image=zone_has_image,
+            vms=vms.get(host.uuid, 0),
+            cluster=clusters[host.cluster_uuid],
+        )
+        for host in hosts.values()
     ]
     chosen = choose_host(options, demand)
     return hosts[chosen], storages[chosen][0]
 
 
+def hypervisor_for(image: Image) -> str:
+    """What hosts a VM made from an image can run on."""
+    return HYPERVISOR if image.format == FORMAT else "KVM"
+
+
+def check_hypervisor(
+    snapshot: Snapshot, image: Image, cluster_uuid: str | None, host_uuid: str | None
+) -> None:
+    """Refuse an image on a cluster or host that the call names and that cannot run it."""
+    wanted = hypervisor_for(image)
+    named: list[Cluster | Host | None] = [
+        snapshot.find(Cluster, cluster_uuid) if cluster_uuid else None,
+        snapshot.find(Host, host_uuid) if host_uuid else None,
+    ]
+    for found in named:
+        if found is not None and found.hypervisor_type != wanted:
+            raise InvalidArgument(
+                f"imageUuid[{image.uuid}] is of format {image.format}, which runs on {wanted}, and "
+                f"{found.name_.lower()} {found.name}[uuid:{found.uuid}] is of hypervisorType "
+                f"{found.hypervisor_type}"
+            )
+
+
 def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
-    """Refuse to start a VM on a host that cannot take it."""
-    check_increase(snapshot, vm, Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, frozenset()))
+    """Refuse to start a VM on a host that cannot take it, or whose storage is under maintenance."""
+    _check_storage(snapshot, vm)
+    demand = Demand(
+        vm.memory_size,
+        vm.cpu_num * vm.cpu_speed,
+        0,
+        frozenset(),
+        strategy=LAST_HOST,
+        last_host=vm.last_host_uuid,
+    )
+    check_increase(snapshot, vm, demand)
 
 
 def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
@@ -58,31 +106,32 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
     host = snapshot.find(Host, host_uuid) if host_uuid else None
     if host is None:
         raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
-    choose_host([_option(snapshot, host)], demand)
+    choose_host([_option(host)], demand)
 
 
 def move_targets(snapshot: Snapshot, vm: VmInstance) -> list[Host]:
     """The hosts that a running VM could go on on: others that have its root volume, and room for it."""
     root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
-    if root is None:
+    storage = snapshot.find(PrimaryStorage, root.primary_storage_uuid) if root else None
+    if root is None or storage is None:
         return []
     # A local disk is on one host; any other is wherever its storage is.
-    reach: dict[str, Any] = (
-        {"uuid": root.host_uuid} if root.host_uuid is not None else {"zone_uuid": vm.zone_uuid}
-    )
-    hosts = [
-        host
-        for host in snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, **reach)
-        if host.uuid != vm.host_uuid
-    ]
+    local = storage.type == "LocalStorage"
+    reach: dict[str, Any] = {"uuid": root.host_uuid} if local else {"cluster_uuid": vm.cluster_uuid}
+    found = snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, **reach)
+    hosts = [host for host in found if host.uuid != vm.host_uuid]
+    clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts}}
     networks = [snapshot.get(L3Network, nic.l3_network_uuid) for nic in nics_of(snapshot, vm)]
     l2_uuids = frozenset(network.l2_network_uuid for network in networks)
     demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, l2_uuids)
-    left = fitting([_option(snapshot, host) for host in hosts], demand)
+    left = fitting([_option(host, cluster=clusters[host.cluster_uuid]) for host in hosts], demand)
     return [host for host in hosts if host.uuid in left]
 
 
-def _option(snapshot: Snapshot, host: Host, *, disk: int = 0, image: bool = True) -> HostOption:
+def _option(
+    host: Host, *, disk: int = 0, image: bool = True, vms: int = 0, cluster: _Carried | None = None
+) -> HostOption:
+    """A host as placement sees it; without its cluster, for what has its place there already."""
     return HostOption(
         uuid=host.uuid,
         name=host.name,
@@ -92,10 +141,22 @@ def _option(snapshot: Snapshot, host: Host, *, disk: int = 0, image: bool = True
         available_memory=host.available_memory_capacity,
         available_cpu=host.available_cpu_capacity,
         available_disk=disk,
-        l2_uuids=_l2_uuids(snapshot, host),
+        l2_uuids=cluster.l2_uuids if cluster else frozenset(),
         backup_storage_in_zone=image,
-        vms=snapshot.count(VmInstance, host_uuid=host.uuid),
+        vms=vms,
+        cluster_state=cluster.state if cluster else "Enabled",
     )
+
+
+def _check_storage(snapshot: Snapshot, vm: VmInstance) -> None:
+    """Refuse to start a VM whose storage is under maintenance."""
+    for volume in snapshot.all(Volume, vm_instance_uuid=vm.uuid):
+        storage = snapshot.find(PrimaryStorage, volume.primary_storage_uuid)
+        if storage is not None and storage.state == "Maintenance":
+            raise OperationFailed(
+                f"primary storage {storage.name}[uuid:{storage.uuid}] is under Maintenance, and volume "
+                f"{volume.name}[uuid:{volume.uuid}] is on it; enable the storage first"
+            )
 
 
 def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
@@ -152,24 +213,42 @@ def taken_in(snapshot: Snapshot, ranges: Sequence[IpRange]) -> set[int]:
     return {int(row[0]) for each in ranges for row in snapshot.rows(statement, (each.uuid,))}
 
 
-def _roomiest(snapshot: Snapshot, host: Host) -> tuple[str, int]:
+@dataclass(frozen=True)
+class _Carried:
+    """What all hosts of a cluster have in common, read once for them all."""
+
+    state: str
+    l2_uuids: frozenset[str]
+    storages: list[PrimaryStorage]
+    """Those that new volumes may be put on."""
+    local_rooms: dict[tuple[str, str], int]
+    """Bytes left, by storage and host."""
+
+
+def _carried(snapshot: Snapshot, cluster_uuid: str) -> _Carried:
+    networks = snapshot.all(L2NetworkClusterRef, cluster_uuid=cluster_uuid, intended="Present")
+    refs = snapshot.all(PrimaryStorageClusterRef, cluster_uuid=cluster_uuid, intended="Present")
+    uuids = [ref.primary_storage_uuid for ref in refs]
+    storages = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled", status="Connected") if uuids else []
+    local = [storage.uuid for storage in storages if storage.type == "LocalStorage"]
+    disks = snapshot.all(LocalStorageHostRef, primary_storage_uuid=local) if local else []
+    return _Carried(
+        state=snapshot.get(Cluster, cluster_uuid).state,
+        l2_uuids=frozenset(ref.l2_network_uuid for ref in networks),
+        storages=storages,
+        local_rooms={(disk.primary_storage_uuid, disk.host_uuid): disk.available_capacity for disk in disks},
+    )
+
+
+def _roomiest(cluster: _Carried, host: Host) -> tuple[str, int]:
     """The primary storage with most room on a host, and that room; -1 where there is none."""
-    attached = {
-        ref.primary_storage_uuid
-        for ref in snapshot.all(PrimaryStorageClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
-    }
     rooms = [
-        (ref.available_capacity, ref.primary_storage_uuid)
-        for ref in snapshot.all(LocalStorageHostRef, host_uuid=host.uuid)
-        if ref.primary_storage_uuid in attached
+        (cluster.local_rooms[storage.uuid, host.uuid] if local else storage.available_capacity, storage.uuid)
+        for storage in cluster.storages
+        if not (local := storage.type == "LocalStorage") or (storage.uuid, host.uuid) in cluster.local_rooms
     ]
     room, uuid = max(rooms, default=(-1, ""))
     return uuid, room
-
-
-def _l2_uuids(snapshot: Snapshot, host: Host) -> frozenset[str]:
-    refs = snapshot.all(L2NetworkClusterRef, cluster_uuid=host.cluster_uuid, intended="Present")
-    return frozenset(ref.l2_network_uuid for ref in refs)
 
 
 def check_zone(zone_uuids: set[str], what: str) -> str:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from appliance.api.errors import InvalidArgument
+from appliance.api.host import Host
 from appliance.api.setting import BY_NAME, GetGlobalConfig, GlobalConfig, Setting, UpdateGlobalConfig
-from appliance.reconcile.capacity import parse_size
+from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
+from appliance.reconcile.capacity import parse_size, recount_host
 from appliance.resources.registry import Caller, handles, reads
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+
+PARSED: dict[tuple[str, str], Callable[[str], object]] = {
+    ("kvm", "reservedMemory"): parse_size,
+    ("simulator", "delay"): parse_delay,
+    ("simulator", "faultRate"): parse_fault_rate,
+}
+"""Settings with a text of their own; what reads it raises `ValueError`."""
 
 
 @handles(UpdateGlobalConfig)
@@ -18,7 +28,11 @@ def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: C
     setting = _setting(request.category, request.name)
     value = setting.default if request.value is None else request.value
     _check(setting, value)
-    return tx.update(_row(tx, request.category, request.name), value=value)
+    row = tx.update(_row(tx, request.category, request.name), value=value)
+    if setting.name in {"reservedMemory", "reservedCpu"}:
+        for host in tx.all(Host):
+            recount_host(tx, host.uuid)
+    return row
 
 
 @reads(GetGlobalConfig)
@@ -47,9 +61,10 @@ def _check(setting: Setting, value: str) -> None:
         raise InvalidArgument(
             f"{value} is not a valid value. Valid values are [{', '.join(setting.choices)}]"
         )
-    if setting.name == "reservedMemory":
+    parse = PARSED.get((setting.category, setting.name))
+    if parse is not None:
         try:
-            parse_size(value)
+            parse(value)
         except ValueError as wrong:
             raise InvalidArgument(str(wrong)) from wrong
     if setting.minimum is None:

@@ -1,37 +1,45 @@
-"""What requests about primary and backup storage mean."""
+"""What requests about primary storage mean, and what all storage has in common."""
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 import re
+from typing import Any
 
+from agent.protocol import Capacity, EnsureStorage
 from appliance.api.cluster import Cluster
-from appliance.api.errors import ApiError, BackupStorageFailed, Cancelled, InvalidArgument, OperationFailed
-from appliance.api.image import ImageBackupStorageRef
+from appliance.api.errors import (
+    ApiError,
+    Cancelled,
+    InvalidArgument,
+    OperationFailed,
+    PrimaryStorageFailed,
+)
+from appliance.api.host import Host
 from appliance.api.message import Message
 from appliance.api.resource import Resource
+from appliance.api.simulator import HYPERVISOR, PRIMARY_TYPE
 from appliance.api.storage import (
     AddLocalPrimaryStorage,
-    AddSftpBackupStorage,
-    AttachBackupStorageToZone,
     AttachPrimaryStorageToCluster,
-    BackupStorage,
-    BackupStorageZoneRef,
-    DeleteBackupStorage,
+    ChangePrimaryStorageState,
     DeletePrimaryStorage,
-    DetachBackupStorageFromZone,
     DetachPrimaryStorageFromCluster,
     LocalStorageHostRef,
     PrimaryStorage,
     PrimaryStorageClusterRef,
-    ReconnectSftpBackupStorage,
+    ReconnectPrimaryStorage,
+    SyncPrimaryStorageCapacity,
+    UpdatePrimaryStorage,
 )
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.api.zone import Zone
-from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
-from appliance.resources.creating import add, check_uuid, refuse_twins, uuid_for
+from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.context import target_of
+from appliance.reconcile.host import put_capacity
+from appliance.resources.creating import STATES, add, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.resources.tags_of import drop_tags
 from appliance.store.snapshot import Snapshot
@@ -72,6 +80,7 @@ def attach_primary_storage(
     storage = tx.get(PrimaryStorage, request.primary_storage_uuid)
     cluster = tx.get(Cluster, request.cluster_uuid)
     same_zone(storage.zone_uuid, cluster, f"primary storage {storage.name}")
+    _same_hypervisor(storage, cluster)
     refuse_twins(
         tx,
         PrimaryStorageClusterRef,
@@ -106,6 +115,92 @@ def detach_primary_storage(
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 
 
+@handles(UpdatePrimaryStorage)
+def update_primary_storage(tx: Transaction, request: UpdatePrimaryStorage, caller: Caller) -> PrimaryStorage:
+    """The row's words."""
+    return tx.update(tx.get(PrimaryStorage, request.uuid), **given(request, "name", "description"))
+
+
+@handles(ChangePrimaryStorageState)
+def change_primary_storage_state(
+    tx: Transaction, request: ChangePrimaryStorageState, caller: Caller
+) -> PrimaryStorage:
+    """The row's state; maintenance needs its VMs stopped, since their disks are in use."""
+    storage = tx.get(PrimaryStorage, request.uuid)
+    if request.state_event != "maintain":
+        return tx.update(storage, state=STATES[request.state_event])
+    uuids = {volume.vm_instance_uuid for volume in tx.all(Volume, primary_storage_uuid=storage.uuid)}
+    vms = tx.all(VmInstance, uuid=[uuid for uuid in uuids if uuid])
+    running = sorted(vm.name for vm in vms if vm.intended == "Running" or vm.power == "on")
+    if running:
+        raise OperationFailed(
+            f"{len(running)} VMs ({', '.join(running[:5])}) use primary storage {storage.name}"
+            f"[uuid:{storage.uuid}]; stop them first"
+        )
+    return tx.update(storage, state="Maintenance")
+
+
+@asks_host(ReconnectPrimaryStorage)
+async def reconnect_primary_storage(
+    live: Live, request: ReconnectPrimaryStorage, caller: Caller
+) -> dict[str, Any]:
+    """Its folder ensured on each connected host."""
+    return await _ensure_everywhere(live, request.uuid)
+
+
+@asks_host(SyncPrimaryStorageCapacity)
+async def sync_primary_storage_capacity(
+    live: Live, request: SyncPrimaryStorageCapacity, caller: Caller
+) -> dict[str, Any]:
+    """The same: a host that makes sure of a folder says how large it is."""
+    return await _ensure_everywhere(live, request.primary_storage_uuid)
+
+
+async def _ensure_everywhere(live: Live, uuid: str) -> dict[str, Any]:
+    """Ask all connected hosts of a storage's clusters for it; `PrimaryStorageFailed` names those that failed."""
+    storage, hosts = await live.database.read(lambda snapshot: _hosts_of(snapshot, uuid))
+    failures: dict[str, ApiError] = {}
+
+    async def ensure(host: Host) -> None:
+        request = EnsureStorage(storage_uuid=storage.uuid, root=storage.url)
+        try:
+            capacity = await live.fleet.link(target_of(host)).ask(request, Capacity)
+        except ApiError as failed:
+            failures[host.name] = failed
+            return
+        await live.database.write(lambda tx: put_capacity(tx, storage.uuid, host.uuid, capacity))
+
+    async with asyncio.TaskGroup() as group:
+        for host in hosts:
+            group.create_task(ensure(host), name=f"ensure {storage.name} on {host.name}")
+    if failures:
+        if len(failures) == len(hosts):
+            await live.database.write(lambda tx: tx.update(storage, status="Disconnected"))
+        said = "; ".join(f"host {name}: {error.details}" for name, error in sorted(failures.items())[:5])
+        cause = next(iter(failures.values()))
+        raise PrimaryStorageFailed(f"primary storage {storage.name}[uuid:{uuid}]: {said}", cause=cause)
+
+    def write(tx: Transaction) -> dict[str, Any]:
+        recount_storage(tx, uuid)
+        return {"inventory": tx.inventory(tx.get(PrimaryStorage, uuid))}
+
+    return await live.database.write(write)
+
+
+def _hosts_of(snapshot: Snapshot, uuid: str) -> tuple[PrimaryStorage, list[Host]]:
+    storage = snapshot.get(PrimaryStorage, uuid)
+    refs = snapshot.all(PrimaryStorageClusterRef, primary_storage_uuid=uuid, intended="Present")
+    clusters = [ref.cluster_uuid for ref in refs]
+    hosts = snapshot.all(Host, cluster_uuid=clusters, intended="Present", order_by="name") if clusters else []
+    connected = [host for host in hosts if host.status == "Connected"]
+    if hosts and not connected:
+        raise PrimaryStorageFailed(
+            f"none of the {len(hosts)} hosts of primary storage {storage.name}[uuid:{uuid}] is Connected; "
+            f"reconnect one first"
+        )
+    return storage, connected
+
+
 @handles(DeletePrimaryStorage)
 def delete_primary_storage(tx: Transaction, request: DeletePrimaryStorage, caller: Caller) -> None:
     """Gone when no cluster uses it."""
@@ -120,90 +215,6 @@ def delete_primary_storage(tx: Transaction, request: DeletePrimaryStorage, calle
         tx.delete(ref)
     drop_tags(tx, storage.uuid)
     tx.delete(storage)
-
-
-@asks_host(AddSftpBackupStorage)
-async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, caller: Caller) -> Promise:
-    """Trust first, with the password that is never stored; then the row, and the job that connects it."""
-    url = folder(request.url)
-    await live.database.read(lambda snapshot: _check_new(snapshot, request, url))
-    target = Target(request.hostname, request.ssh_port, request.username)
-    try:
-        await live.fleet.dialer.trust(target, request.password, None)
-    except ApiError as failed:
-        raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
-
-    def write(tx: Transaction) -> Promise:
-        _check_new(tx, request, url)
-        storage = BackupStorage(
-            uuid=uuid_for(tx, request, BackupStorage),
-            name=request.name,
-            description=request.description,
-            url=url,
-            hostname=request.hostname,
-            ssh_port=request.ssh_port,
-            username=request.username,
-        )
-        return promise(tx, request, add(tx, request, storage), caller)
-
-    return await live.database.write(write)
-
-
-def _check_new(snapshot: Snapshot, request: AddSftpBackupStorage, url: str) -> None:
-    """Refuse before the machine is touched what would be refused afterwards."""
-    refuse_twins(
-        snapshot, BackupStorage, f"url[{url}] of {request.hostname} is a backup storage already",
-        url=url, hostname=request.hostname,
-    )  # fmt: skip
-    check_uuid(snapshot, request, BackupStorage)
-
-
-@handles(ReconnectSftpBackupStorage)
-def reconnect_backup_storage(tx: Transaction, request: ReconnectSftpBackupStorage, caller: Caller) -> Promise:
-    """One more connection asked for."""
-    storage = tx.get(BackupStorage, request.uuid)
-    storage = tx.update(storage, connect_id=storage.connect_id + 1, status="Connecting")
-    return promise(tx, request, storage, caller)
-
-
-@handles(AttachBackupStorageToZone)
-def attach_backup_storage(
-    tx: Transaction, request: AttachBackupStorageToZone, caller: Caller
-) -> BackupStorage:
-    """A reference."""
-    storage = tx.get(BackupStorage, request.backup_storage_uuid)
-    zone = tx.get(Zone, request.zone_uuid)
-    if not tx.exists(BackupStorageZoneRef, backup_storage_uuid=storage.uuid, zone_uuid=zone.uuid):
-        tx.insert(
-            BackupStorageZoneRef(uuid=tx.new_uuid(), backup_storage_uuid=storage.uuid, zone_uuid=zone.uuid)
-        )
-    return storage
-
-
-@handles(DetachBackupStorageFromZone)
-def detach_backup_storage(
-    tx: Transaction, request: DetachBackupStorageFromZone, caller: Caller
-) -> BackupStorage:
-    """The reference removed."""
-    storage = tx.get(BackupStorage, request.backup_storage_uuid)
-    for ref in tx.all(BackupStorageZoneRef, backup_storage_uuid=storage.uuid, zone_uuid=request.zone_uuid):
-        tx.delete(ref)
-    return storage
-
-
-@handles(DeleteBackupStorage)
-def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller: Caller) -> Promise | None:
-    """Intended absent when it holds no image."""
-    storage = tx.find(BackupStorage, request.uuid)
-    if storage is None:
-        return None
-    images = tx.count(ImageBackupStorageRef, backup_storage_uuid=storage.uuid)
-    if images:
-        raise OperationFailed(
-            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images; delete them first"
-        )
-    jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
-    return promise(tx, request, tx.update(storage, intended="Absent"), caller)
 
 
 def folder(url: str) -> str:
@@ -221,6 +232,17 @@ def same_zone(zone_uuid: str, cluster: Cluster, what: str) -> None:
     if cluster.zone_uuid != zone_uuid:
         raise InvalidArgument(
             f"{what} and cluster {cluster.name}[uuid:{cluster.uuid}] are in different zones"
+        )
+
+
+def _same_hypervisor(storage: PrimaryStorage, cluster: Cluster) -> None:
+    """Refuse simulated storage on real hosts, and the other way round."""
+    simulated = storage.type == PRIMARY_TYPE
+    if simulated != (cluster.hypervisor_type == HYPERVISOR):
+        raise InvalidArgument(
+            f"primary storage {storage.name}[uuid:{storage.uuid}] is a {storage.type}, which is for clusters of "
+            f"hypervisorType {HYPERVISOR if simulated else 'KVM'}; cluster {cluster.name}[uuid:{cluster.uuid}] is "
+            f"for {cluster.hypervisor_type}"
         )
 
 

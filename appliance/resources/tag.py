@@ -7,6 +7,7 @@ from typing import Any
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tag import CreateSystemTag, CreateUserTag, DeleteTag, SystemTag, UpdateSystemTag, UserTag
+from appliance.reconcile.capacity import recount_tagged
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import check_system_tag
 from appliance.store.snapshot import Snapshot
@@ -22,7 +23,7 @@ def create_system_tag(
     check_system_tag(tx, request.resource_type, request.resource_uuid, request.tag)
     if tx.exists(SystemTag, resource_uuid=request.resource_uuid, tag=request.tag):
         return {}
-    return tx.insert(
+    tag = tx.insert(
         SystemTag(
             uuid=tx.new_uuid(),
             resource_uuid=request.resource_uuid,
@@ -30,6 +31,8 @@ def create_system_tag(
             tag=request.tag,
         )
     )
+    recount_tagged(tx, tag)
+    return tag
 
 
 @handles(UpdateSystemTag)
@@ -39,7 +42,9 @@ def update_system_tag(tx: Transaction, request: UpdateSystemTag, caller: Caller)
     if tag.inherent:
         raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be changed")
     check_system_tag(tx, tag.resource_type, tag.resource_uuid, request.tag, besides=tag.uuid)
-    return tx.update(tag, tag=request.tag)
+    tag = tx.update(tag, tag=request.tag)
+    recount_tagged(tx, tag)
+    return tag
 
 
 @handles(CreateUserTag)
@@ -67,6 +72,8 @@ def delete_tag(tx: Transaction, request: DeleteTag, caller: Caller) -> None:
     if isinstance(tag, SystemTag) and tag.inherent:
         raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be removed")
     tx.delete(tag)
+    if isinstance(tag, SystemTag):
+        recount_tagged(tx, tag)
 
 
 def _resource(snapshot: Snapshot, vo: str, uuid: str) -> Resource:

@@ -6,10 +6,13 @@ import ipaddress
 import re
 
 from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.host import Host
 from appliance.api.l3 import L3Network, UsedIp
 from appliance.api.message import CreateMessage
 from appliance.api.resource import Resource
+from appliance.api.simulator import HYPERVISOR
 from appliance.api.tag import USERDATA_LIMIT, SystemTag, UserTag, pattern_of
+from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.reconcile.capacity import parse_size
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -58,8 +61,20 @@ def check_system_tag(snapshot: Snapshot, vo: str, uuid: str, tag: str, *, beside
     others = [t for t in snapshot.all(SystemTag, resource_uuid=uuid) if t.uuid != besides]
     if pattern.only_one and any(pattern.match(other.tag) for other in others):
         raise InvalidArgument(f"only one {pattern.pattern} tag is allowed, and there is one already")
+    if tag.startswith("simulator::"):
+        _check_simulated(snapshot, uuid, tag)
     for name, value in holes.items():
         _check_hole(snapshot, name, value, holes)
+
+
+def _check_simulated(snapshot: Snapshot, host_uuid: str, tag: str) -> None:
+    """Refuse on a real host what only a simulated one heeds."""
+    host = snapshot.find(Host, host_uuid)
+    if host is not None and host.hypervisor_type != HYPERVISOR:
+        raise InvalidArgument(
+            f"system tag {tag} is for hosts of hypervisorType {HYPERVISOR}; host {host.name}[uuid:{host.uuid}] is "
+            f"of {host.hypervisor_type}"
+        )
 
 
 def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]) -> None:  # noqa: C901 - a table of cases
@@ -81,6 +96,11 @@ def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]
         case "capacity":
             try:
                 parse_size(value)
+            except ValueError as wrong:
+                raise InvalidArgument(str(wrong)) from wrong
+        case "delay" | "faultRate":
+            try:
+                (parse_delay if name == "delay" else parse_fault_rate)(value)
             except ValueError as wrong:
                 raise InvalidArgument(str(wrong)) from wrong
         case "staticIp":

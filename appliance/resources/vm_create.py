@@ -6,16 +6,23 @@ from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l3 import L3Network
 from appliance.api.offering import InstanceOffering
+from appliance.api.simulator import FORMAT
 from appliance.api.storage import PrimaryStorage
 from appliance.api.vm import CreateVmInstance, VmInstance
 from appliance.api.volume import Volume
 from appliance.api.zone import Zone
 from appliance.plans import naming
 from appliance.plans.placement import Demand
-from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import add, uuid_for
-from appliance.resources.placing import check_zone, pick_host
+from appliance.resources.offering import enabled_instance_offering
+from appliance.resources.placing import (
+    check_hypervisor,
+    check_zone,
+    hypervisor_for,
+    pick_host,
+)
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.vm_nic import add_nic
@@ -27,9 +34,10 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     """Every row of the VM; the commit is the moment it exists."""
     image = _image(tx, request)
     networks = _networks(tx, request)
-    offering = _offering(tx, request)
+    offering = enabled_instance_offering(tx, request.instance_offering_uuid)
     zone_uuid = _zone(tx, request, networks)
     demand = _demand(request, offering, image, networks)
+    check_hypervisor(tx, image, request.cluster_uuid, request.host_uuid)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.
     uuid = uuid_for(tx, request, VmInstance)
@@ -71,16 +79,9 @@ def _demand(
         disk=image.size,
         l2_uuids=frozenset(network.l2_network_uuid for network in networks),
         designated=request.host_uuid,
+        hypervisor=hypervisor_for(image),
+        strategy=offering.allocator_strategy,
     )
-
-
-def _offering(tx: Transaction, request: CreateVmInstance) -> InstanceOffering:
-    offering = tx.get(InstanceOffering, request.instance_offering_uuid)
-    if offering.state != "Enabled":
-        raise OperationFailed(
-            f"instance offering[uuid:{offering.uuid}] is {offering.state}, can't create vm from it"
-        )
-    return offering
 
 
 def _image(tx: Transaction, request: CreateVmInstance) -> Image:
@@ -129,7 +130,7 @@ def _next_internal_id(tx: Transaction) -> int:
 def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, storage_uuid: str) -> Volume:
     uuid = tx.new_uuid()
     storage = tx.get(PrimaryStorage, storage_uuid)
-    return tx.insert(
+    volume = tx.insert(
         Volume(
             uuid=uuid,
             name=f"ROOT-for-{vm.name}",
@@ -139,9 +140,12 @@ def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, 
             root_image_uuid=image.uuid,
             install_path=naming.root_volume(storage.url, uuid),
             type="Root",
-            format="qcow2",
+            format=FORMAT if image.format == FORMAT else "qcow2",
             size=image.size,
             device_id=0,
             host_uuid=host_uuid,
         )
     )
+    ##########
+    keep_volume(tx, volume)
+    return volume

@@ -37,7 +37,6 @@ from appliance.resources.registry import (
 )
 from appliance.serve.auth import Auth, allow, trusted_caller
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
-from appliance.store.change_feed import Subscription
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -106,13 +105,13 @@ class Dispatch:
 
     async def job(self, job_uuid: str, wait_seconds: float = 0.0) -> Reply | None:
         """How far a job is once it has ended, or after so long; None when there is none of that uuid."""
-        subscription = self.database.feed.subscribe()
+        subscription = self.database.feed.watch(job_uuid)
         try:
             reply = await self._job(job_uuid)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_seconds):
                     while reply is not None and not reply.done:
-                        await _changed(subscription, job_uuid)
+                        await anext(subscription, None)
                         reply = await self._job(job_uuid)
             return reply
         finally:
@@ -317,10 +316,3 @@ def _log(said: str, origin: Origin, reply: Reply, seconds: float) -> None:
         "accepted" if not reply.done else "done" if error is None else f"{error['code']} {error['details']!r}"
     )
     log.log(level, "%s: %s: %s in %.0f ms", origin.source, said, end, seconds * 1000)
-
-
-async def _changed(subscription: Subscription, job_uuid: str) -> None:
-    """Wait until something is written about a job, or it cannot be said."""
-    async for batch in subscription:
-        if not isinstance(batch, tuple) or any(change.key == job_uuid for change in batch):
-            return

@@ -33,8 +33,10 @@ Batch = tuple[Change, ...]
 class Subscription(AsyncIterator["Batch | Overflow"]):
     """Committed transactions in commit order, from the moment of subscribing. One task reads it."""
 
-    def __init__(self, feed: ChangeFeed, capacity: int) -> None:
+    def __init__(self, feed: ChangeFeed, capacity: int, key: Any = None) -> None:
         self._feed = feed
+        self.key = key
+        """Of the one resource that it is about; None for all."""
         self._capacity = capacity
         self._waiting: deque[Batch | Overflow] = deque()
         self._wake: asyncio.Future[None] | None = None
@@ -85,11 +87,12 @@ class ChangeFeed:
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
+        self._watching: dict[Any, list[Subscription]] = {}
 
     @property
     def followers(self) -> int:
         """How many follow now."""
-        return len(self._subscriptions)
+        return len(self._subscriptions) + sum(map(len, self._watching.values()))
 
     def subscribe(self, capacity: int = CAPACITY) -> Subscription:
         """Follow from now on. Subscribe first and read the store second, and nothing is missed."""
@@ -97,17 +100,37 @@ class ChangeFeed:
         self._subscriptions.append(subscription)
         return subscription
 
+    def watch(self, key: Any) -> Subscription:
+        """Follow only the transactions that change the resource with this key.
+
+        Thousands may wait for one resource each: a transaction costs nothing to those it does not concern.
+        """
+        subscription = Subscription(self, CAPACITY, key)
+        self._watching.setdefault(key, []).append(subscription)
+        return subscription
+
     def forget(self, subscription: Subscription) -> None:
         """Give no more to a subscription."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
+            return
+        watchers = self._watching.get(subscription.key, [])
+        if subscription in watchers:
+            watchers.remove(subscription)
+            if not watchers:
+                del self._watching[subscription.key]
 
     def publish(self, batch: Batch) -> None:
         """Tell all subscriptions of a committed transaction."""
         for subscription in self._subscriptions:
             subscription.put(batch)
+        if self._watching:
+            for change in batch:
+                for subscription in self._watching.get(change.key, ()):
+                    subscription.put(batch)
 
     def close(self) -> None:
         """End all subscriptions."""
-        for subscription in list(self._subscriptions):
+        watching = [each for watchers in self._watching.values() for each in watchers]
+        for subscription in [*self._subscriptions, *watching]:
             subscription.close()

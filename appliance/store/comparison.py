@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import string
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +14,7 @@ import msgspec
 
 from appliance.api.errors import InvalidArgument
 from appliance.api.resource import Column, Timestamp
-from appliance.store.table import is_json, quoted
+from appliance.store.table import quoted
 
 ABSENT = "is null"
 PRESENT = "is not null"
@@ -26,6 +29,9 @@ LIKE_LENGTH = 256
 IN_LENGTH = 10_000
 DATES_LENGTH = 500
 
+_LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
+"""SQLite compares letters from A to Z by their small ones."""
+
 Sql = tuple[str, list[Any]]
 """A test and its parameters."""
 
@@ -33,10 +39,11 @@ Sql = tuple[str, list[Any]]
 def parsed(condition: dict[str, Any]) -> tuple[str, str, Any]:
     """Name, operator and value of a condition. `InvalidArgument` in ZStack's words when it is none."""
     name, operator, value = condition.get("name"), condition.get("op"), condition.get("value")
+    name = "null" if name is None else name
     if operator not in OPERATORS:
         raise InvalidArgument(f"unknown QueryOp type[{'null' if operator is None else operator}]")
     if value is None and operator not in (ABSENT, PRESENT):
-        shown = {key: each for key, each in (("name", name), ("op", operator)) if each is not None}
+        shown = {key: condition[key] for key in ("name", "op") if condition.get(key) is not None}
         raise InvalidArgument(
             f"'value' of query condition {msgspec.json.encode(shown).decode()} cannot be null"
         )
@@ -49,14 +56,13 @@ def compare(table: str, column: Column, operator: str, value: Any) -> Sql:
     A date given as `yyyy-mm-dd hh:mm:ss` means that whole second; a number, that very moment. A list column
     is tested for having an item like that; a denying operator, for having none.
     """
-    if is_json(column):
+    if column.is_json:
         return _items(table, column, operator, value)
     name = f"{quoted(table)}.{quoted(column.name)}"
     if operator in (ABSENT, PRESENT):
         return f"{name} {operator.upper()}", []
     if operator in ("like", "not like"):
-        shown = f"strftime('%Y-%m-%d %H:%M:%S', {name}, 'unixepoch', 'localtime')"
-        return _like(shown if column.kind is Timestamp else name, column.wire, operator, value)
+        return _fits(name, column, operator, value)
     if column.kind is Timestamp:
         return _date(name, column, operator, value)
     convert = _converter(column)
@@ -76,6 +82,17 @@ def listed(value: Any, name: str) -> list[Any]:
     return list(items)
 
 
+def _fits(name: str, column: Column, operator: str, value: Any) -> Sql:
+    if column.kind is Timestamp:
+        name = f"strftime('%Y-%m-%d %H:%M:%S', {name}, 'unixepoch', 'localtime')"
+    test, (pattern,) = _like(name, column.wire, operator, value)
+    first, end = _span(pattern)
+    if column.kind is not str or operator == "not like" or not end:
+        return test, [pattern]
+    # SQLite would find an index by itself only for a pattern that it sees when it plans.
+    return f"({name} >= ? AND {name} < ? AND {test})", [first, end, pattern]
+
+
 def _like(shown: str, name: str, operator: str, value: Any) -> Sql:
     pattern = _text(None, value)
     if len(pattern) > LIKE_LENGTH:
@@ -83,6 +100,18 @@ def _like(shown: str, name: str, operator: str, value: Any) -> Sql:
             f"condition name[{name}] has a pattern of {len(pattern)} characters; at most {LIKE_LENGTH} can be"
         )
     return f"{shown} {operator.upper()} ? ESCAPE '\\'", [pattern]
+
+
+def _span(pattern: str) -> tuple[str, str]:
+    """The first text that can fit a pattern, and one behind the last; empty when any could be first or last."""
+    start = re.match(r"[^%_\\\x00]*", pattern)
+    first = start.group().translate(_LOWER) if start else ""
+    kept = first.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return first, ""
+    following = ord(kept[-1]) + 1
+    # No text has a surrogate in it.
+    return first, kept[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def _items(table: str, column: Column, operator: str, value: Any) -> Sql:

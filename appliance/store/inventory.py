@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.resource import RESOURCES, Embed, Resource, Timestamp, snake
+from appliance.api.shape import shape_of
 
 if TYPE_CHECKING:
     from appliance.store.snapshot import Snapshot
@@ -22,20 +23,18 @@ def wire_date(seconds: float) -> str:
     return f"{_MONTHS[month - 1]} {day}, {year} {hour % 12 or 12}:{minute:02}:{second:02} {half}"
 
 
-@cache
-def _public(name: str) -> tuple[tuple[str, str, bool], ...]:
-    """Name, wire name, and whether it is a date, of each public column."""
-    return tuple(
-        (column.name, column.wire, column.kind is Timestamp)
-        for column in RESOURCES[name].columns.values()
-        if not column.private
-    )
+@lru_cache(maxsize=1_000)
+def _public(name: str, type_: str | None) -> tuple[tuple[str, str, bool], ...]:
+    """Name, wire name, and whether it is a date, of each public column of the rows of a type."""
+    shape = shape_of(RESOURCES[name], type_)
+    return tuple((column.name, column.wire, column.kind is Timestamp) for column in shape.columns.values())
 
 
 def _own(resource: Resource, fields: frozenset[str]) -> dict[str, Any]:
     values = resource.__dict__
     wire: dict[str, Any] = {}
-    for name, wire_name, is_date in _public(resource.name_):
+    type_ = values[resource.typed_by] if resource.children else None
+    for name, wire_name, is_date in _public(resource.name_, type_):
         value = values[name]
         if value is not None and (not fields or wire_name in fields):
             wire[wire_name] = wire_date(value) if is_date else value

@@ -2,158 +2,222 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from appliance.api.errors import InternalError, InvalidArgument
 from appliance.api.message import QueryMessage
-from appliance.api.resource import RESOURCES, Column, Embed, Resource, snake
+from appliance.api.resource import RESOURCES, Column, Resource, camel, snake
+from appliance.api.shape import Shape, find_shape, shape_of
 from appliance.api.tag import SystemTag, UserTag
 from appliance.store.comparison import ABSENT, POSITIVE, PRESENT, Sql, compare, parsed
-from appliance.store.table import is_json, quoted, table_of
+from appliance.store.table import quoted, table_of
 
 CONDITIONS = 200
 """A query may have so many."""
 
+DEPTH = 30
+"""A condition may name so many joins in a row: about as many as SQLite lets queries stand in one another."""
+
+FEW = 20
+MANY = 5_000
+"""Other resources that nested conditions hold for: up to FEW become values, from MANY on a page tries rows."""
+
+LARGEST = 2**63 - 1
+
 _TAGS: dict[str, type[Resource]] = {"__userTag__": UserTag, "__systemTag__": SystemTag}
+
+Condition = tuple[str, str, Any]
+"""Name, operator, value."""
+
+
+Look = Callable[[str, list[Any]], list[tuple[Any, ...]]]
+"""Runs a statement."""
 
 
 class Query:
     """A query message, translated. `InvalidArgument` and `InternalError` say what is wrong with it.
 
-    `sql` selects the rows, `count_sql` their number; both take `parameters`. Values from the message are
-    only ever parameters, and names only ever select declared ones.
+    `sql` selects the rows and takes `parameters`, `count_sql` their number and takes `count_parameters`.
+    Values from the message are only ever parameters, and names only ever select declared ones. With `look`,
+    conditions on other resources are asked first how many of those there are, and translated accordingly.
     """
 
-    def __init__(self, message: QueryMessage) -> None:
+    def __init__(self, message: QueryMessage, look: Look | None = None) -> None:
         self.kind = message.asked_of()
         self.counts = message.count or message.reply_with_count
         self.lists = not message.count
-        self.parameters: list[Any] = []
-        _check_fields(self.kind, message.fields)
+        asked = [*message.only, *message.conditions]
+        if len(asked) > CONDITIONS:
+            raise InvalidArgument(f"there are {len(asked)} conditions; at most {CONDITIONS} can be")
+        conditions = [parsed(each) for each in asked]
+        shape = _selected(shape_of(self.kind), conditions)
+        _check_fields(shape, message.fields)
+        sort = _sort_column(shape, message.sort_by)
+        order = _order(sort, message.sort_direction)
+        limit, start = min(int(message.limit), LARGEST), min(int(message.start), LARGEST)
         table = table_of(self.kind)
-        where = self._where(message.conditions)
-        order = _order(self.kind, message.sort_by, message.sort_direction)
+        page = _Translation(look, sort, page=True)
+        test, self.parameters = page.all_hold(shape, self.kind.table, conditions)
+        where = f" WHERE {test}" if test else ""
+        self.sql = f"{table.select}{where}{order} LIMIT {limit} OFFSET {start}"
+        self.count_parameters = self.parameters
+        if self.counts and look is not None:
+            whole = _Translation(look, None, page=False)
+            test, self.count_parameters = whole.all_hold(shape, self.kind.table, conditions)
+            where = f" WHERE {test}" if test else ""
         self.count_sql = f"SELECT COUNT(*) FROM {table.name}{where}"
-        self.sql = f"{table.select}{where}{order} LIMIT {int(message.limit)} OFFSET {int(message.start)}"
 
-    def _where(self, conditions: list[dict[str, Any]]) -> str:
-        if len(conditions) > CONDITIONS:
-            raise InvalidArgument(f"there are {len(conditions)} conditions; at most {CONDITIONS} can be")
-        tests: list[str] = []
-        nested: dict[str, list[tuple[str, str, Any]]] = {}
-        for name, operator, value in map(parsed, conditions):
+
+def _selected(shape: Shape, conditions: list[Condition]) -> Shape:
+    """The shape of the one type that conditions ask for, if they do."""
+    typed_by = camel(shape.kind.typed_by)
+    for name, operator, value in conditions:
+        if name == typed_by and operator == "=":
+            shape = shape.typed(value)
+    return shape
+
+
+class _Translation:
+    """Conditions as one test. For a `page`, rows are better tried in its order than many sought out."""
+
+    def __init__(self, look: Look | None, sort: Column | None, *, page: bool) -> None:
+        self._look = look
+        self._sort = sort
+        self._page = page
+        self._joined = 0
+
+    def all_hold(self, shape: Shape, table: str, conditions: list[Condition]) -> Sql:
+        """The test that all conditions hold. Those on the same other resource hold for the same row of it."""
+        tests: list[Sql] = []
+        nested: dict[str, list[Condition]] = {}
+        for name, operator, value in conditions:
             head, dot, rest = name.partition(".")
-            if dot:
-                nested.setdefault(head, []).append((rest, operator, value))
-            else:
-                tests.append(self._keep(_simple(self.kind, name, operator, value)))
-        tests += [self._keep(_nested(self.kind, head, inner)) for head, inner in nested.items()]
-        return f" WHERE {' AND '.join(tests)}" if tests else ""
+            if not dot:
+                tests.append(self._own(shape, table, name, operator, value))
+                continue
+            if head not in shape.joins and head in shape.aliases:
+                head, _, rest = f"{shape.aliases[head]}.{rest}".partition(".")
+            if rest.count(".") >= DEPTH:
+                raise InvalidArgument(f"condition name[{name}] names more than {DEPTH} resources in a row")
+            nested.setdefault(head, []).append((rest, operator, value))
+        tests += [self._nested(shape, table, head, inner) for head, inner in nested.items()]
+        parameters = [each for _, some in tests for each in some]
+        return " AND ".join(test for test, _ in tests), parameters
 
-    def _keep(self, sql: Sql) -> str:
-        test, parameters = sql
-        self.parameters += parameters
-        return test
+    def _own(self, shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
+        test, parameters = _simple(shape, table, name, operator, value)
+        column = shape.columns.get(name)
+        if self._look is None or self._sort is None or table != shape.kind.table:
+            return test, parameters
+        if column is None or not column.few or (operator == "=" and _ordered(shape, column, self._sort)):
+            return test, parameters
+        # An index would find them all, to be sorted; which is right for some, and too slow for many.
+        found = self._look(f"SELECT 1 FROM {quoted(table)} WHERE {test} LIMIT {MANY}", parameters)
+        return (f"({test}) IS TRUE" if len(found) == MANY else test), parameters
+
+    def _nested(self, shape: Shape, table: str, head: str, inner: list[Condition]) -> Sql:
+        join = shape.joins.get(head)
+        other = find_shape(join.resource) if join is not None else None
+        if join is None or other is None:
+            raise _no_subquery(shape, head, f"{head}.{inner[0][0]}")
+        # A resource may be joined to itself, so that each has a name of its own.
+        self._joined += 1
+        alias = f"j{self._joined}"
+        test, parameters = self.all_hold(_selected(other, inner), alias, inner)
+        mine, theirs = f"{quoted(table)}.{quoted(join.mine)}", f"{quoted(alias)}.{quoted(join.theirs)}"
+        rows = f"FROM {quoted(other.kind.table)} AS {quoted(alias)} WHERE {test}"
+        owners = f"SELECT DISTINCT {theirs} {rows}"
+        if self._look is not None:
+            found = [key for (key,) in self._look(f"{owners} LIMIT {MANY}", parameters)]
+            if len(found) <= FEW:
+                return _one_of(mine, found)
+            if len(found) == MANY and self._page:
+                return f"EXISTS (SELECT 1 {rows} AND {theirs} = {mine})", parameters
+        return f"{mine} IN ({owners})", parameters
 
 
-def _simple(kind: type[Resource], name: str, operator: str, value: Any) -> Sql:
+def _ordered(shape: Shape, column: Column, sort: Column) -> bool:
+    """Whether an index has the rows of one value of a column in an order."""
+    return any(index[:2] == (column.name, sort.name) for index in shape.kind.indexes)
+
+
+def _one_of(column: str, values: list[Any]) -> Sql:
+    """The test for one of a few values. With only one, an index that begins with the column gives the order."""
+    if len(values) == 1:
+        return f"{column} = ?", values
+    return f"{column} IN ({', '.join('?' * len(values))})", values
+
+
+def _simple(shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
     if name in _TAGS:
-        tag = _TAGS[name]
-        own = f"{quoted('resource_type')} = ?"
-        return _has(kind, tag, "resource_uuid", tag.columns["tag"], operator, value, (own, [kind.vo]))
-    embed = _embed(kind, name)
-    if embed is not None and embed.pluck:
-        child = RESOURCES[embed.resource]
-        return _has(kind, child, embed.by, child.columns[snake(embed.pluck)], operator, value, ("1", []))
-    column = kind.by_wire(name)
+        tag, types = _TAGS[name], shape.tag_types
+        own = f"{quoted('resource_type')} IN ({', '.join('?' * len(types))})"
+        test, parameters = _has(tag, "resource_uuid", "tag", operator, value, (own, [*types]))
+        return f"{quoted(table)}.{quoted(shape.kind.primary)} {test}", parameters
+    for embed in shape.kind.embeds:
+        if embed.wire == name and embed.pluck:
+            child = RESOURCES[embed.resource]
+            test, parameters = _has(child, embed.by, snake(embed.pluck), operator, value, ("", []))
+            return f"{quoted(table)}.{quoted(shape.kind.primary)} {test}", parameters
+    column = shape.columns.get(name)
     if column is None:
-        inventory = kind.java or f"{kind.name_}Inventory"
         raise InvalidArgument(
-            f"condition name[{name}] is invalid, no such field on inventory class[{inventory}]"
+            f"condition name[{name}] is invalid, no such field on inventory class[{shape.java}]"
         )
-    return compare(kind.table, column, operator, value)
+    if not column.queryable:
+        raise InvalidArgument(
+            f"condition name[{name}] is invalid, field[{name}] of inventory[{shape.java}] is annotated as "
+            "@Unqueryable field"
+        )
+    return compare(table, column, operator, value)
 
 
-def _embed(kind: type[Resource], wire: str) -> Embed | None:
-    return next((embed for embed in kind.embeds if embed.wire == wire), None)
-
-
-def _has(
-    kind: type[Resource],
-    child: type[Resource],
-    by: str,
-    column: Column,
-    operator: str,
-    value: Any,
-    own: Sql,
-) -> Sql:
-    """Whether a resource has a tag, or an item in a list, of that value; denying ones ask for none such."""
-    test, parameters = own
+def _has(child: type[Resource], by: str, name: str, operator: str, value: Any, own: Sql) -> Sql:
+    """Being an owner of a tag, or of an item in a list, of that value; denying ones ask for none such."""
+    tests, parameters = [own[0]], own[1]
+    if child.columns[by].optional:
+        tests.append(f"{quoted(by)} IS NOT NULL")  # one null would spoil NOT IN
     if operator not in (ABSENT, PRESENT):
-        inner, more = compare(child.table, column, POSITIVE.get(operator, operator), value)
-        test, parameters = f"{test} AND {inner}", [*parameters, *more]
-    word = "NOT IN" if operator in POSITIVE or operator == ABSENT else "IN"
-    return f"{_key(kind)} {word} {_owners(child, by, test)}", parameters
-
-
-def _owners(child: type[Resource], by: str, test: str) -> str:
-    column = quoted(by)
-    return f"(SELECT {column} FROM {quoted(child.table)} WHERE {column} IS NOT NULL AND {test})"
-
-
-def _key(kind: type[Resource]) -> str:
-    return f"{quoted(kind.table)}.{quoted(kind.primary)}"
-
-
-def _nested(kind: type[Resource], head: str, inner: list[tuple[str, str, Any]]) -> Sql:
-    """Conditions on one other resource: an item of an embedded list, or what a `…Uuid` column names.
-
-    All conditions with the same head hold for the same other resource.
-    """
-    embed = _embed(kind, head)
-    reference = kind.by_wire(f"{head}Uuid")
-    if embed is not None and not embed.pluck:
-        other, mine, theirs = RESOURCES[embed.resource], _key(kind), embed.by
-    elif reference is not None and head[:1].upper() + head[1:] in RESOURCES:
-        other = RESOURCES[head[:1].upper() + head[1:]]
-        mine, theirs = f"{quoted(kind.table)}.{quoted(reference.name)}", other.primary
-    else:
-        raise _no_subquery(kind, head, f"{head}.{inner[0][0]}")
-    tests: list[str] = []
-    parameters: list[Any] = []
-    for name, operator, value in inner:
-        column = other.by_wire(name)
-        if column is None:
-            raise _no_subquery(other, name.partition(".")[0], f"{head}.{name}")
-        test, more = compare(other.table, column, operator, value)
+        test, more = compare(child.table, child.columns[name], POSITIVE.get(operator, operator), value)
         tests.append(test)
-        parameters += more
-    return f"{mine} IN {_owners(other, theirs, ' AND '.join(tests))}", parameters
+        parameters = [*parameters, *more]
+    word = "NOT IN" if operator in POSITIVE or operator == ABSENT else "IN"
+    where = " AND ".join(test for test in tests if test) or "1"
+    return f"{word} (SELECT {quoted(by)} FROM {quoted(child.table)} WHERE {where})", parameters
 
 
-def _no_subquery(kind: type[Resource], field: str, name: str) -> InternalError:
-    inventory = kind.java or f"{kind.name_}Inventory"
-    return InternalError(f"cannot find field[{field}] on class[{inventory}], wrong subquery name[{name}]")
+def _no_subquery(shape: Shape, field: str, name: str) -> InternalError:
+    if field in shape.columns:
+        return InternalError(
+            f"nested query field[{field}] on inventory[{shape.java}] must be annotated as @Queryable"
+        )
+    return InternalError(f"cannot find field[{field}] on class[{shape.java}], wrong subquery name[{name}]")
 
 
-def _check_fields(kind: type[Resource], fields: list[str]) -> None:
-    valid = [column.wire for column in kind.columns.values() if not column.private and not is_json(column)]
+def _check_fields(shape: Shape, fields: list[str]) -> None:
+    valid = shape.fields
     for field in fields:
         if field not in valid:
             raise InvalidArgument(
-                f"field[{field}] is not a primitive of the inventory {kind.name_}Inventory; you cannot "
+                f"field[{field}] is not a primitive of the inventory {shape.name}; you cannot "
                 f"specify it in the parameter 'fields';valid fields are [{', '.join(valid)}]"
             )
 
 
-def _order(kind: type[Resource], sort_by: str | None, direction: str) -> str:
+def _sort_column(shape: Shape, sort_by: str | None) -> Column | None:
     if not sort_by:
-        return ""
-    column = kind.by_wire(sort_by)
+        return None
+    column = shape.columns.get(sort_by)
     if column is None:
-        entity = kind.java.removesuffix(f"{kind.name_}Inventory") + kind.vo
-        raise InternalError(f"illegal sortBy[{sort_by}], entity[{entity}] doesn't have this field")
+        raise InternalError(f"illegal sortBy[{sort_by}], entity[{shape.entity}] doesn't have this field")
+    return column
+
+
+def _order(sort: Column | None, direction: str) -> str:
+    if sort is None:
+        return ""
     if direction not in ("asc", "desc"):
         raise InvalidArgument(f"unknown sortDirection[{direction}]; it can be asc or desc")
     way = direction.upper()
-    return f" ORDER BY {quoted(column.name)} {way}, rowid {way}"
+    return f" ORDER BY {quoted(sort.name)} {way}, rowid {way}"

@@ -100,16 +100,16 @@ class Snapshot:
 
         `InvalidArgument` and others as ZStack words them; `OperationFailed` when it takes too long.
         """
-        asked = Query(message)
         if self._deadline is None:
-            return self._answer(asked)
+            return self._answer(message)
         with self._deadline.limited(QUERY_SECONDS):
-            return self._answer(asked)
+            return self._answer(message)
 
-    def _answer(self, asked: Query) -> tuple[list[Any], int | None]:
+    def _answer(self, message: QueryMessage) -> tuple[list[Any], int | None]:
+        asked = Query(message, self.rows)
         total = None
         if asked.counts:
-            total = int(self.rows(asked.count_sql, asked.parameters)[0][0])
+            total = int(self.rows(asked.count_sql, asked.count_parameters)[0][0])
         if not asked.lists:
             return [], total
         decode = table_of(asked.kind).decode

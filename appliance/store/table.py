@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 import zlib
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -31,18 +30,13 @@ def quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def is_json(column: Column) -> bool:
-    """Whether the column's value is a list or dict, kept as JSON."""
-    return (typing.get_origin(column.kind) or column.kind) in (list, dict)
-
-
 def stored_type(column: Column) -> type:
     """The Python type of the column's value in a row, apart from None: str, int or float."""
     if column.kind in (Timestamp, float):
         return float
     if column.kind in (int, bool):
         return int
-    if column.kind is str or is_json(column):
+    if column.kind is str or column.is_json:
         return str
     raise TypeError(f"column {column.name} is a {column.kind}, which no table can hold")
 
@@ -57,9 +51,9 @@ class Table(Generic[R]):
         self.types = tuple(stored_type(column) for column in kind.columns.values())
         self._reals = tuple(place for place, kind in enumerate(self.types) if kind is float)
         self._from_row = tuple(
-            (column.name, msgspec.json.decode if is_json(column) else bool)
+            (column.name, msgspec.json.decode if column.is_json else bool)
             for column in kind.columns.values()
-            if is_json(column) or column.kind is bool
+            if column.is_json or column.kind is bool
         )
         listed = ", ".join(quoted(name) for name in (*self.names, SUM))
         key = quoted(kind.primary)
@@ -120,7 +114,7 @@ class Table(Generic[R]):
         column = self.kind.columns[name]
         if value is None and column.optional:
             return None
-        if is_json(column) and isinstance(value, (list, tuple, dict)):
+        if column.is_json and isinstance(value, (list, tuple, dict)):
             return msgspec.json.encode(value).decode()
         if column.kind in (bool, int) and isinstance(value, int):
             return int(value)
@@ -138,14 +132,33 @@ class Table(Generic[R]):
         lines += [f"    UNIQUE ({group})" for group in groups]
         body = ",\n".join(lines)
         statements = [f"CREATE TABLE {self.name} (\n{body}\n) STRICT"]
-        for column in self.kind.columns.values():
-            if column.indexed and not column.unique and column.name != self.kind.primary:
-                index = quoted(f"{self.kind.table}_{column.name}")
-                statements.append(f"CREATE INDEX {index} ON {self.name} ({quoted(column.name)})")
+        for name, group in self.indexes().items():
+            listed = ", ".join(map(quoted, group))
+            statements.append(f"CREATE INDEX {quoted(name)} ON {self.name} ({listed})")
         return statements
 
+    def indexes(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each index that the declaration asks for, by its name."""
+        groups = [
+            (column.name,)
+            for column in self.kind.columns.values()
+            if column.indexed and not column.unique and column.name != self.kind.primary
+        ]
+        return {f"{self.kind.table}_{'_'.join(group)}": group for group in (*groups, *self.kind.indexes)}
+
+    def statistics(self) -> list[str]:
+        """What SQLite is told of each index, as rows of its table of statistics: how many rows are alike."""
+        rows = []
+        for name, group in self.indexes().items():
+            alike, counts = ROWS_MEANT, [ROWS_MEANT]
+            for column in group:
+                alike = max(1, alike * _alike(self.kind.columns[column]) // ROWS_MEANT)
+                counts.append(alike)
+            rows.append(f"('{self.kind.table}', '{name}', '{' '.join(map(str, counts))}')")
+        return rows
+
     def _column_ddl(self, column: Column) -> str:
-        words = [quoted(column.name), "TEXT" if is_json(column) else _SQL_TYPES[stored_type(column)]]
+        words = [quoted(column.name), "TEXT" if column.is_json else _SQL_TYPES[stored_type(column)]]
         if not column.optional:
             words.append("NOT NULL")
         if column.name == self.kind.primary:
@@ -153,6 +166,17 @@ class Table(Generic[R]):
         elif column.unique:
             words.append("UNIQUE")
         return "    " + " ".join(words)
+
+
+ROWS_MEANT = 1_000_000
+"""Plans are made for tables of so many rows; what is right for them is right enough for small ones."""
+
+
+def _alike(column: Column) -> int:
+    """How many of those rows share a value of this column."""
+    if column.unique or column.kind is Timestamp:
+        return 1
+    return ROWS_MEANT // 5 if column.few else 100
 
 
 _TABLES: dict[str, Table[Any]] = {}
@@ -192,6 +216,14 @@ META = """CREATE TABLE "meta" (
 """What the store knows of itself: `owner` and `epoch`."""
 
 
+ANALYZE = "ANALYZE sqlite_schema"
+
+
 def schema() -> list[str]:
     """The statements that make every table of this version, in an order that does not change."""
-    return [META, *(line for kind in all_kinds() for line in table_of(kind).ddl())]
+    tables = [table_of(kind) for kind in all_kinds()]
+    made = [line for table in tables for line in table.ddl()]
+    rows = ",\n".join(f"    {row}" for table in tables for row in table.statistics())
+    # Told, not measured: plans then depend on the declarations and on nothing else. The first statement makes
+    # the table of statistics; the last has this connection read it, as others do when they are opened.
+    return [META, *made, ANALYZE, f"INSERT INTO sqlite_stat1 VALUES\n{rows}", ANALYZE]

@@ -24,6 +24,8 @@ GIB = 1 << 30
 OLD_NAMES = {
     "AttachNetworkServiceProviderToL2Network": "org.zstack.header.network.service",
     "CreateSystemTag": "org.zstack.header.tag",
+    "CreateUserTag": "org.zstack.header.tag",
+    "AddImage": "org.zstack.header.image",
     "AddSimulatorHost": "org.zstack.header.simulator",
     "AddSimulatorPrimaryStorage": "org.zstack.header.simulator.storage.primary",
     "AddSimulatorBackupStorage": "org.zstack.header.simulator.storage.backup",
@@ -44,7 +46,11 @@ class Client:
         found = self.catalogue.get_api(name)
         full = found.full_name if found else f"{OLD_NAMES[name]}.API{name}Msg"
         self.used.add(name)
-        answer = await self.zstack.execute(name, full, fields)
+        try:
+            answer = await self.zstack.execute(name, full, fields)
+        except ZStackApiError as error:
+            error.add_note(f"{name} {fields}: {error.details}")
+            raise
         return answer.get("inventory", answer)
 
     async def make(self, message: str, /, **fields: Any) -> str:
@@ -188,6 +194,7 @@ async def remove(on: Client, cloud: dict[str, str], vms: list[str]) -> None:
     """All of it gone again."""
     await asyncio.gather(*(on.call("DestroyVmInstance", uuid=uuid) for uuid in vms))
     assert await on.count("QueryVmInstance") == 0
+    await on.call("DetachL2NetworkFromCluster", l2NetworkUuid=cloud["l2"], clusterUuid=cloud["cluster"])
     for message, noun in (
         ("DeleteImage", "image"), ("DeleteInstanceOffering", "offering"), ("DeleteL3Network", "l3"),
         ("DeleteL2Network", "l2"),

@@ -16,7 +16,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming
 from appliance.plans.vm import plan
-from appliance.reconcile.capacity import reserved_memory
+from appliance.reconcile.capacity import reserved
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.reconcile.vm_state import placed_on
 from appliance.store.snapshot import Snapshot
@@ -140,12 +140,10 @@ def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
 def _capacity(world: World, look: Snapshot) -> None:
     for host in look.all(Host):
         vms = look.all(VmInstance, host_uuid=host.uuid)
-        memory = (
-            host.total_memory_capacity
-            - reserved_memory(look, host.uuid)
-            - sum(max(v.memory_size, v.pending_memory_size or 0) for v in vms)
-        )
-        cpu = host.total_cpu_capacity - sum(v.cpu_num * v.cpu_speed for v in vms)
+        kept = {what: reserved(look, host, what) for what in ("reservedMemory", "reservedCpu")}
+        used = sum(max(v.memory_size, v.pending_memory_size or 0) for v in vms)
+        memory = host.total_memory_capacity - kept["reservedMemory"] - used
+        cpu = host.total_cpu_capacity - kept["reservedCpu"] - sum(v.cpu_num * v.cpu_speed for v in vms)
         if (host.available_memory_capacity, host.available_cpu_capacity) != (memory, cpu):
             world.violated("I-9", f"host {host.name} says {host.available_memory_capacity} bytes and "
                            f"{host.available_cpu_capacity} MHz are left, its VMs leave {memory} and {cpu}")  # fmt: skip

@@ -74,6 +74,22 @@ CREATE INDEX "cluster_name" ON "cluster" ("name");
 
 CREATE INDEX "cluster_zone_uuid" ON "cluster" ("zone_uuid");
 
+CREATE TABLE "disk_offering" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "disk_size" INTEGER NOT NULL,
+    "sort_key" INTEGER NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "allocator_strategy" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "disk_offering_name" ON "disk_offering" ("name");
+
 CREATE TABLE "event" (
     "sequence" INTEGER NOT NULL PRIMARY KEY,
     "create_date" REAL NOT NULL,
@@ -121,6 +137,8 @@ CREATE TABLE "host" (
     "available_cpu_capacity" INTEGER NOT NULL,
     "total_memory_capacity" INTEGER NOT NULL,
     "available_memory_capacity" INTEGER NOT NULL,
+    "memory_capacity" INTEGER,
+    "cpu_capacity" INTEGER,
     "cpu_num" INTEGER NOT NULL,
     "accelerator" TEXT COLLATE NOCASE,
     "agent_version" TEXT COLLATE NOCASE,
@@ -307,6 +325,21 @@ CREATE INDEX "local_storage_host_ref_primary_storage_uuid" ON "local_storage_hos
 
 CREATE INDEX "local_storage_host_ref_host_uuid" ON "local_storage_host_ref" ("host_uuid");
 
+CREATE TABLE "local_storage_resource_ref" (
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "local_storage_resource_ref_primary_storage_uuid" ON "local_storage_resource_ref" ("primary_storage_uuid");
+
+CREATE INDEX "local_storage_resource_ref_host_uuid" ON "local_storage_resource_ref" ("host_uuid");
+
 CREATE TABLE "long_job" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -334,6 +367,14 @@ CREATE INDEX "long_job_state" ON "long_job" ("state");
 CREATE INDEX "long_job_target_resource_uuid" ON "long_job" ("target_resource_uuid");
 
 CREATE INDEX "long_job_create_date" ON "long_job" ("create_date");
+
+CREATE TABLE "management_node" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "host_name" TEXT COLLATE NOCASE NOT NULL,
+    "join_date" REAL NOT NULL,
+    "heart_beat" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE "network_service_l3_network_ref" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -381,6 +422,7 @@ CREATE TABLE "primary_storage" (
     "available_capacity" INTEGER NOT NULL,
     "total_physical_capacity" INTEGER NOT NULL,
     "available_physical_capacity" INTEGER NOT NULL,
+    "system_used_capacity" INTEGER,
     "type" TEXT COLLATE NOCASE NOT NULL,
     "state" TEXT COLLATE NOCASE NOT NULL,
     "status" TEXT COLLATE NOCASE NOT NULL,
@@ -525,19 +567,25 @@ CREATE TABLE "vm_instance" (
 
 CREATE INDEX "vm_instance_name" ON "vm_instance" ("name");
 
-CREATE INDEX "vm_instance_zone_uuid" ON "vm_instance" ("zone_uuid");
-
-CREATE INDEX "vm_instance_cluster_uuid" ON "vm_instance" ("cluster_uuid");
-
 CREATE INDEX "vm_instance_image_uuid" ON "vm_instance" ("image_uuid");
-
-CREATE INDEX "vm_instance_host_uuid" ON "vm_instance" ("host_uuid");
 
 CREATE INDEX "vm_instance_last_host_uuid" ON "vm_instance" ("last_host_uuid");
 
 CREATE INDEX "vm_instance_state" ON "vm_instance" ("state");
 
 CREATE INDEX "vm_instance_create_date" ON "vm_instance" ("create_date");
+
+CREATE INDEX "vm_instance_last_op_date" ON "vm_instance" ("last_op_date");
+
+CREATE INDEX "vm_instance_state_name" ON "vm_instance" ("state", "name");
+
+CREATE INDEX "vm_instance_state_create_date" ON "vm_instance" ("state", "create_date");
+
+CREATE INDEX "vm_instance_host_uuid_create_date" ON "vm_instance" ("host_uuid", "create_date");
+
+CREATE INDEX "vm_instance_cluster_uuid_name" ON "vm_instance" ("cluster_uuid", "name");
+
+CREATE INDEX "vm_instance_zone_uuid_name" ON "vm_instance" ("zone_uuid", "name");
 
 CREATE TABLE "vm_nic" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -560,9 +608,9 @@ CREATE TABLE "vm_nic" (
 
 CREATE INDEX "vm_nic_vm_instance_uuid" ON "vm_nic" ("vm_instance_uuid");
 
-CREATE INDEX "vm_nic_l3_network_uuid" ON "vm_nic" ("l3_network_uuid");
+CREATE INDEX "vm_nic_ip_vm_instance_uuid" ON "vm_nic" ("ip", "vm_instance_uuid");
 
-CREATE INDEX "vm_nic_ip" ON "vm_nic" ("ip");
+CREATE INDEX "vm_nic_l3_network_uuid_vm_instance_uuid" ON "vm_nic" ("l3_network_uuid", "vm_instance_uuid");
 
 CREATE TABLE "volume" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -607,3 +655,81 @@ CREATE TABLE "zone" (
 ) STRICT;
 
 CREATE INDEX "zone_name" ON "zone" ("name");
+
+ANALYZE sqlite_schema;
+
+INSERT INTO sqlite_stat1 VALUES
+    ('backup_storage', 'backup_storage_name', '1000000 100'),
+    ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
+    ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),
+    ('cluster', 'cluster_name', '1000000 100'),
+    ('cluster', 'cluster_zone_uuid', '1000000 100'),
+    ('disk_offering', 'disk_offering_name', '1000000 100'),
+    ('event', 'event_create_date', '1000000 1'),
+    ('event', 'event_name', '1000000 100'),
+    ('event', 'event_resource_uuid', '1000000 100'),
+    ('global_config', 'global_config_category', '1000000 100'),
+    ('host', 'host_name', '1000000 100'),
+    ('host', 'host_zone_uuid', '1000000 100'),
+    ('host', 'host_cluster_uuid', '1000000 100'),
+    ('image', 'image_name', '1000000 100'),
+    ('image_backup_storage_ref', 'image_backup_storage_ref_image_uuid', '1000000 100'),
+    ('image_backup_storage_ref', 'image_backup_storage_ref_backup_storage_uuid', '1000000 100'),
+    ('instance_offering', 'instance_offering_name', '1000000 100'),
+    ('ip_range', 'ip_range_l3_network_uuid', '1000000 100'),
+    ('ip_range', 'ip_range_name', '1000000 100'),
+    ('l2_network', 'l2_network_name', '1000000 100'),
+    ('l2_network', 'l2_network_zone_uuid', '1000000 100'),
+    ('l2_network_cluster_ref', 'l2_network_cluster_ref_l2_network_uuid', '1000000 100'),
+    ('l2_network_cluster_ref', 'l2_network_cluster_ref_cluster_uuid', '1000000 100'),
+    ('l3_network', 'l3_network_name', '1000000 100'),
+    ('l3_network', 'l3_network_zone_uuid', '1000000 100'),
+    ('l3_network', 'l3_network_l2_network_uuid', '1000000 100'),
+    ('l3_network_dns', 'l3_network_dns_l3_network_uuid', '1000000 100'),
+    ('local_storage_host_ref', 'local_storage_host_ref_primary_storage_uuid', '1000000 100'),
+    ('local_storage_host_ref', 'local_storage_host_ref_host_uuid', '1000000 100'),
+    ('local_storage_resource_ref', 'local_storage_resource_ref_primary_storage_uuid', '1000000 100'),
+    ('local_storage_resource_ref', 'local_storage_resource_ref_host_uuid', '1000000 100'),
+    ('long_job', 'long_job_name', '1000000 100'),
+    ('long_job', 'long_job_state', '1000000 100'),
+    ('long_job', 'long_job_target_resource_uuid', '1000000 100'),
+    ('long_job', 'long_job_create_date', '1000000 1'),
+    ('network_service_l3_network_ref', 'network_service_l3_network_ref_l3_network_uuid', '1000000 100'),
+    ('network_service_l3_network_ref', 'network_service_l3_network_ref_network_service_provider_uuid', '1000000 100'),
+    ('network_service_provider_l2_network_ref', 'network_service_provider_l2_network_ref_network_service_provider_uuid', '1000000 100'),
+    ('network_service_provider_l2_network_ref', 'network_service_provider_l2_network_ref_l2_network_uuid', '1000000 100'),
+    ('primary_storage', 'primary_storage_zone_uuid', '1000000 100'),
+    ('primary_storage', 'primary_storage_name', '1000000 100'),
+    ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_primary_storage_uuid', '1000000 100'),
+    ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_cluster_uuid', '1000000 100'),
+    ('session', 'session_account_uuid', '1000000 100'),
+    ('system_tag', 'system_tag_resource_uuid', '1000000 100'),
+    ('used_ip', 'used_ip_l3_network_uuid', '1000000 100'),
+    ('used_ip', 'used_ip_ip_range_uuid', '1000000 100'),
+    ('used_ip', 'used_ip_used_for', '1000000 100'),
+    ('user_tag', 'user_tag_resource_uuid', '1000000 100'),
+    ('userdata_fetch', 'userdata_fetch_host_uuid', '1000000 100'),
+    ('userdata_fetch', 'userdata_fetch_vm_instance_uuid', '1000000 100'),
+    ('userdata_fetch', 'userdata_fetch_create_date', '1000000 1'),
+    ('vm_instance', 'vm_instance_name', '1000000 100'),
+    ('vm_instance', 'vm_instance_image_uuid', '1000000 100'),
+    ('vm_instance', 'vm_instance_last_host_uuid', '1000000 100'),
+    ('vm_instance', 'vm_instance_state', '1000000 200000'),
+    ('vm_instance', 'vm_instance_create_date', '1000000 1'),
+    ('vm_instance', 'vm_instance_last_op_date', '1000000 1'),
+    ('vm_instance', 'vm_instance_state_name', '1000000 200000 20'),
+    ('vm_instance', 'vm_instance_state_create_date', '1000000 200000 1'),
+    ('vm_instance', 'vm_instance_host_uuid_create_date', '1000000 100 1'),
+    ('vm_instance', 'vm_instance_cluster_uuid_name', '1000000 200000 20'),
+    ('vm_instance', 'vm_instance_zone_uuid_name', '1000000 200000 20'),
+    ('vm_nic', 'vm_nic_vm_instance_uuid', '1000000 100'),
+    ('vm_nic', 'vm_nic_ip_vm_instance_uuid', '1000000 100 1'),
+    ('vm_nic', 'vm_nic_l3_network_uuid_vm_instance_uuid', '1000000 200000 20'),
+    ('volume', 'volume_name', '1000000 100'),
+    ('volume', 'volume_primary_storage_uuid', '1000000 100'),
+    ('volume', 'volume_vm_instance_uuid', '1000000 100'),
+    ('volume', 'volume_root_image_uuid', '1000000 100'),
+    ('volume', 'volume_host_uuid', '1000000 100'),
+    ('zone', 'zone_name', '1000000 100');
+
+ANALYZE sqlite_schema;

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.errors import NoHostAvailable
+from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS, STRATEGIES
 from appliance.plans.placement import Demand, HostOption, choose_host
 
 GOOD = HostOption(
@@ -96,3 +97,28 @@ def test_why_a_host_fell_out_is_said(change: dict[str, object], words: str) -> N
 def test_no_host_at_all_says_what_to_do() -> None:
     with pytest.raises(NoHostAvailable, match="AddKVMHost"):
         choose_host([], DEMAND)
+
+
+def test_each_strategy_prefers_another_host() -> None:
+    few = replace(GOOD, uuid="few", vms=1, available_memory=60)
+    roomy = replace(GOOD, uuid="roomy", vms=5, available_memory=90)
+    last = replace(GOOD, uuid="last", vms=9, available_memory=70)
+    wanted = {LEAST_VMS: "few", DEFAULT: "roomy", DESIGNATED: "roomy", LAST_HOST: "last"}
+    assert set(wanted) == set(STRATEGIES)
+    for strategy, uuid in wanted.items():
+        demand = replace(DEMAND, strategy=strategy, last_host="last")
+        assert choose_host([few, roomy, last], demand) == uuid
+    gone = replace(DEMAND, strategy=LAST_HOST, last_host="last")
+    assert choose_host([few, roomy, replace(last, status="Disconnected")], gone) == "few"
+    assert choose_host([few, roomy], replace(gone, last_host=None)) == "few"
+
+
+def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -> None:
+    simulated = replace(GOOD, uuid="s", name="sim", hypervisor_type="Simulator")
+    assert choose_host([GOOD, simulated], replace(DEMAND, hypervisor="Simulator")) == "s"
+    with pytest.raises(
+        NoHostAvailable, match=r"no host has hypervisor KVM; ruled out last: sim \(Simulator, "
+    ):
+        choose_host([simulated], replace(DEMAND, hypervisor="KVM"))
+    with pytest.raises(NoHostAvailable, match=r"no host is Enabled and Connected; .*cluster Disabled"):
+        choose_host([replace(GOOD, cluster_state="Disabled")], DEMAND)

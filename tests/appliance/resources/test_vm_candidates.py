@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.api.storage import PrimaryStorage
 from appliance.api.volume import Volume
 from tests.simulated_cloud import GIB, Body, Cloud
 
@@ -21,8 +22,8 @@ async def test_a_vm_goes_nowhere_without_its_local_disk(cloud: Cloud) -> None:
 async def test_a_vm_whose_disk_is_everywhere_goes_where_there_is_room(cloud: Cloud) -> None:
     vm = await cloud.vm()
     (other,) = {cloud.uuids["host1"], cloud.uuids["host2"]} - {vm["hostUuid"]}
-    root = vm["rootVolumeUuid"]
-    await cloud.database.write(lambda tx: tx.update(tx.get(Volume, root), host_uuid=None))
+    primary = cloud.uuids["primary"]
+    await cloud.database.write(lambda tx: tx.update(tx.get(PrimaryStorage, primary), type="NFS"))
     assert await candidates(cloud, vm) == [other]
     await cloud.call("ChangeHostState", uuid=other, stateEvent="disable")
     assert await candidates(cloud, vm) == []

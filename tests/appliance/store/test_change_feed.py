@@ -47,3 +47,18 @@ async def test_closing_wakes_who_waits() -> None:
     feed.close()
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_watches_one_resource_hears_of_no_other() -> None:
+    feed = ChangeFeed()
+    one, other = feed.watch("one"), feed.watch("one")
+    for batch_ in ((Change(Zone, "two", None),), (Change(Zone, "two", None), Change(Zone, "one", None))):
+        feed.publish(batch_)
+    assert feed.followers == 2
+    other.close()
+    feed.publish((Change(Zone, "one", None),))
+    assert [len(each) for each in one.pending() if isinstance(each, tuple)] == [2, 1]
+    assert [len(each) for each in other.pending() if isinstance(each, tuple)] == [2]
+    feed.close()
+    assert feed.followers == 0
+    assert [each async for each in one] == []

@@ -23,7 +23,8 @@ from .samples import zone
 
 def shape(connection: Any) -> dict[str, Any]:
     """Everything about the tables but the spelling of their DDL."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables = [name for (name,) in connection.execute(sql)]
     found = {}
     for table in sorted(tables):
         indexes = []
@@ -44,6 +45,8 @@ def test_migrations_make_what_is_declared() -> None:
     for statement in schema():
         declared.execute(statement)
     assert shape(migrated) == shape(declared), "run: python -m appliance.store.migrations"
+    told = "SELECT * FROM sqlite_stat1 ORDER BY tbl, idx"
+    assert migrated.execute(told).fetchall() == declared.execute(told).fetchall()
     assert version(migrated) == len(STEPS)
     assert len(shape(migrated)) == len(list(all_kinds())) + 1
     migrate(migrated)

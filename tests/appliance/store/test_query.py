@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -396,22 +395,3 @@ async def test_slow_query_is_stopped(database: Database, monkeypatch: pytest.Mon
         await ask(database, slow)
     assert await ask(database, QueryVmInstance(limit=1)) == ["v"]
     assert await database.read(lambda snapshot: len(snapshot.all(VmInstance))) == 3000
-
-
-async def test_uuid_and_sort_use_indexes(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path)
-
-    def look(snapshot: Snapshot) -> None:
-        for message in (
-            QueryVmInstance(conditions=one("uuid", "=", "u")),
-            QueryVmInstance(conditions=one("hostUuid", "in", "u,v")),
-            QueryVmInstance(sort_by="createDate", sort_direction="desc"),
-            QueryVmInstance(conditions=one("vmNics.ip", "=", "u")),
-        ):
-            query = Query(message)
-            plan = [row[3] for row in snapshot.rows(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters)]
-            assert any("USING INDEX" in step for step in plan), plan
-            assert not any("TEMP B-TREE" in step for step in plan), plan
-
-    await database.read(look)
-    await database.close()

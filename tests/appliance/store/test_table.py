@@ -15,7 +15,7 @@ from appliance.api.resource import Column, Resource, Timestamp
 from appliance.api.service import NetworkServiceProvider
 from appliance.api.zone import Zone
 from appliance.store.errors import StoreDamaged
-from appliance.store.table import all_kinds, is_json, row_sum, stored_type, table_of
+from appliance.store.table import all_kinds, row_sum, stored_type, table_of
 
 from .samples import zone
 
@@ -24,7 +24,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 def values_of(column: Column) -> st.SearchStrategy[Any]:
     values: st.SearchStrategy[Any]
-    if is_json(column):
+    if column.is_json:
         values = st.lists(TEXT, max_size=3)
     elif column.kind is bool:
         values = st.booleans()

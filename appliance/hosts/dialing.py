@@ -1,0 +1,64 @@
+"""Which way a machine is reached: real ones over SSH, simulated ones in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from appliance.api.errors import ImageFailed
+from appliance.api.simulator import HYPERVISOR
+from appliance.hosts.fleet import Dialer, Target
+from appliance.hosts.link import Wire
+from appliance.hosts.simulator import SimulatedDialer
+
+
+class EitherDialer:
+    """The appliance's own dialer: the target's hypervisor decides."""
+
+    def __init__(self, real: Dialer, simulated: SimulatedDialer) -> None:
+        self._real = real
+        self._simulated = simulated
+
+    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+        """Pin the machine's host key and install the appliance's own."""
+        await self._of(target).trust(target, password, fingerprint)
+
+    async def dial(self, target: Target) -> Wire:
+        """Start the agent there, or attach to the simulated one."""
+        return await self._of(target).dial(target)
+
+    async def leave(self, target: Target) -> None:
+        """Take agent and key from the machine; a simulated one is gone with that."""
+        await self._of(target).leave(target)
+        if target.hypervisor == HYPERVISOR:
+            self._simulated.hosts.pop(target.key, None)
+
+    async def copy(
+        self,
+        source: Target,
+        source_path: str,
+        destination: Target,
+        destination_path: str,
+        *,
+        size: int,
+        md5: str,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """Copy a file from machine to machine; `ImageFailed` when only one of them is simulated."""
+        if source.hypervisor != destination.hypervisor and HYPERVISOR in (
+            source.hypervisor,
+            destination.hypervisor,
+        ):
+            raise ImageFailed(
+                f"nothing can be copied from {source.address} ({source.hypervisor}) to "
+                f"{destination.address} ({destination.hypervisor})"
+            )
+        await self._of(source).copy(
+            source, source_path, destination, destination_path, size=size, md5=md5, on_progress=on_progress
+        )
+
+    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+        """Write a file on a machine from a stream."""
+        await self._of(destination).upload(destination, path, content, size)
+
+    def _of(self, target: Target) -> Dialer:
+        return self._simulated if target.hypervisor == HYPERVISOR else self._real

@@ -1,0 +1,82 @@
+"""How slowly and how badly a simulated host answers: seconds and chances of failure, by verb, as text says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import SystemRandom
+from typing import get_args
+
+from agent.protocol import (
+    AnyRequest,
+    Hello,
+    ObserveConsole,
+    ObserveHost,
+    ObserveImage,
+    ObserveVm,
+    Ping,
+    ProbeAccelerator,
+    ReadFetches,
+)
+
+OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator)
+"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
+
+VERBS = frozenset(kind.__name__ for kind in get_args(AnyRequest)) | {"copy"}
+"""Every request of the agent protocol, and the copy of an image to a host."""
+
+CHANGING = VERBS - {kind.__name__ for kind in OBSERVING}
+"""What a number without a verb is for."""
+
+LONGEST_SECONDS = 3600.0
+
+_chance = SystemRandom().random
+
+
+@dataclass
+class Delays:
+    """Seconds a request takes, by verb; the rest take `usual`."""
+
+    usual: float = 0.0
+    by_verb: dict[str, float] = field(default_factory=dict)
+
+    def of(self, verb: str) -> float:
+        """Seconds that one verb takes."""
+        return self.by_verb.get(verb, self.usual)
+
+
+@dataclass
+class Faults:
+    """The chance, from 0 to 1, that a request fails, by verb. `chance` gives a number from 0 to below 1."""
+
+    by_verb: dict[str, float] = field(default_factory=dict)
+    chance: Callable[[], float] = _chance
+
+    def strikes(self, verb: str) -> bool:
+        """Whether this request is one that fails."""
+        rate = self.by_verb.get(verb, 0.0)
+        return rate > 0 and self.chance() < rate
+
+
+def parse_delay(text: str) -> dict[str, float]:
+    """Seconds by verb; raises `ValueError` saying what is wrong with the text."""
+    return _by_verb(text, LONGEST_SECONDS)
+
+
+def parse_fault_rate(text: str) -> dict[str, float]:
+    """Chance of failure by verb; raises `ValueError` saying what is wrong with the text."""
+    return _by_verb(text, 1.0)
+
+
+def _by_verb(text: str, most: float) -> dict[str, float]:
+    """`0.1`, or `StartDomain=2 copy=1`, as a number for each verb; a later word has its way."""
+    found: dict[str, float] = {}
+    for word in re.split(r"[\s,]+", text.strip()):
+        verb, equals, number = word.rpartition("=")
+        if equals and verb not in VERBS:
+            raise ValueError(f"{verb} is no request to a host; those are {', '.join(sorted(VERBS))}")
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number) or float(number) > most:
+            raise ValueError(f"{word or text!r} is not a number from 0 to {most:g}, nor VERB=number")
+        found |= {verb: float(number)} if equals else dict.fromkeys(CHANGING, float(number))
+    return found
