@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from agent.domain_xml import Mark, console_of, domain_xml, nic_devices
+from agent.domain_plug import PlugCalls, Plugs
+from agent.domain_xml import Mark, console_of, domain_xml, plugs_of
 from agent.protocol import (
     ConsoleSeen,
     DefineDomain,
@@ -36,7 +37,7 @@ _DEVICE = re.compile("[A-Za-z0-9_.-]{1,15}")
 _MAX_STARTS = 12
 
 
-class DomainCalls(Protocol):
+class DomainCalls(PlugCalls, Protocol):
     """What domains need of the hypervisor."""
 
     async def seen(self, vm_uuid: str) -> DomainSeen: ...
@@ -60,32 +61,41 @@ class Domains:
         self._hypervisor = hypervisor
         self._storage = storage
         self._guarded = guarded
+        self._plugs = Plugs(hypervisor, guarded)
         self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
 
     async def define(self, request: DefineDomain) -> DomainSeen:
-        """Make libvirt know the domain exactly so. Refused as `domain.running` while it runs otherwise."""
+        """Make libvirt know the domain exactly so; of one that runs, the NICs now and the rest at its next start.
+
+        Refused as `nic.unguarded` and `nic.in_use`.
+        """
         spec = request.spec
         self._check(spec)
         wanted = digest(spec)
         seen = await self._hypervisor.seen(spec.vm_uuid)
-        same = seen.defined and seen.digest == wanted
-        if same and (seen.boot_count >= request.boot_count or seen.power != "off"):
+        on = seen.power != "off"
+        if on:
+            await self._plugs.change(spec.vm_uuid, spec.nics, request.unplug_seconds)
+        if seen.defined and seen.digest == wanted and (on or seen.boot_count >= request.boot_count):
             return seen
-        if seen.power != "off":
-            raise Refused("domain.running", f"VM {spec.vm_uuid} runs with another definition; stop it first")
         if spec.serial_log:
             self._make_log_folder(Path(spec.serial_log).parent)
-        mark = Mark(wanted, max(seen.boot_count, request.boot_count), spec.internal_id)
-        return await self._hypervisor.define(spec.vm_uuid, domain_xml(spec, mark))
+        # One that runs is rebooted by its own request: only that may count it.
+        boot_count = seen.boot_count if on else max(seen.boot_count, request.boot_count)
+        mark = Mark(wanted, boot_count, spec.internal_id)
+        defined = await self._hypervisor.define(spec.vm_uuid, domain_xml(spec, mark))
+        return await self._hypervisor.mark(spec.vm_uuid, mark) if on else defined
 
     async def start(self, request: StartDomain) -> DomainSeen:
         """Power a domain on. Refused as `nic.unguarded` while a tap of it has no guard."""
         seen = await self._known(request.vm_uuid)
         if seen.power != "off":
             return seen
-        for device in nic_devices(await self._hypervisor.xml(request.vm_uuid)):
-            if not self._guarded(device):
-                problem = f"{device} of VM {request.vm_uuid} has no guard; ensure its NIC before its start"
+        for plug in plugs_of(await self._hypervisor.xml(request.vm_uuid)):
+            if plug.device and not self._guarded(plug.device):
+                problem = (
+                    f"{plug.device} of VM {request.vm_uuid} has no guard; ensure its NIC before its start"
+                )
                 raise Refused("nic.unguarded", problem)
         async with self._starts:
             return await self._until(self._hypervisor.power_on, request.vm_uuid, "on")
@@ -138,6 +148,11 @@ class Domains:
     async def observe(self, vm_uuid: str) -> DomainSeen:
         """A domain as it is now."""
         return await self._hypervisor.seen(_vm(vm_uuid))
+
+    async def plugged(self, vm_uuid: str) -> list[str] | None:
+        """The taps of a domain that is on; None of one that is off."""
+        found = await self._hypervisor.plugs(_vm(vm_uuid))
+        return None if found is None else sorted(plug.device for plug in found)
 
     async def _known(self, vm_uuid: str) -> DomainSeen:
         seen = await self._hypervisor.seen(_vm(vm_uuid))

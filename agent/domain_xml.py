@@ -88,10 +88,31 @@ def read_mark(xml: str) -> Mark | None:
         return None
 
 
-def nic_devices(xml: str) -> list[str]:
-    """The tap names of a domain."""
-    found = (target.get("dev", "") for target in ET.fromstring(xml).iterfind("devices/interface/target"))
-    return [device for device in found if device]
+@dataclass(frozen=True)
+class Plug:
+    """A NIC that a domain has: its tap's name, its MAC in small letters, its bridge."""
+
+    device: str
+    mac: str
+    bridge: str
+
+
+def plugs_of(xml: str) -> list[Plug]:
+    """The NICs of a domain."""
+    return [_plug_of(element) for element in ET.fromstring(xml).iterfind("devices/interface")]
+
+
+def plug_xml(nic: NicSpec) -> str:
+    """One NIC, as libvirt takes it for a domain that runs."""
+    return ET.tostring(_nic(ET.Element("devices"), nic), encoding="unicode")
+
+
+def plugged_xml(xml: str, plug: Plug) -> str | None:
+    """The element of one NIC of a running domain, as libvirt wants it back; None where it is gone."""
+    for element in ET.fromstring(xml).iterfind("devices/interface"):
+        if _plug_of(element) == plug:
+            return ET.tostring(element, encoding="unicode")
+    return None
 
 
 def console_of(xml: str) -> Console | None:
@@ -181,10 +202,19 @@ def _disk_target(disk: DiskSpec) -> tuple[str, str]:
     return f"sd{letter}", "sata"
 
 
-def _nic(devices: ET.Element, nic: NicSpec) -> None:
+def _plug_of(element: ET.Element) -> Plug:
+    def said(tag: str, attribute: str) -> str:
+        found = element.find(tag)
+        return "" if found is None else found.get(attribute, "")
+
+    return Plug(said("target", "dev"), said("mac", "address").lower(), said("source", "bridge"))
+
+
+def _nic(devices: ET.Element, nic: NicSpec) -> ET.Element:
     interface = ET.SubElement(devices, "interface", type="bridge")
     ET.SubElement(interface, "mac", address=printable(nic.mac))
     ET.SubElement(interface, "source", bridge=printable(nic.bridge))
     ET.SubElement(interface, "target", dev=printable(nic.device))
     ET.SubElement(interface, "model", type=nic.model)
     ET.SubElement(interface, "mtu", size=str(nic.mtu))
+    return interface

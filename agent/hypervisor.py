@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 import libvirt
 
-from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, mark_xml
+from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, Plug, mark_xml, plugged_xml
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
@@ -22,6 +22,7 @@ from agent.libvirt_calls import (
     key_of,
     mark_of,
     message_of,
+    plugs_now,
     see,
     see_all,
     translated,
@@ -167,6 +168,25 @@ class Hypervisor:
         """A domain's XML as it runs, or as it would start."""
         return await self._apart(vm_uuid, lambda connection: str(domain_of(connection, vm_uuid).XMLDesc(0)))
 
+    async def plugs(self, vm_uuid: str) -> list[Plug] | None:
+        """The NICs of a domain that is on; None of one that is off or unknown."""
+        return await self._ask(lambda connection: plugs_now(connection, vm_uuid))
+
+    async def plug(self, vm_uuid: str, xml: str) -> DomainSeen:
+        """Give a running domain one more device; its definition stays."""
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        return await self._act(vm_uuid, lambda domain: domain.attachDeviceFlags(xml, flags))
+
+    async def ask_unplug(self, vm_uuid: str, plug: Plug) -> DomainSeen:
+        """Ask the guest of a running domain to let go of a NIC; libvirt waits for some seconds that it does."""
+
+        def act(domain: Any) -> None:
+            xml = plugged_xml(domain.XMLDesc(0), plug)
+            if xml is not None:
+                domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+        return await self._act(vm_uuid, act)
+
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS
     ) -> DomainSeen:
@@ -241,6 +261,7 @@ class Hypervisor:
         for kind, hear in (
             (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event),
             (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._on_removed),
         ):
             connection.domainEventRegisterAny(None, kind, partial(self._hear, hear), None)
         connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
@@ -266,6 +287,13 @@ class Hypervisor:
         # A guest that is shutting down is still on; STOPPED follows in a fifth of a second.
         if event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
             return
+        self._look_again(vm_uuid)
+
+    def _on_removed(self, vm_uuid: str, *_: Any) -> None:
+        # A guest may let go of a device long after it was asked to.
+        self._look_again(vm_uuid)
+
+    def _look_again(self, vm_uuid: str) -> None:
         self._dirty.add(vm_uuid)
         if vm_uuid not in self._reporting:
             self._reporting.add(vm_uuid)

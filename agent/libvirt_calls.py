@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import libvirt
 from msgspec.structs import replace
 
-from agent.domain_xml import MARK_URI, Mark, dashed, read_mark
+from agent.domain_xml import MARK_URI, Mark, Plug, dashed, plugs_of, read_mark
 from agent.protocol import Cause, DomainSeen, Power
 from agent.refused import Refused
 
@@ -119,6 +119,17 @@ def see_all(connection: Any) -> list[DomainSeen]:
         if seen.defined:
             found.append(seen)
     return found
+
+
+def plugs_now(connection: Any, vm_uuid: str) -> list[Plug] | None:
+    """The NICs of a domain that is on; None of one that is off or unknown."""
+    try:
+        domain = domain_of(connection, vm_uuid)
+        return plugs_of(domain.XMLDesc(0)) if domain.isActive() else None
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
 
 
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:

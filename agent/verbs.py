@@ -149,6 +149,7 @@ class HostVerbs:
             bridges=self._bridges.digests(),
             networks=self._networks.digests(),
             nics=self._nics.digests(),
+            plugged=await self._domains.plugged(request.vm_uuid),
         )
 
     async def _facts(self) -> HostFacts:

@@ -189,14 +189,17 @@ class FetchImage(Request, tag=True, frozen=True):
 
 
 class DefineDomain(Request, tag=True, frozen=True):
-    """Make libvirt know the domain exactly as specified. Refused while it runs with another spec.
+    """Make libvirt know the domain exactly as specified.
 
-    `boot_count` is where its count of reboots starts.
+    Of one that runs the NICs are plugged and unplugged now; everything else is so from its next start on.
+    Refused unless every NIC to plug is guarded, and when a guest does not let go of one within
+    `unplug_seconds`. `boot_count` is where its count of reboots starts.
     """
 
     reply: ClassVar[type[Struct]] = DomainSeen
     spec: DomainSpec
     boot_count: int = 0
+    unplug_seconds: float = 30.0
 
 
 class StartDomain(Request, tag=True, frozen=True):

@@ -59,6 +59,8 @@ class VmSeen(Struct, frozen=True):
     bridges: dict[str, str] = {}
     networks: dict[str, str] = {}
     nics: dict[str, str] = {}
+    plugged: list[str] | None = None
+    """The taps that the domain has now, in order of their names; None while it is off."""
 
 
 class Capacity(Struct, frozen=True):

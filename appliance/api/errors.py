@@ -26,7 +26,8 @@ ApiError
 │   ├── StartVmFailed    VM.1001
 │   ├── StopVmFailed     VM.1002
 │   ├── RebootVmFailed   VM.1003
-│   └── DestroyVmFailed  VM.1004
+│   ├── DestroyVmFailed  VM.1004
+│   └── AttachNetworkFailed  VM.1007
 ├── StorageError
 │   ├── PrimaryStorageFailed  PS.1000
 │   ├── BackupStorageFailed   BS.1000
@@ -264,6 +265,13 @@ class DestroyVmFailed(VmError):
 
     code = "VM.1004"
     description = "Unable to destroy the VM"
+
+
+class AttachNetworkFailed(VmError):
+    """The VM could not be given a NIC; nothing of it is kept."""
+
+    code = "VM.1007"
+    description = "Unable to attach a network to the VM"
 
 
 class StorageError(ApiError):

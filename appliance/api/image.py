@@ -103,5 +103,12 @@ class UpdateImage(Message, java=JAVA, returns=Image, role="operator"):
     platform: str | None = arg("Decides the virtual devices.", default=None, choices=PLATFORMS)
 
 
+class ChangeImageState(Message, java=JAVA, returns=Image, role="operator"):
+    """Let VMs be made from an image, or no more."""
+
+    uuid: str = arg("The image.", ref=Image)
+    state_event: str = arg("What to do.", choices=("enable", "disable"))
+
+
 class QueryImage(QueryMessage, java=JAVA, resource=Image):
     """Find images."""

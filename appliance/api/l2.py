@@ -98,6 +98,18 @@ class DeleteL2Network(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
     uuid: str = arg("The network.")
 
 
+class UpdateL2Network(Message, java=JAVA, returns=L2Network):
+    """Change name or description of an L2 network."""
+
+    uuid: str = arg("The network.", ref=L2Network)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+
+
+class GetL2NetworkTypes(Message, java=JAVA, sync=True, role="reader"):
+    """Say which kinds of L2 network there are."""
+
+
 class QueryL2Network(QueryMessage, java=JAVA, resource=L2Network):
     """Find L2 networks."""
 

@@ -8,6 +8,7 @@ from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
+from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.network.l3"
 
@@ -104,6 +105,26 @@ class DeleteL3Network(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
     uuid: str = arg("The network.")
 
 
+class UpdateL3Network(Message, java=JAVA, returns=L3Network):
+    """Change name or description of a subnet, or whether it belongs to the appliance."""
+
+    uuid: str = arg("The network.", ref=L3Network)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+    system: bool | None = arg("Whether it belongs to the appliance.", default=None)
+
+
+class ChangeL3NetworkState(Message, java=JAVA, returns=L3Network):
+    """Let new NICs onto a subnet, or no more; those it has keep working."""
+
+    uuid: str = arg("The network.", ref=L3Network)
+    state_event: str = arg("What to do.", choices=("enable", "disable"))
+
+
+class GetL3NetworkTypes(Message, java=JAVA, sync=True, role="reader"):
+    """Say which kinds of L3 network there are."""
+
+
 class QueryL3Network(QueryMessage, java=JAVA, resource=L3Network):
     """Find L3 networks."""
 
@@ -133,6 +154,38 @@ class DeleteIpRange(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
     """Delete a range none of whose addresses a VM has."""
 
     uuid: str = arg("The range.")
+
+
+class UpdateIpRange(Message, java=JAVA, returns=IpRange):
+    """Change name or description of a range."""
+
+    uuid: str = arg("The range.", ref=IpRange)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+
+
+class CheckIpAvailability(Message, java=JAVA, sync=True, role="reader"):
+    """Say whether a NIC on a subnet could have an address: `available`."""
+
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+    ip: str = arg("The address.", max_length=255)
+
+
+class GetFreeIp(Message, java=JAVA, sync=True, role="reader"):
+    """List addresses of a subnet or range that nobody has, lowest first."""
+
+    l3_network_uuid: str | None = arg("Of this network.", default=None, ref=L3Network)
+    ip_range_uuid: str | None = arg("Of this range.", default=None, ref=IpRange)
+    limit: int = arg("At most so many.", default=100, minimum=0)
+
+
+class GetIpAddressCapacity(Message, java=JAVA, sync=True, role="reader"):
+    """Count the addresses of ranges, and those of them that nobody has."""
+
+    zone_uuids: list[str] = arg("Of all networks of these zones.", default=[], ref=Zone)
+    l3_network_uuids: list[str] = arg("Of these networks.", default=[], ref=L3Network)
+    ip_range_uuids: list[str] = arg("Of these ranges.", default=[], ref=IpRange)
+    all: bool = arg("Of everything.", default=False)
 
 
 class QueryIpRange(QueryMessage, java=JAVA, resource=IpRange):

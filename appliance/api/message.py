@@ -178,6 +178,10 @@ class QueryMessage(Message, abstract=True):
     sort_direction: str = arg("Order upward or downward.", default="asc", choices=("asc", "desc"))
     fields: list[str] = arg("Only these fields of each.", default=[])
 
+    def asked_of(self) -> type[Resource]:
+        """The resource that is looked through."""
+        return self.resource
+
     def __init_subclass__(
         cls, resource: type[Resource] | None = None, abstract: bool = False, java: str = "", **rest: Any
     ) -> None:

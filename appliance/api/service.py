@@ -64,6 +64,15 @@ class AttachNetworkServiceProviderToL2Network(Message, java=JAVA, returns=Networ
     l2_network_uuid: str = arg("The network.", ref=L2Network)
 
 
+class DetachNetworkServiceProviderFromL2Network(
+    Message, java=JAVA, returns=NetworkServiceProvider, raises=(OperationFailed,)
+):
+    """Let a provider serve an L2 network no more; refused while an L3 network there has a service of it."""
+
+    network_service_provider_uuid: str = arg("The provider.", ref=NetworkServiceProvider)
+    l2_network_uuid: str = arg("The network.", ref=L2Network)
+
+
 class AttachNetworkServiceToL3Network(Message, java=JAVA, returns=L3Network, raises=(OperationFailed,)):
     """Give services to an L3 network; running VMs get them at their next start."""
 
@@ -76,6 +85,10 @@ class DetachNetworkServiceFromL3Network(Message, java=JAVA, returns=L3Network):
 
     l3_network_uuid: str = arg("The network.", ref=L3Network)
     network_services: dict[str, list[str]] = arg("Provider uuid to service types.")
+
+
+class GetNetworkServiceTypes(Message, java=JAVA, sync=True, role="reader"):
+    """Say which service can be had from which type of provider."""
 
 
 class QueryNetworkServiceProvider(QueryMessage, java=JAVA, resource=NetworkServiceProvider):

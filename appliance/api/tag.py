@@ -45,6 +45,9 @@ PATTERNS = (
     TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data."),
     TagPattern("VmInstanceVO", "hostname::{hostname}", "The host name it gets by DHCP.", only_one=True),
     TagPattern("VmInstanceVO", "staticIp::{l3NetworkUuid}::{staticIp}", "The address it gets on a network."),
+    TagPattern("VmInstanceVO",
+               "pendingCapacityChange::cpuNum::{cpuNum}::cpuSpeed::{cpuSpeed}::memory::{memory}",
+               "The size it gets at its next start.", inherent=True),
     TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
     TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
     TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True),
@@ -129,3 +132,13 @@ class QuerySystemTag(QueryMessage, java=JAVA, resource=SystemTag):
 
 class QueryUserTag(QueryMessage, java=JAVA, resource=UserTag):
     """Find user tags."""
+
+
+class QueryTag(QueryMessage, java=JAVA, resource=UserTag):
+    """Find user tags, or system tags."""
+
+    system_tag: bool = arg("System tags instead of user tags.", default=False)
+
+    def asked_of(self) -> type[Resource]:
+        """The kind of tag that the call says."""
+        return SystemTag if self.system_tag else UserTag

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from appliance.api.cluster import Cluster
 from appliance.api.errors import (
+    AttachNetworkFailed,
     CreateVmFailed,
     DestroyVmFailed,
     NoAddressLeft,
@@ -86,6 +87,9 @@ class VmInstance(Resource, java=JAVA):
     created: bool = column("Whether it has ever been whole.", default=False, private=True)
     power: str = column("on, off or unseen, as last seen.", default="unseen", private=True, owner="observed")
     seen_at: int = column("The host's clock of that sight, ns.", default=0, private=True, owner="observed")
+    pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
+    pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)
+    pending_memory_size: int | None = column("Bytes of memory from then on.", default=None, private=True)
     console_protocol: str | None = column("vnc or spice, at last start.", default=None, private=True)
 
 
@@ -119,6 +123,9 @@ class VmNic(Resource, java=JAVA):
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     used_ip_uuid: str | None = column("The taken address.", default=None, private=True)
+    intended: str = column("Present or Absent.", default="Present", private=True)
+    plugged: bool = column("Whether it has ever been whole.", default=True, private=True)
+    was_default: bool = column("Whether the VM's default network left with it.", default=False, private=True)
 
 
 class CreateVmInstance(CreateMessage, java=JAVA, returns=VmInstance, role="operator",
@@ -195,6 +202,47 @@ class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", 
     platform: str | None = arg(
         "Decides the virtual devices at the next start.", default=None, choices=PLATFORMS
     )
+
+
+class ChangeInstanceOffering(Message, java=JAVA, returns=VmInstance, role="operator",
+                             raises=(WrongVmState, NoHostAvailable, OperationFailed)):  # fmt: skip
+    """Give a VM another size: at once when it is stopped, at its next start when it runs."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    instance_offering_uuid: str = arg("Its new size.", ref=InstanceOffering)
+
+
+class AttachL3NetworkToVm(Message, java=JAVA, returns=VmInstance, role="operator",
+                          raises=(AttachNetworkFailed, WrongVmState, NoAddressLeft)):  # fmt: skip
+    """Give a VM a NIC on one more network; a running guest gets it at once."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    l3_network_uuid: str = arg("The network.", ref=L3Network)
+
+
+class DetachL3NetworkFromVm(Message, java=JAVA, returns=VmInstance, role="operator",
+                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
+    """Take a NIC and its address from a VM; a running guest must let go of it."""
+
+    vm_nic_uuid: str = arg("The NIC.", ref=VmNic)
+
+
+class GetVmAttachableL3Network(Message, java=JAVA, sync=True, role="reader"):
+    """List the networks that AttachL3NetworkToVm would take for a VM."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="reader"):
+    """List the data volumes that could be attached to a VM."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+
+
+class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="reader", raises=(WrongVmState,)):
+    """List the hosts that a running VM could move to: those that have its disk, and room for it."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
 class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.message import QueryMessage
+from appliance.api.message import Message, QueryMessage, arg
 from appliance.api.resource import Join, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.volume"
@@ -37,6 +37,25 @@ class Volume(Resource, java=JAVA):
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     host_uuid: str | None = column("The host that has the file.", default=None, private=True, indexed=True)
+
+
+class UpdateVolume(Message, java=JAVA, returns=Volume, role="operator"):
+    """Change name or description of a volume."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+    name: str | None = arg("New name.", default=None, max_length=255)
+    description: str | None = arg("New description.", default=None, max_length=2048)
+
+
+class ChangeVolumeState(Message, java=JAVA, returns=Volume, role="operator"):
+    """Let a data volume be attached to VMs, or no more."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+    state_event: str = arg("What to do.", choices=("enable", "disable"))
+
+
+class GetVolumeFormat(Message, java=JAVA, sync=True, role="reader"):
+    """Say which formats volumes and images have, and which hypervisors take each."""
 
 
 class QueryVolume(QueryMessage, java=JAVA, resource=Volume):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
 from agent.protocol import (
     MAX_FRAME_BYTES,
@@ -51,21 +50,10 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Wire
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
+from appliance.hosts.simulated_domain import Domain, plugged
 from appliance.hosts.simulated_things import Things
 
 EFFECTS_KEPT = 10_000
-
-
-@dataclass
-class Domain:
-    """A simulated domain."""
-
-    digest: str
-    boot_count: int
-    nics: list[str]
-    power: str = "off"
-    cause: Cause = "none"
-    starts: int = 0
 
 
 class SimulatedHost(SimulatedAgent):
@@ -154,6 +142,11 @@ class SimulatedHost(SimulatedAgent):
                 self._emit(DomainChanged(seen=self.seen(uuid)))
         return self.seen(uuid)
 
+    def let_go(self, uuid: str, device: str) -> None:
+        """A guest lets go of a NIC that it was asked for once, and nobody waits for any more."""
+        self.domains[uuid].nics.pop(device)
+        self._emit(DomainChanged(seen=self.seen(uuid)))
+
     def crash_and_boot(self) -> None:
         """The host loses power and comes back: nothing runs, what is on disk stays."""
         for task in list(self._tasks):
@@ -190,20 +183,19 @@ class SimulatedHost(SimulatedAgent):
         for disk in spec.disks:
             self.things.resolve(disk.path)
         wanted = digest(spec)
-        known = self.domains.get(spec.vm_uuid) or Domain("", 0, [])
-        same = known.digest == wanted
-        if same and (known.boot_count >= request.boot_count or known.power != "off"):
-            return self.seen(spec.vm_uuid)
-        if known.power != "off":
-            raise SimulatedRefusal("domain.running", f"VM {spec.vm_uuid} runs with another definition")
-        known.digest, known.nics = wanted, [nic.nic_uuid for nic in spec.nics]
-        known.boot_count = max(known.boot_count, request.boot_count)
+        known = self.domains.get(spec.vm_uuid) or Domain("", 0, {})
+        nics = {nic.device: nic.nic_uuid for nic in spec.nics}
+        if known.power == "off":
+            known.boot_count = max(known.boot_count, request.boot_count)
+        else:
+            known.check_plugs(nics, self.things.nics)
+        known.digest, known.nics = wanted, nics
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)
-        for nic in domain.nics:
+        for nic in domain.nics.values():
             if domain.power == "off" and nic not in self.things.nics:
                 raise SimulatedRefusal("nic.unguarded", f"NIC {nic} is not guarded")
         return self.power_on(uuid)
@@ -258,6 +250,7 @@ class SimulatedHost(SimulatedAgent):
             bridges=dict(things.bridges),
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
+            plugged=plugged(self.domains.get(request.vm_uuid)),
         )
 
 

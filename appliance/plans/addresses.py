@@ -22,17 +22,38 @@ def first_free(ranges: Sequence[IpRange], taken: Collection[int], network: str) 
 
     Raises `NoAddressLeft` naming the network and how many addresses it has.
     """
-    total = 0
-    for ip_range in sorted(ranges, key=lambda each: number(each.start_ip, "startIp")):
-        start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
-        total += end - start + 1
-        gateway = number(ip_range.gateway, "gateway")
-        for candidate in range(start, end + 1):
-            if candidate not in taken and candidate != gateway:
-                return ip_range, str(ipaddress.IPv4Address(candidate))
+    for found in free(ranges, taken, 1):
+        return found
+    total = sum(size(ip_range) for ip_range in ranges)
     raise NoAddressLeft(
         f"all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"
     )
+
+
+def is_free(ip_range: IpRange, wanted: int, taken: Collection[int]) -> bool:
+    """Whether a NIC can have an address of a range: it is in it, not its gateway, and nobody's."""
+    start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
+    return start <= wanted <= end and wanted not in taken and wanted != number(ip_range.gateway, "gateway")
+
+
+def free(ranges: Sequence[IpRange], taken: Collection[int], limit: int) -> list[tuple[IpRange, str]]:
+    """The lowest addresses that NICs can have, at most so many, each with its range."""
+    found: list[tuple[IpRange, str]] = []
+    for ip_range in sorted(ranges, key=lambda each: number(each.start_ip, "startIp")):
+        start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
+        gateway = number(ip_range.gateway, "gateway")
+        for candidate in range(start, end + 1):
+            if len(found) >= limit:
+                return found
+            if candidate not in taken and candidate != gateway:
+                found.append((ip_range, str(ipaddress.IPv4Address(candidate))))
+    return found
+
+
+def size(ip_range: IpRange) -> int:
+    """How many addresses of a range NICs can have."""
+    start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
+    return end - start + 1 - (start <= number(ip_range.gateway, "gateway") <= end)
 
 
 def range_of(ranges: Sequence[IpRange], ip: str) -> IpRange | None:

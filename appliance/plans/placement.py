@@ -84,6 +84,12 @@ def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
     return min(last if demand.strategy == LAST_HOST and last else left, key=fewest_vms)
 
 
+def fitting(options: list[HostOption], demand: Demand) -> list[str]:
+    """The uuids of all hosts that can take the VM."""
+    tests = [test for _, test in _filters(demand)]
+    return [option.uuid for option in options if all(test(option) for test in tests)]
+
+
 def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (text, predicate)
     return (
         ("carries the L2 networks", lambda o: demand.l2_uuids <= o.l2_uuids),

@@ -29,6 +29,8 @@ REBOOT_GRACE_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 10.0
 """A guest that is still booting does not hear the first time."""
 
+PLUG_SECONDS = 120.0
+"""A guest may be asked more than once to let go of each NIC."""
 
 OFFER = "offer address and user data"
 
@@ -46,8 +48,11 @@ class VmIntent:
     networks: tuple[EnsureNetwork, ...]
     nics: tuple[EnsureNic, ...]
     nic_uuids: tuple[str, ...]
+    """All that it has or had, those that are leaving included."""
     boot_count: int
     stop_deadline: float | None
+    leaving: tuple[str, ...] = ()
+    """NICs that it had, and is to have no more."""
 
 
 def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
@@ -72,11 +77,22 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         if seen.domain.digest != digest(spec) or seen.domain.boot_count != intent.boot_count:
             yield Ask("define domain", DefineDomain(spec=spec, boot_count=intent.boot_count))
         yield Ask("start", StartDomain(vm_uuid=intent.vm_uuid))
-    elif seen.domain.boot_count < intent.boot_count:
+        return
+    if spec is not None and seen.plugged not in (None, sorted(nic.device for nic in spec.nics)):
+        yield Ask("change NICs", DefineDomain(spec=spec, boot_count=intent.boot_count), PLUG_SECONDS)
+    yield from _left(intent, seen)
+    if seen.domain.boot_count < intent.boot_count:
         request = RebootDomain(
             vm_uuid=intent.vm_uuid, boot_count=intent.boot_count, grace_seconds=REBOOT_GRACE_SECONDS
         )
         yield Ask("reboot", request, seconds=REBOOT_GRACE_SECONDS + 30)
+
+
+def _left(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    """NICs that no domain has any more."""
+    for nic_uuid in intent.leaving:
+        if nic_uuid in seen.nics:
+            yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
 
 
 def outdated(intent: VmIntent, served: Callable[[str], str | None]) -> Ask | None:
@@ -103,6 +119,7 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
 
 def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
     if seen.domain.power == "off":
+        yield from _left(intent, seen)
         return
     if intent.stop_deadline is not None and now < intent.stop_deadline:
         if seen.domain.cause != "guest_shutdown":

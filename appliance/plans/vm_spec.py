@@ -50,6 +50,7 @@ class VmRows:
     vm: VmInstance
     root: Volume | None
     nics: tuple[VmNic, ...]
+    leaving: tuple[str, ...]
     networks: dict[str, NetworkRows]
     tags: tuple[str, ...]
     storage_path: str | None

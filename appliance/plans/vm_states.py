@@ -32,6 +32,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "RecoverVmInstance": frozenset({"Destroyed"}),
     "ExpungeVmInstance": frozenset({"Destroyed"}),
     "GetVmConsoleAddress": frozenset({"Running"}),
+    "ChangeInstanceOffering": frozenset({"Running", "Stopped"}),
+    "AttachL3NetworkToVm": frozenset({"Running", "Stopped"}),
+    "DetachL3NetworkFromVm": frozenset({"Running", "Stopped"}),
+    "GetVmMigrationCandidateHosts": frozenset({"Running"}),
 }  # fmt: skip
 """Which states allow which message."""
 

@@ -7,12 +7,17 @@ import re
 from appliance.api.host import Host
 from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
-from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+_USED = """
+SELECT COALESCE(SUM(MAX(memory_size, COALESCE(pending_memory_size, 0))), 0),
+       COALESCE(SUM(MAX(cpu_num * cpu_speed, COALESCE(pending_cpu_num * pending_cpu_speed, 0))), 0)
+FROM vm_instance WHERE host_uuid = ?
+"""
 
 
 def parse_size(text: str) -> int:
@@ -58,18 +63,17 @@ def recount_tagged(tx: Transaction, tag: SystemTag) -> None:
 
 
 def recount_host(tx: Transaction, host_uuid: str) -> None:
-    """Write what the VMs on a host leave of it."""
+    """Write what the VMs on a host leave of it: of a VM whose size will change, the larger one counts."""
     host = tx.find(Host, host_uuid)
     if host is None:
         return
-    memory = tx.total(VmInstance, "memory_size", host_uuid=host_uuid)
-    used = tx.rows(
-        "SELECT COALESCE(SUM(cpu_num * cpu_speed), 0) FROM vm_instance WHERE host_uuid = ?", (host_uuid,)
-    )
+    ((memory, cpu),) = tx.rows(_USED, (host_uuid,))
     tx.update(
         host,
-        available_memory_capacity=host.total_memory_capacity - reserved(tx, host, "reservedMemory") - memory,
-        available_cpu_capacity=host.total_cpu_capacity - reserved(tx, host, "reservedCpu") - int(used[0][0]),
+        available_memory_capacity=host.total_memory_capacity
+        - reserved(tx, host, "reservedMemory")
+        - int(memory),
+        available_cpu_capacity=host.total_cpu_capacity - reserved(tx, host, "reservedCpu") - int(cpu),
     )
 
 

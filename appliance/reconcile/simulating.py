@@ -118,12 +118,12 @@ def _furnish_vm(snapshot: Snapshot, host: Host, vm: VmInstance, found: _Furnitur
             things.files[volume.backing] = volume.size_bytes
     if vm.power != "on":
         if vm.created and vm.intended in {"Running", "Stopped"}:
-            found.domains[vm.uuid] = Domain("", vm.booted_count, [])
+            found.domains[vm.uuid] = Domain("", vm.booted_count, {})
         return
     things.networks |= {network.l3_uuid: digest(network) for network in intent.networks}
     things.nics |= {nic.nic_uuid: (digest(nic), vm.uuid) for nic in intent.nics}
     spec = digest(intent.spec) if intent.spec is not None else ""
-    nics = [nic.nic_uuid for nic in intent.nics]
+    nics = {nic.device: nic.nic_uuid for nic in intent.nics}
     found.domains[vm.uuid] = Domain(spec, vm.booted_count, nics, power="on", cause="booted", starts=1)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from agent.protocol import AnyRequest, DomainSeen, DropNic, EnsureNic, ObserveVm, VmSeen, digest
 from appliance.api.errors import (
     ApiError,
+    AttachNetworkFailed,
     Cancelled,
     CreateVmFailed,
     HostUnreachable,
+    OperationFailed,
     RebootVmFailed,
     StartVmFailed,
     StopVmFailed,
@@ -19,7 +20,6 @@ from appliance.api.errors import (
 )
 from appliance.api.host import Host
 from appliance.api.job import LongJob
-from appliance.api.l3 import UsedIp
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
@@ -33,6 +33,7 @@ from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.reconcile.vm_state import move, placed_on, record_sight
 from appliance.store.snapshot import Snapshot
@@ -48,6 +49,8 @@ FAILURES: dict[str, type[ApiError]] = {
     "StartVmInstance": StartVmFailed,
     "StopVmInstance": StopVmFailed,
     "RebootVmInstance": RebootVmFailed,
+    "AttachL3NetworkToVm": AttachNetworkFailed,
+    "DetachL3NetworkFromVm": OperationFailed,
 }
 
 
@@ -274,6 +277,7 @@ def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
     if vm.intended == "Absent":
         forget(tx, vm)
         return True
+    settle_nics(tx, vm)
     if vm.intended == "Destroyed":
         shelve(tx, vm)
     vm = move(tx, vm, settled=True, created=True, stop_deadline=None)
@@ -320,12 +324,6 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
         jobs.succeed(tx, job, {})
 
 
-def free_address(tx: Transaction, nic: VmNic) -> None:
-    """Give a NIC's address back to its range."""
-    for used in tx.all(UsedIp, used_for=nic.uuid):
-        tx.delete(used)
-
-
 def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> None:
     """Note what a VM's jobs wait for; past its deadline a job that is not undoing anything is given up."""
     vm = tx.find(VmInstance, planned.uuid)
@@ -361,11 +359,16 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
     """What a VM that has been whole before goes back to when a call on it fails."""
     rebooting = any(job.name == "RebootVmInstance" for job in found)
     for job in found:
-        jobs.fail(tx, job, _failure(job, error))
+        if job.name == "AttachL3NetworkToVm" and job.failure is None:
+            jobs.doom(tx, job, _failure(job, error))
+        elif job.failure is not None:
+            jobs.succeed(tx, job, {})
+        else:
+            jobs.fail(tx, job, _failure(job, error))
     if not found:
         tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
         return False
-    changes: dict[str, Any] = {"generation": vm.generation + 1, "stop_deadline": None}
+    changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
     if rebooting:
         changes["boot_count"] = vm.boot_count - 1
     elif vm.intended == "Running" and vm.power != "on":
@@ -381,7 +384,9 @@ def _failure(job: LongJob, error: ApiError) -> ApiError:
     return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
 
 
-def cancel(tx: Transaction, vm: VmInstance) -> None:
-    """End a VM's jobs because another call took its place."""
+def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
+    """End a VM's jobs because another call took its place; nothing of what they began is kept."""
     for job in jobs.running(tx, vm.uuid):
         jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
+    changes = turn_back_nics(tx, vm)
+    return tx.update(vm, **changes) if changes else vm

@@ -43,7 +43,8 @@ def network_rows(snapshot: Snapshot, l3_uuid: str) -> NetworkRows:
 
 def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
     """A VM with all that its specs depend on."""
-    nics = tuple(snapshot.all(VmNic, vm_instance_uuid=vm.uuid, order_by="device_id"))
+    found = snapshot.all(VmNic, vm_instance_uuid=vm.uuid, order_by="device_id")
+    nics = tuple(nic for nic in found if nic.intended == "Present")
     root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
     storage = (
         snapshot.find(PrimaryStorage, root.primary_storage_uuid)
@@ -55,6 +56,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         vm=vm,
         root=root,
         nics=nics,
+        leaving=tuple(nic.uuid for nic in found if nic.intended == "Absent"),
         networks={nic.l3_network_uuid: network_rows(snapshot, nic.l3_network_uuid) for nic in nics},
         tags=tuple(tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date")),
         storage_path=storage.url if storage else None,
@@ -80,7 +82,8 @@ def vm_intent(rows: VmRows) -> VmIntent:
         bridges=tuple({network.l2.uuid: bridge_spec(network) for network in networks}.values()),
         networks=tuple(spec for network in networks if (spec := network_spec(network)) is not None),
         nics=tuple(spec for spec in specs if spec is not None),
-        nic_uuids=tuple(nic.uuid for nic in rows.nics),
+        nic_uuids=(*(nic.uuid for nic in rows.nics), *rows.leaving),
+        leaving=rows.leaving,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
     )

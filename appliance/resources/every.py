@@ -18,7 +18,11 @@ from appliance.resources import (
     store,
     tag,
     vm,
+    vm_candidates,
     vm_create,
+    vm_nic,
+    vm_offering,
+    volume,
     zone,
 )
 
@@ -40,6 +44,10 @@ __all__ = [
     "store",
     "tag",
     "vm",
+    "vm_candidates",
     "vm_create",
+    "vm_nic",
+    "vm_offering",
+    "volume",
     "zone",
 ]

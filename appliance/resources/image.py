@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 
 from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
-from appliance.api.image import AddImage, DeleteImage, Image, ImageBackupStorageRef, UpdateImage
+from appliance.api.image import (
+    AddImage,
+    ChangeImageState,
+    DeleteImage,
+    Image,
+    ImageBackupStorageRef,
+    UpdateImage,
+)
 from appliance.api.simulator import BACKUP_TYPE, FORMAT
 from appliance.api.storage import BackupStorage
 from appliance.plans import naming
@@ -78,6 +85,13 @@ def update_image(tx: Transaction, request: UpdateImage, caller: Caller) -> Image
         )
     names = ("name", "description", "guest_os_type", "platform", "media_type", "system")
     return tx.update(image, **given(request, *names))
+
+
+@handles(ChangeImageState)
+def change_image_state(tx: Transaction, request: ChangeImageState, caller: Caller) -> Image:
+    """Enabled or Disabled: no VM is made from a disabled image."""
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return tx.update(tx.get(Image, request.uuid), state=state)
 
 
 @handles(DeleteImage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from appliance.api.cluster import Cluster
 from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
@@ -12,18 +13,21 @@ from appliance.api.l2 import (
     CreateL2VlanNetwork,
     DeleteL2Network,
     DetachL2NetworkFromCluster,
+    GetL2NetworkTypes,
     L2Network,
     L2NetworkClusterRef,
+    UpdateL2Network,
 )
 from appliance.api.l3 import L3Network
 from appliance.api.service import NetworkServiceProvider, NetworkServiceProviderL2NetworkRef
 from appliance.api.vm import VmInstance, VmNic
 from appliance.plans.naming import bridge
 from appliance.reconcile import jobs
-from appliance.resources.creating import add, refuse_twins, uuid_for
-from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.creating import add, given, refuse_twins, uuid_for
+from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise, same_zone
 from appliance.resources.tags_of import drop_tags
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
@@ -124,3 +128,15 @@ def delete_l2(tx: Transaction, request: DeleteL2Network, caller: Caller) -> None
         tx.delete(ref)
     drop_tags(tx, network.uuid)
     tx.delete(network)
+
+
+@handles(UpdateL2Network)
+def update_l2(tx: Transaction, request: UpdateL2Network, caller: Caller) -> L2Network:
+    """The row's words."""
+    return tx.update(tx.get(L2Network, request.uuid), **given(request, "name", "description"))
+
+
+@reads(GetL2NetworkTypes)
+def get_l2_types(snapshot: Snapshot, request: GetL2NetworkTypes, caller: Caller) -> dict[str, Any]:
+    """Those that can be created."""
+    return {"l2NetworkTypes": ["L2NoVlanNetwork", "L2VlanNetwork"]}

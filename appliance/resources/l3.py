@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.l2 import L2Network
@@ -10,21 +11,30 @@ from appliance.api.l3 import (
     AddDnsToL3Network,
     AddIpRange,
     AddIpRangeByNetworkCidr,
+    ChangeL3NetworkState,
+    CheckIpAvailability,
     CreateL3Network,
     DeleteIpRange,
     DeleteL3Network,
+    GetFreeIp,
+    GetIpAddressCapacity,
+    GetL3NetworkTypes,
     IpRange,
     L3Network,
     L3NetworkDns,
     RemoveDnsFromL3Network,
+    UpdateIpRange,
+    UpdateL3Network,
     UsedIp,
 )
 from appliance.api.vm import VmNic
 from appliance.plans import addresses
-from appliance.resources.creating import add, uuid_for
-from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.creating import add, given, uuid_for
+from appliance.resources.placing import taken_in
+from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import LABEL
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
@@ -149,3 +159,81 @@ def delete_l3(tx: Transaction, request: DeleteL3Network, caller: Caller) -> Prom
     if nics:
         raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] has {nics} NICs on it")
     return promise(tx, request, tx.update(network, intended="Absent"), caller)
+
+
+@handles(UpdateL3Network)
+def update_l3(tx: Transaction, request: UpdateL3Network, caller: Caller) -> L3Network:
+    """The row's words."""
+    return tx.update(tx.get(L3Network, request.uuid), **given(request, "name", "description", "system"))
+
+
+@handles(ChangeL3NetworkState)
+def change_l3_state(tx: Transaction, request: ChangeL3NetworkState, caller: Caller) -> L3Network:
+    """Enabled or Disabled: no new NIC comes onto a disabled network."""
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return tx.update(tx.get(L3Network, request.uuid), state=state)
+
+
+@handles(UpdateIpRange)
+def update_ip_range(tx: Transaction, request: UpdateIpRange, caller: Caller) -> IpRange:
+    """The row's words."""
+    return tx.update(tx.get(IpRange, request.uuid), **given(request, "name", "description"))
+
+
+@reads(GetL3NetworkTypes)
+def get_l3_types(snapshot: Snapshot, request: GetL3NetworkTypes, caller: Caller) -> dict[str, Any]:
+    """Those that can be created."""
+    return {"l3NetworkTypes": ["L3BasicNetwork"]}
+
+
+@reads(CheckIpAvailability)
+def check_ip(snapshot: Snapshot, request: CheckIpAvailability, caller: Caller) -> dict[str, Any]:
+    """In a range, and nobody's."""
+    wanted = addresses.number(request.ip, "ip")
+    ranges = snapshot.all(IpRange, l3_network_uuid=request.l3_network_uuid)
+    taken = taken_in(snapshot, ranges)
+    return {"available": any(addresses.is_free(each, wanted, taken) for each in ranges)}
+
+
+@reads(GetFreeIp)
+def get_free_ip(snapshot: Snapshot, request: GetFreeIp, caller: Caller) -> dict[str, Any]:
+    """What the next NICs could get."""
+    if request.ip_range_uuid is not None:
+        ranges = [snapshot.get(IpRange, request.ip_range_uuid)]
+    elif request.l3_network_uuid is not None:
+        ranges = snapshot.all(IpRange, l3_network_uuid=request.l3_network_uuid)
+    else:
+        raise InvalidArgument("ipRangeUuid and l3NetworkUuid cannot both be null; you must set either one.")
+    free = addresses.free(ranges, taken_in(snapshot, ranges), request.limit)
+    return {
+        "inventories": [
+            {"ipRangeUuid": each.uuid, "ip": ip, "netmask": each.netmask, "gateway": each.gateway}
+            for each, ip in free
+        ]
+    }
+
+
+@reads(GetIpAddressCapacity)
+def get_ip_capacity(snapshot: Snapshot, request: GetIpAddressCapacity, caller: Caller) -> dict[str, Any]:
+    """How many addresses there are, and how many are left."""
+    ranges = _counted(snapshot, request)
+    taken = taken_in(snapshot, ranges)
+    total = sum(addresses.size(each) for each in ranges)
+    return {"totalCapacity": total, "availableCapacity": total - len(taken)}
+
+
+def _counted(snapshot: Snapshot, request: GetIpAddressCapacity) -> list[IpRange]:
+    """The ranges asked about, by the narrowest of what the call names."""
+    if request.all:
+        return snapshot.all(IpRange)
+    if request.ip_range_uuids:
+        return snapshot.all(IpRange, uuid=request.ip_range_uuids)
+    if request.l3_network_uuids:
+        return snapshot.all(IpRange, l3_network_uuid=request.l3_network_uuids)
+    if request.zone_uuids:
+        networks = snapshot.all(L3Network, zone_uuid=request.zone_uuids)
+        return snapshot.all(IpRange, l3_network_uuid=[network.uuid for network in networks])
+    raise InvalidArgument(
+        "zoneUuids, l3NetworkUuids, ipRangeUuids must have at least one be none-empty list, "
+        "or all is set to true"
+    )

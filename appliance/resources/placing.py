@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,13 @@ from appliance.api.storage import (
     PrimaryStorage,
     PrimaryStorageClusterRef,
 )
-from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import addresses
-from appliance.plans.placement import Demand, HostOption, choose_host
+from appliance.plans.placement import Demand, HostOption, choose_host, fitting
+from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
-from appliance.resources.tags_of import system_tags
+from appliance.resources.tags_of import put_inherent_tag, system_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -49,19 +50,12 @@ def pick_host(
     placed = "SELECT host_uuid, COUNT(*) FROM vm_instance WHERE host_uuid IS NOT NULL GROUP BY host_uuid"
     vms = dict(snapshot.rows(placed))
     options = [
-        HostOption(
-            uuid=host.uuid,
-            name=host.name,
-            state=host.state,
-            status=host.status,
-            hypervisor_type=host.hypervisor_type,
-            available_memory=host.available_memory_capacity,
-            available_cpu=host.available_cpu_capacity,
-            available_disk=storages[host.uuid][1],
-            l2_uuids=clusters[host.cluster_uuid].l2_uuids,
-            backup_storage_in_zone=zone_has_image,
+        _option(
+            host,
+            disk=storages[host.uuid][1],
+            image=zone_has_image,
             vms=vms.get(host.uuid, 0),
-            cluster_state=clusters[host.cluster_uuid].state,
+            cluster=clusters[host.cluster_uuid],
         )
         for host in hosts.values()
     ]
@@ -93,11 +87,7 @@ def check_hypervisor(
 
 
 def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
-    """Refuse to start a VM on a host that cannot take it; its local disk ties it to that host."""
-    host_uuid = placed_on(snapshot, vm)
-    host = snapshot.find(Host, host_uuid) if host_uuid else None
-    if host is None:
-        raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
+    """Refuse to start a VM on a host that cannot take it, or whose storage is under maintenance."""
     _check_storage(snapshot, vm)
     demand = Demand(
         vm.memory_size,
@@ -107,7 +97,42 @@ def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
         strategy=LAST_HOST,
         last_host=vm.last_host_uuid,
     )
-    option = HostOption(
+    check_increase(snapshot, vm, demand)
+
+
+def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
+    """Refuse to give a VM so much more of its host; its local disk ties it to that host."""
+    host_uuid = placed_on(snapshot, vm)
+    host = snapshot.find(Host, host_uuid) if host_uuid else None
+    if host is None:
+        raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
+    choose_host([_option(host)], demand)
+
+
+def move_targets(snapshot: Snapshot, vm: VmInstance) -> list[Host]:
+    """The hosts that a running VM could go on on: others that have its root volume, and room for it."""
+    root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    storage = snapshot.find(PrimaryStorage, root.primary_storage_uuid) if root else None
+    if root is None or storage is None:
+        return []
+    # A local disk is on one host; any other is wherever its storage is.
+    local = storage.type == "LocalStorage"
+    reach: dict[str, Any] = {"uuid": root.host_uuid} if local else {"cluster_uuid": vm.cluster_uuid}
+    found = snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, **reach)
+    hosts = [host for host in found if host.uuid != vm.host_uuid]
+    clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts}}
+    networks = [snapshot.get(L3Network, nic.l3_network_uuid) for nic in nics_of(snapshot, vm)]
+    l2_uuids = frozenset(network.l2_network_uuid for network in networks)
+    demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, l2_uuids)
+    left = fitting([_option(host, cluster=clusters[host.cluster_uuid]) for host in hosts], demand)
+    return [host for host in hosts if host.uuid in left]
+
+
+def _option(
+    host: Host, *, disk: int = 0, image: bool = True, vms: int = 0, cluster: _Carried | None = None
+) -> HostOption:
+    """A host as placement sees it; without its cluster, for what has its place there already."""
+    return HostOption(
         uuid=host.uuid,
         name=host.name,
         state=host.state,
@@ -115,12 +140,12 @@ def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
         hypervisor_type=host.hypervisor_type,
         available_memory=host.available_memory_capacity,
         available_cpu=host.available_cpu_capacity,
-        available_disk=0,
-        l2_uuids=frozenset(),
-        backup_storage_in_zone=True,
-        vms=0,
+        available_disk=disk,
+        l2_uuids=cluster.l2_uuids if cluster else frozenset(),
+        backup_storage_in_zone=image,
+        vms=vms,
+        cluster_state=cluster.state if cluster else "Enabled",
     )
-    choose_host([option], demand)
 
 
 def _check_storage(snapshot: Snapshot, vm: VmInstance) -> None:
@@ -140,15 +165,7 @@ def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
     if not wanted or l3.dhcp_ip is not None:
         return l3
     used = _take(tx, l3, used_for="DHCP")
-    tx.insert(
-        SystemTag(
-            uuid=tx.new_uuid(),
-            resource_uuid=l3.uuid,
-            resource_type=l3.vo,
-            tag=f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}",
-            inherent=True,
-        )
-    )
+    put_inherent_tag(tx, l3, f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}")
     return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
 
 
@@ -170,15 +187,12 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
     ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
     if not ranges:
         raise OperationFailed(f"L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
+    taken = taken_in(tx, ranges)
     if wanted is None:
-        taken = {
-            int(row[0])
-            for row in tx.rows("SELECT ip_number FROM used_ip WHERE l3_network_uuid = ?", (l3.uuid,))
-        }
         ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]")
     else:
         found = addresses.range_of(ranges, wanted)
-        if found is None or tx.exists(UsedIp, l3_network_uuid=l3.uuid, ip=wanted):
+        if found is None or not addresses.is_free(found, int(ipaddress.IPv4Address(wanted)), taken):
             raise OperationFailed(f"IP[{wanted}] is not available on the L3 network[uuid:{l3.uuid}]")
         ip_range, ip = found, wanted
     return tx.insert(
@@ -191,6 +205,12 @@ def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None =
             used_for=used_for,
         )
     )
+
+
+def taken_in(snapshot: Snapshot, ranges: Sequence[IpRange]) -> set[int]:
+    """The addresses of ranges that somebody has, as numbers."""
+    statement = "SELECT ip_number FROM used_ip WHERE ip_range_uuid = ?"
+    return {int(row[0]) for each in ranges for row in snapshot.rows(statement, (each.uuid,))}
 
 
 @dataclass(frozen=True)

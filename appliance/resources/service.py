@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.l2 import L2Network
@@ -11,11 +12,14 @@ from appliance.api.service import (
     AttachNetworkServiceProviderToL2Network,
     AttachNetworkServiceToL3Network,
     DetachNetworkServiceFromL3Network,
+    DetachNetworkServiceProviderFromL2Network,
+    GetNetworkServiceTypes,
     NetworkServiceL3NetworkRef,
     NetworkServiceProvider,
     NetworkServiceProviderL2NetworkRef,
 )
-from appliance.resources.registry import Caller, handles
+from appliance.resources.registry import Caller, handles, reads
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 FLAT_SERVICES = ("DHCP", "Userdata")
@@ -46,6 +50,39 @@ def attach_provider(
     if not tx.exists(NetworkServiceProviderL2NetworkRef, **pair):
         tx.insert(NetworkServiceProviderL2NetworkRef(uuid=tx.new_uuid(), **pair))
     return provider
+
+
+@handles(DetachNetworkServiceProviderFromL2Network)
+def detach_provider(
+    tx: Transaction, request: DetachNetworkServiceProviderFromL2Network, caller: Caller
+) -> NetworkServiceProvider:
+    """The reference removed, when nothing stands on it."""
+    provider = tx.get(NetworkServiceProvider, request.network_service_provider_uuid)
+    for l3 in tx.all(L3Network, l2_network_uuid=request.l2_network_uuid):
+        if tx.exists(
+            NetworkServiceL3NetworkRef, l3_network_uuid=l3.uuid, network_service_provider_uuid=provider.uuid
+        ):
+            raise OperationFailed(
+                f"L3 network {l3.name}[uuid:{l3.uuid}] has services of provider {provider.name}; "
+                f"use DetachNetworkServiceFromL3Network first"
+            )
+    for ref in tx.all(
+        NetworkServiceProviderL2NetworkRef,
+        network_service_provider_uuid=provider.uuid,
+        l2_network_uuid=request.l2_network_uuid,
+    ):
+        tx.delete(ref)
+    return provider
+
+
+@reads(GetNetworkServiceTypes)
+def get_service_types(snapshot: Snapshot, request: GetNetworkServiceTypes, caller: Caller) -> dict[str, Any]:
+    """Each service, with the types of the providers that have it."""
+    found: dict[str, list[str]] = {}
+    for provider in snapshot.all(NetworkServiceProvider):
+        for service in provider.network_service_types:
+            found.setdefault(service, []).append(provider.type)
+    return {"serviceAndProviderTypes": found}
 
 
 @handles(AttachNetworkServiceToL3Network)

@@ -30,6 +30,14 @@ def put_tags(tx: Transaction, request: CreateMessage, resource: Resource) -> Non
         tx.insert(UserTag(uuid=tx.new_uuid(), resource_uuid=uuid, resource_type=resource.vo, tag=tag))
 
 
+def put_inherent_tag(tx: Transaction, resource: Resource, tag: str) -> SystemTag:
+    """Put a tag on a resource that only the appliance makes and removes."""
+    uuid = str(resource.key_value)
+    return tx.insert(
+        SystemTag(uuid=tx.new_uuid(), resource_uuid=uuid, resource_type=resource.vo, tag=tag, inherent=True)
+    )
+
+
 def drop_tags(tx: Transaction, uuid: str) -> None:
     """Remove every tag of a resource that is removed."""
     for kind in (SystemTag, UserTag):

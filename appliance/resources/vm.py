@@ -8,7 +8,6 @@ from agent.protocol import ConsoleSeen, ObserveConsole
 from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
 from appliance.api.event import PreviewUserdata
 from appliance.api.host import Host
-from appliance.api.message import Message
 from appliance.api.resource import Timestamp
 from appliance.api.vm import (
     DestroyVmInstance,
@@ -20,19 +19,20 @@ from appliance.api.vm import (
     StopVmInstance,
     UpdateVmInstance,
     VmInstance,
-    VmNic,
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
-from appliance.plans.vm_states import ALLOWED
 from appliance.reconcile.context import target_of
 from appliance.reconcile.vm import cancel
+from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import move, placed_on
 from appliance.resources.creating import given
 from appliance.resources.placing import check_room, take_address
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import system_tags
+from appliance.resources.vm_allowed import allowed
+from appliance.resources.vm_offering import apply_pending
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -40,9 +40,9 @@ from appliance.store.transaction import Transaction
 @handles(StartVmInstance)
 def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promise:
     """Intended running, on the host that has its disk."""
-    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
-    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+    for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)
     vm = move(tx, vm, intended="Running", generation=vm.generation + 1)
@@ -83,7 +83,7 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
         return None
     allowed(vm, request)
     direct = tx.setting("vm", "deletionPolicy") == "Direct" or not vm.created
-    cancel(tx, vm)
+    vm = cancel(tx, vm)
     vm = move(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
@@ -113,7 +113,7 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
     """The row's words; devices change at the next start."""
     vm = tx.get(VmInstance, request.uuid)
     default = request.default_l3_network_uuid
-    if default is not None and not tx.exists(VmNic, vm_instance_uuid=vm.uuid, l3_network_uuid=default):
+    if default is not None and default not in {nic.l3_network_uuid for nic in nics_of(tx, vm)}:
         raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
     return tx.update(vm, **changes)
@@ -145,16 +145,3 @@ def preview_userdata(snapshot: Snapshot, request: PreviewUserdata, caller: Calle
     if text is not None:
         preview["userData"] = text
     return preview
-
-
-def allowed(vm: VmInstance, request: Message) -> VmInstance:
-    """The VM, if its state allows the message; else ZStack's error with ZStack's words."""
-    name = type(request).__name__
-    states = ALLOWED[name]
-    if vm.state in states:
-        return vm
-    cause = WrongVmState(
-        f"current vm instance state[{vm.state}] doesn't allow to proceed message[{type(request).java}], "
-        f"allowed states are [{', '.join(sorted(states))}]"
-    )
-    raise OperationFailed(cause=cause)

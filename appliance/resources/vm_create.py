@@ -8,7 +8,7 @@ from appliance.api.l3 import L3Network
 from appliance.api.offering import InstanceOffering
 from appliance.api.simulator import FORMAT
 from appliance.api.storage import PrimaryStorage
-from appliance.api.vm import CreateVmInstance, VmInstance, VmNic
+from appliance.api.vm import CreateVmInstance, VmInstance
 from appliance.api.volume import Volume
 from appliance.api.zone import Zone
 from appliance.plans import naming
@@ -20,13 +20,12 @@ from appliance.resources.offering import enabled_instance_offering
 from appliance.resources.placing import (
     check_hypervisor,
     check_zone,
-    ensure_dhcp_address,
     hypervisor_for,
     pick_host,
-    take_address,
 )
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
+from appliance.resources.vm_nic import add_nic
 from appliance.store.transaction import Transaction
 
 
@@ -65,7 +64,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     root = _root_volume(tx, vm, image, host.uuid, storage_uuid)
     vm = tx.update(vm, root_volume_uuid=root.uuid, host_uuid=host.uuid)
     for device_id, network in enumerate(networks):
-        _nic(tx, vm, network, device_id)
+        add_nic(tx, vm, network, device_id)
     vm = move(tx, vm, intended="Running")
     recount_storage(tx, storage_uuid)
     return promise(tx, request, vm, caller)
@@ -147,20 +146,6 @@ def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, 
             host_uuid=host_uuid,
         )
     )
+    ##########
     keep_volume(tx, volume)
     return volume
-
-
-def _nic(tx: Transaction, vm: VmInstance, network: L3Network, device_id: int) -> None:
-    nic = tx.insert(
-        VmNic(
-            uuid=tx.new_uuid(),
-            vm_instance_uuid=vm.uuid,
-            l3_network_uuid=network.uuid,
-            mac=naming.mac(vm.internal_id, device_id),
-            meta_data=str(vm.internal_id),
-            device_id=device_id,
-        )
-    )
-    ensure_dhcp_address(tx, network)
-    take_address(tx, vm, nic)

@@ -44,7 +44,7 @@ class Query:
     """
 
     def __init__(self, message: QueryMessage, look: Look | None = None) -> None:
-        self.kind = message.resource
+        self.kind = message.asked_of()
         self.counts = message.count or message.reply_with_count
         self.lists = not message.count
         asked = [*message.only, *message.conditions]

@@ -181,13 +181,32 @@ async def test_a_domain_from_definition_to_its_end(rig: Rig) -> None:
     await rig.changed("off", "destroyed")
 
 
-async def test_a_running_domain_is_not_redefined_and_one_that_is_off_is(rig: Rig) -> None:
+async def test_what_a_running_domain_has_besides_nics_is_changed_at_its_next_start(rig: Rig) -> None:
     await rig.start()
     other = msgspec.structs.replace(rig.spec, cpu_num=2)
-    assert await code_of(rig.domains.define(DefineDomain(spec=other))) == "domain.running"
+    defined = await rig.domains.define(DefineDomain(spec=other))
+    assert (defined.digest, defined.power) == (digest(other), "on")
+    assert "<vcpu placement='static'>1</vcpu>" in await rig.hypervisor.xml(rig.vm)
     await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))
-    assert (await rig.domains.define(DefineDomain(spec=other))).digest == digest(other)
     assert "<vcpu placement='static'>2</vcpu>" in await rig.hypervisor.xml(rig.vm)
+    assert (await rig.domains.observe(rig.vm)).digest == digest(other)
+
+
+async def test_a_nic_is_plugged_into_the_guest_and_stays_over_its_next_start(rig: Rig) -> None:
+    await rig.start()
+    second = msgspec.structs.replace(
+        rig.spec.nics[0], nic_uuid="n2", device=f"vm{rig.vm[:8]}", mac="fa:16:3e:00:00:02"
+    )
+    more = DefineDomain(spec=msgspec.structs.replace(rig.spec, nics=[rig.spec.nics[0], second]))
+    rig.unguarded.add(second.device)
+    assert await code_of(rig.domains.define(more)) == "nic.unguarded"
+    rig.unguarded.clear()
+    assert (await rig.domains.define(more)).digest == digest(more.spec)
+    assert await rig.domains.plugged(rig.vm) == sorted([rig.spec.nics[0].device, second.device])
+    await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))
+    assert await rig.domains.plugged(rig.vm) is None
+    await rig.domains.start(StartDomain(vm_uuid=rig.vm))
+    assert len(await rig.domains.plugged(rig.vm) or []) == 2
 
 
 async def test_a_nic_without_guard_keeps_its_domain_off(rig: Rig) -> None:
@@ -231,6 +250,7 @@ async def test_a_hung_guest_blocks_no_other_domain(rig: Rig) -> None:
         await asyncio.sleep(0.3)
         async with asyncio.timeout(2):
             assert [seen.power for seen in await rig.hypervisor.scan()] == ["on"]
+            assert await rig.domains.plugged(rig.vm) == [rig.spec.nics[0].device]
         assert not stuck.done()
     finally:
         os.kill(guest, signal.SIGCONT)

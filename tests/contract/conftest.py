@@ -45,6 +45,14 @@ async def outside(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedRig 
     await made.close()
 
 
+@pytest.fixture(params=["simulator", "agent"])
+async def obliging(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedRig | AgentRig]:
+    """A host whose guests let go of what they are asked for."""
+    made = _rig(request)
+    yield made
+    await made.close()
+
+
 def _rig(request: pytest.FixtureRequest) -> SimulatedRig | AgentRig:
     match request.param:
         case "agent":

@@ -48,6 +48,9 @@ class Outside(Rig, Protocol):
     async def power(self, vm_uuid: str, power: Literal["on", "off"]) -> None:
         """What `virsh start` and `virsh destroy` do."""
 
+    def cling(self, vm_uuid: str) -> None:
+        """Let the guest of a running domain let go of nothing."""
+
 
 class SimulatedRig:
     """The simulator."""
@@ -81,6 +84,9 @@ class SimulatedRig:
             self.host.power_on(vm_uuid)
         else:
             self.host.power_off(vm_uuid, "destroyed")
+
+    def cling(self, vm_uuid: str) -> None:
+        self.host.domains[vm_uuid].clinging = True
 
     async def close(self) -> None:
         self.host.cut("the test is over")
@@ -188,6 +194,9 @@ class AgentRig:
             *self.host.enter, "virsh", "-c", "qemu:///system", "-q", verb, vm_uuid
         )
         assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0
+
+    def cling(self, vm_uuid: str) -> None:
+        """Its disks hold no system, so nobody answers in its guests."""
 
     async def close(self) -> None:
         for process in self._open:

@@ -60,6 +60,9 @@ NIC = EnsureNic(
     nic_uuid="n1ca", vm_uuid=VM, l3_uuid="13a", device="vnic77.0", bridge="br_eth1",
     mac="fa:00:00:00:4d:00", ip="10.7.0.3", hostname="web", primary=True,
 )  # fmt: skip
+SECOND = replace(
+    NIC, nic_uuid="n1cb", device="vnic77.1", mac="fa:00:00:00:4d:01", ip="10.7.0.4", primary=False
+)
 
 
 def volume(rig: Rig, **changes: object) -> EnsureVolume:
@@ -304,14 +307,72 @@ async def test_what_needs_a_running_domain_is_refused_while_it_is_off(rig: Rig, 
     assert await peer.code(RebootDomain(vm_uuid=VM, boot_count=1)) == "domain.off"
 
 
-async def test_a_running_domain_is_not_redefined_and_one_that_is_off_is(rig: Rig, built: Peer) -> None:
+async def test_another_definition_holds_at_once_or_from_the_next_start_on(rig: Rig, built: Peer) -> None:
     peer = built
-    other = domain(rig, cpu_num=2)
-    await tell(peer, DefineDomain(spec=domain(rig)), StartDomain(vm_uuid=VM))
-    assert await peer.code(DefineDomain(spec=other)) == "domain.running"
+    other, third = domain(rig, cpu_num=2), domain(rig, cpu_num=3)
+    await tell(peer, DefineDomain(spec=domain(rig), boot_count=2), StartDomain(vm_uuid=VM))
+    for _ in range(2):
+        running = await peer.told(DefineDomain(spec=other, boot_count=9), DomainSeen)
+        assert (running.digest, running.power, running.boot_count) == (digest(other), "on", 2)
+    off = await peer.told(DestroyDomain(vm_uuid=VM), DomainSeen)
+    assert (off.digest, off.boot_count) == (digest(other), 2)
+    again = await peer.told(DefineDomain(spec=third), DomainSeen)
+    assert (again.digest, again.power, again.cause) == (digest(third), "off", "destroyed")
+
+
+def two_nics(rig: Rig) -> DomainSpec:
+    second = NicSpec(nic_uuid=SECOND.nic_uuid, device=SECOND.device, mac=SECOND.mac, bridge=SECOND.bridge)
+    return domain(rig, nics=[*domain(rig).nics, second])
+
+
+async def plugged(peer: Peer) -> list[str] | None:
+    return (await peer.told(ObserveVm(vm_uuid=VM), VmSeen)).plugged
+
+
+async def test_a_nic_is_plugged_into_a_running_domain_once_it_is_guarded(rig: Rig, built: Peer) -> None:
+    peer = built
+    await tell(peer, DefineDomain(spec=domain(rig)))
+    assert await plugged(peer) is None
+    await tell(peer, StartDomain(vm_uuid=VM))
+    assert await plugged(peer) == [NIC.device]
+    more = DefineDomain(spec=two_nics(rig))
+    assert await peer.code(more) == "nic.unguarded"
+    seen = await peer.told(ObserveVm(vm_uuid=VM), VmSeen)
+    assert (seen.plugged, seen.domain.digest) == ([NIC.device], digest(domain(rig)))
+    await tell(peer, SECOND)
+    for _ in range(2):
+        assert (await peer.told(more, DomainSeen)).digest == digest(more.spec)
+        assert await plugged(peer) == [NIC.device, SECOND.device]
     await tell(peer, DestroyDomain(vm_uuid=VM))
-    again = await peer.told(DefineDomain(spec=other), DomainSeen)
-    assert (again.digest, again.power, again.cause) == (digest(other), "off", "destroyed")
+    assert await plugged(peer) is None
+    await tell(peer, StartDomain(vm_uuid=VM))
+    assert await plugged(peer) == [NIC.device, SECOND.device]
+    await tell(peer, DestroyDomain(vm_uuid=VM), DropNic(nic_uuid=SECOND.nic_uuid))
+
+
+async def test_a_nic_is_unplugged_from_a_running_domain(obliging: Rig) -> None:
+    peer = await ready(obliging)
+    await tell(peer, SECOND, DefineDomain(spec=two_nics(obliging)), StartDomain(vm_uuid=VM))
+    for _ in range(2):
+        seen = await peer.told(DefineDomain(spec=domain(obliging)), DomainSeen)
+        assert (seen.digest, seen.power) == (digest(domain(obliging)), "on")
+        assert await plugged(peer) == [NIC.device]
+    await tell(peer, DropNic(nic_uuid=SECOND.nic_uuid))
+    await cleared(peer)
+
+
+async def test_a_guest_that_does_not_let_go_keeps_its_nic(outside: Outside) -> None:
+    peer = await ready(outside)
+    await tell(peer, SECOND, DefineDomain(spec=two_nics(outside)), StartDomain(vm_uuid=VM))
+    outside.cling(VM)
+    less = DefineDomain(spec=domain(outside), unplug_seconds=0.5)
+    assert await peer.code(less) == "nic.in_use"
+    seen = await peer.told(ObserveVm(vm_uuid=VM), VmSeen)
+    assert (seen.plugged, seen.domain.digest) == ([NIC.device, SECOND.device], digest(two_nics(outside)))
+    await tell(peer, DestroyDomain(vm_uuid=VM), less, StartDomain(vm_uuid=VM))
+    assert await plugged(peer) == [NIC.device]
+    await tell(peer, DestroyDomain(vm_uuid=VM), DropNic(nic_uuid=SECOND.nic_uuid))
+    await cleared(peer)
 
 
 async def test_a_domain_starts_only_with_its_nics_guarded(rig: Rig, built: Peer) -> None:

@@ -56,7 +56,8 @@ async def build(world: World) -> Cloud:
     )  # fmt: skip
     await maker.ask("AttachBackupStorageToZone", backupStorageUuid=backup, zoneUuid=zone)
     await _network(maker, zone, cluster)
-    await maker.make("offering", "CreateInstanceOffering", cpuNum=1, cpuSpeed=10, memorySize=GIB // 4)
+    for key, memory in (("offering", GIB // 4), ("other offering", GIB // 2)):
+        await maker.make(key, "CreateInstanceOffering", cpuNum=1, cpuSpeed=10, memorySize=memory)
     await maker.make(
         "image", "AddImage", url="http://images/tiny.qcow2", format="qcow2", backupStorageUuids=[backup]
     )
@@ -69,11 +70,12 @@ async def build(world: World) -> Cloud:
 async def _network(maker: _Maker, zone: str, cluster: str) -> None:
     l2 = await maker.make("l2", "CreateL2NoVlanNetwork", zoneUuid=zone, physicalInterface="eth1")
     await maker.ask("AttachL2NetworkToCluster", l2NetworkUuid=l2, clusterUuid=cluster)
-    l3 = await maker.make("l3", "CreateL3Network", l2NetworkUuid=l2)
-    await maker.make("range", "AddIpRangeByNetworkCidr", l3NetworkUuid=l3, networkCidr="10.9.0.0/28")
     found = await maker.ask("QueryNetworkServiceProvider")
     services = {found["inventories"][0]["uuid"]: ["DHCP", "Userdata"]}
-    await maker.ask("AttachNetworkServiceToL3Network", l3NetworkUuid=l3, networkServices=services)
+    for key, cidr in (("l3", "10.9.0.0/28"), ("second l3", "10.8.0.0/28")):
+        l3 = await maker.make(key, "CreateL3Network", l2NetworkUuid=l2)
+        await maker.make(f"range of {key}", "AddIpRangeByNetworkCidr", l3NetworkUuid=l3, networkCidr=cidr)
+        await maker.ask("AttachNetworkServiceToL3Network", l3NetworkUuid=l3, networkServices=services)
 
 
 class _Maker:

@@ -42,7 +42,7 @@ class WatchedHost(SimulatedHost):
         self._outdated: set[str] = set()
         self._highest = 0
         self._latest: dict[str, int] = {}
-        self.domains[STRANGER] = Domain("", 0, [], power="on")
+        self.domains[STRANGER] = Domain("", 0, {}, power="on")
         self.things.files[STRANGE_FILE] = 1
 
     @property

@@ -141,7 +141,8 @@ def _capacity(world: World, look: Snapshot) -> None:
     for host in look.all(Host):
         vms = look.all(VmInstance, host_uuid=host.uuid)
         kept = {what: reserved(look, host, what) for what in ("reservedMemory", "reservedCpu")}
-        memory = host.total_memory_capacity - kept["reservedMemory"] - sum(v.memory_size for v in vms)
+        used = sum(max(v.memory_size, v.pending_memory_size or 0) for v in vms)
+        memory = host.total_memory_capacity - kept["reservedMemory"] - used
         cpu = host.total_cpu_capacity - kept["reservedCpu"] - sum(v.cpu_num * v.cpu_speed for v in vms)
         if (host.available_memory_capacity, host.available_cpu_capacity) != (memory, cpu):
             world.violated("I-9", f"host {host.name} says {host.available_memory_capacity} bytes and "

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from typing import Any
 
-from appliance.api.vm import VmInstance
+from appliance.api.vm import VmInstance, VmNic
 from tests.simulation.building import Cloud, Promised
 from tests.simulation.life import Killed
 from tests.simulation.world import World
@@ -18,7 +18,8 @@ MOST_VMS = 9
 
 WISHES = {
     "create": 16, "start": 18, "stop": 14, "reboot": 10, "destroy": 10, "recover": 4, "expunge": 4,
-    "userdata": 12, "rename": 4, "again": 4, "reconnect": 2, "host state": 3, "dns": 3, "setting": 3,
+    "userdata": 12, "attach": 8, "detach": 8, "size": 5,
+    "rename": 4, "again": 4, "reconnect": 2, "host state": 3, "dns": 3, "setting": 3,
 }  # fmt: skip
 """What callers want, by weight."""
 
@@ -29,6 +30,7 @@ SETTINGS = (
 
 SENSIBLE = {
     "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "recover": {"Destroyed"},
+    "attach": {"Running", "Stopped"}, "detach": {"Running", "Stopped"}, "size": {"Running", "Stopped"},
     "expunge": {"Destroyed"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
 }  # fmt: skip
 
@@ -73,10 +75,29 @@ class User:
                 await self._destroy(wish, uuid)
             case "recover":
                 await self._call("RecoverVmInstance", {"vmInstanceUuid": uuid})
-            case "rename":
-                await self._call("UpdateVmInstance", {"uuid": uuid, "name": f"vm-{self._text(4)}"})
             case "userdata":
                 await self._userdata(uuid)
+            case "attach" | "detach" | "size" | "rename":
+                await self._rebuild(wish, uuid)
+
+    async def _rebuild(self, wish: str, uuid: str) -> None:
+        """Another name or size, one NIC more or one less."""
+        chance = self.world.chance
+        if wish == "rename":
+            await self._call("UpdateVmInstance", {"uuid": uuid, "name": f"vm-{self._text(4)}"})
+            return
+        if wish == "size":
+            offering = self.cloud.uuids[chance.choice(("offering", "other offering"))]
+            fields = {"vmInstanceUuid": uuid, "instanceOfferingUuid": offering}
+            await self._call("ChangeInstanceOffering", fields)
+            return
+        if wish == "attach":
+            l3 = self.cloud.uuids[chance.choice(("l3", "second l3", "second l3"))]
+            await self._call("AttachL3NetworkToVm", {"vmInstanceUuid": uuid, "l3NetworkUuid": l3})
+            return
+        nics = self.world.look().all(VmNic, vm_instance_uuid=uuid, order_by="device_id")
+        if nics:
+            await self._call("DetachL3NetworkFromVm", {"vmNicUuid": chance.choice(nics).uuid})
 
     def _some_vm(self, wish: str) -> str | None:
         """Mostly a VM that allows the wish; sometimes any that ever was."""

@@ -562,6 +562,9 @@ CREATE TABLE "vm_instance" (
     "created" INTEGER NOT NULL,
     "power" TEXT COLLATE NOCASE NOT NULL,
     "seen_at" INTEGER NOT NULL,
+    "pending_cpu_num" INTEGER,
+    "pending_cpu_speed" INTEGER,
+    "pending_memory_size" INTEGER,
     "console_protocol" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
@@ -609,6 +612,9 @@ CREATE TABLE "vm_nic" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "used_ip_uuid" TEXT COLLATE NOCASE,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "plugged" INTEGER NOT NULL,
+    "was_default" INTEGER NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 

@@ -62,7 +62,9 @@ def a_host(*, volume: bool, cached: bool, served: bool, domain: str) -> Simulate
         host.things.nics["n"] = ("an older digest" if not served else digest(NIC), VM)
     if domain != "none":
         power = "on" if domain == "on" else "off"
-        host.domains[VM] = Domain(digest(SPEC) if domain != "stale" else "old", 0, ["n"], power=power)
+        host.domains[VM] = Domain(
+            digest(SPEC) if domain != "stale" else "old", 0, {"vnic1.0": "n"}, power=power
+        )
     return host
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -75,9 +76,47 @@ libvirt.virDomain.undefineFlags = lambda domain, _: domain.undefine()
 
 
 def _with_port(domain: Any, flags: int = 0) -> str:
-    return str(_described(domain, flags)).replace("port='-1'", "port='5999'")
+    """It gives a running guest's console no port either, and does not tell what was plugged."""
+    xml = str(_described(domain, flags)).replace("port='-1'", "port='5999'")
+    if not domain.isActive():
+        _plugged.pop(domain.UUIDString(), None)
+    interfaces = _plugged.get(domain.UUIDString())
+    if interfaces is None:
+        return xml
+    root = ElementTree.fromstring(xml)
+    devices = root.find("devices")
+    assert devices is not None
+    for old in devices.findall("interface"):
+        devices.remove(old)
+    devices.extend(interfaces.values())
+    return ElementTree.tostring(root, encoding="unicode")
 
 
-# It gives a running guest's console no port either.
+def _attach(domain: Any, xml: str, _: int) -> int:
+    _now(domain)[_mac(ElementTree.fromstring(xml))] = ElementTree.fromstring(xml)
+    return 0
+
+
+def _detach(domain: Any, xml: str, _: int) -> int:
+    """Its guests let go at once."""
+    del _now(domain)[_mac(ElementTree.fromstring(xml))]
+    return 0
+
+
+def _now(domain: Any) -> dict[str, ElementTree.Element]:
+    found = ElementTree.fromstring(_with_port(domain)).iterfind("devices/interface")
+    return _plugged.setdefault(domain.UUIDString(), {_mac(each): each for each in found})
+
+
+def _mac(interface: ElementTree.Element) -> str:
+    mac = interface.find("mac")
+    assert mac is not None
+    return str(mac.get("address"))
+
+
+_plugged: dict[str, dict[str, ElementTree.Element]] = {}
+"""Interfaces by MAC, of each running domain that something was plugged into."""
 _described = libvirt.virDomain.XMLDesc
 libvirt.virDomain.XMLDesc = _with_port
+libvirt.virDomain.attachDeviceFlags = _attach
+libvirt.virDomain.detachDeviceFlags = _detach
