@@ -83,7 +83,7 @@ def _host(row: Row, mirror: Mirror) -> Told:
     items += _pair("why", row.get("statusReason"), "warn")
     sign, paint = state_piece(row.text("state"))
     items += [Item("state", sign, paint)]
-    items += _pair("address", f"{row.get('username')}@{row.get('managementIp')}:{row.get('sshPort')}")
+    items += _pair("address", _login(row, "managementIp"))
     items += _pair("guests run by", row.get("accelerator"))
     items += _share("cpu", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
     items += _share("memory", row, "Memory", words.long_size)
@@ -96,6 +96,12 @@ def _host(row: Row, mirror: Mirror) -> Told:
             "totalCpuCapacity", "availableCpuCapacity", "totalMemoryCapacity",
             "availableMemoryCapacity"}  # fmt: skip
     return items, told
+
+
+def _login(row: Row, where: str) -> str:
+    """How the appliance reaches a machine; only the address of one that it need not log in to."""
+    user = row.get("username")
+    return f"{user}@{row.get(where)}:{row.get('sshPort')}" if user else str(row.get(where))
 
 
 def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) -> list[Item]:
@@ -141,7 +147,7 @@ def _storage(row: Row, mirror: Mirror) -> Told:
     items += _pair("holds", "disks of VMs" if row.kind == "PrimaryStorage" else "images")
     items += _pair("folder", row.get("url"))
     if row.get("hostname"):
-        items += _pair("machine", f"{row.get('username')}@{row.get('hostname')}:{row.get('sshPort')}")
+        items += _pair("machine", _login(row, "hostname"))
     items += _share("used", row, "", words.long_size)
     places = row.get("attachedClusterUuids") or row.get("attachedZoneUuids") or []
     items += _pair("serves", ", ".join(mirror.name(key) for key in places))

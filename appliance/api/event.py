@@ -35,7 +35,7 @@ class UserdataFetch(Resource, java=JAVA):
     host_uuid: str = column("The host that answered.", indexed=True)
     sequence: int = column("The host's own number of it.")
     vm_instance_uuid: str = column("The VM that asked.", indexed=True)
-    vm_nic_uuid: str = column("The NIC it asked through.")
+    vm_nic_uuid: str = column("The NIC it asked through.", indexed=True)
     create_date: Timestamp = column("When it asked.", indexed=True)
     path: str = column("What it asked for.")
     http_status: int = column("What it was answered.")

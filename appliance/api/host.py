@@ -20,7 +20,12 @@ class Host(Resource, java=JAVA):
         Join("vmInstance", "VmInstance", theirs="host_uuid"),
     )
     typed_by = "hypervisor_type"
-    children = (Child("KVMHost", KVM, "KVM", ("username", "ssh_port")),)
+    children = (
+        Child("KVMHost", KVM, "KVM", ("username", "ssh_port")),
+        Child(
+            "SimulatorHost", "org.zstack.header.simulator", "Simulator", ("memory_capacity", "cpu_capacity")
+        ),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)

@@ -166,9 +166,10 @@ class Resource:
         hints = typing.get_type_hints(cls)
         for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # made a dataclass above
             kind, optional = without_none(hints[item.name])
-            cls.columns[item.name] = Column(
-                item.name, camel(item.name), kind=kind, optional=optional, **item.metadata
-            )
+            made = Column(item.name, camel(item.name), kind=kind, optional=optional, **item.metadata)
+            # A condition compares with text or a number, which no structure is like.
+            whole = made.is_json and kind != list[str]
+            cls.columns[item.name] = dataclasses.replace(made, queryable=False) if whole else made
         RESOURCES[cls.__name__] = cls
 
     @classmethod

@@ -86,6 +86,8 @@ class SystemTag(Resource, java=JAVA):
 class UserTag(Resource, java=JAVA):
     """A tag that only marks its resource. It dies with it."""
 
+    indexes = (("tag", "resource_type", "resource_uuid"),)
+
     uuid: str = column("Identity.")
     resource_uuid: str = column("What it is on.", indexed=True)
     resource_type: str = column("What kind that is, as ZStack names it.")

@@ -25,7 +25,7 @@ class Volume(Resource, java=JAVA):
     description: str | None = column("What it is for.", default=None)
     primary_storage_uuid: str | None = column("Where it is.", default=None, indexed=True)
     vm_instance_uuid: str | None = column("The VM it is attached to.", default=None, indexed=True)
-    disk_offering_uuid: str | None = column("The size it was made with.", default=None)
+    disk_offering_uuid: str | None = column("The size it was made with.", default=None, indexed=True)
     root_image_uuid: str | None = column("The image it was made from.", default=None, indexed=True)
     install_path: str | None = column("The file.", default=None)
     type: str = column("Root or Data.", default="Root")

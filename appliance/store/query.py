@@ -57,12 +57,12 @@ class Query:
         order = _order(sort, message.sort_direction)
         limit, start = min(int(message.limit), LARGEST), min(int(message.start), LARGEST)
         table = table_of(self.kind)
-        page = _Translation(look, sort, page=True)
-        test, self.parameters = page.all_hold(shape, self.kind.table, conditions)
+        first = _Translation(look, sort if self.lists else None, page=self.lists)
+        test, self.parameters = first.all_hold(shape, self.kind.table, conditions)
         where = f" WHERE {test}" if test else ""
         self.sql = f"{table.select}{where}{order} LIMIT {limit} OFFSET {start}"
         self.count_parameters = self.parameters
-        if self.counts and look is not None:
+        if self.counts and self.lists and look is not None:
             whole = _Translation(look, None, page=False)
             test, self.count_parameters = whole.all_hold(shape, self.kind.table, conditions)
             where = f" WHERE {test}" if test else ""

@@ -194,10 +194,10 @@ async def build(stage: Stage, octet: int) -> None:
     stage.image = await upload_image(stage, "tiny", tiny_image())
 
 
-async def make_network(stage: Stage, name: str, cidr: str, *, services: bool = True) -> str:
-    """A flat L3 network with a range, a DNS server, DHCP and user data."""
+async def make_network(stage: Stage, name: str, cidr: str, *, services: bool = True, l2: str = "") -> str:
+    """A flat L3 network with a range, a DNS server, DHCP and user data; on the usual L2 unless told otherwise."""
     call = stage.session.call
-    l3 = await _made(call("CreateL3Network", name=name, l2_network_uuid=stage.l2, dns_domain=DOMAIN))
+    l3 = await _made(call("CreateL3Network", name=name, l2_network_uuid=l2 or stage.l2, dns_domain=DOMAIN))
     await call("AddIpRangeByNetworkCidr", name=name, l3_network_uuid=l3, network_cidr=cidr)
     await call("AddDnsToL3Network", l3_network_uuid=l3, dns=DNS)
     if services:

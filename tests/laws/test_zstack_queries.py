@@ -12,10 +12,10 @@ from pysqlite3 import dbapi2 as sqlite
 
 import appliance.resources.every  # noqa: F401 - declares everything
 from appliance.api.message import MESSAGES, QueryMessage
-from appliance.api.resource import RESOURCES, Join, camel
+from appliance.api.resource import RESOURCES, Join, Resource, camel
 from appliance.api.shape import Shape, find_shape
 from appliance.store.query import Query
-from appliance.store.table import schema
+from appliance.store.table import schema, table_of
 
 ZSTACK: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "zstack_1_0_inventories.json").read_text()
@@ -157,3 +157,22 @@ def test_joins_name_columns_that_there_are(kind: str) -> None:
         assert other is not None
         assert join.mine in shape.kind.columns
         assert join.theirs in other.kind.columns
+
+
+@pytest.mark.parametrize("kind", sorted(RESOURCES))
+def test_what_joins_go_by_has_an_index(kind: str) -> None:
+    shape = find_shape(kind)
+    assert shape is not None
+    ways = {(shape.kind, join.mine) for join in shape.joins.values()}
+    for join in shape.joins.values():
+        other = find_shape(join.resource)
+        assert other is not None
+        ways.add((other.kind, join.theirs))
+    assert {(way[0].name_, way[1]) for way in ways if not begins_index(*way)} == set()
+
+
+def begins_index(kind: type[Resource], name: str) -> bool:
+    """Whether rows can be found by a column without reading all."""
+    column = kind.columns[name]
+    groups = (*table_of(kind).indexes().values(), *kind.unique_together)
+    return name == kind.primary or column.unique or any(group[0] == name for group in groups)

@@ -507,6 +507,8 @@ CREATE TABLE "user_tag" (
 
 CREATE INDEX "user_tag_resource_uuid" ON "user_tag" ("resource_uuid");
 
+CREATE INDEX "user_tag_tag_resource_type_resource_uuid" ON "user_tag" ("tag", "resource_type", "resource_uuid");
+
 CREATE TABLE "userdata_fetch" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "host_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -523,6 +525,8 @@ CREATE TABLE "userdata_fetch" (
 CREATE INDEX "userdata_fetch_host_uuid" ON "userdata_fetch" ("host_uuid");
 
 CREATE INDEX "userdata_fetch_vm_instance_uuid" ON "userdata_fetch" ("vm_instance_uuid");
+
+CREATE INDEX "userdata_fetch_vm_nic_uuid" ON "userdata_fetch" ("vm_nic_uuid");
 
 CREATE INDEX "userdata_fetch_create_date" ON "userdata_fetch" ("create_date");
 
@@ -570,6 +574,14 @@ CREATE INDEX "vm_instance_name" ON "vm_instance" ("name");
 CREATE INDEX "vm_instance_image_uuid" ON "vm_instance" ("image_uuid");
 
 CREATE INDEX "vm_instance_last_host_uuid" ON "vm_instance" ("last_host_uuid");
+
+CREATE INDEX "vm_instance_instance_offering_uuid" ON "vm_instance" ("instance_offering_uuid");
+
+CREATE INDEX "vm_instance_root_volume_uuid" ON "vm_instance" ("root_volume_uuid");
+
+CREATE INDEX "vm_instance_memory_size" ON "vm_instance" ("memory_size");
+
+CREATE INDEX "vm_instance_cpu_num" ON "vm_instance" ("cpu_num");
 
 CREATE INDEX "vm_instance_state" ON "vm_instance" ("state");
 
@@ -638,6 +650,8 @@ CREATE INDEX "volume_name" ON "volume" ("name");
 CREATE INDEX "volume_primary_storage_uuid" ON "volume" ("primary_storage_uuid");
 
 CREATE INDEX "volume_vm_instance_uuid" ON "volume" ("vm_instance_uuid");
+
+CREATE INDEX "volume_disk_offering_uuid" ON "volume" ("disk_offering_uuid");
 
 CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
 
@@ -708,12 +722,18 @@ INSERT INTO sqlite_stat1 VALUES
     ('used_ip', 'used_ip_ip_range_uuid', '1000000 100'),
     ('used_ip', 'used_ip_used_for', '1000000 100'),
     ('user_tag', 'user_tag_resource_uuid', '1000000 100'),
+    ('user_tag', 'user_tag_tag_resource_type_resource_uuid', '1000000 100 1 1'),
     ('userdata_fetch', 'userdata_fetch_host_uuid', '1000000 100'),
     ('userdata_fetch', 'userdata_fetch_vm_instance_uuid', '1000000 100'),
+    ('userdata_fetch', 'userdata_fetch_vm_nic_uuid', '1000000 100'),
     ('userdata_fetch', 'userdata_fetch_create_date', '1000000 1'),
     ('vm_instance', 'vm_instance_name', '1000000 100'),
     ('vm_instance', 'vm_instance_image_uuid', '1000000 100'),
     ('vm_instance', 'vm_instance_last_host_uuid', '1000000 100'),
+    ('vm_instance', 'vm_instance_instance_offering_uuid', '1000000 100'),
+    ('vm_instance', 'vm_instance_root_volume_uuid', '1000000 100'),
+    ('vm_instance', 'vm_instance_memory_size', '1000000 200000'),
+    ('vm_instance', 'vm_instance_cpu_num', '1000000 200000'),
     ('vm_instance', 'vm_instance_state', '1000000 200000'),
     ('vm_instance', 'vm_instance_create_date', '1000000 1'),
     ('vm_instance', 'vm_instance_last_op_date', '1000000 1'),
@@ -728,6 +748,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_name', '1000000 100'),
     ('volume', 'volume_primary_storage_uuid', '1000000 100'),
     ('volume', 'volume_vm_instance_uuid', '1000000 100'),
+    ('volume', 'volume_disk_offering_uuid', '1000000 100'),
     ('volume', 'volume_root_image_uuid', '1000000 100'),
     ('volume', 'volume_host_uuid', '1000000 100'),
     ('zone', 'zone_name', '1000000 100');

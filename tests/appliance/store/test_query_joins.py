@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -13,10 +14,13 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.cluster import Cluster, QueryCluster
 from appliance.api.errors import ApiError, InternalError, InvalidArgument
+from appliance.api.grammar import read_words
 from appliance.api.host import Host, QueryHost
 from appliance.api.l2 import L2Network, L2NetworkClusterRef, QueryL2Network, QueryL2VlanNetwork
 from appliance.api.message import QueryMessage
-from appliance.api.resource import RESOURCES, Resource
+from appliance.api.parse import parse
+from appliance.api.resource import RESOURCES, Resource, column
+from appliance.api.shape import shape_of
 from appliance.api.storage import BackupStorage, QueryBackupStorage
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import QueryVmInstance, VmInstance, VmNic
@@ -193,12 +197,16 @@ def test_against_the_model(rows: Rows, message: QueryMessage, sizes: tuple[int, 
         few, many = sizes
         with mock.patch.multiple(query_module, FEW=few, MANY=many):
             found, total = tx.query(message)
+            counted = tx.query(dataclasses.replace(message, count=True))
         plain = Query(message)  # without having looked how many there are
         unlooked = tx.rows(plain.sql, plain.parameters)
     finally:
         connection.close()
     assert sorted(each.uuid for each in found) == expected
     assert total == len(expected)
+    assert counted == ([], len(expected))
+    if message.sort_by == "name":
+        assert [each.name.lower() for each in found] == sorted(each.name.lower() for each in found)
     assert len(unlooked) == len(expected)
 
 
@@ -239,7 +247,7 @@ async def test_joins_may_be_as_deep_as_sqlite_goes(database: Database) -> None:
 async def typed_cloud(database: Database) -> None:
     def change(tx: Transaction) -> None:
         tx.insert(host("real", uuid="h1", username="ops", ssh_port=2222))
-        tx.insert(host("played", uuid="h2", hypervisor_type="Simulator"))
+        tx.insert(host("played", uuid="h2", hypervisor_type="Simulator", memory_capacity=64))
         tx.insert(l2("plain", uuid="n1"))
         tx.insert(l2("tagged", uuid="n2", type="L2VlanNetwork", vlan=7))
         tx.insert(BackupStorage(uuid="s1", name="sftp", url="/x", hostname="box", type="SftpBackupStorage"))
@@ -258,6 +266,8 @@ async def test_replies_have_the_fields_of_the_concrete_type(database: Database) 
     hosts = await page(QueryHost())
     assert (hosts["real"]["username"], hosts["real"]["sshPort"]) == ("ops", 2222)
     assert not {"username", "sshPort"} & hosts["played"].keys()
+    assert hosts["played"]["memoryCapacity"] == 64
+    assert "memoryCapacity" not in hosts["real"]
     networks = await page(QueryL2Network())
     assert networks["tagged"]["vlan"] == 7
     assert "vlan" not in networks["plain"]
@@ -275,6 +285,10 @@ async def test_a_type_makes_its_fields_queryable(database: Database) -> None:
     vlan = one("type", value="L2VlanNetwork")
     for message, expected in (
         (QueryHost(conditions=kvm + one("username", value="OPS"), sort_by="username"), ["real"]),
+        (
+            QueryHost(conditions=one("hypervisorType", value="Simulator") + one("memoryCapacity", "<", 65)),
+            ["played"],
+        ),
         (QueryL2Network(conditions=one("vlan", ">", 6) + vlan), ["tagged"]),
         (QueryL2Network(conditions=one("vlan", ">", 7) + vlan), []),
         (QueryL2VlanNetwork(conditions=one("vlan", value="7"), sort_by="vlan"), ["tagged"]),
@@ -375,10 +389,6 @@ def test_refusals(message: QueryMessage, error: type[ApiError], text: str) -> No
 
 
 def test_what_is_not_queryable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import dataclasses
-
-    from appliance.api.shape import shape_of
-
     hidden = dataclasses.replace(Host.columns["description"], queryable=False)
     monkeypatch.setitem(shape_of(Host).columns, "description", hidden)
     with pytest.raises(InvalidArgument) as caught:
@@ -387,6 +397,21 @@ def test_what_is_not_queryable_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         f"condition name[description] is invalid, field[description] of inventory[{HOSTS}] is annotated as "
         "@Unqueryable field"
     )
+
+
+def test_structures_cannot_be_queried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.api.resource.RESOURCES", {})
+
+    class Thing(Resource):
+        """Something with parts."""
+
+        uuid: str = column("Identity.")
+        names: list[str] = column("Texts.", default_factory=list)
+        parts: list[dict[str, str]] = column("Structures.", default_factory=list)
+        whole: dict[str, str] = column("A structure.", default_factory=dict)
+
+    queryable = {name for name, each in Thing.columns.items() if each.queryable}
+    assert queryable == {"uuid", "names"}
 
 
 def test_values_are_never_in_the_statement() -> None:
@@ -398,3 +423,41 @@ def test_values_are_never_in_the_statement() -> None:
     for text in ("needle", "10.9.8.7", "4711"):
         assert text not in query.sql + query.count_sql
     assert query.sql.count("?") == len(query.parameters)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["name~=eb"], ["web1", "web2"]),
+        (["name~=web_"], ["web1", "web2"]),
+        (["name!~=web%"], ["db"]),
+        (["state?=Running, stopped"], ["db", "web1", "web2"]),
+        (["state!?=Running,Paused"], ["db"]),
+        (["hostUuid=null"], ["db"]),
+        (["hostUuid!=null", "name!=WEB1"], ["web2"]),
+        (["host.name~=big", "cpuNum>=2"], ["web2"]),
+        (["vmNics.ip?=10.0.0.1,10.0.0.2"], ["web1", "web2"]),
+        (["__userTag__!?=blue,green"], ["db", "web2"]),
+        (["fields=name,uuid,", "uuid=w1"], ["web1"]),
+        (["sortBy=name", "sortDirection=desc", "start=1", "limit=1"], ["web1"]),
+    ],
+)
+async def test_what_zstacks_users_type(database: Database, words: list[str], expected: list[str]) -> None:
+    def change(tx: Transaction) -> None:
+        tx.insert(host("the big one", uuid="h"))
+        for number in (1, 2):
+            tx.insert(vm(f"web{number}", uuid=f"w{number}", host_uuid="h", state="Running", cpu_num=number))
+            tx.insert(nic(f"w{number}", ip=f"10.0.0.{number}"))
+        tx.insert(vm("db", state="Stopped"))
+        tx.insert(UserTag(uuid="t", resource_uuid="w1", resource_type="VmInstanceVO", tag="blue"))
+
+    await database.write(change)
+    command = read_words(["QueryVmInstance", *words])
+    message = parse(command.kind, command.fields)
+    assert isinstance(message, QueryMessage)
+    assert await ask(database, message) == expected
+
+
+def test_a_page_beyond_what_sqlite_counts_is_empty_or_all() -> None:
+    query = Query(QueryVmInstance(limit=10**30, start=10**30))
+    assert query.sql.endswith(f"LIMIT {2**63 - 1} OFFSET {2**63 - 1}")

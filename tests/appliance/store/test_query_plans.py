@@ -42,10 +42,13 @@ PAGES: dict[str, QueryMessage] = {
     "hosts": QueryVmInstance(conditions=one("hostUuid", "in", "u,v")),
     "by date, downward": QueryVmInstance(sort_by="createDate", sort_direction="desc"),
     "by last change": QueryVmInstance(sort_by="lastOpDate", sort_direction="desc"),
+    "by memory": QueryVmInstance(sort_by="memorySize", sort_direction="desc"),
+    "by CPUs": QueryVmInstance(sort_by="cpuNum"),
     "address": QueryVmInstance(conditions=one("vmNics.ip", value="10.0.0.9")),
     "name of host, by date": QueryVmInstance(conditions=one("host.name", value="h"), sort_by="createDate"),
     "name of zone, by name": QueryVmInstance(conditions=one("zone.name", value="z"), sort_by="name"),
     "NICs by name of VM": QueryVmNic(conditions=one("vmInstance.name", value="v")),
+    "user tag, by name": QueryVmInstance(conditions=one("__userTag__", "!=", "web"), sort_by="name"),
     "hosts by name": QueryHost(sort_by="name"),
 }
 
