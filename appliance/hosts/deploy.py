@@ -49,6 +49,29 @@ class SshWire:
         self._process.channel.abort()
 
 
+class SshPipe:
+    """A stream to something that listens on a machine, through its SSH connection."""
+
+    def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+        try:
+            return await self._reader.read(CHUNK_BYTES)
+        except asyncssh.Error as failed:
+            raise ConnectionError(str(failed)) from failed
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; asyncssh buffers them."""
+        self._writer.write(data)
+
+    def close(self) -> None:
+        """Close the channel without waiting for the other side."""
+        self._writer.channel.abort()
+
+
 class SshDialer:
     """Machines reached by SSH. `bundle` is the frozen agent's archive, named after its content."""
 
@@ -75,6 +98,18 @@ class SshDialer:
         except (asyncssh.Error, OSError, TimeoutError) as failed:
             raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
         return SshWire(process)
+
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """A stream to what listens on an address of the machine."""
+        connection = await self.ssh.connection(target)
+        try:
+            reader, writer = await connection.open_connection(address, port, encoding=None)
+        except (asyncssh.Error, OSError) as failed:
+            raise HostUnreachable(
+                f"{address}:{port} on {target.address} cannot be reached through SSH: {failed}; its sshd must "
+                f"allow TCP forwarding"
+            ) from failed
+        return SshPipe(reader, writer)
 
     async def leave(self, target: Target) -> None:
         """Take the agent and the appliance's key from the machine."""

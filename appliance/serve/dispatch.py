@@ -271,7 +271,7 @@ def _finished_job(
         target_resource_type=kind,
         target_resource_name=getattr(outcome, "name", None) if isinstance(outcome, Resource) else None,
         job_data=json.dumps(unparse(message, secrets=False)),
-        job_result=json.dumps(body),
+        job_result=json.dumps({} if message.secret_reply else body),
         progress=100,
         account_uuid=caller.account_uuid,
     )
