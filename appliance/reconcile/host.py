@@ -21,6 +21,7 @@ from agent.protocol import (
     ProbeAccelerator,
     ProbedAccelerator,
     ReadFetches,
+    UserdataFetch,
 )
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
@@ -103,7 +104,6 @@ class HostWorker:
         await database.write(lambda tx: self._say(tx, "make storage and bridges", 60))
         await self._make(work, await link.ask(ObserveHost(), HostSeen))
         seen = await fleet.link(work.target).ask(ObserveHost(), HostSeen)
-        fetches = await fleet.link(work.target).ask(ReadFetches(after=work.host.fetch_sequence), Fetches)
 
         def write(tx: Transaction) -> None:
             host = tx.find(Host, self._uuid)
@@ -111,11 +111,23 @@ class HostWorker:
                 return
             host = _connected(tx, host, facts, probed, asked)
             take_scan(tx, host, seen, self._context.poke, fresh=True)
-            record_fetches(tx, host, fetches.fetches)
 
         await database.write(write)
+        await self._catch_up(work.target)
         for vm in await database.read(lambda snapshot: vms_on(snapshot, self._uuid)):
             self._context.poke("VmInstance", vm.uuid)
+
+    async def _catch_up(self, target: Target) -> None:
+        """Read what guests asked for while nobody listened, page by page."""
+        while True:
+            host = await self._context.database.read(lambda snapshot: snapshot.find(Host, self._uuid))
+            if host is None:
+                return
+            request = ReadFetches(after=host.fetch_sequence)
+            found = (await self._context.fleet.link(target).ask(request, Fetches)).fetches
+            if not found:
+                return
+            await self._context.database.write(partial(_record_page, host_uuid=self._uuid, fetches=found))
 
     async def _mend(self, work: _Work) -> None:
         link = self._context.fleet.link(work.target)
@@ -258,6 +270,12 @@ def forget(tx: Transaction, host: Host) -> None:
     forget_key(tx, host)
     for job in jobs.running(tx, host.uuid):
         jobs.succeed(tx, job, {})
+
+
+def _record_page(tx: Transaction, host_uuid: str, fetches: list[UserdataFetch]) -> None:
+    host = tx.find(Host, host_uuid)
+    if host is not None:
+        record_fetches(tx, host, fetches, page=True)
 
 
 def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int) -> Host:

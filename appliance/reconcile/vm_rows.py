@@ -86,6 +86,7 @@ def vm_intent(rows: VmRows) -> VmIntent:
         leaving=rows.leaving,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
+        created=vm.created,
     )
 
 

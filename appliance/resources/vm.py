@@ -52,6 +52,8 @@ def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise
     if not vm.created:
         # Its host is out of reach, so that its state is Unknown; stopped it would be taken for whole.
         raise OperationFailed(cause=WrongVmState(f"VM {vm.name}[uuid:{vm.uuid}] is still being created"))
+    if vm.intended == "Running" and vm.power != "on":
+        vm = cancel(tx, vm)  # a start that waits for its host is over
     grace = float(tx.setting("vm", "stopGrace"))
     vm = move(
         tx,

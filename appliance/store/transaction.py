@@ -69,7 +69,7 @@ class Transaction(Snapshot):
         """Forget a resource. One that is gone already is no error."""
         kind = type(resource)
         if self._execute(table_of(kind).delete, (resource.key_value,)):
-            self._record(kind, resource.key_value, None)
+            self._record(kind, resource.key_value, None, resource)
 
     def note(self, name: str, text: str, *, level: str = "info", about: Resource | None = None) -> None:
         """Add a sentence to the history of what happened, dated now."""
@@ -96,9 +96,11 @@ class Transaction(Snapshot):
             if name in resource.columns and not getattr(resource, name)
         }
 
-    def _record(self, kind: type[Resource], key: Any, after: Resource | None) -> None:
+    def _record(
+        self, kind: type[Resource], key: Any, after: Resource | None, deleted: Resource | None = None
+    ) -> None:
         self._changes.pop((kind, key), None)
-        self._changes[kind, key] = Change(kind, key, after)
+        self._changes[kind, key] = Change(kind, key, after, deleted)
 
     def _execute(self, sql: str, parameters: tuple[Any, ...]) -> int:
         try:

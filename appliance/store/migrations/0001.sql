@@ -519,7 +519,8 @@ CREATE TABLE "userdata_fetch" (
     "path" TEXT COLLATE NOCASE NOT NULL,
     "http_status" INTEGER NOT NULL,
     "user_agent" TEXT COLLATE NOCASE NOT NULL,
-    "row_sum" INTEGER NOT NULL
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("host_uuid", "sequence")
 ) STRICT;
 
 CREATE INDEX "userdata_fetch_host_uuid" ON "userdata_fetch" ("host_uuid");
