@@ -49,7 +49,7 @@ class Volumes:
     def sizes(self, paths: list[str]) -> dict[str, int]:
         """Path to virtual size in bytes, for each path at which a file is; 0 when it is no sound volume.
 
-        A look refuses nothing: a VM whose disk is damaged can still be stopped and removed.
+        A look refuses no damage: a VM whose disk is damaged can still be stopped and removed.
         """
         return {asked: _size(path) for asked in paths if (path := self._existing(asked)) is not None}
 
@@ -58,11 +58,8 @@ class Volumes:
         return [asked for asked in paths if self._existing(asked) is not None]
 
     def _existing(self, asked: str) -> Path | None:
-        """The file at a path; None when there is none, or the path is below no storage of this host."""
-        try:
-            path = self._storage.resolve(asked)
-        except Refused:
-            return None
+        """The file at a path; None when there is none."""
+        path = self._storage.resolve(asked)
         return path if is_regular(path) else None
 
 

@@ -20,8 +20,6 @@ from appliance.hosts.ssh import Pins, Ssh
 log = logging.getLogger(__name__)
 
 VERSIONS = "/var/lib/zstui-agent/versions"
-NO_AGENT = 97
-"""Exit status of the start command where this version of the agent is not on the machine."""
 CHUNK_BYTES = 1 << 18
 DEPLOY_SECONDS = 120.0
 LEAVE_SECONDS = 30.0

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent.protocol import (
-    AnyRequest,
     DefineDomain,
     DestroyDomain,
     DomainSpec,
@@ -150,8 +149,3 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     if not keep_volume:
         for path in sorted(seen.volumes):
             yield Ask("delete root volume", DropFile(path=path))
-
-
-def changes_something(request: AnyRequest) -> bool:
-    """Whether a request must carry an operation id."""
-    return type(request).__name__ not in {"ObserveVm", "ObserveHost", "Ping", "Hello", "ObserveConsole"}

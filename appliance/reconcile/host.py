@@ -31,12 +31,13 @@ from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
+from appliance.hosts.link import Refused
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
 from appliance.plans.step import Ask
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -68,6 +69,7 @@ class HostWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
+        self._again = 0
 
     async def advance(self) -> Next:
         """One pass: connect if need be, then scan and mend."""
@@ -80,9 +82,15 @@ class HostWorker:
             if work.host.connected_id < work.host.connect_id or not self._connected(work):
                 await self._connect(work)
             await self._mend(work)
+        except Refused as refused:
+            if refused.refusal.transient and self._again < PATIENCE:
+                self._again += 1
+                return self._backoff.next()
+            return await self._failed(work, refused)
         except ApiError as failed:
             return await self._failed(work, failed)
         self._backoff.reset()
+        self._again = 0
         return Next(seconds=work.interval)
 
     def _connected(self, work: _Work) -> bool:
@@ -157,13 +165,20 @@ class HostWorker:
 
     async def _leave(self, work: _Work) -> Next:
         """Take everything of ours from the host if it can be reached, then forget it."""
+        left = ""
         try:
             await self._strip(work)
             await leave_machine(self._context, work.host)
         except ApiError as failed:
-            log.info("host %s is forgotten as it is: %s", work.host.name, failed.details)
+            left = f"{work.host.name}: forgotten with what is on it: {failed.details}"
         self._context.fleet.disconnect(work.target, "the host was deleted")
-        await self._context.database.write(lambda tx: forget(tx, work.host))
+
+        def write(tx: Transaction) -> None:
+            forget(tx, work.host)
+            if left:
+                tx.note("HostLeftAsItIs", left, level="warning", about=work.host)
+
+        await self._context.database.write(write)
         return DONE
 
     async def _strip(self, work: _Work) -> None:

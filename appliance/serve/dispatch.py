@@ -43,11 +43,6 @@ from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-ANSWERED_HERE: frozenset[type[Message]] = frozenset(
-    {LogInByAccount, LogOut, ValidateSession, GetVersion, IsReadyToGo}
-)
-"""Messages about the face itself, which need no handler."""
-
 WHILE_STARTING = frozenset({GetVersion})
 
 

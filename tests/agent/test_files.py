@@ -100,9 +100,9 @@ def test_a_spec_that_a_power_cut_tore_is_set_aside(tmp_path: Path) -> None:
 def test_a_damaged_volume_can_be_looked_at(storage: StorageRoots, tmp_path: Path) -> None:
     (tmp_path / "ps/empty.qcow2").write_bytes(b"")
     volumes = Volumes(storage)
-    empty, outside = str(tmp_path / "ps/empty.qcow2"), str(tmp_path / "elsewhere.qcow2")
-    assert volumes.sizes([empty, outside]) == {empty: 0}
-    assert volumes.complete([empty, outside]) == [empty]
+    empty, absent = str(tmp_path / "ps/empty.qcow2"), str(tmp_path / "ps/absent.qcow2")
+    assert volumes.sizes([empty, absent]) == {empty: 0}
+    assert volumes.complete([empty, absent]) == [empty]
 
 
 def test_a_volume_is_made_on_a_raw_image(storage: StorageRoots, tmp_path: Path) -> None:

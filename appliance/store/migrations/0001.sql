@@ -566,7 +566,6 @@ CREATE TABLE "vm_instance" (
     "pending_cpu_num" INTEGER,
     "pending_cpu_speed" INTEGER,
     "pending_memory_size" INTEGER,
-    "console_protocol" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
