@@ -1,6 +1,7 @@
 """Imports every noun, so that what answers each message is registered."""
 
 from appliance.resources import (
+    account,
     backup_storage,
     capacity,
     cluster,
@@ -11,12 +12,16 @@ from appliance.resources import (
     l2,
     l3,
     offering,
+    ownership,
+    policy,
+    quota,
     service,
     setting,
     simulator,
     storage,
     store,
     tag,
+    user,
     vm,
     vm_candidates,
     vm_create,
@@ -27,6 +32,7 @@ from appliance.resources import (
 )
 
 __all__ = [
+    "account",
     "backup_storage",
     "capacity",
     "cluster",
@@ -37,12 +43,16 @@ __all__ = [
     "l2",
     "l3",
     "offering",
+    "ownership",
+    "policy",
+    "quota",
     "service",
     "setting",
     "simulator",
     "storage",
     "store",
     "tag",
+    "user",
     "vm",
     "vm_candidates",
     "vm_create",
