@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from appliance.api.account import ADMIN_UUID
 from appliance.api.errors import NotAllowed
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.ownership import ACCOUNTS_OWN, OWNED, PART_OF, SharedResource
@@ -41,13 +42,20 @@ def check_access(snapshot: Snapshot, message: Message, caller: Caller) -> None:
                 _check(snapshot, resource, caller, shared=_is_used(message, parameter))
 
 
+def check_touch(snapshot: Snapshot, kind: type[Resource], uuid: str, caller: Caller) -> None:
+    """Refuse to change another account's resource. Raises NotAllowed; one that is not there passes."""
+    resource = None if caller.is_admin else snapshot.find(kind, uuid)
+    if resource is not None:
+        _check(snapshot, resource, caller, shared=False)
+
+
 def owner_and_origin(snapshot: Snapshot, resource: Resource) -> tuple[str | None, str]:
     """The account that a resource belongs to (None when it is nobody's own), and the uuid it is shared by."""
     kind, key = resource.name_, str(resource.key_value)
     if kind in OWNED:
         return snapshot.owner_of(key), key
     if kind in ACCOUNTS_OWN:
-        return getattr(resource, ACCOUNTS_OWN[kind]), key
+        return getattr(resource, ACCOUNTS_OWN[kind]) or ADMIN_UUID, key
     if isinstance(resource, TAGS):
         parents = [each for each in RESOURCES.values() if each.vo == resource.resource_type]
         parent = resource.resource_uuid
