@@ -16,7 +16,7 @@ from agent.protocol import ConfirmBridge, DropBridge, EnsureBridge, digest
 from agent.refused import Refused
 from agent.restore import Restoring
 from agent.run import run
-from agent.specs import sync_folder
+from agent.specs import keep, read_all
 from agent.takeover import Belongings, belongings, give_back, take
 
 PATIENCE_SECONDS = 90.0
@@ -49,7 +49,7 @@ def port_of(request: EnsureBridge) -> str:
 
 def uplinks(paths: Paths, bridge: str, physical_interface: str) -> list[str]:
     """The links by which a bridge reaches the outside, as stored; the interface itself where none is."""
-    stored = [held.request for held in _read(paths.state / "bridges").values()]
+    stored = [held.request for held in read_all(paths.state / "bridges", Held).values()]
     found = {port_of(request) for request in stored if request.bridge == bridge}
     return sorted((found or {physical_interface}) - {""})
 
@@ -60,7 +60,7 @@ class Bridges:
     def __init__(self, paths: Paths) -> None:
         self._folder = paths.state / "bridges"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._held = _read(self._folder)
+        self._held = read_all(self._folder, Held)
         self._boot_id = _BOOT_ID.read_text().strip()
         self._applied: set[str] = set()
         self._lock = asyncio.Lock()
@@ -254,20 +254,13 @@ class Bridges:
             timer.cancel()
 
     def _keep(self, l2_uuid: str, held: Held) -> None:
-        part = self._folder / f"{l2_uuid}.part"
-        part.write_bytes(msgspec.json.encode(held))
-        part.replace(self._folder / f"{l2_uuid}.json")
-        sync_folder(self._folder)
+        keep(self._folder / f"{l2_uuid}.json", msgspec.json.encode(held))
         self._held[l2_uuid] = held
 
     def _forget(self, l2_uuid: str) -> None:
         (self._folder / f"{l2_uuid}.json").unlink(missing_ok=True)
         self._held.pop(l2_uuid, None)
         self._applied.discard(l2_uuid)
-
-
-def _read(folder: Path) -> dict[str, Held]:
-    return {p.stem: msgspec.json.decode(p.read_bytes(), type=Held) for p in sorted(folder.glob("*.json"))}
 
 
 def _remembered(port: Link, had: Belongings) -> Belongings:

@@ -16,9 +16,6 @@ from typing import TypeVar
 
 from agent.run import run
 
-HOST_PACKAGES = ("dnsmasq-base", "nftables", "iproute2", "util-linux")
-"""The Debian packages whose programs (dnsmasq, nft, ip and bridge, nsenter) the host's networks need."""
-
 FOLDER = Path("/run/netns")
 
 _CLONE_NEWNET = 0x40000000

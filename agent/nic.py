@@ -196,18 +196,20 @@ class Nics:
         return left >= 1.0
 
     def _record(self, nic: EnsureNic, question: Question, status: int) -> None:
-        fetch = self._fetches.record(
-            UserdataFetch(
-                sequence=0,
-                vm_uuid=nic.vm_uuid,
-                nic_uuid=nic.nic_uuid,
-                at=time.time(),
-                path=_printable(question.path),
-                status=status,
-                user_agent=_printable(question.user_agent),
-            )
+        fetch = UserdataFetch(
+            sequence=0,
+            vm_uuid=nic.vm_uuid,
+            nic_uuid=nic.nic_uuid,
+            at=time.time(),
+            path=_printable(question.path),
+            status=status,
+            user_agent=_printable(question.user_agent),
         )
-        self._emit(UserdataFetched(fetch=fetch))
+        try:
+            self._emit(UserdataFetched(fetch=self._fetches.record(fetch)))
+        except OSError as failed:
+            # A full disk keeps no guest from its user data.
+            _log.error("what NIC %s asked for is not recorded: %s", nic.nic_uuid, failed)
 
 
 def _printable(text: str) -> str:

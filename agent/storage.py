@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -11,6 +12,9 @@ from agent.paths import Paths
 from agent.protocol import Capacity, DropStorage, EnsureStorage
 from agent.refused import Refused
 from agent.specs import Specs, sync_folder
+
+TRIES = 5
+"""How often a folder is made that others remove meanwhile."""
 
 FOLDER_MODE = 0o711
 """QEMU's own user must pass through to its disks; nobody needs to list them."""
@@ -99,14 +103,25 @@ class StorageRoots:
             target.unlink(missing_ok=True)
             part_of(target).unlink(missing_ok=True)
             for folder in target.parents:
-                if folder == root or (folder.exists() and any(folder.iterdir())):
+                if folder == root or not _removed(folder):
                     break
-                if folder.exists():
-                    folder.rmdir()
         except NotADirectoryError:
             return
         except OSError as failed:
             raise disk_refused(failed, target) from failed
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder unless something is in it; whether it is gone."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as failed:
+        if failed.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def clean(path: str) -> Path:
@@ -131,11 +146,22 @@ def part_of(path: Path) -> Path:
 
 def make_folders(folder: Path) -> None:
     """Create a folder and its parents, passable for QEMU's user. Raises `OSError`."""
-    missing = [folder, *folder.parents]
-    for step in reversed(missing):
-        if not step.exists():
-            step.mkdir()
-            step.chmod(FOLDER_MODE)
+    for _ in range(TRIES):
+        with contextlib.suppress(FileNotFoundError):  # removed as empty by somebody else just now
+            for step in reversed([folder, *folder.parents]):
+                _make_folder(step)
+            return
+    _make_folder(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.exists():
+        return
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return  # made by somebody else just now
+    folder.chmod(FOLDER_MODE)
 
 
 def disk_refused(failed: OSError, path: Path) -> Refused:

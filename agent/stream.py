@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent.paths import Paths
@@ -59,17 +62,37 @@ def _receive(path: Path, size: int, md5: str) -> str:
         counted = os.statvfs(path.parent)
         if size > counted.f_bavail * counted.f_frsize:
             raise Refused("storage.full", f"{path} needs {size} bytes; free space on this storage")
-        part.unlink(missing_ok=True)
-        with part.open("xb", buffering=0) as file:
-            seen = _fill(file.fileno(), size)
-        if md5 not in {"-", seen}:
-            raise Refused("file.md5", f"{path} arrived with MD5 {seen} instead of {md5}; send it again")
-        publish(part, path)
+        with _held(part) as descriptor:
+            seen = _fill(descriptor, size)
+            if md5 not in {"-", seen}:
+                raise Refused("file.md5", f"{path} arrived with MD5 {seen} instead of {md5}; send it again")
+            publish(part, path)
     except OSError as failed:
         raise disk_refused(failed, path) from failed
-    finally:
-        part.unlink(missing_ok=True)
     return seen
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[int]:
+    """An empty part that nobody else fills; gone in the end unless it was published.
+
+    The lock dies with its process, so a part that a killed one left is taken over.
+    """
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                "file.busy", f"{part} is being received already; wait for it", transient=True
+            ) from None
+        os.ftruncate(descriptor, 0)
+        try:
+            yield descriptor
+        finally:
+            part.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def _fill(descriptor: int, size: int) -> str:

@@ -47,17 +47,27 @@ class Volumes:
             part.unlink(missing_ok=True)
 
     def sizes(self, paths: list[str]) -> dict[str, int]:
-        """Path to virtual size in bytes, for each path that is a volume."""
-        found = {}
-        for asked in paths:
-            path = self._storage.resolve(asked)
-            if is_regular(path):
-                found[asked] = read_header(path, "qcow2").size_bytes
-        return found
+        """Path to virtual size in bytes, for each path at which a file is; 0 when it is no sound volume.
+
+        A look refuses no damage: a VM whose disk is damaged can still be stopped and removed.
+        """
+        return {asked: _size(path) for asked in paths if (path := self._existing(asked)) is not None}
 
     def complete(self, paths: list[str]) -> list[str]:
         """The paths at which a complete file is: files get their name only when they are."""
-        return [asked for asked in paths if is_regular(self._storage.resolve(asked))]
+        return [asked for asked in paths if self._existing(asked) is not None]
+
+    def _existing(self, asked: str) -> Path | None:
+        """The file at a path; None when there is none."""
+        path = self._storage.resolve(asked)
+        return path if is_regular(path) else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return read_header(path, "qcow2").size_bytes
+    except Refused:
+        return 0
 
 
 def _check_existing(path: Path, request: EnsureVolume, backing: Path | None) -> None:

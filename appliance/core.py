@@ -182,6 +182,10 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
+        tag = after or change.deleted
+        if isinstance(tag, SystemTag) and tag.resource_type == "VmInstanceVO":
+            self.loop.poke("VmInstance", tag.resource_uuid)
+            return
         wanted: tuple[Any, ...]
         match after:
             case VmInstance():
@@ -193,9 +197,6 @@ class Core:
                 wanted = (after.intended,)
             case L3Network():
                 wanted = (after.intended, after.generation)
-            case SystemTag(resource_type="VmInstanceVO"):
-                self.loop.poke("VmInstance", after.resource_uuid)
-                return
             case _:
                 return
         key = str(change.key)

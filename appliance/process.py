@@ -15,9 +15,11 @@ from pathlib import Path
 
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
+from appliance.hosts.console_tokens import Address
 from appliance.hosts.deploy import SshDialer
 from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.simulator import SimulatedDialer
+from appliance.resources.console import open_console
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
@@ -59,12 +61,13 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
     broadcast = Broadcast(database)
-    server = Server(dispatch, broadcast, upload=core.upload, names=[socket.gethostname()])
-    listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
-    if config.listen is not None:
-        host, port = config.listen
-        tls = None if is_loopback(host) else server_tls(config.folder, host)
-        listeners.append(TcpListener(host, port, tls))
+    server = Server(
+        dispatch,
+        broadcast,
+        upload=core.upload,
+        open_console=lambda token: open_console(core.live, token),
+        names=[socket.gethostname()],
+    )
     tasks = [
         asyncio.create_task(core.run(), name="core"),
         asyncio.create_task(broadcast.run(), name="broadcast"),
@@ -73,7 +76,8 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        await server.start(*listeners)
+        await server.start(*_listeners(config))
+        core.live.consoles.address = _address(server, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -85,6 +89,26 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _listeners(config: Config) -> list[UnixListener | TcpListener]:
+    """The folder's socket, and the address if there is to be one; TLS where it is not loopback."""
+    listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
+    if config.listen is not None:
+        host, port = config.listen
+        tls = None if is_loopback(host) else server_tls(config.folder, host)
+        listeners.append(TcpListener(host, port, tls))
+    return listeners
+
+
+def _address(server: Server, config: Config) -> Address | None:
+    """Where browsers reach the server; None when it listens on its socket only."""
+    if config.listen is None:
+        return None
+    host, port = server.addresses[0]
+    anywhere = host in ("0.0.0.0", "::")
+    scheme = "http" if is_loopback(config.listen[0]) else "https"
+    return Address(scheme, socket.gethostname() if anywhere else host, port)
 
 
 def answers(path: Path) -> bool:

@@ -31,7 +31,6 @@ from agent.protocol.frames import (
     decode_reply,
     digest,
     encode,
-    plain,
     raw,
 )
 from agent.protocol.requests import (
@@ -156,6 +155,5 @@ __all__ = [
     "decode_reply",
     "digest",
     "encode",
-    "plain",
     "raw",
 ]

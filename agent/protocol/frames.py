@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -107,8 +107,3 @@ def decode_reply(raw_reply: msgspec.Raw, kind: type[S]) -> S:
 def digest(spec: Struct) -> str:
     """A short name of a spec's content: equal specs have equal digests, on both ends."""
     return hashlib.blake2b(_encoder.encode(spec), digest_size=12).hexdigest()
-
-
-def plain(spec: Struct) -> Any:
-    """A spec as plain dictionaries and lists, for storing it as JSON."""
-    return msgspec.to_builtins(spec)

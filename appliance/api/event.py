@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from appliance.api.message import Message, QueryMessage, arg
 from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.vm import VmInstance
@@ -30,6 +32,8 @@ class UserdataFetch(Resource, java=JAVA):
         Join("vmInstance", "VmInstance", "vm_instance_uuid"),
         Join("vmNic", "VmNic", "vm_nic_uuid"),
     )
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("host_uuid", "sequence"),)
 
     uuid: str = column("Identity.", private=True)
     host_uuid: str = column("The host that answered.", indexed=True)

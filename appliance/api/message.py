@@ -103,7 +103,7 @@ class Message:
     Class arguments: `java` is the package of ZStack's class; `role` who may send it; `returns` the resource
     in its reply (`inventory`); `sync` whether the answer comes at once (ZStack's Reply) or as a job
     (ZStack's Event); `result_class` where ZStack's does not follow the name; `raises` the errors that are
-    its own; `verb_of` the resource it is an action on.
+    its own; `secret_reply` whether its reply is for its caller only, so that it is written down nowhere.
     """
 
     parameters: ClassVar[dict[str, Parameter]]
@@ -113,6 +113,7 @@ class Message:
     sync: ClassVar[bool]
     returns: ClassVar[type[Resource] | None]
     raises: ClassVar[tuple[type[ApiError], ...]]
+    secret_reply: ClassVar[bool]
     abstract: ClassVar[bool] = True
 
     def __init_subclass__(
@@ -123,6 +124,7 @@ class Message:
         sync: bool = False,
         result_class: str = "",
         raises: tuple[type[ApiError], ...] = (),
+        secret_reply: bool = False,
         abstract: bool = False,
     ) -> None:
         super().__init_subclass__()
@@ -140,6 +142,7 @@ class Message:
         cls.sync = sync
         cls.returns = returns
         cls.raises = raises
+        cls.secret_reply = secret_reply
         MESSAGES[cls.__name__] = cls
         BY_JAVA[cls.java] = cls
 

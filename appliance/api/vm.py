@@ -90,7 +90,6 @@ class VmInstance(Resource, java=JAVA):
     pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
     pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)
     pending_memory_size: int | None = column("Bytes of memory from then on.", default=None, private=True)
-    console_protocol: str | None = column("vnc or spice, at last start.", default=None, private=True)
 
 
 class VmNic(Resource, java=JAVA):

@@ -20,8 +20,6 @@ from appliance.hosts.ssh import Pins, Ssh
 log = logging.getLogger(__name__)
 
 VERSIONS = "/var/lib/zstui-agent/versions"
-NO_AGENT = 97
-"""Exit status of the start command where this version of the agent is not on the machine."""
 CHUNK_BYTES = 1 << 18
 DEPLOY_SECONDS = 120.0
 LEAVE_SECONDS = 30.0
@@ -47,6 +45,29 @@ class SshWire:
     def close(self) -> None:
         """Close the channel without waiting for the other side."""
         self._process.channel.abort()
+
+
+class SshPipe:
+    """A stream to something that listens on a machine, through its SSH connection."""
+
+    def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end."""
+        try:
+            return await self._reader.read(CHUNK_BYTES)
+        except asyncssh.Error as failed:
+            raise ConnectionError(str(failed)) from failed
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; asyncssh buffers them."""
+        self._writer.write(data)
+
+    def close(self) -> None:
+        """Close the channel without waiting for the other side."""
+        self._writer.channel.abort()
 
 
 class SshDialer:
@@ -75,6 +96,18 @@ class SshDialer:
         except (asyncssh.Error, OSError, TimeoutError) as failed:
             raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
         return SshWire(process)
+
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """A stream to what listens on an address of the machine."""
+        connection = await self.ssh.connection(target)
+        try:
+            reader, writer = await connection.open_connection(address, port, encoding=None)
+        except (asyncssh.Error, OSError) as failed:
+            raise HostUnreachable(
+                f"{address}:{port} on {target.address} cannot be reached through SSH: {failed}; its sshd must "
+                f"allow TCP forwarding"
+            ) from failed
+        return SshPipe(reader, writer)
 
     async def leave(self, target: Target) -> None:
         """Take the agent and the appliance's key from the machine."""

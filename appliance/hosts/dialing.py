@@ -26,6 +26,10 @@ class EitherDialer:
         """Start the agent there, or attach to the simulated one."""
         return await self._of(target).dial(target)
 
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """A stream to what listens on an address of the machine."""
+        return await self._of(target).pipe(target, address, port)
+
     async def leave(self, target: Target) -> None:
         """Take agent and key from the machine; a simulated one is gone with that."""
         await self._of(target).leave(target)

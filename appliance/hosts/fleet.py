@@ -42,6 +42,9 @@ class Dialer(Protocol):
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
 
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """A stream to what listens on an address of the machine; raises `HostUnreachable`."""
+
     async def leave(self, target: Target) -> None:
         """Take agent and key from the machine, nothing of which is ours any more; raises `HostUnreachable`."""
 

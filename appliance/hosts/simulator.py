@@ -50,6 +50,7 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Wire
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
+from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_domain import Domain, plugged
 from appliance.hosts.simulated_things import Things
 
@@ -314,6 +315,10 @@ class SimulatedDialer:
         """Simulated hosts trust everybody who reaches them."""
         if not self.host(target).reachable:
             raise HostUnreachable(f"{target.address} does not answer")
+
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """All that listens on a simulated host are consoles."""
+        return SimulatedConsole()
 
     async def leave(self, target: Target) -> None:
         """The host forgets whose it was."""

@@ -27,7 +27,9 @@ umask 077
 mkdir -p "$HOME/.ssh"
 touch "$HOME/.ssh/authorized_keys"
 read -r key
-grep -qxF "$key" "$HOME/.ssh/authorized_keys" || printf '%s\\n' "$key" >> "$HOME/.ssh/authorized_keys"
+keys="$HOME/.ssh/authorized_keys"
+test -z "$(tail -c 1 "$keys")" || echo >> "$keys"
+grep -qxF "$key" "$keys" || printf '%s\\n' "$key" >> "$keys"
 """
 
 REMOVE_KEY = """

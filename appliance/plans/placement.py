@@ -45,7 +45,6 @@ class Demand:
     disk: int
     l2_uuids: frozenset[str]
     designated: str | None = None
-    avoid: frozenset[str] = frozenset()
     hypervisor: str | None = None
     """What the VM's image needs; any when None."""
     strategy: str = LEAST_VMS
@@ -100,7 +99,6 @@ def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (tex
         ("has enough CPU", lambda o: o.available_cpu >= demand.cpu),
         ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
         ("has room on its primary storage", lambda o: o.available_disk >= demand.disk),
-        ("is left after avoiding failed ones", lambda o: o.uuid not in demand.avoid),
     )
 
 

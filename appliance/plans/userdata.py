@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 
@@ -29,7 +30,7 @@ def user_data(tags: Iterable[str]) -> str | None:
         return None
     lines = ["#cloud-config"]
     if keys:
-        lines += ["ssh_authorized_keys:", *(f"  - {key}" for key in keys)]
+        lines += ["ssh_authorized_keys:", *(f"  - {json.dumps(key, ensure_ascii=False)}" for key in keys)]
     lines.append("disable_root: false")
     if password is not None:
         lines += ["chpasswd:", "  list: |", f"    root:{password}", "  expire: False"]

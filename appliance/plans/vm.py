@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent.protocol import (
-    AnyRequest,
     DefineDomain,
     DestroyDomain,
     DomainSpec,
@@ -51,6 +50,8 @@ class VmIntent:
     """All that it has or had, those that are leaving included."""
     boot_count: int
     stop_deadline: float | None
+    created: bool = False
+    """Whether it has ever been whole: then its root volume is not made again when it is not there."""
     leaving: tuple[str, ...] = ()
     """NICs that it had, and is to have no more."""
 
@@ -64,6 +65,14 @@ def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
             return list(_stopped(intent, seen, now))
         case _:
             return list(_gone(intent, seen, keep_volume=intent.intended == "Destroyed"))
+
+
+def lost_volume(intent: VmIntent, seen: VmSeen) -> str | None:
+    """The path of the root volume of a VM that was whole and is to run, when that is not where it was."""
+    volume = intent.volume
+    if volume is None or not intent.created or intent.intended != "Running" or seen.domain.power != "off":
+        return None
+    return None if volume.path in seen.volumes else volume.path
 
 
 def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
@@ -140,8 +149,3 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     if not keep_volume:
         for path in sorted(seen.volumes):
             yield Ask("delete root volume", DropFile(path=path))
-
-
-def changes_something(request: AnyRequest) -> bool:
-    """Whether a request must carry an operation id."""
-    return type(request).__name__ not in {"ObserveVm", "ObserveHost", "Ping", "Hello", "ObserveConsole"}

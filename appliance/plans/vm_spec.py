@@ -163,11 +163,16 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         nics=[_domain_nic(rows, nic, virtio=virtio) for nic in rows.nics if nic.ip],
         boot=["hd"],
         console="spice" if rows.console_mode == "spice" else "vnc",
-        console_listen=rows.management_ip if _is_address(rows.management_ip) else "127.0.0.1",
+        console_listen=console_listen(rows.management_ip),
         cpu_mode=_cpu_mode(rows.cpu_mode),
         chassis_asset=METADATA_ASSET if default is not None and _served(default) else "",
         serial_log=naming.serial_log(vm.uuid),
     )
+
+
+def console_listen(management_ip: str) -> str:
+    """Where the consoles of a host's VMs listen."""
+    return management_ip if _is_address(management_ip) else "127.0.0.1"
 
 
 def _domain_nic(rows: VmRows, nic: VmNic, *, virtio: bool) -> NicSpec:

@@ -13,6 +13,8 @@ from appliance.hosts.link import LinkLost, Refused
 RETURN_SECONDS = 30.0
 """A host that gave its address back is reached again within so long."""
 RETRY_SECONDS = 0.5
+PATIENCE = 6
+"""How often a machine that says "not now" is asked again before that counts as a failure."""
 
 _Details = tuple[str, int, float, Callable[[int, int], None] | None]
 """Of a request: resource, generation, seconds, and who hears of its progress."""

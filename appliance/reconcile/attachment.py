@@ -11,10 +11,11 @@ from appliance.api.errors import ApiError, HostUnreachable, NetworkFailed, Prima
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
+from appliance.hosts.link import Refused
 from appliance.plans.naming import bridge
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import put_capacity
@@ -45,6 +46,7 @@ class AttachmentWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
+        self._again = 0
 
     async def advance(self) -> Next:
         """One pass over the cluster's hosts."""
@@ -56,6 +58,11 @@ class AttachmentWorker:
                 await self._apply(work, host)
         except HostUnreachable:
             return self._backoff.next()
+        except Refused as refused:
+            if refused.refusal.transient and self._again < PATIENCE:
+                self._again += 1
+                return self._backoff.next()
+            return await self._failed(work, refused)
         except ApiError as failed:
             return await self._failed(work, failed)
         return DONE if await self._context.database.write(partial(self._settle, work)) else AGAIN

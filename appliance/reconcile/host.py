@@ -21,6 +21,7 @@ from agent.protocol import (
     ProbeAccelerator,
     ProbedAccelerator,
     ReadFetches,
+    UserdataFetch,
 )
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
@@ -30,12 +31,13 @@ from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
+from appliance.hosts.link import Refused
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
 from appliance.plans.step import Ask
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -67,6 +69,7 @@ class HostWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
+        self._again = 0
 
     async def advance(self) -> Next:
         """One pass: connect if need be, then scan and mend."""
@@ -79,9 +82,15 @@ class HostWorker:
             if work.host.connected_id < work.host.connect_id or not self._connected(work):
                 await self._connect(work)
             await self._mend(work)
+        except Refused as refused:
+            if refused.refusal.transient and self._again < PATIENCE:
+                self._again += 1
+                return self._backoff.next()
+            return await self._failed(work, refused)
         except ApiError as failed:
             return await self._failed(work, failed)
         self._backoff.reset()
+        self._again = 0
         return Next(seconds=work.interval)
 
     def _connected(self, work: _Work) -> bool:
@@ -103,7 +112,6 @@ class HostWorker:
         await database.write(lambda tx: self._say(tx, "make storage and bridges", 60))
         await self._make(work, await link.ask(ObserveHost(), HostSeen))
         seen = await fleet.link(work.target).ask(ObserveHost(), HostSeen)
-        fetches = await fleet.link(work.target).ask(ReadFetches(after=work.host.fetch_sequence), Fetches)
 
         def write(tx: Transaction) -> None:
             host = tx.find(Host, self._uuid)
@@ -111,11 +119,23 @@ class HostWorker:
                 return
             host = _connected(tx, host, facts, probed, asked)
             take_scan(tx, host, seen, self._context.poke, fresh=True)
-            record_fetches(tx, host, fetches.fetches)
 
         await database.write(write)
+        await self._catch_up(work.target)
         for vm in await database.read(lambda snapshot: vms_on(snapshot, self._uuid)):
             self._context.poke("VmInstance", vm.uuid)
+
+    async def _catch_up(self, target: Target) -> None:
+        """Read what guests asked for while nobody listened, page by page."""
+        while True:
+            host = await self._context.database.read(lambda snapshot: snapshot.find(Host, self._uuid))
+            if host is None:
+                return
+            request = ReadFetches(after=host.fetch_sequence)
+            found = (await self._context.fleet.link(target).ask(request, Fetches)).fetches
+            if not found:
+                return
+            await self._context.database.write(partial(_record_page, host_uuid=self._uuid, fetches=found))
 
     async def _mend(self, work: _Work) -> None:
         link = self._context.fleet.link(work.target)
@@ -145,13 +165,20 @@ class HostWorker:
 
     async def _leave(self, work: _Work) -> Next:
         """Take everything of ours from the host if it can be reached, then forget it."""
+        left = ""
         try:
             await self._strip(work)
             await leave_machine(self._context, work.host)
         except ApiError as failed:
-            log.info("host %s is forgotten as it is: %s", work.host.name, failed.details)
+            left = f"{work.host.name}: forgotten with what is on it: {failed.details}"
         self._context.fleet.disconnect(work.target, "the host was deleted")
-        await self._context.database.write(lambda tx: forget(tx, work.host))
+
+        def write(tx: Transaction) -> None:
+            forget(tx, work.host)
+            if left:
+                tx.note("HostLeftAsItIs", left, level="warning", about=work.host)
+
+        await self._context.database.write(write)
         return DONE
 
     async def _strip(self, work: _Work) -> None:
@@ -258,6 +285,12 @@ def forget(tx: Transaction, host: Host) -> None:
     forget_key(tx, host)
     for job in jobs.running(tx, host.uuid):
         jobs.succeed(tx, job, {})
+
+
+def _record_page(tx: Transaction, host_uuid: str, fetches: list[UserdataFetch]) -> None:
+    host = tx.find(Host, host_uuid)
+    if host is not None:
+        record_fetches(tx, host, fetches, page=True)
 
 
 def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAccelerator, asked: int) -> Host:

@@ -104,13 +104,18 @@ def mark_disconnected(tx: Transaction, host: Host, reason: str) -> Host:
     return host
 
 
-def record_fetches(tx: Transaction, host: Host, fetches: list[UserdataFetch]) -> None:
-    """Keep what guests asked the metadata server, each once."""
+def record_fetches(tx: Transaction, host: Host, fetches: list[UserdataFetch], *, page: bool = False) -> None:
+    """Keep what guests asked the metadata server, each once.
+
+    A `page` holds all that the host has after the last one known to be complete; what is told unasked may
+    come before earlier ones are read, and then says nothing about those.
+    """
     latest = host.fetch_sequence
     for fetch in fetches:
-        if fetch.sequence <= host.fetch_sequence:
+        if page or fetch.sequence == latest + 1:
+            latest = max(latest, fetch.sequence)
+        if tx.exists(FetchRow, host_uuid=host.uuid, sequence=fetch.sequence):
             continue
-        latest = max(latest, fetch.sequence)
         tx.insert(
             FetchRow(
                 uuid=tx.new_uuid(),

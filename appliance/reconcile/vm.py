@@ -26,7 +26,7 @@ from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step, Wait
-from appliance.plans.vm import VmIntent, outdated, plan
+from appliance.plans.vm import VmIntent, lost_volume, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.capacity import drop_volume, recount_storage
@@ -104,6 +104,12 @@ class VmWorker:
             # What happened by itself changes what is intended: it must be written before it is planned on.
             taken = await self._context.database.write(lambda tx: self._sight(tx, seen.domain))
             return AGAIN if taken else self._backoff.next()
+        lost = lost_volume(work.intent, seen)
+        if lost is not None:
+            raise OperationFailed(
+                f"root volume {lost} of VM {work.vm.name} is not on host {work.host.name}[{work.host.management_ip}]; "
+                f"mount the storage that holds it, then start the VM"
+            )
         steps = plan(work.intent, seen, self._context.database.now())
         step = steps[0] if steps else None
         following = step.request if isinstance(step, Ask) else None

@@ -86,6 +86,7 @@ def vm_intent(rows: VmRows) -> VmIntent:
         leaving=rows.leaving,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
+        created=vm.created,
     )
 
 
@@ -96,4 +97,10 @@ def _volume(rows: VmRows) -> EnsureVolume | None:
     backing = None
     if root.root_image_uuid is not None:
         backing = naming.cached_image(rows.storage_path, root.root_image_uuid, rows.image_format)
-    return EnsureVolume(volume_uuid=root.uuid, path=root.install_path, size_bytes=root.size, backing=backing)
+    return EnsureVolume(
+        volume_uuid=root.uuid,
+        path=root.install_path,
+        size_bytes=root.size,
+        backing=backing,
+        backing_format="raw" if rows.image_format == "raw" else "qcow2",
+    )

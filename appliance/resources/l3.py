@@ -30,10 +30,10 @@ from appliance.api.l3 import (
 from appliance.api.vm import VmNic
 from appliance.plans import addresses
 from appliance.resources.creating import add, given, uuid_for
-from appliance.resources.placing import taken_in
+from appliance.resources.placing import served, taken_in
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
-from appliance.resources.tags_of import LABEL
+from appliance.resources.tags_of import LABEL, drop_inherent_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -115,18 +115,21 @@ def _add_range(
 
 @handles(DeleteIpRange)
 def delete_ip_range(tx: Transaction, request: DeleteIpRange, caller: Caller) -> None:
-    """Gone when no VM has an address of it."""
+    """Gone when no VM has an address of it. The DHCP server takes one of another range, if VMs need it."""
     found = tx.find(IpRange, request.uuid)
     if found is None:
         return
     used = [row for row in tx.all(UsedIp, ip_range_uuid=found.uuid) if row.used_for != "DHCP"]
     if used:
         raise OperationFailed(f"{len(used)} addresses of {found.start_ip}-{found.end_ip} belong to VMs")
-    for row in tx.all(UsedIp, ip_range_uuid=found.uuid):
+    servers = tx.all(UsedIp, ip_range_uuid=found.uuid)
+    for row in servers:
         tx.delete(row)
-        l3 = tx.get(L3Network, found.l3_network_uuid)
-        tx.update(l3, dhcp_ip=None, generation=l3.generation + 1)
     tx.delete(found)
+    if servers:
+        l3 = tx.get(L3Network, found.l3_network_uuid)
+        drop_inherent_tags(tx, l3, "flatNetwork::DhcpServer::")
+        served(tx, tx.update(l3, dhcp_ip=None, generation=l3.generation + 1))
 
 
 @handles(AddDnsToL3Network)

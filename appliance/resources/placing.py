@@ -160,13 +160,21 @@ def _check_storage(snapshot: Snapshot, vm: VmInstance) -> None:
 
 
 def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
-    """A network with DHCP has an address for its server, taken from its ranges at first use."""
-    wanted = tx.exists(NetworkServiceL3NetworkRef, l3_network_uuid=l3.uuid, network_service_type="DHCP")
+    """A network with DHCP or user data has an address for its server, taken from its ranges at first use."""
+    services = tx.all(NetworkServiceL3NetworkRef, l3_network_uuid=l3.uuid)
+    wanted = any(ref.network_service_type in ("DHCP", "Userdata") for ref in services)
     if not wanted or l3.dhcp_ip is not None:
         return l3
     used = _take(tx, l3, used_for="DHCP")
     put_inherent_tag(tx, l3, f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}")
     return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
+
+
+def served(tx: Transaction, l3: L3Network) -> L3Network:
+    """A network that VMs are on already has its server's address from now on, if there is a range for it."""
+    if not tx.exists(VmNic, l3_network_uuid=l3.uuid) or not tx.exists(IpRange, l3_network_uuid=l3.uuid):
+        return l3
+    return ensure_dhcp_address(tx, l3)
 
 
 def take_address(tx: Transaction, vm: VmInstance, nic: VmNic) -> VmNic:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES, Message, QueryMessage, Role
 from appliance.api.resource import Resource
+from appliance.hosts.console_tokens import ConsoleTokens
 
 if TYPE_CHECKING:
     from appliance.hosts.fleet import Fleet
@@ -46,6 +47,7 @@ class Live:
 
     database: Database
     fleet: Fleet
+    consoles: ConsoleTokens = field(default_factory=ConsoleTokens)
 
 
 M = TypeVar("M", bound=Message)

@@ -18,6 +18,7 @@ from appliance.api.service import (
     NetworkServiceProvider,
     NetworkServiceProviderL2NetworkRef,
 )
+from appliance.resources.placing import served
 from appliance.resources.registry import Caller, handles, reads
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -112,7 +113,7 @@ def attach_service(tx: Transaction, request: AttachNetworkServiceToL3Network, ca
                 network_service_type=service,
             )
         )
-    return tx.update(network, generation=network.generation + 1)
+    return served(tx, tx.update(network, generation=network.generation + 1))
 
 
 @handles(DetachNetworkServiceFromL3Network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,7 @@ def _check(setting: Setting, value: str) -> None:
             raise InvalidArgument(str(wrong)) from wrong
     if setting.minimum is None:
         return
-    if not value.lstrip("-").isdecimal():
+    if not re.fullmatch(r"-?[0-9]+", value):
         raise InvalidArgument(f"{value} is not a number")
     if int(value) < setting.minimum:
         raise InvalidArgument(

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.protocol import ConsoleSeen, ObserveConsole
 from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
 from appliance.api.event import PreviewUserdata
-from appliance.api.host import Host
 from appliance.api.resource import Timestamp
 from appliance.api.vm import (
     DestroyVmInstance,
     ExpungeVmInstance,
-    GetVmConsoleAddress,
     RebootVmInstance,
     RecoverVmInstance,
     StartVmInstance,
@@ -22,13 +19,12 @@ from appliance.api.vm import (
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
-from appliance.reconcile.context import target_of
 from appliance.reconcile.vm import cancel
 from appliance.reconcile.vm_nic import nics_of
-from appliance.reconcile.vm_state import move, placed_on
+from appliance.reconcile.vm_state import move
 from appliance.resources.creating import given
 from appliance.resources.placing import check_room, take_address
-from appliance.resources.registry import Caller, Live, Promise, asks_host, handles, reads
+from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
@@ -56,6 +52,8 @@ def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise
     if not vm.created:
         # Its host is out of reach, so that its state is Unknown; stopped it would be taken for whole.
         raise OperationFailed(cause=WrongVmState(f"VM {vm.name}[uuid:{vm.uuid}] is still being created"))
+    if vm.intended == "Running" and vm.power != "on":
+        vm = cancel(tx, vm)  # a start that waits for its host is over
     grace = float(tx.setting("vm", "stopGrace"))
     vm = move(
         tx,
@@ -117,23 +115,6 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
         raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
     return tx.update(vm, **changes)
-
-
-@asks_host(GetVmConsoleAddress)
-async def get_vm_console_address(live: Live, request: GetVmConsoleAddress, caller: Caller) -> dict[str, Any]:
-    """What the running domain really has, asked of its host."""
-
-    def look(snapshot: Snapshot) -> Host:
-        vm = allowed(snapshot.get(VmInstance, request.uuid), request)
-        host_uuid = placed_on(snapshot, vm)
-        if host_uuid is None:
-            raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] is on no host")
-        return snapshot.get(Host, host_uuid)
-
-    host = await live.database.read(look)
-    link = live.fleet.link(target_of(host))
-    console = await link.ask(ObserveConsole(vm_uuid=request.uuid), ConsoleSeen)
-    return {"hostIp": host.management_ip, "port": console.port, "protocol": console.protocol}
 
 
 @reads(PreviewUserdata)

@@ -55,11 +55,6 @@ from appliance.store.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
-ANSWERED_HERE: frozenset[type[Message]] = frozenset(
-    {LogInByAccount, LogInByUser, LogOut, ValidateSession, GetVersion, IsReadyToGo}
-)
-"""Messages about the face itself, which need no handler."""
-
 WHILE_STARTING = frozenset({GetVersion})
 
 
@@ -298,7 +293,7 @@ def _finished_job(
         target_resource_type=kind,
         target_resource_name=getattr(outcome, "name", None) if isinstance(outcome, Resource) else None,
         job_data=json.dumps(unparse(message, secrets=False)),
-        job_result=json.dumps(body),
+        job_result=json.dumps({} if message.secret_reply else body),
         progress=100,
         account_uuid=caller.account_uuid,
     )

@@ -29,6 +29,7 @@ from appliance.api.errors import (
 from appliance.api.message import ROLES, Role
 from appliance.client import short_socket_path
 from appliance.resources.registry import Caller
+from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch, Origin
 from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
 from appliance.serve.zstack import Reply, envelope, read_call
@@ -48,8 +49,8 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 EVENTS = "/events"
 
-Policy = Literal["per-call", "job-uuid"] | Role
-"""Who may use a route: whoever may send the message in it; whoever knows the job's uuid; a role."""
+Policy = Literal["per-call", "job-uuid", "console-token"] | Role
+"""Who may use a route: whoever may send the message in it; whoever knows the job's uuid, or has a token; a role."""
 
 Upload = Callable[[str, AsyncIterator[bytes], int | None], Awaitable[None]]
 """Takes the bytes of an image that waits for them: its uuid, the bytes, their number if known."""
@@ -93,11 +94,13 @@ class Server:
         broadcast: Broadcast,
         *,
         upload: Upload | None = None,
+        open_console: OpenConsole | None = None,
         names: Collection[str] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
         self._upload = upload
+        self._open_console = open_console
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
         self._stopping = asyncio.Event()
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
@@ -152,6 +155,7 @@ class Server:
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
             Route(("GET",), EVENTS, "reader", self._events),
             Route(("PUT",), "/zstack/upload/{uuid}", "operator", self._receive),
+            Route(("GET",), "/websockify", "console-token", self._console),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
 
@@ -197,8 +201,10 @@ class Server:
         route = self._routes.get(resource.canonical) if resource else None
         if route is None:
             raise NotAllowed("this path has no policy, so nobody may use it")
-        if route.policy != "per-call" and route.policy != "job-uuid" and route.policy != "anyone":
-            await self._check_role(request, route.policy)
+        policy = route.policy
+        if policy == "per-call" or policy == "job-uuid" or policy == "console-token" or policy == "anyone":
+            return
+        await self._check_role(request, policy)
 
     async def _check_role(self, request: web.Request, role: Role) -> Caller:
         scheme, _, session = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -267,6 +273,11 @@ class Server:
         await self._dispatch.check_upload(await self._check_role(request, "operator"), uuid)
         await self._upload(uuid, request.content.iter_chunked(UPLOAD_CHUNK), request.content_length)
         return _json({})
+
+    async def _console(self, request: web.Request) -> web.StreamResponse:
+        if self._open_console is None:
+            raise NotBuilt("this appliance opens no consoles")
+        return await console(request, self._open_console)
 
     async def _health(self, _: web.Request) -> web.StreamResponse:
         if not self._dispatch.ready():

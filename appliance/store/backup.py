@@ -10,10 +10,12 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.resource import RESOURCES, Resource
+from appliance.store import meta
 from appliance.store.connection import connect, translated
 from appliance.store.errors import StoreDamaged
 from appliance.store.migrations import latest, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
+from appliance.store.transaction import Transaction
 
 _ROWS_AT_ONCE = 500
 
@@ -114,6 +116,18 @@ def _orphans(connection: Any, child: type[Resource], by: str, parent: type[Resou
         yield f"row {key!r} in table {child.table} belongs to {parent.name_} {owner!r}, which is gone"
 
 
+def _mark_restored(path: Path) -> None:
+    """Say in a store that it is a copy from the past."""
+    connection = connect(path, durable=True, reader=False)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        meta.write_meta(Transaction(connection, 0.0, str), meta.RESTORED, "yes")
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def restore(folder: Path, path: Path) -> None:
     """Put a checked backup in the place of a store that no appliance has open.
 
@@ -130,6 +144,7 @@ def restore(folder: Path, path: Path) -> None:
             copy(source, place.path / "restored.db", findings)
         finally:
             source.close()
+        _mark_restored(place.path / "restored.db")
         for old in (place.database, place.log):
             if old.exists():
                 old.rename(old.with_name(old.name + ".replaced"))

@@ -21,6 +21,8 @@ class Change:
     kind: type[Resource]
     key: Any
     after: Resource | None
+    deleted: Resource | None = None
+    """What is no more."""
 
 
 class Overflow:

@@ -10,6 +10,7 @@ from appliance.store.transaction import Transaction
 OWNER = "owner"
 EPOCH = "epoch"
 OPENED = "opened"
+RESTORED = "restored"
 
 
 def read_meta(snapshot: Snapshot, name: str) -> str | None:

@@ -16,6 +16,9 @@ from appliance.store.migrations import check_version, latest, migrate
 from appliance.store.table import SUM, all_kinds
 from appliance.store.transaction import Transaction
 
+LEAP = 1_000_000
+"""More changes than anything sees between a backup and its restoration."""
+
 
 def create(folder: Folder) -> None:
     """Make an empty store. It has its name only once it is whole, so that a short one is always damage."""
@@ -50,6 +53,9 @@ def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid:
             # Besides its use in support, this write makes sure that an open store has a write-ahead log.
             meta.write_meta(transaction, meta.OPENED, repr(now()))
             _refresh_settings(transaction)
+            if meta.read_meta(transaction, meta.RESTORED) == "yes":
+                outrank(transaction)
+                meta.write_meta(transaction, meta.RESTORED, "no")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -90,3 +96,17 @@ def _check_tables(folder: Folder, connection: Any) -> None:
         if missing:
             names = ", ".join(sorted(missing))
             raise folder.damaged(f"table {kind.table} is not this version's; it differs in {names}")
+
+
+def outrank(tx: Transaction) -> None:
+    """Make a restored store's commands newer than any that hosts have heard since it was written.
+
+    Hosts refuse what is older than what they have seen, and the store does not know how far that was.
+    """
+    meta.write_meta(tx, meta.EPOCH, str(max(meta.epoch(tx) + 1, int(tx.now * 1000))))
+    for kind in all_kinds():
+        if "generation" not in kind.columns:
+            continue
+        for row in tx.all(kind):
+            later = {"generation": row.generation + LEAP, "last_op_date": row.last_op_date}  # type: ignore[attr-defined]
+            tx.update(row, **later)

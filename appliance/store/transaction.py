@@ -75,7 +75,7 @@ class Transaction(Snapshot):
         """Forget a resource. One that is gone already is no error."""
         kind = type(resource)
         if self._execute(table_of(kind).delete, (resource.key_value,)):
-            self._record(kind, resource.key_value, None)
+            self._record(kind, resource.key_value, None, resource)
             if kind.name_ in OWNED:
                 self._disown(resource)
 
@@ -128,9 +128,11 @@ class Transaction(Snapshot):
             if name in resource.columns and not getattr(resource, name)
         }
 
-    def _record(self, kind: type[Resource], key: Any, after: Resource | None) -> None:
+    def _record(
+        self, kind: type[Resource], key: Any, after: Resource | None, deleted: Resource | None = None
+    ) -> None:
         self._changes.pop((kind, key), None)
-        self._changes[kind, key] = Change(kind, key, after)
+        self._changes[kind, key] = Change(kind, key, after, deleted)
 
     def _execute(self, sql: str, parameters: tuple[Any, ...]) -> int:
         try:

@@ -645,7 +645,8 @@ CREATE TABLE "userdata_fetch" (
     "path" TEXT COLLATE NOCASE NOT NULL,
     "http_status" INTEGER NOT NULL,
     "user_agent" TEXT COLLATE NOCASE NOT NULL,
-    "row_sum" INTEGER NOT NULL
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("host_uuid", "sequence")
 ) STRICT;
 
 CREATE INDEX "userdata_fetch_host_uuid" ON "userdata_fetch" ("host_uuid");
@@ -691,7 +692,6 @@ CREATE TABLE "vm_instance" (
     "pending_cpu_num" INTEGER,
     "pending_cpu_speed" INTEGER,
     "pending_memory_size" INTEGER,
-    "console_protocol" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 

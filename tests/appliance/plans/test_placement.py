@@ -40,7 +40,6 @@ demands = st.builds(
     disk=small,
     l2_uuids=st.frozensets(st.sampled_from("ab")),
     designated=st.none() | st.text("abcdef", min_size=1, max_size=1),
-    avoid=st.frozensets(st.text("abcdef", min_size=1, max_size=1)),
 )
 
 
@@ -53,7 +52,6 @@ def fits(option: HostOption, demand: Demand) -> bool:
         and option.available_cpu >= demand.cpu
         and option.available_disk >= demand.disk
         and option.backup_storage_in_zone
-        and option.uuid not in demand.avoid
     )
 
 

@@ -195,3 +195,51 @@ async def test_a_new_name_of_a_running_vm_reaches_its_guest(cloud: Cloud) -> Non
     async with asyncio.timeout(5):
         while host.things.nics[nic["uuid"]][0] == before:
             await asyncio.sleep(0.01)
+
+
+async def test_a_tag_that_is_taken_off_is_no_longer_served(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    nic, things = vm["vmNics"][0]["uuid"], cloud.host_of(vm["uuid"]).things
+    without = things.nics[nic]
+    tag = await cloud.call(
+        "CreateSystemTag", resourceType="VmInstanceVO", resourceUuid=vm["uuid"], tag="userdata::a"
+    )
+    await cloud.idle()
+    assert things.nics[nic] != without
+    await cloud.call("DeleteTag", uuid=tag["uuid"])
+    await cloud.idle()
+    assert things.nics[nic] == without
+
+
+async def test_services_reach_vms_that_are_there_already(cloud: Cloud) -> None:
+    (provider,) = await cloud.query("QueryNetworkServiceProvider", type="Flat")
+    services = {provider["uuid"]: ["DHCP", "Userdata"]}
+    l3 = (await cloud.call("CreateL3Network", name="late", l2NetworkUuid=cloud.uuids["l2"]))["uuid"]
+    ranges = {}
+    for first, last in (
+        ("10.77.0.10", "10.77.0.10"),
+        ("10.77.0.20", "10.77.0.21"),
+        ("10.77.0.30", "10.77.0.31"),
+    ):
+        made = await cloud.call("AddIpRange", name=first, l3NetworkUuid=l3, startIp=first, endIp=last,
+                                netmask="255.255.255.0", gateway="10.77.0.1")  # fmt: skip
+        ranges[first] = made["uuid"]
+    vm = await cloud.vm(l3NetworkUuids=[l3])
+    nic, things = vm["vmNics"][0], cloud.host_of(vm["uuid"]).things
+    unserved = things.nics[nic["uuid"]]
+    assert (nic["ip"], l3 in things.networks) == ("10.77.0.10", False)
+    await cloud.call("AttachNetworkServiceToL3Network", l3NetworkUuid=l3, networkServices=services)
+    await cloud.idle()
+    assert l3 in things.networks
+    assert things.nics[nic["uuid"]] != unserved
+    assert [tag["tag"].split("::")[2] for tag in await cloud.query("QuerySystemTag", resourceUuid=l3)] == [
+        "10.77.0.20"
+    ]
+    # The server's address goes with its range, and is one of another from then on.
+    await cloud.call("DeleteIpRange", uuid=ranges["10.77.0.20"])
+    await cloud.idle()
+    assert [tag["tag"].split("::")[2] for tag in await cloud.query("QuerySystemTag", resourceUuid=l3)] == [
+        "10.77.0.30"
+    ]
+    error = await cloud.refused("DeleteIpRange", uuid=ranges["10.77.0.10"])
+    assert "1 addresses" in error["details"]

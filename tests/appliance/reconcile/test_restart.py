@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.protocol import Call, Struct
+from appliance.store.backup import restore
 from tests.simulated_cloud import PATIENCE_SECONDS, Cloud
 
 
@@ -150,3 +153,40 @@ async def _connected(cloud: Cloud) -> None:
             lambda found: all(each["status"] == "Connected" for each in found),
         )
     await cloud.idle()
+
+
+async def test_a_restored_store_commands_hosts_that_have_heard_later_ones(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    copy = tmp_path / "copy.db"
+    await cloud.call("BackupStore", path=str(copy))
+    for message in ("StopVmInstance", "StartVmInstance", "RebootVmInstance"):
+        await cloud.call(message, uuid=uuid)
+    for _ in range(2):
+        await cloud.stop()
+        await cloud.start()
+    await cloud.stop()
+    restore(cloud.folder, copy)
+    await cloud.start()
+    for host in await cloud.query("QueryHost"):
+        await cloud.until(
+            partial(cloud.one, "QueryHost", host["uuid"]), lambda found: found["status"] == "Connected"
+        )
+    assert (await cloud.call("StopVmInstance", uuid=uuid))["state"] == "Stopped"
+    assert (await cloud.call("StartVmInstance", uuid=uuid))["state"] == "Running"
+    assert await cloud.database.verify() == []
+
+
+async def test_a_vm_whose_disk_is_gone_is_not_given_a_blank_one(cloud: Cloud) -> None:
+    vm = await cloud.vm(name="precious")
+    host = cloud.host_of(vm["uuid"])
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    path = vm["allVolumes"][0]["installPath"]
+    kept = host.things.files.pop(path)
+    error = await cloud.refused("StartVmInstance", uuid=vm["uuid"])
+    assert error["code"] == "VM.1001"
+    assert f"root volume {path} of VM precious is not on host" in error["details"]
+    assert path not in host.things.files
+    host.things.files[path] = kept
+    assert (await cloud.call("StartVmInstance", uuid=vm["uuid"]))["state"] == "Running"

@@ -241,3 +241,22 @@ async def test_a_change_of_nics_survives_the_appliance(cloud: Cloud, other: str)
     await cloud.start()
     assert nic_on((await cloud.ended(job))["inventory"], other)["deviceId"] == 1
     assert len(host.domains[vm["uuid"]].nics) == 2
+
+
+async def test_an_attachment_taken_back_leaves_no_nic(cloud: Cloud, other: str) -> None:
+    vm = await cloud.vm()
+    host = cloud.host_of(vm["uuid"])
+    host.delays.by_verb["DefineDomain"] = 0.3
+    _, job = await cloud.begin("AttachL3NetworkToVm", vmInstanceUuid=vm["uuid"], l3NetworkUuid=other)
+    assert job is not None
+    await cloud.call("CancelLongJob", uuid=job)
+    body = await cloud.ended(job)
+    assert (body["success"], body["error"]["code"]) == (False, "JOB.1000")
+    await cloud.idle()
+    left = await cloud.one("QueryVmInstance", vm["uuid"])
+    assert ([nic["l3NetworkUuid"] for nic in left["vmNics"]], left["state"]) == (
+        [cloud.uuids["l3"]],
+        "Running",
+    )
+    assert sorted(host.domains[vm["uuid"]].nics) == ["vnic1.0"]
+    assert len([nic for nic, (_, owner) in host.things.nics.items() if owner == vm["uuid"]]) == 1
