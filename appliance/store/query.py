@@ -12,6 +12,7 @@ from appliance.api.shape import Shape, find_shape, shape_of
 from appliance.api.tag import SystemTag, UserTag
 from appliance.store.comparison import ABSENT, POSITIVE, PRESENT, Sql, compare, parsed
 from appliance.store.table import quoted, table_of
+from appliance.store.viewer import Sight, Viewer
 
 CONDITIONS = 200
 """A query may have so many."""
@@ -40,10 +41,12 @@ class Query:
 
     `sql` selects the rows and takes `parameters`, `count_sql` their number and takes `count_parameters`.
     Values from the message are only ever parameters, and names only ever select declared ones. With `look`,
-    conditions on other resources are asked first how many of those there are, and translated accordingly.
+    conditions on other resources are asked first how many of those there are, and translated accordingly. With
+    a `viewer`, only what it can see is found, in other resources, too.
     """
 
-    def __init__(self, message: QueryMessage, look: Look | None = None) -> None:
+    def __init__(self, message: QueryMessage, look: Look | None = None, viewer: Viewer | None = None) -> None:
+        sight = None if viewer is None else Sight(viewer, look)
         self.kind = message.asked_of()
         self.counts = message.count or message.reply_with_count
         self.lists = not message.count
@@ -57,13 +60,13 @@ class Query:
         order = _order(sort, message.sort_direction)
         limit, start = min(int(message.limit), LARGEST), min(int(message.start), LARGEST)
         table = table_of(self.kind)
-        first = _Translation(look, sort if self.lists else None, page=self.lists)
+        first = _Translation(look, sort if self.lists else None, page=self.lists, sight=sight)
         test, self.parameters = first.all_hold(shape, self.kind.table, conditions)
         where = f" WHERE {test}" if test else ""
         self.sql = f"{table.select}{where}{order} LIMIT {limit} OFFSET {start}"
         self.count_parameters = self.parameters
         if self.counts and self.lists and look is not None:
-            whole = _Translation(look, None, page=False)
+            whole = _Translation(look, None, page=False, sight=sight)
             test, self.count_parameters = whole.all_hold(shape, self.kind.table, conditions)
             where = f" WHERE {test}" if test else ""
         self.count_sql = f"SELECT COUNT(*) FROM {table.name}{where}"
@@ -81,7 +84,8 @@ def _selected(shape: Shape, conditions: list[Condition]) -> Shape:
 class _Translation:
     """Conditions as one test. For a `page`, rows are better tried in its order than many sought out."""
 
-    def __init__(self, look: Look | None, sort: Column | None, *, page: bool) -> None:
+    def __init__(self, look: Look | None, sort: Column | None, *, page: bool, sight: Sight | None) -> None:
+        self._sight = sight
         self._look = look
         self._sort = sort
         self._page = page
@@ -102,11 +106,14 @@ class _Translation:
                 raise InvalidArgument(f"condition name[{name}] names more than {DEPTH} resources in a row")
             nested.setdefault(head, []).append((rest, operator, value))
         tests += [self._nested(shape, table, head, inner) for head, inner in nested.items()]
+        seen = None if self._sight is None else self._sight.test(shape.kind, table)
+        if seen is not None:
+            tests.append(seen)
         parameters = [each for _, some in tests for each in some]
         return " AND ".join(test for test, _ in tests), parameters
 
     def _own(self, shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
-        test, parameters = _simple(shape, table, name, operator, value)
+        test, parameters = _simple(shape, table, name, operator, value, self._sight)
         column = shape.columns.get(name)
         if self._look is None or self._sort is None or table != shape.kind.table:
             return test, parameters
@@ -149,11 +156,13 @@ def _one_of(column: str, values: list[Any]) -> Sql:
     return f"{column} IN ({', '.join('?' * len(values))})", values
 
 
-def _simple(shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
+def _simple(shape: Shape, table: str, name: str, operator: str, value: Any, sight: Sight | None) -> Sql:
     if name in _TAGS:
         tag, types = _TAGS[name], shape.tag_types
         own = f"{quoted('resource_type')} IN ({', '.join('?' * len(types))})"
-        test, parameters = _has(tag, "resource_uuid", "tag", operator, value, (own, [*types]))
+        seen = None if sight is None else sight.test(tag, tag.table)
+        known = (own, [*types]) if seen is None else (f"{own} AND {seen[0]}", [*types, *seen[1]])
+        test, parameters = _has(tag, "resource_uuid", "tag", operator, value, known)
         return f"{quoted(table)}.{quoted(shape.kind.primary)} {test}", parameters
     for embed in shape.kind.embeds:
         if embed.wire == name and embed.pluck:
