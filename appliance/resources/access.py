@@ -49,6 +49,14 @@ def check_touch(snapshot: Snapshot, kind: type[Resource], uuid: str, caller: Cal
         _check(snapshot, resource, caller, shared=False)
 
 
+def only_seen(snapshot: Snapshot, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """An answer without those of its `inventories` that the caller does not see."""
+    found = body.get("inventories")
+    if caller.is_admin or not isinstance(found, list):
+        return body
+    return {**body, "inventories": [each for each in found if _is_seen(snapshot, each.get("uuid"), caller)]}
+
+
 def owner_and_origin(snapshot: Snapshot, resource: Resource) -> tuple[str | None, str]:
     """The account that a resource belongs to (None when it is nobody's own), and the uuid it is shared by."""
     kind, key = resource.name_, str(resource.key_value)
@@ -94,9 +102,10 @@ def _kinds() -> list[type[Resource]]:
 
 
 def _is_used(message: Message, parameter: Parameter) -> bool:
-    if message.sync or parameter.name in USED:
+    name = type(message).__name__
+    if name.startswith(("Get", "Check")) or parameter.name in USED:
         return True
-    return parameter.name == "l3_network_uuid" and type(message).__name__ in USES_NETWORK
+    return parameter.name == "l3_network_uuid" and name in USES_NETWORK
 
 
 def _check(snapshot: Snapshot, resource: Resource, caller: Caller, *, shared: bool) -> None:
@@ -109,6 +118,14 @@ def _check(snapshot: Snapshot, resource: Resource, caller: Caller, *, shared: bo
         f"operation denied. The resource[uuid: {resource.key_value}, type: {resource.vo}] doesn't belong to "
         f"the account[uuid: {caller.account_uuid}]"
     )
+
+
+def _is_seen(snapshot: Snapshot, uuid: Any, caller: Caller) -> bool:
+    resource = next((row for kind in _kinds() if (row := snapshot.find(kind, uuid)) is not None), None)
+    if resource is None:
+        return True
+    owner, origin = owner_and_origin(snapshot, resource)
+    return owner in (None, caller.account_uuid) or _is_shared(snapshot, origin, caller.account_uuid)
 
 
 def _is_shared(snapshot: Snapshot, uuid: str, account_uuid: str) -> bool:

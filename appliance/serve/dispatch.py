@@ -34,7 +34,7 @@ from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
-from appliance.resources.access import check_access, check_touch
+from appliance.resources.access import check_access, check_touch, only_seen
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import (
     HANDLERS,
@@ -330,7 +330,7 @@ def _viewer(snapshot: Snapshot, caller: Caller) -> Viewer | None:
 
 def _answer_read(snapshot: Snapshot, message: Message, caller: Caller) -> dict[str, Any]:
     _check(snapshot, message, caller)
-    return READERS[type(message)](snapshot, message, caller)
+    return only_seen(snapshot, READERS[type(message)](snapshot, message, caller), caller)
 
 
 def _fault(reference: str) -> InternalError:

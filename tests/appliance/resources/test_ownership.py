@@ -206,6 +206,27 @@ async def test_conditions_on_other_resources_tell_nothing_of_what_is_not_seen(
         )
 
 
+async def test_candidates_are_what_is_seen(tenants: Tenants, pair: tuple[Caller, Caller]) -> None:
+    a, _ = pair
+    vm = (await new_vm(a))["uuid"]
+    l2 = tenants.cloud.uuids["l2"]
+    hidden = await tenants.cloud.make("hidden", "CreateL3Network", l2NetworkUuid=l2)
+    await tenants.cloud.call(
+        "AddIpRangeByNetworkCidr", name="r", l3NetworkUuid=hidden, networkCidr="10.8.0.0/24"
+    )
+    everything = (await tenants.cloud.answer("GetVmAttachableL3Network", vmInstanceUuid=vm))["inventories"]
+    assert [each["uuid"] for each in everything] == [hidden]
+    assert (await a.answer("GetVmAttachableL3Network", vmInstanceUuid=vm))["inventories"] == []
+    assert await a.refused("AttachL3NetworkToVm", vmInstanceUuid=vm, l3NetworkUuid=hidden) == denied(
+        hidden, "L3NetworkVO", a
+    )
+    await tenants.cloud.call("ShareResource", resourceUuids=[hidden], accountUuids=[a.account_uuid])
+    seen = (await a.answer("GetVmAttachableL3Network", vmInstanceUuid=vm))["inventories"]
+    assert [each["uuid"] for each in seen] == [hidden]
+    attached = await a.call("AttachL3NetworkToVm", vmInstanceUuid=vm, l3NetworkUuid=hidden)
+    assert len(attached["vmNics"]) == 2
+
+
 async def test_jobs_are_seen_by_who_asked(tenants: Tenants, pair: tuple[Caller, Caller]) -> None:
     a, b = pair
     await new_vm(a)
@@ -286,6 +307,10 @@ async def test_user_tags_of_what_is_shared_are_seen_and_system_tags_are_not(
     assert await b.seen("QueryVmInstance") == {vm}
     assert await b.seen("QueryUserTag", field="tag") == {"mark"}
     assert await b.seen("QuerySystemTag") == set()
+    await b.call("GetVmAttachableL3Network", vmInstanceUuid=vm)
+    for name, fields in (("PreviewUserdata", {"uuid": vm}), ("StopVmInstance", {"uuid": vm}),
+                         ("RequestConsoleAccess", {"vmInstanceUuid": vm})):  # fmt: skip
+        assert await b.refused(name, **fields) == denied(vm, "VmInstanceVO", b), name
     for one, tag, found in (
         (a, "__systemTag__", {vm}),
         (b, "__systemTag__", set()),
