@@ -13,11 +13,10 @@ from appliance.api.resource import Resource
 from appliance.api.simulator import HYPERVISOR
 from appliance.api.tag import USERDATA_LIMIT, SystemTag, UserTag, pattern_of
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
+from appliance.plans.naming import is_domain_name
 from appliance.reconcile.capacity import parse_size
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
-
-LABEL = re.compile(r"(?=.{1,253}$)([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.?)+$")
 
 
 def put_tags(tx: Transaction, request: CreateMessage, resource: Resource) -> None:
@@ -87,7 +86,7 @@ def _check_simulated(snapshot: Snapshot, host_uuid: str, tag: str) -> None:
 def _check_hole(snapshot: Snapshot, name: str, value: str, holes: dict[str, str]) -> None:  # noqa: C901 - a table of cases
     match name:
         case "hostname":
-            if not LABEL.match(value):
+            if not is_domain_name(value):
                 raise InvalidArgument(f"hostname[{value}] is not a host name: letters, digits, dashes, dots")
         case "userdata":
             if len(value.encode()) > USERDATA_LIMIT:
