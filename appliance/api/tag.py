@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 
 from appliance.api.message import DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import RESOURCES, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.tag"
+
+UNTAGGED = frozenset({"LongJob", "ManagementNode", "SystemTag", "UserTag"})
+"""Resources with a public uuid that no tag can be on."""
 
 USERDATA_LIMIT = 65_536
 """Bytes of user data: more does not fit the metadata services that images expect."""
@@ -68,6 +71,16 @@ def pattern_of(vo: str, tag: str) -> tuple[TagPattern, dict[str, str]] | None:
         if pattern.vo == vo and (holes := pattern.match(tag)) is not None:
             return pattern, holes
     return None
+
+
+def can_be_tagged(kind: type[Resource]) -> bool:
+    """Whether tags can be on resources of a kind: those that callers know by a uuid."""
+    return kind.primary == "uuid" and not kind.columns["uuid"].private and kind.name_ not in UNTAGGED
+
+
+def tagged_kind(vo: str) -> type[Resource] | None:
+    """The kind that a tag's `resourceType` means; None when no tag can be on one."""
+    return next((kind for kind in RESOURCES.values() if kind.vo == vo and can_be_tagged(kind)), None)
 
 
 class SystemTag(Resource, java=JAVA):

@@ -277,8 +277,6 @@ def forget(tx: Transaction, host: Host) -> None:
     for ref in tx.all(LocalStorageHostRef, host_uuid=host.uuid):
         tx.delete(ref)
         recount_storage(tx, ref.primary_storage_uuid)
-    for tag in tx.all(SystemTag, resource_uuid=host.uuid):
-        tx.delete(tag)
     found = tx.find(Host, host.uuid)
     if found is not None:
         tx.delete(found)

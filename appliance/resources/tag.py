@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.api.errors import InvalidArgument, OperationFailed
-from appliance.api.resource import RESOURCES, Resource
-from appliance.api.tag import CreateSystemTag, CreateUserTag, DeleteTag, SystemTag, UpdateSystemTag, UserTag
+from appliance.api.errors import InvalidArgument, OperationFailed, ResourceNotFound
+from appliance.api.tag import (
+    CreateSystemTag,
+    CreateUserTag,
+    DeleteTag,
+    SystemTag,
+    UpdateSystemTag,
+    UserTag,
+    tagged_kind,
+)
 from appliance.reconcile.capacity import recount_tagged
 from appliance.resources.registry import Caller, handles
 from appliance.resources.tags_of import check_system_tag
@@ -19,10 +26,10 @@ def create_system_tag(
     tx: Transaction, request: CreateSystemTag, caller: Caller
 ) -> SystemTag | dict[str, Any]:
     """A row, once; the same tag again succeeds without an inventory, as ZStack has it."""
-    _resource(tx, request.resource_type, request.resource_uuid)
-    check_system_tag(tx, request.resource_type, request.resource_uuid, request.tag)
+    _check_resource(tx, request)
     if tx.exists(SystemTag, resource_uuid=request.resource_uuid, tag=request.tag):
         return {}
+    check_system_tag(tx, request.resource_type, request.resource_uuid, request.tag)
     tag = tx.insert(
         SystemTag(
             uuid=tx.new_uuid(),
@@ -50,7 +57,7 @@ def update_system_tag(tx: Transaction, request: UpdateSystemTag, caller: Caller)
 @handles(CreateUserTag)
 def create_user_tag(tx: Transaction, request: CreateUserTag, caller: Caller) -> UserTag | dict[str, Any]:
     """A row, once."""
-    _resource(tx, request.resource_type, request.resource_uuid)
+    _check_resource(tx, request)
     if tx.exists(UserTag, resource_uuid=request.resource_uuid, tag=request.tag):
         return {}
     return tx.insert(
@@ -76,8 +83,11 @@ def delete_tag(tx: Transaction, request: DeleteTag, caller: Caller) -> None:
         recount_tagged(tx, tag)
 
 
-def _resource(snapshot: Snapshot, vo: str, uuid: str) -> Resource:
-    kind = next((resource for resource in RESOURCES.values() if resource.vo == vo), None)
+def _check_resource(snapshot: Snapshot, request: CreateSystemTag | CreateUserTag) -> None:
+    kind = tagged_kind(request.resource_type)
     if kind is None:
-        raise InvalidArgument(f"no resource type[{vo}] found in tag system")
-    return snapshot.get(kind, uuid)
+        raise InvalidArgument(f"no resource type[{request.resource_type}] found in tag system")
+    if snapshot.find(kind, request.resource_uuid) is None:
+        raise ResourceNotFound(
+            f"invalid field[resourceUuid], resource[uuid:{request.resource_uuid}, type:{kind.vo}] not found"
+        )

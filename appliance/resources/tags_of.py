@@ -44,13 +44,6 @@ def put_inherent_tag(tx: Transaction, resource: Resource, tag: str) -> SystemTag
     )
 
 
-def drop_tags(tx: Transaction, uuid: str) -> None:
-    """Remove every tag of a resource that is removed."""
-    for kind in (SystemTag, UserTag):
-        for tag in tx.all(kind, resource_uuid=uuid):
-            tx.delete(tag)
-
-
 def system_tags(snapshot: Snapshot, uuid: str) -> list[str]:
     """The texts of a resource's system tags, oldest first."""
     return [tag.tag for tag in snapshot.all(SystemTag, resource_uuid=uuid, order_by="create_date")]
