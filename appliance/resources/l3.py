@@ -30,11 +30,11 @@ from appliance.api.l3 import (
 from appliance.api.vm import VmNic
 from appliance.plans import addresses
 from appliance.plans.naming import is_domain_name
+from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import served, taken_in
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
-from appliance.resources.tags_of import drop_inherent_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 

@@ -26,9 +26,10 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import addresses
 from appliance.plans.placement import Demand, HostOption, choose_host, fitting
+from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
-from appliance.resources.tags_of import put_inherent_tag, system_tags
+from appliance.resources.tags_of import system_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 

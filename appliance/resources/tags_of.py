@@ -29,21 +29,6 @@ def put_tags(tx: Transaction, request: CreateMessage, resource: Resource) -> Non
         tx.insert(UserTag(uuid=tx.new_uuid(), resource_uuid=uuid, resource_type=resource.vo, tag=tag))
 
 
-def drop_inherent_tags(tx: Transaction, resource: Resource, start: str) -> None:
-    """Take off what the appliance put on a resource, by how it begins."""
-    for tag in tx.all(SystemTag, resource_uuid=str(resource.key_value), inherent=True):
-        if tag.tag.startswith(start):
-            tx.delete(tag)
-
-
-def put_inherent_tag(tx: Transaction, resource: Resource, tag: str) -> SystemTag:
-    """Put a tag on a resource that only the appliance makes and removes."""
-    uuid = str(resource.key_value)
-    return tx.insert(
-        SystemTag(uuid=tx.new_uuid(), resource_uuid=uuid, resource_type=resource.vo, tag=tag, inherent=True)
-    )
-
-
 def system_tags(snapshot: Snapshot, uuid: str) -> list[str]:
     """The texts of a resource's system tags, oldest first."""
     return [tag.tag for tag in snapshot.all(SystemTag, resource_uuid=uuid, order_by="create_date")]
