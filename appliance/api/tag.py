@@ -26,6 +26,8 @@ class TagPattern:
     help: str
     inherent: bool = False
     only_one: bool = False
+    commas: bool = False
+    """Whether what stands in its hole may hold some."""
 
     def match(self, tag: str) -> dict[str, str] | None:
         """What stands in the holes, or None when the tag is another one."""
@@ -43,9 +45,9 @@ class TagPattern:
 
 
 PATTERNS = (
-    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data."),
-    TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in."),
-    TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data."),
+    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data.", commas=True),
+    TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in.", commas=True),
+    TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data.", commas=True),
     TagPattern("VmInstanceVO", "hostname::{hostname}", "The host name it gets by DHCP.", only_one=True),
     TagPattern("VmInstanceVO", "staticIp::{l3NetworkUuid}::{staticIp}", "The address it gets on a network."),
     TagPattern("VmInstanceVO",
@@ -67,8 +69,16 @@ PATTERNS = (
     TagPattern("HostVO", "capability:liveSnapshot", "It can snapshot a running VM's disks.", inherent=True),
     TagPattern("HostVO", "capability:virtio-scsi", "It can put disks on virtio-scsi.", inherent=True),
     TagPattern("L2NetworkVO", "kvm::bridge::{bridgeName}", "The name of its bridge on each host.", inherent=True),
-    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True),
-    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True),
+    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True,
+               commas=True),
+    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True,
+               commas=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::uuid::{primaryStorageUuid}",
+               "The only primary storage for disks of its VMs.", only_one=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}",
+               "Disks of its VMs go to a primary storage with this user tag, if one has room.", commas=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}::required",
+               "Disks of its VMs go to a primary storage with this user tag, and nowhere else.", commas=True),
     TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
                "The address of its DHCP server.", inherent=True),
 )  # fmt: skip

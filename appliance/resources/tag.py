@@ -16,7 +16,8 @@ from appliance.api.tag import (
 )
 from appliance.reconcile.capacity import recount_tagged
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import check_system_tag
+from appliance.resources.static_ip import readdress
+from appliance.resources.tag_checks import check_system_tag
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -38,7 +39,7 @@ def create_system_tag(
             tag=request.tag,
         )
     )
-    recount_tagged(tx, tag)
+    _heed(tx, tag)
     return tag
 
 
@@ -49,9 +50,10 @@ def update_system_tag(tx: Transaction, request: UpdateSystemTag, caller: Caller)
     if tag.inherent:
         raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be changed")
     check_system_tag(tx, tag.resource_type, tag.resource_uuid, request.tag, besides=tag.uuid)
-    tag = tx.update(tag, tag=request.tag)
-    recount_tagged(tx, tag)
-    return tag
+    changed = tx.update(tag, tag=request.tag)
+    _heed(tx, tag)
+    _heed(tx, changed)
+    return changed
 
 
 @handles(CreateUserTag)
@@ -80,7 +82,13 @@ def delete_tag(tx: Transaction, request: DeleteTag, caller: Caller) -> None:
         raise OperationFailed(f"tag[uuid:{tag.uuid}] is an inherent system tag, can not be removed")
     tx.delete(tag)
     if isinstance(tag, SystemTag):
-        recount_tagged(tx, tag)
+        _heed(tx, tag)
+
+
+def _heed(tx: Transaction, tag: SystemTag) -> None:
+    """Bring rows in line with a tag that came, changed or went: `tag` is how it is, or was."""
+    recount_tagged(tx, tag)
+    readdress(tx, tag)
 
 
 def _check_resource(snapshot: Snapshot, request: CreateSystemTag | CreateUserTag) -> None:
