@@ -13,11 +13,12 @@ from agent.version import version
 
 _MHZ = re.compile(r"^cpu MHz\s*:\s*([0-9.]+)", re.MULTILINE)
 _QEMU = re.compile(r"version ([0-9.]+)")
+_FLAGS = re.compile(r"^flags\s*:(.*)$", re.MULTILINE)
 _MEMORY = re.compile(r"^MemTotal:\s*(\d+) kB", re.MULTILINE)
 
 
-def host_facts(libvirt_version: str, qemu_version: str, accelerator: Accelerator | None) -> HostFacts:
-    """All facts. A version is empty while it cannot be learned."""
+def host_facts(libvirt: str, qemu: str, qemu_img: str, accelerator: Accelerator | None) -> HostFacts:
+    """All facts, given the versions of these; one is empty while it cannot be learned."""
     release = os_release(_read("/etc/os-release"))
     return HostFacts(
         protocol=PROTOCOL,
@@ -29,16 +30,19 @@ def host_facts(libvirt_version: str, qemu_version: str, accelerator: Accelerator
         memory_bytes=memory_bytes(_read("/proc/meminfo")),
         distribution=release.get("ID", ""),
         release=release.get("VERSION_ID", ""),
-        libvirt_version=libvirt_version,
-        qemu_version=qemu_version,
+        libvirt_version=libvirt,
+        qemu_version=qemu,
         accelerator=accelerator,
         interfaces=[name for _, name in socket.if_nameindex() if name != "lo"],
+        codename=release.get("VERSION_CODENAME", ""),
+        qemu_img_version=qemu_img,
+        hvm=hvm_flag(_read("/proc/cpuinfo")),
     )
 
 
-async def qemu_version() -> str:
-    """The version of QEMU. Raises `Refused` when it is not installed."""
-    printed = await run("qemu-system-x86_64", "--version", timeout_seconds=5.0)
+async def qemu_version(program: str) -> str:
+    """The version of one of QEMU's programs. Raises `Refused` when it is not installed."""
+    printed = await run(program, "--version", timeout_seconds=5.0)
     found = _QEMU.search(printed)
     return found.group(1) if found else ""
 
@@ -61,6 +65,13 @@ def memory_bytes(meminfo: str) -> int:
     """The memory of a host, from the text of /proc/meminfo."""
     found = _MEMORY.search(meminfo)
     return int(found.group(1)) * 1024 if found else 0
+
+
+def hvm_flag(cpuinfo: str) -> str:
+    """The flag of hardware virtualization in the text of /proc/cpuinfo; empty without one."""
+    found = _FLAGS.search(cpuinfo)
+    flags = set(found.group(1).split()) if found else set()
+    return next((flag for flag in ("vmx", "svm") if flag in flags), "")
 
 
 def os_release(text: str) -> dict[str, str]:

@@ -153,8 +153,17 @@ class HostVerbs:
         )
 
     async def _facts(self) -> HostFacts:
-        libvirt_version = await _if_in_time(self._hypervisor.version())
-        return host_facts(libvirt_version, await _if_in_time(qemu_version()), self._accelerator.known())
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(_if_in_time(version))
+                for version in (
+                    self._hypervisor.version(),
+                    qemu_version("qemu-system-x86_64"),
+                    qemu_version("qemu-img"),
+                )
+            ]
+        libvirt, qemu, qemu_img = (task.result() for task in asked)
+        return host_facts(libvirt, qemu, qemu_img, self._accelerator.known())
 
     async def _read_fetches(self, request: ReadFetches) -> Fetches:
         return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])

@@ -16,7 +16,11 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HostFacts(Struct, frozen=True):
-    """What a host is. Sizes in bytes, CPU speed in MHz; `boot_id` changes with every boot of the host."""
+    """What a host is. Sizes in bytes, CPU speed in MHz; `boot_id` changes with every boot of the host.
+
+    `release` is the number of its distribution's release and `codename` that one's name. `hvm` is the CPU's
+    flag for hardware virtualization, vmx or svm. What cannot be learned is empty.
+    """
 
     protocol: int
     agent_version: str
@@ -31,6 +35,9 @@ class HostFacts(Struct, frozen=True):
     qemu_version: str
     accelerator: Accelerator | None = None
     interfaces: list[str] = []
+    codename: str = ""
+    qemu_img_version: str = ""
+    hvm: str = ""
 
 
 class DomainSeen(Struct, frozen=True):

@@ -145,13 +145,13 @@ def parse(kind: type[M], fields: dict[str, Any]) -> M:
 def rejoin_tags(vo: str, tags: list[str]) -> list[str]:
     """System tags that a client has cut at commas, whole again.
 
-    A piece that is no tag belongs to the piece before it, if the two together are one.
+    A piece that is no tag belongs to the piece before it, if the two together are one that may hold commas.
     """
     whole: list[str] = []
     for piece in tags:
-        together = f"{whole[-1]},{piece}" if whole else piece
-        if whole and pattern_of(vo, piece) is None and pattern_of(vo, together) is not None:
-            whole[-1] = together
+        together = pattern_of(vo, f"{whole[-1]},{piece}") if whole and pattern_of(vo, piece) is None else None
+        if together is not None and together[0].commas:
+            whole[-1] = f"{whole[-1]},{piece}"
         else:
             whole.append(piece)
     return whole

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 
 from appliance.api.message import DeleteMessage, Message, QueryMessage, arg
-from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.resource import RESOURCES, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.tag"
+
+UNTAGGED = frozenset({"LongJob", "ManagementNode", "SystemTag", "UserTag"})
+"""Resources with a public uuid that no tag can be on."""
 
 USERDATA_LIMIT = 65_536
 """Bytes of user data: more does not fit the metadata services that images expect."""
@@ -23,6 +26,8 @@ class TagPattern:
     help: str
     inherent: bool = False
     only_one: bool = False
+    commas: bool = False
+    """Whether what stands in its hole may hold some."""
 
     def match(self, tag: str) -> dict[str, str] | None:
         """What stands in the holes, or None when the tag is another one."""
@@ -40,9 +45,9 @@ class TagPattern:
 
 
 PATTERNS = (
-    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data."),
-    TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in."),
-    TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data."),
+    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data.", commas=True),
+    TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in.", commas=True),
+    TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data.", commas=True),
     TagPattern("VmInstanceVO", "hostname::{hostname}", "The host name it gets by DHCP.", only_one=True),
     TagPattern("VmInstanceVO", "staticIp::{l3NetworkUuid}::{staticIp}", "The address it gets on a network."),
     TagPattern("VmInstanceVO",
@@ -55,8 +60,25 @@ PATTERNS = (
     TagPattern("ClusterVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
     TagPattern("ZoneVO", "host::reservedMemory::{capacity}", "Memory kept from VMs on each host.", only_one=True),
     TagPattern("ZoneVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
-    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True),
-    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True),
+    TagPattern("HostVO", "os::distribution::{distribution}", "The distribution it runs.", inherent=True),
+    TagPattern("HostVO", "os::release::{release}", "The name of that distribution's release.", inherent=True),
+    TagPattern("HostVO", "os::version::{version}", "The number of that release.", inherent=True),
+    TagPattern("HostVO", "qemu-img::version::{version}", "The qemu-img it has.", inherent=True),
+    TagPattern("HostVO", "libvirt::version::{version}", "The libvirt it has.", inherent=True),
+    TagPattern("HostVO", "hvm::{flag}", "Its CPU's flag for virtual machines, vmx or svm.", inherent=True),
+    TagPattern("HostVO", "capability:liveSnapshot", "It can snapshot a running VM's disks.", inherent=True),
+    TagPattern("HostVO", "capability:virtio-scsi", "It can put disks on virtio-scsi.", inherent=True),
+    TagPattern("L2NetworkVO", "kvm::bridge::{bridgeName}", "The name of its bridge on each host.", inherent=True),
+    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True,
+               commas=True),
+    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True,
+               commas=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::uuid::{primaryStorageUuid}",
+               "The only primary storage for disks of its VMs.", only_one=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}",
+               "Disks of its VMs go to a primary storage with this user tag, if one has room.", commas=True),
+    TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}::required",
+               "Disks of its VMs go to a primary storage with this user tag, and nowhere else.", commas=True),
     TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
                "The address of its DHCP server.", inherent=True),
 )  # fmt: skip
@@ -68,6 +90,16 @@ def pattern_of(vo: str, tag: str) -> tuple[TagPattern, dict[str, str]] | None:
         if pattern.vo == vo and (holes := pattern.match(tag)) is not None:
             return pattern, holes
     return None
+
+
+def can_be_tagged(kind: type[Resource]) -> bool:
+    """Whether tags can be on resources of a kind: those that callers know by a uuid."""
+    return kind.primary == "uuid" and not kind.columns["uuid"].private and kind.name_ not in UNTAGGED
+
+
+def tagged_kind(vo: str) -> type[Resource] | None:
+    """The kind that a tag's `resourceType` means; None when no tag can be on one."""
+    return next((kind for kind in RESOURCES.values() if kind.vo == vo and can_be_tagged(kind)), None)
 
 
 class SystemTag(Resource, java=JAVA):

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from msgspec.structs import replace
+
 from agent.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -70,6 +72,8 @@ class SimulatedHost(SimulatedAgent):
         self.reachable = True
         self.boot = 1
         self.cpu_num, self.cpu_mhz, self.memory_bytes = 64, 2600, 1 << 40
+        self.software: dict[str, str] = {}
+        """What it says of its programs, by the names of `HostFacts`; it has none of its own."""
         self._clock = 0
 
     def furnish(self, domains: dict[str, Domain], things: Things, clock: int) -> None:
@@ -222,12 +226,13 @@ class SimulatedHost(SimulatedAgent):
         return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
 
     def _facts(self) -> HostFacts:
-        return HostFacts(
+        facts = HostFacts(
             protocol=PROTOCOL, agent_version="simulator", boot_id=f"{self.address}-{self.boot}",
             hostname=self.address, cpu_num=self.cpu_num, cpu_mhz=self.cpu_mhz, memory_bytes=self.memory_bytes,
-            distribution="Simulator", release="1.0", libvirt_version="0", qemu_version="0",
+            distribution="Simulator", release="1.0", libvirt_version="", qemu_version="",
             interfaces=["eth0", "eth1"],
         )  # fmt: skip
+        return replace(facts, **self.software)
 
     def _scan(self) -> HostSeen:
         self._clock += 1

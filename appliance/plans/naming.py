@@ -6,6 +6,9 @@ import re
 
 from appliance.api.account import ADMIN_UUID
 
+_LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+_DOMAIN_LENGTH = 253
+
 
 def bridge(physical_interface: str, vlan: int | None) -> str:
     """The bridge of an L2 network, as ZStack names it, within the kernel's 15 characters."""
@@ -52,3 +55,9 @@ def host_label(name: str, ip: str | None) -> str:
     if label and name.isascii():
         return label
     return f"vm-{ip.replace('.', '-')}" if ip else "vm"
+
+
+def is_domain_name(text: str) -> bool:
+    """Whether a text is labels of letters, digits and inner dashes, with single dots between (one may end it)."""
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= _DOMAIN_LENGTH and all(_LABEL.fullmatch(label) for label in labels)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agent.protocol import AnyRequest, Capacity, DropBridge, DropStorage, EnsureStorage
+from appliance.api.cluster import Cluster
 from appliance.api.errors import ApiError, HostUnreachable, NetworkFailed, PrimaryStorageFailed
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
@@ -19,6 +20,7 @@ from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import put_capacity
+from appliance.reconcile.inherent_tags import set_inherent_tag
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -110,6 +112,8 @@ class AttachmentWorker:
         if ref.intended != work.ref.intended:
             return False
         shown = _shown(tx, ref)
+        if isinstance(shown, L2Network) and ref.intended == "Present":
+            _name_bridge(tx, shown, ref.cluster_uuid)
         if ref.intended == "Absent":
             for host_ref in _host_refs(tx, ref):
                 tx.delete(host_ref)
@@ -119,6 +123,13 @@ class AttachmentWorker:
         for job in jobs.running(tx, self._uuid):
             jobs.succeed(tx, job, {"inventory": tx.inventory(shown)})
         return True
+
+
+def _name_bridge(tx: Transaction, network: L2Network, cluster_uuid: str) -> None:
+    """Say on an L2 network what its bridge is called, once KVM hosts have one."""
+    if tx.get(Cluster, cluster_uuid).hypervisor_type == "KVM":
+        name = bridge(network.physical_interface, network.vlan)
+        set_inherent_tag(tx, network, "kvm::bridge::", name)
 
 
 def _requests(snapshot: Snapshot, ref: Ref) -> tuple[AnyRequest, AnyRequest]:

@@ -13,6 +13,9 @@ from appliance.store.transaction import Transaction
 
 UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
+LARGEST = 1 << 60
+"""Bytes, or CPUs times MHz: more is a mistake, and what is counted with it must fit the store."""
+
 _USED = """
 SELECT COALESCE(SUM(MAX(memory_size, COALESCE(pending_memory_size, 0))), 0),
        COALESCE(SUM(MAX(cpu_num * cpu_speed, COALESCE(pending_cpu_num * pending_cpu_speed, 0))), 0)
@@ -22,10 +25,13 @@ FROM vm_instance WHERE host_uuid = ?
 
 def parse_size(text: str) -> int:
     """`512M` in bytes; raises `ValueError`."""
-    found = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)B?\s*", text.upper())
+    found = re.fullmatch(r"\s*([0-9]{1,19})\s*([KMGT]?)B?\s*", text.upper())
     if not found:
         raise ValueError(f"{text} is not a size like 512M")
-    return int(found.group(1)) * UNITS[found.group(2)]
+    size = int(found.group(1)) * UNITS[found.group(2)]
+    if size > LARGEST:
+        raise ValueError(f"{text} is more than anything has: {LARGEST} at most")
+    return size
 
 
 def reserved(snapshot: Snapshot, host: Host, what: str) -> int:

@@ -40,6 +40,7 @@ from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, leave_machine
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
@@ -277,8 +278,6 @@ def forget(tx: Transaction, host: Host) -> None:
     for ref in tx.all(LocalStorageHostRef, host_uuid=host.uuid):
         tx.delete(ref)
         recount_storage(tx, ref.primary_storage_uuid)
-    for tag in tx.all(SystemTag, resource_uuid=host.uuid):
-        tx.delete(tag)
     found = tx.find(Host, host.uuid)
     if found is not None:
         tx.delete(found)
@@ -310,6 +309,7 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
         agent_version=facts.agent_version,
         boot_id=facts.boot_id,
     )
+    put_host_tags(tx, host, facts)
     recount_host(tx, host.uuid)
     host = tx.get(Host, host.uuid)
     for job in jobs.running(tx, host.uuid):

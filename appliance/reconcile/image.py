@@ -10,7 +10,6 @@ from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, TimedOu
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
-from appliance.api.tag import SystemTag, UserTag
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
@@ -209,7 +208,4 @@ def forget(tx: Transaction, uuid: str) -> None:
     image = tx.find(Image, uuid)
     if image is not None:
         tx.delete(image)
-    for kind in (SystemTag, UserTag):
-        for tag in tx.all(kind, resource_uuid=uuid):
-            tx.delete(tag)
     end_jobs(tx, uuid)

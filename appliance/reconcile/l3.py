@@ -8,7 +8,6 @@ from appliance.api.errors import ApiError
 from appliance.api.host import Host
 from appliance.api.l3 import IpRange, L3Network, L3NetworkDns, UsedIp
 from appliance.api.service import NetworkServiceL3NetworkRef
-from appliance.api.tag import SystemTag, UserTag
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import DONE, Backoff, Next
@@ -51,9 +50,6 @@ def forget(tx: Transaction, uuid: str) -> None:
     for kind in (IpRange, L3NetworkDns, UsedIp, NetworkServiceL3NetworkRef):
         for row in tx.all(kind, l3_network_uuid=uuid):
             tx.delete(row)
-    for tags in (SystemTag, UserTag):
-        for tag in tx.all(tags, resource_uuid=uuid):
-            tx.delete(tag)
     tx.delete(network)
     for job in jobs.running(tx, uuid):
         jobs.succeed(tx, job, {})

@@ -20,7 +20,6 @@ from appliance.api.errors import (
 )
 from appliance.api.host import Host
 from appliance.api.job import LongJob
-from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
@@ -315,9 +314,6 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         free_address(tx, nic)
         tx.delete(nic)
-    for kind in (SystemTag, UserTag):
-        for tag in tx.all(kind, resource_uuid=vm.uuid):
-            tx.delete(tag)
     vm = move(tx, vm, power="off", intended="Absent")
     host_uuid = vm.last_host_uuid
     tx.update(vm, host_uuid=None)

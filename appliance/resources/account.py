@@ -12,7 +12,6 @@ from appliance.resources.creating import add, uuid_for
 from appliance.resources.policy import give_policies, remove_policy
 from appliance.resources.quota import give_quotas
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.resources.user import end_sessions, remove_group, remove_user
 from appliance.store.transaction import Transaction
 
@@ -94,5 +93,4 @@ def _remove(tx: Transaction, account: Account) -> None:
         remove_group(tx, group)
     for policy in tx.all(Policy, account_uuid=account.uuid):
         remove_policy(tx, policy)
-    drop_tags(tx, account.uuid)
     tx.delete(account)

@@ -9,7 +9,6 @@ from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.storage import PrimaryStorageClusterRef
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.transaction import Transaction
 
 
@@ -53,5 +52,4 @@ def delete_cluster(tx: Transaction, request: DeleteCluster, caller: Caller) -> N
     for kind in (L2NetworkClusterRef, PrimaryStorageClusterRef):
         for ref in tx.all(kind, cluster_uuid=cluster.uuid):
             tx.delete(ref)
-    drop_tags(tx, cluster.uuid)
     tx.delete(cluster)

@@ -26,7 +26,6 @@ from appliance.reconcile import jobs
 from appliance.resources.creating import add, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise, same_zone
-from appliance.resources.tags_of import drop_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -126,7 +125,6 @@ def delete_l2(tx: Transaction, request: DeleteL2Network, caller: Caller) -> None
         raise OperationFailed(f"L2 network {network.name} is attached to a cluster; detach it first")
     for ref in tx.all(NetworkServiceProviderL2NetworkRef, l2_network_uuid=network.uuid):
         tx.delete(ref)
-    drop_tags(tx, network.uuid)
     tx.delete(network)
 
 

@@ -29,11 +29,12 @@ from appliance.api.l3 import (
 )
 from appliance.api.vm import VmNic
 from appliance.plans import addresses
+from appliance.plans.naming import is_domain_name
+from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import served, taken_in
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
-from appliance.resources.tags_of import LABEL, drop_inherent_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -41,7 +42,7 @@ from appliance.store.transaction import Transaction
 @handles(CreateL3Network)
 def create_l3(tx: Transaction, request: CreateL3Network, caller: Caller) -> L3Network:
     """A row."""
-    if request.dns_domain is not None and not LABEL.match(request.dns_domain):
+    if request.dns_domain is not None and not is_domain_name(request.dns_domain):
         raise InvalidArgument(f"dnsDomain[{request.dns_domain}] is not a domain name")
     network = L3Network(
         uuid=uuid_for(tx, request, L3Network),

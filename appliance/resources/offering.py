@@ -19,7 +19,6 @@ from appliance.api.offering import (
 )
 from appliance.resources.creating import STATES, add, given, uuid_for
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -69,7 +68,6 @@ def delete_instance_offering(tx: Transaction, request: DeleteInstanceOffering, c
     """Gone; VMs keep their own figures."""
     offering = tx.find(InstanceOffering, request.uuid)
     if offering is not None:
-        drop_tags(tx, offering.uuid)
         tx.delete(offering)
 
 
@@ -107,7 +105,6 @@ def delete_disk_offering(tx: Transaction, request: DeleteDiskOffering, caller: C
     """Gone; disks keep their own size."""
     offering = tx.find(DiskOffering, request.uuid)
     if offering is not None:
-        drop_tags(tx, offering.uuid)
         tx.delete(offering)
 
 

@@ -22,20 +22,23 @@ from appliance.api.storage import (
     PrimaryStorage,
     PrimaryStorageClusterRef,
 )
+from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import addresses
 from appliance.plans.placement import Demand, HostOption, choose_host, fitting
+from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
-from appliance.resources.tags_of import put_inherent_tag, system_tags
+from appliance.resources.storage_wish import ANY, StorageWish
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
 def pick_host(
-    snapshot: Snapshot, demand: Demand, zone_uuid: str, cluster_uuid: str | None, backup_uuids: set[str]
-) -> tuple[Host, str]:
+    snapshot: Snapshot, demand: Demand, zone_uuid: str, cluster_uuid: str | None, backup_uuids: set[str],
+    wish: StorageWish = ANY,
+) -> tuple[Host, str]:  # fmt: skip
     """The host for a new VM, and the primary storage there; raises `NoHostAvailable`."""
     where: dict[str, Any] = {"zone_uuid": zone_uuid} | (
         {"cluster_uuid": cluster_uuid} if cluster_uuid else {}
@@ -46,7 +49,9 @@ def pick_host(
         for uuid in backup_uuids
     )
     clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts.values()}}
-    storages = {host.uuid: _roomiest(clusters[host.cluster_uuid], host) for host in hosts.values()}
+    storages = {
+        host.uuid: _roomiest(clusters[host.cluster_uuid], host, demand.disk, wish) for host in hosts.values()
+    }
     placed = "SELECT host_uuid, COUNT(*) FROM vm_instance WHERE host_uuid IS NOT NULL GROUP BY host_uuid"
     vms = dict(snapshot.rows(placed))
     options = [
@@ -165,7 +170,7 @@ def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
     wanted = any(ref.network_service_type in ("DHCP", "Userdata") for ref in services)
     if not wanted or l3.dhcp_ip is not None:
         return l3
-    used = _take(tx, l3, used_for="DHCP")
+    used = take(tx, l3, used_for="DHCP")
     put_inherent_tag(tx, l3, f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}")
     return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
 
@@ -177,21 +182,35 @@ def served(tx: Transaction, l3: L3Network) -> L3Network:
     return ensure_dhcp_address(tx, l3)
 
 
+def static_ip(snapshot: Snapshot, vm_uuid: str, l3_uuid: str) -> str | None:
+    """The address that a VM's `staticIp` tag asks for on a network."""
+    start = f"staticIp::{l3_uuid}::"
+    tags = (tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm_uuid))
+    return next((tag.removeprefix(start) for tag in tags if tag.startswith(start)), None)
+
+
 def take_address(tx: Transaction, vm: VmInstance, nic: VmNic) -> VmNic:
     """Give a NIC an address: its `staticIp` tag's, else the lowest free; raises `NoAddressLeft`."""
     l3 = tx.get(L3Network, nic.l3_network_uuid)
-    wanted = None
-    for tag in system_tags(tx, vm.uuid):
-        if tag.startswith(f"staticIp::{l3.uuid}::"):
-            wanted = tag.rsplit("::", 1)[1]
-    used = _take(tx, l3, used_for=nic.uuid, wanted=wanted)
+    return give(tx, nic, take(tx, l3, used_for=nic.uuid, wanted=static_ip(tx, vm.uuid, l3.uuid)))
+
+
+def give(tx: Transaction, nic: VmNic, used: UsedIp) -> VmNic:
+    """A NIC with an address that was taken for it; what else was taken for it is free."""
+    for other in tx.all(UsedIp, used_for=nic.uuid):
+        if other.uuid != used.uuid:
+            tx.delete(other)
     ip_range = tx.get(IpRange, used.ip_range_uuid)
     return tx.update(
         nic, ip=used.ip, netmask=ip_range.netmask, gateway=ip_range.gateway, used_ip_uuid=used.uuid
     )
 
 
-def _take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None = None) -> UsedIp:
+def take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None = None) -> UsedIp:
+    """Take an address of a network for a NIC or for `DHCP`: the wanted one, else the lowest free.
+
+    Raises `OperationFailed` when the wanted one is not to be had, `NoAddressLeft` when none is left.
+    """
     ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
     if not ranges:
         raise OperationFailed(f"L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
@@ -248,14 +267,21 @@ def _carried(snapshot: Snapshot, cluster_uuid: str) -> _Carried:
     )
 
 
-def _roomiest(cluster: _Carried, host: Host) -> tuple[str, int]:
-    """The primary storage with most room on a host, and that room; -1 where there is none."""
+def _roomiest(cluster: _Carried, host: Host, disk: int, wish: StorageWish) -> tuple[str, int]:
+    """The primary storage with most room on a host, and that room; -1 where there is none.
+
+    Of those that may be used, one that had better be and has room for the disk goes before the others.
+    """
     rooms = [
         (cluster.local_rooms[storage.uuid, host.uuid] if local else storage.available_capacity, storage.uuid)
         for storage in cluster.storages
-        if not (local := storage.type == "LocalStorage") or (storage.uuid, host.uuid) in cluster.local_rooms
+        if wish.allows(storage.uuid)
+        and (
+            not (local := storage.type == "LocalStorage") or (storage.uuid, host.uuid) in cluster.local_rooms
+        )
     ]
-    room, uuid = max(rooms, default=(-1, ""))
+    better = [(room, uuid) for room, uuid in rooms if uuid in wish.rather and room >= disk]
+    room, uuid = max(better or rooms, default=(-1, ""))
     return uuid, room
 
 

@@ -21,7 +21,6 @@ from appliance.api.policy import (
 from appliance.api.user import User, UserGroup
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.transaction import Transaction
 
 DEFAULTS = {
@@ -100,7 +99,6 @@ def remove_policy(tx: Transaction, policy: Policy) -> None:
     for kind in (UserPolicyRef, UserGroupPolicyRef):
         for ref in tx.all(kind, policy_uuid=policy.uuid):
             tx.delete(ref)
-    drop_tags(tx, policy.uuid)
     tx.delete(policy)
 
 

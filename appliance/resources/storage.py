@@ -41,7 +41,6 @@ from appliance.reconcile.context import target_of
 from appliance.reconcile.host import put_capacity
 from appliance.resources.creating import STATES, add, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -213,7 +212,6 @@ def delete_primary_storage(tx: Transaction, request: DeletePrimaryStorage, calle
         )
     for ref in tx.all(LocalStorageHostRef, primary_storage_uuid=storage.uuid):
         tx.delete(ref)
-    drop_tags(tx, storage.uuid)
     tx.delete(storage)
 
 

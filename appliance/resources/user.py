@@ -20,7 +20,6 @@ from appliance.api.user import (
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.policy import DEFAULTS, same_account
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.transaction import Transaction
 
 
@@ -116,7 +115,6 @@ def remove_user(tx: Transaction, user: User) -> None:
         for ref in tx.all(kind, user_uuid=user.uuid):
             tx.delete(ref)
     end_sessions(tx, user.uuid)
-    drop_tags(tx, user.uuid)
     tx.delete(user)
 
 
@@ -125,7 +123,6 @@ def remove_group(tx: Transaction, group: UserGroup) -> None:
     for kind in (UserGroupUserRef, UserGroupPolicyRef):
         for ref in tx.all(kind, group_uuid=group.uuid):
             tx.delete(ref)
-    drop_tags(tx, group.uuid)
     tx.delete(group)
 
 

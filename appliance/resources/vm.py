@@ -25,7 +25,9 @@ from appliance.reconcile.vm_state import move
 from appliance.resources.creating import given
 from appliance.resources.placing import check_room, take_address
 from appliance.resources.registry import Caller, Promise, handles, reads
+from appliance.resources.static_ip import take_kept
 from appliance.resources.storage import promise
+from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.vm_offering import apply_pending
@@ -41,6 +43,8 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
     for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)
+        else:
+            take_kept(tx, nic)
     vm = move(tx, vm, intended="Running", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
@@ -115,6 +119,9 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
     default = request.default_l3_network_uuid
     if default is not None and default not in {nic.l3_network_uuid for nic in nics_of(tx, vm)}:
         raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")
+    for tag in system_tags(tx, vm.uuid):
+        if default not in (None, vm.default_l3_network_uuid) and tag.startswith("hostname::"):
+            check_host_name(tx, vm.uuid, default, tag.removeprefix("hostname::"))
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
     return tx.update(vm, **changes)
 

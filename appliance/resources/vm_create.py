@@ -25,6 +25,7 @@ from appliance.resources.placing import (
 )
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
+from appliance.resources.storage_wish import storage_wish
 from appliance.resources.vm_nic import add_nic
 from appliance.store.transaction import Transaction
 
@@ -41,7 +42,8 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.
     uuid = uuid_for(tx, request, VmInstance)
-    host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored)
+    wish = storage_wish(tx, offering.uuid)
+    host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored, wish)
     default = request.default_l3_network_uuid or networks[0].uuid
     vm = VmInstance(
         uuid=uuid,

@@ -18,7 +18,7 @@ from appliance.api.vm import (
 from appliance.plans import naming
 from appliance.reconcile.vm_nic import default_network
 from appliance.reconcile.vm_state import move
-from appliance.resources.placing import ensure_dhcp_address, take_address
+from appliance.resources.placing import ensure_dhcp_address, static_ip, take_address
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
@@ -79,8 +79,13 @@ def add_nic(
             plugged=plugged,
         )
     )
+    # An address that is asked for by name goes before the server's, which may be any.
+    if static_ip(tx, vm.uuid, network.uuid) is None:
+        ensure_dhcp_address(tx, network)
+        return take_address(tx, vm, nic)
+    nic = take_address(tx, vm, nic)
     ensure_dhcp_address(tx, network)
-    return take_address(tx, vm, nic)
+    return nic
 
 
 def _against(snapshot: Snapshot, vm: VmInstance, network: L3Network) -> str | None:

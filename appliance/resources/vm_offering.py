@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from appliance.api.errors import OperationFailed
 from appliance.api.offering import InstanceOffering
-from appliance.api.tag import SystemTag
 from appliance.api.vm import ChangeInstanceOffering, VmInstance
 from appliance.plans.placement import Demand
+from appliance.reconcile.inherent_tags import drop_inherent_tags, put_inherent_tag
 from appliance.reconcile.vm_state import move
 from appliance.resources.placing import check_increase
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import put_inherent_tag
 from appliance.resources.vm_allowed import allowed
 from appliance.store.transaction import Transaction
 
@@ -62,7 +61,5 @@ def _size(vm: VmInstance) -> tuple[int, int, int]:
 
 
 def _without_pending(tx: Transaction, vm: VmInstance) -> VmInstance:
-    for tag in tx.all(SystemTag, resource_uuid=vm.uuid, inherent=True):
-        if tag.tag.startswith(PENDING):
-            tx.delete(tag)
+    drop_inherent_tags(tx, vm, PENDING)
     return tx.update(vm, pending_cpu_num=None, pending_cpu_speed=None, pending_memory_size=None)

@@ -9,7 +9,6 @@ from appliance.api.storage import BackupStorageZoneRef, PrimaryStorage
 from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZone, Zone
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, handles
-from appliance.resources.tags_of import drop_tags
 from appliance.store.transaction import Transaction
 
 
@@ -47,5 +46,4 @@ def delete_zone(tx: Transaction, request: DeleteZone, caller: Caller) -> None:
             )
     for ref in tx.all(BackupStorageZoneRef, zone_uuid=zone.uuid):
         tx.delete(ref)
-    drop_tags(tx, zone.uuid)
     tx.delete(zone)

@@ -12,6 +12,7 @@ from appliance.api.account import ADMIN_UUID
 from appliance.api.event import Event
 from appliance.api.ownership import MADE_WITH, OWNED, AccountResourceRef, SharedResource
 from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
+from appliance.api.tag import SystemTag, UserTag, can_be_tagged
 from appliance.store.change_feed import Batch, Change
 from appliance.store.connection import translated
 from appliance.store.errors import AlreadyThere
@@ -72,12 +73,14 @@ class Transaction(Snapshot):
         return after
 
     def delete(self, resource: Resource) -> None:
-        """Forget a resource. One that is gone already is no error."""
+        """Forget a resource, and the tags on it. One that is gone already is no error."""
         kind = type(resource)
         if self._execute(table_of(kind).delete, (resource.key_value,)):
             self._record(kind, resource.key_value, None, resource)
             if kind.name_ in OWNED:
                 self._disown(resource)
+            if can_be_tagged(kind):
+                self._untag(resource)
 
     def _own(self, resource: Resource) -> None:
         """What is made for another resource belongs to whom that belongs to. The admin's needs no row."""
@@ -102,6 +105,11 @@ class Transaction(Snapshot):
             *self.all(SharedResource, resource_uuid=key),
         ):
             self.delete(each)
+
+    def _untag(self, resource: Resource) -> None:
+        key = str(resource.key_value)
+        for tag in (*self.all(SystemTag, resource_uuid=key), *self.all(UserTag, resource_uuid=key)):
+            self.delete(tag)
 
     def note(self, name: str, text: str, *, level: str = "info", about: Resource | None = None) -> None:
         """Add a sentence to the history of what happened, dated now."""

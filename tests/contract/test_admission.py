@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agent.protocol import (
@@ -195,3 +197,11 @@ async def test_one_resource_does_not_wait_for_another(rig: Rig) -> None:
     ]
     assert [(await peer.answer(number)).error for number in numbers] == [None] * 8
     assert len(rig.files()) == 8
+
+
+async def test_a_host_says_what_it_is_made_of(rig: Rig) -> None:
+    facts = await (await rig.peer(greet=False)).told(Hello(), HostFacts)
+    assert facts.distribution
+    assert facts.hvm in {"", "vmx", "svm"}
+    for version in (facts.libvirt_version, facts.qemu_version, facts.qemu_img_version):
+        assert re.fullmatch(r"([0-9]+(\.[0-9]+)+)?", version)

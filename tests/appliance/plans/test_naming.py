@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +55,23 @@ def test_files_are_named_by_uuids_alone() -> None:
     assert naming.cached_image("/ps", "i", "iso") == "/ps/imagecache/iso/i/i.iso"
     assert naming.cached_image("/ps", "i", "raw") == "/ps/imagecache/template/i/i.raw"
     assert naming.stored_image("/bs", "i", "qcow2").endswith("/i/i.qcow2")
+
+
+@pytest.mark.parametrize("name", ["a", "Web-1", "1", "a.b.example", "a.b.", "x" * 63, ".".join(["ab"] * 84)])
+def test_a_domain_name_is_one(name: str) -> None:
+    assert naming.is_domain_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "a..b", ".a", "-a", "a-", "a_b", "a b", "ä", "a\n", "a\nb", "x" * 64, ".".join(["abc"] * 64)],
+)
+def test_what_is_no_domain_name_is_told_apart(name: str) -> None:
+    assert not naming.is_domain_name(name)
+
+
+@pytest.mark.timeout(10)
+def test_a_long_name_is_told_apart_at_once() -> None:
+    """A pattern that tries every way to cut it would hold up the appliance for longer than anybody lives."""
+    assert not naming.is_domain_name("a" * 60 + "!")
+    assert not naming.is_domain_name("a" * 1_000_000 + "!")
