@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ import pytest
 from yarl import URL
 
 from appliance.api.account import ADMIN_UUID, Account, hash_password
+from appliance.api.event import Event
+from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES
 from appliance.serve import auth
 from appliance.serve.auth import Auth
@@ -56,11 +59,12 @@ class Wire:
         self.session_uuid = ""
 
     async def exchange(
-        self, method: str, path: str, data: Any = None, headers: dict[str, str] | None = None
+        self, method: str, path: str, data: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One HTTP exchange. The answer must be JSON without any null."""
         url = URL(self.url + path, encoded=True)
-        async with self.http.request(method, url, data=data, headers=headers) as got:
+        body = None if data is None else io.BytesIO(data)
+        async with self.http.request(method, url, data=body, headers=headers) as got:
             wire = json.loads(await got.read())
             assert not has_null(wire)
             if "result" not in wire:
@@ -126,3 +130,31 @@ async def served(cloud: Cloud) -> AsyncIterator[Wire]:
         finally:
             await server.stop()
             running.cancel()
+
+
+async def dump(wire: Wire) -> dict[str, Any]:
+    """Every row that there is, jobs and events included."""
+    rows = await wire.cloud.rows()
+    for kind in (LongJob, Event):
+        kept = await wire.cloud.database.read(lambda snapshot, kind=kind: snapshot.count(kind))
+        rows[kind.name_] = [kept]
+    return rows
+
+
+@asynccontextmanager
+async def nothing_changes(wire: Wire) -> AsyncIterator[None]:
+    """What the body sends leaves every table as it was."""
+    before = await dump(wire)
+    yield
+    assert await dump(wire) == before
+
+
+def coded(answer: Answer) -> str:
+    """The code of a refusal; a refused call is 200, what is no call 400, 408 or 413."""
+    error = answer.error
+    assert answer.status == 200 if answer.body is not None else answer.status in (400, 408, 413), answer
+    assert error["code"] not in ("SYS.1000", ""), error
+    assert error["details"]
+    assert error["description"]
+    assert "Traceback" not in json.dumps(answer.wire)
+    return str(error["code"])
