@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from appliance.api.resource import RESOURCES
-from appliance.api.tag import SystemTag, UserTag, can_be_tagged
+from appliance.api.tag import PATTERNS, SystemTag, UserTag, can_be_tagged, pattern_of, tagged_kind
+from appliance.resources.tag_checks import TWIN
 from tests.simulated_cloud import Cloud
 
 PASSWORD = "0" * 128
@@ -151,3 +153,29 @@ async def test_what_is_not_there_gets_no_tag(cloud: Cloud, name: str) -> None:
         for vo in ("zone", "Zone", "HostKeyVO", "SystemTagVO", "GlobalConfigVO", "LongJobVO", ""):
             error = await cloud.refused(name, resourceType=vo, resourceUuid=uuid, tag="t")
             assert error["code"] == "SYS.1007"
+
+
+def test_patterns_are_told_apart_and_belong_to_what_is_built() -> None:
+    assert len({(pattern.vo, pattern.pattern) for pattern in PATTERNS}) == len(PATTERNS)
+    for pattern in PATTERNS:
+        assert tagged_kind(pattern.vo) is not None, pattern
+        assert pattern.help.endswith("."), pattern
+        sample = re.sub(r"\{\w+\}", "x, y", pattern.pattern)
+        found = pattern_of(pattern.vo, sample)
+        assert found is not None, sample
+        assert found[0] is pattern, sample
+        assert set(found[1].values()) <= {"x, y"}
+    inherent = {pattern.pattern.partition("::")[0] for pattern in PATTERNS if pattern.inherent}
+    assert inherent == {
+        "pendingCapacityChange", "os", "qemu-img", "libvirt", "hvm", "capability:liveSnapshot",
+        "capability:virtio-scsi", "kvm", "flatNetwork",
+    }  # fmt: skip
+
+
+async def test_who_else_has_a_host_name_is_looked_up_and_not_searched(cloud: Cloud) -> None:
+    plan = await cloud.database.read(
+        lambda snapshot: snapshot.rows(f"EXPLAIN QUERY PLAN {TWIN}", ("l3", "vm", "tag"))
+    )
+    steps = [str(row[-1]) for row in plan if "SUBQUERY" not in row[-1]]
+    assert [step.split()[1] for step in steps] == ["nic", "tag", "vm"]
+    assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps), steps
