@@ -134,7 +134,7 @@ def plugs_now(connection: Any, vm_uuid: str) -> list[Plug] | None:
 
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
     state, reason = domain.state()
-    power, cause = _power(state, reason)
+    power, cause = power_of(state, reason)
     seen = DomainSeen(vm_uuid=vm_uuid, at=at, defined=True, power=power, cause=cause)
     mark = mark_of(domain)
     return seen if mark is None else replace(seen, digest=mark.digest, boot_count=mark.boot_count)
@@ -150,13 +150,14 @@ def mark_of(domain: Any) -> Mark | None:
         raise
 
 
-def _power(state: int, reason: int) -> tuple[Power, Cause]:
+def power_of(state: int, reason: int) -> tuple[Power, Cause]:
     if state == libvirt.VIR_DOMAIN_SHUTOFF:
         return "off", _OFF_CAUSES.get(reason, "unknown")
     if state == libvirt.VIR_DOMAIN_CRASHED:
         return "off", "crashed"
-    # A domain is paused for a moment while it starts; that is no state of its own.
-    starting = state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_STARTING_UP
-    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED} and not starting:
+    # A domain is paused for a moment while it starts; that is no state of its own, and its cause is known.
+    if (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP):
+        return "on", "booted"
+    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED}:
         return "paused", "none"
     return "on", _ON_CAUSES.get(reason, "none")

@@ -50,7 +50,10 @@ def arg(
     secret: bool = False,
     multiline: bool = False,
 ) -> Any:
-    """Declare a parameter. Without a default it is required; `ref` must name an existing resource."""
+    """Declare a parameter. Without a default it is required; `ref` must name an existing resource.
+
+    A text may be empty only where that is allowed, which it always is of a description.
+    """
     metadata = {
         "help": help,
         "choices": choices,
@@ -84,7 +87,10 @@ def _parameters(cls: type[Message]) -> dict[str, Parameter]:
             kind=kind,
             required=not has_default,
             default=default,
-            **item.metadata,
+            **{
+                **item.metadata,
+                "empty_allowed": item.metadata["empty_allowed"] or item.name == "description",
+            },
         )
     return found
 

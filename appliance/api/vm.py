@@ -179,8 +179,8 @@ class DestroyVmInstance(DeleteMessage, java=JAVA, role="operator", raises=(Destr
 class RecoverVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", raises=(WrongVmState,)):
     """Take a destroyed VM back, stopped. Either parameter names it."""
 
-    uuid: str | None = arg("The VM.", default=None)
-    vm_instance_uuid: str | None = arg("The VM.", default=None)
+    uuid: str | None = arg("The VM.", default=None, ref=VmInstance)
+    vm_instance_uuid: str | None = arg("The VM.", default=None, ref=VmInstance)
 
 
 class ExpungeVmInstance(Message, java=JAVA, role="operator", raises=(WrongVmState,)):

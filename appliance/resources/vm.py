@@ -103,7 +103,9 @@ def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> V
     """Stopped again, with its disk; its addresses are taken at its next start."""
     uuid = request.vm_instance_uuid or request.uuid
     if uuid is None:
-        raise InvalidArgument("field[vmInstanceUuid] of message[RecoverVmInstance] is mandatory")
+        raise InvalidArgument(
+            f"field[vmInstanceUuid] of message[{RecoverVmInstance.java}] is mandatory, can not be null"
+        )
     vm = allowed(tx.get(VmInstance, uuid), request)
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         tx.update(volume, status="Ready")

@@ -6,18 +6,17 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from appliance.api.errors import ApiError, BadRequest, UnknownMessage
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES, Message
 from appliance.api.parse import decode, message_named, zstack_messages
+from appliance.store.inventory import wire_date
 from appliance.store.snapshot import Snapshot
 
 GENERIC_REPLY = "org.zstack.header.message.APIReply"
 GENERIC_EVENT = "org.zstack.header.message.APIEvent"
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SYNC = re.compile(r"\.API(LocalStorageGet|Query|Get|List|Search(?!Generate)|LogIn|LogOut|Validate|IsReady)")
 
 
@@ -101,11 +100,11 @@ def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
 
 def envelope(reply: Reply) -> dict[str, str]:
     """An answer as ZStack's clients read it: the result is JSON text inside JSON."""
-    wire = {"state": "Done" if reply.done else "Processing", "createdDate": date_text(reply.created)}
+    wire = {"state": "Done" if reply.done else "Processing", "createdDate": wire_date(reply.created)}
     if reply.job_uuid is not None:
         wire["uuid"] = reply.job_uuid
     if reply.done:
-        wire["finishedDate"] = date_text(reply.finished)
+        wire["finishedDate"] = wire_date(reply.finished)
         wire["result"] = json.dumps({reply.result_class: without_nulls(reply.body)})
     return wire
 
@@ -117,10 +116,3 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [without_nulls(each) for each in value if each is not None]
     return value
-
-
-def date_text(seconds: float) -> str:
-    """A moment as ZStack writes it, in the machine's own time zone: `Jan 30, 2016 3:01:03 PM`."""
-    then = datetime.fromtimestamp(seconds).astimezone()
-    half = "AM" if then.hour < 12 else "PM"
-    return f"{MONTHS[then.month - 1]} {then.day}, {then.year} {then.hour % 12 or 12}:{then:%M:%S} {half}"

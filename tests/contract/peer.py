@@ -96,11 +96,14 @@ class Peer:
         """Wait until the host ends the link."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while data := await self.wire.read():
-                self._rest += data
+                self._hear(data)
 
     async def _read(self) -> None:
         data = await self.wire.read()
         assert data, "the host ended the link"
+        self._hear(data)
+
+    def _hear(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(decode_outgoing(line))

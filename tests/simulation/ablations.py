@@ -35,12 +35,12 @@ class Ablation:
 
 
 SHORT = Options(calls=40)
-BROKEN_LINKS = Options(calls=40, snaps=0.15, regrets=60)
+BROKEN_LINKS = Options(calls=40, snaps=0.25, fatal=0.05, regrets=60)
 SUDDEN_DEATHS = Options(calls=40, fatal=0.1, regrets=40)
 
 ABLATIONS = (
     Ablation("remember_operations", SHORT, first_seed=1, seeds=20),
     Ablation("check_epoch", SUDDEN_DEATHS, first_seed=1, seeds=60),
-    Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=11, seeds=60),
-    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=12, seeds=60),
+    Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=4, seeds=120),
+    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=9, seeds=60),
 )

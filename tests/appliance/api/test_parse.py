@@ -51,6 +51,11 @@ def test_unknown_fields_and_nulls_are_absent() -> None:
     assert parse(CreateZone, {"name": "z", "nonsense": [1], "description": None}) == CreateZone(name="z")
 
 
+def test_a_description_may_be_empty_and_nothing_else() -> None:
+    assert parse(CreateZone, {"name": "z", "description": ""}).description == ""
+    assert refusal(CreateZone, {"name": "z", "type": ""})
+
+
 def test_a_list_may_come_as_one_string() -> None:
     assert parse(QueryVmInstance, {"fields": "name, uuid,"}).fields == ["name", "uuid"]
     assert parse(QueryVmInstance, {"fields": '["name"]'}).fields == ["name"]

@@ -137,6 +137,22 @@ async def test_what_is_wrong_comes_before_who_asks(face: Face) -> None:
     assert (await ask(face, call("QueryZone"), TCP)).result_class == "org.zstack.header.message.APIReply"
 
 
+async def test_what_is_named_comes_before_who_asks_too(face: Face) -> None:
+    for session in (None, "x" * 32):
+        reply = await ask(face, call("UpdateZone", session, uuid=ABSENT, name="n"), TCP)
+        assert isinstance(error_of(reply), ResourceNotFound)
+        assert reply.result_class == "org.zstack.header.message.APIEvent"
+    zone = (await ask(face, call("CreateZone", name="z"))).body["inventory"]["uuid"]
+    assert isinstance(error_of(await ask(face, call("UpdateZone", uuid=zone, name="n"), TCP)), NoSession)
+
+
+async def test_what_is_refused_unlooked_at_has_a_general_class_and_what_is_tried_its_own(face: Face) -> None:
+    lost = await ask(face, call("UpdateZone", uuid=ABSENT, name="n"))
+    assert lost.result_class == "org.zstack.header.message.APIEvent"
+    tried = await ask(face, call("CreateZone", name="refuse"))
+    assert tried.result_class == "org.zstack.header.zone.APICreateZoneEvent"
+
+
 async def test_references_must_exist(face: Face) -> None:
     error = error_of(await ask(face, call("UpdateZone", uuid=ABSENT, name="n")))
     assert isinstance(error, ResourceNotFound)

@@ -16,12 +16,12 @@ from appliance.api.parse import missing_messages, zstack_messages
 from appliance.api.zone import CreateZone
 from appliance.serve.zstack import (
     Reply,
-    date_text,
     envelope,
     read_call,
     refused,
     without_nulls,
 )
+from appliance.store.inventory import wire_date
 
 ZONE = "org.zstack.header.zone.APICreateZoneMsg"
 EIP = "org.zstack.network.service.eip.APIQueryEipMsg"
@@ -71,9 +71,9 @@ def test_an_envelope_is_text_in_text_without_nulls() -> None:
 
 
 def test_dates_are_as_gson_writes_them() -> None:
-    assert date_text(datetime(2016, 1, 30, 15, 1, 3).timestamp()) == "Jan 30, 2016 3:01:03 PM"  # noqa: DTZ001 - local
-    assert date_text(datetime(2016, 2, 2, 0, 0, 1).timestamp()) == "Feb 2, 2016 12:00:01 AM"  # noqa: DTZ001 - local
-    assert str(time.localtime().tm_year) in date_text(time.time())
+    assert wire_date(datetime(2016, 1, 30, 15, 1, 3).timestamp()) == "Jan 30, 2016 3:01:03 PM"  # noqa: DTZ001 - local
+    assert wire_date(datetime(2016, 2, 2, 0, 0, 1).timestamp()) == "Feb 2, 2016 12:00:01 AM"  # noqa: DTZ001 - local
+    assert str(time.localtime().tm_year) in wire_date(time.time())
 
 
 @given(
