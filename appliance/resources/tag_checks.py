@@ -19,14 +19,13 @@ from appliance.reconcile.capacity import parse_size
 from appliance.resources.placing import taken_in
 from appliance.store.snapshot import Snapshot
 
-_TWIN = """
-SELECT 1 FROM vm_nic AS nic
-CROSS JOIN system_tag AS tag ON tag.resource_uuid = nic.vm_instance_uuid
-CROSS JOIN vm_instance AS vm ON vm.uuid = nic.vm_instance_uuid
-WHERE nic.l3_network_uuid = ?1 AND vm.default_l3_network_uuid = ?1 AND vm.uuid <> ?2
-  AND tag.resource_type = 'VmInstanceVO' AND tag.tag = ?3
+TWIN = """
+SELECT 1 FROM vm_nic AS nic WHERE nic.l3_network_uuid = ?1 AND nic.vm_instance_uuid <> ?2
+  AND EXISTS (SELECT 1 FROM system_tag AS tag WHERE tag.resource_uuid = nic.vm_instance_uuid AND tag.tag = ?3)
+  AND EXISTS (SELECT 1 FROM vm_instance AS vm WHERE vm.uuid = nic.vm_instance_uuid AND vm.default_l3_network_uuid = ?1)
 LIMIT 1
 """
+"""Whether another VM with this default network has this tag. Its NICs come first: they are fewer than tags."""
 
 
 def check_system_tag(snapshot: Snapshot, vo: str, uuid: str, tag: str, *, besides: str = "") -> None:
@@ -49,8 +48,7 @@ def check_system_tag(snapshot: Snapshot, vo: str, uuid: str, tag: str, *, beside
 
 def check_host_name(snapshot: Snapshot, vm_uuid: str, l3_uuid: str | None, name: str) -> None:
     """Refuse a host name that another VM has whose default network is the same. Case is no difference."""
-    # The index of the network's NICs comes first: a network has fewer of them than all VMs have tags.
-    if l3_uuid is not None and snapshot.rows(_TWIN, (l3_uuid, vm_uuid, f"hostname::{name}")):
+    if l3_uuid is not None and snapshot.rows(TWIN, (l3_uuid, vm_uuid, f"hostname::{name}")):
         raise InvalidArgument(
             f"hostname[{name}] is another VM's on the L3 network[uuid:{l3_uuid}]; choose another name"
         )

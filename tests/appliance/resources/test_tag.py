@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from appliance.api.resource import RESOURCES
-from appliance.api.tag import SystemTag, UserTag, can_be_tagged
+from appliance.api.tag import PATTERNS, SystemTag, UserTag, can_be_tagged, pattern_of, tagged_kind
+from appliance.resources.tag_checks import TWIN
 from tests.simulated_cloud import Cloud
 
 PASSWORD = "0" * 128
@@ -40,7 +42,8 @@ NEVER_DELETED = {"NetworkServiceProviderVO": "there is one, for ever", "UsedIpVO
 @pytest.fixture
 async def whole(cloud: Cloud) -> Cloud:
     """A cloud with one of everything."""
-    await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    for category in ("vm", "image"):
+        await cloud.call("UpdateGlobalConfig", category=category, name="deletionPolicy", value="Direct")
     await cloud.make("disk", "CreateDiskOffering", diskSize=1 << 20)
     await cloud.make("account", "CreateAccount", password=PASSWORD)
     await cloud.make("user", "CreateUser", password=PASSWORD)
@@ -152,3 +155,68 @@ async def test_what_is_not_there_gets_no_tag(cloud: Cloud, name: str) -> None:
         for vo in ("zone", "Zone", "HostKeyVO", "SystemTagVO", "GlobalConfigVO", "LongJobVO", ""):
             error = await cloud.refused(name, resourceType=vo, resourceUuid=uuid, tag="t")
             assert error["code"] == "SYS.1007"
+
+
+def test_patterns_are_told_apart_and_belong_to_what_is_built() -> None:
+    assert len({(pattern.vo, pattern.pattern) for pattern in PATTERNS}) == len(PATTERNS)
+    for pattern in PATTERNS:
+        assert tagged_kind(pattern.vo) is not None, pattern
+        assert pattern.help.endswith("."), pattern
+        sample = re.sub(r"\{\w+\}", "x, y", pattern.pattern)
+        found = pattern_of(pattern.vo, sample)
+        assert found is not None, sample
+        assert found[0] is pattern, sample
+        assert set(found[1].values()) <= {"x, y"}
+    inherent = {pattern.pattern.partition("::")[0] for pattern in PATTERNS if pattern.inherent}
+    assert inherent == {
+        "pendingCapacityChange", "os", "qemu-img", "libvirt", "hvm", "capability:liveSnapshot",
+        "capability:virtio-scsi", "kvm", "flatNetwork",
+    }  # fmt: skip
+
+
+async def test_who_else_has_a_host_name_is_looked_up_and_not_searched(cloud: Cloud) -> None:
+    plan = await cloud.database.read(
+        lambda snapshot: snapshot.rows(f"EXPLAIN QUERY PLAN {TWIN}", ("l3", "vm", "tag"))
+    )
+    steps = [str(row[-1]) for row in plan if "SUBQUERY" not in row[-1]]
+    assert [step.split()[1] for step in steps] == ["nic", "tag", "vm"]
+    assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps), steps
+
+
+async def test_system_tags_are_found_on_every_kind_that_has_some(whole: Cloud) -> None:
+    given = {
+        "VmInstanceVO": "userdata::#!/bin/sh\n%_, a\\b 'ü'",
+        "HostVO": "reservedCpu::1000",
+        "ClusterVO": "host::reservedMemory::1G",
+        "ZoneVO": "host::reservedCpu::1K",
+        "InstanceOfferingVO": f"primaryStorage::allocator::uuid::{whole.uuids['primary']}",
+    }
+    made = {"L2NetworkVO": "kvm::bridge::br_eth1", "L3NetworkVO": "flatNetwork::DhcpServer::"}
+    assert given.keys() | made.keys() == {pattern.vo for pattern in PATTERNS}
+    for vo, text in given.items():
+        on = {"resourceType": vo, "resourceUuid": whole.uuids[MADE[vo][1]]}
+        assert (await whole.call("CreateSystemTag", **on, tag=text))["tag"] == text
+        assert await find(whole, MADE[vo][0], "__systemTag__", "=", text) == {on["resourceUuid"]}
+        assert on["resourceUuid"] not in await find(whole, MADE[vo][0], "__systemTag__", "!=", text)
+    for vo, start in made.items():
+        query, key = MADE[vo]
+        assert await find(whole, query, "__systemTag__", "like", f"{start}%") == {whole.uuids[key]}
+    await take_down(whole)
+    assert await whole.query("QuerySystemTag") == []
+
+
+async def test_tags_wait_in_the_recycle_bin_and_end_with_what_is_expunged(cloud: Cloud) -> None:
+    vm, image = (await cloud.vm())["uuid"], cloud.uuids["image"]
+    for vo, uuid in (("VmInstanceVO", vm), ("ImageVO", image)):
+        await cloud.call("CreateUserTag", resourceType=vo, resourceUuid=uuid, tag="kept")
+    await cloud.call("DestroyVmInstance", uuid=vm)
+    await cloud.call("DeleteImage", uuid=image)
+    assert [await tags_of(cloud, uuid) for uuid in (vm, image)] == [["kept"], ["kept"]]
+    await cloud.call("RecoverVmInstance", uuid=vm)
+    await cloud.call("RecoverImage", imageUuid=image)
+    assert [await tags_of(cloud, uuid) for uuid in (vm, image)] == [["kept"], ["kept"]]
+    await cloud.call("DestroyVmInstance", uuid=vm)
+    await cloud.call("ExpungeVmInstance", uuid=vm)
+    await cloud.call("DeleteImage", uuid=image)
+    await cloud.call("ExpungeImage", imageUuid=image)
+    assert [await tags_of(cloud, uuid) for uuid in (vm, image)] == [[], []]
