@@ -24,7 +24,8 @@ from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
-from appliance.serve.http import Server, TcpListener, UnixListener
+from appliance.serve.http import Server
+from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from appliance.serve import auth
 from appliance.serve.auth import Auth
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
-from appliance.serve.http import Server, TcpListener
+from appliance.serve.http import Server
+from appliance.serve.listen import TcpListener
 from tests.simulated_cloud import Body, Cloud
 from tests.tenants import CHEAP
 

@@ -57,6 +57,14 @@ def read_words(words: list[str]) -> Command:
     return Command(kind, fields)
 
 
+def read_condition(word: str) -> dict[str, str]:
+    """The condition that a word such as `name~=web` makes. Raises UsageError."""
+    parts = WORD.fullmatch(word)
+    if parts is None:
+        raise UsageError(f"{word!r} is no condition; write field=value, with = != > < >= <= ?= !?= ~= or !~=")
+    return _condition(*parts.groups())
+
+
 def _take(kind: type[Message], word: str, fields: dict[str, Any]) -> None:
     parts = WORD.fullmatch(word)
     if parts is None:

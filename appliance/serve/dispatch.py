@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import secrets
@@ -160,7 +161,7 @@ class Dispatch:
             await self.database.read(lambda snapshot: check_references(snapshot, message))
             raise
         await check_permission(self.database, call.kind, caller)
-        return message, replace(caller, call_id=call.id)
+        return message, replace(caller, call_id=call.id or _keyed(call.key, caller))
 
     async def _answer_admitted(self, message: Message, caller: Caller, call: Call) -> Reply:
         kind = type(message)
@@ -240,6 +241,14 @@ def check_references(snapshot: Snapshot, message: Message) -> None:
             )
 
 
+def _keyed(key: str | None, caller: Caller) -> str | None:
+    """The call id of an idempotency key: callers do not know of each other's."""
+    if key is None:
+        return None
+    whose = f"{caller.account_uuid}\0{caller.user_uuid or ''}\0{key}"
+    return hashlib.sha256(whose.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 class _Unfit(Exception):
     """What a call names is not there, or is not its caller's: it was refused before anything was tried."""
 
@@ -277,7 +286,8 @@ def _first_answer(snapshot: Snapshot, message: Message, caller: Caller) -> Reply
     first = snapshot.find(LongJob, call_id) if call_id is not None else None
     if first is None:
         return None
-    if first.name != type(message).__name__ or first.account_uuid != caller.account_uuid:
+    asked = (type(message).__name__, caller.account_uuid, json.dumps(unparse(message, secrets=False)))
+    if (first.name, first.account_uuid, first.job_data) != asked:
         raise InvalidArgument(f"id[{call_id}] is the id of another call; give each call its own")
     return job_reply(snapshot, first)
 

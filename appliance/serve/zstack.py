@@ -32,6 +32,8 @@ class Call:
     fields: dict[str, Any]
     session_uuid: str | None = None
     id: str | None = None
+    key: str | None = None
+    """Its idempotency key: the same caller's same call, however often it is sent."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
-from appliance.serve.http import Server, TcpListener, UnixListener
+from appliance.serve.http import Server
+from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from zstui.app import Zstui
 from zstui.screens.browser import Browser

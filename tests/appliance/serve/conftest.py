@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from argon2 import PasswordHasher
 from appliance.api.errors import OperationFailed
 from appliance.api.image import AddImage, Image
 from appliance.api.job import LongJob
+from appliance.api.message import Message
+from appliance.api.parse import unparse
 from appliance.api.setting import GetGlobalConfig
 from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZone, Zone
 from appliance.client import Session
@@ -26,7 +29,8 @@ from appliance.serve import auth
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
-from appliance.serve.http import Server, TcpListener, UnixListener
+from appliance.serve.http import Server
+from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -57,24 +61,25 @@ def delete_zone(tx: Transaction, message: DeleteZone, _: Caller) -> None:
 
 
 def change_zone(tx: Transaction, message: ChangeZoneState, caller: Caller) -> Promise:
-    return Promise(tx.insert(job_row(tx, caller, "ChangeZoneState", message.uuid)))
+    return Promise(tx.insert(job_row(tx, caller, message, message.uuid)))
 
 
 def add_image(tx: Transaction, message: AddImage, caller: Caller) -> Promise:
     uuid = message.resource_uuid or tx.new_uuid()
     tx.insert(Image(uuid=uuid, name=message.name, url=message.url, format=message.format))
-    return Promise(tx.insert(job_row(tx, caller, "AddImage", uuid)))
+    return Promise(tx.insert(job_row(tx, caller, message, uuid)))
 
 
 def get_config(snapshot: Snapshot, message: GetGlobalConfig, _: Caller) -> dict[str, Any]:
     return {"value": snapshot.setting(message.category, message.name), "nothing": None}
 
 
-def job_row(tx: Transaction, caller: Caller, name: str, target: str) -> LongJob:
+def job_row(tx: Transaction, caller: Caller, message: Message, target: str) -> LongJob:
     return LongJob(
         uuid=caller.call_id or tx.new_uuid(),
-        name=name,
+        name=type(message).__name__,
         target_resource_uuid=target,
+        job_data=json.dumps(unparse(message, secrets=False)),
         account_uuid=caller.account_uuid,
         create_date=tx.now,
         last_op_date=tx.now,

@@ -17,7 +17,8 @@ from appliance.hosts.console_tokens import Address, ConsoleTokens
 from appliance.hosts.simulated_console import GREETING, NO_PASSWORD
 from appliance.resources.console import open_console
 from appliance.serve.events import Broadcast
-from appliance.serve.http import Server, TcpListener
+from appliance.serve.http import Server
+from appliance.serve.listen import TcpListener
 from tests.simulated_cloud import Body, Cloud
 
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from appliance.api.account import Account, LogInByAccount, hash_password
 from appliance.api.image import Image
 from appliance.client import Session
-from appliance.serve.http import BODY_LIMIT, TcpListener, UnixListener
+from appliance.serve.http import BODY_LIMIT
+from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
