@@ -17,7 +17,7 @@ from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.observe import vms_on
-from appliance.resources.creating import add, check_uuid, given, refuse_twins, uuid_for
+from appliance.resources.creating import add, check_uuid, given, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -38,15 +38,17 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
 
 
 def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
-    refuse_twins(
-        snapshot,
-        Host,
-        f"there has been a host having managementIp[{request.management_ip}]",
-        management_ip=request.management_ip,
-    )
+    refuse_address(snapshot, request.management_ip)
     check_uuid(snapshot, request, Host)
     cluster = snapshot.get(Cluster, request.cluster_uuid)
     check_hypervisor(cluster, "KVM")
+
+
+def refuse_address(snapshot: Snapshot, address: str, *, besides: str = "") -> None:
+    """Refuse an address that a host has, other than the one named."""
+    found = snapshot.first(Host, management_ip=address)
+    if found is not None and found.uuid != besides:
+        raise InvalidArgument(f"there has been a host having managementIp[{address}]")
 
 
 def check_hypervisor(cluster: Cluster, hypervisor: str) -> None:
@@ -102,9 +104,8 @@ def update_host(tx: Transaction, request: UpdateHost, caller: Caller) -> Host:
 def _update(tx: Transaction, request: UpdateHost | UpdateKVMHost, *more: str) -> Host:
     """What the call gives, unless another host has the address."""
     found = tx.get(Host, request.uuid)
-    other = tx.first(Host, management_ip=request.management_ip) if request.management_ip else None
-    if other is not None and other.uuid != found.uuid:
-        raise InvalidArgument(f"there has been a host having managementIp[{request.management_ip}]")
+    if request.management_ip:
+        refuse_address(tx, request.management_ip, besides=found.uuid)
     return tx.update(found, **given(request, "name", "description", "management_ip", *more))
 
 

@@ -16,7 +16,7 @@ from appliance.api.simulator import (
 )
 from appliance.api.storage import BackupStorage, PrimaryStorage
 from appliance.resources.creating import add, refuse_twins, uuid_for
-from appliance.resources.host import check_hypervisor
+from appliance.resources.host import check_hypervisor, refuse_address
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.store.transaction import Transaction
@@ -29,7 +29,7 @@ NO_PORT = 0
 def add_simulator_host(tx: Transaction, request: AddSimulatorHost, caller: Caller) -> Promise:
     """A row, and the job that connects it."""
     address = request.management_ip
-    refuse_twins(tx, Host, f"there has been a host having managementIp[{address}]", management_ip=address)
+    refuse_address(tx, address)
     cluster = tx.get(Cluster, request.cluster_uuid)
     check_hypervisor(cluster, HYPERVISOR)
     host = Host(

@@ -247,7 +247,7 @@ def caller_of(snapshot: Snapshot, account_uuid: str, *, source: str, digest: str
 def _caller(snapshot: Snapshot, digest: str, source: str) -> Caller:
     session = snapshot.find(Session, digest)
     if session is None or session.expired_date <= time.time():
-        raise NoSession("Session expired" if session else "the session is unknown; log in")
+        raise NoSession("Session expired")  # an unknown one is most likely one that was swept away
     user_uuid = session.user_uuid if session.user_uuid != session.account_uuid else None
     return caller_of(snapshot, session.account_uuid, source=source, digest=digest, user_uuid=user_uuid)
 

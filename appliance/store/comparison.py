@@ -40,7 +40,7 @@ def parsed(condition: dict[str, Any]) -> tuple[str, str, Any]:
     """Name, operator and value of a condition. `InvalidArgument` in ZStack's words when it is none."""
     name, operator, value = condition.get("name"), condition.get("op"), condition.get("value")
     name = "null" if name is None else name
-    if operator not in OPERATORS:
+    if not isinstance(operator, str) or operator not in OPERATORS:
         raise InvalidArgument(f"unknown QueryOp type[{'null' if operator is None else operator}]")
     if value is None and operator not in (ABSENT, PRESENT):
         shown = {key: condition[key] for key in ("name", "op") if condition.get(key) is not None}

@@ -124,7 +124,7 @@ async def test_a_deleted_account_leaves_its_resources_to_the_admin(tenants: Tena
 
     for gone in (a, user):
         code, details = await gone.refused("QueryImage")
-        assert (code, details) == ("ID.1001", "the session is unknown; log in")
+        assert (code, details) == ("ID.1001", "Session expired")
     assert (await cloud.one("QueryImage", image))["status"] == "Ready"
     assert await b.seen("QueryImage") == set()
     rows = await cloud.rows()

@@ -60,6 +60,7 @@ async def take_down(cloud: Cloud) -> None:
     uuids = cloud.uuids
     await cloud.call("DestroyVmInstance", uuid=uuids["vm"])
     await cloud.call("DeleteImage", uuid=uuids["image"])
+    await cloud.call("ExpungeImage", imageUuid=uuids["image"])
     await cloud.call("DeleteInstanceOffering", uuid=uuids["offering"])
     await cloud.call("DeleteDiskOffering", uuid=uuids["disk"])
     await cloud.call("DeleteIpRange", uuid=uuids["range"])

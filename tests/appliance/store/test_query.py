@@ -297,6 +297,7 @@ async def test_nested_conditions_hold_for_one_row(database: Database) -> None:
     ("message", "error", "text"),
     [
         (QueryHost(conditions=one("name", "~", "a")), InvalidArgument, "unknown QueryOp type[~]"),
+        (QueryHost(conditions=one("name", ["="], "a")), InvalidArgument, "unknown QueryOp type[['=']]"),
         (
             QueryHost(conditions=one("name", "=")),
             InvalidArgument,
