@@ -250,7 +250,8 @@ class Hypervisor:
         if self.scan_host is None:
             return
         try:
-            self._emit(HypervisorBack(seen=await self.scan_host()))
+            seen = await self.scan_host()
+            self._emit(HypervisorBack(seen=seen, libvirt_version=await self.version()))
         except Refused as refused:
             log.warning("the scan after connecting failed: %s", refused)
 

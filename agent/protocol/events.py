@@ -28,9 +28,10 @@ class HypervisorLost(Event, tag=True, frozen=True):
 
 
 class HypervisorBack(Event, tag=True, frozen=True):
-    """The connection to libvirt is back: everything as it is now."""
+    """The connection to libvirt is back: everything as it is now, and which libvirt it is."""
 
     seen: HostSeen
+    libvirt_version: str = ""
 
 
 AnyEvent = DomainChanged | UserdataFetched | HypervisorLost | HypervisorBack

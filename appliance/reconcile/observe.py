@@ -22,6 +22,7 @@ from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimarySto
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.host_tags import put_libvirt_tag
 from appliance.reconcile.vm_state import move, placed_on, record_sight
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -63,8 +64,9 @@ def take_event(
                 tx.note(
                     "HypervisorLost", f"{host.name}: libvirt is gone: {reason}", level="error", about=host
                 )
-            case HypervisorBack(seen=seen):
+            case HypervisorBack(seen=seen, libvirt_version=libvirt):
                 take_scan(tx, host, seen, poke)
+                put_libvirt_tag(tx, host, libvirt)
                 tx.note("HypervisorBack", f"{host.name}: libvirt is back", about=host)
 
     return write

@@ -269,6 +269,7 @@ async def test_libvirtd_may_die_and_come_back(rig: Rig) -> None:
     assert time.monotonic() - began < 3.0
     assert isinstance(back, HypervisorBack)
     assert [seen.power for seen in back.seen.domains] == ["on"]
+    assert back.libvirt_version == await rig.hypervisor.version() != ""
     assert (await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))).cause == "destroyed"
     await rig.changed("off", "destroyed")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.protocol import HypervisorBack
 from appliance.reconcile.host_tags import version
+from appliance.reconcile.observe import take_event
 from tests.simulated_cloud import Body, Cloud
 
 DEBIAN = {
@@ -60,6 +62,21 @@ async def test_what_a_host_cannot_learn_stays_and_what_it_cannot_do_goes(cloud: 
     assert left.keys() == TAGS - {
         "libvirt::version::9.0.0", "hvm::svm", "capability:liveSnapshot", "capability:virtio-scsi",
     } | {"libvirt::version::0.10.2"}  # fmt: skip
+
+
+async def test_another_libvirt_is_named_when_it_is_back_and_not_only_at_the_next_connect(
+    cloud: Cloud,
+) -> None:
+    before = await says(cloud, **{**DEBIAN, "libvirt_version": ""})
+    assert before.keys() == TAGS - {
+        "libvirt::version::9.0.0", "capability:liveSnapshot", "capability:virtio-scsi",
+    }  # fmt: skip
+    on = cloud.uuids["host1"]
+    for number in ("9.0.0", "9.0.1", ""):
+        event = HypervisorBack(seen=cloud.dialer.hosts["10.0.0.1:22"]._scan(), libvirt_version=number)
+        await cloud.database.write(take_event("10.0.0.1:22", event, lambda *_: None))
+        found = {tag["tag"] for tag in await cloud.query("QuerySystemTag", resourceUuid=on)}
+        assert found == TAGS - {"libvirt::version::9.0.0"} | {f"libvirt::version::{number or '9.0.1'}"}
 
 
 async def test_what_no_tag_can_hold_makes_none(cloud: Cloud) -> None:

@@ -42,8 +42,7 @@ NEVER_DELETED = {"NetworkServiceProviderVO": "there is one, for ever", "UsedIpVO
 @pytest.fixture
 async def whole(cloud: Cloud) -> Cloud:
     """A cloud with one of everything."""
-    for category in ("vm", "image"):
-        await cloud.call("UpdateGlobalConfig", category=category, name="deletionPolicy", value="Direct")
+    await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
     await cloud.make("disk", "CreateDiskOffering", diskSize=1 << 20)
     await cloud.make("account", "CreateAccount", password=PASSWORD)
     await cloud.make("user", "CreateUser", password=PASSWORD)
