@@ -6,6 +6,7 @@ ApiError
 ├── OperationFailed      SYS.1006   the state of things does not allow it
 │   └── WrongVmState     VM.1010
 ├── InternalError        SYS.1000   our fault
+│   └── WrongQuery       SYS.1000   not our fault, but ZStack's code for it
 ├── TimedOut             SYS.1001
 ├── NotReady             SYS.1010
 ├── NotBuilt             SYS.1014   a name of ZStack's that does nothing here yet
@@ -114,6 +115,12 @@ class WrongVmState(OperationFailed):
 
 class InternalError(ApiError):
     """Something in the appliance broke; the log has the trace."""
+
+
+class WrongQuery(InternalError):
+    """A query names a field that is not there. ZStack fails on it, with a code as of its own fault."""
+
+    http_status = 400
 
 
 class TimedOut(ApiError):

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from appliance.api.errors import ERRORS, ApiError, BadRequest, InvalidArgument, ResourceNotFound
+from appliance.api.errors import ApiError, BadRequest, InvalidArgument, ResourceNotFound
 from appliance.api.grammar import UsageError, read_condition
 from appliance.api.message import Parameter
 from appliance.api.parse import decode, split_list
@@ -163,7 +163,7 @@ def _whole(reply: Reply) -> web.StreamResponse:
         return json_answer(body, 202, {hdrs.LOCATION: JOB.format(uuid=reply.job_uuid)})
     error = reply.body.get("error")
     if error is not None:
-        return error_answer(ApiError.from_wire(error), _status(error))
+        return error_answer(ApiError.from_wire(error), reply.http_status)
     body = {name: value for name, value in reply.body.items() if name != "success"}
     return json_answer(body)
 
@@ -177,9 +177,3 @@ def _one(route: RestRoute, request: web.Request, reply: Reply) -> web.StreamResp
         lost = ResourceNotFound(f"there is no resource[uuid:{uuid}] at {route.path}")
         return error_answer(lost, lost.http_status)
     return json_answer({"inventory": found[0]})
-
-
-def _status(error: dict[str, Any]) -> int:
-    """The status of an error: that of its kind."""
-    kind = ERRORS.get(str(error.get("code")), ApiError)
-    return kind.http_status

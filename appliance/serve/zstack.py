@@ -46,6 +46,8 @@ class Reply:
     done: bool = True
     created: float = field(default_factory=time.time)
     finished: float = field(default_factory=time.time)
+    http_status: int = 200
+    """What it is where the protocol's own statuses count."""
 
 
 def read_call(raw: bytes) -> Call:
@@ -78,7 +80,8 @@ def refused(call: Call, error: ApiError) -> Reply:
 
 def failed(result_class: str, error: ApiError) -> Reply:
     """The answer that holds an error."""
-    return Reply(result_class, {"success": False, "error": error.to_wire()})
+    body = {"success": False, "error": error.to_wire()}
+    return Reply(result_class, body, http_status=error.http_status)
 
 
 def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
@@ -91,7 +94,8 @@ def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
     stored = json.loads(job.job_result) if job.job_result else {}
     if job.state != "Succeeded":
         error = stored.get("error", stored)
-        return Reply(result_class, {"success": False, "error": error}, job.uuid, True, made, ended)
+        status = ApiError.from_wire(error).http_status
+        return Reply(result_class, {"success": False, "error": error}, job.uuid, True, made, ended, status)
     body = {name: value for name, value in stored.items() if name != "success"}
     if not body and kind is not None and kind.returns is not None and job.target_resource_uuid:
         found = snapshot.find(kind.returns, job.target_resource_uuid)

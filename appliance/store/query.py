@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from appliance.api.errors import InternalError, InvalidArgument
+from appliance.api.errors import InvalidArgument, WrongQuery
 from appliance.api.message import QueryMessage
 from appliance.api.resource import RESOURCES, Column, Resource, camel, snake
 from appliance.api.shape import Shape, find_shape, shape_of
@@ -37,7 +37,7 @@ Look = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 
 
 class Query:
-    """A query message, translated. `InvalidArgument` and `InternalError` say what is wrong with it.
+    """A query message, translated. `InvalidArgument` and `WrongQuery` say what is wrong with it.
 
     `sql` selects the rows and takes `parameters`, `count_sql` their number and takes `count_parameters`.
     Values from the message are only ever parameters, and names only ever select declared ones. With `look`,
@@ -196,12 +196,12 @@ def _has(child: type[Resource], by: str, name: str, operator: str, value: Any, o
     return f"{word} (SELECT {quoted(by)} FROM {quoted(child.table)} WHERE {where})", parameters
 
 
-def _no_subquery(shape: Shape, field: str, name: str) -> InternalError:
+def _no_subquery(shape: Shape, field: str, name: str) -> WrongQuery:
     if field in shape.columns:
-        return InternalError(
+        return WrongQuery(
             f"nested query field[{field}] on inventory[{shape.java}] must be annotated as @Queryable"
         )
-    return InternalError(f"cannot find field[{field}] on class[{shape.java}], wrong subquery name[{name}]")
+    return WrongQuery(f"cannot find field[{field}] on class[{shape.java}], wrong subquery name[{name}]")
 
 
 def _check_fields(shape: Shape, fields: list[str]) -> None:
@@ -219,7 +219,7 @@ def _sort_column(shape: Shape, sort_by: str | None) -> Column | None:
         return None
     column = shape.columns.get(sort_by)
     if column is None:
-        raise InternalError(f"illegal sortBy[{sort_by}], entity[{shape.entity}] doesn't have this field")
+        raise WrongQuery(f"illegal sortBy[{sort_by}], entity[{shape.entity}] doesn't have this field")
     return column
 
 

@@ -106,6 +106,8 @@ async def test_lists_take_conditions_fields_and_pages(wire: Wire) -> None:
     assert counted.wire == {"total": len(wire.cloud.uuids) and 2}
     assert code(await send(wire, "GET", "/hosts?q=nothing")) == (400, "SYS.1007")
     assert code(await send(wire, "GET", "/hosts?q=colour=red")) == (400, "SYS.1007")
+    assert code(await send(wire, "GET", "/hosts?sortBy=colour")) == (400, "SYS.1000")
+    assert code(await send(wire, "GET", "/hosts?q=cluster.colour=red")) == (400, "SYS.1007")
     assert code(await send(wire, "GET", "/hosts?limit=many")) == (400, "SYS.1007")
     assert code(await send(wire, "GET", "/hosts?limit=1&limit=2")) == (400, "SYS.1007")
 
