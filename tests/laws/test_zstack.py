@@ -122,13 +122,21 @@ def differences(ours: type[Message], zstack: dict[str, Any]) -> list[tuple[str, 
             "valid": (sorted(theirs.get("valid", ())), sorted(parameter.choices)),
             "most": (theirs.get("most"), parameter.max_length),
             "type": (KINDS.get(theirs["type"], parameter.kind), parameter.kind),
+            "range": (_bounds(theirs), (parameter.minimum, parameter.maximum)),
             "names": (theirs.get("names"), parameter.ref.vo if parameter.ref else None),
         }
         found += [(wire, rule, *pair) for rule, pair in rules.items() if _differs(rule, *pair)]
     return found
 
 
+def _bounds(theirs: dict[str, Any]) -> tuple[int, ...] | None:
+    largest = {"Integer.MAX_VALUE": 2**31 - 1, "Long.MAX_VALUE": 2**63 - 1}
+    return tuple(largest.get(each, each) for each in theirs["range"]) if "range" in theirs else None
+
+
 def _differs(rule: str, theirs: Any, own: Any) -> bool:
+    if rule == "range":  # we may keep more out, such as sizes below nothing
+        return theirs is not None and bool(theirs != own)
     if rule == "names":  # we may say more than ZStack of what a uuid means, never less
         return theirs is not None and own is None
     return bool(theirs != own)

@@ -29,7 +29,7 @@ from appliance.api.parse import (
 from appliance.api.service import AttachNetworkServiceToL3Network
 from appliance.api.tag import CreateSystemTag
 from appliance.api.vm import CreateVmInstance, QueryVmInstance
-from appliance.api.zone import ChangeZoneState, CreateZone
+from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone
 
 UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 
@@ -45,6 +45,13 @@ def test_scalars_may_come_as_text() -> None:
     assert (query.limit, query.count, query.reply_with_count, query.start) == (10, True, False, 3)
     assert parse(CreateZone, {"name": 7}).name == "7"
     assert parse(CreateZone, {"name": True}).name == "true"
+
+
+def test_what_is_left_out_is_as_in_zstack() -> None:
+    query = parse(QueryVmInstance, {})
+    assert (query.conditions, query.limit, query.start, query.fields) == ([], 1000, 0, [])
+    assert (query.count, query.reply_with_count, query.sort_direction) == (False, False, "asc")
+    assert parse(DeleteZone, {"uuid": UUID}).delete_mode == "Permissive"
 
 
 def test_unknown_fields_and_nulls_are_absent() -> None:

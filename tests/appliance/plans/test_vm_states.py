@@ -24,6 +24,35 @@ def test_every_state_that_allows_a_message_is_one() -> None:
     assert {state for states in ALLOWED.values() for state in states} <= set(STATES)
 
 
+ZSTACK = {
+    "Running": {
+        "StopVmInstance", "RebootVmInstance", "DestroyVmInstance", "MigrateVm", "AttachDataVolumeToVm",
+        "DetachDataVolumeFromVm", "AttachL3NetworkToVm", "DetachL3NetworkFromVm", "AttachIsoToVmInstance",
+        "DetachIsoFromVmInstance", "ChangeInstanceOffering", "GetVmConsoleAddress",
+    },
+    "Stopped": {
+        "StopVmInstance", "StartVmInstance", "DestroyVmInstance", "AttachDataVolumeToVm", "DetachDataVolumeFromVm",
+        "AttachL3NetworkToVm", "DetachL3NetworkFromVm", "AttachIsoToVmInstance", "DetachIsoFromVmInstance",
+        "ChangeInstanceOffering", "CreateRootVolumeTemplateFromRootVolume",
+    },
+    "Unknown": {"DestroyVmInstance", "StopVmInstance"},
+    **{state: {"DestroyVmInstance"} for state in ("Starting", "Stopping", "Migrating", "Rebooting")},
+    "Destroyed": {"RecoverVmInstance", "ExpungeVmInstance"},
+}  # fmt: skip
+"""What ZStack 1.0 allows in which state."""
+
+MORE = {("DestroyVmInstance", state) for state in ("Created", "Destroying", "Error")}
+"""Where we allow more: what went wrong can be removed."""
+
+
+def test_states_allow_what_zstack_allows() -> None:
+    theirs = {(message, state) for state, messages in ZSTACK.items() for message in messages}
+    known = {message for message, _ in theirs}
+    ours = {(message, state) for message, states in ALLOWED.items() for state in states if message in known}
+    assert {pair for pair in theirs if pair[0] in ALLOWED} - ours == set()
+    assert ours - theirs == MORE
+
+
 def test_only_a_change_that_nobody_here_asked_for_changes_the_intent() -> None:
     for intended, before, power, cause in itertools.product(INTENDED, POWERS, ("on", "off"), CAUSED):
         after = intend_after(intended, before, Sight(power, cause))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.api.message import MESSAGES, Message, Parameter
+from appliance.api.parse import missing_messages
 from appliance.serve import http
 from appliance.serve.http import BODY_LIMIT
 from tests.served_cloud import CALL, Wire, coded, nothing_changes, served
@@ -270,6 +271,23 @@ async def test_several_wrong_things_and_unknown_ones_are_refused(
     async with nothing_changes(wire):
         answer = await wire.begin(name, **fields)
     assert (answer.status, coded(answer)) == (200, "SYS.1007")
+
+
+@on_one_loop
+async def test_who_is_not_known_learns_nothing_and_changes_nothing(wire: Wire) -> None:
+    async with nothing_changes(wire):
+        for name, kind in MESSAGES.items():
+            if kind.role != "anyone":
+                answer = await wire.begin(name, **fields_of(kind), session={"uuid": ABSENT})
+                assert coded(answer) in ("ID.1001", "SYS.1003"), (name, answer.wire)
+
+
+@on_one_loop
+async def test_what_is_not_built_says_so_whatever_is_sent(wire: Wire) -> None:
+    async with nothing_changes(wire):
+        for java in missing_messages():
+            answer = await wire.begin(java, uuid=[{}], x=1)
+            assert (answer.status, coded(answer)) == (200, "SYS.1014"), java
 
 
 LOOKS = [name for name in SENT if MESSAGES[name].sync and MESSAGES[name].role != "anyone"]
