@@ -7,7 +7,7 @@ from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.vm import VmInstance
 from appliance.reconcile import jobs
-from appliance.reconcile.vm import give_up
+from appliance.reconcile.vm_settle import give_up
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
 
