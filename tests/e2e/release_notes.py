@@ -59,6 +59,7 @@ VM = of(
     "hypervisorType imageUuid instanceOfferingUuid lastHostUuid lastOpDate memorySize name platform "
     "rootVolumeUuid state type uuid vmNics zoneUuid"
 )
+VOLUME = of("createDate diskOfferingUuid format lastOpDate name size state status type uuid")
 
 LINES = (
     # 2: user data
@@ -91,7 +92,11 @@ LINES = (
     Line("UpdateGlobalConfig category=vm name=deletionPolicy value=Direct", "inventory", CONFIG),
     Line("RecoverImage imageUuid={image}", code=LATER),
     Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", code=LATER),
-    Line("RecoverDataVolume uuid={vm}", code=LATER),
+    Line("CreateDataVolume name=data diskOfferingUuid={disk}", "inventory", VOLUME, keep="volume"),
+    Line("DeleteDataVolume uuid={volume}"),
+    Line("RecoverDataVolume uuid={volume}", "inventory", VOLUME),
+    Line("DeleteDataVolume uuid={volume}"),
+    Line("ExpungeDataVolume uuid={volume}"),
     # 9: the CPU's model
     Line("UpdateGlobalConfig category=kvm name=vm.cpuMode value=host-model", "inventory", CONFIG),
     # 13: from virtual router to flat
