@@ -40,7 +40,7 @@ SUDDEN_DEATHS = Options(calls=40, fatal=0.1, regrets=40)
 
 ABLATIONS = (
     Ablation("remember_operations", SHORT, first_seed=1, seeds=20),
-    Ablation("check_epoch", SUDDEN_DEATHS, first_seed=1, seeds=60),
+    Ablation("check_epoch", SUDDEN_DEATHS, first_seed=66, seeds=60),
     Ablation("raise_epoch_before_undo", BROKEN_LINKS, first_seed=4, seeds=120),
-    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=9, seeds=60),
+    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=107, seeds=60),
 )
