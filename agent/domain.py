@@ -10,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from agent.domain_plug import PlugCalls, Plugs
-from agent.domain_xml import Mark, console_of, domain_xml, plugs_of
+from agent.domain_plug import DiskPlugs, PlugCalls, Plugs
+from agent.domain_xml import DiskPlug, Mark, console_of, domain_xml, plugs_of
 from agent.protocol import (
     ConsoleSeen,
     DefineDomain,
     DestroyDomain,
     DomainSeen,
     DomainSpec,
+    GrowVolume,
     ObserveConsole,
     Power,
     RebootDomain,
@@ -25,6 +26,7 @@ from agent.protocol import (
     StartDomain,
     UndefineDomain,
     digest,
+    serial_of,
 )
 from agent.refused import Refused
 from agent.storage import StorageRoots, clean, disk_refused, make_folders
@@ -50,6 +52,7 @@ class DomainCalls(PlugCalls, Protocol):
     async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen: ...
     async def mark_of(self, vm_uuid: str) -> Mark | None: ...
     async def xml(self, vm_uuid: str) -> str: ...
+    async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen: ...
 
 
 class Domains:
@@ -62,12 +65,13 @@ class Domains:
         self._storage = storage
         self._guarded = guarded
         self._plugs = Plugs(hypervisor, guarded)
+        self._disks = DiskPlugs(hypervisor)
         self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
 
     async def define(self, request: DefineDomain) -> DomainSeen:
-        """Make libvirt know the domain exactly so; of one that runs, the NICs now and the rest at its next start.
+        """Make libvirt know the domain exactly so; of one that runs, NICs and volumes now, the rest later.
 
-        Refused as `nic.unguarded` and `nic.in_use`.
+        Refused as `nic.unguarded`, `nic.in_use` and `disk.in_use`.
         """
         spec = request.spec
         self._check(spec)
@@ -76,6 +80,7 @@ class Domains:
         on = seen.power != "off"
         if on:
             await self._plugs.change(spec.vm_uuid, spec.nics, request.unplug_seconds)
+            await self._disks.change(spec.vm_uuid, spec.disks, request.unplug_seconds)
         if seen.defined and seen.digest == wanted and (on or seen.boot_count >= request.boot_count):
             return seen
         if spec.serial_log:
@@ -153,6 +158,19 @@ class Domains:
         """The taps of a domain that is on; None of one that is off."""
         found = await self._hypervisor.plugs(_vm(vm_uuid))
         return None if found is None else sorted(plug.device for plug in found)
+
+    async def disks(self, vm_uuid: str) -> list[str] | None:
+        """The serial numbers of the volumes of a domain that is on; None of one that is off."""
+        found = await self._hypervisor.disks(_vm(vm_uuid))
+        return None if found is None else sorted(plug.serial for plug in found)
+
+    async def grow(self, request: GrowVolume) -> bool:
+        """Grow a volume under the guest that has it; False when none has."""
+        for plug in await self._hypervisor.disks(_vm(request.vm_uuid)) or []:
+            if plug.serial == serial_of(request.volume_uuid):
+                await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
+                return True
+        return False
 
     async def _known(self, vm_uuid: str) -> DomainSeen:
         seen = await self._hypervisor.seen(_vm(vm_uuid))

@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from agent.protocol import DiskSpec, DomainSpec, NicSpec
+from agent.protocol import DiskSpec, DomainSpec, NicSpec, serial_of
 
 MARK_URI = "https://zstui.invalid/domain"
 MARK_PREFIX = "zstui"
@@ -17,6 +17,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Shares above it are refused on hosts with the second version of control groups.
 _MIN_SHARES, _MAX_SHARES = 2, 10_000
+
+_SERIAL = re.compile("[0-9a-f]{20}")
 
 ET.register_namespace(MARK_PREFIX, MARK_URI)
 
@@ -115,6 +117,38 @@ def plugged_xml(xml: str, plug: Plug) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class DiskPlug:
+    """A volume that a domain has: its serial number, and the device that libvirt names it by."""
+
+    serial: str
+    target: str
+
+
+def disks_of(xml: str) -> list[DiskPlug]:
+    """The volumes of a domain; disks that we did not give it are nobody's business here."""
+    found = (_disk_plug(element) for element in ET.fromstring(xml).iterfind("devices/disk"))
+    return [plug for plug in found if _SERIAL.fullmatch(plug.serial)]
+
+
+def disk_plug(disk: DiskSpec) -> DiskPlug:
+    """A volume as a domain has it."""
+    return DiskPlug(serial_of(disk.volume_uuid), _disk_target(disk)[0])
+
+
+def disk_xml(disk: DiskSpec) -> str:
+    """One volume, as libvirt takes it for a domain that runs."""
+    return ET.tostring(_disk(ET.Element("devices"), disk), encoding="unicode")
+
+
+def plugged_disk_xml(xml: str, plug: DiskPlug) -> str | None:
+    """The element of one volume of a running domain, as libvirt wants it back; None where it is gone."""
+    for element in ET.fromstring(xml).iterfind("devices/disk"):
+        if _disk_plug(element) == plug:
+            return ET.tostring(element, encoding="unicode")
+    return None
+
+
 def console_of(xml: str) -> Console | None:
     """The console of a running domain; None while it has no port."""
     for graphics in ET.fromstring(xml).iterfind("devices/graphics"):
@@ -184,12 +218,14 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(devices, "memballoon", model="virtio")
 
 
-def _disk(devices: ET.Element, disk: DiskSpec) -> None:
+def _disk(devices: ET.Element, disk: DiskSpec) -> ET.Element:
     element = ET.SubElement(devices, "disk", type="file", device="disk")
     ET.SubElement(element, "driver", name="qemu", type=disk.format, cache=disk.cache, discard="unmap")
     ET.SubElement(element, "source", file=printable(disk.path))
     device, bus = _disk_target(disk)
     ET.SubElement(element, "target", dev=device, bus=bus)
+    _text(element, "serial", serial_of(disk.volume_uuid))
+    return element
 
 
 def _disk_target(disk: DiskSpec) -> tuple[str, str]:
@@ -203,11 +239,17 @@ def _disk_target(disk: DiskSpec) -> tuple[str, str]:
 
 
 def _plug_of(element: ET.Element) -> Plug:
-    def said(tag: str, attribute: str) -> str:
-        found = element.find(tag)
-        return "" if found is None else found.get(attribute, "")
+    mac = _said(element, "mac", "address").lower()
+    return Plug(_said(element, "target", "dev"), mac, _said(element, "source", "bridge"))
 
-    return Plug(said("target", "dev"), said("mac", "address").lower(), said("source", "bridge"))
+
+def _disk_plug(element: ET.Element) -> DiskPlug:
+    return DiskPlug(element.findtext("serial", ""), _said(element, "target", "dev"))
+
+
+def _said(element: ET.Element, tag: str, attribute: str) -> str:
+    found = element.find(tag)
+    return "" if found is None else found.get(attribute, "")
 
 
 def _nic(devices: ET.Element, nic: NicSpec) -> ET.Element:

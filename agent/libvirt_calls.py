@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import libvirt
 from msgspec.structs import replace
 
-from agent.domain_xml import MARK_URI, Mark, Plug, dashed, plugs_of, read_mark
+from agent.domain_xml import MARK_URI, DiskPlug, Mark, Plug, dashed, disks_of, plugs_of, read_mark
 from agent.protocol import Cause, DomainSeen, Power
 from agent.refused import Refused
 
@@ -123,9 +123,20 @@ def see_all(connection: Any) -> list[DomainSeen]:
 
 def plugs_now(connection: Any, vm_uuid: str) -> list[Plug] | None:
     """The NICs of a domain that is on; None of one that is off or unknown."""
+    xml = _running_xml(connection, vm_uuid)
+    return None if xml is None else plugs_of(xml)
+
+
+def disks_now(connection: Any, vm_uuid: str) -> list[DiskPlug] | None:
+    """The volumes of a domain that is on; None of one that is off or unknown."""
+    xml = _running_xml(connection, vm_uuid)
+    return None if xml is None else disks_of(xml)
+
+
+def _running_xml(connection: Any, vm_uuid: str) -> str | None:
     try:
         domain = domain_of(connection, vm_uuid)
-        return plugs_of(domain.XMLDesc(0)) if domain.isActive() else None
+        return str(domain.XMLDesc(0)) if domain.isActive() else None
     except libvirt.libvirtError as failed:
         if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

@@ -32,6 +32,7 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    GrowVolume,
     Hello,
     HostFacts,
     HostSeen,
@@ -109,6 +110,7 @@ class HostVerbs:
                 _does(EnsureNic, nics.ensure),
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
+                _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
                 _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
                 _says(ObserveImage, lambda request: observe_image(storage, request)),
                 (FetchImage, downloads.fetch),
@@ -150,6 +152,7 @@ class HostVerbs:
             networks=self._networks.digests(),
             nics=self._nics.digests(),
             plugged=await self._domains.plugged(request.vm_uuid),
+            disks=await self._domains.disks(request.vm_uuid),
         )
 
     async def _facts(self) -> HostFacts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent.image import read_header
-from agent.protocol import EnsureVolume
+from agent.protocol import EnsureVolume, GrowVolume
 from agent.refused import Refused
 from agent.run import run
 from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
@@ -22,8 +23,7 @@ class Volumes:
         """Make the volume exist with this size and backing. Raises `Refused` when another is there."""
         path = self._storage.resolve(request.path)
         backing = self._storage.resolve(request.backing) if request.backing else None
-        if request.size_bytes <= 0 or request.size_bytes % 512:
-            raise Refused("volume.size", f"{request.size_bytes} bytes is not a whole number of sectors")
+        _check_size(request.size_bytes)
         if is_regular(path):
             await asyncio.to_thread(_check_existing, path, request, backing)
             return
@@ -45,6 +45,22 @@ class Volumes:
             raise disk_refused(failed, path) from failed
         finally:
             part.unlink(missing_ok=True)
+
+    async def grow(self, request: GrowVolume, under_guest: Callable[[GrowVolume], Awaitable[bool]]) -> None:
+        """Make the volume as large as asked: by `under_guest` if that says that a guest has it, else by itself.
+
+        Raises `Refused` when there is none, or one that is larger.
+        """
+        path = self._storage.resolve(request.path)
+        _check_size(request.size_bytes)
+        header = await asyncio.to_thread(read_header, path, "qcow2")
+        if header.size_bytes == request.size_bytes:
+            return
+        if header.size_bytes > request.size_bytes:
+            raise _shrinking(path, header.size_bytes, request.size_bytes)
+        if request.vm_uuid and await under_guest(request):
+            return
+        await run("qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(request.size_bytes))
 
     def sizes(self, paths: list[str]) -> dict[str, int]:
         """Path to virtual size in bytes, for each path at which a file is; 0 when it is no sound volume.
@@ -70,6 +86,17 @@ def _size(path: Path) -> int:
         return 0
 
 
+def _check_size(size_bytes: int) -> None:
+    if size_bytes <= 0 or size_bytes % 512:
+        raise Refused("volume.size", f"{size_bytes} bytes is not a whole number of sectors")
+
+
+def _shrinking(path: Path, there: int, asked: int) -> Refused:
+    return Refused(
+        "volume.larger", f"{path} is there with {there} bytes, more than {asked}; a volume never shrinks"
+    )
+
+
 def _check_existing(path: Path, request: EnsureVolume, backing: Path | None) -> None:
     header = read_header(path, "qcow2")
     if header.size_bytes < request.size_bytes:
@@ -78,11 +105,7 @@ def _check_existing(path: Path, request: EnsureVolume, backing: Path | None) -> 
             f"{path} is there with {header.size_bytes} bytes, fewer than {request.size_bytes}; resize it",
         )
     if header.size_bytes > request.size_bytes:
-        raise Refused(
-            "volume.larger",
-            f"{path} is there with {header.size_bytes} bytes, more than {request.size_bytes}; "
-            "a volume never shrinks",
-        )
+        raise _shrinking(path, header.size_bytes, request.size_bytes)
     wanted = str(backing) if backing else None
     if header.backing != wanted:
         raise Refused(

@@ -23,6 +23,7 @@ from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulator import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
@@ -38,6 +39,8 @@ from appliance.reconcile.observe import lose_machine, take_event
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
+from appliance.reconcile.volume import VolumeWorker
+from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
 from appliance.store.change_feed import Change
@@ -154,6 +157,7 @@ class Core:
         copies = ImageCopies(context)
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
+            "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
             "BackupStorage": lambda uuid: BackupStorageWorker(context, uuid),
             "Image": lambda uuid: ImageWorker(context, uuid),
@@ -204,6 +208,8 @@ class Core:
                 wanted = (after.intended, after.connect_id, after.status)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
+            case Volume(type="Data"):
+                wanted = (after.intended, after.generation)
             case L3Network():
                 wanted = (after.intended, after.generation)
             case _:
@@ -271,6 +277,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
+    found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found
 
 

@@ -50,6 +50,7 @@ from agent.protocol.requests import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    GrowVolume,
     Hello,
     ObserveConsole,
     ObserveHost,
@@ -84,6 +85,7 @@ from agent.protocol.values import (
     Struct,
     UserdataFetch,
     VmSeen,
+    serial_of,
 )
 
 __all__ = [
@@ -117,6 +119,7 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "GrowVolume",
     "Hello",
     "HostFacts",
     "HostSeen",
@@ -156,4 +159,5 @@ __all__ = [
     "digest",
     "encode",
     "raw",
+    "serial_of",
 ]

@@ -159,6 +159,18 @@ class EnsureVolume(Request, tag=True, frozen=True):
     backing_format: Literal["qcow2", "raw"] = "qcow2"
 
 
+class GrowVolume(Request, tag=True, frozen=True):
+    """Make a qcow2 file have a larger virtual size: under its guest while the VM named runs with it.
+
+    Refused as `volume.larger` when it is larger already: a volume never shrinks.
+    """
+
+    volume_uuid: str
+    path: str
+    size_bytes: int
+    vm_uuid: str = ""
+
+
 class DropFile(Request, tag=True, frozen=True):
     """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
 
@@ -191,9 +203,9 @@ class FetchImage(Request, tag=True, frozen=True):
 class DefineDomain(Request, tag=True, frozen=True):
     """Make libvirt know the domain exactly as specified.
 
-    Of one that runs the NICs are plugged and unplugged now; everything else is so from its next start on.
-    Refused unless every NIC to plug is guarded, and when a guest does not let go of one within
-    `unplug_seconds`. `boot_count` is where its count of reboots starts.
+    Of one that runs the NICs and data volumes are plugged and unplugged now; everything else is so from its
+    next start on. Refused unless every NIC to plug is guarded, and when a guest does not let go of a NIC or
+    volume within `unplug_seconds`. `boot_count` is where its count of reboots starts.
     """
 
     reply: ClassVar[type[Struct]] = DomainSeen
@@ -278,6 +290,7 @@ AnyRequest = (
     | EnsureNic
     | DropNic
     | EnsureVolume
+    | GrowVolume
     | DropFile
     | ObserveImage
     | FetchImage

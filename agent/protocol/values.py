@@ -68,6 +68,8 @@ class VmSeen(Struct, frozen=True):
     nics: dict[str, str] = {}
     plugged: list[str] | None = None
     """The taps that the domain has now, in order of their names; None while it is off."""
+    disks: list[str] | None = None
+    """The serial numbers of the volumes that the domain has now, in their order; None while it is off."""
 
 
 class Capacity(Struct, frozen=True):
@@ -155,6 +157,15 @@ class NicSpec(Struct, frozen=True):
     bridge: str
     model: Literal["virtio", "e1000"] = "virtio"
     mtu: int = 1500
+
+
+SERIAL_LENGTH = 20
+"""A virtio disk has no longer serial number."""
+
+
+def serial_of(volume_uuid: str) -> str:
+    """The serial number by which a guest, and we, find a volume among its disks."""
+    return volume_uuid[:SERIAL_LENGTH]
 
 
 class DiskSpec(Struct, frozen=True):

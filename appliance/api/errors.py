@@ -29,6 +29,8 @@ ApiError
 │   ├── StopVmFailed     VM.1002
 │   ├── RebootVmFailed   VM.1003
 │   ├── DestroyVmFailed  VM.1004
+│   ├── AttachVolumeFailed   VM.1005
+│   ├── DetachVolumeFailed   VM.1006
 │   └── AttachNetworkFailed  VM.1007
 ├── StorageError
 │   ├── PrimaryStorageFailed  PS.1000
@@ -281,6 +283,20 @@ class DestroyVmFailed(VmError):
 
     code = "VM.1004"
     description = "Unable to destroy the VM"
+
+
+class AttachVolumeFailed(VmError):
+    """The VM could not be given a volume; that is as it was before."""
+
+    code = "VM.1005"
+    description = "Unable to attach a volume to the VM"
+
+
+class DetachVolumeFailed(VmError):
+    """The VM keeps its volume."""
+
+    code = "VM.1006"
+    description = "Unable to detach a volume from the VM"
 
 
 class AttachNetworkFailed(VmError):

@@ -53,7 +53,7 @@ CATEGORIES = {
     "volume": """AttachDataVolumeToVm BackupDataVolume ChangeVolumeState CreateDataVolume
         CreateDataVolumeFromVolumeSnapshot CreateDataVolumeFromVolumeTemplate DeleteDataVolume
         DetachDataVolumeFromVm GetDataVolumeAttachableVm GetVolumeFormat LocalStorageMigrateVolume
-        QueryVolume UpdateVolume""",
+        QueryVolume ResizeDataVolume ResizeRootVolume UpdateVolume""",
     "volumeSnapshot": """BackupVolumeSnapshot CreateVolumeSnapshot DeleteVolumeSnapshot
         DeleteVolumeSnapshotFromBackupStorage QueryVolumeSnapshot QueryVolumeSnapshotTree
         RevertVolumeFromSnapshot UpdateVolumeSnapshot""",

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from appliance.api.message import Message, QueryMessage, arg
+from appliance.api.errors import (
+    AttachVolumeFailed,
+    DetachVolumeFailed,
+    OperationFailed,
+    WrongVmState,
+)
+from appliance.api.host import Host
+from appliance.api.image import Image
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
+from appliance.api.offering import DiskOffering
 from appliance.api.resource import Join, Resource, Timestamp, column
+from appliance.api.storage import PrimaryStorage
+from appliance.api.vm import VmInstance
 
 JAVA = "org.zstack.header.volume"
+
+SECTOR_BYTES = 512
+"""A disk has a whole number of them."""
+
+LARGEST_BYTES = 1 << 46
 
 
 class Volume(Resource, java=JAVA):
@@ -37,6 +53,90 @@ class Volume(Resource, java=JAVA):
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     host_uuid: str | None = column("The host that has the file.", default=None, private=True, indexed=True)
+    whole_size: int | None = column(
+        "The size its file was last known to have; none while it was never made.", default=None, private=True
+    )
+    attachment: str = column(
+        "Of a data volume: none, attaching, attached, detaching, or withdrawn when attaching failed.",
+        default="none",
+        private=True,
+    )
+    intended: str = column("Present, Deleted or Absent.", default="Present", private=True)
+    generation: int = column("Counts changes of what is intended.", default=1, private=True)
+
+
+class CreateDataVolume(CreateMessage, java=JAVA, returns=Volume, role="operator"):
+    """Create a data volume. Its file is made on the host of the first VM that it is attached to."""
+
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    disk_offering_uuid: str = arg("Its size.", ref=DiskOffering)
+
+
+class CreateDataVolumeFromVolumeTemplate(CreateMessage, java=JAVA, returns=Volume, role="operator",
+                                         raises=(OperationFailed,)):  # fmt: skip
+    """Create a data volume with the content of an image. On local storage, say on which host."""
+
+    image_uuid: str = arg("What it is made from.", ref=Image)
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    primary_storage_uuid: str = arg("Where it is put.", ref=PrimaryStorage)
+    host_uuid: str | None = arg("The host that gets its file.", default=None, ref=Host)
+
+
+class AttachDataVolumeToVm(Message, java=JAVA, returns=Volume, role="operator",
+                           raises=(AttachVolumeFailed, WrongVmState, OperationFailed)):  # fmt: skip
+    """Give a VM a data volume; a running guest gets it at once."""
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    volume_uuid: str = arg("The volume.", ref=Volume)
+
+
+class DetachDataVolumeFromVm(Message, java=JAVA, returns=Volume, role="operator",
+                             raises=(DetachVolumeFailed, WrongVmState)):  # fmt: skip
+    """Take a data volume from its VM; a running guest must let go of it."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+
+
+class GetDataVolumeAttachableVm(Message, java=JAVA, sync=True, role="reader"):
+    """List the VMs that AttachDataVolumeToVm would give a volume to."""
+
+    volume_uuid: str = arg("The volume.", ref=Volume)
+
+
+class DeleteDataVolume(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+    """Delete a data volume, detaching it first. The deletion policy of volumes decides whether it comes back."""
+
+    uuid: str = arg("The volume.")
+
+
+class RecoverDataVolume(Message, java=JAVA, returns=Volume, role="operator", raises=(OperationFailed,)):
+    """Take a deleted data volume back, attached to no VM."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+
+
+class ExpungeDataVolume(Message, java=JAVA, role="operator", raises=(OperationFailed,)):
+    """Remove a deleted data volume for good, now."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+
+
+class ResizeDataVolume(Message, java=JAVA, returns=Volume, role="operator",
+                       raises=(OperationFailed, WrongVmState)):  # fmt: skip
+    """Make a data volume larger, under its guest if it has one."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+    size: int = arg("Its new virtual size in bytes.", minimum=1, maximum=LARGEST_BYTES)
+
+
+class ResizeRootVolume(Message, java=JAVA, returns=Volume, role="operator",
+                       raises=(OperationFailed, WrongVmState)):  # fmt: skip
+    """Make the root volume of a VM larger, under its guest if that runs."""
+
+    uuid: str = arg("The volume.", ref=Volume)
+    size: int = arg("Its new virtual size in bytes.", minimum=1, maximum=LARGEST_BYTES)
 
 
 class UpdateVolume(Message, java=JAVA, returns=Volume, role="operator"):
@@ -52,10 +152,6 @@ class ChangeVolumeState(Message, java=JAVA, returns=Volume, role="operator"):
 
     uuid: str = arg("The volume.", ref=Volume)
     state_event: str = arg("What to do.", choices=("enable", "disable"))
-
-
-class GetVolumeFormat(Message, java=JAVA, sync=True, role="reader"):
-    """Say which formats volumes and images have, and which hypervisors take each."""
 
 
 class QueryVolume(QueryMessage, java=JAVA, resource=Volume):

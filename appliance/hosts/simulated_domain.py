@@ -1,9 +1,9 @@
-"""A domain of a simulated host, and what its guest does about its NICs."""
+"""A domain of a simulated host, and what its guest does about its NICs and volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.protocol import Cause
 from appliance.hosts.simulated_agent import SimulatedRefusal
@@ -21,9 +21,11 @@ class Domain:
     cause: Cause = "none"
     starts: int = 0
     clinging: bool = False
-    """Its guest lets go of no NIC."""
+    """Its guest lets go of no NIC and no volume."""
     full: bool = False
-    """It has no place for one more NIC."""
+    """It has no place for one more NIC or volume."""
+    disks: set[str] = field(default_factory=set)
+    """The serial numbers of its volumes."""
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""
@@ -35,6 +37,18 @@ class Domain:
             raise SimulatedRefusal("nic.in_use", "the guest did not let go of its NIC")
         if self.full and more:
             raise SimulatedRefusal("libvirt.error", "No more available PCI slots")
+
+    def check_disks(self, disks: set[str]) -> None:
+        """Refuse to change the volumes of a running domain to these as the agent would."""
+        if self.clinging and self.disks - disks:
+            raise SimulatedRefusal("disk.in_use", "the guest did not let go of its volume")
+        if self.full and disks - self.disks:
+            raise SimulatedRefusal("libvirt.error", "No more available PCI slots")
+
+
+def disks_of(domain: Domain | None) -> list[str] | None:
+    """The serial numbers of the volumes that a domain has now; None while it is off or unknown."""
+    return sorted(domain.disks) if domain is not None and domain.power == "on" else None
 
 
 def plugged(domain: Domain | None) -> list[str] | None:

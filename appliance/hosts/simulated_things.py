@@ -20,6 +20,7 @@ from agent.protocol import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    GrowVolume,
     ImageFacts,
     ObserveImage,
     Struct,
@@ -73,6 +74,8 @@ class Things:
                 self.roots.pop(request.storage_uuid, None)
             case EnsureVolume():
                 self._make_volume(request)
+            case GrowVolume():
+                self._grow(request)
             case DropFile():
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
@@ -110,14 +113,23 @@ class Things:
         self.resolve(request.path)
         if request.backing is not None:
             self.resolve(request.backing)
-        if request.size_bytes <= 0 or request.size_bytes % 512:
-            raise SimulatedRefusal("volume.size", f"{request.size_bytes} bytes is no whole number of sectors")
+        _check_size(request.size_bytes)
         there = self.files.get(request.path)
         if there is None and request.backing is not None and request.backing not in self.files:
             raise SimulatedRefusal("file.missing", f"{request.backing} is not there as a regular file")
         if there not in (None, request.size_bytes):
             code = "volume.smaller" if there < request.size_bytes else "volume.larger"
             raise SimulatedRefusal(code, f"{request.path} is there with {there} bytes")
+        self.files[request.path] = request.size_bytes
+
+    def _grow(self, request: GrowVolume) -> None:
+        self.resolve(request.path)
+        _check_size(request.size_bytes)
+        there = self.files.get(request.path)
+        if there is None:
+            raise SimulatedRefusal("file.missing", f"{request.path} is not there as a regular file")
+        if there > request.size_bytes:
+            raise SimulatedRefusal("volume.larger", f"{request.path} is there with {there} bytes")
         self.files[request.path] = request.size_bytes
 
     def _fetch(self, request: FetchImage) -> Struct:
@@ -151,3 +163,8 @@ class Things:
         if path in self.unsound:
             raise SimulatedRefusal(*self.unsound[path])
         return ImageFacts(format=image_format, size_bytes=IMAGE_BYTES, actual_bytes=IMAGE_BYTES, md5="0" * 32)
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes <= 0 or size_bytes % 512:
+        raise SimulatedRefusal("volume.size", f"{size_bytes} bytes is no whole number of sectors")

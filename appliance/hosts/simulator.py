@@ -46,6 +46,7 @@ from agent.protocol import (
     UndefineDomain,
     VmSeen,
     digest,
+    serial_of,
 )
 from appliance.api.errors import HostUnreachable, ImageFailed
 from appliance.hosts.fleet import Target
@@ -53,7 +54,7 @@ from appliance.hosts.link import Wire
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 from appliance.hosts.simulated_console import SimulatedConsole
-from appliance.hosts.simulated_domain import Domain, plugged
+from appliance.hosts.simulated_domain import Domain, disks_of, plugged
 from appliance.hosts.simulated_things import Things
 
 EFFECTS_KEPT = 10_000
@@ -190,11 +191,13 @@ class SimulatedHost(SimulatedAgent):
         wanted = digest(spec)
         known = self.domains.get(spec.vm_uuid) or Domain("", 0, {})
         nics = {nic.device: nic.nic_uuid for nic in spec.nics}
+        disks = {serial_of(disk.volume_uuid) for disk in spec.disks}
         if known.power == "off":
             known.boot_count = max(known.boot_count, request.boot_count)
         else:
             known.check_plugs(nics, self.things.nics)
-        known.digest, known.nics = wanted, nics
+            known.check_disks(disks)
+        known.digest, known.nics, known.disks = wanted, nics, disks
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 
@@ -257,6 +260,7 @@ class SimulatedHost(SimulatedAgent):
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
             plugged=plugged(self.domains.get(request.vm_uuid)),
+            disks=disks_of(self.domains.get(request.vm_uuid)),
         )
 
 

@@ -32,6 +32,11 @@ def root_volume(storage: str, uuid: str) -> str:
     return f"{storage.rstrip('/')}/rootVolumes/acct-{ADMIN_UUID}/vol-{uuid}/{uuid}.qcow2"
 
 
+def data_volume(storage: str, uuid: str) -> str:
+    """The file of a data volume on a primary storage mounted at `storage`."""
+    return f"{storage.rstrip('/')}/dataVolumes/acct-{ADMIN_UUID}/vol-{uuid}/{uuid}.qcow2"
+
+
 def cached_image(storage: str, image_uuid: str, image_format: str) -> str:
     """The host's copy of an image."""
     kind, ending = ("iso", "iso") if image_format == "iso" else ("template", image_format)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.protocol import (
@@ -21,8 +21,10 @@ from agent.protocol import (
     UndefineDomain,
     VmSeen,
     digest,
+    serial_of,
 )
 from appliance.plans.step import Ask, CopyImage, Step, Wait
+from appliance.plans.volume import VolumeIntent, made
 
 REBOOT_GRACE_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 10.0
@@ -54,6 +56,10 @@ class VmIntent:
     """Whether it has ever been whole: then its root volume is not made again when it is not there."""
     leaving: tuple[str, ...] = ()
     """NICs that it had, and is to have no more."""
+    data: tuple[VolumeIntent, ...] = ()
+    """The data volumes that it is to have."""
+    dropped: tuple[str, ...] = ()
+    """Files of volumes that it was to have, and that were never whole."""
 
 
 def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
@@ -68,11 +74,18 @@ def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
 
 
 def lost_volume(intent: VmIntent, seen: VmSeen) -> str | None:
-    """The path of the root volume of a VM that was whole and is to run, when that is not where it was."""
-    volume = intent.volume
-    if volume is None or not intent.created or intent.intended != "Running" or seen.domain.power != "off":
+    """What volume of a VM that is to run, by its path, was whole and is not where it was."""
+    if intent.intended != "Running":
         return None
-    return None if volume.path in seen.volumes else volume.path
+    volume, off = intent.volume, seen.domain.power == "off"
+    if volume is not None and intent.created and off and volume.path not in seen.volumes:
+        return f"root volume {volume.path}"
+    has = set(seen.disks or ())
+    for data in intent.data:
+        missing = off or serial_of(data.volume.volume_uuid) not in has
+        if data.whole and missing and data.volume.path not in seen.volumes:
+            return f"data volume {data.volume.path}"
+    return None
 
 
 def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
@@ -81,6 +94,7 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         if volume.backing is not None and volume.backing not in seen.cached:
             yield CopyImage("copy image to host", intent.image_uuid, volume.backing)
         yield Ask("create root volume", volume)
+    yield from _volumes(intent, seen)
     yield from _networks(intent, seen)
     if spec is not None and seen.domain.power == "off":
         if seen.domain.digest != digest(spec) or seen.domain.boot_count != intent.boot_count:
@@ -89,6 +103,8 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         return
     if spec is not None and seen.plugged not in (None, sorted(nic.device for nic in spec.nics)):
         yield Ask("change NICs", DefineDomain(spec=spec, boot_count=intent.boot_count), PLUG_SECONDS)
+    elif spec is not None and seen.disks is not None and _other_disks(spec, seen.disks):
+        yield Ask("change volumes", DefineDomain(spec=spec, boot_count=intent.boot_count), PLUG_SECONDS)
     yield from _left(intent, seen)
     if seen.domain.boot_count < intent.boot_count:
         request = RebootDomain(
@@ -97,8 +113,25 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         yield Ask("reboot", request, seconds=REBOOT_GRACE_SECONDS + 30)
 
 
+def _volumes(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    """The files of volumes that are to be there, and as large as they should be."""
+    if intent.volume is not None:
+        root = VolumeIntent(intent.volume, whole=True)
+        yield from made(root, seen.volumes, seen.cached, vm_uuid=intent.vm_uuid)
+    for data in intent.data:
+        yield from made(data, seen.volumes, seen.cached, vm_uuid=intent.vm_uuid)
+
+
+def _other_disks(spec: DomainSpec, has: Sequence[str]) -> bool:
+    """Whether a running domain has other data volumes than it should."""
+    root = {serial_of(disk.volume_uuid) for disk in spec.disks if not disk.device_id}
+    wanted = {serial_of(disk.volume_uuid) for disk in spec.disks}
+    return set(has) - root != wanted - root
+
+
 def _left(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
-    """NICs that no domain has any more."""
+    """NICs, and files of volumes, that no domain has any more."""
+    yield from _dropped(intent, seen)
     for nic_uuid in intent.leaving:
         if nic_uuid in seen.nics:
             yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
@@ -128,6 +161,7 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
 
 def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
     if seen.domain.power == "off":
+        yield from _volumes(intent, seen)
         yield from _left(intent, seen)
         return
     if intent.stop_deadline is not None and now < intent.stop_deadline:
@@ -146,6 +180,12 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     for nic_uuid in intent.nic_uuids:
         if nic_uuid in seen.nics:
             yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
-    if not keep_volume:
-        for path in sorted(seen.volumes):
-            yield Ask("delete root volume", DropFile(path=path))
+    yield from _dropped(intent, seen)
+    if not keep_volume and intent.volume is not None and intent.volume.path in seen.volumes:
+        yield Ask("delete root volume", DropFile(path=intent.volume.path))
+
+
+def _dropped(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    for path in intent.dropped:
+        if path in seen.volumes:
+            yield Ask("delete volume", DropFile(path=path))

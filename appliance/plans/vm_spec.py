@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,6 +22,10 @@ from appliance.api.l3 import IpRange, L3Network
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming, userdata
+from appliance.plans.volume import VolumeIntent
+
+VIRTIO_PLATFORMS = frozenset({"Linux", "Paravirtualization", "WindowsVirtio"})
+"""Guests that get virtio devices; others have what can be changed only while they are off."""
 
 METADATA_ASSET = "www.zstack.io"
 """The chassis asset tag by which an untouched cloud-init knows where to ask for its user data."""
@@ -59,6 +64,12 @@ class VmRows:
     console_mode: str
     cpu_mode: str
     management_ip: str
+    data: tuple[Volume, ...] = ()
+    """The data volumes that it is to have, in their order."""
+    intents: tuple[VolumeIntent, ...] = ()
+    """Those, as its host should have them."""
+    dropped: tuple[str, ...] = ()
+    """Files of volumes that it was to have, and that were never whole."""
 
 
 def bridge_spec(network: NetworkRows) -> EnsureBridge:
@@ -137,19 +148,7 @@ def host_name(rows: VmRows) -> str:
 def domain_spec(rows: VmRows) -> DomainSpec:
     """The whole domain."""
     vm = rows.vm
-    virtio = vm.platform in {"Linux", "Paravirtualization", "WindowsVirtio"}
-    root = rows.root
-    disks = []
-    if root is not None and root.install_path is not None:
-        disks.append(
-            DiskSpec(
-                volume_uuid=root.uuid,
-                path=root.install_path,
-                format="raw" if root.format == "raw" else "qcow2",
-                device_id=0,
-                bus="virtio" if virtio else "ide",
-            )
-        )
+    virtio = vm.platform in VIRTIO_PLATFORMS
     default = rows.networks.get(vm.default_l3_network_uuid or "")
     return DomainSpec(
         vm_uuid=vm.uuid,
@@ -159,7 +158,7 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         cpu_num=vm.cpu_num,
         cpu_shares=max(2, min(vm.cpu_speed * vm.cpu_num, 262_144)),
         accelerator=cast(Accelerator, rows.accelerator),
-        disks=disks,
+        disks=[*_disks(rows, virtio=virtio)],
         nics=[_domain_nic(rows, nic, virtio=virtio) for nic in rows.nics if nic.ip],
         boot=["hd"],
         console="spice" if rows.console_mode == "spice" else "vnc",
@@ -168,6 +167,18 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         chassis_asset=METADATA_ASSET if default is not None and _served(default) else "",
         serial_log=naming.serial_log(vm.uuid),
     )
+
+
+def _disks(rows: VmRows, *, virtio: bool) -> Iterator[DiskSpec]:
+    for volume in (rows.root, *rows.data):
+        if volume is not None and volume.install_path is not None:
+            yield DiskSpec(
+                volume_uuid=volume.uuid,
+                path=volume.install_path,
+                format="raw" if volume.format == "raw" else "qcow2",
+                device_id=volume.device_id or 0,
+                bus="virtio" if virtio else "ide",
+            )
 
 
 def console_listen(management_ip: str) -> str:

@@ -36,6 +36,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "ChangeInstanceOffering": frozenset({"Running", "Stopped"}),
     "AttachL3NetworkToVm": frozenset({"Running", "Stopped"}),
     "DetachL3NetworkFromVm": frozenset({"Running", "Stopped"}),
+    "AttachDataVolumeToVm": frozenset({"Running", "Stopped"}),
+    "DetachDataVolumeFromVm": frozenset({"Running", "Stopped"}),
+    "DeleteDataVolume": frozenset({"Running", "Stopped"}),
+    "ResizeDataVolume": frozenset({"Running", "Stopped"}),
+    "ResizeRootVolume": frozenset({"Running", "Stopped"}),
     "GetVmMigrationCandidateHosts": frozenset({"Running"}),
 }  # fmt: skip
 """Which states allow which message."""

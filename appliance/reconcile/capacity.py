@@ -94,7 +94,7 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
     refs = tx.all(LocalStorageHostRef, primary_storage_uuid=storage_uuid)
     available = 0
     for ref in refs:
-        used = tx.total(Volume, "size", primary_storage_uuid=storage_uuid, host_uuid=ref.host_uuid)
+        used = _used(tx, storage_uuid, host_uuid=ref.host_uuid)
         left = ref.total_capacity - used
         tx.update(ref, available_capacity=left)
         available += left
@@ -105,6 +105,13 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
         total_physical_capacity=sum(ref.total_capacity for ref in refs),
         available_physical_capacity=sum(ref.available_physical_capacity for ref in refs),
     )
+
+
+def _used(snapshot: Snapshot, storage_uuid: str, **where: str) -> int:
+    """What volumes have of a storage: a data volume's is free once it is deleted, as ZStack counts."""
+    found = {"primary_storage_uuid": storage_uuid, **where}
+    deleted = snapshot.total(Volume, "size", type="Data", status="Deleted", **found)
+    return snapshot.total(Volume, "size", **found) - deleted
 
 
 def keep_volume(tx: Transaction, volume: Volume) -> None:
@@ -128,8 +135,19 @@ def drop_volume(tx: Transaction, volume: Volume) -> None:
         tx.delete(ref)
 
 
+def resize_volume(tx: Transaction, volume: Volume, size: int) -> Volume:
+    """Write the size that a volume is to have, and what that leaves of its storage."""
+    ref = tx.find(LocalStorageResourceRef, volume.uuid)
+    if ref is not None:
+        tx.update(ref, size=size)
+    volume = tx.update(volume, size=size)
+    if volume.primary_storage_uuid is not None:
+        recount_storage(tx, volume.primary_storage_uuid)
+    return volume
+
+
 def _recount_shared(tx: Transaction, storage: PrimaryStorage) -> None:
     """A storage that has its size of its own, whatever hosts use it."""
-    used = tx.total(Volume, "size", primary_storage_uuid=storage.uuid)
+    used = _used(tx, storage.uuid)
     left = storage.total_capacity - (storage.system_used_capacity or 0) - used
     tx.update(storage, available_capacity=left, available_physical_capacity=left)

@@ -44,6 +44,7 @@ from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, leave_machine
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
+from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -125,6 +126,8 @@ class HostWorker:
         await self._catch_up(work.target)
         for vm in await database.read(lambda snapshot: vms_on(snapshot, self._uuid)):
             self._context.poke("VmInstance", vm.uuid)
+        for volume in await database.read(lambda snapshot: volumes_on(snapshot, work.host)):
+            self._context.poke("Volume", volume.uuid)
 
     async def _catch_up(self, target: Target) -> None:
         """Read what guests asked for while nobody listened, page by page."""

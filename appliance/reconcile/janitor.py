@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
 from appliance.reconcile.image import expunge_images_due
 from appliance.reconcile.vm_state import move
 from appliance.store.database import Database
@@ -86,8 +87,18 @@ def expunge_vms_due(tx: Transaction, before: float, most: int) -> list[str]:
     return [vm.uuid for vm in due]
 
 
+def expunge_volumes_due(tx: Transaction, before: float, most: int) -> list[str]:
+    """Turn data volumes that were deleted before a moment into ones to remove; returns their uuids."""
+    found = tx.all(Volume, type="Data", status="Deleted", intended="Deleted")
+    due = [volume for volume in found if volume.last_op_date <= before][:most]
+    for volume in due:
+        tx.update(volume, intended="Absent", generation=volume.generation + 1)
+    return [volume.uuid for volume in due]
+
+
 BINS = (
     Bin("vm", "VmInstance", expunge_vms_due),
+    Bin("volume", "Volume", expunge_volumes_due),
     Bin("image", "Image", expunge_images_due),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 
-from agent.protocol import Capacity, EnsureStorage, digest
+from agent.protocol import Capacity, EnsureStorage, digest, serial_of
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.setting import GlobalConfig
@@ -19,6 +19,7 @@ from appliance.hosts.simulator import Domain, SimulatedDialer, SimulatedHost
 from appliance.reconcile.host import host_intent
 from appliance.reconcile.observe import host_at, storage_at, vms_on
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
+from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.change_feed import Change
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
@@ -102,6 +103,9 @@ def _furnish_host(snapshot: Snapshot, host: Host, found: _Furniture) -> None:
         found.things.ensure_storage(request)
     for bridge in intent.bridges:
         found.things.bridges[bridge.l2_uuid] = digest(bridge)
+    for volume in volumes_on(snapshot, host):
+        if volume.install_path is not None and volume.whole_size is not None:
+            found.things.files[volume.install_path] = volume.whole_size
     for vm in vms_on(snapshot, host.uuid):
         _furnish_vm(snapshot, host, vm, found)
         found.clock = max(found.clock, vm.seen_at)
@@ -124,7 +128,10 @@ def _furnish_vm(snapshot: Snapshot, host: Host, vm: VmInstance, found: _Furnitur
     things.nics |= {nic.nic_uuid: (digest(nic), vm.uuid) for nic in intent.nics}
     spec = digest(intent.spec) if intent.spec is not None else ""
     nics = {nic.device: nic.nic_uuid for nic in intent.nics}
-    found.domains[vm.uuid] = Domain(spec, vm.booted_count, nics, power="on", cause="booted", starts=1)
+    disks = {serial_of(disk.volume_uuid) for disk in intent.spec.disks} if intent.spec is not None else set()
+    found.domains[vm.uuid] = Domain(
+        spec, vm.booted_count, nics, power="on", cause="booted", starts=1, disks=disks
+    )
 
 
 def _furnish_storage(snapshot: Snapshot, storage: BackupStorage, things: Things) -> None:

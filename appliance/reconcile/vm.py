@@ -8,33 +8,24 @@ from dataclasses import dataclass
 from agent.protocol import AnyRequest, DomainSeen, DropNic, EnsureNic, ObserveVm, VmSeen, digest
 from appliance.api.errors import (
     ApiError,
-    AttachNetworkFailed,
-    Cancelled,
-    CreateVmFailed,
     HostUnreachable,
     OperationFailed,
-    RebootVmFailed,
-    StartVmFailed,
-    StopVmFailed,
-    TimedOut,
 )
 from appliance.api.host import Host
 from appliance.api.job import LongJob
-from appliance.api.vm import VmInstance, VmNic
-from appliance.api.volume import Volume
+from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step, Wait
 from appliance.plans.vm import VmIntent, lost_volume, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
-from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
-from appliance.reconcile.vm_state import move, placed_on, record_sight
+from appliance.reconcile.vm_settle import give_up, settle, wait_or_give_up
+from appliance.reconcile.vm_state import placed_on, record_sight
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -42,15 +33,6 @@ log = logging.getLogger(__name__)
 
 UNREACHABLE_SECONDS = 30.0
 """A host that comes back wakes its VMs' workers: this is only for a lost wake-up."""
-
-FAILURES: dict[str, type[ApiError]] = {
-    "CreateVmInstance": CreateVmFailed,
-    "StartVmInstance": StartVmFailed,
-    "StopVmInstance": StopVmFailed,
-    "RebootVmInstance": RebootVmFailed,
-    "AttachL3NetworkToVm": AttachNetworkFailed,
-    "DetachL3NetworkFromVm": OperationFailed,
-}
 
 
 @dataclass(frozen=True)
@@ -106,7 +88,7 @@ class VmWorker:
         lost = lost_volume(work.intent, seen)
         if lost is not None:
             raise OperationFailed(
-                f"root volume {lost} of VM {work.vm.name} is not on host {work.host.name}[{work.host.management_ip}]; "
+                f"{lost} of VM {work.vm.name} is not on host {work.host.name}[{work.host.management_ip}]; "
                 f"mount the storage that holds it, then start the VM"
             )
         steps = plan(work.intent, seen, self._context.database.now())
@@ -187,12 +169,12 @@ class VmWorker:
 
     async def _look(self, work: _Work) -> VmSeen:
         intent = work.intent
-        volume = intent.volume
+        volumes = [*([intent.volume] if intent.volume else []), *(data.volume for data in intent.data)]
         seen = await self._context.fleet.link(work.target).ask(
             ObserveVm(
                 vm_uuid=self._uuid,
-                volume_paths=[volume.path] if volume else [],
-                cache_paths=[volume.backing] if volume and volume.backing else [],
+                volume_paths=[*(volume.path for volume in volumes), *intent.dropped],
+                cache_paths=[volume.backing for volume in volumes if volume.backing],
             ),
             VmSeen,
         )
@@ -269,126 +251,3 @@ class VmWorker:
 def _power(seen: DomainSeen) -> str:
     """A domain's power as a VM's row keeps it."""
     return "off" if seen.power == "off" else "on"
-
-
-def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
-    """Write that a VM is as intended; False when something else is intended meanwhile."""
-    vm = tx.find(VmInstance, planned.uuid)
-    if vm is None:
-        return True
-    vm = record_sight(tx, vm, seen)
-    if vm.generation != planned.generation or vm.intended != planned.intended:
-        return False
-    if vm.intended == "Absent":
-        forget(tx, vm)
-        return True
-    settle_nics(tx, vm)
-    if vm.intended == "Destroyed":
-        shelve(tx, vm)
-    vm = move(tx, vm, settled=True, created=True, stop_deadline=None)
-    root = tx.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
-    if root is not None and root.status == "Creating":
-        tx.update(root, status="Ready")
-    result = {} if vm.intended == "Destroyed" else {"inventory": tx.inventory(vm)}
-    for job in jobs.running(tx, vm.uuid):
-        jobs.succeed(tx, job, result)
-    return True
-
-
-def shelve(tx: Transaction, vm: VmInstance) -> None:
-    """A destroyed VM that can be recovered: its disk waits, its addresses are free."""
-    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
-        free_address(tx, nic)
-        tx.update(nic, ip=None, gateway=None, netmask=None, used_ip_uuid=None)
-    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
-        tx.update(volume, status="Deleted")
-
-
-def forget(tx: Transaction, vm: VmInstance) -> None:
-    """Remove every row of a VM that is gone from its host, and end the jobs that wanted that."""
-    storages = set()
-    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
-        storages.add(volume.primary_storage_uuid)
-        drop_volume(tx, volume)
-        tx.delete(volume)
-    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
-        free_address(tx, nic)
-        tx.delete(nic)
-    vm = move(tx, vm, power="off", intended="Absent")
-    host_uuid = vm.last_host_uuid
-    tx.update(vm, host_uuid=None)
-    tx.delete(vm)
-    if host_uuid:
-        tx.note("VmGone", f"{vm.name}: removed from its host", about=vm)
-    for storage in storages - {None}:
-        recount_storage(tx, str(storage))
-    for job in jobs.running(tx, vm.uuid):
-        jobs.succeed(tx, job, {})
-
-
-def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> None:
-    """Note what a VM's jobs wait for; past its deadline a job that is not undoing anything is given up."""
-    vm = tx.find(VmInstance, planned.uuid)
-    if vm is None:
-        return
-    for job in jobs.running(tx, vm.uuid):
-        late = job.deadline is not None and tx.now > job.deadline and vm.intended in {"Running", "Stopped"}
-        if late:
-            give_up(tx, vm, TimedOut(f"given up after waiting: {reason.details}"))
-            return
-        jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
-
-
-def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
-    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn."""
-    vm = tx.find(VmInstance, planned.uuid)
-    if vm is None or vm.generation != planned.generation:
-        return True
-    found = jobs.running(tx, vm.uuid)
-    if vm.intended in {"Absent", "Destroyed"}:
-        for job in found:
-            jobs.progress(tx, job, job.step or "undo", job.progress, error.details)
-        return False
-    if not vm.created:
-        for job in found:
-            jobs.doom(tx, job, _failure(job, error))
-        move(tx, vm, intended="Absent", generation=vm.generation + 1)
-        return True
-    return _turn_back(tx, vm, found, error)
-
-
-def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError) -> bool:
-    """What a VM that has been whole before goes back to when a call on it fails."""
-    rebooting = any(job.name == "RebootVmInstance" for job in found)
-    for job in found:
-        if job.name == "AttachL3NetworkToVm" and job.failure is None:
-            jobs.doom(tx, job, _failure(job, error))
-        elif job.failure is not None:
-            jobs.succeed(tx, job, {})
-        else:
-            jobs.fail(tx, job, _failure(job, error))
-    if not found:
-        tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
-        return False
-    changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
-    if rebooting:
-        changes["boot_count"] = vm.boot_count - 1
-    elif vm.intended == "Running" and vm.power != "on":
-        changes["intended"] = "Stopped"
-    elif vm.intended == "Stopped" and vm.power == "on":
-        changes["intended"] = "Running"
-    move(tx, vm, **changes)
-    return True
-
-
-def _failure(job: LongJob, error: ApiError) -> ApiError:
-    """What a call's job ends with: its own error around the cause, but a cancelled one is just that."""
-    return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
-
-
-def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
-    """End a VM's jobs because another call took its place; nothing of what they began is kept."""
-    for job in jobs.running(tx, vm.uuid):
-        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
-    changes = turn_back_nics(tx, vm)
-    return tx.update(vm, **changes) if changes else vm

@@ -22,6 +22,8 @@ from appliance.plans.vm_spec import (
     network_spec,
     nic_spec,
 )
+from appliance.reconcile.vm_volume import HELD, data_volumes
+from appliance.reconcile.volume_rows import volume_intent
 from appliance.store.snapshot import Snapshot
 
 
@@ -52,6 +54,10 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         else None
     )
     image = snapshot.find(Image, vm.image_uuid)
+    ending = vm.intended in {"Destroyed", "Absent"}
+    volumes = data_volumes(snapshot, vm)
+    held = tuple(volume for volume in volumes if volume.attachment in HELD)
+    unmade = [volume for volume in volumes if volume.whole_size is None and (ending or volume not in held)]
     return VmRows(
         vm=vm,
         root=root,
@@ -65,6 +71,9 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         console_mode=snapshot.setting("kvm", "vm.consoleMode"),
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
         management_ip=host.management_ip if host else "127.0.0.1",
+        data=held,
+        intents=tuple(each for volume in held if (each := volume_intent(snapshot, volume)) is not None),
+        dropped=tuple(volume.install_path for volume in unmade if volume.install_path is not None),
     )
 
 
@@ -84,6 +93,8 @@ def vm_intent(rows: VmRows) -> VmIntent:
         nics=tuple(spec for spec in specs if spec is not None),
         nic_uuids=(*(nic.uuid for nic in rows.nics), *rows.leaving),
         leaving=rows.leaving,
+        data=rows.intents,
+        dropped=rows.dropped,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
         created=vm.created,

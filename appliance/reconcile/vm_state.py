@@ -13,6 +13,7 @@ from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_aft
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host
 from appliance.reconcile.vm_nic import JOBS as NIC_JOBS
+from appliance.reconcile.vm_volume import JOBS as VOLUME_JOBS
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -76,7 +77,7 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     vm = move(tx, vm, cause=cause, **changes)
     if by_itself:
         for job in jobs.running(tx, vm.uuid):
-            if job.name in NIC_JOBS:
+            if job.name in NIC_JOBS | VOLUME_JOBS:
                 continue  # what they want is still to be brought to its host
             _end_by_itself(tx, job, vm)
     return vm

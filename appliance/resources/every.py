@@ -29,6 +29,8 @@ from appliance.resources import (
     vm_nic,
     vm_offering,
     volume,
+    volume_attach,
+    volume_delete,
     zone,
 )
 
@@ -61,5 +63,7 @@ __all__ = [
     "vm_nic",
     "vm_offering",
     "volume",
+    "volume_attach",
+    "volume_delete",
     "zone",
 ]

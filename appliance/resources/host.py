@@ -17,6 +17,7 @@ from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.observe import vms_on
+from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
@@ -120,6 +121,13 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
         names = ", ".join(vm.name for vm in vms[:5])
         raise OperationFailed(
             f"host {host.name}[uuid:{host.uuid}] holds {len(vms)} VMs ({names}); destroy or migrate them first"
+        )
+    volumes = volumes_on(tx, host)
+    if volumes:
+        names = ", ".join(volume.name for volume in volumes[:5])
+        raise OperationFailed(
+            f"host {host.name}[uuid:{host.uuid}] holds {len(volumes)} data volumes ({names}); delete and expunge "
+            f"or migrate them first"
         )
     jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)

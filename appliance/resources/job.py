@@ -6,8 +6,10 @@ from appliance.api.errors import Cancelled, OperationFailed
 from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
 from appliance.reconcile.image import fail_image
-from appliance.reconcile.vm import give_up
+from appliance.reconcile.vm_settle import give_up
+from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
 
@@ -20,9 +22,12 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
         raise OperationFailed(f"job[uuid:{job.uuid}] is {job.state}")
     error = Cancelled("cancelled by its caller")
     vm = tx.find(VmInstance, job.target_resource_uuid)
+    volume = tx.find(Volume, job.target_resource_uuid or "")
     image = tx.find(Image, job.target_resource_uuid)
     if vm is not None and vm.intended in {"Running", "Stopped"}:
         give_up(tx, vm, error)
+    elif volume is not None and volume.intended == "Present":
+        give_up_volume(tx, volume, error)
     elif image is not None and fail_image(tx, image, error):
         pass
     else:

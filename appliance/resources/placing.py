@@ -285,6 +285,30 @@ def _roomiest(cluster: _Carried, host: Host, disk: int, wish: StorageWish) -> tu
     return uuid, room
 
 
+def roomiest_storage(snapshot: Snapshot, vm: VmInstance, size: int) -> str:
+    """The primary storage for a new volume of a VM: on its host, that with most room. Raises `OperationFailed`."""
+    host_uuid = placed_on(snapshot, vm)
+    host = snapshot.find(Host, host_uuid) if host_uuid else None
+    if host is None:
+        raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
+    uuid, room = _roomiest(_carried(snapshot, host.cluster_uuid), host, size, ANY)
+    if room < size:
+        left = "no primary storage" if room < 0 else f"no primary storage with more than {room} bytes left"
+        raise OperationFailed(
+            f"host {host.name}[uuid:{host.uuid}] of VM {vm.name} has {left}, and {size} are needed; expunge "
+            f"something there, or attach another storage to its cluster"
+        )
+    return uuid
+
+
+def room_on(snapshot: Snapshot, storage: PrimaryStorage, host_uuid: str | None) -> int:
+    """Bytes that a primary storage has left: on the host, if it is local."""
+    if storage.type != "LocalStorage":
+        return storage.available_capacity
+    ref = snapshot.first(LocalStorageHostRef, primary_storage_uuid=storage.uuid, host_uuid=host_uuid)
+    return ref.available_capacity if ref is not None else -1
+
+
 def check_zone(zone_uuids: set[str], what: str) -> str:
     """The one zone that all of them are in; raises `InvalidArgument`."""
     if len(zone_uuids) != 1:

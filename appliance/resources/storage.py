@@ -110,6 +110,12 @@ def detach_primary_storage(
         vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
         if vm is not None and vm.cluster_uuid == request.cluster_uuid:
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has a volume on it; destroy it first")
+        host = tx.find(Host, volume.host_uuid) if volume.host_uuid else None
+        if host is not None and host.cluster_uuid == request.cluster_uuid:
+            raise OperationFailed(
+                f"volume {volume.name}[uuid:{volume.uuid}] is on it, on host {host.name}; delete and expunge it "
+                f"first"
+            )
     jobs.overtake(tx, ref.uuid, Cancelled("the primary storage was detached"))
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 

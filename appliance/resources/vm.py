@@ -19,8 +19,8 @@ from appliance.api.vm import (
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
-from appliance.reconcile.vm import cancel
 from appliance.reconcile.vm_nic import nics_of
+from appliance.reconcile.vm_settle import cancel
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import given
 from appliance.resources.placing import check_room, take_address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l3 import L3Network
-from appliance.api.offering import InstanceOffering
+from appliance.api.offering import DiskOffering, InstanceOffering
 from appliance.api.simulator import FORMAT
 from appliance.api.storage import PrimaryStorage
 from appliance.api.vm import CreateVmInstance, VmInstance
@@ -27,6 +27,8 @@ from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.storage_wish import storage_wish
 from appliance.resources.vm_nic import add_nic
+from appliance.resources.volume import enabled_disk_offering, whole_sectors
+from appliance.resources.volume_attach import put_on
 from appliance.store.transaction import Transaction
 
 
@@ -37,7 +39,8 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     networks = _networks(tx, request)
     offering = enabled_instance_offering(tx, request.instance_offering_uuid)
     zone_uuid = _zone(tx, request, networks)
-    demand = _demand(request, offering, image, networks)
+    data = _data_offerings(tx, request)
+    demand = _demand(request, offering, image, networks, sum(whole_sectors(each.disk_size) for each in data))
     check_hypervisor(tx, image, request.cluster_uuid, request.host_uuid)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.
@@ -65,6 +68,8 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     vm = add(tx, request, vm)
     root = _root_volume(tx, vm, image, host.uuid, storage_uuid)
     vm = tx.update(vm, root_volume_uuid=root.uuid, host_uuid=host.uuid)
+    for device_id, each in enumerate(data, 1):
+        _data_volume(tx, vm, each, device_id, storage_uuid)
     for device_id, network in enumerate(networks):
         add_nic(tx, vm, network, device_id)
     vm = move(tx, vm, intended="Running")
@@ -73,12 +78,16 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
 
 
 def _demand(
-    request: CreateVmInstance, offering: InstanceOffering, image: Image, networks: list[L3Network]
+    request: CreateVmInstance,
+    offering: InstanceOffering,
+    image: Image,
+    networks: list[L3Network],
+    data_bytes: int,
 ) -> Demand:
     return Demand(
         memory=offering.memory_size,
         cpu=offering.cpu_num * offering.cpu_speed,
-        disk=image.size,
+        disk=image.size + data_bytes,
         l2_uuids=frozenset(network.l2_network_uuid for network in networks),
         designated=request.host_uuid,
         hypervisor=hypervisor_for(image),
@@ -94,8 +103,10 @@ def _image(tx: Transaction, request: CreateVmInstance) -> Image:
         raise InvalidArgument(
             f"imageUuid[{image.uuid}] is a {image.media_type}; a VM is made from a RootVolumeTemplate"
         )
-    if request.data_disk_offering_uuids or request.root_disk_offering_uuid:
-        raise InvalidArgument("disk offerings are not available yet; leave them out")
+    if request.root_disk_offering_uuid:
+        raise InvalidArgument(
+            "rootDiskOfferingUuid is for ISO images, which are not available yet; leave it out"
+        )
     if request.type != "UserVm":
         raise InvalidArgument("only VMs of type UserVm can be created")
     return image
@@ -113,6 +124,17 @@ def _networks(tx: Transaction, request: CreateVmInstance) -> list[L3Network]:
         if network.state != "Enabled":
             raise OperationFailed(f"L3 network {network.name}[uuid:{network.uuid}] is {network.state}")
     return networks
+
+
+def _data_offerings(tx: Transaction, request: CreateVmInstance) -> list[DiskOffering]:
+    most = int(tx.setting("kvm", "dataVolume.maxNum"))
+    uuids = request.data_disk_offering_uuids
+    if len(uuids) > most:
+        raise InvalidArgument(
+            f"dataDiskOfferingUuids names {len(uuids)} data volumes, and the global config kvm dataVolume.maxNum "
+            f"allows {most}"
+        )
+    return [enabled_disk_offering(tx, uuid) for uuid in uuids]
 
 
 def _zone(tx: Transaction, request: CreateVmInstance, networks: list[L3Network]) -> str:
@@ -148,6 +170,25 @@ def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, 
             host_uuid=host_uuid,
         )
     )
-    ##########
     keep_volume(tx, volume)
     return volume
+
+
+def _data_volume(
+    tx: Transaction, vm: VmInstance, offering: DiskOffering, device_id: int, storage_uuid: str
+) -> Volume:
+    """A data volume that the VM is made with, beside its root volume."""
+    volume = tx.insert(
+        Volume(
+            uuid=tx.new_uuid(),
+            name=f"DATA-for-{vm.name}",
+            description=f"DataVolume-{vm.uuid}",
+            vm_instance_uuid=vm.uuid,
+            disk_offering_uuid=offering.uuid,
+            type="Data",
+            size=whole_sectors(offering.disk_size),
+            device_id=device_id,
+            attachment="attaching",
+        )
+    )
+    return put_on(tx, volume, vm, storage_uuid)

@@ -63,6 +63,7 @@ VM = of(
     "hypervisorType imageUuid instanceOfferingUuid lastHostUuid lastOpDate memorySize name platform "
     "rootVolumeUuid state type uuid vmNics zoneUuid"
 )
+VOLUME = of("createDate diskOfferingUuid format lastOpDate name size state status type uuid")
 
 LINES = (
     # 2: user data
@@ -100,7 +101,14 @@ LINES = (
     Line("RecoverImage imageUuid={image}", "inventory", IMAGE),
     Line("DeleteImage uuid={image}"),
     Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", "inventory", IMAGE),
-    Line("RecoverDataVolume uuid={vm}", code=LATER),
+    Line("UpdateGlobalConfig category=volume name=deletionPolicy value=Delay", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=volume name=expungePeriod value=3600", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=volume name=expungeInterval value=3600", "inventory", CONFIG),
+    Line("CreateDataVolume name=data diskOfferingUuid={disk}", "inventory", VOLUME, keep="volume"),
+    Line("DeleteDataVolume uuid={volume}"),
+    Line("RecoverDataVolume uuid={volume}", "inventory", VOLUME),
+    Line("DeleteDataVolume uuid={volume}"),
+    Line("ExpungeDataVolume uuid={volume}"),
     # 9: the CPU's model
     Line("UpdateGlobalConfig category=kvm name=vm.cpuMode value=host-model", "inventory", CONFIG),
     # 13: from virtual router to flat

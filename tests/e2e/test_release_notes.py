@@ -36,6 +36,7 @@ async def test_the_release_notes_can_be_typed(cloud: Stage) -> None:
         for (category, name), value in before.items():
             await cloud.setting(category, name, value)
         await cloud.session.call("DeleteL3Network", uuid=known["other"])
+        await cloud.session.call("DeleteDiskOffering", uuid=known["disk"])
 
 
 async def test_user_data_arrives_whole_though_it_has_commas(cloud: Stage) -> None:
@@ -59,8 +60,10 @@ async def _names(cloud: Stage) -> dict[str, str]:
         "AddIpRange", l3NetworkUuid=other["uuid"], name="other", startIp="172.31.7.10", endIp="172.31.7.20",
         netmask="255.255.255.0", gateway="172.31.7.1",
     )  # fmt: skip
+    disk = (await cloud.session.call("CreateDiskOffering", name="disk", disk_size=1 << 30))["inventory"]
     return {
         "image": cloud.image, "offering": cloud.offering, "l3": cloud.l3, "l2": cloud.l2, "other": other["uuid"],
+        "disk": disk["uuid"],
         "backup": cloud.backup, "host": await cloud.host_uuid(1), "provider": provider["uuid"],
     }  # fmt: skip
 

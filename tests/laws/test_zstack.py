@@ -56,6 +56,8 @@ DELIBERATE = {
     ("RequestConsoleAccess", "", "inventory"): "what opens a console is given once and kept nowhere",
     ("ReconnectHost", "", "inventory"): "ZStack's event has the field, and leaves it empty",
     ("ExpungeVmInstance", "uuid", "required"): "it means nothing without",
+    ("ExpungeDataVolume", "uuid", "required"): "it means nothing without",
+    ("RecoverDataVolume", "uuid", "required"): "it means nothing without",
 }
 """Where we differ, and why."""
 

@@ -58,6 +58,10 @@ async def build(world: World) -> Cloud:
     await _network(maker, zone, cluster)
     for key, memory in (("offering", GIB // 4), ("other offering", GIB // 2)):
         await maker.make(key, "CreateInstanceOffering", cpuNum=1, cpuSpeed=10, memorySize=memory)
+    if world.options.disks:
+        await maker.make("disk", "CreateDiskOffering", diskSize=GIB)
+        policy = world.chance.choice(("Direct", "Delay"))
+        await maker.ask("UpdateGlobalConfig", category="volume", name="deletionPolicy", value=policy)
     await maker.make(
         "image", "AddImage", url="http://images/tiny.qcow2", format="qcow2", backupStorageUuids=[backup]
     )

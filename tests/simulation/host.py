@@ -8,6 +8,7 @@ from agent.protocol import (
     AnyEvent,
     Call,
     Cause,
+    DefineDomain,
     DomainSeen,
     DropFile,
     EnsureVolume,
@@ -84,6 +85,9 @@ class WatchedHost(SimulatedHost):
                 self._check_birth(path)
             case DropFile(path=path) if path in self.things.files:
                 self._check_drop(path)
+            case DefineDomain(spec=spec) if world.options.disks and spec.vm_uuid in self.domains:
+                # Guests do not always let go of what they are asked for.
+                self.domains[spec.vm_uuid].clinging = not world.calm and world.happens(0.1)
             case ShutdownDomain(vm_uuid=uuid) if not world.calm and world.happens(0.3):
                 return self.seen(uuid)  # the guest does not listen
         return super()._carry_out(call)
@@ -134,6 +138,10 @@ class WatchedHost(SimulatedHost):
     def _check_drop(self, path: str) -> None:
         snapshot = self.world.look()
         volume = snapshot.first(Volume, install_path=path)
+        if volume is not None and volume.type == "Data":
+            if volume.whole_size is not None and volume.intended != "Absent":
+                self.world.violated("I-20", f"{path} is removed while it is intended {volume.intended}")
+            return
         vm = snapshot.find(VmInstance, volume.vm_instance_uuid or "") if volume else None
         if vm is not None and vm.intended != "Absent":
             self.world.violated("I-20", f"{path} is removed while its VM {vm.uuid} is intended {vm.intended}")

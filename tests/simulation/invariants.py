@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from agent.protocol import ObserveVm, VmSeen
+from agent.protocol import ObserveVm, VmSeen, serial_of
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
@@ -47,6 +47,7 @@ async def when_calm(world: World, cloud: Cloud) -> None:
     _connected(world, look)
     _jobs(world, look)
     _vms(world, look)
+    _data_volumes(world, look)
     for host in known_hosts(world.hosts):
         _nothing_else(world, look, host)
     _capacity(world, look)
@@ -100,16 +101,49 @@ def _vms(world: World, look: Snapshot) -> None:
                 f"VM {vm.uuid} is {vm.state}, meant to be {vm.intended}, seen {vm.power}; it runs: {on}",
             )
         intent = vm_intent(vm_rows(look, vm, host_row))
-        left = plan(intent, _seen(host, vm.uuid, intent.volume.path if intent.volume else ""), look.now)
+        paths = [intent.volume.path] if intent.volume else []
+        paths += [*(data.volume.path for data in intent.data), *intent.dropped]
+        left = plan(intent, _seen(host, vm.uuid, paths), look.now)
         if left:
             world.violated("I-2", f"of VM {vm.uuid} is left to do: {', '.join(step.title for step in left)}")
         root = look.find(Volume, vm.root_volume_uuid or "")
         if root is None or root.install_path not in host.things.files or root.status == "Creating":
             world.violated("I-3", f"VM {vm.uuid} has no whole root volume: {root}")
 
+        _disks(world, look, vm, host)
 
-def _seen(host: WatchedHost, uuid: str, path: str) -> VmSeen:
-    return host._vm(ObserveVm(vm_uuid=uuid, volume_paths=[path] if path else [], cache_paths=[]))
+
+def _disks(world: World, look: Snapshot, vm: VmInstance, host: WatchedHost) -> None:
+    """A VM that runs has its data volumes and no others."""
+    volumes = look.all(Volume, vm_instance_uuid=vm.uuid)
+    if vm.state == "Running":
+        has, wanted = host.domains[vm.uuid].disks, {serial_of(volume.uuid) for volume in volumes}
+        if has != wanted:
+            world.violated("I-2", f"VM {vm.uuid} has disks {sorted(has)}, and should have {sorted(wanted)}")
+    if vm.state == "Destroyed" and len(volumes) > 1:
+        world.violated("I-2", f"VM {vm.uuid} is destroyed and has data volumes")
+
+
+def _data_volumes(world: World, look: Snapshot) -> None:
+    """Each is whole where it says, or nowhere, and nothing is left to do for it."""
+    for volume in look.all(Volume, type="Data"):
+        host = look.find(Host, volume.host_uuid or "")
+        files = world.hosts[host.management_ip].things.files if host is not None else {}
+        settled = {"Ready": "Present", "NotInstantiated": "Present", "Deleted": "Deleted"}.get(volume.status)
+        if volume.intended != settled or volume.attachment not in {"none", "attached"}:
+            world.violated("I-3", f"data volume {volume.uuid} is {volume.status}, {volume.attachment}, and meant "
+                           f"to be {volume.intended}")  # fmt: skip
+        if (volume.attachment == "attached") != (volume.vm_instance_uuid is not None):
+            world.violated(
+                "I-3", f"data volume {volume.uuid} is {volume.attachment} to {volume.vm_instance_uuid}"
+            )
+        there = files.get(volume.install_path) if volume.install_path is not None else None
+        if there != volume.whole_size or there not in (None, volume.size):
+            world.violated("I-3", f"data volume {volume.uuid} of {volume.size} bytes has a file of {there}")
+
+
+def _seen(host: WatchedHost, uuid: str, paths: list[str]) -> VmSeen:
+    return host._vm(ObserveVm(vm_uuid=uuid, volume_paths=paths, cache_paths=[]))
 
 
 def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
@@ -150,7 +184,10 @@ def _capacity(world: World, look: Snapshot) -> None:
     for ref in look.all(LocalStorageHostRef):
         used = look.total(
             Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid
-        )
+        ) - look.total(
+            Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid,
+            type="Data", status="Deleted",
+        )  # fmt: skip
         if ref.available_capacity != ref.total_capacity - used:
             world.violated("I-9", f"storage on {ref.host_uuid} says {ref.available_capacity} of "
                            f"{ref.total_capacity} are left; volumes take {used}")  # fmt: skip

@@ -17,6 +17,7 @@ from tests.simulation.world import Options
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = Options(calls=30)
 SEEDS = range(1, 41)
+DISKS = Options(calls=40, disks=80)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -24,6 +25,12 @@ def test_every_invariant_holds(seed: int) -> None:
     outcome = simulate(seed, SHORT)
     assert not outcome.violations, torture.command(outcome)
     assert outcome.counts.answers.get("success", 0) > 0
+
+
+@pytest.mark.parametrize("seed", range(1, 16))
+def test_every_invariant_of_data_volumes_holds(seed: int) -> None:
+    outcome = simulate(seed, DISKS)
+    assert not outcome.violations, torture.command(outcome)
 
 
 def test_the_same_seed_runs_the_same_and_another_does_not() -> None:

@@ -7,6 +7,7 @@ import base64
 from typing import Any
 
 from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
 from tests.simulation.building import Cloud, Promised
 from tests.simulation.life import Killed
 from tests.simulation.world import World
@@ -15,6 +16,7 @@ PATIENCE_SECONDS = 60.0
 AGAIN = 0.8
 """How often a caller that got no answer asks again, with the same call id."""
 MOST_VMS = 9
+MOST_VOLUMES = 6
 
 WISHES = {
     "create": 16, "start": 18, "stop": 14, "reboot": 10, "destroy": 10, "recover": 4, "expunge": 4,
@@ -50,7 +52,7 @@ class User:
         while world.counts.calls < world.options.calls:
             world.counts.calls += 1
             await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 3.0, 10.0)))
-            wishes = {**WISHES, "regret": world.options.regrets}
+            wishes = {**WISHES, "regret": world.options.regrets, "disk": world.options.disks}
             (wish,) = world.chance.choices(list(wishes), weights=list(wishes.values()))
             await self._wish(wish)
 
@@ -61,7 +63,7 @@ class User:
         if wish == "again":
             await self._again()
             return
-        if wish in {"reconnect", "host state", "dns", "setting"}:
+        if wish in {"reconnect", "host state", "dns", "setting", "disk"}:
             await self._operate(wish)
             return
         uuid = self._some_vm(wish)
@@ -151,6 +153,38 @@ class User:
         if body is not None and body["success"] and (wish == "expunge" or self.cloud.direct):
             promised.gone = True
 
+    async def _disk(self) -> None:
+        """Something with a data volume: made, given to a VM, taken away, made larger, deleted and taken back."""
+        world, chance = self.world, self.world.chance
+        volumes = world.look().all(Volume, type="Data", order_by="uuid")
+        if len(volumes) < chance.randint(1, MOST_VOLUMES):
+            fields = {"name": "data", "diskOfferingUuid": self.cloud.uuids["disk"]}
+            await self._call("CreateDataVolume", {**fields, "resourceUuid": world.new_uuid()})
+            return
+        volume = chance.choice(volumes)
+        if volume.status == "Deleted":
+            name = chance.choice(("RecoverDataVolume", "RecoverDataVolume", "ExpungeDataVolume"))
+            await self._call(name, {"uuid": volume.uuid})
+            return
+        wish = chance.choice(("move", "move", "move", "move", "ResizeDataVolume", "DeleteDataVolume"))
+        if wish == "ResizeDataVolume":
+            await self._call(wish, {"uuid": volume.uuid, "size": volume.size + (1 << 20)})
+        elif wish == "DeleteDataVolume":
+            await self._call(wish, {"uuid": volume.uuid})
+        elif volume.vm_instance_uuid is not None and not world.happens(0.05):
+            await self._call("DetachDataVolumeFromVm", {"uuid": volume.uuid})
+        elif (uuid := self._some_vm("attach")) is not None:
+            fields = {"vmInstanceUuid": uuid, "volumeUuid": volume.uuid}
+            if world.happens(0.2):
+                await self._taken_back("AttachDataVolumeToVm", fields)
+            else:
+                await self._call("AttachDataVolumeToVm", fields)
+
+    async def _taken_back(self, name: str, fields: dict[str, Any]) -> None:
+        world, call_id = self.world, self.world.new_uuid()
+        await self._asked(name, fields, call_id, seconds=world.chance.uniform(0, 2))
+        await self._call("CancelLongJob", {"uuid": call_id})
+
     async def _userdata(self, uuid: str) -> None:
         promised = self.cloud.vms[uuid]
         text = _userdata(self._text(8))
@@ -166,7 +200,10 @@ class User:
             promised.userdata[body["inventory"]["uuid"]] = text
 
     async def _operate(self, wish: str) -> None:
-        """What is not about one VM: hosts, the network, settings."""
+        """What is not about one VM: hosts, the network, settings, volumes."""
+        if wish == "disk":
+            await self._disk()
+            return
         chance, uuids = self.world.chance, self.cloud.uuids
         host = uuids["host " + chance.choice(sorted(self.world.hosts))]
         match wish:

@@ -36,6 +36,8 @@ class Options:
     """How often the appliance dies just then."""
     regrets: int = 10
     """How much weight callers give to creating a VM that they do not want any more."""
+    disks: int = 0
+    """How much weight they give to data volumes."""
     check_epoch: bool = True
     """Hosts refuse epochs that are over."""
     raise_epoch_before_undo: bool = True
@@ -47,7 +49,7 @@ class Options:
 
     def __str__(self) -> str:
         left_out = [name for name, value in vars(self).items() if value is False]
-        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets}"
+        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets} disks={self.disks}"
         return storm + "".join(f" without {name}" for name in left_out)
 
 

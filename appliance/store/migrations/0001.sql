@@ -768,6 +768,10 @@ CREATE TABLE "volume" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "host_uuid" TEXT COLLATE NOCASE,
+    "whole_size" INTEGER,
+    "attachment" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 

@@ -56,6 +56,27 @@ async def test_a_vm_is_made_within_the_quota_and_not_beyond(
     await cloud.vm(name="admins")
 
 
+async def test_data_volumes_are_made_within_the_quota(account: Caller) -> None:
+    cloud = account.cloud
+    disk = (await cloud.call("CreateDiskOffering", name="disk", diskSize=GIB))["uuid"]
+    await cloud.call("ShareResource", resourceUuids=[disk], toPublic=True)
+    fields = {"name": "data", "diskOfferingUuid": disk}
+    await limit(account, "volume.data.num", 1)
+    data = await account.call("CreateDataVolume", **fields)
+    assert await account.refused("CreateDataVolume", **fields) == exceeded(account, "volume.data.num", 1)
+    more = cloud.vm_fields(dataDiskOfferingUuids=[disk])
+    assert await account.refused("CreateVmInstance", **more) == exceeded(account, "volume.data.num", 1)
+    await account.call("DeleteDataVolume", uuid=data["uuid"])
+    await account.call("CreateDataVolume", **fields)
+    await limit(account, "volume.data.num", 9)
+    await limit(account, "volume.capacity", 2 * GIB)
+    other = await account.call("CreateDataVolume", **fields)
+    async with cloud.untouched():
+        error = await account.refused("ResizeDataVolume", uuid=other["uuid"], size=2 * GIB)
+        assert error == exceeded(account, "volume.capacity", 2 * GIB)
+    await cloud.call("ResizeDataVolume", uuid=other["uuid"], size=2 * GIB)
+
+
 async def test_a_destroyed_vm_counts_no_more(account: Caller) -> None:
     await limit(account, "vm.num", 1)
     vm = await account.call("CreateVmInstance", **account.cloud.vm_fields())

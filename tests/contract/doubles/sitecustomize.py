@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import ModuleType
 from typing import Any
@@ -80,43 +81,59 @@ def _with_port(domain: Any, flags: int = 0) -> str:
     xml = str(_described(domain, flags)).replace("port='-1'", "port='5999'")
     if not domain.isActive():
         _plugged.pop(domain.UUIDString(), None)
-    interfaces = _plugged.get(domain.UUIDString())
-    if interfaces is None:
+    plugged = _plugged.get(domain.UUIDString())
+    if plugged is None:
         return xml
     root = ElementTree.fromstring(xml)
     devices = root.find("devices")
     assert devices is not None
-    for old in devices.findall("interface"):
+    for old in [*devices.findall("interface"), *devices.findall("disk")]:
         devices.remove(old)
-    devices.extend(interfaces.values())
+    devices.extend(plugged.values())
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def _attach(domain: Any, xml: str, _: int) -> int:
-    _now(domain)[_mac(ElementTree.fromstring(xml))] = ElementTree.fromstring(xml)
+    _now(domain)[_name(ElementTree.fromstring(xml))] = ElementTree.fromstring(xml)
     return 0
 
 
 def _detach(domain: Any, xml: str, _: int) -> int:
     """Its guests let go at once."""
-    del _now(domain)[_mac(ElementTree.fromstring(xml))]
+    del _now(domain)[_name(ElementTree.fromstring(xml))]
+    return 0
+
+
+def _resize(domain: Any, target: str, size_bytes: int, _: int) -> int:
+    """It has no disks, only their names: the file grows as QEMU would have it grow."""
+    source = _now(domain)[target].find("source")
+    assert source is not None
+    path = str(source.get("file"))
+    subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", path, str(size_bytes)], check=True, timeout=20)
     return 0
 
 
 def _now(domain: Any) -> dict[str, ElementTree.Element]:
-    found = ElementTree.fromstring(_with_port(domain)).iterfind("devices/interface")
-    return _plugged.setdefault(domain.UUIDString(), {_mac(each): each for each in found})
+    devices = ElementTree.fromstring(_with_port(domain)).find("devices")
+    assert devices is not None
+    found = [*devices.iterfind("interface"), *devices.iterfind("disk")]
+    return _plugged.setdefault(domain.UUIDString(), {_name(each): each for each in found})
 
 
-def _mac(interface: ElementTree.Element) -> str:
-    mac = interface.find("mac")
-    assert mac is not None
-    return str(mac.get("address"))
+def _name(device: ElementTree.Element) -> str:
+    """An interface's MAC, a disk's target."""
+    mac, target = device.find("mac"), device.find("target")
+    if device.tag == "interface":
+        assert mac is not None
+        return str(mac.get("address"))
+    assert target is not None
+    return str(target.get("dev"))
 
 
 _plugged: dict[str, dict[str, ElementTree.Element]] = {}
-"""Interfaces by MAC, of each running domain that something was plugged into."""
+"""Interfaces and disks by name, of each running domain that something was plugged into."""
 _described = libvirt.virDomain.XMLDesc
 libvirt.virDomain.XMLDesc = _with_port
 libvirt.virDomain.attachDeviceFlags = _attach
 libvirt.virDomain.detachDeviceFlags = _detach
+libvirt.virDomain.blockResize = _resize

@@ -1,0 +1,172 @@
+"""How work on a VM ends: settled as intended, given up and turned back, or overtaken by another call."""
+
+from __future__ import annotations
+
+from agent.protocol import DomainSeen
+from appliance.api.errors import (
+    ApiError,
+    AttachNetworkFailed,
+    AttachVolumeFailed,
+    Cancelled,
+    CreateVmFailed,
+    DetachVolumeFailed,
+    OperationFailed,
+    RebootVmFailed,
+    StartVmFailed,
+    StopVmFailed,
+    TimedOut,
+)
+from appliance.api.job import LongJob
+from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
+from appliance.reconcile import jobs
+from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
+from appliance.reconcile.vm_state import move, record_sight
+from appliance.reconcile.vm_volume import leave_volumes, result_of, settle_volumes, turn_back_volumes
+from appliance.store.transaction import Transaction
+
+FAILURES: dict[str, type[ApiError]] = {
+    "CreateVmInstance": CreateVmFailed,
+    "StartVmInstance": StartVmFailed,
+    "StopVmInstance": StopVmFailed,
+    "RebootVmInstance": RebootVmFailed,
+    "AttachL3NetworkToVm": AttachNetworkFailed,
+    "DetachL3NetworkFromVm": OperationFailed,
+    "AttachDataVolumeToVm": AttachVolumeFailed,
+    "DetachDataVolumeFromVm": DetachVolumeFailed,
+    "DeleteDataVolume": OperationFailed,
+    "ResizeDataVolume": OperationFailed,
+    "ResizeRootVolume": OperationFailed,
+}
+
+UNDONE = frozenset({"AttachL3NetworkToVm", "AttachDataVolumeToVm"})
+"""Calls that end, when they fail, once what they began is undone."""
+
+
+def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
+    """Write that a VM is as intended; False when something else is intended meanwhile."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None:
+        return True
+    vm = record_sight(tx, vm, seen)
+    if vm.generation != planned.generation or vm.intended != planned.intended:
+        return False
+    if vm.intended == "Absent":
+        forget(tx, vm)
+        return True
+    settle_nics(tx, vm)
+    settle_volumes(tx, vm)
+    if vm.intended == "Destroyed":
+        shelve(tx, vm)
+    vm = move(tx, vm, settled=True, created=True, stop_deadline=None)
+    root = tx.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    if root is not None:
+        status = "Ready" if root.status == "Creating" else root.status
+        tx.update(root, status=status, whole_size=root.size)
+    for job in jobs.running(tx, vm.uuid):
+        jobs.succeed(tx, job, result_of(tx, vm, job))
+    return True
+
+
+def shelve(tx: Transaction, vm: VmInstance) -> None:
+    """A destroyed VM that can be recovered: its disk waits, its addresses are free."""
+    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+        free_address(tx, nic)
+        tx.update(nic, ip=None, gateway=None, netmask=None, used_ip_uuid=None)
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
+        tx.update(volume, status="Deleted")
+    leave_volumes(tx, vm)
+
+
+def forget(tx: Transaction, vm: VmInstance) -> None:
+    """Remove every row of a VM that is gone from its host, and end the jobs that wanted that."""
+    storages = set()
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
+        storages.add(volume.primary_storage_uuid)
+        drop_volume(tx, volume)
+        tx.delete(volume)
+    leave_volumes(tx, vm)
+    for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
+        free_address(tx, nic)
+        tx.delete(nic)
+    vm = move(tx, vm, power="off", intended="Absent")
+    host_uuid = vm.last_host_uuid
+    tx.update(vm, host_uuid=None)
+    tx.delete(vm)
+    if host_uuid:
+        tx.note("VmGone", f"{vm.name}: removed from its host", about=vm)
+    for storage in storages - {None}:
+        recount_storage(tx, str(storage))
+    for job in jobs.running(tx, vm.uuid):
+        jobs.succeed(tx, job, {})
+
+
+def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> None:
+    """Note what a VM's jobs wait for; past its deadline a job that is not undoing anything is given up."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None:
+        return
+    for job in jobs.running(tx, vm.uuid):
+        late = job.deadline is not None and tx.now > job.deadline and vm.intended in {"Running", "Stopped"}
+        if late:
+            give_up(tx, vm, TimedOut(f"given up after waiting: {reason.details}"))
+            return
+        jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
+
+
+def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
+    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn."""
+    vm = tx.find(VmInstance, planned.uuid)
+    if vm is None or vm.generation != planned.generation:
+        return True
+    found = jobs.running(tx, vm.uuid)
+    if vm.intended in {"Absent", "Destroyed"}:
+        for job in found:
+            jobs.progress(tx, job, job.step or "undo", job.progress, error.details)
+        return False
+    if not vm.created:
+        for job in found:
+            jobs.doom(tx, job, _failure(job, error))
+        move(tx, vm, intended="Absent", generation=vm.generation + 1)
+        return True
+    return _turn_back(tx, vm, found, error)
+
+
+def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError) -> bool:
+    """What a VM that has been whole before goes back to when a call on it fails."""
+    rebooting = any(job.name == "RebootVmInstance" for job in found)
+    for job in found:
+        if job.name in UNDONE and job.failure is None:
+            jobs.doom(tx, job, _failure(job, error))
+        elif job.failure is not None:
+            jobs.succeed(tx, job, {})
+        else:
+            jobs.fail(tx, job, _failure(job, error))
+    if not found:
+        tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
+        return False
+    changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
+    turn_back_volumes(tx, vm)
+    if rebooting:
+        changes["boot_count"] = vm.boot_count - 1
+    elif vm.intended == "Running" and vm.power != "on":
+        changes["intended"] = "Stopped"
+    elif vm.intended == "Stopped" and vm.power == "on":
+        changes["intended"] = "Running"
+    move(tx, vm, **changes)
+    return True
+
+
+def _failure(job: LongJob, error: ApiError) -> ApiError:
+    """What a call's job ends with: its own error around the cause, but a cancelled one is just that."""
+    return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
+
+
+def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
+    """End a VM's jobs because another call took its place; nothing of what they began is kept."""
+    for job in jobs.running(tx, vm.uuid):
+        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
+    turn_back_volumes(tx, vm)
+    changes = turn_back_nics(tx, vm)
+    return tx.update(vm, **changes) if changes else vm

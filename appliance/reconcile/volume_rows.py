@@ -1,0 +1,71 @@
+"""A volume as rows: as its host should have it, deleted, and gone."""
+
+from __future__ import annotations
+
+from agent.protocol import EnsureVolume
+from appliance.api.host import Host
+from appliance.api.image import Image
+from appliance.api.storage import PrimaryStorage
+from appliance.api.volume import Volume
+from appliance.plans import naming
+from appliance.plans.volume import VolumeIntent
+from appliance.reconcile import jobs
+from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+
+def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
+    """A volume as its host should have it; None while it has no place."""
+    storage = snapshot.find(PrimaryStorage, volume.primary_storage_uuid or "")
+    if storage is None or volume.install_path is None:
+        return None
+    backing, image_format = None, "qcow2"
+    if volume.root_image_uuid is not None:
+        image = snapshot.find(Image, volume.root_image_uuid)
+        image_format = image.format if image is not None else image_format
+        backing = naming.cached_image(storage.url, volume.root_image_uuid, image_format)
+    return VolumeIntent(
+        volume=EnsureVolume(
+            volume_uuid=volume.uuid,
+            path=volume.install_path,
+            size_bytes=volume.size,
+            backing=backing,
+            backing_format="raw" if image_format == "raw" else "qcow2",
+        ),
+        image_uuid=volume.root_image_uuid,
+        whole=volume.whole_size is not None,
+        present=volume.intended != "Absent",
+    )
+
+
+def unfinished(volume: Volume) -> bool:
+    """Whether something is left to do for a volume that no VM has."""
+    if volume.type != "Data" or volume.vm_instance_uuid is not None:
+        return False
+    if volume.intended == "Absent" or volume.status == "Creating":
+        return True
+    return volume.whole_size is not None and volume.whole_size < volume.size
+
+
+def volumes_on(snapshot: Snapshot, host: Host) -> list[Volume]:
+    """The data volumes that a host has, deleted ones included."""
+    return snapshot.all(Volume, host_uuid=host.uuid, type="Data", order_by="name")
+
+
+def put_away(tx: Transaction, volume: Volume) -> Volume:
+    """Delete a volume that no VM has any more, as is intended for it: its capacity is free now."""
+    volume = tx.update(volume, status="Deleted", generation=volume.generation + 1)
+    if volume.primary_storage_uuid is not None:
+        recount_storage(tx, volume.primary_storage_uuid)
+    return volume
+
+
+def forget_volume(tx: Transaction, volume: Volume) -> None:
+    """Remove every row of a volume whose file is gone, and end the jobs that wanted that."""
+    drop_volume(tx, volume)
+    tx.delete(volume)
+    if volume.primary_storage_uuid is not None:
+        recount_storage(tx, volume.primary_storage_uuid)
+    for job in jobs.running(tx, volume.uuid):
+        jobs.succeed(tx, job, {})
