@@ -127,7 +127,7 @@ def _about(kind: type[Message]) -> tuple[Parameter | None, type[Resource] | None
 
 def _verb(name: str, noun: str) -> str:
     """`StartVmInstance` without its noun; a name that says more than a verb and its noun stays whole."""
-    parts = re.fullmatch(rf"([A-Z][a-z]+)(?:[A-Z][a-z]+)?{noun}(State)?", name)
+    parts = re.fullmatch(rf"([A-Z][a-z]+(?:[A-Z][a-z]+)?){noun}(State)?", name)
     return f"{parts[1]}{parts[2] or ''}" if parts else name
 
 

@@ -11,7 +11,7 @@ import pytest
 from appliance.api.resource import Timestamp
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.reconcile.janitor import expunge_due_volumes
+from appliance.reconcile.janitor import BINS, expunge_due
 from tests.appliance.resources.test_volume import attach, attached, disk, disks, free, serials, volume
 from tests.simulated_cloud import GIB, Cloud, SimulatorCloud
 
@@ -31,7 +31,8 @@ async def age(cloud: Cloud, uuid: str, seconds: float) -> list[str]:
 
     def write(tx: Any) -> list[str]:
         tx.update(tx.get(Volume, uuid), last_op_date=Timestamp(tx.now - seconds))
-        return expunge_due_volumes(tx)
+        (volumes,) = [each for each in BINS if each.category == "volume"]
+        return expunge_due(tx, volumes)
 
     found: list[str] = await cloud.database.write(write)
     return found
@@ -59,7 +60,8 @@ async def test_a_deleted_volume_gives_its_room_back_and_can_be_recovered(cloud: 
     assert (back["status"], await free(cloud)) == ("Ready", took)
     await attach(cloud, vm, data)
     error = await cloud.refused("RecoverDataVolume", uuid=data["uuid"])
-    assert (error["code"], "is not in status of deleted" in error["details"]) == ("SYS.1006", True)
+    said = "is not in status of deleted. This is operation is to recover a deleted data volume"
+    assert (error["code"], said in error["details"]) == ("SYS.1006", True)
     error = await cloud.refused("ExpungeDataVolume", uuid=data["uuid"])
     assert error["details"] == f"the volume[uuid:{data['uuid']}] is not deleted yet, can't expunge it"
     assert before - took == GIB + vm["allVolumes"][0]["size"]
