@@ -188,7 +188,7 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
-        match after or change.deleted:
+        match after or change.before:
             case SystemTag(resource_type="VmInstanceVO") as tag:
                 self.loop.poke("VmInstance", tag.resource_uuid)
             case ImageBackupStorageRef() as ref:

@@ -24,6 +24,14 @@ class Event(Resource, java=JAVA, primary="sequence"):
     text: str = column("What happened, in one sentence.")
 
 
+class JournalEntry(Resource, primary="sequence"):
+    """One resource that a transaction changed in the eyes of watchers; its place in the order of all changes."""
+
+    sequence: int = column("Rises by one.", private=True)
+    resource: str = column("What kind of resource.", private=True)
+    key: str = column("Which one.", private=True)
+
+
 class UserdataFetch(Resource, java=JAVA):
     """A guest's request to the metadata server: who, what, when, and with which program."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from appliance.api.message import MESSAGES, QueryMessage
-from appliance.api.resource import RESOURCES, Resource
+from appliance.api.resource import Resource
 from appliance.serve.zstack import without_nulls
-from appliance.store.change_feed import Batch, Overflow
+from appliance.store.change_feed import Overflow
 from appliance.store.database import Database
+from appliance.store.journal import Named, entries_after, last_entry, touched
 from appliance.store.snapshot import Snapshot
 
 HEARTBEAT_SECONDS = 15.0
@@ -22,26 +24,12 @@ WAITING_LIMIT = 20_000
 READY = b"event: ready\ndata: {}\n\n"
 OVERFLOW = b"event: overflow\ndata: {}\n\n"
 HEARTBEAT = b": still here\n\n"
+NEWEST = 1 << 62
+"""The place of what is news to everybody."""
 
-VISIBLE = frozenset(
-    message.resource.__name__ for message in MESSAGES.values() if issubclass(message, QueryMessage)
-)
-"""Resources that can be asked for; changes of others are nobody's business."""
 
-EMBEDDED_IN = {
-    RESOURCES[embed.resource]: tuple(
-        (outer, each.by)
-        for outer in RESOURCES.values()
-        for each in outer.embeds
-        if each.resource == embed.resource
-    )
-    for holder in RESOURCES.values()
-    for embed in holder.embeds
-}
-"""Which inventories show a resource, and by which of its columns: they change with it."""
-
-Named = tuple[type[Resource], Any]
-"""A resource by its kind and key."""
+MARK = re.compile(r"([0-9a-f]{1,32})-([0-9]{1,18})")
+"""An event's id: whose store it is of, and its place in that store's journal."""
 
 
 class Listener:
@@ -49,9 +37,9 @@ class Listener:
 
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
-        self._blocks: deque[bytes] = deque([READY])
+        self._blocks: deque[tuple[int, bytes]] = deque()
+        self._begun = False
         self._woken = asyncio.Event()
-        self._woken.set()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -76,17 +64,25 @@ class Listener:
         if self._closed:
             raise StopAsyncIteration
         self._woken.clear()
-        blocks = b"".join(self._blocks)
+        blocks = b"".join(block for _, block in self._blocks)
         self._blocks.clear()
         return blocks
 
-    def put(self, blocks: list[bytes]) -> None:
+    def begin(self, sequence: int, blocks: list[bytes]) -> None:
+        """Put before what is pushed the state of things at a place in the journal, which some of it is part of."""
+        later = [each for each in self._blocks if each[0] > sequence]
+        self._blocks = deque([*((sequence, block) for block in blocks), *later])
+        self._begun = True
+        self._woken.set()
+
+    def put(self, sequence: int, blocks: list[bytes]) -> None:
         """Add blocks, or when they are too many one that says so."""
         if len(self._blocks) + len(blocks) > WAITING_LIMIT:
             self._blocks.clear()
             blocks = [OVERFLOW]
-        self._blocks.extend(blocks)
-        self._woken.set()
+        self._blocks.extend((sequence, block) for block in blocks)
+        if self._begun:
+            self._woken.set()
 
     def close(self) -> None:
         """End the stream."""
@@ -100,25 +96,32 @@ class Broadcast:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscription = database.feed.subscribe()
-        self._holders: dict[Named, tuple[Named, ...]] = {}
         self.listeners: set[Listener] = set()
 
     def listen(self) -> Listener:
-        """A watcher's share, from now on; enter it as a context."""
+        """A watcher's share, from now on; enter it as a context, and have it begin."""
         return Listener(self)
+
+    async def begin(self, listener: Listener, last_id: str | None) -> None:
+        """Let a watcher hear what it has missed since an event, then all that comes; with none, what comes."""
+        sequence, blocks = await self._database.read(lambda snapshot: self._missed(snapshot, last_id))
+        listener.begin(sequence, blocks)
 
     async def run(self) -> None:
         """Follow the feed until cancelled."""
         try:
-            await self._database.read(self._learn_holders)
             async for batch in self._subscription:
                 if isinstance(batch, Overflow):
-                    await self._database.read(self._learn_holders)
-                    blocks = [OVERFLOW]
-                else:
-                    blocks = await self._blocks(self._touched(batch))
-                for listener in self.listeners if blocks else ():
-                    listener.put(blocks)
+                    for listener in self.listeners:
+                        listener.put(NEWEST, [OVERFLOW])
+                    continue
+                places = touched(batch)
+                if not places or not self.listeners:
+                    continue
+                blocks = await self._database.read(partial(_blocks, places=places))
+                blocks[-1] = self._id(batch.sequence) + blocks[-1]
+                for listener in self.listeners:
+                    listener.put(batch.sequence, blocks)
         finally:
             self._subscription.close()
 
@@ -127,42 +130,37 @@ class Broadcast:
         for listener in self.listeners:
             listener.close()
 
-    def _learn_holders(self, snapshot: Snapshot) -> None:
-        self._holders = {
-            (kind, row.key_value): _holders_of(row) for kind in EMBEDDED_IN for row in snapshot.all(kind)
-        }
+    def _missed(self, snapshot: Snapshot, last_id: str | None) -> tuple[int, list[bytes]]:
+        """The newest place, and the blocks that bring a watcher there."""
+        newest = last_entry(snapshot)
+        here = self._id(newest)
+        if last_id is None:
+            return newest, [here + READY]
+        mark = MARK.fullmatch(last_id)
+        known = mark is not None and mark[1] == self._owner
+        places = entries_after(snapshot, int(mark[2])) if mark is not None and known else None
+        if places is None:
+            return newest, [READY, here + OVERFLOW]
+        blocks = _blocks(snapshot, places)
+        if not blocks:
+            return newest, [here + READY]
+        return newest, [READY, *blocks[:-1], here + blocks[-1]]
 
-    def _touched(self, batch: Batch) -> list[Named]:
-        """What a transaction changed in the eyes of watchers, each once, in order."""
-        touched: dict[Named, None] = {}
-        for change in batch:
-            named = (change.kind, change.key)
-            if change.kind.__name__ in VISIBLE:
-                touched[named] = None
-            if change.kind not in EMBEDDED_IN:
-                continue
-            # Of a row that is gone the feed has no columns: its holders are those it had.
-            touched.update(dict.fromkeys(self._holders.pop(named, ())))
-            if change.after is not None:
-                self._holders[named] = _holders_of(change.after)
-                touched.update(dict.fromkeys(self._holders[named]))
-        return list(touched)
+    @property
+    def _owner(self) -> str:
+        return self._database.owner[:8]
 
-    async def _blocks(self, touched: list[Named]) -> list[bytes]:
-        if not touched or not self.listeners:
-            return []
-        return await self._database.read(lambda snapshot: [_block(snapshot, *each) for each in touched])
+    def _id(self, sequence: int) -> bytes:
+        return f"id: {self._owner}-{sequence}\n".encode()
 
 
-def _holders_of(row: Resource) -> tuple[Named, ...]:
-    """The resources whose inventories show a row."""
-    found = ((outer, getattr(row, by)) for outer, by in EMBEDDED_IN[type(row)])
-    return tuple((outer, key) for outer, key in found if key is not None)
+def _blocks(snapshot: Snapshot, places: list[Named]) -> list[bytes]:
+    return [_block(snapshot, *each) for each in places]
 
 
 def _block(snapshot: Snapshot, kind: type[Resource], key: Any) -> bytes:
     """The event that says what a resource is now."""
-    found = snapshot.find(kind, key)
+    found = snapshot.find(kind, kind.columns[kind.primary].kind(key))
     said: dict[str, Any] = {"resource": kind.__name__, "uuid": str(key), "op": "delete"}
     if found is not None:
         said |= {"op": "upsert", "inventory": without_nulls(snapshot.inventory(found))}

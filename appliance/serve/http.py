@@ -231,6 +231,7 @@ class Server:
         now = asyncio.get_running_loop().time
         checked = now()
         with self._broadcast.listen() as listener:
+            await self._broadcast.begin(listener, request.headers.get("Last-Event-ID"))
             async for block in listener:
                 try:
                     async with asyncio.timeout(STUCK_SECONDS):

@@ -21,15 +21,19 @@ class Change:
     kind: type[Resource]
     key: Any
     after: Resource | None
-    deleted: Resource | None = field(default=None, compare=False)
-    """What is no more."""
+    before: Resource | None = field(default=None, compare=False)
+    """What it was before the transaction; None when it was not."""
 
 
 class Overflow:
     """In place of the transactions that a slow subscriber missed: it must read the store again."""
 
 
-Batch = tuple[Change, ...]
+class Batch(tuple[Change, ...]):
+    """What one transaction did, the last word on each resource."""
+
+    sequence: int = 0
+    """The place of the last of its changes in the journal; that of an earlier one when nobody may watch any."""
 
 
 class Subscription(AsyncIterator["Batch | Overflow"]):

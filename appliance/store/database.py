@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -38,7 +38,7 @@ class Outcome(Generic[T]):
 
     value: T | None = None
     error: BaseException | None = None
-    changes: Batch = ()
+    changes: Batch = field(default_factory=Batch)
 
     def result(self) -> T:
         """The value, or raise the error."""
@@ -245,6 +245,7 @@ class Database:
         transaction = Transaction(raw, self.now(), self.new_uuid)
         try:
             value = change(transaction)
+            batch = transaction.journalled()
         except Exception as error:
             if not raw.in_transaction:  # SQLite has undone the whole group
                 raise _group_error(error) from error
@@ -252,7 +253,7 @@ class Database:
             raw.execute("RELEASE one")
             return Outcome(error=_raisable(error))
         raw.execute("RELEASE one")
-        return Outcome(value, changes=transaction.changes())
+        return Outcome(value, changes=batch)
 
     def _abandon(self, error: Exception) -> None:
         """Undo a group that could not be committed. After a refused write, the connection is not trusted."""

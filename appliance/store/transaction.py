@@ -9,13 +9,14 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.account import ADMIN_UUID
-from appliance.api.event import Event
+from appliance.api.event import Event, JournalEntry
 from appliance.api.ownership import MADE_WITH, OWNED, AccountResourceRef, SharedResource
 from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
 from appliance.api.tag import SystemTag, UserTag, can_be_tagged
 from appliance.store.change_feed import Batch, Change
 from appliance.store.connection import translated
 from appliance.store.errors import AlreadyThere
+from appliance.store.journal import touched
 from appliance.store.snapshot import Snapshot
 from appliance.store.table import SUM, R, Table, quoted, table_of
 
@@ -23,6 +24,11 @@ EVENTS_KEPT = 100_000
 """Rows of history; the oldest go first."""
 
 _EVENTS_CHECKED_EACH = 1_000
+
+ENTRIES_KEPT = 100_000
+"""Changes that a watcher who was away can be told of; with more it reads everything again."""
+
+_ENTRIES_CHECKED_EACH = 1_000
 
 
 class Transaction(Snapshot):
@@ -37,7 +43,26 @@ class Transaction(Snapshot):
 
     def changes(self) -> Batch:
         """What this transaction did, the last word on each resource."""
-        return tuple(self._changes.values())
+        return Batch(self._changes.values())
+
+    def journalled(self) -> Batch:
+        """What this transaction did, written down in its place among all changes. It does nothing more after it."""
+        batch = self.changes()
+        places = touched(batch)
+        if not places:
+            return batch
+        first = int(self.rows('SELECT COALESCE(MAX("sequence"), 0) FROM "journal_entry"')[0][0]) + 1
+        table = table_of(JournalEntry)
+        entries = [
+            table.encode(JournalEntry(sequence=sequence, resource=kind.name_, key=str(key)))
+            for sequence, (kind, key) in enumerate(places, first)
+        ]
+        self._connection.executemany(table.insert, entries)
+        batch.sequence = first + len(places) - 1
+        if batch.sequence // _ENTRIES_CHECKED_EACH != (first - 1) // _ENTRIES_CHECKED_EACH:
+            gone = (batch.sequence - ENTRIES_KEPT,)
+            self._execute('DELETE FROM "journal_entry" WHERE "sequence" <= ?', gone)
+        return batch
 
     def insert(self, resource: R) -> R:
         """Keep a new resource, dated now unless it has dates. `AlreadyThere` when it must not be twice."""
@@ -69,7 +94,7 @@ class Transaction(Snapshot):
         row = dict(zip((*table.names, SUM), table.encode(after), strict=True))
         written = [row[name] for name in real] + [row[SUM], resource.key_value]
         self._write(table, _update_sql(kind.name_, tuple(real)), written, after)
-        self._record(kind, after.key_value, after)
+        self._record(kind, after.key_value, after, before)
         return after
 
     def delete(self, resource: Resource) -> None:
@@ -137,10 +162,10 @@ class Transaction(Snapshot):
         }
 
     def _record(
-        self, kind: type[Resource], key: Any, after: Resource | None, deleted: Resource | None = None
+        self, kind: type[Resource], key: Any, after: Resource | None, before: Resource | None = None
     ) -> None:
-        self._changes.pop((kind, key), None)
-        self._changes[kind, key] = Change(kind, key, after, deleted)
+        earlier = self._changes.pop((kind, key), None)
+        self._changes[kind, key] = Change(kind, key, after, earlier.before if earlier else before)
 
     def _execute(self, sql: str, parameters: tuple[Any, ...]) -> int:
         try:

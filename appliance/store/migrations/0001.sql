@@ -257,6 +257,13 @@ CREATE INDEX "ip_range_l3_network_uuid" ON "ip_range" ("l3_network_uuid");
 
 CREATE INDEX "ip_range_name" ON "ip_range" ("name");
 
+CREATE TABLE "journal_entry" (
+    "sequence" INTEGER NOT NULL PRIMARY KEY,
+    "resource" TEXT COLLATE NOCASE NOT NULL,
+    "key" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE "l2_network" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
