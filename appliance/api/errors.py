@@ -14,7 +14,8 @@ ApiError
 ├── AccessError
 │   ├── WrongPassword    ID.1000
 │   ├── NoSession        ID.1001
-│   └── NotAllowed       ID.1002
+│   ├── NotAllowed       ID.1002
+│   └── QuotaExceeded    ID.1003
 ├── NoHostAvailable      HOST_ALLOCATION.1000
 ├── NoAddressLeft        L3.1000
 ├── HostError
@@ -176,10 +177,18 @@ class NoSession(AccessError):
 
 
 class NotAllowed(AccessError):
-    """The role of the session does not include the message."""
+    """The session's role, account or policies do not allow the call."""
 
     code = "ID.1002"
     description = "The operation is not permitted"
+    http_status = 403
+
+
+class QuotaExceeded(AccessError):
+    """The account has as much as it may have."""
+
+    code = "ID.1003"
+    description = "Quota exceeding"
     http_status = 403
 
 

@@ -9,17 +9,22 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.api.account import hash_password
+from appliance.api.account import CreateAccount, LogInByAccount, LogInByUser, UpdateAccount, hash_password
 from appliance.api.errors import UnknownMessage
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
 from appliance.api.resource import snake
+from appliance.api.user import CreateUser, UpdateUser
 
 WORD = re.compile(r"([A-Za-z_][\w.]*)(!\?=|\?=|!~=|~=|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 OPS = {
     "=": "=", "!=": "!=", ">": ">", "<": "<", ">=": ">=", "<=": "<=",
     "?=": "in", "!?=": "not in", "~=": "like", "!~=": "not like",
 }  # fmt: skip
+
+
+HASHED = frozenset({CreateAccount, CreateUser, LogInByAccount, LogInByUser, UpdateAccount, UpdateUser})
+"""Messages whose password is typed in clear, and sent as its SHA-512."""
 
 
 class UsageError(Exception):
@@ -47,7 +52,7 @@ def read_words(words: list[str]) -> Command:
     fields: dict[str, Any] = {}
     for word in words[1:]:
         _take(kind, word, fields)
-    if kind.__name__ == "LogInByAccount" and "password" in fields:
+    if kind in HASHED and "password" in fields:
         fields["password"] = hash_password(fields["password"])
     return Command(kind, fields)
 

@@ -27,6 +27,21 @@ class Setting:
         return self.minimum is not None
 
 
+QUOTAS = {
+    "vm.num": 20,
+    "vm.cpuNum": 80,
+    "vm.memorySize": 80 << 30,
+    "volume.data.num": 40,
+    "volume.capacity": 10 << 40,
+    "l3.num": 20,
+    "securityGroup.num": 20,
+    "vip.num": 20,
+    "eip.num": 20,
+    "portForwarding.num": 20,
+    "loadBalancer.num": 20,
+}
+"""What an account may have of each, as ZStack has it."""
+
 SETTINGS = (
     Setting("vm", "deletionPolicy", "Delay", "What destroying a VM means.", ("Direct", "Delay", "Never")),
     Setting("vm", "expungePeriod", "86400", "Seconds a destroyed VM can be recovered.", minimum=0),
@@ -41,7 +56,13 @@ SETTINGS = (
     Setting("host", "ping.interval", "60", "Seconds between full scans of a host.", minimum=1),
     Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts.", ("true", "false")),
     Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
-    Setting("identity", "session.maxConcurrent", "500", "Sessions an account may have.", minimum=1),
+    Setting("identity", "session.maxConcurrent", "500", "Sessions an account or a user may have.", minimum=1),
+    Setting("identity", "session.cleanup.interval", "3600", "Seconds between looks for ended sessions.",
+            minimum=1),
+    Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own.",
+            ("true", "false")),
+    *(Setting("quota", name, str(value), f"What a new account gets as {name}.", minimum=0)
+      for name, value in QUOTAS.items()),
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
     Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),

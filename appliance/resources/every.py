@@ -1,6 +1,7 @@
 """Imports every noun, so that what answers each message is registered."""
 
 from appliance.resources import (
+    account,
     backup_storage,
     capacity,
     cluster,
@@ -12,12 +13,16 @@ from appliance.resources import (
     l2,
     l3,
     offering,
+    ownership,
+    policy,
+    quota,
     service,
     setting,
     simulator,
     storage,
     store,
     tag,
+    user,
     vm,
     vm_candidates,
     vm_create,
@@ -28,6 +33,7 @@ from appliance.resources import (
 )
 
 __all__ = [
+    "account",
     "backup_storage",
     "capacity",
     "cluster",
@@ -39,12 +45,16 @@ __all__ = [
     "l2",
     "l3",
     "offering",
+    "ownership",
+    "policy",
+    "quota",
     "service",
     "setting",
     "simulator",
     "storage",
     "store",
     "tag",
+    "user",
     "vm",
     "vm_candidates",
     "vm_create",

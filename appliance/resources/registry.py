@@ -28,6 +28,10 @@ class Caller:
     source: str
     call_id: str | None = None
     """The id the caller gave its call: the job's uuid, so that a repeated call finds the first answer."""
+    user_uuid: str | None = None
+    """The user of the account, when it is a user who asks."""
+    is_admin: bool = False
+    """Whether the account is a SystemAdmin: it owns what nobody else does, and may do everything."""
 
 
 @dataclass(frozen=True)

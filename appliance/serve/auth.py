@@ -1,4 +1,4 @@
-"""Who calls: accounts, passwords, sessions and what each role may."""
+"""Who calls: accounts, users, passwords and sessions."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ import secrets
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session, hash_password
-from appliance.api.errors import NoSession, NotAllowed, OperationFailed, WrongPassword
+from appliance.api.account import (
+    ADMIN_UUID,
+    Account,
+    CreateAccount,
+    LogInByAccount,
+    LogInByUser,
+    Session,
+    UpdateAccount,
+    hash_password,
+)
+from appliance.api.errors import InvalidArgument, NoSession, OperationFailed, WrongPassword
 from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
+from appliance.api.user import CreateUser, UpdateUser, User
 from appliance.resources.registry import Caller
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
@@ -32,19 +43,18 @@ HASHES_AT_ONCE = 2
 WAITING_LIMIT = 100
 REMEMBERED = 10_000
 WRONG = "wrong account name or password"
+WRONG_USER = "wrong account, user name or password"
+
+SEALED = (CreateAccount, CreateUser, UpdateAccount, UpdateUser)
+"""Messages with a password that is to be kept."""
+
+T = TypeVar("T")
+P = TypeVar("P", Account, User)
 
 
 def digest_of(session_uuid: str) -> str:
     """What is stored of a session: opens nothing."""
     return hashlib.sha256(session_uuid.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def allow(message: type[Message], role: Role) -> None:
-    """Refuse a message that a role does not include. Raises NotAllowed."""
-    if ROLES.index(role) < ROLES.index(message.role):
-        raise NotAllowed(
-            f"{message.__name__} needs the role {message.role}, but the caller has {role}; log in as another"
-        )
 
 
 async def ensure_admin(database: Database, password: str | None) -> str | None:
@@ -118,16 +128,51 @@ class Auth:
 
     async def log_in(self, message: LogInByAccount) -> dict[str, Any]:
         """Check name and password and open a session. Returns the reply's fields; raises WrongPassword."""
-        self._attempts.check(message.account_name)
+        name = message.account_name
+        account = await self._in_turn(
+            name,
+            lambda: self._checked(lambda snapshot: _account(snapshot, name), name, message.password, WRONG),
+        )
+        return await self._database.write(lambda tx: _open_session(tx, account, account))
+
+    async def log_in_user(self, message: LogInByUser) -> dict[str, Any]:
+        """Check account, name and password of a user and open a session. Raises WrongPassword."""
+        if message.account_uuid is None and message.account_name is None:
+            raise InvalidArgument(
+                f"field[accountUuid] of message[{LogInByUser.java}] is mandatory, can not be null"
+            )
+        tried = f"{message.account_uuid or message.account_name}/{message.user_name}"
+        user = await self._in_turn(
+            tried,
+            lambda: self._checked(
+                lambda snapshot: _user(snapshot, message), tried, message.password, WRONG_USER
+            ),
+        )
+
+        def open_it(tx: Transaction) -> dict[str, Any]:
+            return _open_session(tx, tx.get(Account, user.account_uuid), user)
+
+        return await self._database.write(open_it)
+
+    async def sealed(self, message: Message) -> Message:
+        """The message with its password as it is kept: argon2 of what the client sent."""
+        if not isinstance(message, SEALED):
+            return message
+        async with self._slots:
+            kept = await asyncio.to_thread(self._hasher.hash, message.password)
+        return replace(message, password=kept)
+
+    async def _in_turn(self, tried: str, check: Callable[[], Awaitable[T]]) -> T:
+        """Check a password when it is its turn: few at once, since each takes a core for a while."""
+        self._attempts.check(tried)
         if self._waiting >= WAITING_LIMIT:
             raise OperationFailed("too many logins are being checked at once; try again in a moment")
         self._waiting += 1
         try:
             async with self._slots:
-                account = await self._checked(message)
+                return await check()
         finally:
             self._waiting -= 1
-        return await self._database.write(lambda tx: _open_session(tx, account))
 
     async def log_out(self, session_uuid: str | None) -> None:
         """End a session; one that is unknown has ended already."""
@@ -155,17 +200,18 @@ class Auth:
             return False
         return True
 
-    async def _checked(self, message: LogInByAccount) -> Account:
-        """The account, if the password is its own. As slow for a name that is nobody's."""
-        name = message.account_name
-        self._attempts.check(name)
-        account = await self._database.read(lambda snapshot: snapshot.first(Account, name=name))
-        stored = account.password_hash if account else self._nobody
-        right = await asyncio.to_thread(self._verify, stored, message.password)
-        if account is None or not right:
-            self._attempts.failed(name)
-            raise WrongPassword(WRONG)
-        return account
+    async def _checked(
+        self, look: Callable[[Snapshot], P | None], tried: str, password: str, wrong: str
+    ) -> P:
+        """Who it is, if the password is its own. As slow for a name that is nobody's."""
+        self._attempts.check(tried)
+        found = await self._database.read(look)
+        stored = found.password_hash if found else self._nobody
+        right = await asyncio.to_thread(self._verify, stored, password)
+        if found is None or not right:
+            self._attempts.failed(tried)
+            raise WrongPassword(wrong)
+        return found
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
@@ -176,37 +222,66 @@ class Auth:
 
 def trusted_caller(source: str = "socket") -> Caller:
     """Who calls over the appliance's own socket: whoever may open it is the admin."""
-    return Caller(ADMIN_UUID, "admin", None, source)
+    return Caller(ADMIN_UUID, "admin", None, source, is_admin=True)
+
+
+def caller_of(snapshot: Snapshot, account_uuid: str, *, source: str, digest: str | None = None,
+              user_uuid: str | None = None, most: Role = "admin") -> Caller:  # fmt: skip
+    """An account, or a user of it, as a caller that may do `most` at most. Raises NoSession when it is no more."""
+    account = snapshot.find(Account, account_uuid)
+    if account is None:
+        raise NoSession("the session's account is no more")
+    if user_uuid is not None and snapshot.find(User, user_uuid) is None:
+        raise NoSession("the session's user is no more")
+    own: Role = next((each for each in ROLES if each == account.role), "anyone")
+    return Caller(
+        account.uuid,
+        min(own, most, key=ROLES.index),
+        digest,
+        source,
+        user_uuid=user_uuid,
+        is_admin=account.type == "SystemAdmin",
+    )
 
 
 def _caller(snapshot: Snapshot, digest: str, source: str) -> Caller:
     session = snapshot.find(Session, digest)
     if session is None or session.expired_date <= time.time():
         raise NoSession("Session expired" if session else "the session is unknown; log in")
-    account = snapshot.find(Account, session.account_uuid)
+    user_uuid = session.user_uuid if session.user_uuid != session.account_uuid else None
+    return caller_of(snapshot, session.account_uuid, source=source, digest=digest, user_uuid=user_uuid)
+
+
+def _account(snapshot: Snapshot, name: str) -> Account | None:
+    return snapshot.first(Account, name=name)
+
+
+def _user(snapshot: Snapshot, message: LogInByUser) -> User | None:
+    account = snapshot.find(Account, message.account_uuid) if message.account_uuid else None
+    if account is None and message.account_name is not None and message.account_uuid is None:
+        account = _account(snapshot, message.account_name)
     if account is None:
-        raise NoSession("the session's account is no more")
-    role: Role = next((each for each in ROLES if each == account.role), "anyone")
-    return Caller(account.uuid, role, digest, source)
+        return None
+    return snapshot.first(User, account_uuid=account.uuid, name=message.user_name)
 
 
-def _open_session(tx: Transaction, account: Account) -> dict[str, Any]:
+def _open_session(tx: Transaction, account: Account, who: Account | User) -> dict[str, Any]:
     now = float(tx.now)
-    sessions = tx.all(Session, account_uuid=account.uuid)
+    sessions = tx.all(Session, user_uuid=who.uuid)
     for session in sessions:
         if session.expired_date <= now:
             tx.delete(session)
     limit = int(tx.setting("identity", "session.maxConcurrent"))
     if sum(session.expired_date > now for session in sessions) >= limit:
         raise OperationFailed(
-            f"account[{account.name}] has {limit} sessions, which is the limit; log out of one or raise "
-            f"identity.session.maxConcurrent"
+            f"{'account' if who is account else 'user'}[{who.name}] has {limit} sessions, which is the limit; "
+            f"log out of one or raise identity.session.maxConcurrent"
         )
     token = uuid.uuid4().hex
     session = Session(
         digest=digest_of(token),
         account_uuid=account.uuid,
-        user_uuid=account.uuid,
+        user_uuid=who.uuid,
         expired_date=Timestamp(now + int(tx.setting("identity", "session.timeout"))),
         create_date=Timestamp(now),
     )

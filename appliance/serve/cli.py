@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from appliance.api.account import hash_password
 from appliance.api.errors import ApiError, NoSession
-from appliance.api.grammar import Command, UsageError, read_words
+from appliance.api.grammar import HASHED, Command, UsageError, read_words
 from appliance.api.image import AddImage
 from appliance.client import Session
 
@@ -133,8 +133,8 @@ async def carry_out(session: Session, command: Command) -> dict[str, Any]:
 
 
 def ask_password(command: Command) -> None:
-    """Ask for the password of a login that has none, when somebody is there to ask."""
-    if command.kind.__name__ == "LogInByAccount" and "password" not in command.fields and sys.stdin.isatty():
+    """Ask for the password of a call that needs one and has none, when somebody is there to ask."""
+    if command.kind in HASHED and "password" not in command.fields and sys.stdin.isatty():
         command.fields["password"] = hash_password(getpass.getpass())
 
 

@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from appliance.api.account import GetVersion, IsReadyToGo, LogInByAccount, LogOut, ValidateSession
+from appliance.api.account import (
+    GetVersion,
+    IsReadyToGo,
+    LogInByAccount,
+    LogInByUser,
+    LogOut,
+    ValidateSession,
+)
 from appliance.api.errors import (
     ApiError,
     InternalError,
@@ -23,9 +30,11 @@ from appliance.api.errors import (
     ResourceNotFound,
 )
 from appliance.api.job import LongJob
-from appliance.api.message import Message, QueryMessage
+from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
+from appliance.resources.access import check_access
+from appliance.resources.quota import check_quota
 from appliance.resources.registry import (
     HANDLERS,
     LIVE_HANDLERS,
@@ -35,11 +44,13 @@ from appliance.resources.registry import (
     Outcome,
     Promise,
 )
-from appliance.serve.auth import Auth, allow, trusted_caller
+from appliance.serve.auth import Auth, trusted_caller
+from appliance.serve.permission import check_permission
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+from appliance.store.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +86,7 @@ class Dispatch:
         self._live = live
         self._own: dict[type[Message], Callable[[Any], Awaitable[dict[str, Any]]]] = {
             LogInByAccount: auth.log_in,
+            LogInByUser: auth.log_in_user,
             ValidateSession: self._validate_session,
             IsReadyToGo: self._is_ready,
             GetVersion: self._get_version,
@@ -136,14 +148,15 @@ class Dispatch:
         if call.kind.role == "anyone":
             return message, Caller("", "anyone", None, origin.source)
         caller = await self.who(call.session_uuid, origin)
-        allow(call.kind, caller.role)
+        await check_permission(self.database, call.kind, caller)
         return message, replace(caller, call_id=call.id)
 
     async def _answer_admitted(self, message: Message, caller: Caller, call: Call) -> Reply:
         kind = type(message)
         try:
             if kind in HANDLERS:
-                return await self.database.write(lambda tx: _carry_out(tx, message, caller))
+                sealed = await self.auth.sealed(message)
+                return await self.database.write(lambda tx: _carry_out(tx, sealed, caller))
             if kind in LIVE_HANDLERS and self._live is not None:
                 return await self._ask_host(self._live, message, caller)
             body = await self._read(message, caller, call)
@@ -161,7 +174,7 @@ class Dispatch:
         first = await self.database.read(lambda snapshot: _first_answer(snapshot, message, caller))
         if first is not None:
             return first
-        await self.database.read(lambda snapshot: check_references(snapshot, message))
+        await self.database.read(lambda snapshot: _check(snapshot, message, caller))
         outcome = await LIVE_HANDLERS[kind](live, message, caller)
         if isinstance(outcome, Promise):
             job = outcome.job
@@ -174,7 +187,7 @@ class Dispatch:
     async def _read(self, message: Message, caller: Caller, call: Call) -> dict[str, Any]:
         kind = type(message)
         if isinstance(message, QueryMessage):
-            return await self.database.read(lambda snapshot: _query(snapshot, message))
+            return await self.database.read(lambda snapshot: _query(snapshot, message, caller))
         if isinstance(message, LogOut):
             await self.auth.log_out(message.session_uuid or call.session_uuid)
             return {}
@@ -214,13 +227,21 @@ def check_references(snapshot: Snapshot, message: Message) -> None:
             )
 
 
+def _check(snapshot: Snapshot, message: Message, caller: Caller) -> None:
+    check_references(snapshot, message)
+    check_access(snapshot, message, caller)
+
+
 def _carry_out(tx: Transaction, message: Message, caller: Caller) -> Reply:
     """Run a handler inside its transaction and write down the job that the call is."""
     first = _first_answer(tx, message, caller)
     if first is not None:
         return first
-    check_references(tx, message)
+    _check(tx, message, caller)
+    tx.account_uuid = caller.account_uuid
     outcome = HANDLERS[type(message)](tx, message, caller)
+    if isinstance(message, CreateMessage) and not caller.is_admin:
+        check_quota(tx, caller.account_uuid)
     if isinstance(outcome, Promise):
         return job_reply(tx, outcome.job)
     return _record(tx, message, caller, outcome)
@@ -284,8 +305,8 @@ def _target(message: Message, outcome: Outcome) -> tuple[str | None, str | None]
     return (uuid if isinstance(uuid, str) else None), None
 
 
-def _query(snapshot: Snapshot, message: QueryMessage) -> dict[str, Any]:
-    resources, total = snapshot.query(message)
+def _query(snapshot: Snapshot, message: QueryMessage, caller: Caller) -> dict[str, Any]:
+    resources, total = snapshot.query(message, _viewer(snapshot, caller))
     if message.count:
         return {"total": total}
     body: dict[str, Any] = {"inventories": snapshot.inventories(resources, message.fields)}
@@ -294,8 +315,15 @@ def _query(snapshot: Snapshot, message: QueryMessage) -> dict[str, Any]:
     return body
 
 
+def _viewer(snapshot: Snapshot, caller: Caller) -> Viewer | None:
+    """Whose eyes a query looks with; None for an admin who sees everything."""
+    if caller.is_admin and snapshot.setting("identity", "admin.showAllResource") == "true":
+        return None
+    return Viewer(caller.account_uuid, caller.is_admin)
+
+
 def _answer_read(snapshot: Snapshot, message: Message, caller: Caller) -> dict[str, Any]:
-    check_references(snapshot, message)
+    _check(snapshot, message, caller)
     return READERS[type(message)](snapshot, message, caller)
 
 

@@ -12,6 +12,7 @@ from appliance.api.shape import Shape, find_shape, shape_of
 from appliance.api.tag import SystemTag, UserTag
 from appliance.store.comparison import ABSENT, POSITIVE, PRESENT, Sql, compare, parsed
 from appliance.store.table import quoted, table_of
+from appliance.store.viewer import Sight, Viewer
 
 CONDITIONS = 200
 """A query may have so many."""
@@ -43,7 +44,8 @@ class Query:
     conditions on other resources are asked first how many of those there are, and translated accordingly.
     """
 
-    def __init__(self, message: QueryMessage, look: Look | None = None) -> None:
+    def __init__(self, message: QueryMessage, look: Look | None = None, viewer: Viewer | None = None) -> None:
+        sight = None if viewer is None else Sight(viewer, look)
         self.kind = message.asked_of()
         self.counts = message.count or message.reply_with_count
         self.lists = not message.count
@@ -63,7 +65,7 @@ class Query:
         self.sql = f"{table.select}{where}{order} LIMIT {limit} OFFSET {start}"
         self.count_parameters = self.parameters
         if self.counts and self.lists and look is not None:
-            whole = _Translation(look, None, page=False)
+            whole = _Translation(look, None, page=False, sight=sight)
             test, self.count_parameters = whole.all_hold(shape, self.kind.table, conditions)
             where = f" WHERE {test}" if test else ""
         self.count_sql = f"SELECT COUNT(*) FROM {table.name}{where}"
@@ -81,7 +83,10 @@ def _selected(shape: Shape, conditions: list[Condition]) -> Shape:
 class _Translation:
     """Conditions as one test. For a `page`, rows are better tried in its order than many sought out."""
 
-    def __init__(self, look: Look | None, sort: Column | None, *, page: bool) -> None:
+    def __init__(
+        self, look: Look | None, sort: Column | None, *, page: bool, sight: Sight | None = None
+    ) -> None:
+        self._sight = sight
         self._look = look
         self._sort = sort
         self._page = page
@@ -102,6 +107,9 @@ class _Translation:
                 raise InvalidArgument(f"condition name[{name}] names more than {DEPTH} resources in a row")
             nested.setdefault(head, []).append((rest, operator, value))
         tests += [self._nested(shape, table, head, inner) for head, inner in nested.items()]
+        seen = None if self._sight is None else self._sight.test(shape.kind, table)
+        if seen is not None:
+            tests.append(seen)
         parameters = [each for _, some in tests for each in some]
         return " AND ".join(test for test, _ in tests), parameters
 

@@ -8,14 +8,17 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
 
+from appliance.api.account import ADMIN_UUID
 from appliance.api.errors import ResourceNotFound
 from appliance.api.message import QueryMessage
+from appliance.api.ownership import AccountResourceRef
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.setting import GlobalConfig
 from appliance.store.connection import QUERY_SECONDS, Deadline, translated
 from appliance.store.inventory import inventories
 from appliance.store.query import Query
 from appliance.store.table import R, quoted, stored_type, table_of
+from appliance.store.viewer import Viewer
 
 Equals = dict[str, Any]
 
@@ -95,18 +98,24 @@ class Snapshot:
         """The value of a setting."""
         return self.get(GlobalConfig, f"{category}.{name}").value
 
-    def query(self, message: QueryMessage) -> tuple[list[Any], int | None]:
+    def owner_of(self, uuid: str) -> str:
+        """The account that a resource belongs to."""
+        ref = self.find(AccountResourceRef, uuid)
+        return ADMIN_UUID if ref is None else ref.account_uuid
+
+    def query(self, message: QueryMessage, viewer: Viewer | None = None) -> tuple[list[Any], int | None]:
         """What a query asks for: the resources, and their number without limit when that is asked for.
 
-        `InvalidArgument` and others as ZStack words them; `OperationFailed` when it takes too long.
+        With a viewer, only what it can see. `InvalidArgument` and others as ZStack words them;
+        `OperationFailed` when it takes too long.
         """
         if self._deadline is None:
-            return self._answer(message)
+            return self._answer(message, viewer)
         with self._deadline.limited(QUERY_SECONDS):
-            return self._answer(message)
+            return self._answer(message, viewer)
 
-    def _answer(self, message: QueryMessage) -> tuple[list[Any], int | None]:
-        asked = Query(message, self.rows)
+    def _answer(self, message: QueryMessage, viewer: Viewer | None) -> tuple[list[Any], int | None]:
+        asked = Query(message, self.rows, viewer)
         total = None
         if asked.counts:
             total = int(self.rows(asked.count_sql, asked.count_parameters)[0][0])

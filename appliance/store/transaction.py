@@ -8,7 +8,9 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
 
+from appliance.api.account import ADMIN_UUID
 from appliance.api.event import Event
+from appliance.api.ownership import MADE_WITH, OWNED, AccountResourceRef, SharedResource
 from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
 from appliance.store.change_feed import Batch, Change
 from appliance.store.connection import translated
@@ -28,6 +30,8 @@ class Transaction(Snapshot):
     def __init__(self, connection: Any, now: float, new_uuid: Callable[[], str]) -> None:
         super().__init__(connection, now)
         self.new_uuid = new_uuid
+        self.account_uuid: str | None = None
+        """The account that the change is made for: what is made belongs to it. The admin when None."""
         self._changes: dict[tuple[type[Resource], Any], Change] = {}
 
     def changes(self) -> Batch:
@@ -40,6 +44,8 @@ class Transaction(Snapshot):
         new = table.remade(resource, self._dates(resource))
         self._write(table, table.insert, table.encode(new), new)
         self._record(type(resource), new.key_value, new)
+        if table.kind.name_ in OWNED:
+            self._own(new)
         return new
 
     def update(self, resource: R, **changes: Any) -> R:
@@ -70,6 +76,32 @@ class Transaction(Snapshot):
         kind = type(resource)
         if self._execute(table_of(kind).delete, (resource.key_value,)):
             self._record(kind, resource.key_value, None, resource)
+            if kind.name_ in OWNED:
+                self._disown(resource)
+
+    def _own(self, resource: Resource) -> None:
+        """What is made for another resource belongs to whom that belongs to. The admin's needs no row."""
+        column, _ = MADE_WITH.get(resource.name_, ("", ""))
+        parent = getattr(resource, column, None)
+        account = self.owner_of(parent) if parent is not None else self.account_uuid
+        if account is None or account == ADMIN_UUID:
+            return
+        self.insert(
+            AccountResourceRef(
+                account_uuid=account,
+                owner_account_uuid=account,
+                resource_uuid=str(resource.key_value),
+                resource_type=resource.vo,
+            )
+        )
+
+    def _disown(self, resource: Resource) -> None:
+        key = str(resource.key_value)
+        for each in (
+            *self.all(AccountResourceRef, resource_uuid=key),
+            *self.all(SharedResource, resource_uuid=key),
+        ):
+            self.delete(each)
 
     def note(self, name: str, text: str, *, level: str = "info", about: Resource | None = None) -> None:
         """Add a sentence to the history of what happened, dated now."""

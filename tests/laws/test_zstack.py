@@ -10,6 +10,7 @@ import pytest
 
 import appliance.resources.every  # noqa: F401 - declares everything
 from appliance.api.message import MESSAGES, CreateMessage, Message, QueryMessage
+from appliance.api.permission import CATEGORY_OF, Action, action_of
 
 ZSTACK: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "zstack_1_0.json").read_text())
 """Every message of ZStack 1.0: facts read from its sources."""
@@ -43,6 +44,10 @@ DELIBERATE = {
     ("CreateL2VlanNetwork", "physicalInterface", "most"): "the kernel's limit for a link's name",
     ("CreateL3Network", "dnsDomain", "most"): "longer is no domain",
     ("LogInByAccount", "accountName", "most"): "no account has a longer name",
+    ("LogInByUser", "userName", "most"): "no user has a longer name",
+    ("LogInByUser", "accountUuid", "required"): "the account's name will do, as in later versions",
+    ("DeleteUser", "uuid", "names"): "a uuid that names nothing succeeds, as in every other delete",
+    ("DeleteUserGroup", "uuid", "names"): "a uuid that names nothing succeeds, as in every other delete",
     ("UpdateImage", "mediaType", "most"): "a choice",
     ("UpdateImage", "format", "most"): "a choice",
     ("UpdateImage", "platform", "valid"): "what AddImage takes can be said later, too",
@@ -68,6 +73,28 @@ def test_a_message_is_declared_as_zstack_has_it(name: str) -> None:
 def test_no_difference_is_excused_that_is_none() -> None:
     real = {(name, *each[:2]) for name in BUILT for each in differences(MESSAGES[name], ZSTACK[name])}
     assert set(DELIBERATE) - real == set()
+
+
+def test_who_may_send_a_message_is_as_zstack_has_it() -> None:
+    theirs = {name: facts.get("action") for name, facts in ZSTACK.items() if facts.get("action")}
+    assert len(theirs) > 300
+    wrong = {}
+    for name, action in theirs.items():
+        if name in MESSAGES and action_of(MESSAGES[name]) != _action(MESSAGES[name], action):
+            wrong[name] = (action, action_of(MESSAGES[name]))
+        if (name in CATEGORY_OF) != (action != "admin-only"):
+            wrong[name] = (action, CATEGORY_OF.get(name))
+    assert wrong == {}
+    assert {name for name in CATEGORY_OF if name not in ZSTACK and name not in OURS} == set()
+
+
+def _action(message: type[Message], facts: Any) -> Action | None:
+    if facts == "admin-only":
+        return None
+    category = facts["category"]
+    own = (f"{category}:API{message.__name__}Msg", f"{category}:{message.java}")
+    read = tuple(f"{category}:{name}" for name in facts.get("names", ()))
+    return Action((*own, *read), facts.get("accountOnly", False))
 
 
 def differences(ours: type[Message], zstack: dict[str, Any]) -> list[tuple[str, str, Any, Any]]:

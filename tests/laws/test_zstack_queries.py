@@ -34,6 +34,18 @@ DELIBERATE = {
 }
 """Where we differ, and why."""
 
+CORRECTED = {
+    "Policy": {
+        "groupRef": ["UserGroupPolicyRef", "uuid", "policyUuid", "hidden"],
+        "userRef": ["UserPolicyRef", "uuid", "policyUuid", "hidden"],
+    },
+    "UserGroup": {
+        "policyRef": ["UserGroupPolicyRef", "uuid", "groupUuid", "hidden"],
+        "userRef": ["UserGroupUserRef", "uuid", "groupUuid", "hidden"],
+    },
+}
+"""Joins that ZStack makes by the other one's column, so that they never find anything."""
+
 QUERIES = {message.resource: message for message in MESSAGES.values() if issubclass(message, QueryMessage)}
 
 
@@ -95,7 +107,7 @@ def test_joins_and_aliases_are_zstacks(name: str) -> None:
         wire: [join.resource, camel(join.mine), camel(join.theirs), *(["hidden"] if join.hidden else [])]
         for wire, join in declared(shape).items()
     }
-    theirs = inherited(name, "joins")
+    theirs = inherited(name, "joins") | CORRECTED.get(name, {})
     assert {wire: ours.get(wire) for wire in theirs} == theirs
     assert {short: aliases(shape).get(short) for short in inherited(name, "aliases")} == inherited(
         name, "aliases"

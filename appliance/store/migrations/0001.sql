@@ -19,6 +19,20 @@ CREATE TABLE "account" (
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE "account_resource_ref" (
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "owner_account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "permission" INTEGER NOT NULL,
+    "is_shared" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "account_resource_ref_account_uuid" ON "account_resource_ref" ("account_uuid");
+
 CREATE TABLE "backup_storage" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -412,6 +426,19 @@ CREATE INDEX "network_service_provider_l2_network_ref_network_service_provider_u
 
 CREATE INDEX "network_service_provider_l2_network_ref_l2_network_uuid" ON "network_service_provider_l2_network_ref" ("l2_network_uuid");
 
+CREATE TABLE "policy" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "statements" TEXT NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "policy_account_uuid" ON "policy" ("account_uuid");
+
+CREATE INDEX "policy_name" ON "policy" ("name");
+
 CREATE TABLE "primary_storage" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -451,6 +478,20 @@ CREATE INDEX "primary_storage_cluster_ref_primary_storage_uuid" ON "primary_stor
 
 CREATE INDEX "primary_storage_cluster_ref_cluster_uuid" ON "primary_storage_cluster_ref" ("cluster_uuid");
 
+CREATE TABLE "quota" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "identity_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "identity_type" TEXT COLLATE NOCASE NOT NULL,
+    "value" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("identity_uuid", "name")
+) STRICT;
+
+CREATE INDEX "quota_name" ON "quota" ("name");
+
 CREATE TABLE "session" (
     "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "account_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -461,6 +502,28 @@ CREATE TABLE "session" (
 ) STRICT;
 
 CREATE INDEX "session_account_uuid" ON "session" ("account_uuid");
+
+CREATE INDEX "session_user_uuid" ON "session" ("user_uuid");
+
+CREATE INDEX "session_expired_date" ON "session" ("expired_date");
+
+CREATE TABLE "shared_resource" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "owner_account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "receiver_account_uuid" TEXT COLLATE NOCASE,
+    "to_public" INTEGER NOT NULL,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "shared_resource_owner_account_uuid" ON "shared_resource" ("owner_account_uuid");
+
+CREATE INDEX "shared_resource_receiver_account_uuid" ON "shared_resource" ("receiver_account_uuid");
+
+CREATE INDEX "shared_resource_resource_uuid" ON "shared_resource" ("resource_uuid");
 
 CREATE TABLE "system_tag" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -493,6 +556,69 @@ CREATE INDEX "used_ip_l3_network_uuid" ON "used_ip" ("l3_network_uuid");
 CREATE INDEX "used_ip_ip_range_uuid" ON "used_ip" ("ip_range_uuid");
 
 CREATE INDEX "used_ip_used_for" ON "used_ip" ("used_for");
+
+CREATE TABLE "user" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "password_hash" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("account_uuid", "name")
+) STRICT;
+
+CREATE INDEX "user_name" ON "user" ("name");
+
+CREATE TABLE "user_group" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("account_uuid", "name")
+) STRICT;
+
+CREATE INDEX "user_group_name" ON "user_group" ("name");
+
+CREATE TABLE "user_group_policy_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "group_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "policy_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("group_uuid", "policy_uuid")
+) STRICT;
+
+CREATE INDEX "user_group_policy_ref_policy_uuid" ON "user_group_policy_ref" ("policy_uuid");
+
+CREATE TABLE "user_group_user_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "user_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "group_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("user_uuid", "group_uuid")
+) STRICT;
+
+CREATE INDEX "user_group_user_ref_group_uuid" ON "user_group_user_ref" ("group_uuid");
+
+CREATE TABLE "user_policy_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "user_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "policy_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("user_uuid", "policy_uuid")
+) STRICT;
+
+CREATE INDEX "user_policy_ref_policy_uuid" ON "user_policy_ref" ("policy_uuid");
 
 CREATE TABLE "user_tag" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -673,6 +799,7 @@ CREATE INDEX "zone_name" ON "zone" ("name");
 ANALYZE sqlite_schema;
 
 INSERT INTO sqlite_stat1 VALUES
+    ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),
@@ -712,15 +839,28 @@ INSERT INTO sqlite_stat1 VALUES
     ('network_service_l3_network_ref', 'network_service_l3_network_ref_network_service_provider_uuid', '1000000 100'),
     ('network_service_provider_l2_network_ref', 'network_service_provider_l2_network_ref_network_service_provider_uuid', '1000000 100'),
     ('network_service_provider_l2_network_ref', 'network_service_provider_l2_network_ref_l2_network_uuid', '1000000 100'),
+    ('policy', 'policy_account_uuid', '1000000 100'),
+    ('policy', 'policy_name', '1000000 100'),
     ('primary_storage', 'primary_storage_zone_uuid', '1000000 100'),
     ('primary_storage', 'primary_storage_name', '1000000 100'),
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_primary_storage_uuid', '1000000 100'),
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_cluster_uuid', '1000000 100'),
+    ('quota', 'quota_name', '1000000 100'),
     ('session', 'session_account_uuid', '1000000 100'),
+    ('session', 'session_user_uuid', '1000000 100'),
+    ('session', 'session_expired_date', '1000000 1'),
+    ('shared_resource', 'shared_resource_owner_account_uuid', '1000000 100'),
+    ('shared_resource', 'shared_resource_receiver_account_uuid', '1000000 100'),
+    ('shared_resource', 'shared_resource_resource_uuid', '1000000 100'),
     ('system_tag', 'system_tag_resource_uuid', '1000000 100'),
     ('used_ip', 'used_ip_l3_network_uuid', '1000000 100'),
     ('used_ip', 'used_ip_ip_range_uuid', '1000000 100'),
     ('used_ip', 'used_ip_used_for', '1000000 100'),
+    ('user', 'user_name', '1000000 100'),
+    ('user_group', 'user_group_name', '1000000 100'),
+    ('user_group_policy_ref', 'user_group_policy_ref_policy_uuid', '1000000 100'),
+    ('user_group_user_ref', 'user_group_user_ref_group_uuid', '1000000 100'),
+    ('user_policy_ref', 'user_policy_ref_policy_uuid', '1000000 100'),
     ('user_tag', 'user_tag_resource_uuid', '1000000 100'),
     ('user_tag', 'user_tag_tag_resource_type_resource_uuid', '1000000 100 1 1'),
     ('userdata_fetch', 'userdata_fetch_host_uuid', '1000000 100'),

@@ -1,0 +1,110 @@
+"""Whose resources a call names: an account touches its own, and uses what is shared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from appliance.api.errors import NotAllowed
+from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.ownership import ACCOUNTS_OWN, OWNED, PART_OF, SharedResource
+from appliance.api.resource import RESOURCES, Resource
+from appliance.api.tag import SystemTag, UserTag
+from appliance.resources.registry import Caller
+from appliance.store.snapshot import Snapshot
+
+USED = frozenset({
+    "data_disk_offering_uuids", "default_l3_network_uuid", "disk_offering_uuid", "image_uuid",
+    "instance_offering_uuid", "iso_uuid", "l2_network_uuid", "l3_network_uuids", "management_network_uuid",
+    "public_network_uuid", "root_disk_offering_uuid",
+})  # fmt: skip
+"""Parameters that name what a call uses, and does not change: what is shared will do."""
+
+USES_NETWORK = frozenset({
+    "AttachL3NetworkToVm", "AttachSecurityGroupToL3Network", "CreateVip", "DetachSecurityGroupFromL3Network",
+})  # fmt: skip
+"""Messages that use the L3 network which they name in `l3NetworkUuid`."""
+
+TAGS = (SystemTag, UserTag)
+
+
+def check_access(snapshot: Snapshot, message: Message, caller: Caller) -> None:
+    """Refuse a call that names another account's resource. Raises NotAllowed; the admin names what it likes."""
+    if caller.is_admin or isinstance(message, QueryMessage):
+        return
+    for parameter in message.parameters.values():
+        if isinstance(message, CreateMessage) and parameter.name in CreateMessage.parameters:
+            continue
+        for uuid in _texts(getattr(message, parameter.name)):
+            resource = _named(snapshot, parameter, uuid)
+            if resource is not None:
+                _check(snapshot, resource, caller, shared=_is_used(message, parameter))
+
+
+def owner_and_origin(snapshot: Snapshot, resource: Resource) -> tuple[str | None, str]:
+    """The account that a resource belongs to (None when it is nobody's own), and the uuid it is shared by."""
+    kind, key = resource.name_, str(resource.key_value)
+    if kind in OWNED:
+        return snapshot.owner_of(key), key
+    if kind in ACCOUNTS_OWN:
+        return getattr(resource, ACCOUNTS_OWN[kind]), key
+    if isinstance(resource, TAGS):
+        parents = [each for each in RESOURCES.values() if each.vo == resource.resource_type]
+        parent = resource.resource_uuid
+    elif kind in PART_OF:
+        column, name = PART_OF[kind]
+        parents = [RESOURCES[name]]
+        parent = getattr(resource, column)
+    else:
+        return None, key
+    found = next((row for each in parents if (row := snapshot.find(each, parent)) is not None), None)
+    return (None, key) if found is None else owner_and_origin(snapshot, found)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a parameter's value that can be a uuid."""
+    if isinstance(value, str) and len(value) == 32:
+        yield value
+    elif isinstance(value, (list, dict)):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _named(snapshot: Snapshot, parameter: Parameter, uuid: str) -> Resource | None:
+    """The resource that has an owner and that a parameter names; None when there is none."""
+    kinds: list[type[Resource]] = [parameter.ref] if parameter.ref else _kinds()
+    for kind in kinds:
+        if kind in _kinds() and (found := snapshot.find(kind, uuid)) is not None:
+            return found
+    return None
+
+
+def _kinds() -> list[type[Resource]]:
+    names = (*OWNED, *PART_OF, *ACCOUNTS_OWN, *(tag.name_ for tag in TAGS))
+    found = [RESOURCES[name] for name in names if name in RESOURCES and name != "Account"]
+    return [kind for kind in found if kind.primary == "uuid"]
+
+
+def _is_used(message: Message, parameter: Parameter) -> bool:
+    if message.sync or parameter.name in USED:
+        return True
+    return parameter.name == "l3_network_uuid" and type(message).__name__ in USES_NETWORK
+
+
+def _check(snapshot: Snapshot, resource: Resource, caller: Caller, *, shared: bool) -> None:
+    owner, origin = owner_and_origin(snapshot, resource)
+    if owner is None or owner == caller.account_uuid:
+        return
+    if shared and _is_shared(snapshot, origin, caller.account_uuid):
+        return
+    raise NotAllowed(
+        f"operation denied. The resource[uuid: {resource.key_value}, type: {resource.vo}] doesn't belong to "
+        f"the account[uuid: {caller.account_uuid}]"
+    )
+
+
+def _is_shared(snapshot: Snapshot, uuid: str, account_uuid: str) -> bool:
+    return any(
+        each.to_public or each.receiver_account_uuid == account_uuid
+        for each in snapshot.all(SharedResource, resource_uuid=uuid)
+    )
