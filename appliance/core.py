@@ -34,6 +34,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.resources.registry import Live
@@ -108,6 +109,7 @@ class Core:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
                 group.create_task(Janitor(self.database, self.loop.poke).run(), name="janitor")
+                group.create_task(SessionCleaner(self.database).run(), name="sessions")
         finally:
             subscription.close()
             await self.fleet.close()

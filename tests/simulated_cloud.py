@@ -325,7 +325,7 @@ def _doors() -> Auth:
 def _admin(tx: Transaction) -> None:
     """The account of trusted callers, without the time that a password's hash takes."""
     if tx.find(Account, ADMIN_UUID) is None:
-        tx.insert(Account(uuid=ADMIN_UUID, name="admin", password_hash="", role="admin"))
+        tx.insert(Account(uuid=ADMIN_UUID, name="admin", type="SystemAdmin", password_hash="", role="admin"))
 
 
 __all__ = ["GIB", "PATIENCE_SECONDS", "Body", "Cloud", "SimulatorCloud"]

@@ -67,6 +67,8 @@ class Mirror:
         """In which order rows of histories came to be: their dates only have whole seconds."""
         self.listeners: list[Callable[[Batch], None]] = []
         self.on_status: Callable[[], None] = lambda: None
+        self._pushed: dict[str, set[str]] = {}
+        """Of the kinds that are being read: what was pushed meanwhile."""
         self._pending: Batch = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -128,10 +130,26 @@ class Mirror:
         if kind not in self.rows:
             self.rows[kind] = {}
             self._kinds.append(kind)
-            await self._load(session, kind)
+            try:
+                await self._load(session, kind)
+            except BaseException:
+                # Not read is not empty: it is asked for again when somebody looks.
+                del self.rows[kind]
+                self._kinds.remove(kind)
+                raise
 
     async def _load(self, session: Session, kind: str) -> None:
-        """Read a kind page by page. Rows show as they come; those that are gone go at the end."""
+        """Read a kind page by page. Rows show as they come; those that are gone go at the end.
+
+        What is pushed meanwhile is newer than any page.
+        """
+        pushed = self._pushed[kind] = set()
+        try:
+            await self._read(session, kind, pushed)
+        finally:
+            del self._pushed[kind]
+
+    async def _read(self, session: Session, kind: str, pushed: set[str]) -> None:
         seen: set[str] = set()
         if kind in HISTORY:
             await self._load_history(session, kind, seen)
@@ -149,10 +167,11 @@ class Mirror:
                 for data in page:
                     last = key_of(kind, data)
                     seen.add(last)
-                    self._put(Row(kind, last, data))
+                    if last not in pushed:
+                        self._put(Row(kind, last, data))
                 if len(page) < PAGE or not ordered:
                     break
-        for key in self.rows[kind].keys() - seen:
+        for key in self.rows[kind].keys() - seen - pushed:
             self._drop(kind, key)
 
     async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
@@ -164,10 +183,13 @@ class Mirror:
 
     def _apply(self, push: Push) -> None:
         """One change. Of a kind that is not kept, only the news is passed on."""
+        key = push.uuid if push.op == "delete" else key_of(push.resource, push.inventory)
+        if push.resource in self._pushed:
+            self._pushed[push.resource].add(key)
         if push.op == "delete":
-            self._drop(push.resource, push.uuid)
+            self._drop(push.resource, key)
             return
-        self._put(Row(push.resource, key_of(push.resource, push.inventory), push.inventory))
+        self._put(Row(push.resource, key, push.inventory))
 
     def _put(self, row: Row) -> None:
         rows = self.rows.get(row.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from appliance.api.account import ADMIN_UUID
 from appliance.api.errors import NotAllowed
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.ownership import ACCOUNTS_OWN, OWNED, PART_OF, SharedResource
@@ -41,13 +42,28 @@ def check_access(snapshot: Snapshot, message: Message, caller: Caller) -> None:
                 _check(snapshot, resource, caller, shared=_is_used(message, parameter))
 
 
+def check_touch(snapshot: Snapshot, kind: type[Resource], uuid: str, caller: Caller) -> None:
+    """Refuse to change another account's resource. Raises NotAllowed; one that is not there passes."""
+    resource = None if caller.is_admin else snapshot.find(kind, uuid)
+    if resource is not None:
+        _check(snapshot, resource, caller, shared=False)
+
+
+def only_seen(snapshot: Snapshot, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """An answer without those of its `inventories` that the caller does not see."""
+    found = body.get("inventories")
+    if caller.is_admin or not isinstance(found, list):
+        return body
+    return {**body, "inventories": [each for each in found if _is_seen(snapshot, each.get("uuid"), caller)]}
+
+
 def owner_and_origin(snapshot: Snapshot, resource: Resource) -> tuple[str | None, str]:
     """The account that a resource belongs to (None when it is nobody's own), and the uuid it is shared by."""
     kind, key = resource.name_, str(resource.key_value)
     if kind in OWNED:
         return snapshot.owner_of(key), key
     if kind in ACCOUNTS_OWN:
-        return getattr(resource, ACCOUNTS_OWN[kind]), key
+        return getattr(resource, ACCOUNTS_OWN[kind]) or ADMIN_UUID, key
     if isinstance(resource, TAGS):
         parents = [each for each in RESOURCES.values() if each.vo == resource.resource_type]
         parent = resource.resource_uuid
@@ -86,9 +102,10 @@ def _kinds() -> list[type[Resource]]:
 
 
 def _is_used(message: Message, parameter: Parameter) -> bool:
-    if message.sync or parameter.name in USED:
+    name = type(message).__name__
+    if name.startswith(("Get", "Check")) or parameter.name in USED:
         return True
-    return parameter.name == "l3_network_uuid" and type(message).__name__ in USES_NETWORK
+    return parameter.name == "l3_network_uuid" and name in USES_NETWORK
 
 
 def _check(snapshot: Snapshot, resource: Resource, caller: Caller, *, shared: bool) -> None:
@@ -101,6 +118,14 @@ def _check(snapshot: Snapshot, resource: Resource, caller: Caller, *, shared: bo
         f"operation denied. The resource[uuid: {resource.key_value}, type: {resource.vo}] doesn't belong to "
         f"the account[uuid: {caller.account_uuid}]"
     )
+
+
+def _is_seen(snapshot: Snapshot, uuid: Any, caller: Caller) -> bool:
+    resource = next((row for kind in _kinds() if (row := snapshot.find(kind, uuid)) is not None), None)
+    if resource is None:
+        return True
+    owner, origin = owner_and_origin(snapshot, resource)
+    return owner in (None, caller.account_uuid) or _is_shared(snapshot, origin, caller.account_uuid)
 
 
 def _is_shared(snapshot: Snapshot, uuid: str, account_uuid: str) -> bool:

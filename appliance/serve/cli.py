@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any, TextIO
 
-from appliance.api.account import hash_password
+from appliance.api.account import LogInByAccount, LogInByUser, hash_password
 from appliance.api.errors import ApiError, NoSession
 from appliance.api.grammar import HASHED, Command, UsageError, read_words
 from appliance.api.image import AddImage
@@ -112,7 +112,7 @@ async def run(session: Session, command: Command, saved: SavedSessions, *, out: 
     except ApiError as error:
         print_error(error, err)
         return FAILED
-    if name == "LogInByAccount":
+    if command.kind in (LogInByAccount, LogInByUser):
         session.session_uuid = str(reply["inventory"]["uuid"])
         saved.put(session.target, session.session_uuid)
     elif name == "LogOut":

@@ -29,11 +29,12 @@ from appliance.api.errors import (
     NotReady,
     ResourceNotFound,
 )
+from appliance.api.image import AddImage, Image
 from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
-from appliance.resources.access import check_access
+from appliance.resources.access import check_access, check_touch, only_seen
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import (
     HANDLERS,
@@ -138,6 +139,11 @@ class Dispatch:
         if origin.trusted:
             return trusted_caller(origin.source)
         raise NoSession("the call names no session; log in with LogInByAccount")
+
+    async def check_upload(self, caller: Caller, image_uuid: str) -> None:
+        """Refuse the bytes of an image that the caller may not have added. Raises NotAllowed."""
+        await check_permission(self.database, AddImage, caller)
+        await self.database.read(lambda snapshot: check_touch(snapshot, Image, image_uuid, caller))
 
     async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:
         if call.kind is None:
@@ -324,7 +330,7 @@ def _viewer(snapshot: Snapshot, caller: Caller) -> Viewer | None:
 
 def _answer_read(snapshot: Snapshot, message: Message, caller: Caller) -> dict[str, Any]:
     _check(snapshot, message, caller)
-    return READERS[type(message)](snapshot, message, caller)
+    return only_seen(snapshot, READERS[type(message)](snapshot, message, caller), caller)
 
 
 def _fault(reference: str) -> InternalError:

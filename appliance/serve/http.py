@@ -28,6 +28,7 @@ from appliance.api.errors import (
 )
 from appliance.api.message import ROLES, Role
 from appliance.client import short_socket_path
+from appliance.resources.registry import Caller
 from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch, Origin
 from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
@@ -45,6 +46,8 @@ STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+EVENTS = "/events"
 
 Policy = Literal["per-call", "job-uuid", "console-token"] | Role
 """Who may use a route: whoever may send the message in it; whoever knows the job's uuid, or has a token; a role."""
@@ -150,7 +153,7 @@ class Server:
             Route(call, "/zstack/api/", "per-call", self._call),
             Route(ask, "/zstack/api/result/{uuid}", "job-uuid", self._result),
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
-            Route(("GET",), "/events", "reader", self._events),
+            Route(("GET",), EVENTS, "reader", self._events),
             Route(("PUT",), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/websockify", "console-token", self._console),
             Route(("GET",), "/healthz", "anyone", self._health),
@@ -203,12 +206,15 @@ class Server:
             return
         await self._check_role(request, policy)
 
-    async def _check_role(self, request: web.Request, role: Role) -> None:
+    async def _check_role(self, request: web.Request, role: Role) -> Caller:
         scheme, _, session = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         session_uuid = session.strip() if scheme.lower() in ("oauth", "bearer") and session.strip() else None
         caller = await self._dispatch.who(session_uuid, _origin(request))
         if ROLES.index(caller.role) < ROLES.index(role):
             raise NotAllowed(f"{request.path} needs the role {role}, but the caller has {caller.role}")
+        if request.path == EVENTS and not caller.is_admin:
+            raise NotAllowed(f"{EVENTS} tells what all accounts do; only the admin may follow it")
+        return caller
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -264,6 +270,7 @@ class Server:
             raise NotBuilt("this appliance takes no uploads")
         if not re.fullmatch(r"[0-9a-f]{32}", uuid):
             raise ResourceNotFound(f"no image[uuid:{uuid[:64]}] waits for bytes")
+        await self._dispatch.check_upload(await self._check_role(request, "operator"), uuid)
         await self._upload(uuid, request.content.iter_chunked(UPLOAD_CHUNK), request.content_length)
         return _json({})
 

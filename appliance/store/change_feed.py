@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.api.resource import Resource
@@ -21,7 +21,7 @@ class Change:
     kind: type[Resource]
     key: Any
     after: Resource | None
-    deleted: Resource | None = None
+    deleted: Resource | None = field(default=None, compare=False)
     """What is no more."""
 
 

@@ -41,7 +41,8 @@ class Query:
 
     `sql` selects the rows and takes `parameters`, `count_sql` their number and takes `count_parameters`.
     Values from the message are only ever parameters, and names only ever select declared ones. With `look`,
-    conditions on other resources are asked first how many of those there are, and translated accordingly.
+    conditions on other resources are asked first how many of those there are, and translated accordingly. With
+    a `viewer`, only what it can see is found, in other resources, too.
     """
 
     def __init__(self, message: QueryMessage, look: Look | None = None, viewer: Viewer | None = None) -> None:
@@ -59,7 +60,7 @@ class Query:
         order = _order(sort, message.sort_direction)
         limit, start = min(int(message.limit), LARGEST), min(int(message.start), LARGEST)
         table = table_of(self.kind)
-        first = _Translation(look, sort if self.lists else None, page=self.lists)
+        first = _Translation(look, sort if self.lists else None, page=self.lists, sight=sight)
         test, self.parameters = first.all_hold(shape, self.kind.table, conditions)
         where = f" WHERE {test}" if test else ""
         self.sql = f"{table.select}{where}{order} LIMIT {limit} OFFSET {start}"
@@ -83,9 +84,7 @@ def _selected(shape: Shape, conditions: list[Condition]) -> Shape:
 class _Translation:
     """Conditions as one test. For a `page`, rows are better tried in its order than many sought out."""
 
-    def __init__(
-        self, look: Look | None, sort: Column | None, *, page: bool, sight: Sight | None = None
-    ) -> None:
+    def __init__(self, look: Look | None, sort: Column | None, *, page: bool, sight: Sight | None) -> None:
         self._sight = sight
         self._look = look
         self._sort = sort
@@ -114,7 +113,7 @@ class _Translation:
         return " AND ".join(test for test, _ in tests), parameters
 
     def _own(self, shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
-        test, parameters = _simple(shape, table, name, operator, value)
+        test, parameters = _simple(shape, table, name, operator, value, self._sight)
         column = shape.columns.get(name)
         if self._look is None or self._sort is None or table != shape.kind.table:
             return test, parameters
@@ -157,11 +156,13 @@ def _one_of(column: str, values: list[Any]) -> Sql:
     return f"{column} IN ({', '.join('?' * len(values))})", values
 
 
-def _simple(shape: Shape, table: str, name: str, operator: str, value: Any) -> Sql:
+def _simple(shape: Shape, table: str, name: str, operator: str, value: Any, sight: Sight | None) -> Sql:
     if name in _TAGS:
         tag, types = _TAGS[name], shape.tag_types
         own = f"{quoted('resource_type')} IN ({', '.join('?' * len(types))})"
-        test, parameters = _has(tag, "resource_uuid", "tag", operator, value, (own, [*types]))
+        seen = None if sight is None else sight.test(tag, tag.table)
+        known = (own, [*types]) if seen is None else (f"{own} AND {seen[0]}", [*types, *seen[1]])
+        test, parameters = _has(tag, "resource_uuid", "tag", operator, value, known)
         return f"{quoted(table)}.{quoted(shape.kind.primary)} {test}", parameters
     for embed in shape.kind.embeds:
         if embed.wire == name and embed.pluck:

@@ -50,7 +50,8 @@ class Sight:
         if kind.name_ in OWNED:
             return self._owned(key)
         if kind.name_ in TAGS:
-            return self._owned(f"{quoted(table)}.{quoted('resource_uuid')}")
+            # What is shared may have a password in its system tags.
+            return self._owned(f"{quoted(table)}.{quoted('resource_uuid')}", shared=kind.name_ == "UserTag")
         if kind.name_ in PART_OF:
             column, parent = PART_OF[kind.name_]
             return self._part(f"{quoted(table)}.{quoted(column)}", RESOURCES.get(parent))
@@ -59,17 +60,21 @@ class Sight:
             return None
         return f"{quoted(table)}.{quoted(column)} = ?", [self._viewer.account_uuid]
 
-    def _owned(self, key: str) -> Sql:
+    def _owned(self, key: str, *, shared: bool = True) -> Sql:
         account = self._viewer.account_uuid
         ref = "account_resource_ref"
         if self._viewer.is_admin:
             return f"{key} NOT IN (SELECT resource_uuid FROM {ref} WHERE account_uuid <> ?)", [account]
-        shared = "SELECT resource_uuid FROM shared_resource WHERE receiver_account_uuid = ? OR to_public = 1"
+        mine = f"SELECT resource_uuid FROM {ref} WHERE account_uuid = ?"
+        if self._many:
+            mine = f"SELECT 1 FROM {ref} AS r WHERE r.resource_uuid = {key} AND r.account_uuid = ?"
+        own = f"EXISTS ({mine})" if self._many else f"{key} IN ({mine})"
+        if not shared:
+            return own, [account]
+        others = "SELECT resource_uuid FROM shared_resource WHERE receiver_account_uuid = ? OR to_public = 1"
         if not self._many:
-            own = f"SELECT resource_uuid FROM {ref} WHERE account_uuid = ?"
-            return f"{key} IN ({own} UNION ALL {shared})", [account, account]
-        own = f"EXISTS (SELECT 1 FROM {ref} AS r WHERE r.resource_uuid = {key} AND r.account_uuid = ?)"
-        return f"({own} OR {key} IN ({shared}))", [account, account]
+            return f"{key} IN ({mine} UNION ALL {others})", [account, account]
+        return f"({own} OR {key} IN ({others}))", [account, account]
 
     def _part(self, column: str, parent: type[Resource] | None) -> Sql | None:
         if parent is None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.serve import auth
 from tests.simulated_cloud import Cloud
+from tests.tenants import CHEAP, Tenants
 
 
 @pytest.fixture
@@ -24,3 +26,17 @@ async def cloud(empty_cloud: Cloud) -> Cloud:
     """Two hosts, storage, a network, an offering and an image."""
     await empty_cloud.build()
     return empty_cloud
+
+
+@pytest.fixture
+def tenants(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Tenants:
+    """Accounts and users to be, on that cloud."""
+    monkeypatch.setattr(auth, "PasswordHasher", CHEAP)
+    return Tenants(cloud)
+
+
+@pytest.fixture
+def empty_tenants(empty_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Tenants:
+    """Accounts and users to be, on an appliance that knows nothing else."""
+    monkeypatch.setattr(auth, "PasswordHasher", CHEAP)
+    return Tenants(empty_cloud)

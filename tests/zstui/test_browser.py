@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from appliance.api.errors import NotReady
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from zstui.frame import Caption
 from zstui.nouns import MAIN
@@ -154,3 +157,24 @@ async def test_a_scrollbar_covers_no_column(cloud: Cloud) -> None:
         rows = [line for line in on.text() if "CreateZone  " in line]
         assert len(rows) > 20
         assert all("◉ Succeeded" in row[:80] for row in rows[1:])
+
+
+async def test_a_list_that_could_not_be_read_is_read_again(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cloud.vm("web")
+    async with screens(cloud.socket) as on:
+        session = on.app.calls.session
+        query = session.query
+
+        async def broken(*words: Any, **fields: Any) -> Any:
+            raise NotReady("not now")
+
+        monkeypatch.setattr(session, "query", broken)
+        await on.press("colon")
+        await on.write("volume")
+        await on.press("enter")
+        await on.sees("not now")
+        monkeypatch.setattr(session, "query", query)
+        await on.press("f5")
+        await on.sees("ROOT-for-web")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
+
 from tests.zstui.conftest import LARGE, Cloud, screens
 from zstui.screens.form import Form
 
@@ -120,3 +125,28 @@ async def test_services_are_attached_by_their_provider(cloud: Cloud) -> None:
         await on.sees("Attach network service")
         await on.press("ctrl+s")
         await on.sees("DHCP, Userdata")
+
+
+async def test_a_call_whose_form_was_left_still_says_how_it_ends(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        held = asyncio.Event()
+        make = on.app.calls.make
+
+        async def slow(*words: Any, **fields: Any) -> dict[str, Any]:
+            await held.wait()
+            return await make(*words, **{**fields, "instanceOfferingUuid": "f" * 32})
+
+        monkeypatch.setattr(on.app.calls, "make", slow)
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.write("left")
+        await on.press("ctrl+s")
+        await on.sees("asking the appliance")
+        await on.press("escape")
+        await on.sees("Throw away")
+        await on.press("tab", "enter")
+        await on.until(lambda: on.app.screen is on.browser, "the list again")
+        held.set()
+        await on.sees("invalid field[instanceOfferingUuid]")

@@ -198,6 +198,8 @@ class Browser(Acting):
 
     def _status_changed(self) -> None:
         self.query_one(Banner).update_status()
+        if self.mirror.status == "live":
+            self.run_worker(self._watch(self.noun))
         self._refresh_frame()
         for table in self.query(LiveTable):
             table.refresh()

@@ -234,10 +234,15 @@ class Form(Screen[dict[str, Any] | None]):
             # Named here, the new row can be found before the call has ended.
             made = {"uuid": uuid4().hex, "name": values.get("name", "")}
         task = asyncio.create_task(self.app.calls.make(self.message, made.get("uuid"), **values))
-        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        what = f"{title_of(self.message)} {values.get('name', '')}".strip()
+        try:
+            await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        except asyncio.CancelledError:
+            self.app.keep(task, what)  # the form was left; the call goes on, and says how it ends
+            raise
         self._busy = False
         if not task.done():
-            self.app.keep(task, f"{title_of(self.message)} {values.get('name', '')}".strip())
+            self.app.keep(task, what)
             self.dismiss({"inventory": made, "running": True} if made else None)
             return
         try:

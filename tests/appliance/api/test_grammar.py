@@ -73,9 +73,20 @@ def test_structures_are_json_or_as_zstack_has_them() -> None:
         assert parse(typed.kind, typed.fields).network_services == wanted  # type: ignore[attr-defined]
 
 
-def test_only_a_login_password_is_hashed() -> None:
-    login = fields("LogInByAccount", "accountName=admin", "password=password")
-    assert login["password"] == hashlib.sha512(b"password").hexdigest()
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("LogInByAccount", "accountName=admin"),
+        ("LogInByUser", f"accountUuid={UUID}", "userName=u"),
+        ("CreateAccount", "name=a"),
+        ("CreateUser", "name=u"),
+        ("UpdateAccount",),
+        ("UpdateUser",),
+    ],
+)
+def test_only_passwords_of_accounts_and_users_are_hashed(words: tuple[str, ...]) -> None:
+    typed = fields(*words, "password=password")
+    assert typed["password"] == hashlib.sha512(b"password").hexdigest()
     assert fields("AddKVMHost", "password=x")["password"] == "x"
 
 

@@ -14,13 +14,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.api.account import hash_password
+from appliance.api.account import Account, LogInByAccount, hash_password
+from appliance.api.image import Image
 from appliance.client import Session
 from appliance.serve.http import BODY_LIMIT, TcpListener, UnixListener
 from appliance.store.database import Database
+from appliance.store.transaction import Transaction
 
 from .conftest import PASSWORD, Face, serving
 
@@ -229,6 +232,40 @@ async def test_uploads_arrive_whole(face: Face, tmp_path: Path) -> None:
     )
     assert status == 200
     assert face.uploads[uuid] == content
+
+
+@pytest.fixture
+async def tenants(face: Face) -> dict[str, dict[str, str]]:
+    """What two accounts send to be known; the image `b…b` is one's own."""
+    hashed = PasswordHasher().hash(hash_password(PASSWORD))
+
+    def make(tx: Transaction) -> None:
+        for name, uuid in (("one", "1" * 32), ("two", "2" * 32)):
+            tx.insert(Account(uuid=uuid, name=name, password_hash=hashed))
+        tx.account_uuid = "1" * 32
+        tx.insert(Image(uuid="b" * 32, name="i", url="upload://i", format="raw"))
+
+    await face.database.write(make)
+    known = {}
+    for name in ("one", "two"):
+        message = LogInByAccount(account_name=name, password=hash_password(PASSWORD))
+        session = (await face.dispatch.auth.log_in(message))["inventory"]["uuid"]
+        known[name] = {"Authorization": f"OAuth {session}"}
+    return known
+
+
+async def test_an_account_fills_its_own_images_only(face: Face, tenants: dict[str, dict[str, str]]) -> None:
+    path = f"/zstack/upload/{'b' * 32}"
+    status, answer = await raw(face, "PUT", path, b"x", tenants["two"])
+    assert (status, answer["error"]["code"], face.uploads) == (403, "ID.1002", {})
+    assert (await raw(face, "PUT", path, b"x", tenants["one"]))[0] == 200
+    assert face.uploads == {"b" * 32: b"x"}
+
+
+async def test_only_the_admin_follows_events(face: Face, tenants: dict[str, dict[str, str]]) -> None:
+    status, answer = await raw(face, "GET", "/events", headers=tenants["one"])
+    assert (status, answer["error"]["code"]) == (403, "ID.1002")
+    assert answer["error"]["details"] == "/events tells what all accounts do; only the admin may follow it"
 
 
 async def test_jobs_are_found_after_a_restart(database: Database, tmp_path: Path) -> None:
