@@ -38,6 +38,7 @@ MADE_WITH = {"Volume": ("vm_instance_uuid", "VmInstance")}
 """Resources that belong, when they are made for another, to whom that belongs to."""
 
 ACCOUNTS_OWN = {
+    "AccessToken": "account_uuid",
     "Account": "uuid",
     "LongJob": "account_uuid",
     "Policy": "account_uuid",

@@ -32,6 +32,10 @@ class Caller:
     """The user of the account, when it is a user who asks."""
     is_admin: bool = False
     """Whether the account is a SystemAdmin: it owns what nobody else does, and may do everything."""
+    token_uuid: str | None = None
+    """The access token that the call came with, when it was no session."""
+    scope: tuple[str, ...] = ()
+    """The messages that the token may send, by name or pattern; all when empty."""
 
 
 @dataclass(frozen=True)

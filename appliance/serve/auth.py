@@ -29,6 +29,7 @@ from appliance.api.account import (
 from appliance.api.errors import InvalidArgument, NoSession, OperationFailed, WrongPassword
 from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
+from appliance.api.token import PREFIX, AccessToken
 from appliance.api.user import CreateUser, UpdateUser, User
 from appliance.resources.registry import Caller
 from appliance.store.database import Database
@@ -188,7 +189,9 @@ class Auth:
         await self._database.write(end)
 
     async def caller(self, session_uuid: str, source: str) -> Caller:
-        """Whose session that is. Raises NoSession when it is unknown or expired."""
+        """Whose session or access token that is. Raises NoSession when it is unknown or expired."""
+        if session_uuid.startswith(PREFIX):
+            return await self._database.read(lambda snapshot: _token_caller(snapshot, session_uuid, source))
         digest = digest_of(session_uuid)
         return await self._database.read(lambda snapshot: _caller(snapshot, digest, source))
 
@@ -250,6 +253,19 @@ def _caller(snapshot: Snapshot, digest: str, source: str) -> Caller:
         raise NoSession("Session expired")  # an unknown one is most likely one that was swept away
     user_uuid = session.user_uuid if session.user_uuid != session.account_uuid else None
     return caller_of(snapshot, session.account_uuid, source=source, digest=digest, user_uuid=user_uuid)
+
+
+def _token_caller(snapshot: Snapshot, token: str, source: str) -> Caller:
+    found = snapshot.first(AccessToken, digest=digest_of(token))
+    if found is None or found.expired_date <= time.time():
+        raise NoSession(
+            f"the access token[uuid:{found.uuid}] has expired; make another with CreateAccessToken"
+            if found
+            else "the access token is unknown; it may have been revoked"
+        )
+    most: Role = next((each for each in ROLES if each == found.role), "anyone")
+    who = caller_of(snapshot, found.account_uuid, source=source, user_uuid=found.user_uuid, most=most)
+    return replace(who, token_uuid=found.uuid, scope=tuple(found.scope))
 
 
 def _account(snapshot: Snapshot, name: str) -> Account | None:

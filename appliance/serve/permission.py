@@ -8,6 +8,7 @@ from appliance.api.permission import Action, Statement, action_of, decide, state
 from appliance.api.policy import Policy, UserGroupPolicyRef, UserPolicyRef
 from appliance.api.user import User, UserGroupUserRef
 from appliance.resources.registry import Caller
+from appliance.resources.token import in_scope
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 
@@ -19,6 +20,11 @@ async def check_permission(database: Database, message: type[Message], caller: C
     another account everything that is not the admin's alone; a user what its policies allow.
     """
     allow(message, caller.role)
+    if not in_scope(caller.scope, message.__name__):
+        raise NotAllowed(
+            f"{message.__name__} is not in the scope of the access token[uuid:{caller.token_uuid}], which is "
+            f"{', '.join(caller.scope)}; make a token for it with CreateAccessToken"
+        )
     if caller.is_admin:
         return
     name = f"API{message.__name__}Msg"

@@ -7,6 +7,25 @@ CREATE TABLE "meta" (
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE "access_token" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "role" TEXT COLLATE NOCASE NOT NULL,
+    "scope" TEXT NOT NULL,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "user_uuid" TEXT COLLATE NOCASE,
+    "expired_date" REAL NOT NULL,
+    "create_date" REAL NOT NULL,
+    "digest" TEXT COLLATE NOCASE NOT NULL UNIQUE,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "access_token_name" ON "access_token" ("name");
+
+CREATE INDEX "access_token_account_uuid" ON "access_token" ("account_uuid");
+
+CREATE INDEX "access_token_expired_date" ON "access_token" ("expired_date");
+
 CREATE TABLE "account" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL UNIQUE,
@@ -810,6 +829,9 @@ CREATE INDEX "zone_name" ON "zone" ("name");
 ANALYZE sqlite_schema;
 
 INSERT INTO sqlite_stat1 VALUES
+    ('access_token', 'access_token_name', '1000000 100'),
+    ('access_token', 'access_token_account_uuid', '1000000 100'),
+    ('access_token', 'access_token_expired_date', '1000000 1'),
     ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
