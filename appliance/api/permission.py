@@ -17,9 +17,9 @@ CATEGORIES = {
     "eip": """AttachEip ChangeEipState CreateEip DeleteEip DetachEip GetEipAttachableVmNics QueryEip
         UpdateEip""",
     "identity": """AddUserToGroup AttachPolicyToUser AttachPolicyToUserGroup CreateAccessToken
-        CreatePolicy CreateUser CreateUserGroup DeleteAccessToken DeleteAccount DeletePolicy DeleteUser DeleteUserGroup DetachPolicyFromUser
-        DetachPolicyFromUserGroup QueryAccessToken QueryPolicy QueryQuota QueryUser QueryUserGroup RemoveUserFromGroup
-        RevokeResourceSharing ShareResource UpdateAccount UpdateUser""",
+        CreatePolicy CreateUser CreateUserGroup DeleteAccessToken DeleteAccount DeletePolicy DeleteUser
+        DeleteUserGroup DetachPolicyFromUser DetachPolicyFromUserGroup QueryAccessToken QueryPolicy QueryQuota
+        QueryUser QueryUserGroup RemoveUserFromGroup RevokeResourceSharing ShareResource UpdateAccount UpdateUser""",
     "image": """AddImage ChangeImageState CreateDataVolumeTemplateFromVolume
         CreateRootVolumeTemplateFromRootVolume CreateRootVolumeTemplateFromVolumeSnapshot DeleteImage
         QueryImage UpdateImage""",
@@ -63,7 +63,8 @@ CATEGORIES = {
 CATEGORY_OF = {name: category for category, names in CATEGORIES.items() for name in names.split()}
 
 ACCOUNT_ONLY = frozenset(CATEGORIES["identity"].split()) - {
-    "CreateAccessToken", "DeleteAccessToken", "QueryAccessToken", "QueryPolicy", "QueryQuota", "QueryUser", "QueryUserGroup", "RevokeResourceSharing", "ShareResource",
+    "CreateAccessToken", "DeleteAccessToken", "QueryAccessToken", "QueryPolicy", "QueryQuota", "QueryUser",
+    "QueryUserGroup", "RevokeResourceSharing", "ShareResource",
     "UpdateUser",
 }  # fmt: skip
 """Messages that an account sends, and no user of it."""

@@ -25,7 +25,9 @@ class AccessToken(Resource, java=JAVA):
     scope: list[str] = column("The messages it may send, by name or pattern; all when empty.",
                               default_factory=list)  # fmt: skip
     account_uuid: str = column("The account that it opens.", indexed=True)
-    user_uuid: str | None = column("The user of it, when it opens no more than a user's.", default=None)
+    user_uuid: str | None = column(
+        "The user of it, when it opens no more than a user's.", default=None, indexed=True
+    )
     expired_date: Timestamp = column("When it ends.", indexed=True)
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     digest: str = column("SHA-256 of the token.", private=True, unique=True)

@@ -7,6 +7,7 @@ from appliance.api.errors import InvalidArgument, NotAllowed
 from appliance.api.ownership import AccountResourceRef, SharedResource
 from appliance.api.policy import Policy
 from appliance.api.quota import Quota
+from appliance.api.token import AccessToken
 from appliance.api.user import User, UserGroup
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.policy import give_policies, remove_policy
@@ -58,7 +59,7 @@ def update_account(tx: Transaction, request: UpdateAccount, caller: Caller) -> A
 
 @handles(DeleteAccount)
 def delete_account(tx: Transaction, request: DeleteAccount, caller: Caller) -> None:
-    """Gone, with users, groups, policies, quotas and sessions; what it owned is the admin's."""
+    """Gone, with users, groups, policies, quotas, sessions and access tokens; what it owned is the admin's."""
     account = tx.find(Account, request.uuid)
     if request.uuid != caller.account_uuid and not caller.is_admin:
         raise NotAllowed(
@@ -85,6 +86,7 @@ def _remove(tx: Transaction, account: Account) -> None:
         *tx.all(SharedResource, owner_account_uuid=account.uuid),
         *tx.all(Quota, identity_uuid=account.uuid),
         *tx.all(Session, account_uuid=account.uuid),
+        *tx.all(AccessToken, account_uuid=account.uuid),
     ):
         tx.delete(row)
     for user in tx.all(User, account_uuid=account.uuid):

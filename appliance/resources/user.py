@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.api.account import Session
 from appliance.api.errors import InvalidArgument, NotAllowed
 from appliance.api.policy import Policy, UserGroupPolicyRef, UserPolicyRef
+from appliance.api.token import AccessToken
 from appliance.api.user import (
     AddUserToGroup,
     CreateUser,
@@ -115,6 +116,8 @@ def remove_user(tx: Transaction, user: User) -> None:
         for ref in tx.all(kind, user_uuid=user.uuid):
             tx.delete(ref)
     end_sessions(tx, user.uuid)
+    for token in tx.all(AccessToken, user_uuid=user.uuid):
+        tx.delete(token)
     tx.delete(user)
 
 

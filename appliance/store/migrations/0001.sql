@@ -24,6 +24,8 @@ CREATE INDEX "access_token_name" ON "access_token" ("name");
 
 CREATE INDEX "access_token_account_uuid" ON "access_token" ("account_uuid");
 
+CREATE INDEX "access_token_user_uuid" ON "access_token" ("user_uuid");
+
 CREATE INDEX "access_token_expired_date" ON "access_token" ("expired_date");
 
 CREATE TABLE "account" (
@@ -831,6 +833,7 @@ ANALYZE sqlite_schema;
 INSERT INTO sqlite_stat1 VALUES
     ('access_token', 'access_token_name', '1000000 100'),
     ('access_token', 'access_token_account_uuid', '1000000 100'),
+    ('access_token', 'access_token_user_uuid', '1000000 100'),
     ('access_token', 'access_token_expired_date', '1000000 1'),
     ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
