@@ -119,6 +119,9 @@ async def test_an_account_sees_its_own_tokens_only_and_takes_them_along(tenants:
 async def test_a_users_token_may_what_the_user_may_and_ends_with_it(tenants: Tenants) -> None:
     account = await tenants.account("a")
     user, uuid = await tenants.user(account, "u")
+    statements = [{"effect": "Allow", "actions": ["identity:APICreateAccessTokenMsg"]}]
+    policy = await account.make("CreatePolicy", name="p", statements=statements)
+    await account.call("AttachPolicyToUser", policyUuid=policy, userUuid=uuid)
     key = await holder(tenants, user, sessionRole="operator")
     await key.call("GetVolumeFormat")
     assert await key.refused("StartVmInstance", uuid="x") == await user.refused("StartVmInstance", uuid="x")
