@@ -17,7 +17,7 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc \
   debootstrap tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
 
-.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format
+.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs
 
 run: setup agent tiny
 	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
@@ -67,6 +67,9 @@ build/client/.installed: tests/clients/requirements.lock | build/.packages
 
 format: setup
 	$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+docs: setup
+	$(BIN)/python -m appliance.serve.documents
 
 # Everything quick: no host, no guest.
 check: setup

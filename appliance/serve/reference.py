@@ -71,7 +71,8 @@ def kind_name(kind: Any) -> str:
     return {str: "text", int: "whole number", bool: "true or false"}.get(kind, "value")
 
 
-def _parameter(parameter: Parameter) -> list[str]:
+def parameter_notes(parameter: Parameter) -> list[str]:
+    """What values a parameter takes, in words."""
     notes = [kind_name(parameter.kind)]
     if parameter.required:
         notes.append("required")
@@ -88,7 +89,12 @@ def _parameter(parameter: Parameter) -> list[str]:
         notes.append(f"at most {parameter.maximum}")
     if parameter.max_length is not None:
         notes.append(f"at most {parameter.max_length} characters")
-    return [f"  {parameter.wire:28} {parameter.help}", f"  {'':28} {'; '.join(notes)}"]
+    return notes
+
+
+def _parameter(parameter: Parameter) -> list[str]:
+    notes = "; ".join(parameter_notes(parameter))
+    return [f"  {parameter.wire:28} {parameter.help}", f"  {'':28} {notes}"]
 
 
 def _returned(kind: type[Message]) -> str:
