@@ -47,6 +47,7 @@ from appliance.resources.registry import (
     Promise,
 )
 from appliance.serve.auth import Auth, trusted_caller
+from appliance.serve.metrics import CallCounts
 from appliance.serve.permission import check_permission
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
 from appliance.store.database import Database
@@ -83,6 +84,7 @@ class Dispatch:
         self.database = database
         self.auth = auth
         self.ready = ready
+        self.calls = CallCounts()
         self._version = version
         self._node_uuid = node_uuid
         self._live = live
@@ -109,7 +111,10 @@ class Dispatch:
             reply = refused(call, _fault(reference))
         else:
             reply = await self._answer_admitted(message, caller, call)
-        _log(said, origin, reply, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        code = reply.body["error"]["code"] if "error" in reply.body else ""
+        self.calls.count(call.kind.__name__ if call.kind else "unbuilt", code, seconds)
+        _log(said, origin, reply, seconds)
         return reply
 
     async def job(self, job_uuid: str, wait_seconds: float = 0.0) -> Reply | None:

@@ -27,6 +27,7 @@ from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp, bind_unix
+from appliance.serve.metrics import CONTENT_TYPE, metrics
 from appliance.serve.rest import Rest
 from appliance.serve.route import (
     BODY_SECONDS,
@@ -48,6 +49,7 @@ STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
 EVENTS = "/events"
+METRICS = "/metrics"
 
 Upload = Callable[[str, AsyncIterator[bytes], int | None], Awaitable[None]]
 """Takes the bytes of an image that waits for them: its uuid, the bytes, their number if known."""
@@ -132,6 +134,7 @@ class Server:
             Route(("GET",), EVENTS, "reader", self._events),
             Route(("PUT",), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/websockify", "console-token", self._console),
+            Route(("GET",), METRICS, "reader", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
 
@@ -185,8 +188,8 @@ class Server:
         caller = await self._dispatch.who(bearer_of(request), origin_of(request))
         if ROLES.index(caller.role) < ROLES.index(role):
             raise NotAllowed(f"{request.path} needs the role {role}, but the caller has {caller.role}")
-        if request.path == EVENTS and not caller.is_admin:
-            raise NotAllowed(f"{EVENTS} tells what all accounts do; only the admin may follow it")
+        if request.path in (EVENTS, METRICS) and not caller.is_admin:
+            raise NotAllowed(f"{request.path} tells what all accounts do; only the admin may have it")
         return caller
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
@@ -257,6 +260,11 @@ class Server:
         if self._open_console is None:
             raise NotBuilt("this appliance opens no consoles")
         return await console(request, self._open_console)
+
+    async def _metrics(self, _: web.Request) -> web.StreamResponse:
+        watchers, calls = len(self._broadcast.listeners), self._dispatch.calls
+        text = await self._dispatch.database.read(lambda snapshot: metrics(snapshot, calls, watchers))
+        return web.Response(body=text.encode(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
 
     async def _health(self, _: web.Request) -> web.StreamResponse:
         if not self._dispatch.ready():

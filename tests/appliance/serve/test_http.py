@@ -266,7 +266,7 @@ async def test_an_account_fills_its_own_images_only(face: Face, tenants: dict[st
 async def test_only_the_admin_follows_events(face: Face, tenants: dict[str, dict[str, str]]) -> None:
     status, answer = await raw(face, "GET", "/events", headers=tenants["one"])
     assert (status, answer["error"]["code"]) == (403, "ID.1002")
-    assert answer["error"]["details"] == "/events tells what all accounts do; only the admin may follow it"
+    assert answer["error"]["details"] == "/events tells what all accounts do; only the admin may have it"
 
 
 async def test_jobs_are_found_after_a_restart(database: Database, tmp_path: Path) -> None:
