@@ -66,6 +66,7 @@ class VmRows:
     management_ip: str
     data: tuple[Volume, ...] = ()
     """The data volumes that it is to have, in their order."""
+    root_intent: VolumeIntent | None = None
     intents: tuple[VolumeIntent, ...] = ()
     """Those, as its host should have them."""
     dropped: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.protocol import DomainSeen
 from appliance.api.errors import (
+    AgentRefused,
     ApiError,
     AttachNetworkFailed,
     AttachVolumeFailed,
@@ -22,6 +23,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_chain
 from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
 from appliance.reconcile.vm_volume import leave_volumes, result_of, settle_volumes, turn_back_volumes
@@ -39,6 +41,9 @@ FAILURES: dict[str, type[ApiError]] = {
     "DeleteDataVolume": OperationFailed,
     "ResizeDataVolume": OperationFailed,
     "ResizeRootVolume": OperationFailed,
+    "CreateVolumeSnapshot": OperationFailed,
+    "DeleteVolumeSnapshot": OperationFailed,
+    "RevertVolumeFromSnapshot": OperationFailed,
 }
 
 UNDONE = frozenset({"AttachL3NetworkToVm", "AttachDataVolumeToVm"})
@@ -86,6 +91,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         storages.add(volume.primary_storage_uuid)
         drop_volume(tx, volume)
+        drop_snapshots(tx, volume)
         tx.delete(volume)
     leave_volumes(tx, vm)
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
@@ -152,6 +158,10 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         return False
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
     turn_back_volumes(tx, vm)
+    if isinstance(error, AgentRefused):
+        # Without a refusal a guest may be writing to the new file: what is begun goes on.
+        for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, overlay=True):
+            turn_back_chain(tx, volume)
     if rebooting:
         changes["boot_count"] = vm.boot_count - 1
     elif vm.intended == "Running" and vm.power != "on":

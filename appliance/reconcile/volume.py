@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from agent.protocol import ObserveVm, VmSeen
-from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed
+from agent.protocol import ObserveVm, OverlayMade, VmSeen
+from appliance.api.errors import AgentRefused, ApiError, Cancelled, HostUnreachable, OperationFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.volume import Volume
@@ -20,6 +20,9 @@ from appliance.reconcile.capacity import resize_volume
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.snapshot_rows import note_size, settle_chain, turn_back_chain
+from appliance.reconcile.vm_volume import chain_result
 from appliance.reconcile.volume_rows import forget_volume, unfinished, volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -76,11 +79,11 @@ class VolumeWorker:
         volume = work.intent.volume
         request = ObserveVm(
             vm_uuid=self._uuid,  # no VM's: what was begun for this volume must be seen done
-            volume_paths=[volume.path],
+            volume_paths=list(work.intent.files),
             cache_paths=[volume.backing] if volume.backing else [],
         )
         seen = await self._context.fleet.link(work.target).ask(request, VmSeen)
-        steps = plan(work.intent, seen.volumes, seen.cached)
+        steps = plan(work.intent, seen)
         step = steps[0] if steps else None
         following = step.request if isinstance(step, Ask) else None
         if await self._asker.settle_unanswered(work.target, following):
@@ -99,13 +102,18 @@ class VolumeWorker:
             case CopyImage():
                 await self._copies.bring(step.image_uuid, work.target, step.cache_path, work.jobs)
             case Ask():
-                await self._asker.ask(
+                reply = await self._asker.ask(
                     work.target,
                     step.request,
                     resource=work.volume.uuid,
                     generation=work.volume.generation,
                     timeout_seconds=step.seconds,
                 )
+                if isinstance(reply, OverlayMade):
+                    size = reply.backing_bytes
+                    await self._context.database.write(
+                        lambda tx: note_size(tx, self._uuid, size, quiesced=False)
+                    )
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("volume %s: %s", self._uuid, error.details)
@@ -145,9 +153,12 @@ def settle(tx: Transaction, planned: Volume) -> bool:
         forget_volume(tx, volume)
         return True
     status = "Ready" if volume.status == "Creating" else volume.status
+    settle_chain(tx, volume)
     volume = tx.update(volume, status=status, whole_size=volume.size)
     for job in jobs.running(tx, volume.uuid):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(volume)})
+        about_chain = job.name in CHAIN_JOBS
+        result = chain_result(tx, job) if about_chain else {"inventory": tx.inventory(volume)}
+        jobs.succeed(tx, job, result)
     return True
 
 
@@ -169,6 +180,8 @@ def give_up(tx: Transaction, planned: Volume, error: ApiError) -> bool:
         return True
     for job in found:
         jobs.fail(tx, job, failure)
+    if isinstance(error, AgentRefused):
+        turn_back_chain(tx, volume)
     volume = resize_volume(tx, volume, volume.whole_size)
     tx.update(volume, generation=volume.generation + 1)
     return True

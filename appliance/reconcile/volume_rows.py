@@ -12,6 +12,7 @@ from appliance.plans import naming
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.snapshot_rows import chain_files, drop_snapshots
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -37,6 +38,7 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
         image_uuid=volume.root_image_uuid,
         whole=volume.whole_size is not None,
         present=volume.intended != "Absent",
+        **chain_files(snapshot, volume),
     )
 
 
@@ -44,7 +46,7 @@ def unfinished(volume: Volume) -> bool:
     """Whether something is left to do for a volume that no VM has."""
     if volume.type != "Data" or volume.vm_instance_uuid is not None:
         return False
-    if volume.intended == "Absent" or volume.status == "Creating":
+    if volume.intended == "Absent" or volume.status == "Creating" or volume.chain_changes:
         return True
     return volume.whole_size is not None and volume.whole_size < volume.size
 
@@ -65,6 +67,7 @@ def put_away(tx: Transaction, volume: Volume) -> Volume:
 def forget_volume(tx: Transaction, volume: Volume) -> None:
     """Remove every row of a volume whose file is gone, and end the jobs that wanted that."""
     drop_volume(tx, volume)
+    drop_snapshots(tx, volume)
     for kind in (SystemTag, UserTag):
         for tag in tx.all(kind, resource_uuid=volume.uuid):
             tx.delete(tag)

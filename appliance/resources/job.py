@@ -8,6 +8,7 @@ from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.vm_settle import give_up
 from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.resources.registry import Caller, handles
@@ -20,6 +21,10 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     job = tx.get(LongJob, request.uuid)
     if job.state != "Running":
         raise OperationFailed(f"job[uuid:{job.uuid}] is {job.state}")
+    if job.name in CHAIN_JOBS:
+        raise OperationFailed(
+            f"{job.name} cannot be cancelled: a guest may be writing to the new file already"
+        )
     error = Cancelled("cancelled by its caller")
     vm = tx.find(VmInstance, job.target_resource_uuid)
     volume = tx.find(Volume, job.target_resource_uuid or "")
