@@ -115,9 +115,7 @@ class HostVerbs:
                 _does(EnsureNic, nics.ensure),
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
-                _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
-                _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
-                _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+                *_under_guests(volumes, overlays, domains),
                 _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
                 _says(ObserveImage, lambda request: observe_image(storage, request)),
                 (FetchImage, downloads.fetch),
@@ -170,6 +168,17 @@ class HostVerbs:
 
     async def _read_fetches(self, request: ReadFetches) -> Fetches:
         return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])
+
+
+def _under_guests(
+    volumes: Volumes, overlays: Overlays, domains: Domains
+) -> list[tuple[type[Request], Answering]]:
+    """What is done to a volume's files under its guest, if it has one that runs."""
+    return [
+        _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
+        _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
+        _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+    ]
 
 
 async def _if_in_time(version: Awaitable[str]) -> str:
