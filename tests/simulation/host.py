@@ -141,8 +141,7 @@ class WatchedHost(SimulatedHost):
         volume = snapshot.first(Volume, install_path=path)
         if any(path in domain.writes.values() and domain.power == "on" for domain in self.domains.values()):
             self.world.violated("I-20", f"{path} is removed while a domain writes to it")
-        if any(path == below for above, below in self.things.backings.items() if above in self.things.files):
-            self._check_below(path)
+        self._check_below(path)
         if volume is not None and volume.type == "Data":
             if volume.whole_size is not None and volume.intended != "Absent":
                 self.world.violated("I-20", f"{path} is removed while it is intended {volume.intended}")
@@ -154,15 +153,15 @@ class WatchedHost(SimulatedHost):
     def _check_below(self, path: str) -> None:
         """A file goes only when none that stays builds on it."""
         look = self.world.look()
-        kept = {volume.install_path for volume in look.all(Volume) if volume.intended != "Absent"}
-        kept |= {each.primary_storage_install_path for each in look.all(VolumeSnapshot, status="Ready")}
-        above = [top for top, below in self.things.backings.items() if below == path and top in kept]
-        for top in above:
-            volume = look.first(Volume, install_path=top) or look.first(
-                Volume, uuid=look.first(VolumeSnapshot, primary_storage_install_path=top).volume_uuid
+        for top in [above for above, below in self.things.backings.items() if below == path]:
+            snapshot = look.first(VolumeSnapshot, primary_storage_install_path=top, status="Ready")
+            volume = look.find(Volume, snapshot.volume_uuid if snapshot is not None else "")
+            volume = volume or look.first(Volume, install_path=top)
+            vm = look.find(VmInstance, volume.vm_instance_uuid or "") if volume is not None else None
+            going = (
+                volume is None or volume.intended == "Absent" or (vm is not None and vm.intended == "Absent")
             )
-            vm = look.find(VmInstance, volume.vm_instance_uuid or "")
-            if vm is None or vm.intended != "Absent":
+            if top in self.things.files and not going:
                 self.world.violated("I-20", f"{path} is removed while {top} builds on it")
 
     def _emit(self, event: AnyEvent) -> None:

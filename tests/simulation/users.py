@@ -171,7 +171,7 @@ class User:
             ("move", "move", "move", "move", "snap", "snap", "ResizeDataVolume", "DeleteDataVolume")
         )
         if wish == "snap":
-            await self._snap(volume.uuid)
+            await self._snap()
             return
         if wish == "ResizeDataVolume":
             await self._call(wish, {"uuid": volume.uuid, "size": volume.size + (1 << 20)})
@@ -186,11 +186,13 @@ class User:
             else:
                 await self._call("AttachDataVolumeToVm", fields)
 
-    async def _snap(self, data_uuid: str) -> None:
+    async def _snap(self) -> None:
         """A snapshot of a data or root volume: taken, gone back to or deleted."""
         world, chance = self.world, self.world.chance
-        roots = [volume.uuid for volume in world.look().all(Volume, type="Root", order_by="uuid")]
-        uuid = chance.choice([data_uuid, data_uuid, *roots])
+        ready = world.look().all(Volume, status="Ready", order_by="uuid")
+        if not ready:
+            return
+        uuid = chance.choice(ready).uuid
         known = world.look().all(VolumeSnapshot, volume_uuid=uuid, order_by="uuid")
         wish = chance.choice(("take", "take", "RevertVolumeFromSnapshot", "DeleteVolumeSnapshot"))
         if wish == "take" or not known:
