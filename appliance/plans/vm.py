@@ -60,6 +60,8 @@ class VmIntent:
     """Its root volume with the snapshots of that."""
     data: tuple[VolumeIntent, ...] = ()
     """The data volumes that it is to have."""
+    resting: DomainSpec | None = None
+    """What a domain that is off is defined as at once, where its volumes get other files: somebody may start it."""
     dropped: tuple[str, ...] = ()
     """Files of volumes that it was to have, and that were never whole."""
 
@@ -170,6 +172,9 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
 def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
     if seen.domain.power == "off":
         yield from _volumes(intent, seen)
+        resting = intent.resting
+        if resting is not None and seen.domain.defined and seen.domain.digest != digest(resting):
+            yield Ask("define domain", DefineDomain(spec=resting, boot_count=intent.boot_count))
         yield from _left(intent, seen)
         yield from _merged(intent, seen)
         return

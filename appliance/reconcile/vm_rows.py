@@ -98,12 +98,18 @@ def vm_intent(rows: VmRows) -> VmIntent:
         nic_uuids=(*(nic.uuid for nic in rows.nics), *rows.leaving),
         leaving=rows.leaving,
         root=rows.root_intent,
+        resting=domain_spec(rows) if vm.intended == "Stopped" and _other_files(rows) else None,
         data=rows.intents,
         dropped=rows.dropped,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
         created=vm.created,
     )
+
+
+def _other_files(rows: VmRows) -> bool:
+    """Whether a volume of a VM is getting other files."""
+    return any(volume is not None and volume.chain_changes for volume in (rows.root, *rows.data))
 
 
 def _root_intent(snapshot: Snapshot, root: Volume | None) -> VolumeIntent | None:

@@ -46,6 +46,8 @@ FAILURES: dict[str, type[ApiError]] = {
     "RevertVolumeFromSnapshot": OperationFailed,
 }
 
+RESIZES = frozenset({"ResizeDataVolume", "ResizeRootVolume"})
+
 UNDONE = frozenset({"AttachL3NetworkToVm", "AttachDataVolumeToVm"})
 """Calls that end, when they fail, once what they began is undone."""
 
@@ -157,8 +159,9 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
         return False
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
-    turn_back_volumes(tx, vm)
-    if isinstance(error, AgentRefused):
+    refused = isinstance(error, AgentRefused)
+    turn_back_volumes(tx, vm, refused=refused and any(job.name in RESIZES for job in found))
+    if refused:
         # Without a refusal a guest may be writing to the new file: what is begun goes on.
         for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, overlay=True):
             turn_back_chain(tx, volume)
@@ -181,6 +184,6 @@ def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
     """End a VM's jobs because another call took its place; nothing of what they began is kept."""
     for job in jobs.running(tx, vm.uuid):
         jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
-    turn_back_volumes(tx, vm)
+    turn_back_volumes(tx, vm, refused=False)
     changes = turn_back_nics(tx, vm)
     return tx.update(vm, **changes) if changes else vm

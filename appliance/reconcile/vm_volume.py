@@ -90,10 +90,14 @@ def release(tx: Transaction, volume: Volume) -> Volume:
     return volume
 
 
-def turn_back_volumes(tx: Transaction, vm: VmInstance) -> None:
-    """Intend what was before: new volumes leave, leaving ones stay, and each has the size it had."""
+def turn_back_volumes(tx: Transaction, vm: VmInstance, *, refused: bool) -> None:
+    """Intend what was before: new volumes leave, leaving ones stay.
+
+    One that its host has `refused` to grow has the size it had; without a refusal it may be larger already, and
+    no volume shrinks.
+    """
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
-        if volume.whole_size is not None and volume.whole_size < volume.size:
+        if refused and volume.whole_size is not None and volume.whole_size < volume.size:
             resize_volume(tx, volume, volume.whole_size)
         if volume.attachment == "attaching":
             tx.update(volume, attachment="withdrawn")

@@ -182,6 +182,6 @@ def give_up(tx: Transaction, planned: Volume, error: ApiError) -> bool:
         jobs.fail(tx, job, failure)
     if isinstance(error, AgentRefused):
         turn_back_chain(tx, volume)
-    volume = resize_volume(tx, volume, volume.whole_size)
+        volume = resize_volume(tx, volume, volume.whole_size)
     tx.update(volume, generation=volume.generation + 1)
     return True

@@ -139,7 +139,10 @@ class WatchedHost(SimulatedHost):
     def _check_drop(self, path: str) -> None:
         snapshot = self.world.look()
         volume = snapshot.first(Volume, install_path=path)
-        if any(path in domain.writes.values() and domain.power == "on" for domain in self.domains.values()):
+        going = volume is not None and volume.intended == "Absent"
+        if not going and any(
+            path in domain.writes.values() and domain.power == "on" for domain in self.domains.values()
+        ):
             self.world.violated("I-20", f"{path} is removed while a domain writes to it")
         self._check_below(path)
         if volume is not None and volume.type == "Data":

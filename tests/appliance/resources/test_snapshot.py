@@ -200,6 +200,23 @@ async def test_a_snapshot_survives_the_appliance_and_is_not_cancelled(cloud: Clo
     assert writes(host, vm, data["uuid"]) == await path_of(cloud, data["uuid"])
 
 
+@pytest.mark.parametrize("back", [True, False])
+async def test_a_guest_that_somebody_starts_by_hand_writes_to_the_new_file(
+    cloud: Cloud, disk: str, back: bool
+) -> None:
+    vm, data = await attached(cloud, disk)
+    host, uuid = cloud.host_of(vm["uuid"]), data["uuid"]
+    made = await snap(cloud, uuid)
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    if back:
+        await cloud.answer("RevertVolumeFromSnapshot", uuid=made["uuid"])
+    else:
+        await snap(cloud, uuid)
+    host.power_on(vm["uuid"])
+    await cloud.vm_becomes(vm["uuid"], "Running")
+    assert writes(host, vm, uuid) == await path_of(cloud, uuid)
+
+
 async def test_snapshots_go_with_their_volume(cloud: Cloud, disk: str) -> None:
     vm, data = await attached(cloud, disk)
     host = cloud.host_of(vm["uuid"])
