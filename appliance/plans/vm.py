@@ -61,7 +61,7 @@ class VmIntent:
     data: tuple[VolumeIntent, ...] = ()
     """The data volumes that it is to have."""
     resting: DomainSpec | None = None
-    """What a domain that is off is defined as at once, where its volumes get other files: somebody may start it."""
+    """What a domain that is off is at once defined as, when its volumes leave or get other files: it may be started."""
     dropped: tuple[str, ...] = ()
     """Files of volumes that it was to have, and that were never whole."""
 

@@ -75,6 +75,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
         management_ip=host.management_ip if host else "127.0.0.1",
         root_intent=_root_intent(snapshot, root),
+        letting_go=len(held) < len(volumes),
         data=held,
         intents=tuple(each for volume in held if (each := volume_intent(snapshot, volume)) is not None),
         dropped=tuple(volume.install_path for volume in unmade if volume.install_path is not None),
@@ -108,8 +109,10 @@ def vm_intent(rows: VmRows) -> VmIntent:
 
 
 def _other_files(rows: VmRows) -> bool:
-    """Whether a volume of a VM is getting other files."""
-    return any(volume is not None and volume.chain_changes for volume in (rows.root, *rows.data))
+    """Whether a volume of a VM is getting other files, or leaves."""
+    return rows.letting_go or any(
+        volume is not None and volume.chain_changes for volume in (rows.root, *rows.data)
+    )
 
 
 def _root_intent(snapshot: Snapshot, root: Volume | None) -> VolumeIntent | None:
