@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.protocol import AnyRequest, EnsureOverlay, GrowVolume
 from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.volume import Volume
-from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.capacity import recount_storage, resize_volume
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -30,6 +31,24 @@ def settle_chain(tx: Transaction, volume: Volume) -> None:
         elif each.status == "Creating":
             tx.update(each, status="Ready")
     _settled(tx, volume)
+
+
+def turn_back_files(tx: Transaction, refused: AnyRequest | None) -> None:
+    """Intend the file or the size that a volume had, where its host has refused to change that.
+
+    Without a refusal its guest may be writing to the new file, or the file be larger: what is begun goes on then.
+    """
+    match refused:
+        case EnsureOverlay(volume_uuid=uuid) | GrowVolume(volume_uuid=uuid):
+            volume = tx.find(Volume, uuid)
+        case _:
+            return
+    if volume is None:
+        return
+    if isinstance(refused, EnsureOverlay):
+        turn_back_chain(tx, volume)
+    elif volume.whole_size is not None and volume.whole_size < volume.size:
+        resize_volume(tx, volume, volume.whole_size)
 
 
 def turn_back_chain(tx: Transaction, volume: Volume) -> None:

@@ -67,6 +67,7 @@ class VmWorker:
         self._carried_out: list[AnyRequest] = []
         """What was answered since the last look."""
         self._longest = 1
+        self._asked: AnyRequest | None = None
 
     async def advance(self) -> Next:
         """One pass: read what is intended, see what is, take the steps between them."""
@@ -86,6 +87,7 @@ class VmWorker:
             return await self._failed(work, failed)
 
     async def _pass(self, work: _Work) -> Next:
+        self._asked = None
         known = self._outdated(work)
         if known is not None:
             if not await self._asker.settle_unanswered(work.target, known.request):
@@ -147,6 +149,7 @@ class VmWorker:
         return AGAIN
 
     async def _ask(self, work: _Work, step: Ask) -> None:
+        self._asked = step.request
         reply = await self._asker.ask(
             work.target,
             step.request,
@@ -154,6 +157,7 @@ class VmWorker:
             generation=work.vm.generation,
             timeout_seconds=step.seconds,
         )
+        self._asked = None
         self._carried_out.append(step.request)
         match step.request:
             case EnsureNic(nic_uuid=nic):
@@ -251,7 +255,9 @@ class VmWorker:
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("vm %s: %s", self._uuid, error.details)
         self._carried_out = []
-        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error))
+        refused = self._asked if isinstance(error, Refused) else None
+        self._asked = None
+        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error, refused))
         return AGAIN if turned else self._backoff.next()
 
     async def _say(self, work: _Work, step: Step, left: int) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from agent.protocol import DomainSeen
+from agent.protocol import AnyRequest, DomainSeen
 from appliance.api.errors import (
-    AgentRefused,
     ApiError,
     AttachNetworkFailed,
     AttachVolumeFailed,
@@ -23,7 +22,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
-from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_chain
+from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_files
 from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
 from appliance.reconcile.vm_volume import leave_volumes, result_of, settle_volumes, turn_back_volumes
@@ -127,8 +126,11 @@ def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> N
         jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
 
 
-def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
-    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn."""
+def give_up(tx: Transaction, planned: VmInstance, error: ApiError, refused: AnyRequest | None = None) -> bool:
+    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn.
+
+    `refused` is what its host will certainly not do: of what was asked besides, some may be done.
+    """
     vm = tx.find(VmInstance, planned.uuid)
     if vm is None or vm.generation != planned.generation:
         return True
@@ -142,10 +144,16 @@ def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
             jobs.doom(tx, job, _failure(job, error))
         move(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
-    return _turn_back(tx, vm, found, error)
+    return _turn_back(tx, vm, found, error, refused)
 
 
-def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError) -> bool:
+def _turn_back(
+    tx: Transaction,
+    vm: VmInstance,
+    found: list[LongJob],
+    error: ApiError,
+    refused: AnyRequest | None,
+) -> bool:
     """What a VM that has been whole before goes back to when a call on it fails."""
     rebooting = any(job.name == "RebootVmInstance" for job in found)
     for job in found:
@@ -159,12 +167,8 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
         return False
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
-    refused = isinstance(error, AgentRefused)
-    turn_back_volumes(tx, vm, refused=refused and any(job.name in RESIZES for job in found))
-    if refused:
-        # Without a refusal a guest may be writing to the new file: what is begun goes on.
-        for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, overlay=True):
-            turn_back_chain(tx, volume)
+    turn_back_volumes(tx, vm)
+    turn_back_files(tx, refused)
     if rebooting:
         changes["boot_count"] = vm.boot_count - 1
     elif vm.intended == "Running" and vm.power != "on":
@@ -184,6 +188,6 @@ def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
     """End a VM's jobs because another call took its place; nothing of what they began is kept."""
     for job in jobs.running(tx, vm.uuid):
         jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
-    turn_back_volumes(tx, vm, refused=False)
+    turn_back_volumes(tx, vm)
     changes = turn_back_nics(tx, vm)
     return tx.update(vm, **changes) if changes else vm

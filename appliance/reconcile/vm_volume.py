@@ -8,7 +8,7 @@ from typing import Any
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.reconcile.capacity import drop_volume, recount_storage, resize_volume
+from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.snapshot_rows import latest_of, settle_chain
 from appliance.reconcile.volume_rows import forget_volume, put_away
@@ -90,15 +90,9 @@ def release(tx: Transaction, volume: Volume) -> Volume:
     return volume
 
 
-def turn_back_volumes(tx: Transaction, vm: VmInstance, *, refused: bool) -> None:
-    """Intend what was before: new volumes leave, leaving ones stay.
-
-    One that its host has `refused` to grow has the size it had; without a refusal it may be larger already, and
-    no volume shrinks.
-    """
+def turn_back_volumes(tx: Transaction, vm: VmInstance) -> None:
+    """Intend what was before: new volumes leave, leaving ones stay."""
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
-        if refused and volume.whole_size is not None and volume.whole_size < volume.size:
-            resize_volume(tx, volume, volume.whole_size)
         if volume.attachment == "attaching":
             tx.update(volume, attachment="withdrawn")
         elif volume.attachment == "detaching":
