@@ -20,6 +20,7 @@ from agent.paths import Paths
 from agent.pidfile import PidFile
 from agent.ports import BridgesPort, Emit, NetworksPort, NicsPort
 from agent.server import Server
+from agent.snapshot import Overlays
 from agent.storage import StorageRoots
 from agent.supervisor import retired_mark
 from agent.verbs import HostVerbs
@@ -77,6 +78,7 @@ async def _run(paths: Paths) -> None:
         network.nics,
         storage=storage,
         volumes=Volumes(storage),
+        overlays=Overlays(storage),
         downloads=Downloads(storage),
         hypervisor=hypervisor,
         domains=Domains(hypervisor, storage, network.nics.guarded),

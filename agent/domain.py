@@ -18,9 +18,11 @@ from agent.protocol import (
     DestroyDomain,
     DomainSeen,
     DomainSpec,
+    EnsureOverlay,
     GrowVolume,
     ObserveConsole,
     Power,
+    RebaseVolume,
     RebootDomain,
     ShutdownDomain,
     StartDomain,
@@ -52,6 +54,9 @@ class DomainCalls(PlugCalls, Protocol):
     async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen: ...
     async def mark_of(self, vm_uuid: str) -> Mark | None: ...
     async def xml(self, vm_uuid: str) -> str: ...
+    async def writes(self, vm_uuid: str) -> dict[str, str]: ...
+    async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool: ...
+    async def pull_disk(self, vm_uuid: str, plug: DiskPlug, base: str | None) -> None: ...
     async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen: ...
 
 
@@ -164,13 +169,43 @@ class Domains:
         found = await self._hypervisor.disks(_vm(vm_uuid))
         return None if found is None else sorted(plug.serial for plug in found)
 
+    async def writes(self, vm_uuid: str) -> dict[str, str]:
+        """Serial number to the file written to, of the volumes of a domain that is on."""
+        return await self._hypervisor.writes(_vm(vm_uuid))
+
     async def grow(self, request: GrowVolume) -> bool:
         """Grow a volume under the guest that has it; False when none has."""
-        for plug in await self._hypervisor.disks(_vm(request.vm_uuid)) or []:
-            if plug.serial == serial_of(request.volume_uuid):
-                await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
-                return True
-        return False
+        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        if plug is not None:
+            await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
+        return plug is not None
+
+    async def overlay(self, request: EnsureOverlay) -> bool:
+        """Have the guest that has a volume write to its new file; whether it was quiesced."""
+        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        if plug is None or await self._on_file(request.vm_uuid, plug, request.path):
+            return False
+        try:
+            return await self._hypervisor.overlay_disk(request.vm_uuid, plug, request.path)
+        except Refused:
+            if await self._on_file(request.vm_uuid, plug, request.path):
+                return False  # it is done, whatever went wrong besides
+            raise
+
+    async def rebase(self, request: RebaseVolume) -> bool:
+        """Have a volume of a running guest build on another file; False when no guest has it."""
+        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        if plug is not None:
+            await self._hypervisor.pull_disk(request.vm_uuid, plug, request.backing)
+        return plug is not None
+
+    async def _on_file(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
+        return (await self._hypervisor.writes(vm_uuid)).get(plug.serial) == path
+
+    async def _having(self, vm_uuid: str, volume_uuid: str) -> DiskPlug | None:
+        """A volume as a running domain has it."""
+        there = await self._hypervisor.disks(_vm(vm_uuid)) or []
+        return next((plug for plug in there if plug.serial == serial_of(volume_uuid)), None)
 
     async def _known(self, vm_uuid: str) -> DomainSeen:
         seen = await self._hypervisor.seen(_vm(vm_uuid))

@@ -18,6 +18,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Shares above it are refused on hosts with the second version of control groups.
 _MIN_SHARES, _MAX_SHARES = 2, 10_000
 
+GUEST_AGENT = "org.qemu.guest_agent.0"
 _SERIAL = re.compile("[0-9a-f]{20}")
 
 ET.register_namespace(MARK_PREFIX, MARK_URI)
@@ -149,6 +150,35 @@ def plugged_disk_xml(xml: str, plug: DiskPlug) -> str | None:
     return None
 
 
+def writes_of(xml: str) -> dict[str, str]:
+    """Serial number to file, of the volumes of a domain."""
+    found = ((_disk_plug(each).serial, _said(each, "source", "file")) for each in _disk_elements(xml))
+    return {serial: file for serial, file in found if _SERIAL.fullmatch(serial)}
+
+
+def overlay_xml(xml: str, plug: DiskPlug, path: str) -> str:
+    """What libvirt takes for a snapshot of one volume of a domain, and of no other, into a file that is there."""
+    snapshot = ET.Element("domainsnapshot")
+    disks = ET.SubElement(snapshot, "disks")
+    for element in _disk_elements(xml):
+        target = _said(element, "target", "dev")
+        if target != plug.target:
+            ET.SubElement(disks, "disk", name=target, snapshot="no")
+            continue
+        disk = ET.SubElement(disks, "disk", name=target, snapshot="external")
+        ET.SubElement(disk, "driver", type="qcow2")
+        ET.SubElement(disk, "source", file=printable(path))
+    return ET.tostring(snapshot, encoding="unicode")
+
+
+def guest_agent_answers(xml: str) -> bool:
+    """Whether the guest of a running domain has opened the channel of its agent."""
+    return any(
+        target.get("name") == GUEST_AGENT and target.get("state") == "connected"
+        for target in ET.fromstring(xml).iterfind("devices/channel/target")
+    )
+
+
 def console_of(xml: str) -> Console | None:
     """The console of a running domain; None while it has no port."""
     for graphics in ET.fromstring(xml).iterfind("devices/graphics"):
@@ -210,7 +240,7 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     console = ET.SubElement(devices, "console", type="pty")
     ET.SubElement(console, "target", type="serial", port="0")
     channel = ET.SubElement(devices, "channel", type="unix")
-    ET.SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
+    ET.SubElement(channel, "target", type="virtio", name=GUEST_AGENT)
     ET.SubElement(devices, "input", type="tablet", bus="usb")
     graphics = ET.SubElement(devices, "graphics", type=spec.console, port="-1", autoport="yes")
     ET.SubElement(graphics, "listen", type="address", address=printable(spec.console_listen))
@@ -241,6 +271,10 @@ def _disk_target(disk: DiskSpec) -> tuple[str, str]:
 def _plug_of(element: ET.Element) -> Plug:
     mac = _said(element, "mac", "address").lower()
     return Plug(_said(element, "target", "dev"), mac, _said(element, "source", "bridge"))
+
+
+def _disk_elements(xml: str) -> list[ET.Element]:
+    return ET.fromstring(xml).findall("devices/disk")
 
 
 def _disk_plug(element: ET.Element) -> DiskPlug:

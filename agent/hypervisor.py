@@ -13,20 +13,11 @@ from weakref import WeakValueDictionary
 
 import libvirt
 
-from agent.domain_xml import (
-    MARK_PREFIX,
-    MARK_URI,
-    DiskPlug,
-    Mark,
-    Plug,
-    mark_xml,
-    plugged_disk_xml,
-    plugged_xml,
-)
+from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, Plug, mark_xml, plugged_xml
+from agent.hypervisor_disk import HypervisorDisks
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
-    disks_now,
     domain_of,
     dotted,
     key_of,
@@ -63,7 +54,7 @@ THREADS = 16
 _loop_thread: threading.Thread | None = None
 
 
-class Hypervisor:
+class Hypervisor(HypervisorDisks):
     """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
     Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups
@@ -196,25 +187,6 @@ class Hypervisor:
                 domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
         return await self._act(vm_uuid, act)
-
-    async def disks(self, vm_uuid: str) -> list[DiskPlug] | None:
-        """The volumes of a domain that is on; None of one that is off or unknown."""
-        return await self._ask(lambda connection: disks_now(connection, vm_uuid))
-
-    async def ask_unplug_disk(self, vm_uuid: str, plug: DiskPlug) -> DomainSeen:
-        """Ask the guest of a running domain to let go of a volume, as of a NIC."""
-
-        def act(domain: Any) -> None:
-            xml = plugged_disk_xml(domain.XMLDesc(0), plug)
-            if xml is not None:
-                domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-        return await self._act(vm_uuid, act)
-
-    async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen:
-        """Give a volume of a running domain another size."""
-        flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
-        return await self._act(vm_uuid, lambda domain: domain.blockResize(plug.target, size_bytes, flags))
 
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS

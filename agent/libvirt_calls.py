@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 import libvirt
 from msgspec.structs import replace
 
-from agent.domain_xml import MARK_URI, DiskPlug, Mark, Plug, dashed, disks_of, plugs_of, read_mark
+from agent.domain_xml import (
+    MARK_URI,
+    DiskPlug,
+    Mark,
+    Plug,
+    dashed,
+    disks_of,
+    guest_agent_answers,
+    overlay_xml,
+    plugs_of,
+    read_mark,
+    writes_of,
+)
 from agent.protocol import Cause, DomainSeen, Power
 from agent.refused import Refused
 
@@ -30,6 +42,10 @@ _ON_CAUSES: dict[int, Cause] = {
     libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
 }
 _LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
+_AGENT_CODES = frozenset(
+    {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_INTERNAL_ERROR,
+     libvirt.VIR_ERR_OPERATION_UNSUPPORTED}
+)  # fmt: skip
 _BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
 
 
@@ -131,6 +147,46 @@ def disks_now(connection: Any, vm_uuid: str) -> list[DiskPlug] | None:
     """The volumes of a domain that is on; None of one that is off or unknown."""
     xml = _running_xml(connection, vm_uuid)
     return None if xml is None else disks_of(xml)
+
+
+def writes_now(connection: Any, vm_uuid: str) -> dict[str, str]:
+    """Serial number to the file written to, of the volumes of a domain that is on."""
+    xml = _running_xml(connection, vm_uuid)
+    return {} if xml is None else writes_of(xml)
+
+
+def overlay(domain: Any, plug: DiskPlug, path: str) -> bool:
+    """Have a running domain write a volume to another file, its guest quiesced where that can be; whether it was.
+
+    A guest whose agent does not do as it is told is taken as it is: a disk after a power cut, no worse.
+    """
+    flags = (
+        libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
+    )
+    xml = str(domain.XMLDesc(0))
+    wanted = overlay_xml(xml, plug, path)
+    if guest_agent_answers(xml):
+        try:
+            domain.snapshotCreateXML(wanted, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+            return True
+        except libvirt.libvirtError as failed:
+            if failed.get_error_code() not in _AGENT_CODES:
+                raise
+    domain.snapshotCreateXML(wanted, flags)
+    return False
+
+
+def pulling(connection: Any, vm_uuid: str, plug: DiskPlug) -> bool:
+    """Whether a volume of a domain is still taking in what lies below it."""
+    try:
+        return bool(domain_of(connection, vm_uuid).blockJobInfo(plug.target))
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
+            return False  # it went off meanwhile, and its job with it
+        raise
 
 
 def _running_xml(connection: Any, vm_uuid: str) -> str | None:

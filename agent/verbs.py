@@ -28,6 +28,7 @@ from agent.protocol import (
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
+    EnsureOverlay,
     EnsureStorage,
     EnsureVolume,
     Fetches,
@@ -43,6 +44,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    RebaseVolume,
     RebootDomain,
     Request,
     ShutdownDomain,
@@ -52,6 +54,7 @@ from agent.protocol import (
     VmSeen,
 )
 from agent.refused import Refused
+from agent.snapshot import Overlays
 from agent.storage import StorageRoots
 from agent.volume import Volumes
 
@@ -81,6 +84,7 @@ class HostVerbs:
         *,
         storage: StorageRoots,
         volumes: Volumes,
+        overlays: Overlays,
         downloads: Downloads,
         hypervisor: HypervisorCalls,
         domains: Domains,
@@ -91,6 +95,7 @@ class HostVerbs:
         self._nics = nics
         self._storage = storage
         self._volumes = volumes
+        self._overlays = overlays
         self._hypervisor = hypervisor
         self._domains = domains
         self._accelerator = accelerator
@@ -110,7 +115,7 @@ class HostVerbs:
                 _does(EnsureNic, nics.ensure),
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
-                _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
+                *_under_guests(volumes, overlays, domains),
                 _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
                 _says(ObserveImage, lambda request: observe_image(storage, request)),
                 (FetchImage, downloads.fetch),
@@ -153,6 +158,8 @@ class HostVerbs:
             nics=self._nics.digests(),
             plugged=await self._domains.plugged(request.vm_uuid),
             disks=await self._domains.disks(request.vm_uuid),
+            backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
+            writes=await self._domains.writes(request.vm_uuid),
         )
 
     async def _facts(self) -> HostFacts:
@@ -170,6 +177,17 @@ class HostVerbs:
 
     async def _read_fetches(self, request: ReadFetches) -> Fetches:
         return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])
+
+
+def _under_guests(
+    volumes: Volumes, overlays: Overlays, domains: Domains
+) -> list[tuple[type[Request], Answering]]:
+    """What is done to a volume's files under its guest, if it has one that runs."""
+    return [
+        _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
+        _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
+        _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+    ]
 
 
 async def _if_in_time(version: Awaitable[str]) -> str:

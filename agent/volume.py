@@ -23,7 +23,7 @@ class Volumes:
         """Make the volume exist with this size and backing. Raises `Refused` when another is there."""
         path = self._storage.resolve(request.path)
         backing = self._storage.resolve(request.backing) if request.backing else None
-        _check_size(request.size_bytes)
+        check_size(request.size_bytes)
         if is_regular(path):
             await asyncio.to_thread(_check_existing, path, request, backing)
             return
@@ -52,7 +52,7 @@ class Volumes:
         Raises `Refused` when there is none, or one that is larger.
         """
         path = self._storage.resolve(request.path)
-        _check_size(request.size_bytes)
+        check_size(request.size_bytes)
         header = await asyncio.to_thread(read_header, path, "qcow2")
         if header.size_bytes == request.size_bytes:
             return
@@ -86,7 +86,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _check_size(size_bytes: int) -> None:
+def check_size(size_bytes: int) -> None:
+    """Refuse a size that no disk has."""
     if size_bytes <= 0 or size_bytes % 512:
         raise Refused("volume.size", f"{size_bytes} bytes is not a whole number of sectors")
 

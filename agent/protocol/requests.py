@@ -16,6 +16,7 @@ from agent.protocol.values import (
     HostSeen,
     ImageFacts,
     Metadata,
+    OverlayMade,
     ProbedAccelerator,
     Struct,
     VmSeen,
@@ -171,6 +172,33 @@ class GrowVolume(Request, tag=True, frozen=True):
     vm_uuid: str = ""
 
 
+class EnsureOverlay(Request, tag=True, frozen=True):
+    """Have what is written to a volume go to a new qcow2 file on top of `backing`, which stays as it is.
+
+    Under its guest while the VM named runs with it, quiesced where the guest's agent answers.
+    """
+
+    reply: ClassVar[type[Struct]] = OverlayMade
+    volume_uuid: str
+    path: str
+    backing: str
+    size_bytes: int
+    vm_uuid: str = ""
+
+
+class RebaseVolume(Request, tag=True, frozen=True):
+    """Have a volume's file build on `backing`, which is below it already, or on nothing, with the same content.
+
+    What lies between goes into the file: under its guest while the VM named runs with it.
+    """
+
+    volume_uuid: str
+    path: str
+    backing: str | None = None
+    backing_format: Literal["qcow2", "raw"] = "qcow2"
+    vm_uuid: str = ""
+
+
 class DropFile(Request, tag=True, frozen=True):
     """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
 
@@ -291,6 +319,8 @@ AnyRequest = (
     | DropNic
     | EnsureVolume
     | GrowVolume
+    | EnsureOverlay
+    | RebaseVolume
     | DropFile
     | ObserveImage
     | FetchImage

@@ -70,6 +70,10 @@ class VmSeen(Struct, frozen=True):
     """The taps that the domain has now, in order of their names; None while it is off."""
     disks: list[str] | None = None
     """The serial numbers of the volumes that the domain has now, in their order; None while it is off."""
+    backings: dict[str, str] = {}
+    """Path to the file it builds on, for each volume asked for that exists and does."""
+    writes: dict[str, str] = {}
+    """Serial number to the file that the domain writes to, for each volume that it has now."""
 
 
 class Capacity(Struct, frozen=True):
@@ -130,6 +134,16 @@ class ProbedAccelerator(Struct, frozen=True):
 
     accelerator: Accelerator
     reason: str
+
+
+class OverlayMade(Struct, frozen=True):
+    """A new file takes what is written from now on. `backing_bytes` is what the file below takes on its disk.
+
+    `quiesced` says that the guest held its writes back meanwhile.
+    """
+
+    backing_bytes: int
+    quiesced: bool = False
 
 
 class Done(Struct, frozen=True):

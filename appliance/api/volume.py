@@ -63,6 +63,10 @@ class Volume(Resource, java=JAVA):
     )
     intended: str = column("Present, Deleted or Absent.", default="Present", private=True)
     generation: int = column("Counts changes of what is intended.", default=1, private=True)
+    chain_changes: bool = column("Whether its files are being changed.", default=False, private=True)
+    overlay: bool = column("Whether its file is a new one, still to be made.", default=False, private=True)
+    abandoned: str | None = column("The file it was on before, to be removed.", default=None, private=True)
+    former_snapshot: str | None = column("The snapshot it was on top of.", default=None, private=True)
 
 
 class CreateDataVolume(CreateMessage, java=JAVA, returns=Volume, role="operator"):

@@ -26,6 +26,8 @@ class Domain:
     """It has no place for one more NIC or volume."""
     disks: set[str] = field(default_factory=set)
     """The serial numbers of its volumes."""
+    writes: dict[str, str] = field(default_factory=dict)
+    """Serial number to the file that it writes to."""
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""
@@ -44,6 +46,18 @@ class Domain:
             raise SimulatedRefusal("disk.in_use", "the guest did not let go of its volume")
         if self.full and disks - self.disks:
             raise SimulatedRefusal("libvirt.error", "No more available PCI slots")
+
+    def write_to(self, files: dict[str, str]) -> None:
+        """Its volumes are on these files: at once those that it has only now, the others at its next start."""
+        on = self.power == "on"
+        self.writes = {
+            serial: self.writes.get(serial, file) if on else file for serial, file in files.items()
+        }
+
+
+def writes_of(domain: Domain | None) -> dict[str, str]:
+    """Serial number to the file written to, of the volumes of a domain that is on."""
+    return dict(domain.writes) if domain is not None and domain.power == "on" else {}
 
 
 def disks_of(domain: Domain | None) -> list[str] | None:

@@ -17,12 +17,15 @@ from agent.protocol import (
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
+    EnsureOverlay,
     EnsureStorage,
     EnsureVolume,
     FetchImage,
     GrowVolume,
     ImageFacts,
     ObserveImage,
+    OverlayMade,
+    RebaseVolume,
     Struct,
     digest,
 )
@@ -30,6 +33,8 @@ from appliance.hosts.simulated_agent import SimulatedRefusal
 
 STORAGE_BYTES = 1 << 44
 IMAGE_BYTES = 1 << 26
+OVERLAY_BYTES = 1 << 20
+"""What a file below a new one takes on a simulated disk."""
 FORMATS = ("qcow2", "raw", "iso")
 NO_FORMAT = "simulator"
 """Of images that are on no real machine, so that nothing is looked for at their URL."""
@@ -47,6 +52,8 @@ class Things:
     roots: dict[str, str] = field(default_factory=dict)
     """Storage uuid to folder."""
     files: dict[str, int] = field(default_factory=dict)
+    backings: dict[str, str] = field(default_factory=dict)
+    """Path to the file it builds on."""
     capacities: dict[str, Capacity] = field(default_factory=dict)
     """Storage uuid to its size, where it is not `STORAGE_BYTES`."""
     unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -76,9 +83,12 @@ class Things:
                 self._make_volume(request)
             case GrowVolume():
                 self._grow(request)
+            case RebaseVolume():
+                self._rebase(request)
             case DropFile():
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
+                self.backings.pop(request.path, None)
             case FetchImage():
                 return self._fetch(request)
             case ObserveImage():
@@ -121,6 +131,8 @@ class Things:
             code = "volume.smaller" if there < request.size_bytes else "volume.larger"
             raise SimulatedRefusal(code, f"{request.path} is there with {there} bytes")
         self.files[request.path] = request.size_bytes
+        if request.backing is not None:
+            self.backings[request.path] = request.backing
 
     def _grow(self, request: GrowVolume) -> None:
         self.resolve(request.path)
@@ -131,6 +143,31 @@ class Things:
         if there > request.size_bytes:
             raise SimulatedRefusal("volume.larger", f"{request.path} is there with {there} bytes")
         self.files[request.path] = request.size_bytes
+
+    def overlay(self, request: EnsureOverlay) -> OverlayMade:
+        """An empty file on top of another."""
+        self.resolve(request.path)
+        self.resolve(request.backing)
+        _check_size(request.size_bytes)
+        if request.backing not in self.files:
+            raise SimulatedRefusal("file.missing", f"{request.backing} is not there as a regular file")
+        if request.path in self.files and self.backings.get(request.path) != request.backing:
+            raise SimulatedRefusal("volume.other_backing", f"{request.path} builds on another file")
+        self.files.setdefault(request.path, request.size_bytes)
+        self.backings[request.path] = request.backing
+        return OverlayMade(backing_bytes=OVERLAY_BYTES)
+
+    def _rebase(self, request: RebaseVolume) -> None:
+        self.resolve(request.path)
+        if request.path not in self.files:
+            raise SimulatedRefusal("file.missing", f"{request.path} is not there as a regular file")
+        if request.backing is None:
+            self.backings.pop(request.path, None)
+            return
+        self.resolve(request.backing)
+        if request.backing not in self.files:
+            raise SimulatedRefusal("program.failed", f"{request.backing}: No such file or directory")
+        self.backings[request.path] = request.backing
 
     def _fetch(self, request: FetchImage) -> Struct:
         self.resolve(request.path)

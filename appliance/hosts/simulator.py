@@ -28,6 +28,7 @@ from agent.protocol import (
     DomainChanged,
     DomainSeen,
     Done,
+    EnsureOverlay,
     Fetches,
     Hello,
     HostFacts,
@@ -35,6 +36,7 @@ from agent.protocol import (
     ObserveConsole,
     ObserveHost,
     ObserveVm,
+    OverlayMade,
     Ping,
     ProbeAccelerator,
     ProbedAccelerator,
@@ -54,7 +56,7 @@ from appliance.hosts.link import Wire
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 from appliance.hosts.simulated_console import SimulatedConsole
-from appliance.hosts.simulated_domain import Domain, disks_of, plugged
+from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_things import Things
 
 EFFECTS_KEPT = 10_000
@@ -119,6 +121,8 @@ class SimulatedHost(SimulatedAgent):
                 return self._reboot(request)
             case UndefineDomain(vm_uuid=uuid):
                 return self._undefine(uuid)
+            case EnsureOverlay():
+                return self._overlay(request)
             case ObserveConsole(vm_uuid=uuid):
                 return self._console(uuid)
             case ProbeAccelerator(forced=forced):
@@ -198,8 +202,16 @@ class SimulatedHost(SimulatedAgent):
             known.check_plugs(nics, self.things.nics)
             known.check_disks(disks)
         known.digest, known.nics, known.disks = wanted, nics, disks
+        known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
+
+    def _overlay(self, request: EnsureOverlay) -> OverlayMade:
+        made = self.things.overlay(request)
+        domain, serial = self.domains.get(request.vm_uuid), serial_of(request.volume_uuid)
+        if domain is not None and serial in domain.disks:
+            domain.writes[serial] = request.path
+        return made
 
     def _start(self, uuid: str) -> DomainSeen:
         domain = self._domain(uuid)
@@ -261,6 +273,10 @@ class SimulatedHost(SimulatedAgent):
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
             plugged=plugged(self.domains.get(request.vm_uuid)),
             disks=disks_of(self.domains.get(request.vm_uuid)),
+            backings={
+                path: things.backings[path] for path in request.volume_paths if path in things.backings
+            },
+            writes=writes_of(self.domains.get(request.vm_uuid)),
         )
 
 

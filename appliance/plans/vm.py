@@ -24,7 +24,7 @@ from agent.protocol import (
     serial_of,
 )
 from appliance.plans.step import Ask, CopyImage, Step, Wait
-from appliance.plans.volume import VolumeIntent, made
+from appliance.plans.volume import VolumeIntent, made, merged
 
 REBOOT_GRACE_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 10.0
@@ -56,8 +56,12 @@ class VmIntent:
     """Whether it has ever been whole: then its root volume is not made again when it is not there."""
     leaving: tuple[str, ...] = ()
     """NICs that it had, and is to have no more."""
+    root: VolumeIntent | None = None
+    """Its root volume with the snapshots of that."""
     data: tuple[VolumeIntent, ...] = ()
     """The data volumes that it is to have."""
+    resting: DomainSpec | None = None
+    """What a domain that is off is at once defined as, when its volumes leave or get other files: it may be started."""
     dropped: tuple[str, ...] = ()
     """Files of volumes that it was to have, and that were never whole."""
 
@@ -78,19 +82,21 @@ def lost_volume(intent: VmIntent, seen: VmSeen) -> str | None:
     if intent.intended != "Running":
         return None
     volume, off = intent.volume, seen.domain.power == "off"
-    if volume is not None and intent.created and off and volume.path not in seen.volumes:
+    fresh = intent.root is not None and intent.root.fresh
+    if volume is not None and intent.created and off and not fresh and volume.path not in seen.volumes:
         return f"root volume {volume.path}"
     has = set(seen.disks or ())
     for data in intent.data:
         missing = off or serial_of(data.volume.volume_uuid) not in has
-        if data.whole and missing and data.volume.path not in seen.volumes:
+        if data.whole and not data.fresh and missing and data.volume.path not in seen.volumes:
             return f"data volume {data.volume.path}"
     return None
 
 
 def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
     volume, spec = intent.volume, intent.spec
-    if volume is not None and volume.path not in seen.volumes:
+    fresh = intent.root is not None and intent.root.fresh
+    if volume is not None and not fresh and volume.path not in seen.volumes:
         if volume.backing is not None and volume.backing not in seen.cached:
             yield CopyImage("copy image to host", intent.image_uuid, volume.backing)
         yield Ask("create root volume", volume)
@@ -111,15 +117,19 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
             vm_uuid=intent.vm_uuid, boot_count=intent.boot_count, grace_seconds=REBOOT_GRACE_SECONDS
         )
         yield Ask("reboot", request, seconds=REBOOT_GRACE_SECONDS + 30)
+    yield from _merged(intent, seen)
 
 
 def _volumes(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
     """The files of volumes that are to be there, and as large as they should be."""
-    if intent.volume is not None:
-        root = VolumeIntent(intent.volume, whole=True)
-        yield from made(root, seen.volumes, seen.cached, vm_uuid=intent.vm_uuid)
-    for data in intent.data:
-        yield from made(data, seen.volumes, seen.cached, vm_uuid=intent.vm_uuid)
+    for volume in (*((intent.root,) if intent.root else ()), *intent.data):
+        yield from made(volume, seen, vm_uuid=intent.vm_uuid)
+
+
+def _merged(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+    """Snapshots that go, last of all: nothing else waits for that."""
+    for volume in (*((intent.root,) if intent.root else ()), *intent.data):
+        yield from merged(volume, seen, vm_uuid=intent.vm_uuid)
 
 
 def _other_disks(spec: DomainSpec, has: Sequence[str]) -> bool:
@@ -162,7 +172,11 @@ def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
 def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
     if seen.domain.power == "off":
         yield from _volumes(intent, seen)
+        resting = intent.resting
+        if resting is not None and seen.domain.defined and seen.domain.digest != digest(resting):
+            yield Ask("define domain", DefineDomain(spec=resting, boot_count=intent.boot_count))
         yield from _left(intent, seen)
+        yield from _merged(intent, seen)
         return
     if intent.stop_deadline is not None and now < intent.stop_deadline:
         if seen.domain.cause != "guest_shutdown":
@@ -183,6 +197,9 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     yield from _dropped(intent, seen)
     if not keep_volume and intent.volume is not None and intent.volume.path in seen.volumes:
         yield Ask("delete root volume", DropFile(path=intent.volume.path))
+    for path in () if keep_volume or intent.root is None else (*intent.root.dropped, *intent.root.beside):
+        if path in seen.volumes:
+            yield Ask("delete snapshot", DropFile(path=path))
 
 
 def _dropped(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:

@@ -66,6 +66,9 @@ class VmRows:
     management_ip: str
     data: tuple[Volume, ...] = ()
     """The data volumes that it is to have, in their order."""
+    root_intent: VolumeIntent | None = None
+    letting_go: bool = False
+    """Whether it is to have a data volume no more."""
     intents: tuple[VolumeIntent, ...] = ()
     """Those, as its host should have them."""
     dropped: tuple[str, ...] = ()

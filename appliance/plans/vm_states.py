@@ -41,6 +41,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "DeleteDataVolume": frozenset({"Running", "Stopped"}),
     "ResizeDataVolume": frozenset({"Running", "Stopped"}),
     "ResizeRootVolume": frozenset({"Running", "Stopped"}),
+    "CreateVolumeSnapshot": frozenset({"Running", "Stopped"}),
+    "DeleteVolumeSnapshot": frozenset({"Running", "Stopped"}),
+    "RevertVolumeFromSnapshot": frozenset({"Stopped"}),
     "GetVmMigrationCandidateHosts": frozenset({"Running"}),
 }  # fmt: skip
 """Which states allow which message."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.protocol import DropFile, EnsureVolume, GrowVolume
+from agent.protocol import (
+    DropFile,
+    EnsureOverlay,
+    EnsureVolume,
+    GrowVolume,
+    RebaseVolume,
+    VmSeen,
+    serial_of,
+)
 from appliance.plans.step import Ask, CopyImage, Step
 
 GROW_SECONDS = 120.0
+SNAPSHOT_SECONDS = 180.0
+MERGE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -21,28 +31,48 @@ class VolumeIntent:
     whole: bool = False
     """Whether its file has ever been there: then it is not made again when it is not."""
     present: bool = True
+    below: str | None = None
+    """The file of the snapshot that it is on top of, if any."""
+    fresh: bool = False
+    """Whether its file is a new one on top of that."""
+    dropped: tuple[str, ...] = ()
+    """Files of snapshots that go, once it does not build on them any more."""
+    beside: tuple[str, ...] = ()
+    """Files of snapshots that stay for as long as it does."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All its files."""
+        return (self.volume.path, *self.dropped, *self.beside)
 
 
-def plan(intent: VolumeIntent, sizes: Mapping[str, int], cached: Collection[str]) -> list[Step]:
+def plan(intent: VolumeIntent, seen: VmSeen) -> list[Step]:
     """The steps left for a volume that no VM has."""
     if intent.present:
-        return list(made(intent, sizes, cached))
-    path = intent.volume.path
-    return [Ask("delete volume", DropFile(path=path))] if path in sizes else []
+        return [*made(intent, seen), *merged(intent, seen)]
+    return [Ask("delete volume", DropFile(path=path)) for path in intent.files if path in seen.volumes]
 
 
-def made(
-    intent: VolumeIntent, sizes: Mapping[str, int], cached: Collection[str], *, vm_uuid: str = ""
-) -> Iterator[Step]:
-    """Until a volume's file is there, and as large as it should be.
+def made(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[Step]:
+    """Until a volume's file is there, and as large as it should be, and written to.
 
-    `sizes` are the virtual sizes by path of the files that are there, 0 of a damaged one: that is no time to
-    grow it.
+    The size of a damaged file is seen as 0: that is no time to grow it.
     """
     volume = intent.volume
-    there = sizes.get(volume.path)
-    if there is None and not intent.whole:
-        if volume.backing is not None and volume.backing not in cached and intent.image_uuid is not None:
+    there = seen.volumes.get(volume.path)
+    if intent.fresh and intent.below is not None:
+        writes = seen.writes.get(serial_of(volume.volume_uuid), volume.path)
+        if there is None or writes != volume.path:
+            overlay = EnsureOverlay(
+                volume_uuid=volume.volume_uuid,
+                path=volume.path,
+                backing=intent.below,
+                size_bytes=volume.size_bytes,
+                vm_uuid=vm_uuid,
+            )
+            yield Ask("begin a new file", overlay, SNAPSHOT_SECONDS)
+    elif there is None and not intent.whole:
+        if volume.backing is not None and volume.backing not in seen.cached and intent.image_uuid is not None:
             yield CopyImage("copy image to host", intent.image_uuid, volume.backing)
         yield Ask("create volume", volume)
     elif there is not None and 0 < there < volume.size_bytes:
@@ -50,3 +80,26 @@ def made(
             volume_uuid=volume.volume_uuid, path=volume.path, size_bytes=volume.size_bytes, vm_uuid=vm_uuid
         )
         yield Ask("grow volume", request, GROW_SECONDS)
+
+
+def merged(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[Step]:
+    """Until a volume builds on nothing that goes, and that is gone."""
+    volume = intent.volume
+    going = [path for path in intent.dropped if path in seen.volumes]
+    wanted = intent.below or volume.backing
+    if (
+        going
+        and not intent.fresh
+        and seen.volumes.get(volume.path)
+        and seen.backings.get(volume.path) != wanted
+    ):
+        request = RebaseVolume(
+            volume_uuid=volume.volume_uuid,
+            path=volume.path,
+            backing=wanted,
+            backing_format="qcow2" if intent.below else volume.backing_format,
+            vm_uuid=vm_uuid,
+        )
+        yield Ask("merge snapshots", request, MERGE_SECONDS)
+    for path in going:
+        yield Ask("delete snapshot", DropFile(path=path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.api.host import Host
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
 from appliance.api.volume import Volume
@@ -111,7 +112,8 @@ def _used(snapshot: Snapshot, storage_uuid: str, **where: str) -> int:
     """What volumes have of a storage: a data volume's is free once it is deleted, as ZStack counts."""
     found = {"primary_storage_uuid": storage_uuid, **where}
     deleted = snapshot.total(Volume, "size", type="Data", status="Deleted", **found)
-    return snapshot.total(Volume, "size", **found) - deleted
+    kept = snapshot.total(VolumeSnapshot, "size", **found)
+    return snapshot.total(Volume, "size", **found) - deleted + kept
 
 
 def keep_volume(tx: Transaction, volume: Volume) -> None:

@@ -9,9 +9,11 @@ from agent.protocol import Capacity, EnsureStorage, digest, serial_of
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.setting import GlobalConfig
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.hosts.simulated_things import Things
@@ -106,9 +108,23 @@ def _furnish_host(snapshot: Snapshot, host: Host, found: _Furniture) -> None:
     for volume in volumes_on(snapshot, host):
         if volume.install_path is not None and volume.whole_size is not None:
             found.things.files[volume.install_path] = volume.whole_size
+    for each in snapshot.all(Volume, host_uuid=host.uuid):
+        _furnish_chain(snapshot, each, found.things)
     for vm in vms_on(snapshot, host.uuid):
         _furnish_vm(snapshot, host, vm, found)
         found.clock = max(found.clock, vm.seen_at)
+
+
+def _furnish_chain(snapshot: Snapshot, volume: Volume, things: Things) -> None:
+    """The files of a volume's snapshots, and what each builds on."""
+    kept = {each.uuid: each for each in snapshot.all(VolumeSnapshot, volume_uuid=volume.uuid)}
+    for each in kept.values():
+        things.files[each.primary_storage_install_path] = volume.size
+        parent = kept.get(each.parent_uuid or "")
+        if parent is not None:
+            things.backings[each.primary_storage_install_path] = parent.primary_storage_install_path
+        if each.latest and volume.install_path is not None and not volume.overlay:
+            things.backings[volume.install_path] = each.primary_storage_install_path
 
 
 def _furnish_vm(snapshot: Snapshot, host: Host, vm: VmInstance, found: _Furniture) -> None:

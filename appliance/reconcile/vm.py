@@ -5,7 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from agent.protocol import AnyRequest, DomainSeen, DropNic, EnsureNic, ObserveVm, VmSeen, digest
+from agent.protocol import (
+    AnyRequest,
+    DomainSeen,
+    DropNic,
+    EnsureNic,
+    EnsureOverlay,
+    ObserveVm,
+    OverlayMade,
+    VmSeen,
+    digest,
+)
 from appliance.api.errors import (
     ApiError,
     HostUnreachable,
@@ -23,6 +33,7 @@ from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.snapshot_rows import note_size
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.reconcile.vm_settle import give_up, settle, wait_or_give_up
 from appliance.reconcile.vm_state import placed_on, record_sight
@@ -56,6 +67,7 @@ class VmWorker:
         self._carried_out: list[AnyRequest] = []
         """What was answered since the last look."""
         self._longest = 1
+        self._asked: AnyRequest | None = None
 
     async def advance(self) -> Next:
         """One pass: read what is intended, see what is, take the steps between them."""
@@ -75,6 +87,7 @@ class VmWorker:
             return await self._failed(work, failed)
 
     async def _pass(self, work: _Work) -> Next:
+        self._asked = None
         known = self._outdated(work)
         if known is not None:
             if not await self._asker.settle_unanswered(work.target, known.request):
@@ -136,6 +149,7 @@ class VmWorker:
         return AGAIN
 
     async def _ask(self, work: _Work, step: Ask) -> None:
+        self._asked = step.request
         reply = await self._asker.ask(
             work.target,
             step.request,
@@ -143,14 +157,22 @@ class VmWorker:
             generation=work.vm.generation,
             timeout_seconds=step.seconds,
         )
+        self._asked = None
         self._carried_out.append(step.request)
         match step.request:
             case EnsureNic(nic_uuid=nic):
                 self._context.served[work.target.key, nic] = digest(step.request)
             case DropNic(nic_uuid=nic):
                 self._context.served.pop((work.target.key, nic), None)
+        if isinstance(reply, OverlayMade) and isinstance(step.request, EnsureOverlay):
+            await self._noted(step.request.volume_uuid, reply)
         if isinstance(reply, DomainSeen):
             await self._context.database.write(lambda tx: self._sight(tx, reply))
+
+    async def _noted(self, volume_uuid: str, made: OverlayMade) -> None:
+        await self._context.database.write(
+            lambda tx: note_size(tx, volume_uuid, made.backing_bytes, quiesced=made.quiesced)
+        )
 
     def _outdated(self, work: _Work) -> Ask | None:
         """What a running VM's NIC is to be served instead. A hint is used once: after a failure we look."""
@@ -169,11 +191,12 @@ class VmWorker:
 
     async def _look(self, work: _Work) -> VmSeen:
         intent = work.intent
-        volumes = [*([intent.volume] if intent.volume else []), *(data.volume for data in intent.data)]
+        held = [*([intent.root] if intent.root else []), *intent.data]
+        volumes = [each.volume for each in held]
         seen = await self._context.fleet.link(work.target).ask(
             ObserveVm(
                 vm_uuid=self._uuid,
-                volume_paths=[*(volume.path for volume in volumes), *intent.dropped],
+                volume_paths=[*(path for each in held for path in each.files), *intent.dropped],
                 cache_paths=[volume.backing for volume in volumes if volume.backing],
             ),
             VmSeen,
@@ -232,7 +255,9 @@ class VmWorker:
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("vm %s: %s", self._uuid, error.details)
         self._carried_out = []
-        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error))
+        refused = self._asked if isinstance(error, Refused) else None
+        self._asked = None
+        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error, refused))
         return AGAIN if turned else self._backoff.next()
 
     async def _say(self, work: _Work, step: Step, left: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.protocol import EnsureVolume
 from appliance.api.host import Host
 from appliance.api.image import Image
@@ -22,6 +24,7 @@ from appliance.plans.vm_spec import (
     network_spec,
     nic_spec,
 )
+from appliance.plans.volume import VolumeIntent
 from appliance.reconcile.vm_volume import HELD, data_volumes
 from appliance.reconcile.volume_rows import volume_intent
 from appliance.store.snapshot import Snapshot
@@ -71,6 +74,8 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         console_mode=snapshot.setting("kvm", "vm.consoleMode"),
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
         management_ip=host.management_ip if host else "127.0.0.1",
+        root_intent=_root_intent(snapshot, root),
+        letting_go=len(held) < len(volumes),
         data=held,
         intents=tuple(each for volume in held if (each := volume_intent(snapshot, volume)) is not None),
         dropped=tuple(volume.install_path for volume in unmade if volume.install_path is not None),
@@ -93,12 +98,27 @@ def vm_intent(rows: VmRows) -> VmIntent:
         nics=tuple(spec for spec in specs if spec is not None),
         nic_uuids=(*(nic.uuid for nic in rows.nics), *rows.leaving),
         leaving=rows.leaving,
+        root=rows.root_intent,
+        resting=domain_spec(rows) if vm.intended == "Stopped" and _other_files(rows) else None,
         data=rows.intents,
         dropped=rows.dropped,
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
         created=vm.created,
     )
+
+
+def _other_files(rows: VmRows) -> bool:
+    """Whether a volume of a VM is getting other files, or leaves."""
+    return rows.letting_go or any(
+        volume is not None and volume.chain_changes for volume in (rows.root, *rows.data)
+    )
+
+
+def _root_intent(snapshot: Snapshot, root: Volume | None) -> VolumeIntent | None:
+    """The root volume with its snapshots; the VM's plan makes its file."""
+    intent = volume_intent(snapshot, root) if root is not None else None
+    return replace(intent, whole=True) if intent is not None else None
 
 
 def _volume(rows: VmRows) -> EnsureVolume | None:

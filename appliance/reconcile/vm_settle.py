@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.protocol import DomainSeen
+from agent.protocol import AnyRequest, DomainSeen
 from appliance.api.errors import (
     ApiError,
     AttachNetworkFailed,
@@ -21,6 +21,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_files
 from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
 from appliance.reconcile.vm_volume import leave_volumes, result_of, settle_volumes, turn_back_volumes
@@ -38,7 +39,12 @@ FAILURES: dict[str, type[ApiError]] = {
     "DeleteDataVolume": OperationFailed,
     "ResizeDataVolume": OperationFailed,
     "ResizeRootVolume": OperationFailed,
+    "CreateVolumeSnapshot": OperationFailed,
+    "DeleteVolumeSnapshot": OperationFailed,
+    "RevertVolumeFromSnapshot": OperationFailed,
 }
+
+RESIZES = frozenset({"ResizeDataVolume", "ResizeRootVolume"})
 
 UNDONE = frozenset({"AttachL3NetworkToVm", "AttachDataVolumeToVm"})
 """Calls that end, when they fail, once what they began is undone."""
@@ -85,6 +91,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         storages.add(volume.primary_storage_uuid)
         drop_volume(tx, volume)
+        drop_snapshots(tx, volume)
         tx.delete(volume)
     leave_volumes(tx, vm)
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
@@ -115,8 +122,11 @@ def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> N
         jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
 
 
-def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
-    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn."""
+def give_up(tx: Transaction, planned: VmInstance, error: ApiError, refused: AnyRequest | None = None) -> bool:
+    """A step failed for good: turn the intent around, and say why. False when there is nothing to turn.
+
+    `refused` is what its host will certainly not do: of what was asked besides, some may be done.
+    """
     vm = tx.find(VmInstance, planned.uuid)
     if vm is None or vm.generation != planned.generation:
         return True
@@ -130,10 +140,16 @@ def give_up(tx: Transaction, planned: VmInstance, error: ApiError) -> bool:
             jobs.doom(tx, job, _failure(job, error))
         move(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
-    return _turn_back(tx, vm, found, error)
+    return _turn_back(tx, vm, found, error, refused)
 
 
-def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError) -> bool:
+def _turn_back(
+    tx: Transaction,
+    vm: VmInstance,
+    found: list[LongJob],
+    error: ApiError,
+    refused: AnyRequest | None,
+) -> bool:
     """What a VM that has been whole before goes back to when a call on it fails."""
     rebooting = any(job.name == "RebootVmInstance" for job in found)
     for job in found:
@@ -148,6 +164,7 @@ def _turn_back(tx: Transaction, vm: VmInstance, found: list[LongJob], error: Api
         return False
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
     turn_back_volumes(tx, vm)
+    turn_back_files(tx, refused)
     if rebooting:
         changes["boot_count"] = vm.boot_count - 1
     elif vm.intended == "Running" and vm.power != "on":

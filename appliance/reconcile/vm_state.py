@@ -12,6 +12,7 @@ from appliance.api.volume import Volume
 from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_after, state_of
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.vm_nic import JOBS as NIC_JOBS
 from appliance.reconcile.vm_volume import JOBS as VOLUME_JOBS
 from appliance.store.snapshot import Snapshot
@@ -77,7 +78,7 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     vm = move(tx, vm, cause=cause, **changes)
     if by_itself:
         for job in jobs.running(tx, vm.uuid):
-            if job.name in NIC_JOBS | VOLUME_JOBS:
+            if job.name in NIC_JOBS | VOLUME_JOBS | CHAIN_JOBS:
                 continue  # what they want is still to be brought to its host
             _end_by_itself(tx, job, vm)
     return vm

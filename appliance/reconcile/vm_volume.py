@@ -8,7 +8,9 @@ from typing import Any
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.reconcile.capacity import drop_volume, recount_storage, resize_volume
+from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.snapshot_rows import latest_of, settle_chain
 from appliance.reconcile.volume_rows import forget_volume, put_away
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -28,6 +30,9 @@ def data_volumes(snapshot: Snapshot, vm: VmInstance) -> list[Volume]:
 
 def settle_volumes(tx: Transaction, vm: VmInstance) -> None:
     """The host has what is intended: what left is free, what came is attached and ready."""
+    if vm.intended in {"Running", "Stopped"}:
+        for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, chain_changes=True):
+            settle_chain(tx, volume)
     for volume in data_volumes(tx, vm):
         if volume.attachment in HELD:
             tx.update(volume, attachment="attached", status="Ready", whole_size=volume.size)
@@ -86,10 +91,8 @@ def release(tx: Transaction, volume: Volume) -> Volume:
 
 
 def turn_back_volumes(tx: Transaction, vm: VmInstance) -> None:
-    """Intend what was before: new volumes leave, leaving ones stay, and each has the size it had."""
+    """Intend what was before: new volumes leave, leaving ones stay."""
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
-        if volume.whole_size is not None and volume.whole_size < volume.size:
-            resize_volume(tx, volume, volume.whole_size)
         if volume.attachment == "attaching":
             tx.update(volume, attachment="withdrawn")
         elif volume.attachment == "detaching":
@@ -98,11 +101,20 @@ def turn_back_volumes(tx: Transaction, vm: VmInstance) -> None:
 
 def result_of(snapshot: Snapshot, vm: VmInstance, job: LongJob) -> dict[str, Any]:
     """What a call on a VM or one of its volumes answers once that is settled."""
+    if job.name in CHAIN_JOBS:
+        return chain_result(snapshot, job)
     if job.name in JOBS:
         volume = snapshot.find(Volume, volume_of(job))
         shown = volume is not None and job.name != "DeleteDataVolume"
         return {"inventory": snapshot.inventory(volume)} if volume is not None and shown else {}
     return {} if vm.intended == "Destroyed" else {"inventory": snapshot.inventory(vm)}
+
+
+def chain_result(snapshot: Snapshot, job: LongJob) -> dict[str, Any]:
+    """What a call about snapshots answers: the one it took is the latest, for no other is taken meanwhile."""
+    volume = snapshot.find(Volume, volume_of(job)) if job.name == "CreateVolumeSnapshot" else None
+    latest = latest_of(snapshot, volume) if volume is not None else None
+    return {"inventory": snapshot.inventory(latest)} if latest is not None else {}
 
 
 def volume_of(job: LongJob) -> str:

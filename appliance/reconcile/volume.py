@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from agent.protocol import ObserveVm, VmSeen
+from agent.protocol import AnyRequest, ObserveVm, OverlayMade, VmSeen
 from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
@@ -16,10 +16,12 @@ from appliance.plans.step import Ask, CopyImage, Step
 from appliance.plans.volume import VolumeIntent, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
-from appliance.reconcile.capacity import resize_volume
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.snapshot_rows import note_size, settle_chain, turn_back_files
+from appliance.reconcile.vm_volume import chain_result
 from appliance.reconcile.volume_rows import forget_volume, unfinished, volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -48,6 +50,7 @@ class VolumeWorker:
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
         self._again = 0
+        self._asked: AnyRequest | None = None
 
     async def advance(self) -> Next:
         """One pass: read what is intended, see what is, take the steps between them."""
@@ -73,14 +76,15 @@ class VolumeWorker:
             return await self._failed(work, failed)
 
     async def _pass(self, work: _Work) -> Next:
+        self._asked = None
         volume = work.intent.volume
         request = ObserveVm(
             vm_uuid=self._uuid,  # no VM's: what was begun for this volume must be seen done
-            volume_paths=[volume.path],
+            volume_paths=list(work.intent.files),
             cache_paths=[volume.backing] if volume.backing else [],
         )
         seen = await self._context.fleet.link(work.target).ask(request, VmSeen)
-        steps = plan(work.intent, seen.volumes, seen.cached)
+        steps = plan(work.intent, seen)
         step = steps[0] if steps else None
         following = step.request if isinstance(step, Ask) else None
         if await self._asker.settle_unanswered(work.target, following):
@@ -99,17 +103,26 @@ class VolumeWorker:
             case CopyImage():
                 await self._copies.bring(step.image_uuid, work.target, step.cache_path, work.jobs)
             case Ask():
-                await self._asker.ask(
+                self._asked = step.request
+                reply = await self._asker.ask(
                     work.target,
                     step.request,
                     resource=work.volume.uuid,
                     generation=work.volume.generation,
                     timeout_seconds=step.seconds,
                 )
+                self._asked = None
+                if isinstance(reply, OverlayMade):
+                    size = reply.backing_bytes
+                    await self._context.database.write(
+                        lambda tx: note_size(tx, self._uuid, size, quiesced=False)
+                    )
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("volume %s: %s", self._uuid, error.details)
-        turned = await self._context.database.write(lambda tx: give_up(tx, work.volume, error))
+        refused = self._asked if isinstance(error, Refused) else None
+        self._asked = None
+        turned = await self._context.database.write(lambda tx: give_up(tx, work.volume, error, refused))
         return AGAIN if turned else self._backoff.next()
 
     async def _say(self, work: _Work, step: Step) -> None:
@@ -145,13 +158,16 @@ def settle(tx: Transaction, planned: Volume) -> bool:
         forget_volume(tx, volume)
         return True
     status = "Ready" if volume.status == "Creating" else volume.status
+    settle_chain(tx, volume)
     volume = tx.update(volume, status=status, whole_size=volume.size)
     for job in jobs.running(tx, volume.uuid):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(volume)})
+        about_chain = job.name in CHAIN_JOBS
+        result = chain_result(tx, job) if about_chain else {"inventory": tx.inventory(volume)}
+        jobs.succeed(tx, job, result)
     return True
 
 
-def give_up(tx: Transaction, planned: Volume, error: ApiError) -> bool:
+def give_up(tx: Transaction, planned: Volume, error: ApiError, refused: AnyRequest | None = None) -> bool:
     """A step failed for good: a new volume goes, another is as large as it was. False when it is tried again."""
     volume = tx.find(Volume, planned.uuid)
     if volume is None or volume.generation != planned.generation:
@@ -169,6 +185,6 @@ def give_up(tx: Transaction, planned: Volume, error: ApiError) -> bool:
         return True
     for job in found:
         jobs.fail(tx, job, failure)
-    volume = resize_volume(tx, volume, volume.whole_size)
+    turn_back_files(tx, refused)
     tx.update(volume, generation=volume.generation + 1)
     return True

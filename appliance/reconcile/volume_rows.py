@@ -11,6 +11,7 @@ from appliance.plans import naming
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.snapshot_rows import chain_files, drop_snapshots
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -36,6 +37,7 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
         image_uuid=volume.root_image_uuid,
         whole=volume.whole_size is not None,
         present=volume.intended != "Absent",
+        **chain_files(snapshot, volume),
     )
 
 
@@ -43,7 +45,7 @@ def unfinished(volume: Volume) -> bool:
     """Whether something is left to do for a volume that no VM has."""
     if volume.type != "Data" or volume.vm_instance_uuid is not None:
         return False
-    if volume.intended == "Absent" or volume.status == "Creating":
+    if volume.intended == "Absent" or volume.status == "Creating" or volume.chain_changes:
         return True
     return volume.whole_size is not None and volume.whole_size < volume.size
 
@@ -64,6 +66,7 @@ def put_away(tx: Transaction, volume: Volume) -> Volume:
 def forget_volume(tx: Transaction, volume: Volume) -> None:
     """Remove every row of a volume whose file is gone, and end the jobs that wanted that."""
     drop_volume(tx, volume)
+    drop_snapshots(tx, volume)
     tx.delete(volume)
     if volume.primary_storage_uuid is not None:
         recount_storage(tx, volume.primary_storage_uuid)

@@ -8,7 +8,8 @@ from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.image import fail_image
-from appliance.reconcile.vm_settle import give_up
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.vm_settle import RESIZES, give_up
 from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
@@ -20,6 +21,10 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     job = tx.get(LongJob, request.uuid)
     if job.state != "Running":
         raise OperationFailed(f"job[uuid:{job.uuid}] is {job.state}")
+    if job.name in CHAIN_JOBS | RESIZES:
+        raise OperationFailed(
+            f"{job.name} cannot be cancelled: what it changes on the host may be so already"
+        )
     error = Cancelled("cancelled by its caller")
     vm = tx.find(VmInstance, job.target_resource_uuid)
     volume = tx.find(Volume, job.target_resource_uuid or "")

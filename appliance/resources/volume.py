@@ -151,7 +151,7 @@ def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     """Refuse a second change of a volume while one is under way."""
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
-    if under_way or grows or volume.status == "Creating":
+    if under_way or grows or volume.chain_changes or volume.status == "Creating":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is being changed by another call; try again when that has ended"
         )

@@ -20,7 +20,7 @@ from appliance.plans.vm_spec import VIRTIO_PLATFORMS
 from appliance.plans.vm_states import ALLOWED
 from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.vm_state import move, placed_on
-from appliance.reconcile.vm_volume import data_volumes, release
+from appliance.reconcile.vm_volume import data_volumes
 from appliance.resources.placing import roomiest_storage
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
@@ -53,8 +53,8 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
 
 
 @handles(DetachDataVolumeFromVm)
-def detach_volume(tx: Transaction, request: DetachDataVolumeFromVm, caller: Caller) -> Promise | Volume:
-    """The row is free once the guest has let go of it; at once when there is no guest."""
+def detach_volume(tx: Transaction, request: DetachDataVolumeFromVm, caller: Caller) -> Promise:
+    """The row is free once the guest, and the domain's definition, have let go of it."""
     volume = tx.get(Volume, request.uuid)
     if volume.type != "Data":
         raise InvalidArgument(f"it's not allowed to detach root volume[uuid:{volume.uuid}]")
@@ -63,13 +63,11 @@ def detach_volume(tx: Transaction, request: DetachDataVolumeFromVm, caller: Call
         raise OperationFailed(f"data volume[uuid:{volume.uuid}] is not attached to any vm, can't detach")
     vm = allowed(tx.get(VmInstance, volume.vm_instance_uuid), request)
     refuse_busy(tx, volume)
-    if vm.intended == "Stopped":
-        return release(tx, volume)
     return promise(tx, request, take_from(tx, volume, vm), caller)
 
 
 def take_from(tx: Transaction, volume: Volume, vm: VmInstance) -> VmInstance:
-    """Have a running VM let go of a volume; the VM as it is then."""
+    """Have a VM let go of a volume; the VM as it is then."""
     refuse_cold_only(vm, volume)
     tx.update(volume, attachment="detaching", generation=volume.generation + 1)
     return move(tx, vm, generation=vm.generation + 1)
@@ -193,7 +191,7 @@ def _against_both(snapshot: Snapshot, volume: Volume, vm: VmInstance, having: in
 
 def refuse_cold_only(vm: VmInstance, volume: Volume) -> None:
     """Refuse to change the disks of a running guest whose disks cannot be changed while it runs."""
-    if vm.platform not in VIRTIO_PLATFORMS:
+    if vm.intended == "Running" and vm.platform not in VIRTIO_PLATFORMS:
         raise OperationFailed(_cold_only(vm))
 
 

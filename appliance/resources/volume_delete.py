@@ -8,7 +8,7 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import DeleteDataVolume, ExpungeDataVolume, RecoverDataVolume, Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_storage
-from appliance.reconcile.vm_volume import delete_released, intended_by_policy, release
+from appliance.reconcile.vm_volume import delete_released, intended_by_policy
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
@@ -36,8 +36,6 @@ def delete_volume(tx: Transaction, request: DeleteDataVolume, caller: Caller) ->
         return _delete(tx, request, tx.update(volume, intended="Absent" if never else intended), caller)
     allowed(vm, request)
     refuse_busy(tx, volume)
-    if vm.intended == "Stopped":
-        return _delete(tx, request, tx.update(release(tx, volume), intended=intended), caller)
     volume = tx.update(volume, intended=intended)
     return promise(tx, request, take_from(tx, volume, vm), caller)
 

@@ -17,6 +17,7 @@ from agent.protocol import (
     Struct,
 )
 from appliance.api.job import LongJob
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.hosts.simulator import OBSERVING, Delays, Domain, Rules, SimulatedHost
@@ -138,6 +139,12 @@ class WatchedHost(SimulatedHost):
     def _check_drop(self, path: str) -> None:
         snapshot = self.world.look()
         volume = snapshot.first(Volume, install_path=path)
+        going = volume is not None and volume.intended == "Absent"
+        if not going and any(
+            path in domain.writes.values() and domain.power == "on" for domain in self.domains.values()
+        ):
+            self.world.violated("I-20", f"{path} is removed while a domain writes to it")
+        self._check_below(path)
         if volume is not None and volume.type == "Data":
             if volume.whole_size is not None and volume.intended != "Absent":
                 self.world.violated("I-20", f"{path} is removed while it is intended {volume.intended}")
@@ -145,6 +152,20 @@ class WatchedHost(SimulatedHost):
         vm = snapshot.find(VmInstance, volume.vm_instance_uuid or "") if volume else None
         if vm is not None and vm.intended != "Absent":
             self.world.violated("I-20", f"{path} is removed while its VM {vm.uuid} is intended {vm.intended}")
+
+    def _check_below(self, path: str) -> None:
+        """A file goes only when none that stays builds on it."""
+        look = self.world.look()
+        for top in [above for above, below in self.things.backings.items() if below == path]:
+            snapshot = look.first(VolumeSnapshot, primary_storage_install_path=top, status="Ready")
+            volume = look.find(Volume, snapshot.volume_uuid if snapshot is not None else "")
+            volume = volume or look.first(Volume, install_path=top)
+            vm = look.find(VmInstance, volume.vm_instance_uuid or "") if volume is not None else None
+            going = (
+                volume is None or volume.intended == "Absent" or (vm is not None and vm.intended == "Absent")
+            )
+            if top in self.things.files and not going:
+                self.world.violated("I-20", f"{path} is removed while {top} builds on it")
 
     def _emit(self, event: AnyEvent) -> None:
         if not (self.loses_events and self.world.happens(0.5)):

@@ -10,6 +10,7 @@ from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.l3 import L3Network, UsedIp
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, LocalStorageHostRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
@@ -48,6 +49,7 @@ async def when_calm(world: World, cloud: Cloud) -> None:
     _jobs(world, look)
     _vms(world, look)
     _data_volumes(world, look)
+    _chains(world, look)
     for host in known_hosts(world.hosts):
         _nothing_else(world, look, host)
     _capacity(world, look)
@@ -102,7 +104,8 @@ def _vms(world: World, look: Snapshot) -> None:
             )
         intent = vm_intent(vm_rows(look, vm, host_row))
         paths = [intent.volume.path] if intent.volume else []
-        paths += [*(data.volume.path for data in intent.data), *intent.dropped]
+        paths += [*(path for data in intent.data for path in data.files), *intent.dropped]
+        paths += intent.root.files if intent.root else ()
         left = plan(intent, _seen(host, vm.uuid, paths), look.now)
         if left:
             world.violated("I-2", f"of VM {vm.uuid} is left to do: {', '.join(step.title for step in left)}")
@@ -142,6 +145,36 @@ def _data_volumes(world: World, look: Snapshot) -> None:
             world.violated("I-3", f"data volume {volume.uuid} of {volume.size} bytes has a file of {there}")
 
 
+def _chains(world: World, look: Snapshot) -> None:
+    """What builds on what on the hosts is what the rows say, and a running domain writes to the last file."""
+    for volume in look.all(Volume):
+        host_row = look.find(Host, volume.host_uuid or "")
+        if host_row is None or volume.status == "Deleted":
+            continue
+        host, kept = world.hosts[host_row.management_ip], look.all(VolumeSnapshot, volume_uuid=volume.uuid)
+        paths = {each.uuid: each.primary_storage_install_path for each in kept}
+        top = next((each for each in kept if each.latest), None)
+        if (
+            volume.chain_changes
+            or any(each.status != "Ready" for each in kept)
+            or (top is None) == bool(kept)
+        ):
+            world.violated("I-6", f"volume {volume.uuid} is between snapshots: {kept}")
+        pairs = [(volume.install_path, paths.get(top.uuid) if top else None)]
+        pairs += [(paths[each.uuid], paths.get(each.parent_uuid or "")) for each in kept]
+        for path, wanted in pairs:
+            there = host.things.backings.get(path or "")
+            if wanted is not None and there != wanted:
+                world.violated("I-6", f"{path} builds on {there}, not on {wanted}")
+            if wanted is None and there is not None and "imagecache" not in there:
+                world.violated("I-6", f"{path} builds on {there}, and on no snapshot")
+        domain = host.domains.get(volume.vm_instance_uuid or "")
+        if domain is not None and domain.power == "on":
+            writes = domain.writes.get(serial_of(volume.uuid))
+            if writes != volume.install_path:
+                world.violated("I-6", f"volume {volume.uuid} is {volume.install_path}, written is {writes}")
+
+
 def _seen(host: WatchedHost, uuid: str, paths: list[str]) -> VmSeen:
     return host._vm(ObserveVm(vm_uuid=uuid, volume_paths=paths, cache_paths=[]))
 
@@ -154,6 +187,7 @@ def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
     kept = {vm.uuid for vm in mine if vm.intended != "Destroyed"}
     things = host.things
     volumes = {volume.install_path for volume in look.all(Volume, host_uuid=row.uuid)}
+    volumes |= {each.primary_storage_install_path for each in look.all(VolumeSnapshot, host_uuid=row.uuid)}
     cached = {naming.cached_image("/zstack_ps", image.uuid, image.format) for image in look.all(Image)}
     stored = {ref.install_path for ref in look.all(ImageBackupStorageRef)}
     nics = {nic.uuid for nic in look.all(VmNic) if nic.vm_instance_uuid in kept}
@@ -188,6 +222,9 @@ def _capacity(world: World, look: Snapshot) -> None:
             Volume, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid,
             type="Data", status="Deleted",
         )  # fmt: skip
+        used += look.total(
+            VolumeSnapshot, "size", primary_storage_uuid=ref.primary_storage_uuid, host_uuid=ref.host_uuid
+        )
         if ref.available_capacity != ref.total_capacity - used:
             world.violated("I-9", f"storage on {ref.host_uuid} says {ref.available_capacity} of "
                            f"{ref.total_capacity} are left; volumes take {used}")  # fmt: skip

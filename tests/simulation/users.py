@@ -6,6 +6,7 @@ import asyncio
 import base64
 from typing import Any
 
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from tests.simulation.building import Cloud, Promised
@@ -166,7 +167,12 @@ class User:
             name = chance.choice(("RecoverDataVolume", "RecoverDataVolume", "ExpungeDataVolume"))
             await self._call(name, {"uuid": volume.uuid})
             return
-        wish = chance.choice(("move", "move", "move", "move", "ResizeDataVolume", "DeleteDataVolume"))
+        wish = chance.choice(
+            ("move", "move", "move", "move", "snap", "snap", "ResizeDataVolume", "DeleteDataVolume")
+        )
+        if wish == "snap":
+            await self._snap()
+            return
         if wish == "ResizeDataVolume":
             await self._call(wish, {"uuid": volume.uuid, "size": volume.size + (1 << 20)})
         elif wish == "DeleteDataVolume":
@@ -179,6 +185,20 @@ class User:
                 await self._taken_back("AttachDataVolumeToVm", fields)
             else:
                 await self._call("AttachDataVolumeToVm", fields)
+
+    async def _snap(self) -> None:
+        """A snapshot of a data or root volume: taken, gone back to or deleted."""
+        world, chance = self.world, self.world.chance
+        ready = world.look().all(Volume, status="Ready", order_by="uuid")
+        if not ready:
+            return
+        uuid = chance.choice(ready).uuid
+        known = world.look().all(VolumeSnapshot, volume_uuid=uuid, order_by="uuid")
+        wish = chance.choice(("take", "take", "RevertVolumeFromSnapshot", "DeleteVolumeSnapshot"))
+        if wish == "take" or not known:
+            await self._call("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "s"})
+        else:
+            await self._call(wish, {"uuid": chance.choice(known).uuid})
 
     async def _taken_back(self, name: str, fields: dict[str, Any]) -> None:
         world, call_id = self.world, self.world.new_uuid()

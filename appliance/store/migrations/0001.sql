@@ -800,6 +800,10 @@ CREATE TABLE "volume" (
     "attachment" TEXT COLLATE NOCASE NOT NULL,
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "generation" INTEGER NOT NULL,
+    "chain_changes" INTEGER NOT NULL,
+    "overlay" INTEGER NOT NULL,
+    "abandoned" TEXT COLLATE NOCASE,
+    "former_snapshot" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
@@ -814,6 +818,63 @@ CREATE INDEX "volume_disk_offering_uuid" ON "volume" ("disk_offering_uuid");
 CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
 
 CREATE INDEX "volume_host_uuid" ON "volume" ("host_uuid");
+
+CREATE TABLE "volume_snapshot" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "tree_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "parent_uuid" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE,
+    "primary_storage_install_path" TEXT COLLATE NOCASE NOT NULL,
+    "volume_type" TEXT COLLATE NOCASE NOT NULL,
+    "format" TEXT COLLATE NOCASE NOT NULL,
+    "latest" INTEGER NOT NULL,
+    "size" INTEGER NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_snapshot_name" ON "volume_snapshot" ("name");
+
+CREATE INDEX "volume_snapshot_volume_uuid" ON "volume_snapshot" ("volume_uuid");
+
+CREATE INDEX "volume_snapshot_tree_uuid" ON "volume_snapshot" ("tree_uuid");
+
+CREATE INDEX "volume_snapshot_parent_uuid" ON "volume_snapshot" ("parent_uuid");
+
+CREATE INDEX "volume_snapshot_primary_storage_uuid" ON "volume_snapshot" ("primary_storage_uuid");
+
+CREATE INDEX "volume_snapshot_host_uuid" ON "volume_snapshot" ("host_uuid");
+
+CREATE TABLE "volume_snapshot_backup_storage_ref" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "volume_snapshot_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_snapshot_backup_storage_ref_volume_snapshot_uuid" ON "volume_snapshot_backup_storage_ref" ("volume_snapshot_uuid");
+
+CREATE INDEX "volume_snapshot_backup_storage_ref_backup_storage_uuid" ON "volume_snapshot_backup_storage_ref" ("backup_storage_uuid");
+
+CREATE TABLE "volume_snapshot_tree" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "current" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_snapshot_tree_volume_uuid" ON "volume_snapshot_tree" ("volume_uuid");
 
 CREATE TABLE "zone" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -927,6 +988,15 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_disk_offering_uuid', '1000000 100'),
     ('volume', 'volume_root_image_uuid', '1000000 100'),
     ('volume', 'volume_host_uuid', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_name', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_volume_uuid', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_tree_uuid', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_parent_uuid', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_primary_storage_uuid', '1000000 100'),
+    ('volume_snapshot', 'volume_snapshot_host_uuid', '1000000 100'),
+    ('volume_snapshot_backup_storage_ref', 'volume_snapshot_backup_storage_ref_volume_snapshot_uuid', '1000000 100'),
+    ('volume_snapshot_backup_storage_ref', 'volume_snapshot_backup_storage_ref_backup_storage_uuid', '1000000 100'),
+    ('volume_snapshot_tree', 'volume_snapshot_tree_volume_uuid', '1000000 100'),
     ('zone', 'zone_name', '1000000 100');
 
 ANALYZE sqlite_schema;

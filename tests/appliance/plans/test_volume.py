@@ -58,7 +58,8 @@ def asked(steps: list[Step]) -> list[object]:
 def test_what_is_left_for_a_volume(
     intent: VolumeIntent, sizes: dict[str, int], cached: list[str], left: list[object]
 ) -> None:
-    assert asked(plan(intent, sizes, cached)) == left
+    seen = VmSeen(domain=DomainSeen(vm_uuid=VM, at=1), volumes=sizes, cached=cached)
+    assert asked(plan(intent, seen)) == left
 
 
 def seen(*, on: bool, files: dict[str, int], disks: list[str] | None = None) -> VmSeen:

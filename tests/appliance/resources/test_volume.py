@@ -106,12 +106,23 @@ async def test_a_stopped_vm_has_a_volume_from_its_next_start_on(cloud: Cloud, di
     data = await attach(cloud, vm, await volume(cloud, disk))
     assert (data["status"], host.things.files[data["installPath"]]) == ("Ready", GIB)
     assert disks(host, vm) == serials(vm["rootVolumeUuid"])
-    body, job = await cloud.begin("DetachDataVolumeFromVm", uuid=data["uuid"])
-    assert (job, body["inventory"]["status"]) == (None, "Ready")
+    loose = await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
+    assert (loose["status"], "vmInstanceUuid" in loose) == ("Ready", False)
     body, job = await cloud.begin("AttachDataVolumeToVm", vmInstanceUuid=vm["uuid"], volumeUuid=data["uuid"])
     assert (job, body["inventory"]["deviceId"]) == (None, 1)
     await cloud.call("StartVmInstance", uuid=vm["uuid"])
     assert disks(host, vm) == serials(vm["rootVolumeUuid"], data["uuid"])
+
+
+async def test_a_vm_that_somebody_starts_by_hand_has_no_volume_that_was_taken_from_it(
+    cloud: Cloud, disk: str
+) -> None:
+    vm, data = await attached(cloud, disk)
+    host = cloud.host_of(vm["uuid"])
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
+    host.power_on(vm["uuid"], tell=False)
+    assert disks(host, vm) == serials(vm["rootVolumeUuid"])
 
 
 async def test_a_vm_is_made_with_data_volumes(cloud: Cloud, disk: str) -> None:

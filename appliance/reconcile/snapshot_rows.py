@@ -1,0 +1,114 @@
+"""The snapshots of a volume as rows: what its file builds on, and what became of a change of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.protocol import AnyRequest, EnsureOverlay, GrowVolume
+from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
+from appliance.api.tag import SystemTag, UserTag
+from appliance.api.volume import Volume
+from appliance.reconcile.capacity import recount_storage, resize_volume
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+JOBS = frozenset({"CreateVolumeSnapshot", "DeleteVolumeSnapshot", "RevertVolumeFromSnapshot"})
+"""Calls that end when a volume's host has its files as they should be."""
+
+
+def latest_of(snapshot: Snapshot, volume: Volume) -> VolumeSnapshot | None:
+    """The snapshot that a volume is on top of."""
+    return snapshot.first(VolumeSnapshot, volume_uuid=volume.uuid, latest=True)
+
+
+def settle_chain(tx: Transaction, volume: Volume) -> None:
+    """The host has the files that are intended: new snapshots are ready, deleted ones forgotten."""
+    if not volume.chain_changes:
+        return
+    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
+        if each.status == "Deleting":
+            _forget(tx, each)
+        elif each.status == "Creating":
+            tx.update(each, status="Ready")
+    _settled(tx, volume)
+
+
+def turn_back_files(tx: Transaction, refused: AnyRequest | None) -> None:
+    """Intend the file or the size that a volume had, where its host has refused to change that.
+
+    Without a refusal its guest may be writing to the new file, or the file be larger: what is begun goes on then.
+    """
+    match refused:
+        case EnsureOverlay(volume_uuid=uuid) | GrowVolume(volume_uuid=uuid):
+            volume = tx.find(Volume, uuid)
+        case _:
+            return
+    if volume is None:
+        return
+    if isinstance(refused, EnsureOverlay):
+        turn_back_chain(tx, volume)
+    elif volume.whole_size is not None and volume.whole_size < volume.size:
+        resize_volume(tx, volume, volume.whole_size)
+
+
+def turn_back_chain(tx: Transaction, volume: Volume) -> None:
+    """A host has refused a new file for a volume: that writes where it did before."""
+    if not volume.overlay:
+        return
+    made = tx.first(VolumeSnapshot, volume_uuid=volume.uuid, status="Creating")
+    latest = latest_of(tx, volume)
+    before = made.primary_storage_install_path if made is not None else volume.abandoned
+    if latest is not None:
+        tx.update(latest, latest=False)
+    if made is not None:
+        _forget(tx, made)
+    former = tx.find(VolumeSnapshot, volume.former_snapshot) if volume.former_snapshot else None
+    if former is not None:
+        tx.update(former, latest=True)
+    tx.update(volume, install_path=before, abandoned=volume.install_path, overlay=False, former_snapshot=None)
+
+
+def drop_snapshots(tx: Transaction, volume: Volume) -> None:
+    """Forget every snapshot of a volume that goes."""
+    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
+        _forget(tx, each)
+
+
+def chain_files(snapshot: Snapshot, volume: Volume) -> dict[str, Any]:
+    """What a volume's intent says of its files: what is below, what stays beside it, and what goes."""
+    found = snapshot.all(VolumeSnapshot, volume_uuid=volume.uuid)
+    latest = next((each for each in found if each.latest), None)
+    gone = tuple(each.primary_storage_install_path for each in found if each.status == "Deleting")
+    return {
+        "below": latest.primary_storage_install_path if latest is not None else None,
+        "fresh": volume.overlay,
+        "dropped": (*gone, *((volume.abandoned,) if volume.abandoned else ())),
+        "beside": tuple(each.primary_storage_install_path for each in found if each.status != "Deleting"),
+    }
+
+
+def note_size(tx: Transaction, volume_uuid: str, size: int, *, quiesced: bool) -> None:
+    """What the file of a snapshot that was just taken takes, and whether the guest held still for it."""
+    made = tx.first(VolumeSnapshot, volume_uuid=volume_uuid, status="Creating")
+    if made is None:
+        return
+    tx.update(made, size=size)
+    if quiesced:
+        tx.note("SnapshotQuiesced", f"{made.name}: taken while the guest held its writes back", about=made)
+
+
+def _settled(tx: Transaction, volume: Volume) -> None:
+    tx.update(volume, overlay=False, chain_changes=False, abandoned=None, former_snapshot=None)
+    if volume.primary_storage_uuid is not None:
+        recount_storage(tx, volume.primary_storage_uuid)
+
+
+def _forget(tx: Transaction, each: VolumeSnapshot) -> None:
+    for kind in (SystemTag, UserTag):
+        for tag in tx.all(kind, resource_uuid=each.uuid):
+            tx.delete(tag)
+    tx.delete(each)
+    if not tx.exists(VolumeSnapshot, tree_uuid=each.tree_uuid):
+        tree = tx.find(VolumeSnapshotTree, each.tree_uuid)
+        if tree is not None:
+            tx.delete(tree)

@@ -1,0 +1,254 @@
+"""Snapshots: taken, gone back to and deleted, of volumes that run, rest and are nobody's, whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.protocol import serial_of
+from appliance.hosts.simulated_things import OVERLAY_BYTES
+from appliance.hosts.simulator import SimulatedHost
+from tests.appliance.resources.test_volume import attach, attached, disk, free, volume
+from tests.simulated_cloud import Body, Cloud
+
+__all__ = ["disk"]
+
+
+async def snap(cloud: Cloud, uuid: str, name: str = "s") -> Body:
+    return await cloud.call("CreateVolumeSnapshot", volumeUuid=uuid, name=name)
+
+
+async def path_of(cloud: Cloud, uuid: str) -> str:
+    return str((await cloud.one("QueryVolume", uuid))["installPath"])
+
+
+def writes(host: SimulatedHost, vm: Body, uuid: str) -> str:
+    return host.domains[vm["uuid"]].writes[serial_of(uuid)]
+
+
+def chain(host: SimulatedHost, path: str) -> list[str]:
+    """A file and all below it."""
+    found = [path]
+    while (below := host.things.backings.get(found[-1])) is not None:
+        found.append(below)
+    return found
+
+
+def below(host: SimulatedHost, words: str) -> set[str]:
+    return {path for path in host.things.files if words in path}
+
+
+@pytest.mark.parametrize("which", ["root", "data"])
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_snapshot_keeps_the_file_and_the_guest_writes_to_another(
+    cloud: Cloud, disk: str, which: str, running: bool
+) -> None:
+    vm, data = await attached(cloud, disk)
+    uuid = vm["rootVolumeUuid"] if which == "root" else data["uuid"]
+    host, first, before = cloud.host_of(vm["uuid"]), await path_of(cloud, uuid), await free(cloud)
+    if not running:
+        await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    made = await snap(cloud, uuid, "one")
+    assert (made["status"], made["latest"], made["volumeType"].lower()) == ("Ready", True, which)
+    assert (made["primaryStorageInstallPath"], made["size"]) == (first, OVERLAY_BYTES)
+    assert "parentUuid" not in made
+    second = await path_of(cloud, uuid)
+    assert second.endswith(f"/vol-{uuid}/snapshots/{made['uuid']}.qcow2")
+    assert chain(host, second)[:2] == [second, first]
+    assert await free(cloud) == before - OVERLAY_BYTES
+    if running:
+        assert writes(host, vm, uuid) == second
+        assert host.domains[vm["uuid"]].starts == 1
+    two = await snap(cloud, uuid, "two")
+    assert (two["parentUuid"], two["treeUuid"]) == (made["uuid"], made["treeUuid"])
+    assert not (await cloud.one("QueryVolumeSnapshot", made["uuid"]))["latest"]
+    third = await path_of(cloud, uuid)
+    assert chain(host, third)[:3] == [third, second, first]
+    for call in ("StopVmInstance", "StartVmInstance") if running else ("StartVmInstance",):
+        await cloud.call(call, uuid=vm["uuid"])
+    assert writes(host, vm, uuid) == third
+
+
+async def test_a_volume_of_nobody_is_kept_too(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
+    host, made = cloud.host_of(vm["uuid"]), await snap(cloud, data["uuid"])
+    path = await path_of(cloud, data["uuid"])
+    assert chain(host, path) == [path, data["installPath"]]
+    await attach(cloud, vm, data)
+    assert writes(host, vm, data["uuid"]) == path
+    await cloud.answer("DeleteVolumeSnapshot", uuid=made["uuid"])
+    assert chain(host, path) == [path]
+    assert below(host, data["uuid"]) == {path}
+
+
+async def test_a_volume_goes_back_and_forth(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    uuid, host = data["uuid"], cloud.host_of(vm["uuid"])
+    one = await snap(cloud, uuid, "one")
+    two = await snap(cloud, uuid, "two")
+    error = await cloud.refused("RevertVolumeFromSnapshot", uuid=one["uuid"])
+    assert (error["cause"]["code"], error["details"].endswith("[Stopped]")) == ("VM.1010", True)
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    old = await path_of(cloud, uuid)
+    assert (await cloud.answer("RevertVolumeFromSnapshot", uuid=one["uuid"]))["success"]
+    new = await path_of(cloud, uuid)
+    assert chain(host, new) == [new, data["installPath"]]
+    assert old not in host.things.files
+    three = await snap(cloud, uuid, "three")
+    assert three["parentUuid"] == one["uuid"]
+    (tree,) = (await cloud.answer("GetVolumeSnapshotTree", volumeUuid=uuid))["inventories"]
+    assert tree["tree"]["inventory"]["uuid"] == one["uuid"]
+    children = tree["tree"]["children"]
+    assert [leaf["inventory"]["uuid"] for leaf in children] == [two["uuid"], three["uuid"]]
+    assert {leaf["parentUuid"] for leaf in children} == {one["uuid"]}
+    await cloud.answer("RevertVolumeFromSnapshot", uuid=two["uuid"])
+    await cloud.call("StartVmInstance", uuid=vm["uuid"])
+    path = writes(host, vm, uuid)
+    assert chain(host, path)[1:] == [two["primaryStorageInstallPath"], one["primaryStorageInstallPath"]]
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_deleting_a_snapshot_takes_those_above_along_and_keeps_the_content(
+    cloud: Cloud, disk: str, running: bool
+) -> None:
+    vm, data = await attached(cloud, disk)
+    uuid, host, before = data["uuid"], cloud.host_of(vm["uuid"]), await free(cloud)
+    one, two, three = [await snap(cloud, uuid, name) for name in ("one", "two", "three")]
+    if not running:
+        await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    path = await path_of(cloud, uuid)
+    assert (await cloud.answer("DeleteVolumeSnapshot", uuid=two["uuid"]))["success"]
+    assert chain(host, path) == [path, data["installPath"]]
+    left = await cloud.query("QueryVolumeSnapshot", volumeUuid=uuid)
+    assert [(each["uuid"], each["latest"]) for each in left] == [(one["uuid"], True)]
+    assert two["primaryStorageInstallPath"] not in host.things.files
+    assert three["primaryStorageInstallPath"] not in host.things.files
+    assert (await cloud.answer("DeleteVolumeSnapshot", uuid=one["uuid"]))["success"]
+    assert await cloud.query("QueryVolumeSnapshotTree", volumeUuid=uuid) == []
+    assert (chain(host, path), below(host, uuid)) == ([path], {path})
+    assert await free(cloud) == before
+
+
+async def test_of_a_root_volume_is_left_what_builds_on_its_image(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    uuid, host = vm["rootVolumeUuid"], cloud.host_of(vm["uuid"])
+    first = await path_of(cloud, uuid)
+    (cache,) = chain(host, first)[1:]
+    made = await snap(cloud, uuid)
+    await snap(cloud, uuid)
+    await cloud.answer("DeleteVolumeSnapshot", uuid=made["uuid"])
+    path = await path_of(cloud, uuid)
+    assert chain(host, path) == [path, cache]
+    assert below(host, uuid) == {path}
+
+
+async def test_a_branch_that_the_volume_is_not_on_goes_alone(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    uuid, host = data["uuid"], cloud.host_of(vm["uuid"])
+    one, two = await snap(cloud, uuid, "one"), await snap(cloud, uuid, "two")
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    await cloud.answer("RevertVolumeFromSnapshot", uuid=one["uuid"])
+    path = await path_of(cloud, uuid)
+    await cloud.answer("DeleteVolumeSnapshot", uuid=two["uuid"])
+    assert chain(host, path) == [path, data["installPath"]]
+    assert (await cloud.one("QueryVolumeSnapshot", one["uuid"]))["latest"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_snapshot_that_its_host_refuses_leaves_nothing(
+    cloud: Cloud, disk: str, running: bool
+) -> None:
+    vm, data = await attached(cloud, disk)
+    uuid, host = data["uuid"], cloud.host_of(vm["uuid"])
+    one = await snap(cloud, uuid, "one")
+    if not running:
+        await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    path, files = await path_of(cloud, uuid), dict(host.things.files)
+    host.faults.by_verb["EnsureOverlay"] = 1.0
+    calls = [("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "no"})]
+    if not running:
+        calls.append(("RevertVolumeFromSnapshot", {"uuid": one["uuid"]}))
+    for call, fields in calls:
+        error = await cloud.refused(call, **fields)
+        assert (error["code"], error["cause"]["code"]) == ("SYS.1006", "AGENT.1000")
+        await cloud.idle()
+        left = await cloud.query("QueryVolumeSnapshot", volumeUuid=uuid)
+        assert [(each["uuid"], each["latest"], each["status"]) for each in left] == [
+            (one["uuid"], True, "Ready")
+        ]
+        assert (await path_of(cloud, uuid), host.things.files) == (path, files)
+    host.faults.by_verb["EnsureOverlay"] = 0.0
+    await snap(cloud, uuid)
+
+
+async def test_a_snapshot_survives_the_appliance_and_is_not_cancelled(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    host = cloud.host_of(vm["uuid"])
+    host.delays.by_verb["EnsureOverlay"] = 0.3
+    _, job = await cloud.begin("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="s")
+    assert job is not None
+    error = await cloud.refused("CancelLongJob", uuid=job)
+    assert "cannot be cancelled" in error["details"]
+    for call in ("DetachDataVolumeFromVm", "ResizeDataVolume"):
+        fields = {"size": 1 << 40} if call == "ResizeDataVolume" else {}
+        error = await cloud.refused(call, uuid=data["uuid"], **fields)
+        assert "is being changed by another call" in error["details"]
+    await cloud.kill()
+    await cloud.start()
+    made = (await cloud.ended(job))["inventory"]
+    assert (made["status"], made["size"]) == ("Ready", OVERLAY_BYTES)
+    assert writes(host, vm, data["uuid"]) == await path_of(cloud, data["uuid"])
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_a_guest_that_somebody_starts_by_hand_writes_to_the_new_file(
+    cloud: Cloud, disk: str, back: bool
+) -> None:
+    vm, data = await attached(cloud, disk)
+    host, uuid = cloud.host_of(vm["uuid"]), data["uuid"]
+    made = await snap(cloud, uuid)
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    if back:
+        await cloud.answer("RevertVolumeFromSnapshot", uuid=made["uuid"])
+    else:
+        await snap(cloud, uuid)
+    host.power_on(vm["uuid"])
+    await cloud.vm_becomes(vm["uuid"], "Running")
+    assert writes(host, vm, uuid) == await path_of(cloud, uuid)
+
+
+async def test_snapshots_go_with_their_volume(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    host = cloud.host_of(vm["uuid"])
+    for uuid in (vm["rootVolumeUuid"], data["uuid"]):
+        await snap(cloud, uuid)
+        await snap(cloud, uuid)
+    for category in ("vm", "volume"):
+        await cloud.call("UpdateGlobalConfig", category=category, name="deletionPolicy", value="Direct")
+    await cloud.answer("DeleteDataVolume", uuid=data["uuid"])
+    assert below(host, data["uuid"]) == set()
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    assert below(host, vm["rootVolumeUuid"]) == set()
+    assert await cloud.query("QueryVolumeSnapshot") == []
+    assert await cloud.query("QueryVolumeSnapshotTree") == []
+
+
+async def test_what_speaks_against_snapshots(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    nowhere = await volume(cloud, disk)
+    gone = await volume(cloud, disk)
+    await cloud.answer("DeleteDataVolume", uuid=gone["uuid"])
+    async with cloud.untouched():
+        for uuid, text in (
+            (nowhere["uuid"], "is NotInstantiated, and has no content yet"),
+            (gone["uuid"], "is in status of deleted"),
+        ):
+            error = await cloud.refused("CreateVolumeSnapshot", volumeUuid=uuid, name="s")
+            assert (error["code"], text in error["details"]) == ("SYS.1006", True)
+        assert (await cloud.answer("DeleteVolumeSnapshot", uuid="f" * 32))["success"]
+        error = await cloud.refused("GetVolumeSnapshotTree")
+        assert error["code"] == "SYS.1007"
+    made = await snap(cloud, data["uuid"])
+    changed = await cloud.call("UpdateVolumeSnapshot", uuid=made["uuid"], name="n", description="d")
+    assert (changed["name"], changed["description"], changed["backupStorageRefs"]) == ("n", "d", [])
+    assert vm["state"] == "Running"

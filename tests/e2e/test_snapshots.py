@@ -1,0 +1,109 @@
+"""Snapshots of real guests' disks: taken while they write, gone back to, deleted, and the bytes that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.conftest import VmFactory
+from tests.e2e.guest import Guest
+from tests.e2e.stage import STORAGE, Stage
+
+GIB = 1 << 30
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def data(cloud: Stage) -> AsyncIterator[dict[str, Any]]:
+    """A new data volume of 1 GiB, and nothing of it on any host afterwards."""
+    call = cloud.session.call
+    disk = (await call("CreateDiskOffering", name="disk", disk_size=GIB))["inventory"]["uuid"]
+    made = (await call("CreateDataVolume", name="data", disk_offering_uuid=disk))["inventory"]
+    yield made
+    for left in await cloud.session.query("Volume", uuid=made["uuid"]):
+        if left["status"] != "Deleted":
+            await call("DeleteDataVolume", uuid=made["uuid"], timeout_seconds=60)
+        await call("ExpungeDataVolume", uuid=made["uuid"], timeout_seconds=60)
+    await call("DeleteDiskOffering", uuid=disk)
+
+
+async def snap(cloud: Stage, uuid: str, name: str) -> str:
+    reply = await cloud.session.call("CreateVolumeSnapshot", volume_uuid=uuid, name=name, timeout_seconds=60)
+    assert (reply["inventory"]["status"], int(reply["inventory"]["size"]) > 0) == ("Ready", True)
+    return str(reply["inventory"]["uuid"])
+
+
+async def write(guest: Guest, place: int, word: str) -> None:
+    await guest.ssh(f"printf %-8s {word} | dd of=/dev/vdb bs=1M seek={place} conv=notrunc 2>/dev/null; sync")
+
+
+async def words(guest: Guest) -> list[str]:
+    """What stands at the first four places."""
+    read = "for i in 0 1 2 3; do dd if=/dev/vdb bs=1M skip=$i count=1 2>/dev/null | head -c 8; echo; done"
+    return [line.replace("\0", "").strip() for line in (await guest.ssh(read)).split("\n")[:4]]
+
+
+async def chain(cloud: Stage, guest: Guest, uuid: str) -> list[str]:
+    """The files of a volume from the one that is written down, each found sound."""
+    (volume,) = await cloud.session.query("Volume", uuid=uuid)
+    path = str(volume["installPath"])
+    info = ["qemu-img", "info", "-U", "--backing-chain", "--output=json", path]
+    return [str(each["filename"]) for each in json.loads(await cloud.run(guest.host, *info))]
+
+
+@pytest.mark.timeout(300)
+async def test_a_disk_is_what_it_was_at_each_of_its_snapshots(
+    cloud: Stage, vm: VmFactory, data: dict[str, Any]
+) -> None:
+    call = cloud.session.call
+    one = await (await vm("kept", host=1)).booted()
+    await call(
+        "AttachDataVolumeToVm", vm_instance_uuid=one.uuid, volume_uuid=data["uuid"], timeout_seconds=60
+    )
+    taken = []
+    for place, word in enumerate(("first", "second", "third")):
+        await write(one, place, word)
+        taken.append(await snap(cloud, data["uuid"], word))
+    await write(one, 3, "last")
+    everything = ["first", "second", "third", "last"]
+    assert await words(one) == everything
+    files = await chain(cloud, one, data["uuid"])
+    assert len(files) == 4
+    assert files[0] in await cloud.virsh(one.host, "domblklist", one.uuid)
+    assert files[0] in await cloud.virsh(one.host, "domblklist", one.uuid, "--inactive")
+
+    await call("DeleteVolumeSnapshot", uuid=taken[2], timeout_seconds=120)
+    assert await chain(cloud, one, data["uuid"]) == [files[0], *files[2:]]
+    assert files[1] not in await cloud.files(one.host, STORAGE)
+    assert await words(one) == everything
+
+    root = await snap(cloud, str(one.inventory["rootVolumeUuid"]), "root")
+    await one.ssh("echo kept >/root/after; sync")
+    await one.stop()
+    await call("RevertVolumeFromSnapshot", uuid=taken[0], timeout_seconds=60)
+    await call("RevertVolumeFromSnapshot", uuid=root, timeout_seconds=60)
+    told = len(one.serial())
+    await (await one.start()).booted(after=told)
+    assert await words(one) == ["first", "", "", ""]
+    assert await one.ssh("ls /root/after", check=False) == ""
+
+    await one.stop()
+    await call("RevertVolumeFromSnapshot", uuid=taken[1], timeout_seconds=60)
+    await call("DeleteVolumeSnapshot", uuid=taken[0], timeout_seconds=120)
+    (left,) = await chain(cloud, one, data["uuid"])
+    await cloud.run(one.host, "qemu-img", "check", "-q", "-f", "qcow2", left)
+    await call("DeleteVolumeSnapshot", uuid=root, timeout_seconds=120)
+    told = len(one.serial())
+    await (await one.start()).booted(after=told)
+    assert await words(one) == ["first", "second", "", ""]
+    assert await cloud.session.query("VolumeSnapshot") == []
+
+    await call("DeleteDataVolume", uuid=data["uuid"], timeout_seconds=90)
+    await call("ExpungeDataVolume", uuid=data["uuid"], timeout_seconds=60)
+    assert not [each for each in await cloud.files(one.host, STORAGE) if data["uuid"] in each]
+    uuid = str(one.inventory["rootVolumeUuid"])
+    await one.destroy()
+    assert not [each for each in await cloud.files(one.host, STORAGE) if uuid in each]
