@@ -10,7 +10,9 @@ from appliance.api.resource import RESOURCES, Resource, Timestamp, column
 
 JAVA = "org.zstack.header.tag"
 
-UNTAGGED = frozenset({"LongJob", "ManagementNode", "SystemTag", "UserTag"})
+UNTAGGED = frozenset(
+    {"AccessToken", "LongJob", "ManagementNode", "SystemTag", "UserTag", "VolumeSnapshotTree"}
+)
 """Resources with a public uuid that no tag can be on."""
 
 USERDATA_LIMIT = 65_536

@@ -29,6 +29,7 @@ MADE = {
     "VmInstanceVO": ("QueryVmInstance", "vm"),
     "VmNicVO": ("QueryVmNic", "nic"),
     "VolumeVO": ("QueryVolume", "root"),
+    "VolumeSnapshotVO": ("QueryVolumeSnapshot", "snapshot"),
     "AccountVO": ("QueryAccount", "account"),
     "UserVO": ("QueryUser", "user"),
     "UserGroupVO": ("QueryUserGroup", "group"),
@@ -51,6 +52,7 @@ async def whole(cloud: Cloud) -> Cloud:
     await cloud.make("policy", "CreatePolicy", statements=said)
     vm = await cloud.vm(userTags=["born with it", "born with it"], systemTags=["hostname::h", "hostname::h"])
     cloud.uuids |= {"vm": vm["uuid"], "nic": vm["vmNics"][0]["uuid"], "root": vm["rootVolumeUuid"]}
+    await cloud.make("snapshot", "CreateVolumeSnapshot", volumeUuid=vm["rootVolumeUuid"])
     return cloud
 
 

@@ -290,7 +290,11 @@ async def test_what_is_not_built_says_so_whatever_is_sent(wire: Wire) -> None:
             assert (answer.status, coded(answer)) == (200, "SYS.1014"), java
 
 
-LOOKS = [name for name in SENT if MESSAGES[name].sync and MESSAGES[name].role != "anyone"]
+LOOKS = [
+    name
+    for name in SENT
+    if MESSAGES[name].sync and MESSAGES[name].role != "anyone" and not name.startswith(("Create", "Delete"))
+]
 
 
 @on_one_loop
