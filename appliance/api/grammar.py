@@ -93,6 +93,8 @@ def _put(kind: type[Message], parameter: Parameter, text: str, fields: dict[str,
 
 
 def _value(kind: type[Message], parameter: Parameter, text: str) -> Any:
+    if parameter.name in TAGS and text.lstrip().startswith("["):
+        return _literal(parameter, text)
     if parameter.name == "system_tags" and issubclass(kind, CreateMessage) and kind.returns is not None:
         return rejoin_tags(kind.returns.vo, text.split(","))
     if parameter.name in TAGS:

@@ -12,7 +12,7 @@ from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
@@ -40,6 +40,7 @@ class ImageWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._backoff = Backoff()
+        self._again = 0
 
     async def advance(self) -> Next:
         """One pass: the first copy that is not as intended."""
@@ -49,8 +50,12 @@ class ImageWorker:
         try:
             return await self._drop(copy) if copy.ref.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
-            if refused.refusal.transient or _awaits_upload(copy, refused):
+            if _awaits_upload(copy, refused):
                 return await self._later(copy, refused)
+            if refused.refusal.transient and self._again < PATIENCE:
+                self._again += 1
+                return await self._later(copy, refused)
+            self._again = 0
             return await self._failed(copy, refused)
         except HostUnreachable as unreachable:
             return await self._later(copy, unreachable)

@@ -62,6 +62,8 @@ def test_tags_are_not_split_inside_their_text() -> None:
     )
     assert typed["systemTags"] == [text, "hostname::h", "sshkey::k"]
     assert typed["userTags"] == ["a,b"]
+    as_json = fields("CreateVmInstance", 'systemTags=["hostname::h", "userdata::a,b"]')
+    assert as_json["systemTags"] == ["hostname::h", "userdata::a,b"]
 
 
 def test_structures_are_json_or_as_zstack_has_them() -> None:

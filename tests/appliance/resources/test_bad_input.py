@@ -12,9 +12,11 @@ import asyncssh
 import pytest
 
 from agent.protocol import Call as AgentCall
-from agent.protocol import StartDomain, Struct
+from agent.protocol import FetchImage, StartDomain, Struct
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_agent import SimulatedRefusal
+from appliance.hosts.simulated_things import Things
+from appliance.reconcile import loop
 from tests.simulated_cloud import GIB, Body, Cloud
 
 PASSWORD = "open sesame"
@@ -162,6 +164,23 @@ async def test_an_image_that_is_none_or_has_a_backing_file(cloud: Cloud, code: s
         error = await cloud.refused("AddImage", **_image(cloud, url))
         says(error, "IMG.1000", f"url[{url}]", code)
         assert error["cause"]["code"] == "AGENT.1000"
+
+
+async def test_a_server_that_does_not_answer_is_asked_some_times_and_then_given_up(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = "http://127.0.0.1:9/none.qcow2", []
+    monkeypatch.setattr(loop, "FIRST_RETRY_SECONDS", 0.001)
+
+    def refuse(_: Things, request: FetchImage) -> None:
+        asked.append(request.url)
+        raise SimulatedRefusal("url.failed", f"{url}: Connection refused", transient=True)
+
+    monkeypatch.setattr(Things, "_fetch", refuse)
+    async with cloud.untouched():
+        error = await cloud.refused("AddImage", **_image(cloud, url))
+        says(error, "IMG.1000", f"url[{url}]", "Connection refused")
+    assert 2 < len(asked) < 20
 
 
 async def test_a_file_that_is_not_there(cloud: Cloud) -> None:
