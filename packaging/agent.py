@@ -81,7 +81,7 @@ def freeze(work: Path, inputs: str) -> Path:
     entry = work / "agent_entry.py"
     entry.write_text(ENTRY)
     excluded = [f"--exclude-module={name}" for name in EXCLUDED_MODULES]
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"),
             *("--onedir", "--noupx", "--name=zstui-agent", f"--paths={ROOT}"),
@@ -91,12 +91,16 @@ def freeze(work: Path, inputs: str) -> Path:
             *excluded,
             str(entry),
         ],
-        check=True,
+        check=False,
         cwd=work,
         # Byte code that does not depend on the order of sets.
         env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
-        stdout=sys.stderr,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
+    if done.returncode:
+        sys.stderr.buffer.write(done.stdout)
+        done.check_returncode()
     folder = work / "dist" / "zstui-agent"
     for library in (folder / "_internal").iterdir():
         if is_host_library(library):

@@ -105,7 +105,7 @@ def _target(config: Config, url: str | None) -> Path | str:
     """What to connect to: the URL, else the data folder's appliance, started when none runs."""
     if url is not None:
         return url
-    from appliance.process import ensure_running
+    from appliance.starting import ensure_running
 
     return asyncio.run(ensure_running(Config(config.folder)))
 
@@ -214,7 +214,7 @@ def _expected(failed: Exception) -> bool:
     from appliance.api.errors import ApiError
     from appliance.config import BundleMissing
     from appliance.lab import LabError
-    from appliance.process import NotStarted
+    from appliance.starting import NotStarted
     from appliance.store.errors import StoreError
 
     return isinstance(

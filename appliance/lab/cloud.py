@@ -18,8 +18,8 @@ from appliance.lab.command import LabError
 from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
 from appliance.lab.local import INTERFACE, PORT, LocalMachine
-from appliance.process import answers, ensure_running
 from appliance.serve.certificate import is_loopback
+from appliance.starting import answers, ensure_running, reached
 
 GIB = 1 << 30
 VM_MEMORY = 192 << 20
@@ -52,12 +52,25 @@ class Cloud:
         """Bring everything up; returns the summary that scripts read."""
         hosts = [] if self._local else await self._lab_hosts()
         self._say("appliance")
+        await self._listening()
         target = await ensure_running(self._config)
         if self._local is not None:
             await self._local.up(self._config.keys / "id_ed25519")
             hosts = [Machine("local", "127.0.0.1", "root", "", PORT)]
         async with await Session.connect(target) as session:
             return await self._build(session, hosts)
+
+    async def _listening(self) -> None:
+        """An appliance that somebody else's call has started need not listen where this cloud is to be found."""
+        if (
+            answers(self._config.socket)
+            and self._config.listen is not None
+            and not reached(*self._config.listen)
+        ):
+            self._say(
+                f"appliance again, so that it listens on {self._config.listen[0]}:{self._config.listen[1]}"
+            )
+            await stop_appliance(self._config)
 
     async def down(self) -> None:
         """Stop the appliance and the hosts; what they remember stays."""

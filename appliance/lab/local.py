@@ -23,6 +23,7 @@ INTERFACE = "zstui-uplink"
 PEER = "zstui-nowhere"
 STORAGE = "/var/lib/zstui-local"
 """Not below the data folder: QEMU runs as a user of its own, which must be able to walk there."""
+GUEST_LOGS = "/var/log/libvirt/qemu"
 KVM = Path("/dev/kvm")
 RUN_FOLDERS = ("/run/zstui-agent", "/run/zstui-agent-dhcp")
 NETWORK_NAMESPACE = re.compile(r"zstui-[0-9a-f]{12}")
@@ -61,11 +62,15 @@ class LocalMachine:
             await run(["ip", "link", "set", "dev", link, "up"])
 
     async def down(self, vm_uuids: Sequence[str]) -> None:
-        """Power off the cloud's guests and take away every process, namespace and link of ours."""
+        """Power off the cloud's guests, and take away them and every process, namespace and link of ours."""
         for uuid in vm_uuids:
             destroyed = await run(["virsh", "destroy", uuid], check=False)
             if destroyed.returncode:
                 await _stop(Path(f"/run/libvirt/qemu/{uuid}.pid"))
+            # The appliance defines it again when it is to run.
+            await run(["virsh", "undefine", uuid], check=False)
+            for log in Path(GUEST_LOGS).glob(f"{uuid}*.log"):
+                log.unlink()
         await self._stop_agent()
         for folder in RUN_FOLDERS:
             shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +85,7 @@ class LocalMachine:
         """Forget disks and images, and what the agent remembers."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(STORAGE, ignore_errors=True)
-        shutil.rmtree("/var/lib/zstui-agent/state", ignore_errors=True)
+        shutil.rmtree("/var/lib/zstui-agent", ignore_errors=True)
 
     async def _daemon(self, name: str) -> None:
         if await _running(name):

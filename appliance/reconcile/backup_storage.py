@@ -63,7 +63,7 @@ class BackupStorageWorker:
                 total_capacity=capacity.total_bytes,
                 available_capacity=capacity.available_bytes,
             )
-            for job in jobs.running(tx, found.uuid):
+            for job in jobs.running(tx, found.uuid) if storage.connect_id == found.connect_id else ():
                 jobs.succeed(tx, job, {"inventory": tx.inventory(found)})
 
         await self._context.database.write(write)

@@ -315,7 +315,8 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
     put_host_tags(tx, host, facts)
     recount_host(tx, host.uuid)
     host = tx.get(Host, host.uuid)
-    for job in jobs.running(tx, host.uuid):
+    # Who asked for another connection meanwhile gets that one, and its end.
+    for job in jobs.running(tx, host.uuid) if asked == host.connect_id else ():
         jobs.succeed(tx, job, {"inventory": tx.inventory(host)} if MESSAGES[job.name].returns else {})
     return host
 

@@ -469,9 +469,7 @@ def test_one_guest_cannot_use_up_the_server(pair: tuple[Guest, Guest]) -> None:
         assert flood.stdout.readline() == "later 20\n"
         assert flood.stdout.readline() == "HTTP/1.1 431\n"
     # Asking too often is answered with 429, for the one that does it.
-    codes = greedy.sh(
-        "for i in $(seq 120); do curl -s -o /dev/null -w '%{http_code} ' http://10.0.0.2/; done"
-    )
+    codes = greedy.sh("curl -s -o /dev/null -w '%{http_code} ' 'http://10.0.0.2/?[1-200]'")
     assert codes.split()[:50] == ["200"] * 50
     assert "429" in codes
     assert honest.get("http://10.0.0.2/latest/user-data", seconds=1).endswith("secret: a|200")

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from appliance.client import Session
-from appliance.process import answers
+from appliance.starting import answers
 
 TREE = Path(__file__).resolve().parents[2]
 PASSWORD = "e2e-Password-1"

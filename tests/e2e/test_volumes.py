@@ -13,7 +13,7 @@ import pytest_asyncio
 from agent.protocol import serial_of
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import Guest
-from tests.e2e.stage import STORAGE, Stage
+from tests.e2e.stage import STORAGE, Stage, until
 
 GIB = 1 << 30
 PATTERN = bytes(range(256)) * 4096
@@ -65,6 +65,10 @@ async def seen(guest: Guest) -> dict[str, int]:
     return {words[3]: int(words[2]) for words in map(str.split, lines) if len(words) == 4}
 
 
+async def sees(guest: Guest, disk: str, size: int) -> bool:
+    return (await seen(guest)).get(disk) == size // 1024
+
+
 @pytest.mark.timeout(300)
 async def test_what_a_guest_writes_on_a_volume_goes_where_the_volume_goes(
     cloud: Stage, vm: VmFactory, data: dict[str, Any]
@@ -72,7 +76,7 @@ async def test_what_a_guest_writes_on_a_volume_goes_where_the_volume_goes(
     one = await (await vm("disks", host=1)).booted()
     data = await attach(cloud, one, data)
     path = str(data["installPath"])
-    assert (await seen(one))["vdb"] == GIB // 1024
+    await until(lambda: sees(one, "vdb", GIB), what="the volume in the guest")  # which is told by ACPI
     assert (await one.ssh("cat /sys/block/vdb/serial")).strip() == serial_of(data["uuid"])
     await one.ssh(WRITE)
     assert (await one.ssh(READ)).split()[0] == SUM
@@ -80,7 +84,7 @@ async def test_what_a_guest_writes_on_a_volume_goes_where_the_volume_goes(
     assert path in await cloud.virsh(one.host, "domblklist", one.uuid, "--inactive")
 
     await cloud.session.call("ResizeDataVolume", uuid=data["uuid"], size=2 * GIB, timeout_seconds=60)
-    assert (await seen(one))["vdb"] == 2 * GIB // 1024
+    await until(lambda: sees(one, "vdb", 2 * GIB), what="the larger volume in the guest")
 
     assert "vmInstanceUuid" not in await detach(cloud, data)
     assert "vdb" not in await seen(one)
