@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from appliance.api.host import Host
 from appliance.hosts.fleet import Target
 from tests.simulated_cloud import PATIENCE_SECONDS, Body, Cloud
 
@@ -40,6 +41,21 @@ async def test_a_host_deleted_while_it_is_connected(slow: Cloud) -> None:
         added, deleted = await overtaken(slow, ("AddKVMHost", fields), ("DeleteHost", {"uuid": "THAT"}))
         assert deleted["success"]
         assert added["error"]["code"] == "JOB.1000"
+
+
+async def test_a_reconnect_asked_for_during_another_ends_with_its_own(slow: Cloud) -> None:
+    uuid = slow.uuids["host1"]
+    _, first = await slow.begin("ReconnectHost", uuid=uuid)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not any(host._tasks for host in slow.hosts):
+            await asyncio.sleep(0)
+    _, second = await slow.begin("ReconnectHost", uuid=uuid)
+    assert first is not None
+    assert second is not None
+    assert (await slow.ended(second))["success"]
+    host = await slow.database.read(lambda snapshot: snapshot.get(Host, uuid))
+    assert (host.status, host.connected_id) == ("Connected", host.connect_id)
+    assert (await slow.ended(first))["success"]
 
 
 async def test_a_backup_storage_deleted_while_it_is_connected(slow: Cloud) -> None:
