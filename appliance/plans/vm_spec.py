@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from agent.protocol import (
     Accelerator,
@@ -26,6 +26,11 @@ from appliance.plans.volume import VolumeIntent
 
 VIRTIO_PLATFORMS = frozenset({"Linux", "Paravirtualization", "WindowsVirtio"})
 """Guests that get virtio devices; others have what can be changed only while they are off."""
+
+CACHES: dict[str, Literal["none", "writethrough", "writeback"]] = {
+    "0": "none", "1": "writethrough", "2": "writeback",
+}  # fmt: skip
+"""What the setting kvm.vm.cacheMode means."""
 
 METADATA_ASSET = "www.zstack.io"
 """The chassis asset tag by which an untouched cloud-init knows where to ask for its user data."""
@@ -63,6 +68,7 @@ class VmRows:
     accelerator: str
     console_mode: str
     cpu_mode: str
+    cache_mode: str
     management_ip: str
     data: tuple[Volume, ...] = ()
     """The data volumes that it is to have, in their order."""
@@ -180,6 +186,7 @@ def _disks(rows: VmRows, *, virtio: bool) -> Iterator[DiskSpec]:
                 path=volume.install_path,
                 format="raw" if volume.format == "raw" else "qcow2",
                 device_id=volume.device_id or 0,
+                cache=CACHES.get(rows.cache_mode, "none"),
                 bus="virtio" if virtio else "ide",
             )
 

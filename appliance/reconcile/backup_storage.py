@@ -16,8 +16,6 @@ from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-SCAN_SECONDS = 60.0
-
 
 class BackupStorageWorker:
     """Keeps one backup storage connected."""
@@ -40,7 +38,10 @@ class BackupStorageWorker:
         except ApiError as failed:
             return await self._failed(storage, failed)
         self._backoff.reset()
-        return Next(seconds=SCAN_SECONDS)
+        interval = await self._context.database.read(
+            lambda s: float(s.setting("backupStorage", "ping.interval"))
+        )
+        return Next(seconds=interval)
 
     async def _connect(self, storage: BackupStorage) -> None:
         fleet = self._context.fleet

@@ -40,11 +40,13 @@ def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
 
     `what` is `reservedMemory`, in bytes, or `reservedCpu`, in CPUs times MHz.
     """
-    for uuid, start in (
-        (host.uuid, f"{what}::"),
-        (host.cluster_uuid, f"host::{what}::"),
-        (host.zone_uuid, f"host::{what}::"),
+    for level, uuid, start in (
+        ("hostLevel", host.uuid, f"{what}::"),
+        ("clusterLevel", host.cluster_uuid, f"host::{what}::"),
+        ("zoneLevel", host.zone_uuid, f"host::{what}::"),
     ):
+        if snapshot.setting("hostAllocator", f"reservedCapacity.{level}") != "true":
+            continue
         for tag in snapshot.all(SystemTag, resource_uuid=uuid):
             if tag.tag.startswith(start):
                 return parse_size(tag.tag.removeprefix(start))

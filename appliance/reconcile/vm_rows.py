@@ -73,6 +73,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         accelerator=(host.accelerator if host else None) or "tcg",
         console_mode=snapshot.setting("kvm", "vm.consoleMode"),
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
+        cache_mode=snapshot.setting("kvm", "vm.cacheMode"),
         management_ip=host.management_ip if host else "127.0.0.1",
         root_intent=_root_intent(snapshot, root),
         letting_go=len(held) < len(volumes),

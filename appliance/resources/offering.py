@@ -17,6 +17,8 @@ from appliance.api.offering import (
     UpdateDiskOffering,
     UpdateInstanceOffering,
 )
+from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
 from appliance.resources.creating import STATES, add, given, uuid_for
 from appliance.resources.registry import Caller, handles
 from appliance.store.snapshot import Snapshot
@@ -67,8 +69,12 @@ def change_instance_offering_state(
 def delete_instance_offering(tx: Transaction, request: DeleteInstanceOffering, caller: Caller) -> None:
     """Gone; VMs keep their own figures."""
     offering = tx.find(InstanceOffering, request.uuid)
-    if offering is not None:
-        tx.delete(offering)
+    if offering is None:
+        return
+    if tx.setting("vm", "instanceOffering.setNullWhenDeleting") == "true":
+        for vm in tx.all(VmInstance, instance_offering_uuid=offering.uuid):
+            tx.update(vm, instance_offering_uuid=None, last_op_date=vm.last_op_date)
+    tx.delete(offering)
 
 
 @handles(CreateDiskOffering)
@@ -104,8 +110,12 @@ def change_disk_offering_state(
 def delete_disk_offering(tx: Transaction, request: DeleteDiskOffering, caller: Caller) -> None:
     """Gone; disks keep their own size."""
     offering = tx.find(DiskOffering, request.uuid)
-    if offering is not None:
-        tx.delete(offering)
+    if offering is None:
+        return
+    if tx.setting("volume", "diskOffering.setNullWhenDeleting") == "true":
+        for volume in tx.all(Volume, disk_offering_uuid=offering.uuid):
+            tx.update(volume, disk_offering_uuid=None, last_op_date=volume.last_op_date)
+    tx.delete(offering)
 
 
 def enabled_instance_offering(snapshot: Snapshot, uuid: str) -> InstanceOffering:

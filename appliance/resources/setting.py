@@ -30,7 +30,7 @@ def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: C
     value = setting.default if request.value is None else request.value
     _check(setting, value)
     row = tx.update(_row(tx, request.category, request.name), value=value)
-    if setting.name in {"reservedMemory", "reservedCpu"}:
+    if setting.name.startswith("reserved"):
         for host in tx.all(Host):
             recount_host(tx, host.uuid)
     return row
