@@ -10,6 +10,7 @@ from appliance.api.errors import ApiError, UnknownMessage
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.parse import message_named, missing_messages
 from appliance.api.resource import Resource
+from appliance.api.rest import rest_routes
 
 
 def reference(kind: type[Message]) -> str:
@@ -18,6 +19,7 @@ def reference(kind: type[Message]) -> str:
     lines.append(f"who     {'anyone, without session' if kind.role == 'anyone' else kind.role}")
     lines.append(f"answer  {'at once' if kind.sync else 'a job'}{_returned(kind)}")
     lines.append(f"class   {kind.java}")
+    lines += [f"REST    {each.method} {each.path}" for each in rest_routes() if each.kind is kind]
     if kind.parameters:
         lines += ["", "parameters"]
         for parameter in kind.parameters.values():
