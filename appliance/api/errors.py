@@ -58,6 +58,7 @@ class ApiError(Exception):
     code: ClassVar[str] = "SYS.1000"
     description: ClassVar[str] = "An internal error happened in system"
     http_status: ClassVar[int] = 500
+    """What it is on REST: 424 where something that the call needs failed, a host or a server elsewhere."""
 
     def __init__(self, details: str = "", *, cause: ApiError | None = None) -> None:
         self.details: str = (details or (cause.details if cause else self.description))[:DETAILS_LIMIT]
@@ -220,7 +221,7 @@ class NoAddressLeft(ApiError):
 class HostError(ApiError):
     """Something about a host."""
 
-    http_status = 502
+    http_status = 424
 
 
 class AddHostFailed(HostError):
@@ -247,7 +248,7 @@ class HostUnreachable(HostError):
 class VmError(ApiError):
     """Something about a VM went wrong on its host."""
 
-    http_status = 502
+    http_status = 424
 
 
 class CreateVmFailed(VmError):
@@ -309,7 +310,7 @@ class AttachNetworkFailed(VmError):
 class StorageError(ApiError):
     """Something about storage."""
 
-    http_status = 502
+    http_status = 424
 
 
 class PrimaryStorageFailed(StorageError):
@@ -338,7 +339,7 @@ class NetworkFailed(ApiError):
 
     code = "L2.1000"
     description = "An operation on a network failed"
-    http_status = 502
+    http_status = 424
 
 
 class AgentRefused(ApiError):
@@ -346,7 +347,7 @@ class AgentRefused(ApiError):
 
     code = "AGENT.1000"
     description = "The host refused"
-    http_status = 502
+    http_status = 424
 
 
 class Cancelled(ApiError):

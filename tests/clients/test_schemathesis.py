@@ -44,7 +44,8 @@ async def run(wire: Wire, folder: Path) -> str:
             process.kill()
             await process.wait()
     said = out.decode()
-    assert process.returncode == 0, said[-6000:]
+    failures = said[said.find("= FAILURES =") :][:8000]
+    assert process.returncode == 0, failures
     return said
 
 
