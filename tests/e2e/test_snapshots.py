@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import Guest
-from tests.e2e.stage import STORAGE, Stage
+from tests.e2e.stage import STORAGE, Stage, until
 
 GIB = 1 << 30
 
@@ -37,7 +37,12 @@ async def snap(cloud: Stage, uuid: str, name: str) -> str:
 
 
 async def write(guest: Guest, place: int, word: str) -> None:
-    await guest.ssh(f"printf %-8s {word} | dd of=/dev/vdb bs=1M seek={place} conv=notrunc 2>/dev/null; sync")
+    put = f"printf %-8s {word} | dd of=/dev/vdb bs=1M seek={place} conv=notrunc 2>/dev/null"
+    await guest.ssh(f"test -b /dev/vdb && {put} && sync")  # or dd would make a file of that name
+
+
+async def has_disk(guest: Guest) -> bool:
+    return "there" in await guest.ssh("test -b /dev/vdb && echo there", check=False)
 
 
 async def words(guest: Guest) -> list[str]:
@@ -63,6 +68,7 @@ async def test_a_disk_is_what_it_was_at_each_of_its_snapshots(
     await call(
         "AttachDataVolumeToVm", vm_instance_uuid=one.uuid, volume_uuid=data["uuid"], timeout_seconds=60
     )
+    await until(lambda: has_disk(one), what="the volume in the guest")
     taken = []
     for place, word in enumerate(("first", "second", "third")):
         await write(one, place, word)
