@@ -52,7 +52,8 @@ def flip(tx: Transaction, planned: VolumeMove) -> None:
         nics = [nic.uuid for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid)]
         host = tx.get(Host, move.host_uuid)
         place = {"last_host_uuid": host.uuid, "cluster_uuid": host.cluster_uuid, "zone_uuid": host.zone_uuid}
-        tx.update(vm, **place, moving=False, generation=vm.generation + 1)
+        # What was seen of it was told by the clock of the host that it was on.
+        tx.update(vm, **place, moving=False, generation=vm.generation + 1, power="unseen", seen_at=0)
     tx.update(move, phase="moved", size=0, nics=json.dumps(nics))
     recount_storage(tx, move.primary_storage_uuid)
     for job in jobs.running(tx, move.uuid):
