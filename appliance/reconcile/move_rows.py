@@ -23,11 +23,16 @@ def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:
     return [*from_it, *snapshot.all(VolumeMove, host_uuid=host.uuid)]
 
 
-def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str]) -> None:
+def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str], sent: int) -> None:
     """The new host has the same content: from here on nothing is copied again."""
     move = tx.find(VolumeMove, planned.uuid)
     if move is not None and move.intended == "Present" and move.phase == "copying":
         tx.update(move, phase="verified", files=json.dumps(files))
+        tx.note(
+            "VolumeCopied",
+            f"{move.name}: {len(files)} files are equal on both hosts, {sent} bytes sent last",
+            about=move,
+        )
 
 
 def flip(tx: Transaction, planned: VolumeMove) -> None:

@@ -136,10 +136,10 @@ class MoveWorker:
                 files=list(files),
             ),
         )
-        await self._send(work, source, target, list(files))
-        await self._context.database.write(lambda tx: verified(tx, move, files))
+        copied = await self._send(work, source, target, list(files))
+        await self._context.database.write(lambda tx: verified(tx, move, files, copied.sent_bytes))
 
-    async def _send(self, work: _Work, source: Target, target: Target, files: list[str]) -> None:
+    async def _send(self, work: _Work, source: Target, target: Target, files: list[str]) -> FilesCopied:
         request = CopyFiles(
             lane_uuid=work.move.uuid,
             address=target.address,
@@ -158,8 +158,9 @@ class MoveWorker:
 
         async with meter.running():
             link = self._context.fleet.link(source)
-            await link.ask(request, FilesCopied, timeout_seconds=COPY_SECONDS, on_progress=arrived)
+            copied = await link.ask(request, FilesCopied, timeout_seconds=COPY_SECONDS, on_progress=arrived)
         self._backoff.reset()
+        return copied
 
     async def _files(self, intent: VolumeIntent, source: Target, uuid: str) -> dict[str, str]:
         """The volume's files, the lowest first, each to the one it builds on."""
