@@ -103,9 +103,9 @@ async def arrived(cloud: Stage, host: LabHost, uuid: str, size: int) -> None:
 
 async def sent(cloud: Stage) -> int:
     """Bytes that the last try of the latest move had to send."""
-    found = await cloud.session.query("Event", kind="VolumeCopied")
+    found = await cloud.session.query("Event", name="VolumeCopied")
     latest = max(found, key=lambda event: int(event["sequence"]))
-    match = re.search(r"(\d+) bytes sent", latest["message"])
+    match = re.search(r"(\d+) bytes sent", latest["text"])
     assert match
     return int(match[1])
 
@@ -223,10 +223,10 @@ async def test_a_link_that_is_cut_for_thirty_seconds_is_waited_for(
     await cloud.setting("localStorage", "migration.bytesPerSecond", str(12 * MIB))
     job = await begin(cloud, uuid, 2)
     await arrived(cloud, two, uuid, 24 * MIB)
-    drop = ["nft", "add", "rule", "inet", "cut", "all", "ip", "saddr", one.address, "drop"]
+    drop = ["nft", "add", "rule", "inet", "cut", "way", "ip", "saddr", one.address, "drop"]
     await cloud.run(two, "nft", "add", "table", "inet", "cut")
     hook = "{ type filter hook input priority 0 ; }"
-    await cloud.run(two, "nft", "add", "chain", "inet", "cut", "all", hook)
+    await cloud.run(two, "nft", "add", "chain", "inet", "cut", "way", hook)
     await cloud.run(two, *drop)
     await asyncio.sleep(30)
     await cloud.run(two, "nft", "delete", "table", "inet", "cut")
@@ -281,16 +281,13 @@ async def test_a_full_target_leaves_everything_where_it_was(cloud: Stage, chain:
     before, files = await digest(cloud, one, path), await of(cloud, one, uuid)
     folder = path[: path.index("/vol-")]
     await cloud.run(two, "mkdir", "-p", folder)
-    pid = (await cloud.pids(two, "agent serve"))[0]
-    await cloud.run(
-        two, "nsenter", "-t", str(pid), "-m", "mount", "-t", "tmpfs", "-o", "size=24m", "none", folder
-    )
+    await cloud.run(two, "mount", "-t", "tmpfs", "-o", "size=24m", "none", folder)
     try:
         with pytest.raises(ApiError) as failed:
             await cloud.session.wait(await begin(cloud, uuid, 2), 60)
         assert "No space left" in str(failed.value.to_wire())
         await nothing_left(cloud, two, uuid)
     finally:
-        await cloud.run(two, "nsenter", "-t", str(pid), "-m", "umount", folder)
+        await cloud.run(two, "umount", folder)
     assert await of(cloud, one, uuid) == files
     assert await digest(cloud, one, path) == before
