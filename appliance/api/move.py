@@ -44,7 +44,8 @@ class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourc
     dest_host_uuid: str = arg("The host it goes to.", ref=Host)
 
 
-class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader"):
+class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
+                                           result_class=f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"):  # fmt: skip
     """List the hosts that LocalStorageMigrateVolume would take a volume to."""
 
     volume_uuid: str = arg("The volume.", ref=Volume)
