@@ -1,4 +1,4 @@
-"""The agent's commands: `attach`, `serve`, `supervise`, `stop`, `remove`, `send`, `receive`, `version`."""
+"""The agent's commands: `attach`, `serve`, `supervise`, `stop`, `remove`, `send`, `receive`, `lane`, `version`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ USAGE = """usage: agent COMMAND
   attach                    connect standard input and output to this host's daemon
   send PATH                 write a file below a storage root to standard output
   receive PATH SIZE MD5     read a file from standard input (MD5 `-`: do not verify)
+  lane UUID WORD            be the other end of a lane (sshd runs this for the key of one)
   supervise                 start the supervisor, which starts the daemon
   serve                     be the daemon (the supervisor runs this)
   stop                      end daemon and supervisor; guests and their networks go on
@@ -49,17 +50,34 @@ def main(arguments: list[str] | None = None) -> int:
             from agent.remove import remove
 
             return remove(Paths.from_environment())
-        case ["send", path]:
+        case ["send" | "receive" | "lane", *words]:
+            return _stream(argv[0], words)
+        case _:
+            return _misused()
+
+
+def _stream(verb: str, words: list[str]) -> int:
+    """The commands that sshd runs for what goes through standard input and output."""
+    match verb, words:
+        case "send", [path]:
             from agent.stream import send
 
             return send(path)
-        case ["receive", path, size, md5] if size.isdecimal():
+        case "receive", [path, size, md5] if size.isdecimal():
             from agent.stream import receive
 
             return receive(path, int(size), md5)
-        case _:
-            print(USAGE, file=sys.stderr)  # noqa: T201
-            return 2
+        case "lane", [uuid, asked]:
+            from agent.lane_end import lane
+            from agent.paths import Paths
+
+            return lane(Paths.from_environment(), uuid, asked)
+    return _misused()
+
+
+def _misused() -> int:
+    print(USAGE, file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _version() -> int:

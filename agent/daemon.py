@@ -14,6 +14,7 @@ from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
 from agent.hypervisor import URI, Hypervisor
+from agent.lane import Lanes
 from agent.ledger import Ledger
 from agent.logs import log_to
 from agent.paths import Paths
@@ -80,6 +81,7 @@ async def _run(paths: Paths) -> None:
         volumes=Volumes(storage),
         overlays=Overlays(storage),
         downloads=Downloads(storage),
+        lanes=Lanes(paths, storage),
         hypervisor=hypervisor,
         domains=Domains(hypervisor, storage, network.nics.guarded),
         accelerator=AcceleratorProbe(paths),

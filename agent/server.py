@@ -20,6 +20,7 @@ from agent.protocol import (
     AnyEvent,
     AnyRequest,
     Call,
+    CopyFiles,
     Hello,
     Notice,
     ObserveConsole,
@@ -45,9 +46,15 @@ PROGRESS_SECONDS = 0.2
 """At most five progress frames a second and call: more than a screen can show."""
 
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
-    {Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator}
-)
-"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
+    {
+        Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator,
+        CopyFiles,
+    }
+)  # fmt: skip
+"""Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.
+
+A copy changes nothing that has a name, and what it is for is fenced by its lane, which is open or not.
+"""
 
 ProgressTo = Callable[[int, int], None]
 

@@ -118,7 +118,7 @@ def _removed(folder: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError as failed:
-        if failed.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        if failed.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):  # or a disk is mounted on it
             return False
         raise
     return True

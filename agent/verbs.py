@@ -12,10 +12,15 @@ from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
 from agent.image import observe_image
+from agent.lane import Lanes
+from agent.lane_copy import LaneCopies
 from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
+    AdoptFiles,
     AnyRequest,
+    CloseLane,
     ConfirmBridge,
+    CopyFiles,
     DefineDomain,
     DestroyDomain,
     DomainSeen,
@@ -41,6 +46,8 @@ from agent.protocol import (
     ObserveHost,
     ObserveImage,
     ObserveVm,
+    OfferLane,
+    OpenLane,
     Ping,
     ProbeAccelerator,
     ReadFetches,
@@ -86,6 +93,7 @@ class HostVerbs:
         volumes: Volumes,
         overlays: Overlays,
         downloads: Downloads,
+        lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
         accelerator: AcceleratorProbe,
@@ -116,9 +124,8 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
-                _says(ObserveImage, lambda request: observe_image(storage, request)),
-                (FetchImage, downloads.fetch),
+                *_files(storage, downloads),
+                *_between_hosts(lanes, LaneCopies(lanes, storage)),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
                 _says(ShutdownDomain, domains.shutdown),
@@ -187,6 +194,26 @@ def _under_guests(
         _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
         _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
         _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+    ]
+
+
+def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+    """Files that come and go whole."""
+    return [
+        _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+        _says(ObserveImage, lambda request: observe_image(storage, request)),
+        (FetchImage, downloads.fetch),
+    ]
+
+
+def _between_hosts(lanes: Lanes, copies: LaneCopies) -> list[tuple[type[Request], Answering]]:
+    """What goes from this host to another, or comes from one."""
+    return [
+        _says(OfferLane, lanes.offer),
+        _does(OpenLane, lanes.open),
+        (CopyFiles, copies.copy),
+        _does(AdoptFiles, copies.adopt),
+        _does(CloseLane, lanes.close),
     ]
 
 

@@ -17,6 +17,7 @@ from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
+from appliance.api.move import VolumeMove
 from appliance.api.node import ManagementNode
 from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
@@ -40,6 +41,7 @@ from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.reconcile.volume import VolumeWorker
+from appliance.reconcile.volume_move import MoveWorker
 from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
@@ -158,6 +160,7 @@ class Core:
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
+            "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
             "BackupStorage": lambda uuid: BackupStorageWorker(context, uuid),
             "Image": lambda uuid: ImageWorker(context, uuid),
@@ -212,6 +215,8 @@ class Core:
                 wanted = (after.intended, after.generation)
             case L3Network():
                 wanted = (after.intended, after.generation)
+            case VolumeMove():
+                wanted = (after.intended,)
             case _:
                 return
         key = str(change.key)
@@ -276,6 +281,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [("Image", uuid) for uuid in {ref.image_uuid for ref in copies}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
+    found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, OfferLane, OpenLane
+from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
     Accelerator,
     Capacity,
     ConsoleSeen,
     DomainSeen,
     DomainSpec,
-    Done,
     Fetches,
     HostFacts,
     HostSeen,
@@ -21,15 +22,6 @@ from agent.protocol.values import (
     Struct,
     VmSeen,
 )
-
-PROTOCOL = 1
-"""Version of this wire. Appliance and agent work together when they differ by at most one."""
-
-
-class Request(Struct, tag_field="verb", frozen=True):
-    """Base of everything the appliance may ask. `reply` is the type of the answer."""
-
-    reply: ClassVar[type[Struct]] = Done
 
 
 class Hello(Request, tag=True, frozen=True):
@@ -324,6 +316,11 @@ AnyRequest = (
     | DropFile
     | ObserveImage
     | FetchImage
+    | OfferLane
+    | OpenLane
+    | CopyFiles
+    | AdoptFiles
+    | CloseLane
     | DefineDomain
     | StartDomain
     | ShutdownDomain

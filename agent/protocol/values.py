@@ -146,6 +146,20 @@ class OverlayMade(Struct, frozen=True):
     quiesced: bool = False
 
 
+class LaneOffer(Struct, frozen=True):
+    """The public key of a lane, as a line of authorized_keys has it, and where its holder comes from."""
+
+    public_key: str
+    source_address: str
+
+
+class FilesCopied(Struct, frozen=True):
+    """SHA-256 of each file as source and target have it, hex, and how many bytes were sent for them."""
+
+    sha256: dict[str, str]
+    sent_bytes: int = 0
+
+
 class Done(Struct, frozen=True):
     """The requested state holds; there is nothing more to say."""
 

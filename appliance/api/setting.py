@@ -89,6 +89,8 @@ SETTINGS = (
       for name, value in QUOTAS.items()),
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
     Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
+    Setting("localStorage", "migration.bytesPerSecond", "0",
+            "Bytes a second of each volume that moves between hosts from now on; 0 for no limit.", minimum=0),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),
 )  # fmt: skip
 

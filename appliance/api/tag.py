@@ -11,7 +11,7 @@ from appliance.api.resource import RESOURCES, Resource, Timestamp, column
 JAVA = "org.zstack.header.tag"
 
 UNTAGGED = frozenset(
-    {"AccessToken", "LongJob", "ManagementNode", "SystemTag", "UserTag", "VolumeSnapshotTree"}
+    {"AccessToken", "LongJob", "ManagementNode", "SystemTag", "UserTag", "VolumeMove", "VolumeSnapshotTree"}
 )
 """Resources with a public uuid that no tag can be on."""
 

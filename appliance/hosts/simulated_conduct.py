@@ -10,6 +10,7 @@ from typing import get_args
 
 from agent.protocol import (
     AnyRequest,
+    CopyFiles,
     Hello,
     ObserveConsole,
     ObserveHost,
@@ -20,7 +21,9 @@ from agent.protocol import (
     ReadFetches,
 )
 
-OBSERVING = (Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator)
+OBSERVING = (
+    Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator, CopyFiles,
+)  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 
 VERBS = frozenset(kind.__name__ for kind in get_args(AnyRequest)) | {"copy"}

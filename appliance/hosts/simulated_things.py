@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.protocol import (
+    AdoptFiles,
     AnyRequest,
     Capacity,
+    CloseLane,
     ConfirmBridge,
+    CopyFiles,
     Done,
     DropBridge,
     DropFile,
@@ -24,12 +27,15 @@ from agent.protocol import (
     GrowVolume,
     ImageFacts,
     ObserveImage,
+    OfferLane,
+    OpenLane,
     OverlayMade,
     RebaseVolume,
     Struct,
     digest,
 )
 from appliance.hosts.simulated_agent import SimulatedRefusal
+from appliance.hosts.simulated_lane import SimulatedLanes
 
 STORAGE_BYTES = 1 << 44
 IMAGE_BYTES = 1 << 26
@@ -58,6 +64,8 @@ class Things:
     """Storage uuid to its size, where it is not `STORAGE_BYTES`."""
     unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
     """URL or path of what is no sound image, to the code and words that refuse it."""
+
+    lanes: SimulatedLanes = field(default_factory=SimulatedLanes)
 
     def carry_out(self, request: AnyRequest) -> Struct:  # noqa: C901 - a table of verbs
         """Make one request hold."""
@@ -89,6 +97,9 @@ class Things:
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
                 self.backings.pop(request.path, None)
+                self.lanes.arrived.pop(request.path, None)
+            case OfferLane() | OpenLane() | CopyFiles() | AdoptFiles() | CloseLane():
+                return self.lanes.carry_out(self, request)
             case FetchImage():
                 return self._fetch(request)
             case ObserveImage():

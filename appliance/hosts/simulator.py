@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from msgspec.structs import replace
 
 from agent.protocol import (
-    MAX_FRAME_BYTES,
     PROTOCOL,
     READY_LINE,
     Call,
@@ -58,6 +57,7 @@ from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_things import Things
+from appliance.hosts.simulated_wire import SimulatedWire
 
 EFFECTS_KEPT = 10_000
 
@@ -82,6 +82,7 @@ class SimulatedHost(SimulatedAgent):
     def furnish(self, domains: dict[str, Domain], things: Things, clock: int) -> None:
         """Be what was last seen of this host, at `clock` of its own at the latest, and nobody's."""
         self.disown()
+        things.lanes.reach = self.things.lanes.reach
         self.domains, self.things = domains, things
         self._clock = max(self._clock, clock)
 
@@ -280,47 +281,6 @@ class SimulatedHost(SimulatedAgent):
         )
 
 
-class SimulatedWire:
-    """Both directions of a link to a simulated host."""
-
-    def __init__(self, host: SimulatedHost) -> None:
-        self._host = host
-        self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
-        self._rest = b""
-        self._ended = False
-
-    async def read(self) -> bytes:
-        """Some bytes; empty at the end."""
-        return await self._inbox.get()
-
-    def write(self, data: bytes) -> None:
-        """Frames for the host."""
-        if self._ended or not self._host.reachable:
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if max(map(len, (*lines, self._rest))) > MAX_FRAME_BYTES:
-            self._host.cut("a frame was too long")
-            self.end()
-            return
-        for line in lines:
-            self._host.receive(self, line)
-
-    def close(self) -> None:
-        """The appliance hangs up."""
-        self.end()
-
-    def deliver(self, data: bytes) -> None:
-        """Bytes for the appliance."""
-        if not self._ended and self._host.reachable:
-            self._inbox.put_nowait(data)
-
-    def end(self) -> None:
-        """No more bytes."""
-        if not self._ended:
-            self._ended = True
-            self._inbox.put_nowait(b"")
-
-
 class SimulatedDialer:
     """Reaches simulated hosts, making each at its first mention."""
 
@@ -334,7 +294,12 @@ class SimulatedDialer:
         """The host of a target."""
         if target.key not in self.hosts:
             self.hosts[target.key] = self._make(target.address)
+            self.hosts[target.key].things.lanes.reach = self._reach
         return self.hosts[target.key]
+
+    def _reach(self, machine: str) -> Things | None:
+        host = self.hosts.get(machine)
+        return host.things if host is not None and host.reachable else None
 
     async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
         """Simulated hosts trust everybody who reaches them."""

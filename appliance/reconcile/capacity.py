@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.api.host import Host
+from appliance.api.move import VolumeMove
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
@@ -115,7 +116,8 @@ def _used(snapshot: Snapshot, storage_uuid: str, **where: str) -> int:
     found = {"primary_storage_uuid": storage_uuid, **where}
     deleted = snapshot.total(Volume, "size", type="Data", status="Deleted", **found)
     kept = snapshot.total(VolumeSnapshot, "size", **found)
-    return snapshot.total(Volume, "size", **found) - deleted + kept
+    coming = snapshot.total(VolumeMove, "size", **found)
+    return snapshot.total(Volume, "size", **found) - deleted + kept + coming
 
 
 def keep_volume(tx: Transaction, volume: Volume) -> None:

@@ -43,6 +43,7 @@ from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, leave_machine
+from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
@@ -128,6 +129,8 @@ class HostWorker:
             self._context.poke("VmInstance", vm.uuid)
         for volume in await database.read(lambda snapshot: volumes_on(snapshot, work.host)):
             self._context.poke("Volume", volume.uuid)
+        for move in await database.read(lambda snapshot: moves_on(snapshot, work.host)):
+            self._context.poke("VolumeMove", move.uuid)
 
     async def _catch_up(self, target: Target) -> None:
         """Read what guests asked for while nobody listened, page by page."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from appliance.api.job import LongJob
@@ -12,6 +13,8 @@ from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
 WRITE_SECONDS = 0.5
+READINGS = 10
+"""How many of the last readings its pace is counted from."""
 
 
 class Meter:
@@ -23,6 +26,7 @@ class Meter:
         self._title = title
         self._latest = (0, 0)
         self._written = (0, 0)
+        self._readings: deque[tuple[float, int]] = deque(maxlen=READINGS)
 
     def __call__(self, done: int, total: int) -> None:
         """Take a new reading."""
@@ -42,6 +46,7 @@ class Meter:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
+            self._readings.append((self._database.now(), self._latest[0]))
             if self._latest != self._written and self._jobs:
                 self._written = self._latest
                 await self._database.write(self._put)
@@ -52,4 +57,15 @@ class Meter:
         for uuid in self._jobs:
             job = tx.find(LongJob, uuid)
             if job is not None and job.state == "Running":
-                jobs.progress(tx, job, f"{self._title} ({done >> 20} of {total >> 20} MiB)", percent)
+                jobs.progress(
+                    tx, job, f"{self._title} ({done >> 20} of {total >> 20} MiB{self._pace()})", percent
+                )
+
+    def _pace(self) -> str:
+        """How fast it goes, and how long it takes at that; nothing until that is known."""
+        (began, first), (now, last) = self._readings[0], self._readings[-1]
+        if now <= began or last <= first:
+            return ""
+        rate = (last - first) / (now - began)
+        left = round((self._written[1] - self._written[0]) / rate)
+        return f", {rate / (1 << 20):.1f} MiB/s, {left // 60}:{left % 60:02} left"

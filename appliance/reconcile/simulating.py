@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 
 from agent.protocol import Capacity, EnsureStorage, digest, serial_of
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.move import VolumeMove
 from appliance.api.setting import GlobalConfig
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage
@@ -110,6 +112,10 @@ def _furnish_host(snapshot: Snapshot, host: Host, found: _Furniture) -> None:
             found.things.files[volume.install_path] = volume.whole_size
     for each in snapshot.all(Volume, host_uuid=host.uuid):
         _furnish_chain(snapshot, each, found.things)
+    for move in snapshot.all(VolumeMove, host_uuid=host.uuid, phase="verified"):
+        files = json.loads(move.files)
+        found.things.lanes.arrived |= files
+        found.things.lanes.sizes |= dict.fromkeys(files, move.size)
     for vm in vms_on(snapshot, host.uuid):
         _furnish_vm(snapshot, host, vm, found)
         found.clock = max(found.clock, vm.seen_at)

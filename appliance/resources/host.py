@@ -16,6 +16,7 @@ from appliance.api.host import (
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
+from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
@@ -128,6 +129,13 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
         raise OperationFailed(
             f"host {host.name}[uuid:{host.uuid}] holds {len(volumes)} data volumes ({names}); delete and expunge "
             f"or migrate them first"
+        )
+    moves = moves_on(tx, host)
+    if moves:
+        names = ", ".join(move.name for move in moves[:5])
+        raise OperationFailed(
+            f"host {host.name}[uuid:{host.uuid}] has part in the move of {len(moves)} volumes ({names}); wait for "
+            f"them, or cancel their jobs"
         )
     jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)

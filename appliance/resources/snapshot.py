@@ -25,7 +25,7 @@ from appliance.resources.creating import given
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
-from appliance.resources.volume import refuse_busy, refuse_deleted
+from appliance.resources.volume import refuse_busy, refuse_deleted, refuse_moving
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -127,6 +127,7 @@ def _leaf(snapshot: Snapshot, tree: VolumeSnapshotTree) -> dict[str, Any]:
 def _ready(tx: Transaction, volume: Volume, request: Message) -> Volume:
     """The volume, if its files may be changed now."""
     refuse_deleted(volume)
+    refuse_moving(volume)
     if volume.status != "Ready":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is {volume.status}, and has no content yet; attach it to a VM first"

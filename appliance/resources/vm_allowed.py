@@ -11,6 +11,11 @@ from appliance.plans.vm_states import ALLOWED
 def allowed(vm: VmInstance, request: Message) -> VmInstance:
     """The VM, if its state allows the message; else ZStack's error with ZStack's words."""
     name = type(request).__name__
+    if vm.moving:
+        raise OperationFailed(
+            f"the root volume of VM {vm.name}[uuid:{vm.uuid}] is being moved to another host; wait for that, or "
+            f"cancel its job"
+        )
     states = ALLOWED[name]
     if vm.state in states:
         return vm

@@ -147,8 +147,17 @@ def refuse_deleted(volume: Volume) -> None:
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is in status of deleted, cannot do the operation")
 
 
+def refuse_moving(volume: Volume) -> None:
+    """Refuse any change of a volume that is on its way to another host."""
+    if volume.status == "Migrating":
+        raise OperationFailed(
+            f"volume[uuid:{volume.uuid}] is being moved to another host; wait for that, or cancel its job"
+        )
+
+
 def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     """Refuse a second change of a volume while one is under way."""
+    refuse_moving(volume)
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
     if under_way or grows or volume.chain_changes or volume.status == "Creating":

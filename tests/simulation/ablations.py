@@ -38,12 +38,12 @@ SHORT = Options(calls=40)
 # Callers who change their minds at once: what is undone before its first request has arrived is where a late
 # one does harm. About one run in ten breaks, so that few are needed whatever changes in the order of things.
 BROKEN_LINKS = Options(calls=40, snaps=0.5, regrets=2000)
-BOTH = Options(calls=40, snaps=0.3, fatal=0.1, regrets=2000)
-SUDDEN_DEATHS = Options(calls=40, snaps=0.1, fatal=0.2, regrets=2000)
+BOTH = Options(calls=40, snaps=0.5, fatal=0.05, regrets=2000)
+SUDDEN_DEATHS = Options(calls=40, snaps=0.3, fatal=0.3, regrets=2000)
 
 ABLATIONS = (
     Ablation("remember_operations", SHORT, first_seed=1, seeds=20),
-    Ablation("check_epoch", BROKEN_LINKS, first_seed=1, seeds=60),
-    Ablation("raise_epoch_before_undo", BOTH, first_seed=1, seeds=60),
-    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=1, seeds=60),
+    Ablation("check_epoch", BROKEN_LINKS, first_seed=1, seeds=100),
+    Ablation("raise_epoch_before_undo", BOTH, first_seed=1, seeds=100),
+    Ablation("raise_epoch_at_start", SUDDEN_DEATHS, first_seed=1, seeds=100),
 )

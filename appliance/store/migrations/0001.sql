@@ -717,6 +717,7 @@ CREATE TABLE "vm_instance" (
     "created" INTEGER NOT NULL,
     "power" TEXT COLLATE NOCASE NOT NULL,
     "seen_at" INTEGER NOT NULL,
+    "moving" INTEGER NOT NULL,
     "pending_cpu_num" INTEGER,
     "pending_cpu_speed" INTEGER,
     "pending_memory_size" INTEGER,
@@ -818,6 +819,35 @@ CREATE INDEX "volume_disk_offering_uuid" ON "volume" ("disk_offering_uuid");
 CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
 
 CREATE INDEX "volume_host_uuid" ON "volume" ("host_uuid");
+
+CREATE TABLE "volume_move" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "source_host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "files" TEXT COLLATE NOCASE NOT NULL,
+    "nics" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_move_volume_uuid" ON "volume_move" ("volume_uuid");
+
+CREATE INDEX "volume_move_vm_instance_uuid" ON "volume_move" ("vm_instance_uuid");
+
+CREATE INDEX "volume_move_primary_storage_uuid" ON "volume_move" ("primary_storage_uuid");
+
+CREATE INDEX "volume_move_source_host_uuid" ON "volume_move" ("source_host_uuid");
+
+CREATE INDEX "volume_move_host_uuid" ON "volume_move" ("host_uuid");
 
 CREATE TABLE "volume_snapshot" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -988,6 +1018,11 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_disk_offering_uuid', '1000000 100'),
     ('volume', 'volume_root_image_uuid', '1000000 100'),
     ('volume', 'volume_host_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_volume_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_vm_instance_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_primary_storage_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_source_host_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_host_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_name', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_volume_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_tree_uuid', '1000000 100'),

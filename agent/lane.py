@@ -1,0 +1,222 @@
+"""Lanes: a key for one purpose between two hosts, with which sshd lets one command run, and that until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pwd
+import shlex
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.paths import Paths
+from agent.pidfile import PidFile
+from agent.protocol import CloseLane, LaneOffer, OfferLane, OpenLane
+from agent.refused import Refused
+from agent.run import run
+from agent.specs import Specs
+from agent.storage import StorageRoots, disk_refused
+from agent.version import own_command
+
+CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com"
+END_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
+
+
+class Lanes:
+    """The lanes of this host, as source and as target."""
+
+    def __init__(self, paths: Paths, storage: StorageRoots) -> None:
+        self._keys = paths.run / "lanes"
+        self._keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._paths = paths
+        self._storage = storage
+        self._specs: Specs[OpenLane] = Specs(paths.state / "lanes", OpenLane)
+        self._moving: dict[str, set[asyncio.subprocess.Process]] = {}
+
+    async def offer(self, request: OfferLane) -> LaneOffer:
+        """Have a key of this lane: a new one after a reboot, for it is not kept. Raises `Refused`."""
+        key = self._key(request.lane_uuid)
+        public = _public(key)
+        if not public.exists():
+            key.unlink(missing_ok=True)
+            mark = _mark(request.lane_uuid)
+            await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", mark, "-f", str(key))
+        kind, blob = public.read_text().split()[:2]
+        return LaneOffer(public_key=f"{kind} {blob}", source_address=_source_address(request))
+
+    async def open(self, request: OpenLane) -> None:
+        """Let sshd admit the holder of the key, for this lane's command only. Raises `Refused`."""
+        for path in request.files:
+            self._storage.resolve(path)
+        self._specs.put(request.lane_uuid, request)
+        await asyncio.to_thread(_admit, request)
+
+    async def close(self, request: CloseLane) -> None:
+        """Forget the key on both sides, and end what still uses it. Raises `Refused`."""
+        uuid = request.lane_uuid
+        for process in self._moving.get(uuid, set()):
+            if process.returncode is None:
+                process.kill()
+        key = self._key(uuid)
+        for name in (key, _public(key), key.with_suffix(".hosts")):
+            name.unlink(missing_ok=True)
+        await asyncio.to_thread(_dismiss, uuid, request.username)
+        self._specs.drop(uuid)
+        for path in self._keys.glob(f"{uuid}.*.pid"):
+            await asyncio.to_thread(end_holder, PidFile(path))
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def moving(self, uuid: str, process: asyncio.subprocess.Process) -> Iterator[None]:
+        """A process moves something on a lane while the body runs; closing the lane kills it."""
+        self._moving.setdefault(uuid, set()).add(process)
+        try:
+            yield
+        finally:
+            self._moving[uuid].discard(process)
+            if not self._moving[uuid]:
+                del self._moving[uuid]
+
+    def ssh(self, uuid: str, address: str, port: int, username: str, host_key: str) -> list[str]:
+        """The command that runs on the lane's other end; a word for it is added. Raises `Refused`."""
+        key = self._key(uuid)
+        if not key.exists():
+            raise Refused(
+                "lane.unknown", f"this host has no key of lane {uuid}; offer it again", transient=True
+            )
+        hosts = key.with_suffix(".hosts")
+        hosts.write_text(f"{address if port == 22 else f'[{address}]:{port}'} {host_key}\n")
+        options = {
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "BatchMode": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(hosts),
+            "GlobalKnownHostsFile": "none",
+            "ConnectTimeout": "10",
+            "ServerAliveInterval": "5",
+            "ServerAliveCountMax": "3",
+            "Compression": "no",
+            "LogLevel": "ERROR",
+        }
+        said = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [
+            "ssh",
+            "-F",
+            "none",
+            "-T",
+            "-i",
+            str(key),
+            "-c",
+            CIPHERS,
+            *said,
+            "-p",
+            str(port),
+            f"{username}@{address}",
+        ]
+
+    def _key(self, uuid: str) -> Path:
+        if not uuid.isalnum():
+            raise Refused("lane.uuid", f"{uuid!r} is not a uuid")
+        return self._keys / uuid
+
+
+def pid_path(paths: Paths, uuid: str, name: str) -> Path:
+    """Where a process at a lane's other end says that it runs."""
+    return paths.run / "lanes" / f"{uuid}.{name}.pid"
+
+
+def end_holder(other: PidFile) -> None:
+    """Kill the process that holds a pid file, if one does, and wait until it is gone. Raises `Refused`."""
+    deadline = time.monotonic() + END_SECONDS
+    while (pid := other.holder()) is not None:
+        if time.monotonic() > deadline:
+            raise Refused("lane.busy", f"process {pid} does not end; it waits for a disk", transient=True)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        # Called in a thread, or in a process that does nothing else.
+        time.sleep(_LOOK_SECONDS)  # noqa: TID251
+
+
+def _public(key: Path) -> Path:
+    return key.with_suffix(".pub")
+
+
+def _mark(uuid: str) -> str:
+    return f"zstui-lane-{uuid}"
+
+
+def _source_address(request: OfferLane) -> str:
+    """The address that this host has on its way to the target."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            request.address, request.port, type=socket.SOCK_DGRAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(place)
+            return str(probe.getsockname()[0])
+    except OSError as failed:
+        raise Refused(
+            "lane.no_way",
+            f"{request.address} cannot be reached from this host: {failed.strerror}",
+            transient=True,
+        ) from failed
+
+
+def _authorized_keys(username: str) -> Path:
+    try:
+        return Path(pwd.getpwnam(username).pw_dir) / ".ssh" / "authorized_keys"
+    except KeyError as unknown:
+        raise Refused("lane.user", f"{username} is no user of this host") from unknown
+
+
+def _admit(request: OpenLane) -> None:
+    path = _authorized_keys(request.username)
+    line = (
+        f'restrict,from="{request.source_address}",command="{_command(request)}" '
+        f"{request.public_key} {_mark(request.lane_uuid)}"
+    )
+    _rewrite(path, request.lane_uuid, line)
+
+
+def _command(request: OpenLane) -> str:
+    """What sshd runs for the key, whatever is asked for; that is one word of the command."""
+    words = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("ZSTUI_AGENT_")]
+    words = ["env", *words] if words else []
+    words += [*own_command("lane"), request.lane_uuid]
+    sudo = "" if request.username == "root" else "sudo -n "
+    return f'{sudo}{shlex.join(words)} \\"$SSH_ORIGINAL_COMMAND\\"'
+
+
+def _dismiss(uuid: str, username: str) -> None:
+    path = _authorized_keys(username)
+    if path.exists():
+        _rewrite(path, uuid, None)
+
+
+def _rewrite(path: Path, uuid: str, line: str | None) -> None:
+    """Put a lane's line into a list of keys in place of the one that is there, keeping its owner and mode."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            old = file.read()
+            kept = [each for each in old.splitlines() if not each.endswith(f" {_mark(uuid)}")]
+            text = "".join(f"{each}\n" for each in [*kept, *([line] if line else [])])
+            if text == old:
+                return
+            file.seek(0)
+            file.write(text)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as failed:
+        raise disk_refused(failed, path) from failed

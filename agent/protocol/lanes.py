@@ -1,0 +1,67 @@
+"""Lanes: what one host may send to another, by SSH with a key that is good for nothing else."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from agent.protocol.request import Request
+from agent.protocol.values import FilesCopied, LaneOffer, Struct
+
+
+class OfferLane(Request, tag=True, frozen=True):
+    """Have a key of this lane on the source, and say from which address the target will see it come."""
+
+    reply: ClassVar[type[Struct]] = LaneOffer
+    lane_uuid: str
+    address: str
+    port: int = 22
+
+
+class OpenLane(Request, tag=True, frozen=True):
+    """Let the holder of a key use the files and doors named on this host, from one address, and nothing else.
+
+    `files` are the places beside which it may write. `doors` are words and the unix sockets behind them.
+    `username` is who it logs in as: root, or whom the appliance logs in as.
+    """
+
+    lane_uuid: str
+    public_key: str
+    source_address: str
+    username: str
+    files: list[str] = []
+    doors: dict[str, str] = {}
+
+
+class CopyFiles(Request, tag=True, frozen=True):
+    """Copy files through a lane to where they will be on the target, beside their places; prove them equal.
+
+    Holes stay holes. What an interrupted copy has brought is not sent again. Sends progress in bytes.
+    `host_key` is the target's, as a line of known_hosts has it. 0 bytes a second are no limit. Refused as
+    `copy.interrupted` when the way broke, which may pass, and as `copy.differs` when the target has other
+    content even after a second try.
+    """
+
+    reply: ClassVar[type[Struct]] = FilesCopied
+    lane_uuid: str
+    address: str
+    port: int
+    username: str
+    host_key: str
+    files: list[str]
+    bytes_per_second: int = 0
+
+
+class AdoptFiles(Request, tag=True, frozen=True):
+    """Give copied files their names on the target: each with the file that it builds on, empty for none.
+
+    In this order, and refused as `volume.other_backing` before any has its name where one builds on another.
+    """
+
+    files: dict[str, str]
+
+
+class CloseLane(Request, tag=True, frozen=True):
+    """End a lane on source or target, with what moves on it. Absent is fine."""
+
+    lane_uuid: str
+    username: str

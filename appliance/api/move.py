@@ -1,0 +1,51 @@
+"""Moves of volumes: what can be asked about taking one to another host."""
+
+from __future__ import annotations
+
+from appliance.api.errors import OperationFailed
+from appliance.api.host import Host
+from appliance.api.message import Message, arg
+from appliance.api.resource import Resource, Timestamp, column
+from appliance.api.storage import LOCAL, LocalStorageResourceRef
+from appliance.api.volume import Volume
+
+
+class VolumeMove(Resource, java=LOCAL):
+    """A volume on its way from one host to another; until it has `moved`, the source's files are the volume."""
+
+    uuid: str = column("Identity, and that of the lane between the hosts.")
+    volume_uuid: str = column("The volume.", indexed=True)
+    name: str = column("The volume's name.")
+    vm_instance_uuid: str | None = column(
+        "The stopped VM whose root volume it is.", default=None, indexed=True
+    )
+    primary_storage_uuid: str = column("The storage that it stays on.", indexed=True)
+    source_host_uuid: str = column("The host that it leaves.", indexed=True)
+    host_uuid: str = column("The host that it goes to.", indexed=True)
+    phase: str = column("copying, verified, or moved: then only the source's files are left to remove.",
+                        default="copying")  # fmt: skip
+    size: int = column("Bytes promised to it on its new host, until it is there.")
+    files: str = column("Each of its files, the lowest first, to the file it builds on: JSON.", default="{}")
+    nics: str = column("The NICs that the source is to forget: JSON.", default="[]")
+    intended: str = column("Present, or Absent: then what has come to the new host goes.", default="Present")
+    generation: int = column("Counts changes of what is intended.", default=1)
+    create_date: Timestamp = column("When it began.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourceRef, role="operator",
+                                raises=(OperationFailed,)):  # fmt: skip
+    """Move a volume of a local storage to another host, snapshots and all.
+
+    A root volume's VM must be stopped and have no data volumes; a data volume must be detached.
+    """
+
+    volume_uuid: str = arg("The volume.", ref=Volume)
+    dest_host_uuid: str = arg("The host it goes to.", ref=Host)
+
+
+class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
+                                           result_class=f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"):  # fmt: skip
+    """List the hosts that LocalStorageMigrateVolume would take a volume to."""
+
+    volume_uuid: str = arg("The volume.", ref=Volume)

@@ -1,0 +1,91 @@
+"""Lanes between simulated hosts: what one may send to another, kept as the agent keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.protocol import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    Done,
+    FilesCopied,
+    LaneOffer,
+    OfferLane,
+    OpenLane,
+    Struct,
+)
+from appliance.hosts.simulated_agent import SimulatedRefusal
+
+if TYPE_CHECKING:
+    from appliance.hosts.simulated_things import Things
+
+LaneRequest = OfferLane | OpenLane | CopyFiles | AdoptFiles | CloseLane
+SHA256 = "0" * 64
+
+
+@dataclass
+class SimulatedLanes:
+    """The lanes of a simulated host, and what has come on them and has no name yet."""
+
+    offered: set[str] = field(default_factory=set)
+    opened: dict[str, OpenLane] = field(default_factory=dict)
+    arrived: dict[str, str] = field(default_factory=dict)
+    """Path to what it builds on, empty for nothing."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    reach: Callable[[str], Things | None] = lambda _: None
+    """What is on the host at `address:port`, if that answers."""
+
+    def carry_out(self, things: Things, request: LaneRequest) -> Struct:
+        """Make one request hold."""
+        match request:
+            case OfferLane(lane_uuid=uuid):
+                self.offered.add(uuid)
+                return LaneOffer(public_key=f"ssh-ed25519 {uuid}", source_address="127.0.0.1")
+            case OpenLane():
+                for path in request.files:
+                    things.resolve(path)
+                self.opened[request.lane_uuid] = request
+            case CopyFiles():
+                return self._copy(things, request)
+            case AdoptFiles():
+                self._adopt(things, request)
+            case CloseLane(lane_uuid=uuid):
+                self.offered.discard(uuid)
+                self.opened.pop(uuid, None)
+        return Done()
+
+    def _copy(self, things: Things, request: CopyFiles) -> FilesCopied:
+        uuid = request.lane_uuid
+        if uuid not in self.offered:
+            raise SimulatedRefusal("lane.unknown", f"this host has no key of lane {uuid}", transient=True)
+        other = self.reach(f"{request.address}:{request.port}")
+        if other is None:
+            raise SimulatedRefusal("copy.interrupted", f"the way to {request.address} broke", transient=True)
+        if uuid not in other.lanes.opened:
+            raise SimulatedRefusal("lane.unknown", f"on the target: no lane {uuid} is open", transient=True)
+        for path in request.files:
+            if path not in things.files:
+                raise SimulatedRefusal("file.missing", f"{path} is not there as a regular file")
+        for path in request.files:
+            if path not in other.files:
+                other.lanes.arrived[path] = things.backings.get(path, "")
+                other.lanes.sizes[path] = things.files[path]
+        return FilesCopied(sha256=dict.fromkeys(request.files, SHA256))
+
+    def _adopt(self, things: Things, request: AdoptFiles) -> None:
+        for path, below in request.files.items():
+            things.resolve(path)
+            if path not in things.files and path not in self.arrived:
+                raise SimulatedRefusal("file.missing", f"{path} has not come")
+            found = things.backings.get(path, "") if path in things.files else self.arrived[path]
+            if below and found != below:
+                raise SimulatedRefusal("volume.other_backing", f"{path} came and builds on {found!r}")
+        for path in request.files:
+            if path in self.arrived:
+                below = self.arrived.pop(path)
+                things.files[path] = self.sizes.pop(path, 0)
+                if below:
+                    things.backings[path] = below

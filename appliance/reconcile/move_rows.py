@@ -1,0 +1,94 @@
+"""A move of a volume as rows: what it takes along, the moment it has moved, and its end."""
+
+from __future__ import annotations
+
+import json
+
+from appliance.api.errors import ApiError, Cancelled, OperationFailed
+from appliance.api.host import Host
+from appliance.api.move import VolumeMove
+from appliance.api.snapshot import VolumeSnapshot
+from appliance.api.storage import LocalStorageResourceRef
+from appliance.api.vm import VmInstance, VmNic
+from appliance.api.volume import Volume
+from appliance.reconcile import jobs
+from appliance.reconcile.capacity import recount_storage
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+
+def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:
+    """The moves that a host has part in."""
+    from_it = snapshot.all(VolumeMove, source_host_uuid=host.uuid)
+    return [*from_it, *snapshot.all(VolumeMove, host_uuid=host.uuid)]
+
+
+def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str], sent: int) -> None:
+    """The new host has the same content: from here on nothing is copied again."""
+    move = tx.find(VolumeMove, planned.uuid)
+    if move is not None and move.intended == "Present" and move.phase == "copying":
+        tx.update(move, phase="verified", files=json.dumps(files))
+        tx.note(
+            "VolumeCopied",
+            f"{move.name}: {len(files)} files are equal on both hosts, {sent} bytes sent last",
+            about=move,
+        )
+
+
+def flip(tx: Transaction, planned: VolumeMove) -> None:
+    """The new host's files are the volume from here on, and what the old one has is left behind."""
+    move = tx.find(VolumeMove, planned.uuid)
+    volume = tx.find(Volume, planned.volume_uuid)
+    if move is None or volume is None or move.intended != "Present" or move.phase != "verified":
+        return
+    vm = tx.find(VmInstance, move.vm_instance_uuid) if move.vm_instance_uuid else None
+    if vm is not None and (vm.state != "Stopped" or vm.power == "on"):
+        give_up(
+            tx, move, OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] was started by somebody else meanwhile")
+        )
+        return
+    tx.update(volume, host_uuid=move.host_uuid, status="Ready", generation=volume.generation + 1)
+    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
+        tx.update(each, host_uuid=move.host_uuid)
+    ref = tx.get(LocalStorageResourceRef, volume.uuid)
+    ref = tx.update(ref, host_uuid=move.host_uuid)
+    nics: list[str] = []
+    if vm is not None:
+        nics = [nic.uuid for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid)]
+        host = tx.get(Host, move.host_uuid)
+        place = {"last_host_uuid": host.uuid, "cluster_uuid": host.cluster_uuid, "zone_uuid": host.zone_uuid}
+        # What was seen of it was told by the clock of the host that it was on.
+        tx.update(vm, **place, moving=False, generation=vm.generation + 1, power="unseen", seen_at=0)
+    tx.update(move, phase="moved", size=0, nics=json.dumps(nics))
+    recount_storage(tx, move.primary_storage_uuid)
+    for job in jobs.running(tx, move.uuid):
+        jobs.succeed(tx, job, {"inventory": tx.inventory(ref)})
+
+
+def give_up(tx: Transaction, planned: VolumeMove, error: ApiError) -> bool:
+    """The volume stays where it is; what has come to the new host goes. False once it has moved."""
+    move = tx.find(VolumeMove, planned.uuid)
+    if move is None or move.phase == "moved" or move.intended == "Absent":
+        return False
+    failure = error if isinstance(error, Cancelled) else OperationFailed(cause=error)
+    for job in jobs.running(tx, move.uuid):
+        jobs.doom(tx, job, failure)
+    tx.update(move, intended="Absent", generation=move.generation + 1)
+    return True
+
+
+def forget(tx: Transaction, planned: VolumeMove) -> None:
+    """Nothing is left to do for a move: the volume may be used again."""
+    move = tx.find(VolumeMove, planned.uuid)
+    if move is None:
+        return
+    volume = tx.find(Volume, move.volume_uuid)
+    if volume is not None and move.phase != "moved":
+        tx.update(volume, status="Ready", generation=volume.generation + 1)
+    vm = tx.find(VmInstance, move.vm_instance_uuid) if move.vm_instance_uuid else None
+    if vm is not None and vm.moving:
+        tx.update(vm, moving=False)
+    for job in jobs.running(tx, move.uuid):
+        jobs.succeed(tx, job, {})  # which says the failure that it was undone for
+    tx.delete(move)
+    recount_storage(tx, move.primary_storage_uuid)

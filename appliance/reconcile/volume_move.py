@@ -1,0 +1,279 @@
+"""The worker of one volume's move: copy, prove, name, flip the ownership, and only then remove the source."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from agent.protocol import (
+    AdoptFiles,
+    AnyRequest,
+    CloseLane,
+    CopyFiles,
+    DropFile,
+    DropNic,
+    FilesCopied,
+    LaneOffer,
+    ObserveVm,
+    OfferLane,
+    OpenLane,
+    UndefineDomain,
+    VmSeen,
+)
+from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, OperationFailed, TimedOut
+from appliance.api.host import Host, HostKey
+from appliance.api.image import Image
+from appliance.api.job import LongJob
+from appliance.api.move import VolumeMove
+from appliance.api.volume import Volume
+from appliance.hosts.fleet import Target
+from appliance.hosts.link import Refused
+from appliance.plans.move import in_order
+from appliance.plans.volume import VolumeIntent
+from appliance.reconcile import jobs
+from appliance.reconcile.asking import Asker
+from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.meter import Meter
+from appliance.reconcile.move_rows import flip, forget, give_up, verified
+from appliance.reconcile.volume_rows import volume_intent
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+COPY_SECONDS = 7 * 86400.0
+"""A copy takes as long as it takes; it is given up when nothing arrives."""
+SILENT_SECONDS = 600.0
+"""So long no byte may arrive before that."""
+UNREACHABLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Work:
+    move: VolumeMove
+    intent: VolumeIntent | None
+    source: Target | None
+    target: Target | None
+    host_key: str
+    image: Image | None
+    bytes_per_second: int
+    jobs: tuple[LongJob, ...]
+
+
+class MoveWorker:
+    """Brings one volume to its new host, or back to where it was never away from."""
+
+    def __init__(self, context: Context, copies: ImageCopies, uuid: str) -> None:
+        self._context = context
+        self._copies = copies
+        self._uuid = uuid
+        self._asker = Asker(context.fleet, context.database.new_uuid)
+        self._backoff = Backoff()
+        self._arrived = 0
+        self._silent_since: float | None = None
+
+    async def advance(self) -> Next:
+        """One pass."""
+        work = await self._context.database.read(self._load)
+        if work is None:
+            return DONE
+        try:
+            return await self._pass(work)
+        except HostUnreachable as unreachable:
+            return await self._wait(work, unreachable, UNREACHABLE_SECONDS)
+        except Refused as refused:
+            if refused.refusal.transient or work.move.phase == "moved" or work.move.intended == "Absent":
+                return await self._wait(work, refused, None)
+            return await self._failed(work, refused)
+        except ApiError as failed:
+            return await self._failed(work, failed)
+
+    async def _pass(self, work: _Work) -> Next:
+        move, database = work.move, self._context.database
+        if move.intended == "Absent":
+            await self._undo(work)
+        elif move.phase == "moved":
+            await self._clear_source(work)
+        else:
+            if move.phase == "copying":
+                await self._copy(work)
+            else:
+                await self._say(work, "name the files")
+                await self._ask(_there(work.target), move, AdoptFiles(files=json.loads(move.files)))
+                await database.write(lambda tx: flip(tx, move))
+            return AGAIN
+        await database.write(lambda tx: forget(tx, move))
+        return DONE
+
+    async def _copy(self, work: _Work) -> None:
+        """Bring the base image, then every file of the volume; nothing has its name there afterwards."""
+        move, source, target = work.move, _there(work.source), _there(work.target)
+        if work.intent is None:
+            raise OperationFailed(f"volume {move.name}[uuid:{move.volume_uuid}] is gone")
+        volume = work.intent.volume
+        if move.vm_instance_uuid is not None:
+            # Nobody is to start it from the files that leave.
+            await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+        files = await self._files(work.intent, source, volume.volume_uuid)
+        if volume.backing is not None and not await self._bring_base(work, volume.backing):
+            files = {volume.backing: "", **files}
+        offer = await self._ask(
+            source, move, OfferLane(lane_uuid=move.uuid, address=target.address, port=target.port)
+        )
+        if not isinstance(offer, LaneOffer):
+            raise OperationFailed(f"host {source.address} did not offer a lane")
+        await self._ask(
+            target,
+            move,
+            OpenLane(
+                lane_uuid=move.uuid,
+                public_key=offer.public_key,
+                source_address=offer.source_address,
+                username=target.username,
+                files=list(files),
+            ),
+        )
+        copied = await self._send(work, source, target, list(files))
+        await self._context.database.write(lambda tx: verified(tx, move, files, copied.sent_bytes))
+
+    async def _send(self, work: _Work, source: Target, target: Target, files: list[str]) -> FilesCopied:
+        request = CopyFiles(
+            lane_uuid=work.move.uuid,
+            address=target.address,
+            port=target.port,
+            username=target.username,
+            host_key=work.host_key,
+            files=files,
+            bytes_per_second=work.bytes_per_second,
+        )
+        meter = Meter(self._context.database, work.jobs, "copy to new host")
+
+        def arrived(done: int, total: int) -> None:
+            if done > self._arrived:
+                self._arrived, self._silent_since = done, None
+            meter(done, total)
+
+        async with meter.running():
+            link = self._context.fleet.link(source)
+            copied = await link.ask(request, FilesCopied, timeout_seconds=COPY_SECONDS, on_progress=arrived)
+        self._backoff.reset()
+        return copied
+
+    async def _files(self, intent: VolumeIntent, source: Target, uuid: str) -> dict[str, str]:
+        """The volume's files, the lowest first, each to the one it builds on."""
+        paths = list(intent.files)
+        seen = await self._context.fleet.link(source).ask(ObserveVm(vm_uuid=uuid, volume_paths=paths), VmSeen)
+        missing = [path for path in paths if path not in seen.volumes]
+        if missing:
+            raise OperationFailed(
+                f"{', '.join(missing)} is not on host {source.address}; mount the storage that holds it, then try again"
+            )
+        try:
+            return in_order(paths, seen.backings, intent.volume.backing)
+        except ValueError as strange:
+            raise OperationFailed(f"the files on host {source.address} are no chain: {strange}") from strange
+
+    async def _bring_base(self, work: _Work, path: str) -> bool:
+        """Have the image below the volume on the new host; False when only the old one can give it."""
+        target = _there(work.target)
+        seen = await self._context.fleet.link(target).ask(
+            ObserveVm(vm_uuid=work.move.uuid, cache_paths=[path]), VmSeen
+        )
+        if path in seen.cached:
+            return True
+        if work.image is None:
+            return False
+        try:
+            await self._copies.bring(work.image.uuid, target, path, work.jobs)
+        except ImageFailed:
+            return False
+        return True
+
+    async def _undo(self, work: _Work) -> None:
+        """Take from the new host what has come to it."""
+        await self._close(work)
+        intent = work.intent
+        if work.target is None or intent is None:
+            return
+        base = [f"{intent.volume.backing}.part"] if intent.volume.backing else []
+        for path in [*reversed(intent.files), *base]:
+            await self._ask(work.target, work.move, DropFile(path=path))
+
+    async def _clear_source(self, work: _Work) -> None:
+        """Take from the old host what the new one has."""
+        await self._close(work)
+        move, source = work.move, work.source
+        if source is None:
+            return
+        if move.vm_instance_uuid is not None:
+            await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+        for nic in json.loads(move.nics):
+            await self._ask(source, move, DropNic(nic_uuid=nic))
+        base = work.intent.volume.backing if work.intent is not None else None
+        for path in reversed(json.loads(move.files)):
+            if path != base:
+                await self._ask(source, move, DropFile(path=path))
+
+    async def _close(self, work: _Work) -> None:
+        for end in (work.source, work.target):
+            if end is not None:
+                request = CloseLane(lane_uuid=work.move.uuid, username=end.username)
+                await self._ask(end, work.move, request)
+
+    async def _ask(self, target: Target, move: VolumeMove, request: AnyRequest) -> object:
+        await self._asker.settle_unanswered(target, request)
+        return await self._asker.ask(target, request, resource=move.uuid, generation=move.generation)
+
+    async def _wait(self, work: _Work, reason: ApiError, seconds: float | None) -> Next:
+        """Try again later: what has arrived stays. Given up when nothing arrives for long."""
+        now = self._context.database.now()
+        if self._silent_since is None:
+            self._silent_since = now
+        copies = work.move.phase == "copying" and work.move.intended == "Present"
+        if copies and now - self._silent_since > SILENT_SECONDS:
+            late = TimedOut(f"nothing arrived for {SILENT_SECONDS:g} s: {reason.details}")
+            return await self._failed(work, late)
+        await self._say(work, "wait", reason.details)
+        pause = self._backoff.next()
+        return pause if seconds is None else Next(seconds=min(seconds, pause.seconds))
+
+    async def _failed(self, work: _Work, error: ApiError) -> Next:
+        log.info("move %s: %s", self._uuid, error.details)
+        turned = await self._context.database.write(lambda tx: give_up(tx, work.move, error))
+        return AGAIN if turned else self._backoff.next()
+
+    async def _say(self, work: _Work, step: str, waits_for: str | None = None) -> None:
+        def write(tx: Transaction) -> None:
+            for job in jobs.running(tx, self._uuid):
+                jobs.progress(tx, job, step, job.progress, waits_for)
+
+        if work.jobs:
+            await self._context.database.write(write)
+
+    def _load(self, snapshot: Snapshot) -> _Work | None:
+        move = snapshot.find(VolumeMove, self._uuid)
+        if move is None:
+            return None
+        volume = snapshot.find(Volume, move.volume_uuid)
+        image_uuid = volume.root_image_uuid if volume is not None else None
+        source, target = snapshot.find(Host, move.source_host_uuid), snapshot.find(Host, move.host_uuid)
+        key = snapshot.find(HostKey, target_of(target).key) if target is not None else None
+        return _Work(
+            move=move,
+            intent=volume_intent(snapshot, volume) if volume is not None else None,
+            source=target_of(source) if source is not None else None,
+            target=target_of(target) if target is not None else None,
+            host_key=key.public_key if key is not None else "",
+            image=snapshot.find(Image, image_uuid) if image_uuid is not None else None,
+            bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
+            jobs=tuple(jobs.running(snapshot, move.uuid)),
+        )
+
+
+def _there(machine: Target | None) -> Target:
+    if machine is None:
+        raise OperationFailed("a host of this move was deleted")
+    return machine

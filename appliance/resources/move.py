@@ -1,0 +1,129 @@
+"""What moving a volume to another host means: which may, where to, and what that promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.host import Host
+from appliance.api.move import LocalStorageGetVolumeMigratableHosts, LocalStorageMigrateVolume, VolumeMove
+from appliance.api.snapshot import VolumeSnapshot
+from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
+from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
+from appliance.reconcile.capacity import recount_storage
+from appliance.resources.placing import room_on
+from appliance.resources.registry import Caller, Promise, handles, reads
+from appliance.resources.storage import promise
+from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+
+@handles(LocalStorageMigrateVolume)
+def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: Caller) -> Promise:
+    """A row that says where it goes, with the room that it takes there; a worker brings it."""
+    volume = tx.get(Volume, request.volume_uuid)
+    host = tx.get(Host, request.dest_host_uuid)
+    storage = _movable(tx, volume)
+    if host.uuid == volume.host_uuid:
+        raise InvalidArgument(f"the volume[uuid:{volume.uuid}] is already on the host[uuid:{host.uuid}]")
+    if host.uuid not in {each.uuid for each in _hosts_of(tx, storage, volume)}:
+        raise InvalidArgument(
+            f"the dest host[uuid:{host.uuid}] doesn't belong to the local primary storage[uuid:{storage.uuid}] "
+            f"where the volume[uuid:{volume.uuid}] is; attach the storage to the host's cluster, or choose another host"
+        )
+    vm = _check_use(tx, volume)
+    refuse_busy(tx, volume)
+    if host.status != "Connected" or host.state != "Enabled":
+        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is {host.state} and {host.status}")
+    size = _size(tx, volume)
+    check_room(tx, storage, host.uuid, size)
+    if vm is not None:
+        tx.update(vm, moving=True)
+    tx.update(volume, status="Migrating", generation=volume.generation + 1)
+    row = tx.insert(
+        VolumeMove(
+            uuid=tx.new_uuid(),
+            volume_uuid=volume.uuid,
+            name=volume.name,
+            vm_instance_uuid=vm.uuid if vm is not None else None,
+            primary_storage_uuid=storage.uuid,
+            source_host_uuid=str(volume.host_uuid),
+            host_uuid=host.uuid,
+            size=size,
+        )
+    )
+    recount_storage(tx, storage.uuid)
+    return promise(tx, request, row, caller)
+
+
+@reads(LocalStorageGetVolumeMigratableHosts)
+def get_migratable_hosts(
+    snapshot: Snapshot, request: LocalStorageGetVolumeMigratableHosts, caller: Caller
+) -> dict[str, Any]:
+    """Other hosts of the storage that are there and have the room, whether the volume may leave now or not."""
+    volume = snapshot.get(Volume, request.volume_uuid)
+    storage = _movable(snapshot, volume)
+    size = _size(snapshot, volume)
+    found = [
+        host
+        for host in _hosts_of(snapshot, storage, volume)
+        if host.uuid != volume.host_uuid
+        and (host.status, host.state) == ("Connected", "Enabled")
+        and room_on(snapshot, storage, host.uuid) >= size
+    ]
+    return {"inventories": snapshot.inventories(found)}
+
+
+def _movable(snapshot: Snapshot, volume: Volume) -> PrimaryStorage:
+    """The local storage of a volume that is whole; raises `InvalidArgument`."""
+    refuse_deleted(volume)
+    uuid = volume.primary_storage_uuid
+    storage = snapshot.find(PrimaryStorage, uuid) if uuid is not None else None
+    if storage is None or storage.type != "LocalStorage" or volume.host_uuid is None:
+        raise InvalidArgument(f"the volume[uuid:{volume.uuid}] is not on any local primary storage")
+    if volume.status not in {"Ready", "Migrating"}:
+        raise InvalidArgument(f"the volume[uuid:{volume.uuid}] is not Ready, but {volume.status}")
+    return storage
+
+
+def _check_use(tx: Transaction, volume: Volume) -> VmInstance | None:
+    """Refuse to move what is in use; the VM of a root volume that may be moved."""
+    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
+    if vm is None:
+        return None
+    if volume.type == "Data":
+        raise InvalidArgument(
+            f"the data volume[uuid:{volume.uuid}, name:{volume.name}] is still attached to the VM[uuid:{vm.uuid}]. "
+            f"Please detach it before migration"
+        )
+    if vm.state != "Stopped":
+        raise OperationFailed(
+            f"the volume[uuid:{volume.uuid}] is the root volume of the VM[uuid:{vm.uuid}], which is {vm.state} and "
+            f"not Stopped, please stop it before migration"
+        )
+    attached = tx.all(Volume, vm_instance_uuid=vm.uuid, type="Data")
+    if attached:
+        names = ", ".join(f"{each.name}[uuid:{each.uuid}]" for each in attached)
+        raise OperationFailed(
+            f"the volume[uuid:{volume.uuid}] is the root volume of the VM[uuid:{vm.uuid}], which has data volumes "
+            f"attached: {names}. They would stay behind; detach them, move each, and attach them again"
+        )
+    return vm
+
+
+def _hosts_of(snapshot: Snapshot, storage: PrimaryStorage, volume: Volume) -> list[Host]:
+    """The hosts that have a part of a local storage, and can run what the volume is made for."""
+    refs = snapshot.all(PrimaryStorageClusterRef, primary_storage_uuid=storage.uuid, intended="Present")
+    clusters = [ref.cluster_uuid for ref in refs]
+    parts = {ref.host_uuid for ref in snapshot.all(LocalStorageHostRef, primary_storage_uuid=storage.uuid)}
+    home = snapshot.find(Host, str(volume.host_uuid))
+    found = snapshot.all(Host, cluster_uuid=clusters, intended="Present", order_by="name") if clusters else []
+    kind = home.hypervisor_type if home is not None else None
+    return [host for host in found if host.uuid in parts and host.hypervisor_type == kind]
+
+
+def _size(snapshot: Snapshot, volume: Volume) -> int:
+    """Bytes that a volume is counted with, its snapshots included."""
+    return volume.size + snapshot.total(VolumeSnapshot, "size", volume_uuid=volume.uuid)
