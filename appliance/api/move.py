@@ -44,8 +44,12 @@ class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourc
     dest_host_uuid: str = arg("The host it goes to.", ref=Host)
 
 
+MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
+"""ZStack's name of the reply, which is not made of the message's."""
+
+
 class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
-                                           result_class=f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"):  # fmt: skip
+                                           result_class=MIGRATABLE):  # fmt: skip
     """List the hosts that LocalStorageMigrateVolume would take a volume to."""
 
     volume_uuid: str = arg("The volume.", ref=Volume)

@@ -64,6 +64,10 @@ VM = of(
     "rootVolumeUuid state type uuid vmNics zoneUuid"
 )
 VOLUME = of("createDate diskOfferingUuid format lastOpDate name size state status type uuid")
+ROOT = (VOLUME - {"diskOfferingUuid"}) | of(
+    "deviceId installPath primaryStorageUuid rootImageUuid vmInstanceUuid"
+)
+MOVED = of("createDate hostUuid lastOpDate primaryStorageUuid resourceType resourceUuid size")
 
 LINES = (
     # 2: user data
@@ -79,7 +83,12 @@ LINES = (
     Line(f"UpdateSystemTag uuid={{key}} tag='{KEY}'", "inventory", TAG),
     Line("DeleteTag uuid={key}"),
     # 3, 4: volumes and ISO
-    Line("LocalStorageMigrateVolume volumeUuid={vm} destHostUuid={host}", code=LATER),
+    Line("QueryVolume vmInstanceUuid={vm} type=Root", "inventories", ROOT, keep="root"),
+    Line("LocalStorageGetVolumeMigratableHosts volumeUuid={root}", "inventories", HOST, keep="target"),
+    Line("LocalStorageMigrateVolume volumeUuid={root} destHostUuid={target}", code="SYS.1006"),
+    Line("StopVmInstance uuid={vm}", "inventory", VM - {"hostUuid"}),
+    Line("LocalStorageMigrateVolume volumeUuid={root} destHostUuid={target}", "inventory", MOVED),
+    Line("StartVmInstance uuid={vm}", "inventory", VM),
     Line("AttachIsoToVmInstance vmInstanceUuid={vm} isoUuid={image}", code=LATER),
     Line("DetachIsoFromVmInstance vmInstanceUuid={vm}", code=LATER),
     Line("GetVmBootOrder uuid={vm}", code=LATER),
