@@ -18,7 +18,8 @@ from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
 from appliance.api.node import ManagementNode
-from appliance.api.resource import Timestamp
+from appliance.api.resource import Resource, Timestamp
+from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
@@ -87,6 +88,7 @@ class Core:
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
         self.live = Live(database, self.fleet)
+        self._janitor = Janitor(database, self.loop.poke)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
         self.ready = asyncio.Event()
@@ -108,7 +110,7 @@ class Core:
                 if self._simulating is not None:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
-                group.create_task(Janitor(self.database, self.loop.poke).run(), name="janitor")
+                group.create_task(self._janitor.run(), name="janitor")
                 group.create_task(SessionCleaner(self.database).run(), name="sessions")
         finally:
             subscription.close()
@@ -182,10 +184,17 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
-        tag = after or change.deleted
-        if isinstance(tag, SystemTag) and tag.resource_type == "VmInstanceVO":
-            self.loop.poke("VmInstance", tag.resource_uuid)
-            return
+        match after or change.deleted:
+            case SystemTag(resource_type="VmInstanceVO") as tag:
+                self.loop.poke("VmInstance", tag.resource_uuid)
+            case ImageBackupStorageRef() as ref:
+                self.loop.poke("Image", ref.image_uuid)
+            case GlobalConfig() as changed:
+                self._janitor.look_again(changed.category)
+            case _:
+                await self._followed_intent(change, after)
+
+    async def _followed_intent(self, change: Change, after: Resource | None) -> None:
         wanted: tuple[Any, ...]
         match after:
             case VmInstance():
@@ -193,7 +202,7 @@ class Core:
                 wanted = (after.intended, after.generation, after.name, after.default_l3_network_uuid)
             case Host() | BackupStorage():
                 wanted = (after.intended, after.connect_id, after.status)
-            case Image() | L2NetworkClusterRef() | PrimaryStorageClusterRef():
+            case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
             case L3Network():
                 wanted = (after.intended, after.generation)
@@ -257,7 +266,8 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     for state in {row[0] for row in snapshot.rows("SELECT DISTINCT state FROM vm_instance")}:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
-    found += [("Image", image.uuid) for image in snapshot.all(Image) if image.status != "Ready"]
+    copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
+    found += [("Image", uuid) for uuid in {ref.image_uuid for ref in copies}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]

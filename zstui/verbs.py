@@ -28,8 +28,8 @@ class Verb:
 
     def fits(self, row: Row) -> bool:
         """Whether the key is worth showing on a row; the appliance decides whether it may be done."""
-        state = str(row.get("state"))
-        return row.kind == self.kind and (not self.states or state in self.states)
+        now = {str(row.get("state")), str(row.get("status"))}
+        return row.kind == self.kind and (not self.states or not self.states.isdisjoint(now))
 
 
 VERBS = (
@@ -37,6 +37,7 @@ VERBS = (
     Verb("stop", "S", "stop", "StopVmInstance", "VmInstance", frozenset({"Running", "Unknown"}), "again"),
     Verb("reboot", "r", "reboot", "RebootVmInstance", "VmInstance", frozenset({"Running"}), "again"),
     Verb("recover", "u", "recover", "RecoverVmInstance", "VmInstance", frozenset({"Destroyed"})),
+    Verb("recover", "u", "recover", "RecoverImage", "Image", frozenset({"Deleted"})),
     Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
     Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
     Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", frozenset({"Running"}), "again"),
@@ -48,10 +49,19 @@ def verb_for(key: str, row: Row) -> Verb | None:
     return next((verb for verb in VERBS if verb.key == key and verb.kind == row.kind), None)
 
 
+BINS = {"VmInstance": "vm", "Image": "image"}
+"""What is deleted into a recycle bin, and the category of its settings."""
+
+
+def binned(row: Row) -> bool:
+    """Whether a row is in the recycle bin."""
+    return row.kind in BINS and (row.get("state") == "Destroyed" or row.get("status") == "Deleted")
+
+
 def delete_message(row: Row) -> str | None:
-    """The message that does away with a row: a destroyed VM's is final."""
-    if row.kind == "VmInstance" and row.get("state") == "Destroyed":
-        return "ExpungeVmInstance"
+    """The message that does away with a row: that of one in the recycle bin is final."""
+    if binned(row):
+        return f"Expunge{row.kind}"
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
 
 

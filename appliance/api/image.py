@@ -41,11 +41,10 @@ class Image(Resource, java=JAVA):
     system: bool = column("Whether it belongs to the appliance.", default=False)
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
-    intended: str = column("Ready or Absent.", default="Ready", private=True)
 
 
 class ImageBackupStorageRef(Resource, java=JAVA):
-    """An image's copy on one backup storage."""
+    """An image's copy on one backup storage. A Deleted one has its bytes until it is intended absent."""
 
     joins = (
         Join("image", "Image", "image_uuid"),
@@ -60,6 +59,12 @@ class ImageBackupStorageRef(Resource, java=JAVA):
     status: str = column("Creating, Downloading, Ready, Error or Deleted.", default="Downloading")
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+    intended: str = column("Ready or Absent.", default="Ready", private=True)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file is there, and is to stay."""
+        return self.intended == "Ready" and self.status in {"Ready", "Deleted"}
 
 
 class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=(ImageFailed,)):
@@ -82,11 +87,32 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
 
 
 class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
-    """Delete an image. Disks made from it keep the copy they stand on."""
+    """Delete an image. The deletion policy of images decides whether it can still be recovered.
+
+    Disks made from it keep the copy they stand on.
+    """
 
     uuid: str = arg("The image.")
     backup_storage_uuids: list[str] = arg(
         "Only from these; from all when absent.", default=[], ref=BackupStorage
+    )
+
+
+class RecoverImage(Message, java=JAVA, returns=Image, role="operator", raises=(OperationFailed,)):
+    """Take a deleted image back, ready."""
+
+    image_uuid: str = arg("The image.", ref=Image)
+    backup_storage_uuids: list[str] = arg(
+        "Only on these; on all that it was deleted from when absent.", default=[], ref=BackupStorage
+    )
+
+
+class ExpungeImage(Message, java=JAVA, role="operator", raises=(OperationFailed,)):
+    """Remove the bytes of a deleted image for good, now."""
+
+    image_uuid: str | None = arg("The image; mandatory.", default=None, ref=Image)
+    backup_storage_uuids: list[str] = arg(
+        "Only on these; on all that it was deleted from when absent.", default=[], ref=BackupStorage
     )
 
 

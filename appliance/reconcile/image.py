@@ -48,7 +48,7 @@ class ImageWorker:
         if copy is None:
             return DONE
         try:
-            return await self._drop(copy) if copy.image.intended == "Absent" else await self._bring(copy)
+            return await self._drop(copy) if copy.ref.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
             if refused.refusal.transient or _awaits_upload(copy, refused):
                 return await self._later(copy, refused)
@@ -64,7 +64,7 @@ class ImageWorker:
             return None
         for ref in snapshot.all(ImageBackupStorageRef, image_uuid=self._uuid):
             storage = snapshot.find(BackupStorage, ref.backup_storage_uuid)
-            if storage is not None and (ref.status != "Ready" or image.intended == "Absent"):
+            if storage is not None and not ref.whole:
                 return _Copy(image, ref, storage, tuple(jobs.running(snapshot, self._uuid)))
         return None
 
@@ -99,7 +99,7 @@ class ImageWorker:
 
     def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
         image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
-        if image is None or ref is None or image.intended == "Absent":
+        if image is None or ref is None or ref.intended == "Absent":
             return
         tx.update(ref, status="Ready")
         image = tx.update(
@@ -108,10 +108,9 @@ class ImageWorker:
             actual_size=facts.actual_bytes,
             md5_sum=facts.md5,
         )
-        left = [r for r in tx.all(ImageBackupStorageRef, image_uuid=image.uuid) if r.status != "Ready"]
-        if left:
+        image = restate(tx, image)
+        if image.status != "Ready":
             return
-        image = tx.update(image, status="Ready")
         tx.note("ImageReady", f"{image.name}: ready, {facts.actual_bytes} bytes", about=image)
         for job in jobs.running(tx, image.uuid):
             jobs.succeed(tx, job, {"inventory": tx.inventory(image)})
@@ -128,8 +127,11 @@ class ImageWorker:
             ref = tx.find(ImageBackupStorageRef, copy.ref.uuid)
             if ref is not None:
                 tx.delete(ref)
-            if not tx.exists(ImageBackupStorageRef, image_uuid=self._uuid):
+            left = tx.all(ImageBackupStorageRef, image_uuid=self._uuid)
+            if not left:
                 forget(tx, self._uuid)
+            elif all(each.whole for each in left):
+                end_jobs(tx, self._uuid)
 
         await self._context.database.write(write)
         return AGAIN
@@ -140,7 +142,7 @@ class ImageWorker:
         def write(tx: Transaction) -> bool:
             for job in jobs.running(tx, self._uuid):
                 late = job.deadline is not None and tx.now > job.deadline
-                if late and copy.image.intended == "Ready":
+                if late and copy.ref.intended == "Ready":
                     return True
                 jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
             return False
@@ -152,13 +154,9 @@ class ImageWorker:
     async def _failed(self, copy: _Copy, error: ApiError) -> Next:
         def write(tx: Transaction) -> bool:
             image = tx.find(Image, self._uuid)
-            if image is None or image.intended == "Absent":
+            if image is None:
                 return False
-            named = f"url[{image.url}]: {error.details}"
-            for job in jobs.running(tx, self._uuid):
-                jobs.doom(tx, job, ImageFailed(named, cause=error))
-            tx.update(image, intended="Absent", status="Error")
-            return True
+            return fail_image(tx, image, ImageFailed(f"url[{image.url}]: {error.details}", cause=error))
 
         turned = await self._context.database.write(write)
         return AGAIN if turned else self._backoff.next()
@@ -169,6 +167,43 @@ def _awaits_upload(copy: _Copy, refused: Refused) -> bool:
     return copy.image.url.startswith("upload://") and refused.refusal.code == "file.missing"
 
 
+def restate(tx: Transaction, image: Image) -> Image:
+    """An image's status, out of those of its copies."""
+    refs = tx.all(ImageBackupStorageRef, image_uuid=image.uuid)
+    if all(ref.status == "Deleted" for ref in refs):
+        return tx.update(image, status="Deleted")
+    whole = all(ref.status in {"Ready", "Deleted"} for ref in refs)
+    return tx.update(image, status="Ready" if whole else image.status)
+
+
+def fail_image(tx: Transaction, image: Image, error: ApiError) -> bool:
+    """Undo an image that is being brought, and end its jobs with an error; False when none is."""
+    refs = tx.all(ImageBackupStorageRef, image_uuid=image.uuid)
+    if all(ref.whole or ref.intended == "Absent" for ref in refs):
+        return False
+    for job in jobs.running(tx, image.uuid):
+        jobs.doom(tx, job, error)
+    for ref in refs:
+        tx.update(ref, intended="Absent")
+    tx.update(image, status="Error")
+    return True
+
+
+def expunge_images_due(tx: Transaction, before: float, most: int) -> list[str]:
+    """Turn images that were deleted before a moment into ones to remove; returns their uuids."""
+    refs = tx.all(ImageBackupStorageRef, status="Deleted", intended="Ready")
+    due = [ref for ref in refs if ref.last_op_date <= before][:most]
+    for ref in due:
+        tx.update(ref, intended="Absent")
+    return list(dict.fromkeys(ref.image_uuid for ref in due))
+
+
+def end_jobs(tx: Transaction, uuid: str) -> None:
+    """End the jobs on an image of which nothing is left to do."""
+    for job in jobs.running(tx, uuid):
+        jobs.succeed(tx, job, {})
+
+
 def forget(tx: Transaction, uuid: str) -> None:
     """Remove every row of an image, and end the jobs on it."""
     image = tx.find(Image, uuid)
@@ -177,5 +212,4 @@ def forget(tx: Transaction, uuid: str) -> None:
     for kind in (SystemTag, UserTag):
         for tag in tx.all(kind, resource_uuid=uuid):
             tx.delete(tag)
-    for job in jobs.running(tx, uuid):
-        jobs.succeed(tx, job, {})
+    end_jobs(tx, uuid)

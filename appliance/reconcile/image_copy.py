@@ -65,7 +65,7 @@ def _source(snapshot: Snapshot, image_uuid: str) -> tuple[Image, ImageBackupStor
     image = snapshot.find(Image, image_uuid)
     if image is None:
         raise ImageFailed(f"image[uuid:{image_uuid}] is gone, and the host has no copy of it")
-    refs = snapshot.all(ImageBackupStorageRef, image_uuid=image_uuid, status="Ready")
+    refs = [ref for ref in snapshot.all(ImageBackupStorageRef, image_uuid=image_uuid) if ref.whole]
     found = [(ref, snapshot.find(BackupStorage, ref.backup_storage_uuid)) for ref in refs]
     for ref, storage in found:
         if storage is not None and storage.status == "Connected":

@@ -131,7 +131,9 @@ def _furnish_storage(snapshot: Snapshot, storage: BackupStorage, things: Things)
     total, free = storage.total_capacity, storage.available_capacity
     things.capacities[storage.uuid] = Capacity(total_bytes=total, available_bytes=free)
     things.ensure_storage(EnsureStorage(storage_uuid=storage.uuid, root=storage.url))
-    for ref in snapshot.all(ImageBackupStorageRef, backup_storage_uuid=storage.uuid, status="Ready"):
+    for ref in snapshot.all(ImageBackupStorageRef, backup_storage_uuid=storage.uuid):
+        if not ref.whole:
+            continue
         image = snapshot.find(Image, ref.image_uuid)
         things.files[ref.install_path] = image.size if image is not None else 0
 

@@ -160,9 +160,11 @@ def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller:
     if storage is None:
         return None
     images = tx.count(ImageBackupStorageRef, backup_storage_uuid=storage.uuid)
+    deleted = tx.count(ImageBackupStorageRef, backup_storage_uuid=storage.uuid, status="Deleted")
     if images:
         raise OperationFailed(
-            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images; delete them first"
+            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images, {deleted} of them in the "
+            "recycle bin; delete and expunge them first"
         )
     jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
     return promise(tx, request, tx.update(storage, intended="Absent"), caller)

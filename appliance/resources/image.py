@@ -9,14 +9,17 @@ from appliance.api.image import (
     AddImage,
     ChangeImageState,
     DeleteImage,
+    ExpungeImage,
     Image,
     ImageBackupStorageRef,
+    RecoverImage,
     UpdateImage,
 )
 from appliance.api.simulator import BACKUP_TYPE, FORMAT
 from appliance.api.storage import BackupStorage
 from appliance.plans import naming
 from appliance.reconcile import jobs
+from appliance.reconcile.image import restate
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
@@ -96,13 +99,74 @@ def change_image_state(tx: Transaction, request: ChangeImageState, caller: Calle
 
 @handles(DeleteImage)
 def delete_image(tx: Transaction, request: DeleteImage, caller: Caller) -> Promise | None:
-    """Intended absent on every backup storage."""
+    """Into the recycle bin, on the backup storages named or on all; the bytes go when the policy says Direct."""
     image = tx.find(Image, request.uuid)
     if image is None:
         return None
-    stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
-    if request.backup_storage_uuids and set(request.backup_storage_uuids) < stored:
-        raise OperationFailed("an image is deleted from all of its backup storages at once")
-    jobs.overtake(tx, image.uuid, Cancelled("the image was deleted"))
-    image = tx.update(image, intended="Absent", status="Deleted")
+    refs = _refs(tx, image, request.backup_storage_uuids)
+    if any(not ref.whole for ref in refs):
+        if len(refs) < tx.count(ImageBackupStorageRef, image_uuid=image.uuid):
+            raise OperationFailed(
+                f"image {image.name}[uuid:{image.uuid}] is {image.status}; delete it from all of its backup "
+                "storages, or wait until it is Ready"
+            )
+        jobs.overtake(tx, image.uuid, Cancelled("the image was deleted"))
+    direct = tx.setting("image", "deletionPolicy") == "Direct"
+    for ref in refs:
+        if direct or not ref.whole:
+            tx.update(ref, status="Deleted", intended="Absent")
+        elif ref.status != "Deleted":  # the days of a deleted one are counted from its first deletion
+            tx.update(ref, status="Deleted")
+    image = restate(tx, image)
+    gone = any(ref.intended == "Absent" for ref in _refs(tx, image, request.backup_storage_uuids))
+    return promise(tx, request, image, caller) if gone else None
+
+
+@handles(RecoverImage)
+def recover_image(tx: Transaction, request: RecoverImage, caller: Caller) -> Image:
+    """Out of the recycle bin, as it was."""
+    image = tx.get(Image, request.image_uuid)
+    for ref in _deleted(tx, image, request.backup_storage_uuids):
+        tx.update(ref, status="Ready")
+    return restate(tx, image)
+
+
+@handles(ExpungeImage)
+def expunge_image(tx: Transaction, request: ExpungeImage, caller: Caller) -> Promise:
+    """Intended absent, whatever the policy."""
+    if request.image_uuid is None:
+        raise InvalidArgument(
+            f"field[imageUuid] of message[{ExpungeImage.java}] is mandatory, can not be null"
+        )
+    image = tx.get(Image, request.image_uuid)
+    for ref in _deleted(tx, image, request.backup_storage_uuids):
+        tx.update(ref, intended="Absent")
     return promise(tx, request, image, caller)
+
+
+def _refs(tx: Transaction, image: Image, storage_uuids: list[str]) -> list[ImageBackupStorageRef]:
+    """An image's copies on the backup storages named, or all. Raises InvalidArgument where it has none."""
+    refs = {ref.backup_storage_uuid: ref for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
+    for uuid in storage_uuids:
+        if uuid not in refs:
+            raise InvalidArgument(
+                f"the image[uuid:{image.uuid}, name:{image.name}] is not on the backup storage[uuid:{uuid}]"
+            )
+    return [refs[uuid] for uuid in dict.fromkeys(storage_uuids or refs)]
+
+
+def _deleted(tx: Transaction, image: Image, storage_uuids: list[str]) -> list[ImageBackupStorageRef]:
+    """The copies in the recycle bin. Raises InvalidArgument, or OperationFailed when there is none."""
+    refs = _refs(tx, image, storage_uuids)
+    binned = [ref for ref in refs if ref.whole and ref.status == "Deleted"]
+    if storage_uuids and len(binned) < len(refs):
+        ref = next(ref for ref in refs if ref not in binned)
+        raise InvalidArgument(
+            f"the image[uuid:{image.uuid}, name:{image.name}]'s status[{ref.status}] is not Deleted on the "
+            f"backup storage[uuid:{ref.backup_storage_uuid}]"
+        )
+    if not binned:
+        raise OperationFailed(
+            f"the image[uuid:{image.uuid}, name:{image.name}] is not deleted on any backup storage"
+        )
+    return binned

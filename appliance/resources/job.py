@@ -6,7 +6,7 @@ from appliance.api.errors import Cancelled, OperationFailed
 from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.vm import VmInstance
-from appliance.reconcile import jobs
+from appliance.reconcile.image import fail_image
 from appliance.reconcile.vm import give_up
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
@@ -23,9 +23,8 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     image = tx.find(Image, job.target_resource_uuid)
     if vm is not None and vm.intended in {"Running", "Stopped"}:
         give_up(tx, vm, error)
-    elif image is not None and image.intended == "Ready":
-        jobs.doom(tx, job, error)
-        tx.update(image, intended="Absent", status="Error")
+    elif image is not None and fail_image(tx, image, error):
+        pass
     else:
         raise OperationFailed(f"{job.name} cannot be cancelled: it is past the point where that is safe")
     return tx.get(LongJob, job.uuid)

@@ -200,6 +200,7 @@ async def remove(on: Client, cloud: dict[str, str], vms: list[str]) -> None:
         ("DeleteL2Network", "l2"),
     ):  # fmt: skip
         await on.call(message, uuid=cloud[noun])
+    await on.call("ExpungeImage", imageUuid=cloud["image"])
 
 
 async def main(url: str) -> None:

@@ -50,6 +50,10 @@ L3 = of(
     "createDate dns ipRanges l2NetworkUuid lastOpDate name networkServices state system type uuid zoneUuid"
 )
 PROVIDER = of("attachedL2NetworkUuids createDate description lastOpDate name networkServiceTypes type uuid")
+IMAGE = of(
+    "actualSize backupStorageRefs createDate format lastOpDate md5Sum mediaType name platform size state status "
+    "system type url uuid"
+)
 HOST = of(
     "availableCpuCapacity availableMemoryCapacity clusterUuid createDate hypervisorType lastOpDate "
     "managementIp name state status totalCpuCapacity totalMemoryCapacity username uuid zoneUuid"
@@ -89,8 +93,13 @@ LINES = (
     Line("DestroyVmInstance uuid={vm}"),
     Line("RecoverVmInstance vmInstanceUuid={vm}", "inventory", VM - {"hostUuid"}),
     Line("UpdateGlobalConfig category=vm name=deletionPolicy value=Direct", "inventory", CONFIG),
-    Line("RecoverImage imageUuid={image}", code=LATER),
-    Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", code=LATER),
+    Line("UpdateGlobalConfig category=image name=deletionPolicy value=Delay", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=image name=expungePeriod value=3600", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=image name=expungeInterval value=3600", "inventory", CONFIG),
+    Line("DeleteImage uuid={image}"),
+    Line("RecoverImage imageUuid={image}", "inventory", IMAGE),
+    Line("DeleteImage uuid={image}"),
+    Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", "inventory", IMAGE),
     Line("RecoverDataVolume uuid={vm}", code=LATER),
     # 9: the CPU's model
     Line("UpdateGlobalConfig category=kvm name=vm.cpuMode value=host-model", "inventory", CONFIG),

@@ -227,6 +227,8 @@ async def check_and_delete(cloud: Stage, image: dict[str, Any]) -> None:
     )  # fmt: skip
     assert (await cloud.run(first, "md5sum", path)).split()[0] == image["md5Sum"]
     await cloud.session.call("DeleteImage", uuid=image["uuid"])
+    assert path in await cloud.files(first, IMAGES)
+    await cloud.session.call("ExpungeImage", image_uuid=image["uuid"])
     assert path not in await cloud.files(first, IMAGES)
     assert await cloud.session.query("Image", uuid=image["uuid"]) == []
 

@@ -36,6 +36,7 @@ async def fat_image(cloud: Stage, tmp_path_factory: pytest.TempPathFactory) -> A
     path.unlink()
     yield image
     await cloud.session.call("DeleteImage", uuid=image)
+    await cloud.session.call("ExpungeImage", image_uuid=image)
 
 
 async def start_create(cloud: Stage, name: str, image: str) -> str:

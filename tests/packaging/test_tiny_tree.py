@@ -12,11 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "packaging" / "tiny"))
 
+import build
 import debs
 import disk
 from tree import EPOCH, Tree
-
-import build
 
 sys.path.pop(0)
 

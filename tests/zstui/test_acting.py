@@ -60,6 +60,25 @@ async def test_destroy_names_what_goes_and_can_be_taken_back(cloud: Cloud) -> No
         await on.sees("◌ Stopped")
 
 
+async def test_a_deleted_image_is_recovered_or_expunged(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.press("4")
+        await on.sees("◉ Ready")
+        await on.press("D")
+        await on.sees("Delete tiny?", "can be recovered")
+        await on.press("right", "enter")
+        await on.sees("◌ Deleted", "u recover", "D expunge")
+        await on.press("u")
+        await on.sees("◉ Ready")
+        await on.press("D", "right", "enter")
+        await on.sees("◌ Deleted")
+        await on.press("D")
+        await on.sees("Expunge tiny?", "Type tiny to go on", "cannot be undone")
+        await on.write("tiny")
+        await on.press("enter")
+        await on.sees("No images yet")
+
+
 async def test_what_is_final_wants_the_name(cloud: Cloud) -> None:
     await cloud.session.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
     await cloud.vm("web-1")

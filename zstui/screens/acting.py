@@ -23,8 +23,10 @@ from zstui.screens.help import Help
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
 from zstui.verbs import (
+    BINS,
     VERBS,
     Verb,
+    binned,
     delete_message,
     messages_about,
     naming,
@@ -154,7 +156,7 @@ class Acting(Screen[None]):
         message = delete_message(rows[0]) if rows else None
         if message is None:
             return
-        final = not (message == "DestroyVmInstance" and self._deletion_policy() != "Direct")
+        final = binned(rows[0]) or self._deletion_policy(rows[0].kind) == "Direct"
         typed = "" if not final else str(rows[0].get("name") or "yes") if len(rows) == 1 else f"{len(rows)}"
         word = title_of(message).split()[0]
 
@@ -165,9 +167,11 @@ class Acting(Screen[None]):
         question = f"{word.capitalize()} {_names(rows)}?"
         self.app.push_screen(Confirm(question, word, self._losses(rows, final=final), typed=typed), answered)
 
-    def _deletion_policy(self) -> str:
-        rows = [row for row in self.mirror.all("GlobalConfig")
-                if (row.get("category"), row.get("name")) == ("vm", "deletionPolicy")]  # fmt: skip
+    def _deletion_policy(self, kind: str) -> str:
+        wanted = (BINS.get(kind), "deletionPolicy")
+        rows = [
+            row for row in self.mirror.all("GlobalConfig") if (row.get("category"), row.get("name")) == wanted
+        ]
         return str(rows[0].get("value")) if rows else "Direct"
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:

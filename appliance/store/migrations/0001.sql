@@ -198,7 +198,6 @@ CREATE TABLE "image" (
     "system" INTEGER NOT NULL,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
-    "intended" TEXT COLLATE NOCASE NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
@@ -212,6 +211,7 @@ CREATE TABLE "image_backup_storage_ref" (
     "status" TEXT COLLATE NOCASE NOT NULL,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
     "row_sum" INTEGER NOT NULL,
     UNIQUE ("image_uuid", "backup_storage_uuid")
 ) STRICT;

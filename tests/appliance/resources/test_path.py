@@ -20,6 +20,7 @@ async def test_everything_is_built_and_taken_apart_again(empty_cloud: Cloud) -> 
     uuids = cloud.uuids
     pair = {"clusterUuid": uuids["cluster"]}
     await cloud.call("DeleteImage", uuid=uuids["image"])
+    await cloud.call("ExpungeImage", imageUuid=uuids["image"])
     await cloud.call("DeleteInstanceOffering", uuid=uuids["offering"])
     await cloud.call("DeleteL3Network", uuid=uuids["l3"])
     await cloud.call("DetachL2NetworkFromCluster", l2NetworkUuid=uuids["l2"], **pair)

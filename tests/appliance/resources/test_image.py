@@ -1,0 +1,130 @@
+"""Images in the recycle bin: deleted by policy, recovered, expunged, on each backup storage by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.reconcile.janitor import BINS, expunge_due
+from appliance.store.transaction import Transaction
+from tests.simulated_cloud import Body, Cloud
+
+PATH = "/zstack_bs/rootVolumeTemplates/"
+
+
+def files(cloud: Cloud) -> set[str]:
+    """The images that any simulated machine stores."""
+    return {path for host in cloud.hosts for path in host.things.files if "/rootVolumeTemplates/" in path}
+
+
+def statuses(image: Body) -> tuple[str, ...]:
+    """An image's status, and those of its copies."""
+    return (image["status"], *sorted(ref["status"] for ref in image["backupStorageRefs"]))
+
+
+async def policy(cloud: Cloud, value: str) -> None:
+    await cloud.call("UpdateGlobalConfig", category="image", name="deletionPolicy", value=value)
+
+
+@pytest.mark.parametrize("kept", ["Delay", "Never"])
+async def test_a_deleted_image_keeps_its_bytes_and_comes_back(cloud: Cloud, kept: str) -> None:
+    await policy(cloud, kept)
+    uuid, before = cloud.uuids["image"], files(cloud)
+    assert before
+    await cloud.call("DeleteImage", uuid=uuid)
+    assert statuses(await cloud.one("QueryImage", uuid)) == ("Deleted", "Deleted")
+    async with cloud.untouched():
+        assert (await cloud.refused("CreateVmInstance", **cloud.vm_fields()))["code"] == "SYS.1006"
+        await cloud.call("DeleteImage", uuid=uuid)
+    assert files(cloud) == before
+    assert statuses(await cloud.call("RecoverImage", imageUuid=uuid)) == ("Ready", "Ready")
+    assert (await cloud.vm(name="web"))["state"] == "Running"
+
+
+async def test_direct_leaves_nothing(cloud: Cloud) -> None:
+    await policy(cloud, "Direct")
+    await cloud.call("DeleteImage", uuid=cloud.uuids["image"])
+    assert await cloud.query("QueryImage") == []
+    assert files(cloud) == set()
+
+
+async def test_a_deleted_image_is_expunged_by_hand_under_any_policy(cloud: Cloud) -> None:
+    await policy(cloud, "Never")
+    uuid = cloud.uuids["image"]
+    await cloud.call("DeleteImage", uuid=uuid)
+    await cloud.call("ExpungeImage", imageUuid=uuid)
+    assert await cloud.query("QueryImage") == []
+    assert files(cloud) == set()
+
+
+async def test_what_is_not_deleted_is_not_recovered_nor_expunged(cloud: Cloud) -> None:
+    uuid, storage = cloud.uuids["image"], cloud.uuids["backup"]
+    other = (await second_storage(cloud))["uuid"]
+    named = f"the image[uuid:{uuid}, name:image]"
+    for name in ("RecoverImage", "ExpungeImage"):
+        async with cloud.untouched():
+            error = await cloud.refused(name, imageUuid=uuid)
+            assert (error["code"], error["details"]) == (
+                "SYS.1006", f"{named} is not deleted on any backup storage",
+            )  # fmt: skip
+            error = await cloud.refused(name, imageUuid=uuid, backupStorageUuids=[storage])
+            assert (error["code"], error["details"]) == (
+                "SYS.1007",
+                f"{named}'s status[Ready] is not Deleted on the backup storage[uuid:{storage}]",
+            )
+            error = await cloud.refused(name, imageUuid=uuid, backupStorageUuids=[other])
+            assert (error["code"], error["details"]) == (
+                "SYS.1007", f"{named} is not on the backup storage[uuid:{other}]",
+            )  # fmt: skip
+
+
+async def test_an_image_on_two_storages_is_deleted_from_one(cloud: Cloud) -> None:
+    first, second = cloud.uuids["backup"], (await second_storage(cloud))["uuid"]
+    image = await cloud.call(
+        "AddImage", name="both", url="http://x/y", format="qcow2", backupStorageUuids=[first, second]
+    )
+    uuid, before = image["uuid"], len(files(cloud))
+    await cloud.call("DeleteImage", uuid=uuid, backupStorageUuids=[first])
+    assert statuses(await cloud.one("QueryImage", uuid)) == ("Ready", "Deleted", "Ready")
+    await cloud.call("ExpungeImage", imageUuid=uuid)
+    assert statuses(await cloud.one("QueryImage", uuid)) == ("Ready", "Ready")
+    assert len(files(cloud)) == before - 1
+    await cloud.call("DeleteImage", uuid=uuid)
+    assert statuses(await cloud.one("QueryImage", uuid)) == ("Deleted", "Deleted")
+    assert statuses(await cloud.call("RecoverImage", imageUuid=uuid, backupStorageUuids=[second])) == (
+        "Ready", "Ready",
+    )  # fmt: skip
+
+
+async def second_storage(cloud: Cloud) -> Body:
+    storage = await cloud.call(
+        "AddSftpBackupStorage", name="more", hostname="10.0.0.8", username="root", password="x", url="/bs2"
+    )
+    await cloud.call(
+        "AttachBackupStorageToZone", backupStorageUuid=storage["uuid"], zoneUuid=cloud.uuids["zone"]
+    )
+    return storage
+
+
+async def test_the_bin_is_emptied_at_once_when_the_period_gets_shorter(cloud: Cloud) -> None:
+    await cloud.call("DeleteImage", uuid=cloud.uuids["image"])
+    assert files(cloud) != set()
+    await cloud.call("UpdateGlobalConfig", category="image", name="expungePeriod", value="0")
+    await cloud.until(lambda: cloud.query("QueryImage"), empty)
+    assert files(cloud) == set()
+
+
+@pytest.mark.parametrize(("kept", "due"), [("Delay", 1), ("Never", 0)])
+async def test_never_is_never_not_even_in_ten_years(cloud: Cloud, kept: str, due: int) -> None:
+    await policy(cloud, kept)
+    await cloud.call("DeleteImage", uuid=cloud.uuids["image"])
+    (images,) = [each for each in BINS if each.category == "image"]
+
+    def in_ten_years(tx: Transaction) -> list[str]:
+        tx.now += 10 * 366 * 86400
+        return expunge_due(tx, images)
+
+    assert len(await cloud.database.write(in_ten_years)) == due
+
+
+def empty(found: list[Body]) -> bool:
+    return found == []
