@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from agent.domain_plug import DiskPlugs, PlugCalls, Plugs
-from agent.domain_xml import DiskPlug, Mark, console_of, domain_xml, plugs_of
+from agent.domain_xml import Devices, DiskPlug, Mark, console_of, devices_of, domain_xml
 from agent.protocol import (
     ConsoleSeen,
     DefineDomain,
@@ -45,6 +45,8 @@ class DomainCalls(PlugCalls, Protocol):
     async def seen(self, vm_uuid: str) -> DomainSeen: ...
     async def define(self, vm_uuid: str, xml: str) -> DomainSeen: ...
     async def power_on(self, vm_uuid: str) -> DomainSeen: ...
+    async def power_on_once(self, vm_uuid: str, order: Sequence[str]) -> DomainSeen: ...
+    async def insert(self, vm_uuid: str, iso: str) -> DomainSeen: ...
     async def power_off(self, vm_uuid: str) -> DomainSeen: ...
     async def ask_power_off(self, vm_uuid: str) -> DomainSeen: ...
     async def undefine(self, vm_uuid: str) -> DomainSeen: ...
@@ -69,7 +71,7 @@ class Domains:
         self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
 
     async def define(self, request: DefineDomain) -> DomainSeen:
-        """Make libvirt know the domain exactly so; of one that runs, NICs and volumes now, the rest later.
+        """Make libvirt know the domain exactly so; of one that runs, what can be changed now, the rest later.
 
         Refused as `nic.unguarded`, `nic.in_use` and `disk.in_use`.
         """
@@ -81,6 +83,7 @@ class Domains:
         if on:
             await self._plugs.change(spec.vm_uuid, spec.nics, request.unplug_seconds)
             await self._disks.change(spec.vm_uuid, spec.disks, request.unplug_seconds)
+            await self._change_iso(spec)
         if seen.defined and seen.digest == wanted and (on or seen.boot_count >= request.boot_count):
             return seen
         if spec.serial_log:
@@ -96,14 +99,26 @@ class Domains:
         seen = await self._known(request.vm_uuid)
         if seen.power != "off":
             return seen
-        for plug in plugs_of(await self._hypervisor.xml(request.vm_uuid)):
+        for plug in devices_of(await self._hypervisor.xml(request.vm_uuid)).nics:
             if plug.device and not self._guarded(plug.device):
                 problem = (
                     f"{plug.device} of VM {request.vm_uuid} has no guard; ensure its NIC before its start"
                 )
                 raise Refused("nic.unguarded", problem)
         async with self._starts:
+            if request.boot_once:
+                return await self._start_once(request)
             return await self._until(self._hypervisor.power_on, request.vm_uuid, "on")
+
+    async def _start_once(self, request: StartDomain) -> DomainSeen:
+        mark = await self._hypervisor.mark_of(request.vm_uuid) or Mark("", 0, 0)
+        await self._hypervisor.power_on_once(request.vm_uuid, request.boot_once)
+        return await self._hypervisor.mark(request.vm_uuid, mark)
+
+    async def _change_iso(self, spec: DomainSpec) -> None:
+        devices = await self._hypervisor.devices(spec.vm_uuid)
+        if devices is not None and devices.iso != spec.iso:
+            await self._hypervisor.insert(spec.vm_uuid, spec.iso)
 
     async def shutdown(self, request: ShutdownDomain) -> DomainSeen:
         """Press the power button of a domain that is on."""
@@ -154,19 +169,14 @@ class Domains:
         """A domain as it is now."""
         return await self._hypervisor.seen(_vm(vm_uuid))
 
-    async def plugged(self, vm_uuid: str) -> list[str] | None:
-        """The taps of a domain that is on; None of one that is off."""
-        found = await self._hypervisor.plugs(_vm(vm_uuid))
-        return None if found is None else sorted(plug.device for plug in found)
-
-    async def disks(self, vm_uuid: str) -> list[str] | None:
-        """The serial numbers of the volumes of a domain that is on; None of one that is off."""
-        found = await self._hypervisor.disks(_vm(vm_uuid))
-        return None if found is None else sorted(plug.serial for plug in found)
+    async def devices(self, vm_uuid: str) -> Devices | None:
+        """What can be changed of a domain that is on; None of one that is off."""
+        return await self._hypervisor.devices(_vm(vm_uuid))
 
     async def grow(self, request: GrowVolume) -> bool:
         """Grow a volume under the guest that has it; False when none has."""
-        for plug in await self._hypervisor.disks(_vm(request.vm_uuid)) or []:
+        devices = await self._hypervisor.devices(_vm(request.vm_uuid))
+        for plug in devices.disks if devices is not None else ():
             if plug.serial == serial_of(request.volume_uuid):
                 await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
                 return True
@@ -203,6 +213,8 @@ class Domains:
         _vm(spec.vm_uuid)
         for disk in spec.disks:
             self._storage.resolve(disk.path)
+        if spec.iso:
+            self._storage.resolve(spec.iso)
         if spec.serial_log and LIBVIRT_LOGS not in clean(spec.serial_log).parents:
             self._storage.resolve(spec.serial_log)
         for nic in spec.nics:

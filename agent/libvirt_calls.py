@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import libvirt
 from msgspec.structs import replace
 
-from agent.domain_xml import MARK_URI, DiskPlug, Mark, Plug, dashed, disks_of, plugs_of, read_mark
+from agent.domain_xml import (
+    MARK_URI,
+    Devices,
+    Mark,
+    boot_of,
+    boot_xml,
+    dashed,
+    devices_of,
+    read_mark,
+)
 from agent.protocol import Cause, DomainSeen, Power
 from agent.refused import Refused
 
@@ -121,26 +130,36 @@ def see_all(connection: Any) -> list[DomainSeen]:
     return found
 
 
-def plugs_now(connection: Any, vm_uuid: str) -> list[Plug] | None:
-    """The NICs of a domain that is on; None of one that is off or unknown."""
-    xml = _running_xml(connection, vm_uuid)
-    return None if xml is None else plugs_of(xml)
-
-
-def disks_now(connection: Any, vm_uuid: str) -> list[DiskPlug] | None:
-    """The volumes of a domain that is on; None of one that is off or unknown."""
-    xml = _running_xml(connection, vm_uuid)
-    return None if xml is None else disks_of(xml)
-
-
-def _running_xml(connection: Any, vm_uuid: str) -> str | None:
+def devices_now(connection: Any, vm_uuid: str) -> Devices | None:
+    """What can be changed of a domain that is on; None of one that is off or unknown."""
     try:
         domain = domain_of(connection, vm_uuid)
-        return str(domain.XMLDesc(0)) if domain.isActive() else None
+        return devices_of(domain.XMLDesc(0)) if domain.isActive() else None
     except libvirt.libvirtError as failed:
         if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None
         raise
+
+
+def start_once(connection: Any, vm_uuid: str, order: Sequence[str]) -> None:
+    """Start a domain from other devices than its definition says, which stays as it is."""
+    domain = domain_of(connection, vm_uuid)
+    defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    # Killed in between this leaves a definition without a mark, which is made anew before the next start.
+    connection.defineXML(boot_xml(defined, order))
+    try:
+        domain.create()
+    finally:
+        connection.defineXML(defined)
+
+
+def cycle_if_once(connection: Any, vm_uuid: str) -> None:
+    """Power a domain off and on that was started from other devices than its definition says."""
+    domain = domain_of(connection, vm_uuid)
+    defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    if domain.isActive() and boot_of(domain.XMLDesc(0)) != boot_of(defined):
+        domain.destroy()
+        domain.create()
 
 
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:

@@ -144,6 +144,7 @@ class HostVerbs:
         )
 
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
+        devices = await self._domains.devices(request.vm_uuid)
         return VmSeen(
             domain=await self._domains.observe(request.vm_uuid),
             volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
@@ -151,8 +152,9 @@ class HostVerbs:
             bridges=self._bridges.digests(),
             networks=self._networks.digests(),
             nics=self._nics.digests(),
-            plugged=await self._domains.plugged(request.vm_uuid),
-            disks=await self._domains.disks(request.vm_uuid),
+            plugged=sorted(plug.device for plug in devices.nics) if devices else None,
+            disks=sorted(plug.serial for plug in devices.disks) if devices else None,
+            iso=devices.iso if devices else None,
         )
 
     async def _facts(self) -> HostFacts:

@@ -26,6 +26,12 @@ class Domain:
     """It has no place for one more NIC or volume."""
     disks: set[str] = field(default_factory=set)
     """The serial numbers of its volumes."""
+    iso: str = ""
+    """The file in its CD-ROM drive."""
+    order: tuple[str, ...] = ("hd",)
+    """What it is defined to boot from."""
+    booted_from: tuple[str, ...] = ()
+    """What it did boot from."""
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""
