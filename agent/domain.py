@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from agent.domain_plug import DiskPlugs, PlugCalls, Plugs
-from agent.domain_xml import DiskPlug, Mark, console_of, domain_xml, plugs_of
+from agent.domain_xml import Devices, DiskPlug, Mark, console_of, devices_of, domain_xml
 from agent.protocol import (
     ConsoleSeen,
     DefineDomain,
@@ -47,6 +47,8 @@ class DomainCalls(PlugCalls, Protocol):
     async def seen(self, vm_uuid: str) -> DomainSeen: ...
     async def define(self, vm_uuid: str, xml: str) -> DomainSeen: ...
     async def power_on(self, vm_uuid: str) -> DomainSeen: ...
+    async def power_on_once(self, vm_uuid: str, order: Sequence[str]) -> DomainSeen: ...
+    async def insert(self, vm_uuid: str, iso: str) -> DomainSeen: ...
     async def power_off(self, vm_uuid: str) -> DomainSeen: ...
     async def ask_power_off(self, vm_uuid: str) -> DomainSeen: ...
     async def undefine(self, vm_uuid: str) -> DomainSeen: ...
@@ -54,7 +56,6 @@ class DomainCalls(PlugCalls, Protocol):
     async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen: ...
     async def mark_of(self, vm_uuid: str) -> Mark | None: ...
     async def xml(self, vm_uuid: str) -> str: ...
-    async def writes(self, vm_uuid: str) -> dict[str, str]: ...
     async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool: ...
     async def pull_disk(self, vm_uuid: str, plug: DiskPlug, base: str | None) -> None: ...
     async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen: ...
@@ -74,7 +75,7 @@ class Domains:
         self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
 
     async def define(self, request: DefineDomain) -> DomainSeen:
-        """Make libvirt know the domain exactly so; of one that runs, NICs and volumes now, the rest later.
+        """Make libvirt know the domain exactly so; of one that runs, what can be changed now, the rest later.
 
         Refused as `nic.unguarded`, `nic.in_use` and `disk.in_use`.
         """
@@ -86,6 +87,7 @@ class Domains:
         if on:
             await self._plugs.change(spec.vm_uuid, spec.nics, request.unplug_seconds)
             await self._disks.change(spec.vm_uuid, spec.disks, request.unplug_seconds)
+            await self._change_iso(spec)
         if seen.defined and seen.digest == wanted and (on or seen.boot_count >= request.boot_count):
             return seen
         if spec.serial_log:
@@ -101,14 +103,26 @@ class Domains:
         seen = await self._known(request.vm_uuid)
         if seen.power != "off":
             return seen
-        for plug in plugs_of(await self._hypervisor.xml(request.vm_uuid)):
+        for plug in devices_of(await self._hypervisor.xml(request.vm_uuid)).nics:
             if plug.device and not self._guarded(plug.device):
                 problem = (
                     f"{plug.device} of VM {request.vm_uuid} has no guard; ensure its NIC before its start"
                 )
                 raise Refused("nic.unguarded", problem)
         async with self._starts:
+            if request.boot_once:
+                return await self._start_once(request)
             return await self._until(self._hypervisor.power_on, request.vm_uuid, "on")
+
+    async def _start_once(self, request: StartDomain) -> DomainSeen:
+        mark = await self._hypervisor.mark_of(request.vm_uuid) or Mark("", 0, 0)
+        await self._hypervisor.power_on_once(request.vm_uuid, request.boot_once)
+        return await self._hypervisor.mark(request.vm_uuid, mark)
+
+    async def _change_iso(self, spec: DomainSpec) -> None:
+        devices = await self._hypervisor.devices(spec.vm_uuid)
+        if devices is not None and devices.iso != spec.iso:
+            await self._hypervisor.insert(spec.vm_uuid, spec.iso)
 
     async def shutdown(self, request: ShutdownDomain) -> DomainSeen:
         """Press the power button of a domain that is on."""
@@ -159,19 +173,9 @@ class Domains:
         """A domain as it is now."""
         return await self._hypervisor.seen(_vm(vm_uuid))
 
-    async def plugged(self, vm_uuid: str) -> list[str] | None:
-        """The taps of a domain that is on; None of one that is off."""
-        found = await self._hypervisor.plugs(_vm(vm_uuid))
-        return None if found is None else sorted(plug.device for plug in found)
-
-    async def disks(self, vm_uuid: str) -> list[str] | None:
-        """The serial numbers of the volumes of a domain that is on; None of one that is off."""
-        found = await self._hypervisor.disks(_vm(vm_uuid))
-        return None if found is None else sorted(plug.serial for plug in found)
-
-    async def writes(self, vm_uuid: str) -> dict[str, str]:
-        """Serial number to the file written to, of the volumes of a domain that is on."""
-        return await self._hypervisor.writes(_vm(vm_uuid))
+    async def devices(self, vm_uuid: str) -> Devices | None:
+        """What can be changed of a domain that is on; None of one that is off."""
+        return await self._hypervisor.devices(_vm(vm_uuid))
 
     async def grow(self, request: GrowVolume) -> bool:
         """Grow a volume under the guest that has it; False when none has."""
@@ -200,11 +204,13 @@ class Domains:
         return plug is not None
 
     async def _on_file(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
-        return (await self._hypervisor.writes(vm_uuid)).get(plug.serial) == path
+        devices = await self._hypervisor.devices(_vm(vm_uuid))
+        return devices is not None and devices.writes.get(plug.serial) == path
 
     async def _having(self, vm_uuid: str, volume_uuid: str) -> DiskPlug | None:
         """A volume as a running domain has it."""
-        there = await self._hypervisor.disks(_vm(vm_uuid)) or []
+        devices = await self._hypervisor.devices(_vm(vm_uuid))
+        there = devices.disks if devices is not None else ()
         return next((plug for plug in there if plug.serial == serial_of(volume_uuid)), None)
 
     async def _known(self, vm_uuid: str) -> DomainSeen:
@@ -238,6 +244,8 @@ class Domains:
         _vm(spec.vm_uuid)
         for disk in spec.disks:
             self._storage.resolve(disk.path)
+        if spec.iso:
+            self._storage.resolve(spec.iso)
         if spec.serial_log and LIBVIRT_LOGS not in clean(spec.serial_log).parents:
             self._storage.resolve(spec.serial_log)
         for nic in spec.nics:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from agent.domain_xml import DiskPlug, Plug, disk_plug, disk_xml, plug_xml
+from agent.domain_xml import Devices, DiskPlug, Plug, disk_plug, disk_xml, plug_xml
 from agent.protocol import DiskSpec, DomainSeen, NicSpec
 from agent.refused import Refused
 
@@ -20,10 +20,9 @@ ROOT_TARGETS = ("vda", "hda")
 class PlugCalls(Protocol):
     """What plugging needs of the hypervisor."""
 
-    async def plugs(self, vm_uuid: str) -> list[Plug] | None: ...
+    async def devices(self, vm_uuid: str) -> Devices | None: ...
     async def plug(self, vm_uuid: str, xml: str) -> DomainSeen: ...
     async def ask_unplug(self, vm_uuid: str, plug: Plug) -> DomainSeen: ...
-    async def disks(self, vm_uuid: str) -> list[DiskPlug] | None: ...
     async def ask_unplug_disk(self, vm_uuid: str, plug: DiskPlug) -> DomainSeen: ...
 
 
@@ -36,7 +35,7 @@ class Plugs:
 
     async def change(self, vm_uuid: str, nics: Sequence[NicSpec], let_go_seconds: float) -> None:
         """Make a running domain have exactly these NICs. Refused as `nic.unguarded` and `nic.in_use`."""
-        there = await self._hypervisor.plugs(vm_uuid) or []
+        there = await self._now(vm_uuid)
         wanted = {Plug(nic.device, nic.mac.lower(), nic.bridge): nic for nic in nics}
         missing = [nic for plug, nic in wanted.items() if plug not in there]
         for nic in missing:
@@ -49,9 +48,13 @@ class Plugs:
         for nic in missing:
             await self._hypervisor.plug(vm_uuid, plug_xml(nic))
 
+    async def _now(self, vm_uuid: str) -> list[Plug]:
+        devices = await self._hypervisor.devices(vm_uuid)
+        return devices.nics if devices is not None else []
+
     async def _unplug(self, vm_uuid: str, plug: Plug, let_go_seconds: float) -> None:
         async def there() -> bool:
-            return plug in (await self._hypervisor.plugs(vm_uuid) or [])
+            return plug in await self._now(vm_uuid)
 
         said = await _let_go(lambda: self._hypervisor.ask_unplug(vm_uuid, plug), there, let_go_seconds)
         if said is not None:
@@ -66,7 +69,7 @@ class DiskPlugs:
 
     async def change(self, vm_uuid: str, disks: Sequence[DiskSpec], let_go_seconds: float) -> None:
         """Make a running domain have exactly these volumes. Refused as `disk.in_use`."""
-        there = await self._hypervisor.disks(vm_uuid) or []
+        there = await self._now(vm_uuid)
         wanted = {disk_plug(disk): disk for disk in disks}
         for plug in there:
             if plug not in wanted and plug.target not in ROOT_TARGETS:
@@ -75,9 +78,13 @@ class DiskPlugs:
             if plug not in there and disk.device_id:
                 await self._hypervisor.plug(vm_uuid, disk_xml(disk))
 
+    async def _now(self, vm_uuid: str) -> list[DiskPlug]:
+        devices = await self._hypervisor.devices(vm_uuid)
+        return devices.disks if devices is not None else []
+
     async def _unplug(self, vm_uuid: str, plug: DiskPlug, let_go_seconds: float) -> None:
         async def there() -> bool:
-            return plug in (await self._hypervisor.disks(vm_uuid) or [])
+            return plug in await self._now(vm_uuid)
 
         said = await _let_go(lambda: self._hypervisor.ask_unplug_disk(vm_uuid, plug), there, let_go_seconds)
         if said is not None:

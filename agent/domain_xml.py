@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -100,11 +101,6 @@ class Plug:
     bridge: str
 
 
-def plugs_of(xml: str) -> list[Plug]:
-    """The NICs of a domain."""
-    return [_plug_of(element) for element in ET.fromstring(xml).iterfind("devices/interface")]
-
-
 def plug_xml(nic: NicSpec) -> str:
     """One NIC, as libvirt takes it for a domain that runs."""
     return ET.tostring(_nic(ET.Element("devices"), nic), encoding="unicode")
@@ -126,10 +122,37 @@ class DiskPlug:
     target: str
 
 
-def disks_of(xml: str) -> list[DiskPlug]:
-    """The volumes of a domain; disks that we did not give it are nobody's business here."""
-    found = (_disk_plug(element) for element in ET.fromstring(xml).iterfind("devices/disk"))
-    return [plug for plug in found if _SERIAL.fullmatch(plug.serial)]
+@dataclass(frozen=True)
+class Devices:
+    """What a domain has that can be changed while it runs.
+
+    Disks that we did not give it are nobody's business here; `iso` is the file in its CD-ROM drive, or empty.
+    """
+
+    nics: list[Plug]
+    disks: list[DiskPlug]
+    iso: str
+    writes: dict[str, str]
+    """Serial number to the file written to, of each of those disks."""
+
+
+def devices_of(xml: str) -> Devices:
+    """What a domain has that can be changed while it runs."""
+    devices = ET.fromstring(xml).find("devices")
+    if devices is None:
+        return Devices([], [], "", {})
+    drive = devices.find("disk[@device='cdrom']")
+    disks = {
+        plug: _said(element, "source", "file")
+        for element in devices.iterfind("disk")
+        if _SERIAL.fullmatch((plug := _disk_plug(element)).serial)
+    }
+    return Devices(
+        nics=[_plug_of(element) for element in devices.iterfind("interface")],
+        disks=list(disks),
+        iso="" if drive is None else _said(drive, "source", "file"),
+        writes={plug.serial: file for plug, file in disks.items()},
+    )
 
 
 def disk_plug(disk: DiskSpec) -> DiskPlug:
@@ -148,12 +171,6 @@ def plugged_disk_xml(xml: str, plug: DiskPlug) -> str | None:
         if _disk_plug(element) == plug:
             return ET.tostring(element, encoding="unicode")
     return None
-
-
-def writes_of(xml: str) -> dict[str, str]:
-    """Serial number to file, of the volumes of a domain."""
-    found = ((_disk_plug(each).serial, _said(each, "source", "file")) for each in _disk_elements(xml))
-    return {serial: file for serial, file in found if _SERIAL.fullmatch(serial)}
 
 
 def overlay_xml(xml: str, plug: DiskPlug, path: str) -> str:
@@ -177,6 +194,30 @@ def guest_agent_answers(xml: str) -> bool:
         target.get("name") == GUEST_AGENT and target.get("state") == "connected"
         for target in ET.fromstring(xml).iterfind("devices/channel/target")
     )
+
+
+def cdrom_xml(iso: str) -> str:
+    """The CD-ROM drive with a file in it, or empty, as libvirt takes it for a domain that runs."""
+    return ET.tostring(_cdrom(ET.Element("devices"), iso), encoding="unicode")
+
+
+def boot_of(xml: str) -> list[str]:
+    """The devices that a domain boots from, in their order."""
+    return [boot.get("dev", "") for boot in ET.fromstring(xml).iterfind("os/boot")]
+
+
+def boot_xml(xml: str, order: Sequence[str]) -> str:
+    """A domain that boots from these instead. It has no mark, since it is not what any spec says."""
+    domain = ET.fromstring(xml)
+    system, metadata = domain.find("os"), domain.find("metadata")
+    if system is not None:
+        for boot in system.findall("boot"):
+            system.remove(boot)
+        for device in order:
+            ET.SubElement(system, "boot", dev=device)
+    if metadata is not None:
+        domain.remove(metadata)
+    return ET.tostring(domain, encoding="unicode")
 
 
 def console_of(xml: str) -> Console | None:
@@ -227,10 +268,7 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     devices = ET.SubElement(domain, "devices")
     for disk in spec.disks:
         _disk(devices, disk)
-    cdrom = ET.SubElement(devices, "disk", type="file", device="cdrom")
-    ET.SubElement(cdrom, "driver", name="qemu", type="raw")
-    ET.SubElement(cdrom, "target", dev="hdc", bus="ide")
-    ET.SubElement(cdrom, "readonly")
+    _cdrom(devices, spec.iso)
     for nic in spec.nics:
         _nic(devices, nic)
     serial = ET.SubElement(devices, "serial", type="pty")
@@ -246,6 +284,16 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(graphics, "listen", type="address", address=printable(spec.console_listen))
     ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
     ET.SubElement(devices, "memballoon", model="virtio")
+
+
+def _cdrom(devices: ET.Element, iso: str) -> ET.Element:
+    cdrom = ET.SubElement(devices, "disk", type="file", device="cdrom")
+    ET.SubElement(cdrom, "driver", name="qemu", type="raw")
+    if iso:
+        ET.SubElement(cdrom, "source", file=printable(iso))
+    ET.SubElement(cdrom, "target", dev="hdc", bus="ide")
+    ET.SubElement(cdrom, "readonly")
+    return cdrom
 
 
 def _disk(devices: ET.Element, disk: DiskSpec) -> ET.Element:

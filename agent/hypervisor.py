@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -13,23 +12,35 @@ from weakref import WeakValueDictionary
 
 import libvirt
 
-from agent.domain_xml import MARK_PREFIX, MARK_URI, Mark, Plug, mark_xml, plugged_xml
+from agent.domain_xml import (
+    MARK_PREFIX,
+    MARK_URI,
+    Devices,
+    Mark,
+    Plug,
+    cdrom_xml,
+    mark_xml,
+    plugged_xml,
+)
 from agent.hypervisor_disk import HypervisorDisks
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
+    cycle_if_once,
+    devices_now,
     domain_of,
     dotted,
     key_of,
     mark_of,
     message_of,
-    plugs_now,
     see,
     see_all,
+    start_once,
     translated,
     unreachable,
     with_own_connection,
 )
+from agent.libvirt_events import run_event_loop
 from agent.ports import Emit
 from agent.protocol import (
     DomainChanged,
@@ -49,9 +60,6 @@ CALL_SECONDS = 30.0
 START_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 THREADS = 16
-
-
-_loop_thread: threading.Thread | None = None
 
 
 class Hypervisor(HypervisorDisks):
@@ -76,13 +84,14 @@ class Hypervisor(HypervisorDisks):
         self._dirty: set[str] = set()
         self._reporting: set[str] = set()
         self._rebooted: dict[str, asyncio.Event] = {}
+        self._cycles: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.scan_host: Callable[[], Awaitable[HostSeen]] | None = None
         """What `HypervisorBack` carries."""
 
     def start(self) -> None:
         """Connect, and stay connected."""
-        _run_event_loop()
+        run_event_loop()
         self._own(self._keep_connected())
 
     def stop(self) -> None:
@@ -98,11 +107,19 @@ class Hypervisor(HypervisorDisks):
 
     async def seen(self, vm_uuid: str) -> DomainSeen:
         """One domain as it is now; an unknown one is not `defined`."""
+        await self._cycled(vm_uuid)
         return await self._ask(lambda connection: see(connection, vm_uuid))
 
     async def scan(self) -> list[DomainSeen]:
         """Every domain as it is now."""
+        await self._cycled(*self._cycles)
         return await self._ask(see_all)
+
+    async def _cycled(self, *vm_uuids: str) -> None:
+        """Nobody is to see that a guest which restarts is off for a moment."""
+        cycles = [self._cycles[vm_uuid] for vm_uuid in vm_uuids if vm_uuid in self._cycles]
+        if cycles:
+            await asyncio.wait(cycles, timeout=CALL_SECONDS)
 
     async def define(self, vm_uuid: str, xml: str) -> DomainSeen:
         """Make libvirt know a domain by this XML."""
@@ -116,6 +133,15 @@ class Hypervisor(HypervisorDisks):
     async def power_on(self, vm_uuid: str) -> DomainSeen:
         """Start a domain."""
         return await self._act(vm_uuid, lambda domain: domain.create(), START_SECONDS)
+
+    async def power_on_once(self, vm_uuid: str, order: Sequence[str]) -> DomainSeen:
+        """Start a domain from other devices than its definition says, until its guest restarts."""
+
+        def act(connection: Any) -> DomainSeen:
+            start_once(connection, vm_uuid, order)
+            return see(connection, vm_uuid)
+
+        return await self._apart(vm_uuid, act, START_SECONDS)
 
     async def power_off(self, vm_uuid: str) -> DomainSeen:
         """Stop a domain without asking its guest."""
@@ -169,9 +195,9 @@ class Hypervisor(HypervisorDisks):
         """A domain's XML as it runs, or as it would start."""
         return await self._apart(vm_uuid, lambda connection: str(domain_of(connection, vm_uuid).XMLDesc(0)))
 
-    async def plugs(self, vm_uuid: str) -> list[Plug] | None:
-        """The NICs of a domain that is on; None of one that is off or unknown."""
-        return await self._ask(lambda connection: plugs_now(connection, vm_uuid))
+    async def devices(self, vm_uuid: str) -> Devices | None:
+        """What can be changed of a domain that is on; None of one that is off or unknown."""
+        return await self._ask(lambda connection: devices_now(connection, vm_uuid))
 
     async def plug(self, vm_uuid: str, xml: str) -> DomainSeen:
         """Give a running domain one more device; its definition stays."""
@@ -187,6 +213,11 @@ class Hypervisor(HypervisorDisks):
                 domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
         return await self._act(vm_uuid, act)
+
+    async def insert(self, vm_uuid: str, iso: str) -> DomainSeen:
+        """Put a file into the CD-ROM drive of a running domain, or nothing; its guest's lock on the tray is broken."""
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
+        return await self._act(vm_uuid, lambda domain: domain.updateDeviceFlags(cdrom_xml(iso), flags))
 
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS
@@ -304,6 +335,16 @@ class Hypervisor(HypervisorDisks):
     def _on_reboot(self, vm_uuid: str, *_: Any) -> None:
         if (waited_for := self._rebooted.get(vm_uuid)) is not None:
             waited_for.set()
+        self._cycles[vm_uuid] = self._own(self._cycle(vm_uuid))
+
+    async def _cycle(self, vm_uuid: str) -> None:
+        """A guest that was booted once from elsewhere restarts: only a new start makes its definition count."""
+        try:
+            await self._apart(vm_uuid, lambda connection: cycle_if_once(connection, vm_uuid), START_SECONDS)
+        except Refused as refused:
+            log.warning("could not restart %s from its own devices: %s", vm_uuid, refused)
+        finally:
+            self._cycles.pop(vm_uuid, None)
 
     async def _report(self, vm_uuid: str) -> None:
         """Emit what a domain is, once for all events that came meanwhile."""
@@ -317,26 +358,11 @@ class Hypervisor(HypervisorDisks):
         finally:
             self._reporting.discard(vm_uuid)
 
-    def _own(self, work: Any) -> None:
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _run_event_loop() -> None:
-    """Start libvirt's own event loop, once in a process, before the first connection."""
-    global _loop_thread
-    if _loop_thread is not None:
-        return
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    libvirt.virEventRegisterDefaultImpl()
-
-    def turn() -> None:
-        while True:
-            libvirt.virEventRunDefaultImpl()
-
-    _loop_thread = threading.Thread(target=turn, name="libvirt-events", daemon=True)
-    _loop_thread.start()
+        return task
 
 
 async def _in_time(subject: str, work: Awaitable[T], timeout_seconds: float) -> T:

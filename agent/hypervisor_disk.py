@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import libvirt
 
 from agent.domain_xml import DiskPlug, plugged_disk_xml
-from agent.libvirt_calls import disks_now, domain_of, overlay, pulling, writes_now
+from agent.libvirt_calls import domain_of, overlay, pulling
 from agent.protocol import DomainSeen
 
 T = TypeVar("T")
@@ -37,10 +37,6 @@ class HypervisorDisks(ABC):
     ) -> DomainSeen:
         """The same with a domain; what that is then."""
 
-    async def disks(self, vm_uuid: str) -> list[DiskPlug] | None:
-        """The volumes of a domain that is on; None of one that is off or unknown."""
-        return await self._ask(lambda connection: disks_now(connection, vm_uuid))
-
     async def ask_unplug_disk(self, vm_uuid: str, plug: DiskPlug) -> DomainSeen:
         """Ask the guest of a running domain to let go of a volume, as of a NIC."""
 
@@ -50,10 +46,6 @@ class HypervisorDisks(ABC):
                 domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
         return await self._act(vm_uuid, act)
-
-    async def writes(self, vm_uuid: str) -> dict[str, str]:
-        """Serial number to the file written to, of the volumes of a domain that is on."""
-        return await self._ask(lambda connection: writes_now(connection, vm_uuid))
 
     async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
         """Have a running domain write a volume to another file from now on; whether its guest was quiesced."""

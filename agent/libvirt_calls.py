@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import libvirt
@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from agent.domain_xml import (
     MARK_URI,
+    Devices,
     DiskPlug,
     Mark,
-    Plug,
+    boot_of,
+    boot_xml,
     dashed,
-    disks_of,
+    devices_of,
     guest_agent_answers,
     overlay_xml,
-    plugs_of,
     read_mark,
-    writes_of,
 )
 from agent.protocol import Cause, DomainSeen, Power
 from agent.refused import Refused
@@ -137,24 +137,6 @@ def see_all(connection: Any) -> list[DomainSeen]:
     return found
 
 
-def plugs_now(connection: Any, vm_uuid: str) -> list[Plug] | None:
-    """The NICs of a domain that is on; None of one that is off or unknown."""
-    xml = _running_xml(connection, vm_uuid)
-    return None if xml is None else plugs_of(xml)
-
-
-def disks_now(connection: Any, vm_uuid: str) -> list[DiskPlug] | None:
-    """The volumes of a domain that is on; None of one that is off or unknown."""
-    xml = _running_xml(connection, vm_uuid)
-    return None if xml is None else disks_of(xml)
-
-
-def writes_now(connection: Any, vm_uuid: str) -> dict[str, str]:
-    """Serial number to the file written to, of the volumes of a domain that is on."""
-    xml = _running_xml(connection, vm_uuid)
-    return {} if xml is None else writes_of(xml)
-
-
 def overlay(domain: Any, plug: DiskPlug, path: str) -> bool:
     """Have a running domain write a volume to another file, its guest quiesced where that can be; whether it was.
 
@@ -189,14 +171,36 @@ def pulling(connection: Any, vm_uuid: str, plug: DiskPlug) -> bool:
         raise
 
 
-def _running_xml(connection: Any, vm_uuid: str) -> str | None:
+def devices_now(connection: Any, vm_uuid: str) -> Devices | None:
+    """What can be changed of a domain that is on; None of one that is off or unknown."""
     try:
         domain = domain_of(connection, vm_uuid)
-        return str(domain.XMLDesc(0)) if domain.isActive() else None
+        return devices_of(domain.XMLDesc(0)) if domain.isActive() else None
     except libvirt.libvirtError as failed:
         if failed.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None
         raise
+
+
+def start_once(connection: Any, vm_uuid: str, order: Sequence[str]) -> None:
+    """Start a domain from other devices than its definition says, which stays as it is."""
+    domain = domain_of(connection, vm_uuid)
+    defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    # Killed in between this leaves a definition without a mark, which is made anew before the next start.
+    connection.defineXML(boot_xml(defined, order))
+    try:
+        domain.create()
+    finally:
+        connection.defineXML(defined)
+
+
+def cycle_if_once(connection: Any, vm_uuid: str) -> None:
+    """Power a domain off and on that was started from other devices than its definition says."""
+    domain = domain_of(connection, vm_uuid)
+    defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    if domain.isActive() and boot_of(domain.XMLDesc(0)) != boot_of(defined):
+        domain.destroy()
+        domain.create()
 
 
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:

@@ -156,6 +156,7 @@ class HostVerbs:
         )
 
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
+        devices = await self._domains.devices(request.vm_uuid)
         return VmSeen(
             domain=await self._domains.observe(request.vm_uuid),
             volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
@@ -163,10 +164,11 @@ class HostVerbs:
             bridges=self._bridges.digests(),
             networks=self._networks.digests(),
             nics=self._nics.digests(),
-            plugged=await self._domains.plugged(request.vm_uuid),
-            disks=await self._domains.disks(request.vm_uuid),
+            plugged=sorted(plug.device for plug in devices.nics) if devices else None,
+            disks=sorted(plug.serial for plug in devices.disks) if devices else None,
+            iso=devices.iso if devices else None,
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
-            writes=await self._domains.writes(request.vm_uuid),
+            writes=devices.writes if devices else {},
         )
 
     async def _facts(self) -> HostFacts:

@@ -223,9 +223,10 @@ class FetchImage(Request, tag=True, frozen=True):
 class DefineDomain(Request, tag=True, frozen=True):
     """Make libvirt know the domain exactly as specified.
 
-    Of one that runs the NICs and data volumes are plugged and unplugged now; everything else is so from its
-    next start on. Refused unless every NIC to plug is guarded, and when a guest does not let go of a NIC or
-    volume within `unplug_seconds`. `boot_count` is where its count of reboots starts.
+    Of one that runs the NICs and data volumes are plugged and unplugged and the CD-ROM is changed now;
+    everything else is so from its next start on. Refused unless every NIC to plug is guarded, and when a guest
+    does not let go of a NIC or volume within `unplug_seconds`. `boot_count` is where its count of reboots
+    starts.
     """
 
     reply: ClassVar[type[Struct]] = DomainSeen
@@ -235,10 +236,15 @@ class DefineDomain(Request, tag=True, frozen=True):
 
 
 class StartDomain(Request, tag=True, frozen=True):
-    """Power a defined domain on. Refused unless every NIC of it is guarded."""
+    """Power a defined domain on. Refused unless every NIC of it is guarded.
+
+    With `boot_once` it boots from these this time; when its guest restarts it is powered off and on again, and
+    boots from what its definition says.
+    """
 
     reply: ClassVar[type[Struct]] = DomainSeen
     vm_uuid: str
+    boot_once: list[Literal["hd", "cdrom"]] = []
 
 
 class ShutdownDomain(Request, tag=True, frozen=True):

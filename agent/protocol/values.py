@@ -68,6 +68,8 @@ class VmSeen(Struct, frozen=True):
     nics: dict[str, str] = {}
     plugged: list[str] | None = None
     """The taps that the domain has now, in order of their names; None while it is off."""
+    iso: str | None = None
+    """The file in its CD-ROM drive now, empty when there is none; None while it is off."""
     disks: list[str] | None = None
     """The serial numbers of the volumes that the domain has now, in their order; None while it is off."""
     backings: dict[str, str] = {}
@@ -225,3 +227,5 @@ class DomainSpec(Struct, frozen=True):
     cpu_mode: Literal["none", "host-model", "host-passthrough"] = "none"
     chassis_asset: str = ""
     serial_log: str = ""
+    iso: str = ""
+    """The file in the CD-ROM drive; empty when there is none."""

@@ -2,6 +2,7 @@
 
 from appliance.api import (
     account,
+    boot,
     capacity,
     cluster,
     console,
@@ -36,6 +37,7 @@ from appliance.api import (
 
 __all__ = [
     "account",
+    "boot",
     "capacity",
     "cluster",
     "console",

@@ -55,6 +55,8 @@ PATTERNS = (
     TagPattern("VmInstanceVO",
                "pendingCapacityChange::cpuNum::{cpuNum}::cpuSpeed::{cpuSpeed}::memory::{memory}",
                "The size it gets at its next start.", inherent=True),
+    TagPattern("VmInstanceVO", "iso::{iso}", "The image in its CD-ROM drive.", inherent=True),
+    TagPattern("VmInstanceVO", "bootOrder::{bootOrder}", "What it boots from.", inherent=True),
     TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
     TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
     TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True),

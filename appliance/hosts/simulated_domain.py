@@ -28,6 +28,12 @@ class Domain:
     """The serial numbers of its volumes."""
     writes: dict[str, str] = field(default_factory=dict)
     """Serial number to the file that it writes to."""
+    iso: str = ""
+    """The file in its CD-ROM drive."""
+    order: tuple[str, ...] = ("hd",)
+    """What it is defined to boot from."""
+    booted_from: tuple[str, ...] = ()
+    """What it did boot from."""
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""

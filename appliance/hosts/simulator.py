@@ -111,8 +111,8 @@ class SimulatedHost(SimulatedAgent):
                 return self._vm(request)
             case DefineDomain():
                 return self._define(request)
-            case StartDomain(vm_uuid=uuid):
-                return self._start(uuid)
+            case StartDomain():
+                return self._start(request)
             case ShutdownDomain(vm_uuid=uuid):
                 self._domain(uuid)
                 return self.power_off(uuid, "guest_shutdown")
@@ -147,7 +147,7 @@ class SimulatedHost(SimulatedAgent):
         """Somebody started a defined domain by hand."""
         domain = self._domain(uuid)
         if domain.power == "off":
-            domain.power, domain.cause = "on", "booted"
+            domain.power, domain.cause, domain.booted_from = "on", "booted", domain.order
             domain.starts += 1
             if tell:
                 self._emit(DomainChanged(seen=self.seen(uuid)))
@@ -193,6 +193,8 @@ class SimulatedHost(SimulatedAgent):
         spec = request.spec
         for disk in spec.disks:
             self.things.resolve(disk.path)
+        if spec.iso:
+            self.things.resolve(spec.iso)
         wanted = digest(spec)
         known = self.domains.get(spec.vm_uuid) or Domain("", 0, {})
         nics = {nic.device: nic.nic_uuid for nic in spec.nics}
@@ -204,6 +206,7 @@ class SimulatedHost(SimulatedAgent):
             known.check_disks(disks)
         known.digest, known.nics, known.disks = wanted, nics, disks
         known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
+        known.iso, known.order = spec.iso, tuple(spec.boot)
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 
@@ -214,19 +217,25 @@ class SimulatedHost(SimulatedAgent):
             domain.writes[serial] = request.path
         return made
 
-    def _start(self, uuid: str) -> DomainSeen:
+    def _start(self, request: StartDomain) -> DomainSeen:
+        uuid = request.vm_uuid
         domain = self._domain(uuid)
         for nic in domain.nics.values():
             if domain.power == "off" and nic not in self.things.nics:
                 raise SimulatedRefusal("nic.unguarded", f"NIC {nic} is not guarded")
-        return self.power_on(uuid)
+        if domain.power == "on":
+            return self.seen(uuid)
+        seen = self.power_on(uuid)
+        if request.boot_once:
+            domain.booted_from = tuple(request.boot_once)
+        return seen
 
     def _reboot(self, request: RebootDomain) -> DomainSeen:
         domain = self._domain(request.vm_uuid)
         if domain.boot_count < request.boot_count:
             if domain.power == "off":
                 raise SimulatedRefusal("domain.off", f"VM {request.vm_uuid} is off; start it instead")
-            domain.boot_count = request.boot_count
+            domain.boot_count, domain.booted_from = request.boot_count, domain.order
         return self.seen(request.vm_uuid)
 
     def _undefine(self, uuid: str) -> DomainSeen:
@@ -262,7 +271,7 @@ class SimulatedHost(SimulatedAgent):
         )
 
     def _vm(self, request: ObserveVm) -> VmSeen:
-        things = self.things
+        things, domain = self.things, self.domains.get(request.vm_uuid)
         for path in [*request.volume_paths, *request.cache_paths]:
             things.resolve(path)
         return VmSeen(
@@ -272,12 +281,13 @@ class SimulatedHost(SimulatedAgent):
             bridges=dict(things.bridges),
             networks=dict(things.networks),
             nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
-            plugged=plugged(self.domains.get(request.vm_uuid)),
-            disks=disks_of(self.domains.get(request.vm_uuid)),
+            plugged=plugged(domain),
+            disks=disks_of(domain),
+            iso=domain.iso if domain is not None and domain.power == "on" else None,
             backings={
                 path: things.backings[path] for path in request.volume_paths if path in things.backings
             },
-            writes=writes_of(self.domains.get(request.vm_uuid)),
+            writes=writes_of(domain),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from agent.protocol import (
     DefineDomain,
@@ -23,6 +24,7 @@ from agent.protocol import (
     digest,
     serial_of,
 )
+from appliance.plans.boot import Medium
 from appliance.plans.step import Ask, CopyImage, Step, Wait
 from appliance.plans.volume import VolumeIntent, made, merged
 
@@ -64,6 +66,10 @@ class VmIntent:
     """What a domain that is off is at once defined as, when its volumes leave or get other files: it may be started."""
     dropped: tuple[str, ...] = ()
     """Files of volumes that it was to have, and that were never whole."""
+    medium: Medium | None = None
+    """What is to be in its CD-ROM drive."""
+    boot_once: bool = False
+    """Whether it boots from that this time, whatever its order says."""
 
 
 def plan(intent: VmIntent, seen: VmSeen, now: float) -> list[Step]:
@@ -102,15 +108,20 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
         yield Ask("create root volume", volume)
     yield from _volumes(intent, seen)
     yield from _networks(intent, seen)
+    if intent.medium is not None and intent.medium.path not in seen.cached:
+        yield CopyImage("copy ISO to host", intent.medium.image_uuid, intent.medium.path)
     if spec is not None and seen.domain.power == "off":
         if seen.domain.digest != digest(spec) or seen.domain.boot_count != intent.boot_count:
             yield Ask("define domain", DefineDomain(spec=spec, boot_count=intent.boot_count))
-        yield Ask("start", StartDomain(vm_uuid=intent.vm_uuid))
+        once: list[Literal["hd", "cdrom"]] = ["cdrom"] if intent.boot_once else []
+        yield Ask("start", StartDomain(vm_uuid=intent.vm_uuid, boot_once=once))
         return
     if spec is not None and seen.plugged not in (None, sorted(nic.device for nic in spec.nics)):
         yield Ask("change NICs", DefineDomain(spec=spec, boot_count=intent.boot_count), PLUG_SECONDS)
     elif spec is not None and seen.disks is not None and _other_disks(spec, seen.disks):
         yield Ask("change volumes", DefineDomain(spec=spec, boot_count=intent.boot_count), PLUG_SECONDS)
+    elif spec is not None and seen.iso is not None and seen.iso != spec.iso:
+        yield Ask("change ISO", DefineDomain(spec=spec, boot_count=intent.boot_count))
     yield from _left(intent, seen)
     if seen.domain.boot_count < intent.boot_count:
         request = RebootDomain(

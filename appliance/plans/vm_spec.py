@@ -22,6 +22,7 @@ from appliance.api.l3 import IpRange, L3Network
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming, userdata
+from appliance.plans.boot import DEVICES, Medium, boot_order
 from appliance.plans.volume import VolumeIntent
 
 VIRTIO_PLATFORMS = frozenset({"Linux", "Paravirtualization", "WindowsVirtio"})
@@ -79,6 +80,10 @@ class VmRows:
     """Those, as its host should have them."""
     dropped: tuple[str, ...] = ()
     """Files of volumes that it was to have, and that were never whole."""
+    medium: Medium | None = None
+    """What is in its CD-ROM drive."""
+    from_iso: bool = False
+    """Whether it was made from an ISO: then it boots that once, and what that installed from then on."""
 
 
 def bridge_spec(network: NetworkRows) -> EnsureBridge:
@@ -169,7 +174,8 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         accelerator=cast(Accelerator, rows.accelerator),
         disks=[*_disks(rows, virtio=virtio)],
         nics=[_domain_nic(rows, nic, virtio=virtio) for nic in rows.nics if nic.ip],
-        boot=["hd"],
+        boot=[DEVICES[device] for device in boot_order(rows.tags)],
+        iso=rows.medium.path if rows.medium is not None else "",
         console="spice" if rows.console_mode == "spice" else "vnc",
         console_listen=console_listen(rows.management_ip),
         cpu_mode=_cpu_mode(rows.cpu_mode),

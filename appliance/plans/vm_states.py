@@ -36,6 +36,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "ChangeInstanceOffering": frozenset({"Running", "Stopped"}),
     "AttachL3NetworkToVm": frozenset({"Running", "Stopped"}),
     "DetachL3NetworkFromVm": frozenset({"Running", "Stopped"}),
+    "AttachIsoToVmInstance": frozenset({"Running", "Stopped"}),
+    "DetachIsoFromVmInstance": frozenset({"Running", "Stopped"}),
     "AttachDataVolumeToVm": frozenset({"Running", "Stopped"}),
     "DetachDataVolumeFromVm": frozenset({"Running", "Stopped"}),
     "DeleteDataVolume": frozenset({"Running", "Stopped"}),

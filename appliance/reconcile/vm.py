@@ -197,7 +197,10 @@ class VmWorker:
             ObserveVm(
                 vm_uuid=self._uuid,
                 volume_paths=[*(path for each in held for path in each.files), *intent.dropped],
-                cache_paths=[volume.backing for volume in volumes if volume.backing],
+                cache_paths=[
+                    *(volume.backing for volume in volumes if volume.backing),
+                    *([intent.medium.path] if intent.medium else []),
+                ],
             ),
             VmSeen,
         )

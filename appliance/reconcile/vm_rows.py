@@ -15,6 +15,7 @@ from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming
+from appliance.plans.boot import Medium, iso_uuid
 from appliance.plans.vm import VmIntent
 from appliance.plans.vm_spec import (
     NetworkRows,
@@ -51,6 +52,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
     found = snapshot.all(VmNic, vm_instance_uuid=vm.uuid, order_by="device_id")
     nics = tuple(nic for nic in found if nic.intended == "Present")
     root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
+    tags = tuple(tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date"))
     storage = (
         snapshot.find(PrimaryStorage, root.primary_storage_uuid)
         if root and root.primary_storage_uuid
@@ -67,7 +69,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         nics=nics,
         leaving=tuple(nic.uuid for nic in found if nic.intended == "Absent"),
         networks={nic.l3_network_uuid: network_rows(snapshot, nic.l3_network_uuid) for nic in nics},
-        tags=tuple(tag.tag for tag in snapshot.all(SystemTag, resource_uuid=vm.uuid, order_by="create_date")),
+        tags=tags,
         storage_path=storage.url if storage else None,
         image_format=image.format if image else "qcow2",
         accelerator=(host.accelerator if host else None) or "tcg",
@@ -80,7 +82,18 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         data=held,
         intents=tuple(each for volume in held if (each := volume_intent(snapshot, volume)) is not None),
         dropped=tuple(volume.install_path for volume in unmade if volume.install_path is not None),
+        medium=_medium(snapshot, tags, storage),
+        from_iso=image is not None and image.media_type == "ISO",
     )
+
+
+def _medium(snapshot: Snapshot, tags: tuple[str, ...], storage: PrimaryStorage | None) -> Medium | None:
+    """What is in the CD-ROM drive, also when the image is gone and hosts have copies of it still."""
+    uuid = iso_uuid(tags)
+    if uuid is None or storage is None:
+        return None
+    image = snapshot.find(Image, uuid)
+    return Medium(uuid, naming.cached_image(storage.url, uuid, image.format if image is not None else "iso"))
 
 
 def vm_intent(rows: VmRows) -> VmIntent:
@@ -106,6 +119,8 @@ def vm_intent(rows: VmRows) -> VmIntent:
         boot_count=vm.boot_count,
         stop_deadline=vm.stop_deadline,
         created=vm.created,
+        medium=rows.medium,
+        boot_once=rows.from_iso and not vm.created,
     )
 
 

@@ -19,8 +19,10 @@ from appliance.api.errors import (
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.plans.boot import ISO
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_files
 from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
@@ -35,6 +37,8 @@ FAILURES: dict[str, type[ApiError]] = {
     "AttachL3NetworkToVm": AttachNetworkFailed,
     "DetachL3NetworkFromVm": OperationFailed,
     "AttachDataVolumeToVm": AttachVolumeFailed,
+    "AttachIsoToVmInstance": OperationFailed,
+    "DetachIsoFromVmInstance": OperationFailed,
     "DetachDataVolumeFromVm": DetachVolumeFailed,
     "DeleteDataVolume": OperationFailed,
     "ResizeDataVolume": OperationFailed,
@@ -165,6 +169,8 @@ def _turn_back(
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
     turn_back_volumes(tx, vm)
     turn_back_files(tx, refused)
+    if any(job.name == "AttachIsoToVmInstance" for job in found):
+        drop_inherent_tags(tx, vm, ISO)
     if rebooting:
         changes["boot_count"] = vm.boot_count - 1
     elif vm.intended == "Running" and vm.power != "on":

@@ -3,6 +3,7 @@
 from appliance.resources import (
     account,
     backup_storage,
+    boot,
     capacity,
     cluster,
     console,
@@ -40,6 +41,7 @@ from appliance.resources import (
 __all__ = [
     "account",
     "backup_storage",
+    "boot",
     "capacity",
     "cluster",
     "console",

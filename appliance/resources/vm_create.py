@@ -12,8 +12,10 @@ from appliance.api.vm import CreateVmInstance, VmInstance
 from appliance.api.volume import Volume
 from appliance.api.zone import Zone
 from appliance.plans import naming
+from appliance.plans.boot import ISO
 from appliance.plans.placement import Demand
 from appliance.reconcile.capacity import keep_volume, recount_storage
+from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.offering import enabled_instance_offering
@@ -40,7 +42,10 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     offering = enabled_instance_offering(tx, request.instance_offering_uuid)
     zone_uuid = _zone(tx, request, networks)
     data = _data_offerings(tx, request)
-    demand = _demand(request, offering, image, networks, sum(whole_sectors(each.disk_size) for each in data))
+    disk = _root_disk(tx, request)
+    size = whole_sectors(disk.disk_size) if disk is not None else image.size
+    disk_bytes = size + sum(whole_sectors(each.disk_size) for each in data)
+    demand = _demand(request, offering, image, networks, disk_bytes)
     check_hypervisor(tx, image, request.cluster_uuid, request.host_uuid)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.
@@ -66,7 +71,9 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
         internal_id=_next_internal_id(tx),
     )
     vm = add(tx, request, vm)
-    root = _root_volume(tx, vm, image, host.uuid, storage_uuid)
+    root = _root_volume(tx, vm, image, disk, host.uuid, storage_uuid)
+    if disk is not None:
+        put_inherent_tag(tx, vm, f"{ISO}{image.uuid}")
     vm = tx.update(vm, root_volume_uuid=root.uuid, host_uuid=host.uuid)
     for device_id, each in enumerate(data, 1):
         _data_volume(tx, vm, each, device_id, storage_uuid)
@@ -82,12 +89,12 @@ def _demand(
     offering: InstanceOffering,
     image: Image,
     networks: list[L3Network],
-    data_bytes: int,
+    disk_bytes: int,
 ) -> Demand:
     return Demand(
         memory=offering.memory_size,
         cpu=offering.cpu_num * offering.cpu_speed,
-        disk=image.size + data_bytes,
+        disk=disk_bytes,
         l2_uuids=frozenset(network.l2_network_uuid for network in networks),
         designated=request.host_uuid,
         hypervisor=hypervisor_for(image),
@@ -99,14 +106,17 @@ def _image(tx: Transaction, request: CreateVmInstance) -> Image:
     image = tx.get(Image, request.image_uuid)
     if image.status != "Ready" or image.state != "Enabled":
         raise OperationFailed(f"image {image.name}[uuid:{image.uuid}] is {image.status} and {image.state}")
-    if image.media_type != "RootVolumeTemplate":
+    if image.media_type not in {"RootVolumeTemplate", "ISO"}:
         raise InvalidArgument(
-            f"imageUuid[{image.uuid}] is a {image.media_type}; a VM is made from a RootVolumeTemplate"
+            f"imageUuid[{image.uuid}] is a {image.media_type}; a VM is made from a RootVolumeTemplate or an ISO"
         )
-    if request.root_disk_offering_uuid:
+    if image.media_type == "ISO" and request.root_disk_offering_uuid is None:
         raise InvalidArgument(
-            "rootDiskOfferingUuid is for ISO images, which are not available yet; leave it out"
+            f"rootDiskOfferingUuid cannot be null when image media type is ISO, as image[uuid:{image.uuid}] is: it "
+            f"says how large a root volume the system is installed on"
         )
+    if image.media_type != "ISO" and request.root_disk_offering_uuid is not None:
+        raise InvalidArgument("rootDiskOfferingUuid is for ISO images only; leave it out")
     if request.type != "UserVm":
         raise InvalidArgument("only VMs of type UserVm can be created")
     return image
@@ -151,7 +161,20 @@ def _next_internal_id(tx: Transaction) -> int:
     return int(tx.rows("SELECT COALESCE(MAX(internal_id), 0) + 1 FROM vm_instance")[0][0])
 
 
-def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, storage_uuid: str) -> Volume:
+def _root_disk(tx: Transaction, request: CreateVmInstance) -> DiskOffering | None:
+    """The size of the root volume of a VM that is made from an ISO."""
+    uuid = request.root_disk_offering_uuid
+    return enabled_disk_offering(tx, uuid) if uuid is not None else None
+
+
+def _root_volume(
+    tx: Transaction,
+    vm: VmInstance,
+    image: Image,
+    disk: DiskOffering | None,
+    host_uuid: str,
+    storage_uuid: str,
+) -> Volume:
     uuid = tx.new_uuid()
     storage = tx.get(PrimaryStorage, storage_uuid)
     volume = tx.insert(
@@ -161,11 +184,12 @@ def _root_volume(tx: Transaction, vm: VmInstance, image: Image, host_uuid: str, 
             description=f"Root volume for VM[uuid:{vm.uuid}]",
             primary_storage_uuid=storage_uuid,
             vm_instance_uuid=vm.uuid,
-            root_image_uuid=image.uuid,
+            disk_offering_uuid=disk.uuid if disk is not None else None,
+            root_image_uuid=image.uuid if disk is None else None,
             install_path=naming.root_volume(storage.url, uuid),
             type="Root",
             format=FORMAT if image.format == FORMAT else "qcow2",
-            size=image.size,
+            size=whole_sectors(disk.disk_size) if disk is not None else image.size,
             device_id=0,
             host_uuid=host_uuid,
         )

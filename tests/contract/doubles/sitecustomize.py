@@ -104,6 +104,12 @@ def _detach(domain: Any, xml: str, _: int) -> int:
     return 0
 
 
+def _update(domain: Any, xml: str, _: int) -> int:
+    """It takes any medium."""
+    _now(domain)[_name(ElementTree.fromstring(xml))] = ElementTree.fromstring(xml)
+    return 0
+
+
 def _resize(domain: Any, target: str, size_bytes: int, _: int) -> int:
     """It has no disks, only their names: the file grows as QEMU would have it grow."""
     source = _now(domain)[target].find("source")
@@ -154,6 +160,7 @@ _described = libvirt.virDomain.XMLDesc
 libvirt.virDomain.XMLDesc = _with_port
 libvirt.virDomain.attachDeviceFlags = _attach
 libvirt.virDomain.detachDeviceFlags = _detach
+libvirt.virDomain.updateDeviceFlags = _update
 libvirt.virDomain.blockResize = _resize
 libvirt.virDomain.snapshotCreateXML = _snapshot
 libvirt.virDomain.blockRebase = _rebase
