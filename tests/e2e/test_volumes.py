@@ -105,6 +105,7 @@ async def test_what_a_guest_writes_on_a_volume_goes_where_the_volume_goes(
     assert path in await cloud.files(other.host, STORAGE)
     await cloud.session.call("RecoverDataVolume", uuid=data["uuid"])
     await attach(cloud, other, data)
+    await until(lambda: sees(other, "vdb", 2 * GIB), what="the recovered volume in the guest")
     assert (await other.ssh(READ)).split()[0] == SUM
     await other.destroy()
     assert (await sound(cloud, other, path))["virtual-size"] == 2 * GIB
