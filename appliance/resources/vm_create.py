@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l3 import L3Network
 from appliance.api.offering import DiskOffering, InstanceOffering
@@ -52,25 +53,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     uuid = uuid_for(tx, request, VmInstance)
     wish = storage_wish(tx, offering.uuid)
     host, storage_uuid = pick_host(tx, demand, zone_uuid, request.cluster_uuid, stored, wish)
-    default = request.default_l3_network_uuid or networks[0].uuid
-    vm = VmInstance(
-        uuid=uuid,
-        name=request.name,
-        description=request.description,
-        zone_uuid=zone_uuid,
-        cluster_uuid=host.cluster_uuid,
-        image_uuid=image.uuid,
-        instance_offering_uuid=offering.uuid,
-        platform=image.platform,
-        default_l3_network_uuid=default,
-        hypervisor_type=host.hypervisor_type,
-        memory_size=offering.memory_size,
-        cpu_num=offering.cpu_num,
-        cpu_speed=offering.cpu_speed,
-        allocator_strategy=offering.allocator_strategy,
-        internal_id=_next_internal_id(tx),
-    )
-    vm = add(tx, request, vm)
+    vm = add(tx, request, _vm(tx, request, uuid, image, offering, networks, host))
     root = _root_volume(tx, vm, image, disk, host.uuid, storage_uuid)
     if disk is not None:
         put_inherent_tag(tx, vm, f"{ISO}{image.uuid}")
@@ -82,6 +65,34 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     vm = move(tx, vm, intended="Running")
     recount_storage(tx, storage_uuid)
     return promise(tx, request, vm, caller)
+
+
+def _vm(
+    tx: Transaction,
+    request: CreateVmInstance,
+    uuid: str,
+    image: Image,
+    offering: InstanceOffering,
+    networks: list[L3Network],
+    host: Host,
+) -> VmInstance:
+    return VmInstance(
+        uuid=uuid,
+        name=request.name,
+        description=request.description,
+        zone_uuid=host.zone_uuid,
+        cluster_uuid=host.cluster_uuid,
+        image_uuid=image.uuid,
+        instance_offering_uuid=offering.uuid,
+        platform=image.platform,
+        default_l3_network_uuid=request.default_l3_network_uuid or networks[0].uuid,
+        hypervisor_type=host.hypervisor_type,
+        memory_size=offering.memory_size,
+        cpu_num=offering.cpu_num,
+        cpu_speed=offering.cpu_speed,
+        allocator_strategy=offering.allocator_strategy,
+        internal_id=_next_internal_id(tx),
+    )
 
 
 def _demand(

@@ -1,7 +1,7 @@
 """Make the tiny image of a guest from Debian packages: python packaging/tiny/build.py --out DIR.
 
-DIR then holds zstui-tiny.qcow2 (at most 22 MB), vmlinuz (its kernel alone) and VERSION (what they were
-made of). Nothing is done if they are there already for the same inputs.
+DIR then holds zstui-tiny.qcow2 (at most 22 MB), zstui-tiny.iso (its installer), vmlinuz (its kernel alone)
+and VERSION (what they were made of). Nothing is done if they are there already for the same inputs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import disk
+import iso
 from debs import BuildError, Contents, Package, fetch, resolve, run
 from tree import Tree
 
@@ -27,10 +28,12 @@ SYSTEM_PACKAGES = {
     "mtools": "mcopy",
     "qemu-utils": "qemu-img",
     "syslinux": "syslinux",
+    "xorriso": "xorriso",
 }
 
 LIMIT = 22_000_000  # bytes of the image
 IMAGE = "zstui-tiny.qcow2"
+INSTALLER = "zstui-tiny.iso"
 HERE = Path(__file__).resolve().parent
 GUEST = HERE / "guest"
 DEFAULT_CACHE = HERE.parent.parent / "build" / "tiny" / "debs"
@@ -45,8 +48,10 @@ COMMAND_LINE = (
 
 EARLY_MODULES = ("virtio_pci", "virtio_blk")  # in the initramfs: they reach the root partition
 SCSI_MODULES = ("virtio_scsi", "sd_mod")  # in the initramfs, loaded if there is no virtio-blk disk
+CDROM_MODULES = ("ata_piix", "sr_mod", "isofs")  # loaded by who wants the drive
 LATE_MODULES = ("virtio_net", "button", "virtio_balloon", "virtio_rng")
 EARLY_APPLETS = ("sh", "mount", "insmod", "switch_root", "sleep", "dd", "blockdev")
+INSTALLER_APPLETS = (*EARLY_APPLETS, "gunzip", "sync", "reboot")
 
 LIBRARIES = (
     "libc.so.6",
@@ -103,20 +108,40 @@ def _overlay(tree: Tree, source: Path) -> None:
             tree.file("/" + path.relative_to(source).as_posix(), data, rights)
 
 
-def initramfs(contents: Contents) -> Tree:
-    """Return the tree which loads the disk's driver, grows and mounts the root partition and goes there."""
+def _lists(contents: Contents, **wanted: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the lists of modules by title, each without what those before it load."""
+    paths = _module_paths(contents)
+    lists: dict[str, list[str]] = {}
+    for title, names in wanted.items():
+        there = [name for names in lists.values() for name in names]
+        lists[title] = [name for name in load_order(names, paths, contents) if name not in there]
+    return lists
+
+
+def _early(contents: Contents, own: str, applets: tuple[str, ...], lists: dict[str, list[str]]) -> Tree:
+    """Return an initramfs: busybox, modules, and the guest's own files."""
     tree = Tree()
-    for folder in ("/dev", "/proc", "/sys", "/root"):
+    for folder in ("/dev", "/proc", "/sys", "/root", "/mnt"):
         tree.folder(folder)
     tree.file("/bin/busybox", contents.read("/bin/busybox"), 0o755)
-    for applet in EARLY_APPLETS:
+    for applet in applets:
         tree.link(f"/bin/{applet}", "busybox")
-    paths = _module_paths(contents)
-    early = load_order(EARLY_MODULES, paths, contents)
-    scsi = [name for name in load_order(SCSI_MODULES, paths, contents) if name not in early]
-    _add_modules(tree, contents, {"early": early, "scsi": scsi})
-    _overlay(tree, GUEST / "initramfs")
+    _add_modules(tree, contents, lists)
+    _overlay(tree, GUEST / "shared")
+    _overlay(tree, GUEST / own)
     return tree
+
+
+def initramfs(contents: Contents) -> Tree:
+    """Return the tree which loads the disk's driver, grows and mounts the root partition and goes there."""
+    lists = _lists(contents, early=EARLY_MODULES, scsi=SCSI_MODULES)
+    return _early(contents, "initramfs", EARLY_APPLETS, lists)
+
+
+def installer(contents: Contents) -> Tree:
+    """Return the tree which copies the packed disk from the CD-ROM to the first disk."""
+    lists = _lists(contents, early=EARLY_MODULES, cdrom=CDROM_MODULES, scsi=SCSI_MODULES)
+    return _early(contents, "installer", INSTALLER_APPLETS, lists)
 
 
 def _applets(contents: Contents, scratch: Path) -> list[str]:
@@ -156,10 +181,10 @@ def root(contents: Contents, scratch: Path) -> Tree:
         where = next((f for f in LIBRARY_FOLDERS if contents.has(f"{f}/{library}")), LIBRARY_FOLDERS[0])
         tree.file(f"{LIBRARY_FOLDERS[0]}/{library}", contents.read(f"{where}/{library}"), 0o755)
     tree.file(LOADER, contents.read(LOADER), 0o755)
-    paths = _module_paths(contents)
-    there = load_order(EARLY_MODULES, paths, contents)
-    late = [name for name in load_order(LATE_MODULES, paths, contents) if name not in there]
-    _add_modules(tree, contents, {"late": late})
+    lists = _lists(contents, early=EARLY_MODULES, late=LATE_MODULES, cdrom=CDROM_MODULES)
+    del lists["early"]  # which the initramfs has loaded
+    _add_modules(tree, contents, lists)
+    _overlay(tree, GUEST / "shared")
     _overlay(tree, GUEST / "root")
     return tree
 
@@ -181,7 +206,7 @@ def check_linking(tree: Tree, scratch: Path) -> None:
 
 
 def make(packages: list[Package], cache: Path, out: Path, version: str) -> None:
-    """Write the three output files; VERSION comes last, so that it vouches for the other two."""
+    """Write the output files; VERSION comes last, so that it vouches for the others."""
     contents = Contents(fetch(package, cache) for package in packages)
     kernel = contents.read(contents.only("/boot/vmlinuz-"))
     out.mkdir(parents=True, exist_ok=True)
@@ -200,6 +225,9 @@ def make(packages: list[Package], cache: Path, out: Path, version: str) -> None:
         disk.write_boot_partition(raw, boot, scratch)
         disk.splice(raw, part, disk.ROOT_START)
         disk.to_qcow2(raw, out / IMAGE)
+        menu = iso.MENU.format(command_line=COMMAND_LINE).encode()
+        boot = {"vmlinuz": kernel, "initrd.gz": installer(contents).cpio(), "isolinux.cfg": menu}
+        iso.write_iso(contents, boot, raw, out / INSTALLER, scratch)
     (out / "vmlinuz").write_bytes(kernel)
     size = (out / IMAGE).stat().st_size
     if size > LIMIT:
@@ -224,7 +252,7 @@ def build(out: Path, cache: Path = DEFAULT_CACHE) -> bool:
     packages = resolve()
     version = describe(packages)
     done = out / "VERSION"
-    whole = all((out / name).exists() for name in (IMAGE, "vmlinuz"))
+    whole = all((out / name).exists() for name in (IMAGE, INSTALLER, "vmlinuz"))
     if whole and done.exists() and done.read_text() == version:
         return False
     make(packages, cache, out, version)
@@ -234,7 +262,7 @@ def build(out: Path, cache: Path = DEFAULT_CACHE) -> bool:
 def main() -> int:
     """Read the command line, build, and say what came out; the exit code is 1 if it could not be built."""
     parser = argparse.ArgumentParser(description="Make the tiny image of a guest from Debian packages.")
-    parser.add_argument("--out", type=Path, help="folder for zstui-tiny.qcow2, vmlinuz and VERSION")
+    parser.add_argument("--out", type=Path, help="folder for what is made")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="folder for downloaded packages")
     parser.add_argument("--system-packages", action="store_true", help="print what the build needs, and stop")
     options = parser.parse_args()

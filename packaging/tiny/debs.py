@@ -19,6 +19,7 @@ PACKAGES = (
     "busybox-static",
     "dropbear-bin",
     "e2fsprogs",
+    "isolinux",
     "libblkid1",
     "libc6",
     "libcom-err2",

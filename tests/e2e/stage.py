@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -210,19 +211,29 @@ async def make_network(stage: Stage, name: str, cidr: str, *, services: bool = T
     return l3
 
 
-async def upload_image(stage: Stage, name: str, path: Path) -> str:
-    """An image made of a file here."""
+async def upload_image(stage: Stage, name: str, path: Path, **more: str) -> str:
+    """An image made of a file here; qcow2, unless more says else."""
     job = await stage.session.call_job(
         "AddImage",
         name=name,
         url=f"upload://{path.name}",
-        format="qcow2",
         backup_storage_uuids=[stage.backup],
+        **{"format": "qcow2", **more},
     )
     image = str((await stage.session.query("Image", name=name))[0]["uuid"])
     await stage.session.upload(image, path)
     await stage.session.wait(job, 60)
     return image
+
+
+@asynccontextmanager
+async def installer(stage: Stage) -> AsyncIterator[str]:
+    """The ISO that installs the tiny image."""
+    path = tiny_image().with_suffix(".iso")
+    iso = await upload_image(stage, "installer", path, format="iso", media_type="ISO")
+    yield iso
+    await stage.session.call("DeleteImage", uuid=iso)
+    await stage.session.call("ExpungeImage", image_uuid=iso)
 
 
 async def _add_host(stage: Stage, machine: LabHost) -> None:

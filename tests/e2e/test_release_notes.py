@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.prompt import Prompt
 from tests.e2e.release_notes import LINES, USERDATA, Line
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, installer
 
 CONFIGS = (
     ("kvm", "vm.consoleMode"),
@@ -26,7 +26,7 @@ async def test_the_release_notes_can_be_typed(cloud: Stage) -> None:
     before = {each: await _config(cloud, *each) for each in CONFIGS}
     known = await _names(cloud)
     try:
-        async with Prompt(cloud.appliance) as prompt:
+        async with Prompt(cloud.appliance) as prompt, installer(cloud) as known["iso"]:
             for line in LINES:
                 reply = await prompt.say(line.typed.format(**known))
                 shown = _judge(line, reply)

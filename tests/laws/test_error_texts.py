@@ -70,8 +70,8 @@ TEXTS = (
     Text(8, "] is already on the host[uuid:", "LocalStorageMigrateVolume", "issue 4"),
     Text(8, "Please detach it before migration", "LocalStorageMigrateVolume", "issue 4"),
     Text(8, "please stop it before migration", "LocalStorageMigrateVolume", "issue 4"),
-    Text(8, "] already has an ISO[uuid:…] attached", "AttachIsoToVmInstance", "issue 4"),
-    Text(8, "invalid boot device[…] in boot order[", "SetVmBootOrder", "issue 4"),
+    Text(8, "] already has an ISO[uuid:…] attached", "AttachIsoToVmInstance", "appliance/resources/test_boot.py"),
+    Text(8, "invalid boot device[…] in boot order[", "SetVmBootOrder", "appliance/resources/test_boot.py"),
 )  # fmt: skip
 """All texts of the facts' sections 1, 5 and 8. Those of 6 and 7 stand with their nouns."""
 

@@ -171,7 +171,7 @@ def test_patterns_are_told_apart_and_belong_to_what_is_built() -> None:
     inherent = {pattern.pattern.partition("::")[0] for pattern in PATTERNS if pattern.inherent}
     assert inherent == {
         "pendingCapacityChange", "os", "qemu-img", "libvirt", "hvm", "capability:liveSnapshot",
-        "capability:virtio-scsi", "kvm", "flatNetwork",
+        "capability:virtio-scsi", "kvm", "flatNetwork", "iso", "bootOrder",
     }  # fmt: skip
 
 

@@ -57,6 +57,8 @@ OURS = [
          "tag[uuid:{inherent}] is an inherent system tag, can not be changed"),
     Case("CreateSystemTag", on("L2NetworkVO", "l2", "kvm::bridge::b"), "SYS.1007",
          "system tag kvm::bridge::b is made by the appliance only"),
+    Case("CreateSystemTag", on_vm("bootOrder::CdRom"), "SYS.1007",
+         "system tag bootOrder::CdRom is made by the appliance only"),
     Case("CreateSystemTag", on_vm("hostname::a_b"), "SYS.1007",
          "hostname[a_b] is not a host name: letters, digits, dashes, dots"),
     Case("CreateSystemTag", on_vm("hostname::two"), "SYS.1007",
@@ -110,8 +112,8 @@ async def test_a_refusal_reads(cloud: Cloud, case: Case) -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    ["guestL3Network::x", "role::DHCP", "dedicatedRole", "commandsParallelismDegree::5", "iso::x",
-     "bootOrder::CdRom", "windows::virtioVolume", "capability:snapshot", "hostname", "hostname::a::b"],
+    ["guestL3Network::x", "role::DHCP", "dedicatedRole", "commandsParallelismDegree::5",
+     "windows::virtioVolume", "capability:snapshot", "hostname", "hostname::a::b"],
 )  # fmt: skip
 async def test_a_tag_that_means_nothing_here_is_refused(cloud: Cloud, tag: str) -> None:
     async with cloud.untouched():
