@@ -42,7 +42,7 @@ from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.machine import forget_key, leave_machine
+from appliance.reconcile.machine import forget_key, in_use, leave_machine
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.volume_rows import volumes_on
@@ -178,7 +178,8 @@ class HostWorker:
             await leave_machine(self._context, work.host)
         except ApiError as failed:
             left = f"{work.host.name}: forgotten with what is on it: {failed.details}"
-        self._context.fleet.disconnect(work.target, "the host was deleted")
+        if not await in_use(self._context, work.host):
+            self._context.fleet.disconnect(work.target, "the host was deleted")
 
         def write(tx: Transaction) -> None:
             forget(tx, work.host)

@@ -15,10 +15,14 @@ async def leave_machine(context: Context, gone: Host | BackupStorage) -> None:
 
     Raises `HostUnreachable`: then they are still there.
     """
-    target = target_of(gone)
-    if await context.database.read(lambda snapshot: _left(snapshot, target.key)):
-        return
-    await context.fleet.leave(target)
+    if not await in_use(context, gone):
+        await context.fleet.leave(target_of(gone))
+
+
+async def in_use(context: Context, gone: Host | BackupStorage) -> bool:
+    """Whether a host or storage is to stay on the machine of one that goes: its link is theirs too."""
+    machine = target_of(gone).key
+    return await context.database.read(lambda snapshot: _left(snapshot, machine))
 
 
 def forget_key(tx: Transaction, gone: Host | BackupStorage) -> None:

@@ -137,6 +137,11 @@ async def test_a_volume_of_three_snapshots_moves_and_its_guest_reads_the_same(
     await cloud.session.call("DetachDataVolumeFromVm", uuid=uuid, timeout_seconds=60)
 
 
+async def _says_how_fast(cloud: Stage, job: str) -> bool:
+    (row,) = await cloud.session.query("LongJob", uuid=job)
+    return "MiB/s" in row.get("step", "")
+
+
 async def _is_there(guest: Guest) -> bool:
     return "there" in await guest.ssh("test -b /dev/vdb && echo there", check=False)
 
@@ -262,8 +267,7 @@ async def test_a_move_can_be_cancelled_in_the_middle(cloud: Stage, chain: dict[s
     await cloud.setting("localStorage", "migration.bytesPerSecond", str(8 * MIB))
     job = await begin(cloud, uuid, 2)
     await arrived(cloud, two, uuid, 8 * MIB)
-    (row,) = await cloud.session.query("LongJob", uuid=job)
-    assert "MiB/s" in row["step"]
+    await until(lambda: _says_how_fast(cloud, job), what="how fast it goes")
     await cloud.session.call("CancelLongJob", uuid=job)
     with pytest.raises(ApiError, match="cancelled by its caller"):
         await cloud.session.wait(job, 30)

@@ -149,3 +149,15 @@ async def test_no_vm_is_placed_in_a_disabled_cluster(cloud: Cloud) -> None:
     assert "cluster Disabled" in error["details"]
     await cloud.call("ChangeClusterState", uuid=cloud.uuids["cluster"], stateEvent="enable")
     assert (await cloud.vm())["memorySize"] == GIB // 4
+
+
+async def test_a_storage_whose_machine_was_a_host_too_is_left_whole_right_after_that(cloud: Cloud) -> None:
+    (host,) = [each for each in cloud.hosts if each.address == "10.0.0.1"]
+    await cloud.call("DeleteImage", uuid=cloud.uuids["image"])
+    await cloud.call("ExpungeImage", imageUuid=cloud.uuids["image"])
+    await cloud.call("DeleteHost", uuid=cloud.uuids["host1"])
+    assert (await cloud.one("QueryBackupStorage", cloud.uuids["backup"]))["status"] == "Connected"
+    assert cloud.uuids["backup"] in host.things.storage
+    await cloud.call("DeleteBackupStorage", uuid=cloud.uuids["backup"])
+    assert cloud.uuids["backup"] not in host.things.storage
+    assert host._owner is None
