@@ -17,6 +17,7 @@ from agent.hypervisor import URI, Hypervisor
 from agent.lane import Lanes
 from agent.ledger import Ledger
 from agent.logs import log_to
+from agent.migrate import Migrations
 from agent.paths import Paths
 from agent.pidfile import PidFile
 from agent.ports import BridgesPort, Emit, NetworksPort, NicsPort
@@ -72,6 +73,7 @@ async def _run(paths: Paths) -> None:
     server = Server(Ledger(paths.state))
     network = network_half(paths, server.emit)
     storage = StorageRoots(paths)
+    lanes = Lanes(paths, storage)
     hypervisor = Hypervisor(server.emit, os.environ.get("ZSTUI_AGENT_LIBVIRT", URI))
     verbs = HostVerbs(
         network.bridges,
@@ -81,9 +83,10 @@ async def _run(paths: Paths) -> None:
         volumes=Volumes(storage),
         overlays=Overlays(storage),
         downloads=Downloads(storage),
-        lanes=Lanes(paths, storage),
+        lanes=lanes,
         hypervisor=hypervisor,
         domains=Domains(hypervisor, storage, network.nics.guarded),
+        migrations=Migrations(hypervisor, lanes),
         accelerator=AcceleratorProbe(paths),
     )
     hypervisor.scan_host = verbs.observe_host

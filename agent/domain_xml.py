@@ -74,6 +74,16 @@ def domain_xml(spec: DomainSpec, mark: Mark) -> str:
     return ET.tostring(domain, encoding="unicode")
 
 
+def listening_xml(xml: str, address: str) -> str:
+    """A domain whose console listens at another address: that of the host it goes to."""
+    domain = ET.fromstring(xml)
+    for graphics in domain.iterfind("devices/graphics"):
+        graphics.set("listen", address)
+        for listen in graphics.iterfind("listen[@type='address']"):
+            listen.set("address", address)
+    return ET.tostring(domain, encoding="unicode")
+
+
 def mark_xml(mark: Mark) -> str:
     """The mark alone, as libvirt's metadata call takes it: without our namespace, which libvirt adds."""
     return ET.tostring(_mark_element(mark, "vm"), encoding="unicode")

@@ -11,6 +11,7 @@ from agent.protocol import PROTOCOL, Accelerator, HostFacts
 from agent.run import run
 from agent.version import version
 
+_MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 _MHZ = re.compile(r"^cpu MHz\s*:\s*([0-9.]+)", re.MULTILINE)
 _QEMU = re.compile(r"version ([0-9.]+)")
 _FLAGS = re.compile(r"^flags\s*:(.*)$", re.MULTILINE)
@@ -27,6 +28,7 @@ def host_facts(libvirt: str, qemu: str, qemu_img: str, accelerator: Accelerator 
         hostname=socket.gethostname(),
         cpu_num=os.cpu_count() or 1,
         cpu_mhz=cpu_mhz(),
+        cpu_model=cpu_model(_read("/proc/cpuinfo")),
         memory_bytes=memory_bytes(_read("/proc/meminfo")),
         distribution=release.get("ID", ""),
         release=release.get("VERSION_ID", ""),
@@ -65,6 +67,12 @@ def memory_bytes(meminfo: str) -> int:
     """The memory of a host, from the text of /proc/meminfo."""
     found = _MEMORY.search(meminfo)
     return int(found.group(1)) * 1024 if found else 0
+
+
+def cpu_model(cpuinfo: str) -> str:
+    """The first CPU's name in the text of /proc/cpuinfo; empty where it has none."""
+    found = _MODEL.search(cpuinfo)
+    return found.group(1).strip() if found else ""
 
 
 def hvm_flag(cpuinfo: str) -> str:

@@ -22,7 +22,7 @@ from agent.domain_xml import (
     mark_xml,
     plugged_xml,
 )
-from agent.hypervisor_disk import HypervisorDisks
+from agent.hypervisor_move import HypervisorMoves
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
@@ -62,7 +62,7 @@ RETRY_SECONDS = 1.0
 THREADS = 16
 
 
-class Hypervisor(HypervisorDisks):
+class Hypervisor(HypervisorMoves):
     """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
     Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agent.paths import Paths
@@ -24,6 +24,7 @@ from agent.storage import StorageRoots, disk_refused
 from agent.version import own_command
 
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com"
+LOOPBACK = "127.0.0.1"
 END_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 
@@ -48,7 +49,11 @@ class Lanes:
             mark = _mark(request.lane_uuid)
             await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", mark, "-f", str(key))
         kind, blob = public.read_text().split()[:2]
-        return LaneOffer(public_key=f"{kind} {blob}", source_address=_source_address(request))
+        return LaneOffer(
+            public_key=f"{kind} {blob}",
+            source_address=_source_address(request),
+            ports=free_ports(request.ports),
+        )
 
     async def open(self, request: OpenLane) -> None:
         """Let sshd admit the holder of the key, for this lane's command only. Raises `Refused`."""
@@ -64,8 +69,9 @@ class Lanes:
             if process.returncode is None:
                 process.kill()
         key = self._key(uuid)
-        for name in (key, _public(key), key.with_suffix(".hosts")):
-            name.unlink(missing_ok=True)
+        for name in (key, *self._keys.glob(f"{key.name}.*")):
+            if name.suffix != ".pid":
+                name.unlink(missing_ok=True)
         await asyncio.to_thread(_dismiss, uuid, request.username)
         self._specs.drop(uuid)
         for path in self._keys.glob(f"{uuid}.*.pid"):
@@ -121,10 +127,21 @@ class Lanes:
             f"{username}@{address}",
         ]
 
+    def place(self, uuid: str, word: str) -> Path:
+        """Where a unix socket of a lane is on this host; it goes when the lane is closed."""
+        return self._key(uuid).with_suffix(f".{word}")
+
     def _key(self, uuid: str) -> Path:
         if not uuid.isalnum():
             raise Refused("lane.uuid", f"{uuid!r} is not a uuid")
         return self._keys / uuid
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody has now."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in held]
 
 
 def pid_path(paths: Paths, uuid: str, name: str) -> Path:

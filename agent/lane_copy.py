@@ -128,7 +128,7 @@ class Sending:
         self._pipe = pipe
         self._report = report
         self._done = self._total = self._sent = self._sent_before = 0
-        self._began = 0.0
+        self._began = self._seconds = 0.0
 
     def run(self) -> FilesCopied:
         """Send what the other end has not got, and compare; once more where that differs. Raises `Refused`."""
@@ -162,7 +162,7 @@ class Sending:
                 f"{', '.join(differing)} arrived with other content twice; check the target's disk",
             )
         named = dict(zip(self._request.files, own, strict=True))
-        return FilesCopied(sha256=named, sent_bytes=self._sent)
+        return FilesCopied(sha256=named, sent_bytes=self._sent, sent_seconds=self._seconds)
 
     def _round(self, files: list[int], have: list[int]) -> tuple[list[str], list[str]]:
         """Send the rest of each file, then compare: ours and theirs."""
@@ -190,6 +190,7 @@ class Sending:
                 give(self._pipe, file, at, length, self._told)
             self._record(number, size, 0)
         self._record(END, 1, 0)
+        self._seconds += time.monotonic() - self._began
         with ThreadPoolExecutor(2) as pool:
             own = list(pool.map(sha256_of, files))
         return own, self._hear(Proof).sha256

@@ -7,12 +7,12 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
 
-from agent.lane import end_holder, pid_path
+from agent.lane import LOOPBACK, end_holder, pid_path
 from agent.lane_stream import ANEW, END, Complaint, Have, Proof, Taker, sha256_of
 from agent.paths import Paths
 from agent.pidfile import PidFile
@@ -112,18 +112,25 @@ def _opened(stack: ExitStack, place: Path) -> int:
     return descriptor
 
 
-def _door(path: str) -> None:
-    """Join standard input and output to a unix socket, until both directions end."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        try:
-            door.connect(path)
-        except OSError as failed:
-            raise Refused("lane.door", f"{path}: {failed.strerror}", transient=True) from failed
-        back = threading.Thread(target=_pour, args=(door.fileno(), 1), daemon=True)
-        back.start()
-        _pour(0, door.fileno())
+def _door(behind: str) -> None:
+    """Join standard input and output to a unix socket or a port of the loopback, until who is there hangs up."""
+    try:
+        if behind.isdecimal():
+            door = socket.create_connection((LOOPBACK, int(behind)))
+        else:
+            door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            door.connect(behind)
+    except OSError as failed:
+        raise Refused("lane.door", f"{behind}: {failed.strerror}", transient=True) from failed
+    # A thread that waits for the source's next word is no reason to stay.
+    threading.Thread(target=_forth, args=(door,), daemon=True).start()
+    _pour(door.fileno(), 1)
+
+
+def _forth(door: socket.socket) -> None:
+    _pour(0, door.fileno())
+    with suppress(OSError):
         door.shutdown(socket.SHUT_WR)
-        back.join()
 
 
 def _pour(source: int, target: int) -> None:

@@ -22,6 +22,7 @@ from agent.protocol import (
     Call,
     CopyFiles,
     Hello,
+    MigrateDomain,
     Notice,
     ObserveConsole,
     ObserveHost,
@@ -48,12 +49,12 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator,
-        CopyFiles,
+        CopyFiles, MigrateDomain,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.
 
-A copy changes nothing that has a name, and what it is for is fenced by its lane, which is open or not.
+What goes through a lane is fenced by that, which is open or not: it outlives links and whoever asked.
 """
 
 ProgressTo = Callable[[int, int], None]

@@ -14,6 +14,7 @@ from agent.facts import host_facts, qemu_version
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
+from agent.migrate import Migrations
 from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
     AdoptFiles,
@@ -42,6 +43,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    MigrateDomain,
     ObserveConsole,
     ObserveHost,
     ObserveImage,
@@ -96,6 +98,7 @@ class HostVerbs:
         lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
+        migrations: Migrations,
         accelerator: AcceleratorProbe,
     ) -> None:
         self._bridges = bridges
@@ -125,7 +128,7 @@ class HostVerbs:
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads),
-                *_between_hosts(lanes, LaneCopies(lanes, storage)),
+                *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
                 _says(ShutdownDomain, domains.shutdown),
@@ -208,14 +211,17 @@ def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Reque
     ]
 
 
-def _between_hosts(lanes: Lanes, copies: LaneCopies) -> list[tuple[type[Request], Answering]]:
+def _between_hosts(
+    lanes: Lanes, copies: LaneCopies, migrations: Migrations
+) -> list[tuple[type[Request], Answering]]:
     """What goes from this host to another, or comes from one."""
     return [
         _says(OfferLane, lanes.offer),
         _does(OpenLane, lanes.open),
         (CopyFiles, copies.copy),
         _does(AdoptFiles, copies.adopt),
-        _does(CloseLane, lanes.close),
+        _does(CloseLane, migrations.close),
+        (MigrateDomain, migrations.migrate),
     ]
 
 

@@ -17,7 +17,7 @@ from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
-from appliance.api.move import VolumeMove
+from appliance.api.move import VmMove, VolumeMove
 from appliance.api.node import ManagementNode
 from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
@@ -26,7 +26,7 @@ from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.hosts.fleet import Dialer, Fleet
-from appliance.hosts.simulator import SimulatedDialer
+from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
@@ -40,6 +40,7 @@ from appliance.reconcile.observe import lose_machine, take_event
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
+from appliance.reconcile.vm_move import VmMoveWorker
 from appliance.reconcile.volume import VolumeWorker
 from appliance.reconcile.volume_move import MoveWorker
 from appliance.reconcile.volume_rows import unfinished
@@ -161,6 +162,7 @@ class Core:
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
             "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
+            "VmMove": lambda uuid: VmMoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
             "BackupStorage": lambda uuid: BackupStorageWorker(context, uuid),
             "Image": lambda uuid: ImageWorker(context, uuid),
@@ -215,7 +217,7 @@ class Core:
                 wanted = (after.intended, after.generation)
             case L3Network():
                 wanted = (after.intended, after.generation)
-            case VolumeMove():
+            case VolumeMove() | VmMove():
                 wanted = (after.intended,)
             case _:
                 return
@@ -282,6 +284,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
+    found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

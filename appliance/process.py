@@ -16,7 +16,7 @@ from appliance.core import Core, DatabasePins
 from appliance.hosts.console_tokens import Address
 from appliance.hosts.deploy import SshDialer
 from appliance.hosts.dialing import EitherDialer
-from appliance.hosts.simulator import SimulatedDialer
+from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.resources.console import open_console
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.certificate import is_loopback, server_tls

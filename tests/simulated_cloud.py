@@ -16,7 +16,8 @@ from appliance.api.resource import RESOURCES
 from appliance.core import Core, DatabasePins, running
 from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.fleet import Dialer, Target
-from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
+from appliance.hosts.simulated_dialer import SimulatedDialer
+from appliance.hosts.simulator import SimulatedHost
 from appliance.hosts.ssh import Ssh
 from appliance.reconcile.jobs import Jobs
 from appliance.serve.auth import Auth

@@ -33,7 +33,7 @@ from agent.protocol.frames import (
     encode,
     raw,
 )
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, OfferLane, OpenLane
+from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.requests import (
     AnyRequest,
@@ -139,6 +139,7 @@ __all__ = [
     "LaneOffer",
     "MAX_FRAME_BYTES",
     "Metadata",
+    "MigrateDomain",
     "NicSpec",
     "Notice",
     "ObserveConsole",

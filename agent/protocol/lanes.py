@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from agent.protocol.request import Request
-from agent.protocol.values import FilesCopied, LaneOffer, Struct
+from agent.protocol.values import DomainSpec, Done, FilesCopied, LaneOffer, Struct
 
 
 class OfferLane(Request, tag=True, frozen=True):
-    """Have a key of this lane on the source, and say from which address the target will see it come."""
+    """Have a key of this lane on the source, and say from which address the target will see it come.
+
+    Also names so many `ports` of the loopback that are free on the source.
+    """
 
     reply: ClassVar[type[Struct]] = LaneOffer
     lane_uuid: str
     address: str
     port: int = 22
+    ports: int = 0
 
 
 class OpenLane(Request, tag=True, frozen=True):
     """Let the holder of a key use the files and doors named on this host, from one address, and nothing else.
 
-    `files` are the places beside which it may write. `doors` are words and the unix sockets behind them.
+    `files` are the places beside which it may write. `doors` are words and what is behind them: the path of a
+    unix socket, or a port of the loopback.
     `username` is who it logs in as: root, or whom the appliance logs in as.
     """
 
@@ -61,7 +66,32 @@ class AdoptFiles(Request, tag=True, frozen=True):
 
 
 class CloseLane(Request, tag=True, frozen=True):
-    """End a lane on source or target, with what moves on it. Absent is fine."""
+    """End a lane on source or target, with what moves on it. Absent is fine.
+
+    With the uuid of a domain that goes on it, that stays for good, or has gone, when this is answered.
+    """
 
     lane_uuid: str
     username: str
+    vm_uuid: str = ""
+
+
+class MigrateDomain(Request, tag=True, frozen=True):
+    """Move a running domain, with what its guest writes, to the host at the other end of an open lane.
+
+    The lane's doors are `libvirt`, and `memory` and `disks`, which lead to these ports there and are taken here.
+    The target has the domain's NICs, and its volumes with all that they build on; what is written to the
+    topmost file of each is sent. It is defined there as `spec` says, and not here any more. Sends progress in
+    bytes. Refused as `migrate.failed` with libvirt's reason, the guest going on here; as `domain.off`.
+    """
+
+    reply: ClassVar[type[Struct]] = Done
+    lane_uuid: str
+    address: str
+    port: int
+    username: str
+    host_key: str
+    spec: DomainSpec
+    memory_port: int
+    disks_port: int
+    bytes_per_second: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, OfferLane, OpenLane
+from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
     Accelerator,
@@ -327,6 +327,7 @@ AnyRequest = (
     | CopyFiles
     | AdoptFiles
     | CloseLane
+    | MigrateDomain
     | DefineDomain
     | StartDomain
     | ShutdownDomain

@@ -38,6 +38,7 @@ class HostFacts(Struct, frozen=True):
     codename: str = ""
     qemu_img_version: str = ""
     hvm: str = ""
+    cpu_model: str = ""
 
 
 class DomainSeen(Struct, frozen=True):
@@ -153,13 +154,15 @@ class LaneOffer(Struct, frozen=True):
 
     public_key: str
     source_address: str
+    ports: list[int] = []
 
 
 class FilesCopied(Struct, frozen=True):
-    """SHA-256 of each file as source and target have it, hex, and how many bytes were sent for them."""
+    """SHA-256 of each file as source and target have it, hex; how many bytes were sent for them, and how long."""
 
     sha256: dict[str, str]
     sent_bytes: int = 0
+    sent_seconds: float = 0.0
 
 
 class Done(Struct, frozen=True):

@@ -46,6 +46,7 @@ class Host(Resource, java=JAVA):
     memory_capacity: int | None = column("What a simulated host is said to have, in bytes.", default=None)
     cpu_capacity: int | None = column("What a simulated host is said to have, CPUs times MHz.", default=None)
     cpu_num: int = column("Number of CPUs.", default=0, owner="observed")
+    cpu_model: str = column("Its CPU, in its maker's words.", default="", private=True, owner="observed")
     accelerator: str | None = column("kvm or tcg: how its guests run.", default=None, owner="observed")
     agent_version: str | None = column("The agent it runs.", default=None, owner="observed")
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed
+from appliance.api.errors import OperationFailed, WrongVmState
 from appliance.api.host import Host
 from appliance.api.message import Message, arg
 from appliance.api.resource import Resource, Timestamp, column
 from appliance.api.storage import LOCAL, LocalStorageResourceRef
+from appliance.api.vm import JAVA as VM_JAVA
+from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 
 
@@ -18,6 +20,9 @@ class VolumeMove(Resource, java=LOCAL):
     name: str = column("The volume's name.")
     vm_instance_uuid: str | None = column(
         "The stopped VM whose root volume it is.", default=None, indexed=True
+    )
+    vm_move_uuid: str | None = column(
+        "The move of the running VM that takes it along, if one does.", default=None, indexed=True
     )
     primary_storage_uuid: str = column("The storage that it stays on.", indexed=True)
     source_host_uuid: str = column("The host that it leaves.", indexed=True)
@@ -31,6 +36,37 @@ class VolumeMove(Resource, java=LOCAL):
     generation: int = column("Counts changes of what is intended.", default=1)
     create_date: Timestamp = column("When it began.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class VmMove(Resource, java=VM_JAVA):
+    """A running VM on its way to another host, with its volumes; until it has `moved` it is the source's."""
+
+    uuid: str = column("Identity, and that of the lane between the hosts.")
+    vm_instance_uuid: str = column("The VM.", indexed=True)
+    name: str = column("The VM's name.")
+    source_host_uuid: str = column("The host that it leaves.", indexed=True)
+    host_uuid: str = column("The host that it goes to.", indexed=True)
+    phase: str = column("preparing, moving, or moved: then only what the source has left is to be removed.",
+                        default="preparing")  # fmt: skip
+    files: str = column("The files of its volumes: JSON.", default="[]")
+    nics: str = column("Its NICs: JSON.", default="[]")
+    intended: str = column("Present, or Absent: then what has come to the new host goes.", default="Present")
+    generation: int = column("Counts changes of what is intended.", default=1)
+    create_date: Timestamp = column("When it began.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
+class MigrateVm(Message, java=VM_JAVA, returns=VmInstance, role="operator",
+                raises=(OperationFailed, WrongVmState)):  # fmt: skip
+    """Move a running VM to another host, with what it has on local storage, its address and its user data.
+
+    Its guest goes on meanwhile, and stands still for less than a second at the end.
+    """
+
+    vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
+    host_uuid: str | None = arg(
+        "The host it goes to; the one with fewest VMs when absent.", default=None, ref=Host
+    )
 
 
 class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourceRef, role="operator",

@@ -11,7 +11,16 @@ from appliance.api.resource import RESOURCES, Resource, Timestamp, column
 JAVA = "org.zstack.header.tag"
 
 UNTAGGED = frozenset(
-    {"AccessToken", "LongJob", "ManagementNode", "SystemTag", "UserTag", "VolumeMove", "VolumeSnapshotTree"}
+    {
+        "AccessToken",
+        "LongJob",
+        "ManagementNode",
+        "SystemTag",
+        "UserTag",
+        "VmMove",
+        "VolumeMove",
+        "VolumeSnapshotTree",
+    }
 )
 """Resources with a public uuid that no tag can be on."""
 

@@ -88,7 +88,7 @@ class VmInstance(Resource, java=JAVA):
     power: str = column("on, off or unseen, as last seen.", default="unseen", private=True, owner="observed")
     seen_at: int = column("The host's clock of that sight, ns.", default=0, private=True, owner="observed")
     moving: bool = column(
-        "Whether its root volume is on its way to another host.", default=False, private=True
+        "Whether it, or its root volume, is on its way to another host.", default=False, private=True
     )
     pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
     pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)

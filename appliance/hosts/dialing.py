@@ -8,7 +8,7 @@ from appliance.api.errors import ImageFailed
 from appliance.api.simulator import HYPERVISOR
 from appliance.hosts.fleet import Dialer, Target
 from appliance.hosts.link import Wire
-from appliance.hosts.simulator import SimulatedDialer
+from appliance.hosts.simulated_dialer import SimulatedDialer
 
 
 class EitherDialer:

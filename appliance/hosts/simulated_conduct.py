@@ -12,6 +12,7 @@ from agent.protocol import (
     AnyRequest,
     CopyFiles,
     Hello,
+    MigrateDomain,
     ObserveConsole,
     ObserveHost,
     ObserveImage,
@@ -23,6 +24,7 @@ from agent.protocol import (
 
 OBSERVING = (
     Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator, CopyFiles,
+    MigrateDomain,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 

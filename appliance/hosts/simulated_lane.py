@@ -13,6 +13,7 @@ from agent.protocol import (
     Done,
     FilesCopied,
     LaneOffer,
+    MigrateDomain,
     OfferLane,
     OpenLane,
     Struct,
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 
 LaneRequest = OfferLane | OpenLane | CopyFiles | AdoptFiles | CloseLane
 SHA256 = "0" * 64
+PORT = 49152
+
+
+def check_place(request: MigrateDomain, there: Things) -> None:
+    """Refuse to move a domain to a host that has not all that it needs, as libvirt would."""
+    if request.lane_uuid not in there.lanes.opened:
+        raise SimulatedRefusal("migrate.failed", "Unable to read from socket: Connection reset by peer")
+    for disk in request.spec.disks:
+        if disk.path not in there.files:
+            raise SimulatedRefusal("migrate.failed", f"Cannot access storage file '{disk.path}'")
+    for nic in request.spec.nics:
+        if nic.nic_uuid not in there.nics:
+            raise SimulatedRefusal("migrate.failed", f"{nic.device} is not guarded there")
 
 
 @dataclass
@@ -43,7 +57,8 @@ class SimulatedLanes:
         match request:
             case OfferLane(lane_uuid=uuid):
                 self.offered.add(uuid)
-                return LaneOffer(public_key=f"ssh-ed25519 {uuid}", source_address="127.0.0.1")
+                ports = [*range(PORT, PORT + request.ports)]
+                return LaneOffer(public_key=f"ssh-ed25519 {uuid}", source_address="127.0.0.1", ports=ports)
             case OpenLane():
                 for path in request.files:
                     things.resolve(path)

@@ -11,8 +11,8 @@ not answered is as if it had not happened: the VM's worker finds it missing and 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import dataclasses
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -32,6 +32,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    MigrateDomain,
     ObserveConsole,
     ObserveHost,
     ObserveVm,
@@ -49,13 +50,11 @@ from agent.protocol import (
     digest,
     serial_of,
 )
-from appliance.api.errors import HostUnreachable, ImageFailed
-from appliance.hosts.fleet import Target
-from appliance.hosts.link import Wire
+from appliance.api.errors import HostUnreachable
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
-from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
+from appliance.hosts.simulated_lane import check_place
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulated_wire import SimulatedWire
 
@@ -73,6 +72,8 @@ class SimulatedHost(SimulatedAgent):
         self.effects: list[tuple[str, str, str]] = []
         """(verb, resource, operation id) of the changes carried out, in order; the oldest are forgotten."""
         self.reachable = True
+        self.neighbour: Callable[[str], SimulatedHost | None] = lambda _: None
+        """The host at `address:port`, if that answers."""
         self.boot = 1
         self.cpu_num, self.cpu_mhz, self.memory_bytes = 64, 2600, 1 << 40
         self.software: dict[str, str] = {}
@@ -126,6 +127,8 @@ class SimulatedHost(SimulatedAgent):
                 return self._overlay(request)
             case ObserveConsole(vm_uuid=uuid):
                 return self._console(uuid)
+            case MigrateDomain():
+                return self._migrate(request)
             case ProbeAccelerator(forced=forced):
                 return ProbedAccelerator(accelerator=forced or "kvm", reason="simulated")
             case ReadFetches():
@@ -245,6 +248,23 @@ class SimulatedHost(SimulatedAgent):
         self.domains.pop(uuid, None)
         return self.seen(uuid)
 
+    def _migrate(self, request: MigrateDomain) -> Done:
+        uuid, there = request.spec.vm_uuid, self.neighbour(f"{request.address}:{request.port}")
+        if self._domain(uuid).power == "off":
+            raise SimulatedRefusal("domain.off", f"VM {uuid} does not run on this host")
+        if there is None:
+            raise SimulatedRefusal("migrate.failed", f"the way to {request.address} broke")
+        check_place(request, there.things)
+        domain = self.domains.pop(uuid)
+        there.domains[uuid] = dataclasses.replace(domain, digest=digest(request.spec), cause="migrated")
+        self._emit(DomainChanged(seen=self.seen(uuid)))
+        there.tell(uuid)
+        return Done()
+
+    def tell(self, uuid: str) -> None:
+        """Say what a domain is, unasked."""
+        self._emit(DomainChanged(seen=self.seen(uuid)))
+
     def _console(self, uuid: str) -> ConsoleSeen:
         if self._domain(uuid).power == "off":
             raise SimulatedRefusal("domain.off", f"VM {uuid} has no console while it is off")
@@ -291,85 +311,12 @@ class SimulatedHost(SimulatedAgent):
         )
 
 
-class SimulatedDialer:
-    """Reaches simulated hosts, making each at its first mention."""
-
-    def __init__(self, make: Callable[[str], SimulatedHost] | None = None) -> None:
-        self._make = make or SimulatedHost
-        self.hosts: dict[str, SimulatedHost] = {}
-        self.furnish: Callable[[SimulatedHost, Target, bool], Awaitable[None]] | None = None
-        """Called before each link with the host, its target, and whether the host was made for it."""
-
-    def host(self, target: Target) -> SimulatedHost:
-        """The host of a target."""
-        if target.key not in self.hosts:
-            self.hosts[target.key] = self._make(target.address)
-            self.hosts[target.key].things.lanes.reach = self._reach
-        return self.hosts[target.key]
-
-    def _reach(self, machine: str) -> Things | None:
-        host = self.hosts.get(machine)
-        return host.things if host is not None and host.reachable else None
-
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
-        """Simulated hosts trust everybody who reaches them."""
-        if not self.host(target).reachable:
-            raise HostUnreachable(f"{target.address} does not answer")
-
-    async def pipe(self, target: Target, address: str, port: int) -> Wire:
-        """All that listens on a simulated host are consoles."""
-        return SimulatedConsole()
-
-    async def leave(self, target: Target) -> None:
-        """The host forgets whose it was."""
-        self.host(target).disown()
-
-    async def dial(self, target: Target) -> Wire:
-        """A link."""
-        new = target.key not in self.hosts
-        host = self.host(target)
-        if self.furnish is not None:
-            await self.furnish(host, target, new)
-        return host.attach()
-
-    async def copy(
-        self,
-        source: Target,
-        source_path: str,
-        destination: Target,
-        destination_path: str,
-        *,
-        size: int,
-        md5: str,
-        on_progress: Callable[[int, int], None],
-    ) -> None:
-        """A file's size, from host to host."""
-        giving, taking = self.host(source), self.host(destination)
-        await asyncio.sleep(taking.delays.of("copy"))
-        if taking.faults.strikes("copy"):
-            raise ImageFailed(
-                f"the copy to {destination.address} failed, as the simulator was told it should"
-            )
-        if not (giving.reachable and taking.reachable):
-            raise HostUnreachable(f"{destination.address} does not answer")
-        taking.things.files[destination_path] = giving.things.files.get(source_path, size)
-        on_progress(size, size)
-
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
-        """A file's size, from a stream."""
-        total = 0
-        async for chunk in content:
-            total += len(chunk)
-        self.host(destination).things.files[path] = total
-
-
 __all__ = [
     "OBSERVING",
     "Delays",
     "Domain",
     "Faults",
     "Rules",
-    "SimulatedDialer",
     "SimulatedHost",
     "SimulatedWire",
 ]

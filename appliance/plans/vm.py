@@ -107,7 +107,7 @@ def _running(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
             yield CopyImage("copy image to host", intent.image_uuid, volume.backing)
         yield Ask("create root volume", volume)
     yield from _volumes(intent, seen)
-    yield from _networks(intent, seen)
+    yield from networks_left(intent, seen)
     if intent.medium is not None and intent.medium.path not in seen.cached:
         yield CopyImage("copy ISO to host", intent.medium.image_uuid, intent.medium.path)
     if spec is not None and seen.domain.power == "off":
@@ -167,7 +167,7 @@ def outdated(intent: VmIntent, served: Callable[[str], str | None]) -> Ask | Non
     return None
 
 
-def _networks(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:
+def networks_left(intent: VmIntent, seen: VmSeen) -> Iterator[Ask]:
     """Bridges, then the networks on them, then the guarded NICs: each must stand before the next."""
     for bridge in intent.bridges:
         if seen.bridges.get(bridge.l2_uuid) != digest(bridge):

@@ -47,6 +47,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "DeleteVolumeSnapshot": frozenset({"Running", "Stopped"}),
     "RevertVolumeFromSnapshot": frozenset({"Stopped"}),
     "GetVmMigrationCandidateHosts": frozenset({"Running"}),
+    "MigrateVm": frozenset({"Running"}),
 }  # fmt: skip
 """Which states allow which message."""
 
@@ -75,7 +76,14 @@ def intend_after(intended: Intended, before: Power, seen: Sight) -> Intended:
 
 
 def state_of(
-    intended: Intended, power: Power, *, host_connected: bool, rebooting: bool, settled: bool, expunging: bool
+    intended: Intended,
+    power: Power,
+    *,
+    host_connected: bool,
+    rebooting: bool,
+    settled: bool,
+    expunging: bool,
+    moving: bool = False,
 ) -> str:
     """ZStack's name for what a VM is doing.
 
@@ -89,6 +97,8 @@ def state_of(
         return "Unknown" if power == "on" or intended == "Running" else "Stopped"
     match (intended, power):
         case ("Running", "on"):
+            if moving:
+                return "Migrating"
             return "Rebooting" if rebooting else "Running"
         case ("Running", _):
             return "Starting"

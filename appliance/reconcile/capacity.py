@@ -21,7 +21,9 @@ LARGEST = 1 << 60
 _USED = """
 SELECT COALESCE(SUM(MAX(memory_size, COALESCE(pending_memory_size, 0))), 0),
        COALESCE(SUM(MAX(cpu_num * cpu_speed, COALESCE(pending_cpu_num * pending_cpu_speed, 0))), 0)
-FROM vm_instance WHERE host_uuid = ?
+FROM vm_instance
+WHERE host_uuid = ?1
+   OR uuid IN (SELECT vm_instance_uuid FROM vm_move WHERE host_uuid = ?1 AND phase <> 'moved')
 """
 
 

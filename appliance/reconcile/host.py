@@ -45,6 +45,7 @@ from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
+from appliance.reconcile.vm_move_rows import vm_moves_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -131,6 +132,8 @@ class HostWorker:
             self._context.poke("Volume", volume.uuid)
         for move in await database.read(lambda snapshot: moves_on(snapshot, work.host)):
             self._context.poke("VolumeMove", move.uuid)
+        for leaving in await database.read(lambda snapshot: vm_moves_on(snapshot, work.host)):
+            self._context.poke("VmMove", leaving.uuid)
 
     async def _catch_up(self, target: Target) -> None:
         """Read what guests asked for while nobody listened, page by page."""
@@ -310,6 +313,7 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
         status_reason=None,
         connected_id=asked,
         cpu_num=facts.cpu_num,
+        cpu_model=facts.cpu_model,
         total_cpu_capacity=facts.cpu_num * facts.cpu_mhz,
         total_memory_capacity=facts.memory_bytes,
         accelerator=None if simulated else probed.accelerator,

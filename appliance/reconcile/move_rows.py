@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from agent.protocol import FilesCopied
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.host import Host
-from appliance.api.move import VolumeMove
+from appliance.api.move import VmMove, VolumeMove
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageResourceRef
 from appliance.api.vm import VmInstance, VmNic
@@ -23,14 +24,15 @@ def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:
     return [*from_it, *snapshot.all(VolumeMove, host_uuid=host.uuid)]
 
 
-def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str], sent: int) -> None:
+def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str], copied: FilesCopied) -> None:
     """The new host has the same content: from here on nothing is copied again."""
     move = tx.find(VolumeMove, planned.uuid)
     if move is not None and move.intended == "Present" and move.phase == "copying":
         tx.update(move, phase="verified", files=json.dumps(files))
         tx.note(
             "VolumeCopied",
-            f"{move.name}: {len(files)} files are equal on both hosts, {sent} bytes sent last",
+            f"{move.name}: {len(files)} files are equal on both hosts, {copied.sent_bytes} bytes sent last, in "
+            f"{copied.sent_seconds:.2f} s",
             about=move,
         )
 
@@ -47,11 +49,7 @@ def flip(tx: Transaction, planned: VolumeMove) -> None:
             tx, move, OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] was started by somebody else meanwhile")
         )
         return
-    tx.update(volume, host_uuid=move.host_uuid, status="Ready", generation=volume.generation + 1)
-    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
-        tx.update(each, host_uuid=move.host_uuid)
-    ref = tx.get(LocalStorageResourceRef, volume.uuid)
-    ref = tx.update(ref, host_uuid=move.host_uuid)
+    ref = rehome(tx, volume, move.host_uuid)
     nics: list[str] = []
     if vm is not None:
         nics = [nic.uuid for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid)]
@@ -63,6 +61,25 @@ def flip(tx: Transaction, planned: VolumeMove) -> None:
     recount_storage(tx, move.primary_storage_uuid)
     for job in jobs.running(tx, move.uuid):
         jobs.succeed(tx, job, {"inventory": tx.inventory(ref)})
+
+
+def rehome(tx: Transaction, volume: Volume, host_uuid: str) -> LocalStorageResourceRef:
+    """Another host has the files of a volume from here on, those of its snapshots too."""
+    tx.update(volume, host_uuid=host_uuid, status="Ready", generation=volume.generation + 1)
+    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
+        tx.update(each, host_uuid=host_uuid)
+    return tx.update(tx.get(LocalStorageResourceRef, volume.uuid), host_uuid=host_uuid)
+
+
+def is_being_cleared(snapshot: Snapshot, host_uuid: str) -> bool:
+    """Whether files that have left a host are still to be removed there: until then none of them may come back."""
+    left = {"source_host_uuid": host_uuid, "phase": "moved"}
+    return snapshot.exists(VolumeMove, **left) or snapshot.exists(VmMove, **left)
+
+
+def still_wanted(move: VolumeMove | VmMove | None) -> bool:
+    """Whether a move is still to be made."""
+    return move is not None and move.intended == "Present"
 
 
 def give_up(tx: Transaction, planned: VolumeMove, error: ApiError) -> bool:
@@ -86,7 +103,7 @@ def forget(tx: Transaction, planned: VolumeMove) -> None:
     if volume is not None and move.phase != "moved":
         tx.update(volume, status="Ready", generation=volume.generation + 1)
     vm = tx.find(VmInstance, move.vm_instance_uuid) if move.vm_instance_uuid else None
-    if vm is not None and vm.moving:
+    if vm is not None and move.phase != "moved":  # after which it may be on its way again
         tx.update(vm, moving=False)
     for job in jobs.running(tx, move.uuid):
         jobs.succeed(tx, job, {})  # which says the failure that it was undone for

@@ -23,6 +23,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.host_tags import put_libvirt_tag
+from appliance.reconcile.vm_move_rows import move_of
 from appliance.reconcile.vm_state import move, placed_on, record_sight
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -79,6 +80,8 @@ def take_scan(
     domains = {domain.vm_uuid: domain for domain in seen.domains}
     for vm in vms_on(tx, host.uuid):
         domain = domains.pop(vm.uuid, None) or DomainSeen(vm_uuid=vm.uuid, at=seen.at)
+        if _on_its_way(tx, vm, poke):
+            continue
         after = record_sight(tx, vm, domain, fresh=fresh)
         if after.power != vm.power or _unserved(tx, after, seen) or after.state not in {"Running", "Stopped"}:
             poke("VmInstance", vm.uuid)
@@ -139,8 +142,18 @@ def _domain_changed(tx: Transaction, host: Host, seen: DomainSeen, poke: Callabl
     if vm is None or placed_on(tx, vm) != host.uuid:
         _stranger(tx, host, seen)
         return
-    record_sight(tx, vm, seen)
-    poke("VmInstance", vm.uuid)
+    if not _on_its_way(tx, vm, poke):
+        record_sight(tx, vm, seen)
+        poke("VmInstance", vm.uuid)
+
+
+def _on_its_way(tx: Transaction, vm: VmInstance, poke: Callable[[str, str], None]) -> bool:
+    """Whether one host alone cannot say what a VM is: it may be leaving this one for another."""
+    move = move_of(tx, vm)
+    if move is None or move.phase != "moving":
+        return False
+    poke("VmMove", move.uuid)
+    return True
 
 
 def _unserved(tx: Transaction, vm: VmInstance, seen: HostSeen) -> bool:
@@ -152,6 +165,10 @@ def _unserved(tx: Transaction, vm: VmInstance, seen: HostSeen) -> bool:
 
 def _stranger(tx: Transaction, host: Host, seen: DomainSeen) -> None:
     """A domain that no VM here accounts for is told once and never touched."""
+    vm = tx.find(VmInstance, seen.vm_uuid)
+    move = move_of(tx, vm) if vm is not None else None
+    if move is not None and host.uuid in {move.host_uuid, move.source_host_uuid}:
+        return
     about = f"{host.name}: domain {seen.vm_uuid} is not one of ours"
     known = tx.exists(Event, name="StrangerVmFound", resource_uuid=host.uuid, text=about)
     if seen.power == "on" and not known:

@@ -18,8 +18,9 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
+from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.hosts.simulated_things import Things
-from appliance.hosts.simulator import Domain, SimulatedDialer, SimulatedHost
+from appliance.hosts.simulator import Domain, SimulatedHost
 from appliance.reconcile.host import host_intent
 from appliance.reconcile.observe import host_at, storage_at, vms_on
 from appliance.reconcile.vm_rows import vm_intent, vm_rows

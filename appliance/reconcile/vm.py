@@ -211,7 +211,7 @@ class VmWorker:
 
     def _load(self, snapshot: Snapshot) -> _Work | VmInstance | None:
         vm = snapshot.find(VmInstance, self._uuid)
-        if vm is None:
+        if vm is None or vm.moving:
             return None
         host_uuid = placed_on(snapshot, vm)
         host = snapshot.find(Host, host_uuid) if host_uuid else None

@@ -40,6 +40,7 @@ def move(
         rebooting=vm.booted_count < vm.boot_count,
         settled=settled or (before.state == "Destroyed" and vm.intended == "Destroyed"),
         expunging=before.state in {"Destroyed", "Expunging"},
+        moving=vm.moving,
     )
     on_host = host_uuid if vm.intended == "Running" or vm.power == "on" else None
     vm = tx.update(vm, state=state, host_uuid=on_host, last_host_uuid=on_host or vm.last_host_uuid)

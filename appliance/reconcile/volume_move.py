@@ -10,14 +10,9 @@ from agent.protocol import (
     AdoptFiles,
     AnyRequest,
     CloseLane,
-    CopyFiles,
     DropFile,
     DropNic,
-    FilesCopied,
-    LaneOffer,
     ObserveVm,
-    OfferLane,
-    OpenLane,
     UndefineDomain,
     VmSeen,
 )
@@ -35,19 +30,17 @@ from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.meter import Meter
-from appliance.reconcile.move_rows import flip, forget, give_up, verified
+from appliance.reconcile.move_rows import flip, forget, give_up, is_being_cleared, still_wanted, verified
 from appliance.reconcile.volume_rows import volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-COPY_SECONDS = 7 * 86400.0
-"""A copy takes as long as it takes; it is given up when nothing arrives."""
 SILENT_SECONDS = 600.0
-"""So long no byte may arrive before that."""
+"""So long no byte may arrive before a copy is given up; it takes as long as it takes otherwise."""
 UNREACHABLE_SECONDS = 5.0
 
 
@@ -60,6 +53,7 @@ class _Work:
     host_key: str
     image: Image | None
     bytes_per_second: int
+    must_wait: bool
     jobs: tuple[LongJob, ...]
 
 
@@ -97,6 +91,10 @@ class MoveWorker:
             await self._undo(work)
         elif move.phase == "moved":
             await self._clear_source(work)
+        elif work.must_wait:
+            return await self._wait(
+                work, OperationFailed("what has left the new host before is being removed there"), None
+            )
         else:
             if move.phase == "copying":
                 await self._copy(work)
@@ -110,7 +108,7 @@ class MoveWorker:
 
     async def _copy(self, work: _Work) -> None:
         """Bring the base image, then every file of the volume; nothing has its name there afterwards."""
-        move, source, target = work.move, _there(work.source), _there(work.target)
+        move, source = work.move, _there(work.source)
         if work.intent is None:
             raise OperationFailed(f"volume {move.name}[uuid:{move.volume_uuid}] is gone")
         volume = work.intent.volume
@@ -120,47 +118,28 @@ class MoveWorker:
         files = await self._files(work.intent, source, volume.volume_uuid)
         if volume.backing is not None and not await self._bring_base(work, volume.backing):
             files = {volume.backing: "", **files}
-        offer = await self._ask(
-            source, move, OfferLane(lane_uuid=move.uuid, address=target.address, port=target.port)
-        )
-        if not isinstance(offer, LaneOffer):
-            raise OperationFailed(f"host {source.address} did not offer a lane")
-        await self._ask(
-            target,
-            move,
-            OpenLane(
-                lane_uuid=move.uuid,
-                public_key=offer.public_key,
-                source_address=offer.source_address,
-                username=target.username,
-                files=list(files),
-            ),
-        )
-        copied = await self._send(work, source, target, list(files))
-        await self._context.database.write(lambda tx: verified(tx, move, files, copied.sent_bytes))
-
-    async def _send(self, work: _Work, source: Target, target: Target, files: list[str]) -> FilesCopied:
-        request = CopyFiles(
-            lane_uuid=work.move.uuid,
-            address=target.address,
-            port=target.port,
-            username=target.username,
-            host_key=work.host_key,
-            files=files,
-            bytes_per_second=work.bytes_per_second,
-        )
-        meter = Meter(self._context.database, work.jobs, "copy to new host")
-
-        def arrived(done: int, total: int) -> None:
-            if done > self._arrived:
-                self._arrived, self._silent_since = done, None
-            meter(done, total)
-
-        async with meter.running():
-            link = self._context.fleet.link(source)
-            copied = await link.ask(request, FilesCopied, timeout_seconds=COPY_SECONDS, on_progress=arrived)
+        lane = self._lane(work)
+        await lane.open(list(files))
+        copied = await lane.copy(list(files), work.bytes_per_second, work.jobs, self._progressed)
         self._backoff.reset()
-        return copied
+        await self._context.database.write(lambda tx: verified(tx, move, files, copied))
+
+    def _lane(self, work: _Work) -> Lane:
+        move = work.move
+        return Lane(
+            context=self._context,
+            asker=self._asker,
+            uuid=move.uuid,
+            generation=move.generation,
+            source=_there(work.source),
+            target=_there(work.target),
+            host_key=work.host_key,
+            wanted=lambda snapshot: still_wanted(snapshot.find(VolumeMove, move.uuid)),
+        )
+
+    def _progressed(self, done: int) -> None:
+        if done > self._arrived:
+            self._arrived, self._silent_since = done, None
 
     async def _files(self, intent: VolumeIntent, source: Target, uuid: str) -> dict[str, str]:
         """The volume's files, the lowest first, each to the one it builds on."""
@@ -255,7 +234,7 @@ class MoveWorker:
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         move = snapshot.find(VolumeMove, self._uuid)
-        if move is None:
+        if move is None or move.vm_move_uuid is not None:
             return None
         volume = snapshot.find(Volume, move.volume_uuid)
         image_uuid = volume.root_image_uuid if volume is not None else None
@@ -269,6 +248,7 @@ class MoveWorker:
             host_key=key.public_key if key is not None else "",
             image=snapshot.find(Image, image_uuid) if image_uuid is not None else None,
             bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
+            must_wait=is_being_cleared(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from appliance.api.errors import Cancelled, OperationFailed
 from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
-from appliance.api.move import VolumeMove
+from appliance.api.move import VmMove, VolumeMove
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.image import fail_image
 from appliance.reconcile.move_rows import give_up as give_up_move
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.vm_move_rows import stay
 from appliance.reconcile.vm_settle import RESIZES, give_up
 from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.resources.registry import Caller, handles
@@ -32,7 +33,10 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     volume = tx.find(Volume, job.target_resource_uuid or "")
     image = tx.find(Image, job.target_resource_uuid)
     move = tx.find(VolumeMove, job.target_resource_uuid or "")
-    if move is not None and give_up_move(tx, move, error):
+    leaving = tx.find(VmMove, job.target_resource_uuid or "")
+    if (move is not None and give_up_move(tx, move, error)) or (
+        leaving is not None and stay(tx, leaving, error)
+    ):
         pass
     elif vm is not None and vm.intended in {"Running", "Stopped"}:
         give_up(tx, vm, error)

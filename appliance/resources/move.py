@@ -7,12 +7,11 @@ from typing import Any
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import LocalStorageGetVolumeMigratableHosts, LocalStorageMigrateVolume, VolumeMove
-from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
-from appliance.resources.placing import room_on
+from appliance.resources.placing import bytes_of, room_on
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
@@ -37,7 +36,7 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
     refuse_busy(tx, volume)
     if host.status != "Connected" or host.state != "Enabled":
         raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is {host.state} and {host.status}")
-    size = _size(tx, volume)
+    size = bytes_of(tx, volume)
     check_room(tx, storage, host.uuid, size)
     if vm is not None:
         tx.update(vm, moving=True)
@@ -65,7 +64,7 @@ def get_migratable_hosts(
     """Other hosts of the storage that are there and have the room, whether the volume may leave now or not."""
     volume = snapshot.get(Volume, request.volume_uuid)
     storage = _movable(snapshot, volume)
-    size = _size(snapshot, volume)
+    size = bytes_of(snapshot, volume)
     found = [
         host
         for host in _hosts_of(snapshot, storage, volume)
@@ -122,8 +121,3 @@ def _hosts_of(snapshot: Snapshot, storage: PrimaryStorage, volume: Volume) -> li
     found = snapshot.all(Host, cluster_uuid=clusters, intended="Present", order_by="name") if clusters else []
     kind = home.hypervisor_type if home is not None else None
     return [host for host in found if host.uuid in parts and host.hypervisor_type == kind]
-
-
-def _size(snapshot: Snapshot, volume: Volume) -> int:
-    """Bytes that a volume is counted with, its snapshots included."""
-    return volume.size + snapshot.total(VolumeSnapshot, "size", volume_uuid=volume.uuid)

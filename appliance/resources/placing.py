@@ -16,6 +16,7 @@ from appliance.api.l3 import IpRange, L3Network, UsedIp
 from appliance.api.offering import LAST_HOST
 from appliance.api.service import NetworkServiceL3NetworkRef
 from appliance.api.simulator import FORMAT, HYPERVISOR
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import (
     BackupStorageZoneRef,
     LocalStorageHostRef,
@@ -26,7 +27,7 @@ from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import addresses
-from appliance.plans.placement import Demand, HostOption, choose_host, fitting
+from appliance.plans.placement import Demand, HostOption, choose_host
 from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
@@ -114,23 +115,50 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
     choose_host([_option(host)], demand)
 
 
-def move_targets(snapshot: Snapshot, vm: VmInstance) -> list[Host]:
-    """The hosts that a running VM could go on on: others that have its root volume, and room for it."""
-    root = snapshot.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
-    storage = snapshot.find(PrimaryStorage, root.primary_storage_uuid) if root else None
-    if root is None or storage is None:
-        return []
-    # A local disk is on one host; any other is wherever its storage is.
-    local = storage.type == "LocalStorage"
-    reach: dict[str, Any] = {"uuid": root.host_uuid} if local else {"cluster_uuid": vm.cluster_uuid}
-    found = snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, **reach)
+def move_options(snapshot: Snapshot, vm: VmInstance) -> tuple[list[HostOption], Demand]:
+    """Every other host of a running VM's kind as it could go on there, and what it needs there.
+
+    What it has on local storages goes with it, and needs room on the same ones there.
+    """
+    volumes = [each for each in snapshot.all(Volume, vm_instance_uuid=vm.uuid) if each.primary_storage_uuid]
+    needed: dict[str, int] = {}
+    shared: set[str] = set()
+    for volume in volumes:
+        uuid = str(volume.primary_storage_uuid)
+        if snapshot.get(PrimaryStorage, uuid).type == "LocalStorage":
+            needed[uuid] = needed.get(uuid, 0) + bytes_of(snapshot, volume)
+        else:
+            shared.add(uuid)
+    found = snapshot.all(Host, intended="Present", hypervisor_type=vm.hypervisor_type, zone_uuid=vm.zone_uuid)
     hosts = [host for host in found if host.uuid != vm.host_uuid]
     clusters = {uuid: _carried(snapshot, uuid) for uuid in {host.cluster_uuid for host in hosts}}
     networks = [snapshot.get(L3Network, nic.l3_network_uuid) for nic in nics_of(snapshot, vm)]
-    l2_uuids = frozenset(network.l2_network_uuid for network in networks)
-    demand = Demand(vm.memory_size, vm.cpu_num * vm.cpu_speed, 0, l2_uuids)
-    left = fitting([_option(host, cluster=clusters[host.cluster_uuid]) for host in hosts], demand)
-    return [host for host in hosts if host.uuid in left]
+    demand = Demand(
+        memory=vm.memory_size,
+        cpu=vm.cpu_num * vm.cpu_speed,
+        disk=sum(needed.values()),
+        l2_uuids=frozenset(network.l2_network_uuid for network in networks),
+    )
+    options = [
+        _option(host, disk=_room_for(clusters[host.cluster_uuid], host, needed, shared),
+                cluster=clusters[host.cluster_uuid])
+        for host in hosts
+    ]  # fmt: skip
+    return options, demand
+
+
+def _room_for(cluster: _Carried, host: Host, needed: dict[str, int], shared: set[str]) -> int:
+    """All bytes of local volumes that a host has room for, each on its storage; -1 where it lacks a storage."""
+    carried = {storage.uuid for storage in cluster.storages}
+    if not shared <= carried or any((uuid, host.uuid) not in cluster.local_rooms for uuid in needed):
+        return -1
+    left = (cluster.local_rooms[uuid, host.uuid] - size for uuid, size in needed.items())
+    return max(sum(needed.values()) + min(left, default=0), 0)
+
+
+def bytes_of(snapshot: Snapshot, volume: Volume) -> int:
+    """Bytes that a volume is counted with, its snapshots included."""
+    return volume.size + snapshot.total(VolumeSnapshot, "size", volume_uuid=volume.uuid)
 
 
 def _option(

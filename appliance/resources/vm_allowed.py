@@ -13,8 +13,7 @@ def allowed(vm: VmInstance, request: Message) -> VmInstance:
     name = type(request).__name__
     if vm.moving:
         raise OperationFailed(
-            f"the root volume of VM {vm.name}[uuid:{vm.uuid}] is being moved to another host; wait for that, or "
-            f"cancel its job"
+            f"VM {vm.name}[uuid:{vm.uuid}] is being moved to another host; wait for that, or cancel its job"
         )
     states = ALLOWED[name]
     if vm.state in states:

@@ -1,11 +1,13 @@
-"""Where a VM could go: hosts to move to."""
+"""Where a running VM could go: hosts to move to."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from appliance.api.host import Host
 from appliance.api.vm import GetVmMigrationCandidateHosts, VmInstance
-from appliance.resources.placing import move_targets
+from appliance.plans.placement import fitting
+from appliance.resources.placing import move_options
 from appliance.resources.registry import Caller, reads
 from appliance.resources.vm_allowed import allowed
 from appliance.store.snapshot import Snapshot
@@ -15,6 +17,7 @@ from appliance.store.snapshot import Snapshot
 def get_migration_candidates(
     snapshot: Snapshot, request: GetVmMigrationCandidateHosts, caller: Caller
 ) -> dict[str, Any]:
-    """None while its disk is on the one host it runs on."""
+    """The hosts that MigrateVm would take it to."""
     vm = allowed(snapshot.get(VmInstance, request.vm_instance_uuid), request)
-    return {"inventories": snapshot.inventories(move_targets(snapshot, vm))}
+    left = fitting(*move_options(snapshot, vm))
+    return {"inventories": snapshot.inventories([snapshot.get(Host, uuid) for uuid in left])}

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.api.storage import BackupStorage
 from appliance.core import Core, running
-from appliance.hosts.simulator import SimulatedDialer
+from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -264,13 +265,15 @@ async def test_a_move_can_be_cancelled_in_the_middle(cloud: Stage, chain: dict[s
     one, two = cloud.machines
     uuid, path = chain["uuid"], chain["installPath"]
     before, files = await digest(cloud, one, path), await of(cloud, one, uuid)
-    await cloud.setting("localStorage", "migration.bytesPerSecond", str(8 * MIB))
+    await cloud.setting("localStorage", "migration.bytesPerSecond", str(2 * MIB))
     job = await begin(cloud, uuid, 2)
-    await arrived(cloud, two, uuid, 8 * MIB)
+    await arrived(cloud, two, uuid, 2 * MIB)
     await until(lambda: _says_how_fast(cloud, job), what="how fast it goes")
+    began = time.monotonic()
     await cloud.session.call("CancelLongJob", uuid=job)
     with pytest.raises(ApiError, match="cancelled by its caller"):
         await cloud.session.wait(job, 30)
+    assert time.monotonic() - began < 10, "it waited for the copy to end, which takes half a minute"
     await nothing_left(cloud, two, uuid)
     assert await of(cloud, one, uuid) == files
     assert await digest(cloud, one, path) == before

@@ -15,7 +15,8 @@ from textual.pilot import Pilot
 
 from appliance.client import Session
 from appliance.core import Core, running
-from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
+from appliance.hosts.simulated_dialer import SimulatedDialer
+from appliance.hosts.simulator import SimulatedHost
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast

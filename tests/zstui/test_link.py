@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.client import Session
-from appliance.hosts.simulator import SimulatedDialer
+from appliance.hosts.simulated_dialer import SimulatedDialer
 from tests.zstui.conftest import PASSWORD, Cloud, fill, screens, serving
 
 

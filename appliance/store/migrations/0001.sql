@@ -175,6 +175,7 @@ CREATE TABLE "host" (
     "memory_capacity" INTEGER,
     "cpu_capacity" INTEGER,
     "cpu_num" INTEGER NOT NULL,
+    "cpu_model" TEXT COLLATE NOCASE NOT NULL,
     "accelerator" TEXT COLLATE NOCASE,
     "agent_version" TEXT COLLATE NOCASE,
     "create_date" REAL NOT NULL,
@@ -754,6 +755,28 @@ CREATE INDEX "vm_instance_cluster_uuid_name" ON "vm_instance" ("cluster_uuid", "
 
 CREATE INDEX "vm_instance_zone_uuid_name" ON "vm_instance" ("zone_uuid", "name");
 
+CREATE TABLE "vm_move" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "vm_instance_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "source_host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "files" TEXT COLLATE NOCASE NOT NULL,
+    "nics" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "vm_move_vm_instance_uuid" ON "vm_move" ("vm_instance_uuid");
+
+CREATE INDEX "vm_move_source_host_uuid" ON "vm_move" ("source_host_uuid");
+
+CREATE INDEX "vm_move_host_uuid" ON "vm_move" ("host_uuid");
+
 CREATE TABLE "vm_nic" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "vm_instance_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -825,6 +848,7 @@ CREATE TABLE "volume_move" (
     "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
     "name" TEXT COLLATE NOCASE NOT NULL,
     "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "vm_move_uuid" TEXT COLLATE NOCASE,
     "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
     "source_host_uuid" TEXT COLLATE NOCASE NOT NULL,
     "host_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -842,6 +866,8 @@ CREATE TABLE "volume_move" (
 CREATE INDEX "volume_move_volume_uuid" ON "volume_move" ("volume_uuid");
 
 CREATE INDEX "volume_move_vm_instance_uuid" ON "volume_move" ("vm_instance_uuid");
+
+CREATE INDEX "volume_move_vm_move_uuid" ON "volume_move" ("vm_move_uuid");
 
 CREATE INDEX "volume_move_primary_storage_uuid" ON "volume_move" ("primary_storage_uuid");
 
@@ -1009,6 +1035,9 @@ INSERT INTO sqlite_stat1 VALUES
     ('vm_instance', 'vm_instance_host_uuid_create_date', '1000000 100 1'),
     ('vm_instance', 'vm_instance_cluster_uuid_name', '1000000 200000 20'),
     ('vm_instance', 'vm_instance_zone_uuid_name', '1000000 200000 20'),
+    ('vm_move', 'vm_move_vm_instance_uuid', '1000000 100'),
+    ('vm_move', 'vm_move_source_host_uuid', '1000000 100'),
+    ('vm_move', 'vm_move_host_uuid', '1000000 100'),
     ('vm_nic', 'vm_nic_vm_instance_uuid', '1000000 100'),
     ('vm_nic', 'vm_nic_ip_vm_instance_uuid', '1000000 100 1'),
     ('vm_nic', 'vm_nic_l3_network_uuid_vm_instance_uuid', '1000000 200000 20'),
@@ -1020,6 +1049,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_volume_uuid', '1000000 100'),
     ('volume_move', 'volume_move_vm_instance_uuid', '1000000 100'),
+    ('volume_move', 'volume_move_vm_move_uuid', '1000000 100'),
     ('volume_move', 'volume_move_primary_storage_uuid', '1000000 100'),
     ('volume_move', 'volume_move_source_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_host_uuid', '1000000 100'),

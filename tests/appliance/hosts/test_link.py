@@ -11,7 +11,8 @@ from agent.protocol import Done, Hello, HostFacts, Ping, StartDomain
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import Link, LinkLost, Refused
-from appliance.hosts.simulator import SimulatedDialer, SimulatedHost
+from appliance.hosts.simulated_dialer import SimulatedDialer
+from appliance.hosts.simulator import SimulatedHost
 
 START = StartDomain(vm_uuid="a" * 32)
 

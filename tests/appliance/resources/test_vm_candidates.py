@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.api.storage import PrimaryStorage
+from appliance.api.storage import LocalStorageHostRef, PrimaryStorage
 from appliance.api.volume import Volume
+from appliance.store.transaction import Transaction
 from tests.simulated_cloud import GIB, Body, Cloud
 
 
@@ -14,8 +15,18 @@ async def candidates(cloud: Cloud, vm: Body) -> list[str]:
     return [host["uuid"] for host in answer["inventories"]]
 
 
-async def test_a_vm_goes_nowhere_without_its_local_disk(cloud: Cloud) -> None:
+async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
     vm = await cloud.vm()
+    (other,) = {cloud.uuids["host1"], cloud.uuids["host2"]} - {vm["hostUuid"]}
+    assert await candidates(cloud, vm) == [other]
+    primary = cloud.uuids["primary"]
+
+    def fill(tx: Transaction) -> None:
+        ref = tx.first(LocalStorageHostRef, primary_storage_uuid=primary, host_uuid=other)
+        assert ref is not None
+        tx.update(ref, available_capacity=(64 << 20) - 1)
+
+    await cloud.database.write(fill)
     assert await candidates(cloud, vm) == []
 
 

@@ -1,0 +1,74 @@
+"""A running domain on its way to another host, through the doors of a lane."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from agent.domain_xml import Mark, domain_xml
+from agent.hypervisor_move import LOOK_SECONDS, Destination
+from agent.lane import END_SECONDS, Lanes
+from agent.lane_doors import doors
+from agent.protocol import CloseLane, DomainSeen, Done, MigrateDomain, digest
+from agent.refused import Refused
+
+
+class MoveCalls(Protocol):
+    """What libvirt is asked for here."""
+
+    async def seen(self, vm_uuid: str) -> DomainSeen: ...
+    async def migrating(self, vm_uuid: str) -> bool: ...
+    async def stop_migration(self, vm_uuid: str) -> None: ...
+    async def migrate(
+        self, vm_uuid: str, there: Destination, report: Callable[[int, int], object]
+    ) -> None: ...
+
+
+class Migrations:
+    """Carries out requests about domains that go to another host."""
+
+    def __init__(self, hypervisor: MoveCalls, lanes: Lanes) -> None:
+        self._hypervisor = hypervisor
+        self._lanes = lanes
+
+    async def close(self, request: CloseLane) -> None:
+        """End a lane, and the move of a domain on it. Raises `Refused` as `migrate.busy` when that does not end."""
+        await self._lanes.close(request)
+        deadline = time.monotonic() + END_SECONDS
+        while request.vm_uuid and await self._hypervisor.migrating(request.vm_uuid):
+            if time.monotonic() > deadline:
+                raise Refused("migrate.busy", f"VM {request.vm_uuid} is still on its way", transient=True)
+            await self._hypervisor.stop_migration(request.vm_uuid)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def migrate(self, request: MigrateDomain, report: Callable[[int, int], object]) -> Done:
+        """Move a running domain. Raises `Refused`; its guest goes on here then."""
+        spec, uuid = request.spec, request.lane_uuid
+        seen = await self._hypervisor.seen(spec.vm_uuid)
+        if seen.power == "off":
+            raise Refused("domain.off", f"VM {spec.vm_uuid} does not run on this host")
+        if await self._hypervisor.migrating(spec.vm_uuid):
+            # Of a request that nobody answers any more: its doors are gone with who held them.
+            await self._hypervisor.stop_migration(spec.vm_uuid)
+            raise Refused("migrate.busy", f"VM {spec.vm_uuid} is on its way already", transient=True)
+        command = self._lanes.ssh(uuid, request.address, request.port, request.username, request.host_key)
+        way = self._lanes.place(uuid, "libvirt")
+        there = Destination(
+            libvirt=way,
+            memory_port=request.memory_port,
+            disks_port=request.disks_port,
+            definition=domain_xml(spec, Mark(digest(spec), seen.boot_count, spec.internal_id)),
+            console_listen=spec.console_listen,
+            bytes_per_second=request.bytes_per_second,
+        )
+        places: dict[str, Path | int] = {
+            "libvirt": way,
+            "memory": request.memory_port,
+            "disks": request.disks_port,
+        }
+        async with doors(self._lanes, uuid, command, places):
+            await self._hypervisor.migrate(spec.vm_uuid, there, report)
+        return Done()

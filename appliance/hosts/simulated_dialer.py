@@ -1,0 +1,90 @@
+"""How simulated hosts are reached: each is made at its first mention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from appliance.api.errors import HostUnreachable, ImageFailed
+from appliance.hosts.fleet import Target
+from appliance.hosts.link import Wire
+from appliance.hosts.simulated_console import SimulatedConsole
+from appliance.hosts.simulated_things import Things
+from appliance.hosts.simulator import SimulatedHost
+
+
+class SimulatedDialer:
+    """Reaches simulated hosts, making each at its first mention."""
+
+    def __init__(self, make: Callable[[str], SimulatedHost] | None = None) -> None:
+        self._make = make or SimulatedHost
+        self.hosts: dict[str, SimulatedHost] = {}
+        self.furnish: Callable[[SimulatedHost, Target, bool], Awaitable[None]] | None = None
+        """Called before each link with the host, its target, and whether the host was made for it."""
+
+    def host(self, target: Target) -> SimulatedHost:
+        """The host of a target."""
+        if target.key not in self.hosts:
+            self.hosts[target.key] = self._make(target.address)
+            self.hosts[target.key].things.lanes.reach = self._reach
+            self.hosts[target.key].neighbour = self._neighbour
+        return self.hosts[target.key]
+
+    def _neighbour(self, machine: str) -> SimulatedHost | None:
+        host = self.hosts.get(machine)
+        return host if host is not None and host.reachable else None
+
+    def _reach(self, machine: str) -> Things | None:
+        host = self._neighbour(machine)
+        return host.things if host is not None else None
+
+    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+        """Simulated hosts trust everybody who reaches them."""
+        if not self.host(target).reachable:
+            raise HostUnreachable(f"{target.address} does not answer")
+
+    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+        """All that listens on a simulated host are consoles."""
+        return SimulatedConsole()
+
+    async def leave(self, target: Target) -> None:
+        """The host forgets whose it was."""
+        self.host(target).disown()
+
+    async def dial(self, target: Target) -> Wire:
+        """A link."""
+        new = target.key not in self.hosts
+        host = self.host(target)
+        if self.furnish is not None:
+            await self.furnish(host, target, new)
+        return host.attach()
+
+    async def copy(
+        self,
+        source: Target,
+        source_path: str,
+        destination: Target,
+        destination_path: str,
+        *,
+        size: int,
+        md5: str,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """A file's size, from host to host."""
+        giving, taking = self.host(source), self.host(destination)
+        await asyncio.sleep(taking.delays.of("copy"))
+        if taking.faults.strikes("copy"):
+            raise ImageFailed(
+                f"the copy to {destination.address} failed, as the simulator was told it should"
+            )
+        if not (giving.reachable and taking.reachable):
+            raise HostUnreachable(f"{destination.address} does not answer")
+        taking.things.files[destination_path] = giving.things.files.get(source_path, size)
+        on_progress(size, size)
+
+    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+        """A file's size, from a stream."""
+        total = 0
+        async for chunk in content:
+            total += len(chunk)
+        self.host(destination).things.files[path] = total

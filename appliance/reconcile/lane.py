@@ -1,0 +1,148 @@
+"""The way between the two hosts of a move: opened for it, used for as long as the move is wanted, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.protocol import (
+    AnyRequest,
+    CloseLane,
+    CopyFiles,
+    FilesCopied,
+    LaneOffer,
+    MigrateDomain,
+    OfferLane,
+    OpenLane,
+    Struct,
+)
+from appliance.api.errors import ApiError, OperationFailed
+from appliance.api.job import LongJob
+from appliance.hosts.fleet import Target
+from appliance.reconcile.asking import Asker
+from appliance.reconcile.context import Context
+from appliance.reconcile.meter import Meter
+from appliance.store.snapshot import Snapshot
+
+MOVE_SECONDS = 7 * 86400.0
+"""What is moved takes as long as it takes; it is given up when nothing arrives."""
+LOOK_SECONDS = 0.25
+PORTS = 2
+
+R = TypeVar("R", bound=Struct)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A move's lane. Its uuid is the move's, and so is the generation that hosts hear of."""
+
+    context: Context
+    asker: Asker
+    uuid: str
+    generation: int
+    source: Target
+    target: Target
+    host_key: str
+    """The target's, as a line of known_hosts has it."""
+    wanted: Callable[[Snapshot], bool]
+    """Whether the move is still to be made."""
+
+    async def open(self, files: Sequence[str], doors: Mapping[str, str] | None = None) -> list[int]:
+        """Let the source use these files and doors of the target; doors without a place lead to ports.
+
+        Returns those, free on the source, in the order of the doors. Raises what `Link.ask` raises.
+        """
+        named = doors or {}
+        nameless = [word for word, place in named.items() if not place]
+        offer = await self.ask(
+            self.source,
+            OfferLane(
+                lane_uuid=self.uuid,
+                address=self.target.address,
+                port=self.target.port,
+                ports=len(nameless),
+            ),
+        )
+        if not isinstance(offer, LaneOffer) or len(offer.ports) != len(nameless):
+            raise OperationFailed(f"host {self.source.address} did not offer a lane")
+        places = dict(named) | dict(zip(nameless, map(str, offer.ports), strict=True))
+        await self.ask(
+            self.target,
+            OpenLane(
+                lane_uuid=self.uuid,
+                public_key=offer.public_key,
+                source_address=offer.source_address,
+                username=self.target.username,
+                files=list(files),
+                doors=places,
+            ),
+        )
+        return offer.ports
+
+    async def copy(
+        self,
+        files: Sequence[str],
+        bytes_per_second: int,
+        jobs: Sequence[LongJob],
+        arrived: Callable[[int], None] = lambda _: None,
+    ) -> FilesCopied:
+        """Copy files of the source to beside their places on the target. Raises what `Link.ask` raises."""
+        request = CopyFiles(
+            lane_uuid=self.uuid,
+            address=self.target.address,
+            port=self.target.port,
+            username=self.target.username,
+            host_key=self.host_key,
+            files=list(files),
+            bytes_per_second=bytes_per_second,
+        )
+        return await self.carry(request, FilesCopied, jobs, "copy to new host", arrived)
+
+    async def carry(
+        self,
+        request: CopyFiles | MigrateDomain,
+        reply: type[R],
+        jobs: Sequence[LongJob],
+        title: str,
+        arrived: Callable[[int], None],
+    ) -> R:
+        """Have the source send something, and say how far it is; ended when the move is wanted no more."""
+        meter = Meter(self.context.database, jobs, title)
+
+        def tell(done: int, total: int) -> None:
+            arrived(done)
+            meter(done, total)
+
+        link = self.context.fleet.link(self.source)
+        ended = asyncio.create_task(self._end_if_unwanted())
+        try:
+            async with meter.running():
+                return await link.ask(request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell)
+        finally:
+            ended.cancel()
+            await asyncio.wait({ended})
+
+    async def close(self) -> None:
+        """Take the key from both ends, and end what still uses it. Raises what `Link.ask` raises."""
+        for end in (self.source, self.target):
+            await self.ask(end, CloseLane(lane_uuid=self.uuid, username=end.username))
+
+    async def ask(self, target: Target, request: AnyRequest) -> Struct:
+        """Ask an end for a change; raises what `Link.ask` raises."""
+        await self.asker.settle_unanswered(target, request)
+        return await self.asker.ask(target, request, resource=self.uuid, generation=self.generation)
+
+    async def _end_if_unwanted(self) -> None:
+        """The source ends what it sends when its end of the lane is closed."""
+        wanted = True
+        while wanted:
+            await asyncio.sleep(LOOK_SECONDS)
+            wanted = await self.context.database.read(self.wanted)
+        request = CloseLane(lane_uuid=self.uuid, username=self.source.username)
+        try:
+            await self.context.fleet.link(self.source).ask(request, CloseLane.reply, resource=self.uuid,
+                                                           generation=self.generation + 1)  # fmt: skip
+        except ApiError:
+            return  # it cannot be asked: what it sends ends by itself, or is ended when it can

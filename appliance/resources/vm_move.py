@@ -1,0 +1,93 @@
+"""What moving a running VM to another host means: where it may go, and what that promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.host import Host
+from appliance.api.move import MigrateVm, VmMove, VolumeMove
+from appliance.api.storage import PrimaryStorage
+from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
+from appliance.plans.placement import choose_host
+from appliance.reconcile.capacity import recount_host, recount_storage
+from appliance.reconcile.vm_nic import nics_of
+from appliance.reconcile.vm_state import move
+from appliance.resources.placing import bytes_of, move_options
+from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.storage import promise
+from appliance.resources.vm_allowed import allowed
+from appliance.resources.volume import refuse_busy
+from appliance.store.transaction import Transaction
+
+
+@handles(MigrateVm)
+def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
+    """Rows that say where it goes, with the room that it takes there; a worker has it go."""
+    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    if request.host_uuid is not None and request.host_uuid == vm.host_uuid:
+        raise InvalidArgument(f"VM[uuid:{vm.uuid}] is already on the host[uuid:{vm.host_uuid}]")
+    volumes = tx.all(Volume, vm_instance_uuid=vm.uuid)
+    for volume in volumes:
+        refuse_busy(tx, volume)
+    if any(nic.ip is None or nic.intended != "Present" for nic in nics_of(tx, vm)):
+        raise OperationFailed(
+            f"a NIC of VM[uuid:{vm.uuid}] is being changed by another call; try again later"
+        )
+    options, demand = move_options(tx, vm)
+    host = tx.get(Host, choose_host(options, replace(demand, designated=request.host_uuid)))
+    source = tx.get(Host, str(vm.host_uuid))
+    _check_cpus(tx, vm, source, host)
+    row = tx.insert(
+        VmMove(
+            uuid=tx.new_uuid(),
+            vm_instance_uuid=vm.uuid,
+            name=vm.name,
+            source_host_uuid=source.uuid,
+            host_uuid=host.uuid,
+        )
+    )
+    for volume in volumes:
+        _take_along(tx, row, volume)
+    move(tx, vm, moving=True)
+    recount_host(tx, host.uuid)
+    return promise(tx, request, row, caller)
+
+
+def _take_along(tx: Transaction, row: VmMove, volume: Volume) -> None:
+    """Promise a volume its room on the new host; one that is on no host in particular stays where it is."""
+    storage = tx.get(PrimaryStorage, str(volume.primary_storage_uuid))
+    if storage.type != "LocalStorage":
+        return
+    tx.update(volume, status="Migrating")
+    tx.insert(
+        VolumeMove(
+            uuid=tx.new_uuid(),
+            volume_uuid=volume.uuid,
+            vm_move_uuid=row.uuid,
+            name=volume.name,
+            primary_storage_uuid=storage.uuid,
+            source_host_uuid=row.source_host_uuid,
+            host_uuid=row.host_uuid,
+            size=bytes_of(tx, volume),
+        )
+    )
+    recount_storage(tx, storage.uuid)
+
+
+def _check_cpus(tx: Transaction, vm: VmInstance, source: Host, host: Host) -> None:
+    """Refuse hosts whose CPUs a running guest would find changed; of host-model libvirt itself is the judge."""
+    if source.accelerator != host.accelerator:
+        raise OperationFailed(
+            f"VM[uuid:{vm.uuid}] runs with {source.accelerator} on host {source.name}, and host {host.name}"
+            f"[uuid:{host.uuid}] runs its guests with {host.accelerator}; stop the VM, then move its volumes with "
+            f"LocalStorageMigrateVolume"
+        )
+    mode = tx.setting("kvm", "vm.cpuMode")
+    if mode == "host-passthrough" and source.cpu_model != host.cpu_model:
+        raise OperationFailed(
+            f"VM[uuid:{vm.uuid}] sees the CPU of host {source.name}, {source.cpu_model}, since the global config kvm "
+            f"vm.cpuMode is {mode}, and host {host.name}[uuid:{host.uuid}] has {host.cpu_model}; set vm.cpuMode to "
+            f"none or host-model and start the VM anew before it moves"
+        )

@@ -1,0 +1,178 @@
+"""Running VMs moved between real hosts while they write: one guest, one disk, one address, whoever is killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from appliance.api.errors import ApiError
+from appliance.lab import LabHost
+from tests.e2e.conftest import VmFactory
+from tests.e2e.guest import Guest
+from tests.e2e.stage import STORAGE, Stage, until
+from tests.e2e.test_move import KEYS, kill, lane
+
+MIB = 1 << 20
+BUSY = """
+cat >/root/busy <<'END'
+i=0
+while true; do
+    i=$((i+1))
+    echo $i >/root/count
+    dd if=/dev/urandom of=/root/piece.$((i % 4)) bs=64k count=1 2>/dev/null
+    sync
+    sleep 0.5
+done
+END
+dd if=/dev/urandom of=/root/kept bs=1M count=24 2>/dev/null; md5sum /root/kept >/root/kept.sum; sync
+(sh /root/busy >/dev/null 2>&1 &)
+"""
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+SOUND = "sync; echo 3 >/proc/sys/vm/drop_caches; md5sum -c /root/kept.sum && echo sound"
+
+
+async def begin(cloud: Stage, guest: Guest, number: int) -> str:
+    host = await cloud.host_uuid(number)
+    return await cloud.session.call_job("MigrateVm", vm_instance_uuid=guest.uuid, host_uuid=host)
+
+
+async def busy(vm: VmFactory, name: str) -> tuple[Guest, str]:
+    """A guest on host 1 that writes without end, and what tells this boot of it from any other."""
+    guest = await (await vm(name, host=1)).booted()
+    await guest.ssh(BUSY)
+    return guest, (await guest.ssh(BOOT_ID)).strip()
+
+
+async def of(cloud: Stage, host: LabHost, guest: Guest) -> set[str]:
+    """The files of a guest's root volume on a host."""
+    root = str(guest.inventory["rootVolumeUuid"])
+    return {path for path in await cloud.files(host, STORAGE) if root in path}
+
+
+async def is_only_on(cloud: Stage, guest: Guest, number: int, boot_id: str) -> None:
+    """One host has the guest, as it was, and the other has nothing of it."""
+    here, other = cloud.machines[number - 1], cloud.machines[2 - number]
+
+    async def gone() -> bool:
+        known = guest.uuid in await cloud.domains(other, "--all")
+        return not known and not await of(cloud, other, guest)
+
+    await until(gone, 30, f"the end of all that {other.name} had of {guest.uuid}")
+    for each in cloud.machines:
+
+        async def closed(at: LabHost = each) -> bool:
+            return "zstui-lane" not in await cloud.run(at, "cat", KEYS)
+
+        await until(closed, 10, f"the end of the lane's key on {each.name}")
+
+    async def runs() -> bool:
+        return (await guest.refresh()).state == "Running"
+
+    await until(runs, 20, "the VM to be Running")
+    assert guest.host.number == number
+    assert guest.uuid in await cloud.domains(here)
+    assert (await guest.ssh(BOOT_ID)).strip() == boot_id, "it is another boot: the guest did not go on"
+
+
+async def moving(cloud: Stage, job: str) -> None:
+    """Wait until the memory and disks of a VM are on their way."""
+
+    async def begun() -> bool:
+        (row,) = await cloud.session.query("LongJob", uuid=job)
+        assert row["state"] == "Running", row
+        return str(row.get("step", "")).startswith("move memory")
+
+    await until(begun, 60, "the move of memory and disks")
+
+
+@pytest.mark.timeout(400)
+async def test_a_guest_that_writes_goes_on_with_its_disk_address_and_lease(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    one, two = cloud.machines
+    guest, boot_id = await busy(vm, "walker")
+    root = str(guest.inventory["rootVolumeUuid"])
+    await cloud.session.call("CreateVolumeSnapshot", volume_uuid=root, name="s", timeout_seconds=60)
+    counted = int(await guest.ssh("cat /root/count"))
+    address, mac = guest.ip, guest.mac
+    files = await of(cloud, one, guest)
+    assert len(files) == 2
+
+    reply = await cloud.session.wait(await begin(cloud, guest, 2), 180)
+    assert reply["inventory"]["hostUuid"] == await cloud.host_uuid(2)
+    await is_only_on(cloud, guest, 2, boot_id)
+    assert (guest.ip, await of(cloud, two, guest)) == (address, files)
+    assert mac not in await cloud.leases(one, cloud.l3)
+
+    async def counts() -> bool:
+        return int((await guest.ssh("cat /root/count")).strip() or 0) > counted
+
+    await until(counts, 20, "the guest to go on writing")
+    assert "sound" in await guest.ssh(SOUND)
+    # Its lease is renewed by the host that it is on, and its user data served there.
+    await guest.ssh("killall -USR1 udhcpc")
+
+    async def renewed() -> bool:
+        return mac in await cloud.leases(two, cloud.l3)
+
+    await until(renewed, 20, "a lease on the new host")
+    told = await guest.ssh("wget -qO- http://169.254.169.254/latest/meta-data/instance-id")
+    assert told.strip() == guest.uuid
+
+    # And it is a VM like any other there: it stops, its snapshot is gone back to, it starts.
+    await guest.stop()
+    (head,) = [path for path in files if "snapshots" in path]
+    chain = json.loads(await cloud.run(two, "qemu-img", "info", "--backing-chain", "--output=json", head))
+    assert len(chain) == 3
+    await cloud.run(two, "qemu-img", "check", "-q", "-f", "qcow2", head)
+    (snapshot,) = await cloud.session.query("VolumeSnapshot", volume_uuid=root)
+    await cloud.session.call("RevertVolumeFromSnapshot", uuid=snapshot["uuid"], timeout_seconds=60)
+    said = len(guest.serial())
+    await (await guest.start()).booted(after=said)
+    assert guest.host.number == 2
+    console: dict[str, Any] = await cloud.session.call("GetVmConsoleAddress", uuid=guest.uuid)
+    assert console["hostIp"] == two.address
+
+
+@pytest.mark.timeout(300)
+async def test_a_move_that_is_cancelled_leaves_the_guest_where_it_is(cloud: Stage, vm: VmFactory) -> None:
+    guest, boot_id = await busy(vm, "stays")
+    await cloud.setting("localStorage", "migration.bytesPerSecond", str(2 * MIB))
+    try:
+        job = await begin(cloud, guest, 2)
+        await moving(cloud, job)
+        began = time.monotonic()
+        await cloud.session.call("CancelLongJob", uuid=job)
+        with pytest.raises(ApiError, match="cancelled by its caller"):
+            await cloud.session.wait(job, 60)
+        assert time.monotonic() - began < 20
+    finally:
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+    await is_only_on(cloud, guest, 1, boot_id)
+    assert "sound" in await guest.ssh(SOUND)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("victim", ["appliance", "source agent", "target agent", "ssh", "target"])
+async def test_whoever_is_killed_the_guest_is_on_one_host_and_goes_on(
+    cloud: Stage, vm: VmFactory, victim: str
+) -> None:
+    guest, boot_id = await busy(vm, "survives")
+    await cloud.setting("localStorage", "migration.bytesPerSecond", str(6 * MIB))
+    try:
+        job = await begin(cloud, guest, 2)
+        await moving(cloud, job)
+        await kill(cloud, victim, await lane(cloud))
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+        try:
+            await cloud.session.wait(job, 120)
+            number = 2
+        except ApiError:
+            number = 1
+    finally:
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+    await is_only_on(cloud, guest, number, boot_id)
+    assert "sound" in await guest.ssh(SOUND)
