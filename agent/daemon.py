@@ -75,6 +75,7 @@ async def _run(paths: Paths) -> None:
     storage = StorageRoots(paths)
     lanes = Lanes(paths, storage)
     hypervisor = Hypervisor(server.emit, os.environ.get("ZSTUI_AGENT_LIBVIRT", URI))
+    domains = Domains(hypervisor, storage, network.nics.guarded)
     verbs = HostVerbs(
         network.bridges,
         network.networks,
@@ -85,8 +86,8 @@ async def _run(paths: Paths) -> None:
         downloads=Downloads(storage),
         lanes=lanes,
         hypervisor=hypervisor,
-        domains=Domains(hypervisor, storage, network.nics.guarded),
-        migrations=Migrations(hypervisor, lanes),
+        domains=domains,
+        migrations=Migrations(hypervisor, lanes, domains.expect),
         accelerator=AcceleratorProbe(paths),
     )
     hypervisor.scan_host = verbs.observe_host

@@ -98,6 +98,12 @@ class Domains:
         defined = await self._hypervisor.define(spec.vm_uuid, domain_xml(spec, mark))
         return await self._hypervisor.mark(spec.vm_uuid, mark) if on else defined
 
+    def expect(self, spec: DomainSpec) -> None:
+        """Be ready for a domain that comes here while it runs. Raises `Refused`."""
+        self._check(spec)
+        if spec.serial_log:
+            self._make_log_folder(Path(spec.serial_log).parent)
+
     async def start(self, request: StartDomain) -> DomainSeen:
         """Power a domain on. Refused as `nic.unguarded` while a tap of it has no guard."""
         seen = await self._known(request.vm_uuid)

@@ -12,7 +12,7 @@ from agent.domain_xml import Mark, domain_xml
 from agent.hypervisor_move import LOOK_SECONDS, Destination
 from agent.lane import END_SECONDS, Lanes
 from agent.lane_doors import doors
-from agent.protocol import CloseLane, DomainSeen, Done, MigrateDomain, digest
+from agent.protocol import CloseLane, DomainSeen, DomainSpec, Done, MigrateDomain, OpenLane, digest
 from agent.refused import Refused
 
 
@@ -30,9 +30,16 @@ class MoveCalls(Protocol):
 class Migrations:
     """Carries out requests about domains that go to another host."""
 
-    def __init__(self, hypervisor: MoveCalls, lanes: Lanes) -> None:
+    def __init__(self, hypervisor: MoveCalls, lanes: Lanes, expect: Callable[[DomainSpec], None]) -> None:
         self._hypervisor = hypervisor
         self._lanes = lanes
+        self._expect = expect
+
+    async def open(self, request: OpenLane) -> None:
+        """Open a lane, also for a domain that is to come. Raises `Refused`."""
+        if request.coming is not None:
+            self._expect(request.coming)
+        await self._lanes.open(request)
 
     async def close(self, request: CloseLane) -> None:
         """End a lane, and the move of a domain on it. Raises `Refused` as `migrate.busy` when that does not end."""

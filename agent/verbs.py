@@ -217,7 +217,7 @@ def _between_hosts(
     """What goes from this host to another, or comes from one."""
     return [
         _says(OfferLane, lanes.offer),
-        _does(OpenLane, lanes.open),
+        _does(OpenLane, migrations.open),
         (CopyFiles, copies.copy),
         _does(AdoptFiles, copies.adopt),
         _does(CloseLane, migrations.close),

@@ -26,7 +26,8 @@ class OpenLane(Request, tag=True, frozen=True):
 
     `files` are the places beside which it may write. `doors` are words and what is behind them: the path of a
     unix socket, or a port of the loopback.
-    `username` is who it logs in as: root, or whom the appliance logs in as.
+    `username` is who it logs in as: root, or whom the appliance logs in as. `coming` is the domain that goes through
+    the doors: what libvirt finds there for it, and does not make itself, is made.
     """
 
     lane_uuid: str
@@ -35,6 +36,7 @@ class OpenLane(Request, tag=True, frozen=True):
     username: str
     files: list[str] = []
     doors: dict[str, str] = {}
+    coming: DomainSpec | None = None
 
 
 class CopyFiles(Request, tag=True, frozen=True):

@@ -80,6 +80,7 @@ class SimulatedDialer:
         if not (giving.reachable and taking.reachable):
             raise HostUnreachable(f"{destination.address} does not answer")
         taking.things.files[destination_path] = giving.things.files.get(source_path, size)
+        taking.things.lanes.arrived.pop(destination_path, None)  # which has the same place beside it
         on_progress(size, size)
 
     async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:

@@ -97,7 +97,7 @@ class Things:
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
                 self.backings.pop(request.path, None)
-                self.lanes.arrived.pop(request.path, None)
+                self.lanes.arrived.pop(request.path.removesuffix(".part"), None)
             case OfferLane() | OpenLane() | CopyFiles() | AdoptFiles() | CloseLane():
                 return self.lanes.carry_out(self, request)
             case FetchImage():

@@ -11,6 +11,7 @@ from agent.protocol import (
     AnyRequest,
     CloseLane,
     CopyFiles,
+    DomainSpec,
     FilesCopied,
     LaneOffer,
     MigrateDomain,
@@ -49,7 +50,12 @@ class Lane:
     wanted: Callable[[Snapshot], bool]
     """Whether the move is still to be made."""
 
-    async def open(self, files: Sequence[str], doors: Mapping[str, str] | None = None) -> list[int]:
+    async def open(
+        self,
+        files: Sequence[str],
+        doors: Mapping[str, str] | None = None,
+        coming: DomainSpec | None = None,
+    ) -> list[int]:
         """Let the source use these files and doors of the target; doors without a place lead to ports.
 
         Returns those, free on the source, in the order of the doors. Raises what `Link.ask` raises.
@@ -77,6 +83,7 @@ class Lane:
                 username=self.target.username,
                 files=list(files),
                 doors=places,
+                coming=coming,
             ),
         )
         return offer.ports

@@ -11,7 +11,6 @@ from agent.protocol import (
     AdoptFiles,
     AnyRequest,
     CloseLane,
-    DefineDomain,
     DestroyDomain,
     Done,
     DropFile,
@@ -56,6 +55,14 @@ HALTED = OperationFailed("its guest powered it off meanwhile")
 
 
 @dataclass(frozen=True)
+class _Ends:
+    move: VmMove
+    source: Target | None
+    """None once that host was deleted, which it can be when the VM has left it."""
+    target: Target | None
+
+
+@dataclass(frozen=True)
 class _Work:
     move: VmMove
     vm: VmInstance
@@ -92,14 +99,17 @@ class VmMoveWorker:
     async def advance(self) -> Next:
         """One pass."""
         work = await self._context.database.read(self._load)
-        if work is None:
-            return DONE
+        match work:
+            case None:
+                return DONE
+            case _Ends():
+                return await self._tidy(work)
         try:
             return await self._pass(work)
         except HostUnreachable as unreachable:
             return await self._wait(work, unreachable, UNREACHABLE_SECONDS)
         except Refused as refused:
-            if refused.refusal.transient or work.move.phase == "moved" or work.move.intended == "Absent":
+            if refused.refusal.transient or work.move.intended == "Absent":
                 return await self._wait(work, refused, None)
             return await self._stay(work, HALTED if refused.refusal.code == "domain.off" else refused)
         except ApiError as failed:
@@ -107,12 +117,9 @@ class VmMoveWorker:
 
     async def _pass(self, work: _Work) -> Next:
         move, write = work.move, self._context.database.write
-        if move.phase == "moved":
-            await self._clear_source(work)
-            await write(lambda tx: forget_vm_move(tx, move))
-            return DONE
         if move.phase == "moving" or move.intended == "Absent":
-            await self._settle(work)
+            await self._say(work, "see where it is")
+            await self._settle(move, work.source, work.target)
         if move.phase == "moving" and await self._has_left(work):
             await write(lambda tx: arrive(tx, move))
             return AGAIN
@@ -142,14 +149,12 @@ class VmMoveWorker:
         await self._serve(work)
         missing = await self._bring_images(work)
         below = dict.fromkeys(missing, "") | below
-        ports = await lane.open(list(below), {"libvirt": LIBVIRT, "memory": "", "disks": ""})
+        ports = await lane.open(list(below), {"libvirt": LIBVIRT, "memory": "", "disks": ""}, spec)
         if below:
             await lane.copy(list(below), work.bytes_per_second, work.jobs)
-            await self._ask(work.target, work, AdoptFiles(files=below))
+            await self._ask(work.target, move, AdoptFiles(files=below))
         for request in self._heads(work, files):
-            await self._ask(work.target, work, request)
-        # Which also makes the folder of its log.
-        await self._ask(work.target, work, DefineDomain(spec=spec, boot_count=work.vm.boot_count))
+            await self._ask(work.target, move, request)
         if not await self._context.database.write(lambda tx: leaves(tx, move, list(files))):
             return
         request = MigrateDomain(
@@ -207,7 +212,7 @@ class VmMoveWorker:
         """Have the new host serve and guard the VM's NICs, as it will go on doing."""
         seen = await self._look(work.target, work, [])
         for step in networks_left(work.intent, seen):
-            await self._ask(work.target, work, step.request, step.seconds)
+            await self._ask(work.target, work.move, step.request, step.seconds)
 
     async def _bring_images(self, work: _Work) -> list[str]:
         """Have the images on the new host; those that only the old one can give."""
@@ -225,12 +230,13 @@ class VmMoveWorker:
                 missing.append(path)
         return missing
 
-    async def _settle(self, work: _Work) -> None:
+    async def _settle(self, move: VmMove, source: Target, target: Target) -> None:
         """End what an earlier try began and is still under way: then the VM is in one place."""
-        await self._say(work, "see where it is")
-        source = CloseLane(lane_uuid=work.move.uuid, username=work.source.username, vm_uuid=work.vm.uuid)
-        await self._ask(work.source, work, source)
-        await self._ask(work.target, work, CloseLane(lane_uuid=work.move.uuid, username=work.target.username))
+        vm_uuid = move.vm_instance_uuid
+        await self._ask(
+            source, move, CloseLane(lane_uuid=move.uuid, username=source.username, vm_uuid=vm_uuid)
+        )
+        await self._ask(target, move, CloseLane(lane_uuid=move.uuid, username=target.username))
 
     async def _has_left(self, work: _Work) -> bool:
         """Whether the VM is the target's: it is once it has left the source for good."""
@@ -242,45 +248,56 @@ class VmMoveWorker:
 
     async def _clear_target(self, work: _Work, *, keep: bool = False) -> None:
         """Take from the new host what has come to it; with `keep`, what a new try starts from stays."""
-        target, vm_uuid = work.target, work.vm.uuid
+        target, move, vm_uuid = work.target, work.move, work.vm.uuid
         seen = await self._look(target, work, [])
         if seen.domain.power != "off":
-            await self._ask(target, work, DestroyDomain(vm_uuid=vm_uuid))
+            await self._ask(target, move, DestroyDomain(vm_uuid=vm_uuid))
         if seen.domain.defined:
-            await self._ask(target, work, UndefineDomain(vm_uuid=vm_uuid))
+            await self._ask(target, move, UndefineDomain(vm_uuid=vm_uuid))
         if keep:
             return
         for nic in seen.nics:
-            await self._ask(target, work, DropNic(nic_uuid=nic))
+            await self._ask(target, move, DropNic(nic_uuid=nic))
         for volume in work.volumes:
             for path in volume.files:
-                await self._ask(target, work, DropFile(path=path))
+                await self._ask(target, move, DropFile(path=path))
         for path in work.images:
-            await self._ask(target, work, DropFile(path=f"{path}.part"))
+            await self._ask(target, move, DropFile(path=f"{path}.part"))
 
-    async def _clear_source(self, work: _Work) -> None:
-        """Take from the old host what the new one has."""
-        move, source = work.move, work.source
-        await self._settle(work)
-        await self._ask(source, work, UndefineDomain(vm_uuid=work.vm.uuid))
+    async def _tidy(self, ends: _Ends) -> Next:
+        """Take from the old host what the new one has, whatever became of the VM since."""
+        move = ends.move
+        try:
+            if ends.source is not None and ends.target is not None:
+                await self._settle(move, ends.source, ends.target)
+            if ends.source is not None:
+                await self._clear_source(move, ends.source)
+        except HostUnreachable:
+            return Next(seconds=min(UNREACHABLE_SECONDS, self._backoff.next().seconds))
+        except Refused as refused:
+            log.info(
+                "what vm %s left on its old host stays for now: %s", move.vm_instance_uuid, refused.details
+            )
+            return self._backoff.next()
+        await self._context.database.write(lambda tx: forget_vm_move(tx, move))
+        return DONE
+
+    async def _clear_source(self, move: VmMove, source: Target) -> None:
+        await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
         for nic in json.loads(move.nics):
-            await self._ask(source, work, DropNic(nic_uuid=nic))
+            await self._ask(source, move, DropNic(nic_uuid=nic))
         for path in reversed(json.loads(move.files)):
-            await self._ask(source, work, DropFile(path=path))
+            await self._ask(source, move, DropFile(path=path))
 
     async def _look(self, target: Target, work: _Work, paths: list[str]) -> VmSeen:
         return await self._context.fleet.link(target).ask(
             ObserveVm(vm_uuid=work.vm.uuid, volume_paths=paths), VmSeen
         )
 
-    async def _ask(self, target: Target, work: _Work, request: AnyRequest, seconds: float = 60.0) -> Struct:
+    async def _ask(self, target: Target, move: VmMove, request: AnyRequest, seconds: float = 60.0) -> Struct:
         await self._asker.settle_unanswered(target, request)
         return await self._asker.ask(
-            target,
-            request,
-            resource=work.move.uuid,
-            generation=work.move.generation,
-            timeout_seconds=seconds,
+            target, request, resource=move.uuid, generation=move.generation, timeout_seconds=seconds
         )
 
     def _lane(self, work: _Work) -> Lane:
@@ -313,11 +330,14 @@ class VmMoveWorker:
         if work.jobs:
             await self._context.database.write(write)
 
-    def _load(self, snapshot: Snapshot) -> _Work | None:
+    def _load(self, snapshot: Snapshot) -> _Work | _Ends | None:
         move = snapshot.find(VmMove, self._uuid)
-        vm = snapshot.find(VmInstance, move.vm_instance_uuid) if move is not None else None
-        if move is None or vm is None:
+        if move is None:
             return None
+        if move.phase == "moved":
+            there = [snapshot.find(Host, uuid) for uuid in (move.source_host_uuid, move.host_uuid)]
+            return _Ends(move, *(target_of(host) if host is not None else None for host in there))
+        vm = snapshot.get(VmInstance, move.vm_instance_uuid)
         source, target = snapshot.get(Host, move.source_host_uuid), snapshot.get(Host, move.host_uuid)
         key = snapshot.find(HostKey, target_of(target).key)
         intent = vm_intent(vm_rows(snapshot, vm, target))

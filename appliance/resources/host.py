@@ -13,11 +13,13 @@ from appliance.api.host import (
     UpdateHost,
     UpdateKVMHost,
 )
+from appliance.api.move import VmMove, VolumeMove
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
+from appliance.reconcile.vm_move_rows import vm_moves_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
@@ -130,11 +132,12 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
             f"host {host.name}[uuid:{host.uuid}] holds {len(volumes)} data volumes ({names}); delete and expunge "
             f"or migrate them first"
         )
-    moves = moves_on(tx, host)
+    moves: list[VolumeMove | VmMove] = [*moves_on(tx, host)]
+    moves += [move for move in vm_moves_on(tx, host) if move.phase != "moved"]
     if moves:
         names = ", ".join(move.name for move in moves[:5])
         raise OperationFailed(
-            f"host {host.name}[uuid:{host.uuid}] has part in the move of {len(moves)} volumes ({names}); wait for "
+            f"host {host.name}[uuid:{host.uuid}] has part in {len(moves)} moves of VMs and volumes ({names}); wait for "
             f"them, or cancel their jobs"
         )
     jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))

@@ -16,10 +16,12 @@ from agent.protocol import (
     StartDomain,
     Struct,
 )
+from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulator import OBSERVING, Delays, Domain, Rules, SimulatedHost
 
 if TYPE_CHECKING:
@@ -52,6 +54,19 @@ class WatchedHost(SimulatedHost):
         """The highest epoch seen."""
         return self._epoch
 
+    def meet(self, hosts: dict[str, WatchedHost]) -> None:
+        """Reach the other hosts, by lanes."""
+
+        def neighbour(machine: str) -> WatchedHost | None:
+            host = hosts[machine.rpartition(":")[0]]
+            return host if host.reachable and self.reachable else None
+
+        def reach(machine: str) -> Things | None:
+            host = neighbour(machine)
+            return host.things if host is not None else None
+
+        self.neighbour, self.things.lanes.reach = neighbour, reach
+
     def become_slow(self, seconds: float) -> None:
         """What takes long on real hosts takes up to so long."""
         chance = self.world.chance
@@ -63,7 +78,11 @@ class WatchedHost(SimulatedHost):
             "copy",
             "DropFile",
             "EnsureNic",
-        )
+            "CopyFiles",
+            "MigrateDomain",
+        ) if self.world.options.moves else (
+            "EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic",
+        )  # fmt: skip
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)
 
@@ -133,12 +152,14 @@ class WatchedHost(SimulatedHost):
         """A volume that has been whole is never made anew: that would be an empty disk in place of a full one."""
         self.world.born[path] = self.world.born.get(path, 0) + 1
         volume = self.world.look().first(Volume, install_path=path)
-        if volume is not None and volume.status in {"Ready", "Deleted"}:
+        if volume is not None and self._has(volume) and volume.status in {"Ready", "Deleted", "Migrating"}:
             self.world.violated("I-16", f"volume {path} was {volume.status} and is made anew")
 
     def _check_drop(self, path: str) -> None:
         snapshot = self.world.look()
         volume = snapshot.first(Volume, install_path=path)
+        if volume is not None and not self._has(volume):
+            volume = None  # what is here has left, or has not come
         going = volume is not None and volume.intended == "Absent"
         if not going and any(
             path in domain.writes.values() and domain.power == "on" for domain in self.domains.values()
@@ -160,12 +181,19 @@ class WatchedHost(SimulatedHost):
             snapshot = look.first(VolumeSnapshot, primary_storage_install_path=top, status="Ready")
             volume = look.find(Volume, snapshot.volume_uuid if snapshot is not None else "")
             volume = volume or look.first(Volume, install_path=top)
+            if volume is not None and not self._has(volume):
+                continue
             vm = look.find(VmInstance, volume.vm_instance_uuid or "") if volume is not None else None
             going = (
                 volume is None or volume.intended == "Absent" or (vm is not None and vm.intended == "Absent")
             )
             if top in self.things.files and not going:
                 self.world.violated("I-20", f"{path} is removed while {top} builds on it")
+
+    def _has(self, volume: Volume) -> bool:
+        """Whether a volume is this host's, and not one that comes here or has left."""
+        host = self.world.look().find(Host, volume.host_uuid or "")
+        return host is None or host.management_ip == self.address
 
     def _emit(self, event: AnyEvent) -> None:
         if not (self.loses_events and self.world.happens(0.5)):

@@ -10,6 +10,7 @@ from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.l3 import L3Network, UsedIp
+from appliance.api.move import VmMove, VolumeMove
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, LocalStorageHostRef
 from appliance.api.tag import SystemTag
@@ -54,8 +55,25 @@ async def when_calm(world: World, cloud: Cloud) -> None:
         _nothing_else(world, look, host)
     _capacity(world, look)
     _promises(world, look, cloud)
+    _moves(world, look)
     for finding in await life.database.verify():
         world.violated("I-28", finding)
+
+
+def _moves(world: World, look: Snapshot) -> None:
+    """Nothing is on its way any more, and nobody has a key."""
+    for kind in (VmMove, VolumeMove):
+        for move in look.all(kind):
+            world.violated("I-7", f"{move.name} is still {move.phase}, meant to be {move.intended}")
+    for volume in look.all(Volume, status="Migrating"):
+        world.violated("I-7", f"volume {volume.uuid} is Migrating, and nothing moves it")
+    for vm in look.all(VmInstance):
+        if vm.moving:
+            world.violated("I-7", f"VM {vm.uuid} is moving, and nothing moves it")
+    for host in known_hosts(world.hosts):
+        lanes = host.things.lanes
+        if lanes.opened or lanes.offered or lanes.arrived:
+            world.violated("I-7", f"{host.address} has a lane, or what came on one: {lanes}")
 
 
 def _addresses(world: World, look: Snapshot) -> None:

@@ -195,6 +195,7 @@ class WorldDialer:
         if source_path not in giving.things.files:
             raise HostUnreachable(f"{source.address} has no {source_path}")
         taking.things.files[destination_path] = size
+        taking.things.lanes.arrived.pop(destination_path, None)  # which has the same place beside it
         on_progress(size, size)
 
     async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:

@@ -73,6 +73,7 @@ async def _story(world: World) -> None:
     for number in range(1, world.chance.randint(2, 3) + 1):
         address = f"10.0.0.{number}"
         world.hosts[address] = WatchedHost(world, address)
+        world.hosts[address].meet(world.hosts)
     world.life = Life(world, 1)
     await world.life.start()
     cloud = await build(world)

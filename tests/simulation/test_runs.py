@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHORT = Options(calls=30)
 SEEDS = range(1, 41)
 DISKS = Options(calls=40, disks=80)
+MOVES = Options(calls=40, disks=40, moves=60)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -30,6 +31,12 @@ def test_every_invariant_holds(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(1, 16))
 def test_every_invariant_of_data_volumes_holds(seed: int) -> None:
     outcome = simulate(seed, DISKS)
+    assert not outcome.violations, torture.command(outcome)
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_every_invariant_of_moves_holds(seed: int) -> None:
+    outcome = simulate(seed, MOVES)
     assert not outcome.violations, torture.command(outcome)
 
 

@@ -34,7 +34,7 @@ SETTINGS = (
 SENSIBLE = {
     "start": {"Stopped"}, "stop": {"Running"}, "reboot": {"Running"}, "recover": {"Destroyed"},
     "attach": {"Running", "Stopped"}, "detach": {"Running", "Stopped"}, "size": {"Running", "Stopped"},
-    "expunge": {"Destroyed"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
+    "walk": {"Running", "Stopped"}, "expunge": {"Destroyed"}, "destroy": {"Running", "Stopped", "Starting", "Unknown"},
 }  # fmt: skip
 
 
@@ -54,6 +54,7 @@ class User:
             world.counts.calls += 1
             await asyncio.sleep(world.chance.choice((0.0, 0.05, 0.5, 3.0, 10.0)))
             wishes = {**WISHES, "regret": world.options.regrets, "disk": world.options.disks}
+            wishes["walk"] = world.options.moves
             (wish,) = world.chance.choices(list(wishes), weights=list(wishes.values()))
             await self._wish(wish)
 
@@ -61,8 +62,8 @@ class User:
         if wish in {"create", "regret"}:
             await self._create(wait=wish == "create")
             return
-        if wish == "again":
-            await self._again()
+        if wish in {"walk", "again"}:
+            await (self._walk() if wish == "walk" else self._again())
             return
         if wish in {"reconnect", "host state", "dns", "setting", "disk"}:
             await self._operate(wish)
@@ -199,6 +200,29 @@ class User:
             await self._call("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "s"})
         else:
             await self._call(wish, {"uuid": chance.choice(known).uuid})
+
+    async def _walk(self) -> None:
+        """A VM to another host: as it runs, or its root volume while it rests; or a data volume of nobody."""
+        world, chance = self.world, self.world.chance
+        uuid = self._some_vm("walk")
+        vm = world.look().find(VmInstance, uuid) if uuid is not None else None
+        loose = world.look().all(Volume, type="Data", status="Ready", vm_instance_uuid=None, order_by="uuid")
+        host = self.cloud.uuids["host " + chance.choice(sorted(world.hosts))]
+        name, fields = "LocalStorageMigrateVolume", {"volumeUuid": "", "destHostUuid": host}
+        if loose and world.happens(0.3):
+            fields["volumeUuid"] = chance.choice(loose).uuid
+        elif vm is not None and vm.state == "Running":
+            name, fields = "MigrateVm", {"vmInstanceUuid": vm.uuid}
+            if world.happens(0.3):
+                fields["hostUuid"] = host
+        elif vm is not None and vm.root_volume_uuid is not None:
+            fields["volumeUuid"] = vm.root_volume_uuid
+        else:
+            return
+        if world.happens(0.25):
+            await self._taken_back(name, fields)
+        else:
+            await self._call(name, fields)
 
     async def _taken_back(self, name: str, fields: dict[str, Any]) -> None:
         world, call_id = self.world, self.world.new_uuid()

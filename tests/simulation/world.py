@@ -38,6 +38,8 @@ class Options:
     """How much weight callers give to creating a VM that they do not want any more."""
     disks: int = 0
     """How much weight they give to data volumes."""
+    moves: int = 0
+    """How much weight they give to moving VMs and volumes to other hosts."""
     check_epoch: bool = True
     """Hosts refuse epochs that are over."""
     raise_epoch_before_undo: bool = True
@@ -49,7 +51,8 @@ class Options:
 
     def __str__(self) -> str:
         left_out = [name for name, value in vars(self).items() if value is False]
-        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets} disks={self.disks}"
+        storm = f"calls={self.calls} snaps={self.snaps} fatal={self.fatal} regrets={self.regrets} disks={self.disks} "
+        storm += f"moves={self.moves}"
         return storm + "".join(f" without {name}" for name in left_out)
 
 
