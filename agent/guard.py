@@ -33,7 +33,10 @@ _SETS = {
 """`owned` is who may speak as whom, `reach` which guest uses which service port, `kept` the addresses that
 must not cross an uplink, `detour` the MAC to which a guest's packets for 169.254.169.254 go, and `clients`
 the hardware address inside a DHCP message (36 bytes into UDP), without which a guest could decline or
-release another one's lease."""
+release another one's lease.
+
+RARP (0x8035) is how QEMU tells the switches where a guest is that came from another host.
+"""
 
 _RULES = """
   set dhcp_rate { type ifname; size 8192; flags dynamic; timeout 1m; }
@@ -41,10 +44,10 @@ _RULES = """
   chain guest {
     iifname != @ports counter drop
     iifname . ether saddr != @owners counter drop
-    ether type arp update @arp_rate { iifname limit rate over 50/second burst 100 packets } counter drop
+    ether type { arp, 0x8035 } update @arp_rate { iifname limit rate over 50/second burst 100 packets } counter drop
     ether type arp arp saddr ip 0.0.0.0 arp operation request iifname . arp saddr ether @owners accept
     ether type arp iifname . arp saddr ether . arp saddr ip != @owned counter drop
-    ether type arp accept
+    ether type { arp, 0x8035 } accept
     ether type != ip counter drop
     udp dport 67 update @dhcp_rate { iifname limit rate over 20/second burst 40 packets } counter drop
     udp dport 67 iifname . @th,288,48 != @clients counter drop

@@ -11,11 +11,13 @@ import pytest
 from appliance.api.errors import ApiError
 from appliance.lab import LabHost
 from tests.e2e.conftest import VmFactory
+from tests.e2e.frames import listening, octets
 from tests.e2e.guest import Guest
 from tests.e2e.stage import STORAGE, Stage, until
 from tests.e2e.test_move import KEYS, kill, lane
 
 MIB = 1 << 20
+RARP = bytes.fromhex("8035")
 BUSY = """
 cat >/root/busy <<'END'
 i=0
@@ -72,9 +74,17 @@ async def is_only_on(cloud: Stage, guest: Guest, number: int, boot_id: str) -> N
         return (await guest.refresh()).state == "Running"
 
     await until(runs, 20, "the VM to be Running")
+
+    async def answers() -> bool:
+        return boot_id in await guest.ssh(BOOT_ID, check=False)
+
+    try:
+        await until(answers, 60, "the same boot of the guest, by ssh")
+    except AssertionError as gone:
+        state = await cloud.virsh(here, "domstate", guest.uuid, "--reason")
+        raise AssertionError(f"{gone}; it is {state.strip()}, and said: {guest.serial()[-3000:]}") from None
     assert guest.host.number == number
     assert guest.uuid in await cloud.domains(here)
-    assert (await guest.ssh(BOOT_ID)).strip() == boot_id, "it is another boot: the guest did not go on"
 
 
 async def moving(cloud: Stage, job: str) -> None:
@@ -101,7 +111,10 @@ async def test_a_guest_that_writes_goes_on_with_its_disk_address_and_lease(
     files = await of(cloud, one, guest)
     assert len(files) == 2
 
-    reply = await cloud.session.wait(await begin(cloud, guest, 2), 180)
+    async with listening(two.name, "eth1") as uplink:
+        reply = await cloud.session.wait(await begin(cloud, guest, 2), 180)
+        # The switches learn where it is now, before it says anything itself.
+        await uplink.hear(lambda frame: frame[6:14] == octets(mac) + RARP)
     assert reply["inventory"]["hostUuid"] == await cloud.host_uuid(2)
     await is_only_on(cloud, guest, 2, boot_id)
     assert (guest.ip, await of(cloud, two, guest)) == (address, files)
