@@ -14,12 +14,14 @@ from zstui import words
 from zstui.frame import News
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
+from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
+from zstui.screens.planner import Planner
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
 from zstui.verbs import (
@@ -56,6 +58,7 @@ class Acting(Screen[None]):
         Binding("D,delete", "delete", "Destroy, delete"),
         Binding("E", "change", "Change name and words"),
         Binding("e", "userdata", "User data"),
+        Binding("m", "move", "Move to another host"),
         Binding("c", "console", "Console address"),
         Binding("y", "copy", "Copy uuid, address, call"),
         Binding("x", "more", "All that can be done to this row"),
@@ -111,7 +114,11 @@ class Acting(Screen[None]):
             found.append(("D", word, "screen.delete"))
         if self.current_noun().create:
             found.append(("n", "new", "screen.create"))
-        return [*found, ("x", "more", "screen.more")] if row is not None else found
+        if row is not None:
+            found.append(("x", "more", "screen.more"))
+            if plan_of(row, self.mirror) is not None and not binned(row):
+                found.append(("m", "move", "screen.move"))
+        return found
 
     def action_verb(self, key: str) -> None:
         """Do what a key means on the chosen rows; some keys want to be pressed twice."""
@@ -255,6 +262,26 @@ class Acting(Screen[None]):
         row = self.row
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(Console(row))
+
+    def action_move(self) -> None:
+        """Plan the row's move to another host, and make it."""
+        row = self.row
+        plan = plan_of(row, self.mirror) if row is not None else None
+        if row is None or plan is None:
+            return
+
+        def planned(chosen: list[Any] | None) -> None:
+            if chosen:
+                fields = {**plan.subject, plan.target: chosen[0]}
+                self.app.keep(
+                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])), f"move {row.name}"
+                )
+                self.say(
+                    f"{row.name} moves to {self.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
+                )
+                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
+
+        self.app.push_screen(Planner(row, plan, self.mirror), planned)
 
     def action_copy(self) -> None:
         """Copy something of the row."""
