@@ -19,6 +19,7 @@ from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.node import ManagementNode
+from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
@@ -37,6 +38,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
@@ -170,6 +172,7 @@ class Core:
             "PrimaryStorageClusterRef": lambda uuid: AttachmentWorker(
                 context, PrimaryStorageClusterRef, uuid
             ),
+            "RecycleBinItem": lambda uuid: RecycleBinWorker(context, uuid),
             "L3Network": lambda uuid: L3NetworkWorker(context, uuid),
         }
 
@@ -198,6 +201,8 @@ class Core:
                 self.loop.poke("VmInstance", tag.resource_uuid)
             case ImageBackupStorageRef() as ref:
                 self.loop.poke("Image", ref.image_uuid)
+            case RecycleBinItem(reclaimable_size=None) as item if change.before is None:
+                self.loop.poke(item.name_, item.uuid)
             case GlobalConfig() as changed:
                 self._janitor.look_again(changed.category)
             case _:
@@ -285,6 +290,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
     found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
+    found += [(item.name_, item.uuid) for item in snapshot.all(RecycleBinItem, reclaimable_size=None)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

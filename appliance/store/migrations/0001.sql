@@ -521,6 +521,41 @@ CREATE TABLE "quota" (
 
 CREATE INDEX "quota_name" ON "quota" ("name");
 
+CREATE TABLE "recycle_bin_item" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "reclaimable_size" INTEGER,
+    "deletion_date" REAL NOT NULL,
+    "expunge_date" REAL,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE,
+    "backup_storage_uuid" TEXT COLLATE NOCASE,
+    "data_volume_uuids" TEXT NOT NULL,
+    "ips" TEXT NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "recycle_bin_item_resource_uuid" ON "recycle_bin_item" ("resource_uuid");
+
+CREATE INDEX "recycle_bin_item_name" ON "recycle_bin_item" ("name");
+
+CREATE INDEX "recycle_bin_item_deletion_date" ON "recycle_bin_item" ("deletion_date");
+
+CREATE INDEX "recycle_bin_item_expunge_date" ON "recycle_bin_item" ("expunge_date");
+
+CREATE INDEX "recycle_bin_item_host_uuid" ON "recycle_bin_item" ("host_uuid");
+
+CREATE INDEX "recycle_bin_item_primary_storage_uuid" ON "recycle_bin_item" ("primary_storage_uuid");
+
+CREATE INDEX "recycle_bin_item_backup_storage_uuid" ON "recycle_bin_item" ("backup_storage_uuid");
+
+CREATE INDEX "recycle_bin_item_resource_type_expunge_date" ON "recycle_bin_item" ("resource_type", "expunge_date");
+
 CREATE TABLE "session" (
     "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "account_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -792,6 +827,7 @@ CREATE TABLE "vm_nic" (
     "used_ip_uuid" TEXT COLLATE NOCASE,
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "plugged" INTEGER NOT NULL,
+    "former_ip" TEXT COLLATE NOCASE,
     "was_default" INTEGER NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
@@ -999,6 +1035,14 @@ INSERT INTO sqlite_stat1 VALUES
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_primary_storage_uuid', '1000000 100'),
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_cluster_uuid', '1000000 100'),
     ('quota', 'quota_name', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_resource_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_name', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_deletion_date', '1000000 1'),
+    ('recycle_bin_item', 'recycle_bin_item_expunge_date', '1000000 1'),
+    ('recycle_bin_item', 'recycle_bin_item_host_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_primary_storage_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_backup_storage_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_resource_type_expunge_date', '1000000 200000 1'),
     ('session', 'session_account_uuid', '1000000 100'),
     ('session', 'session_user_uuid', '1000000 100'),
     ('session', 'session_expired_date', '1000000 1'),
