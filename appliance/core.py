@@ -33,6 +33,7 @@ from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
+from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
@@ -173,6 +174,7 @@ class Core:
                 context, PrimaryStorageClusterRef, uuid
             ),
             "RecycleBinItem": lambda uuid: RecycleBinWorker(context, uuid),
+            "ImageCache": lambda uuid: ImageCacheWorker(context, uuid),
             "L3Network": lambda uuid: L3NetworkWorker(context, uuid),
         }
 
@@ -196,6 +198,8 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
+        if after is None and change.before is not None:
+            await self._followed_end(change.before)
         match after or change.before:
             case SystemTag(resource_type="VmInstanceVO") as tag:
                 self.loop.poke("VmInstance", tag.resource_uuid)
@@ -234,6 +238,12 @@ class Core:
         if isinstance(after, L3Network):
             for uuid in await self.database.read(lambda snapshot: _vms_of(snapshot, key)):
                 self.loop.poke("VmInstance", uuid)
+
+    async def _followed_end(self, gone: Resource) -> None:
+        """What is gone may have been the last to need a copy of an image."""
+        if isinstance(gone, (Image, Volume, VolumeMove, SystemTag)):
+            for uuid in await self.database.read(lambda snapshot: copies_without(snapshot, gone)):
+                self.loop.poke("ImageCache", uuid)
 
     def _on_event(self, machine: str, event: AnyEvent) -> None:
         self._told.put_nowait(take_event(machine, event, self.loop.poke))
@@ -291,6 +301,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
     found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
     found += [(item.name_, item.uuid) for item in snapshot.all(RecycleBinItem, reclaimable_size=None)]
+    found += [("ImageCache", uuid) for uuid in unneeded(snapshot)]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

@@ -242,6 +242,22 @@ CREATE INDEX "image_backup_storage_ref_image_uuid" ON "image_backup_storage_ref"
 
 CREATE INDEX "image_backup_storage_ref_backup_storage_uuid" ON "image_backup_storage_ref" ("backup_storage_uuid");
 
+CREATE TABLE "image_cache" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "image_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("host_uuid", "install_path")
+) STRICT;
+
+CREATE INDEX "image_cache_image_uuid" ON "image_cache" ("image_uuid");
+
+CREATE INDEX "image_cache_host_uuid" ON "image_cache" ("host_uuid");
+
 CREATE TABLE "instance_offering" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -1005,6 +1021,8 @@ INSERT INTO sqlite_stat1 VALUES
     ('image', 'image_name', '1000000 100'),
     ('image_backup_storage_ref', 'image_backup_storage_ref_image_uuid', '1000000 100'),
     ('image_backup_storage_ref', 'image_backup_storage_ref_backup_storage_uuid', '1000000 100'),
+    ('image_cache', 'image_cache_image_uuid', '1000000 100'),
+    ('image_cache', 'image_cache_host_uuid', '1000000 100'),
     ('instance_offering', 'instance_offering_name', '1000000 100'),
     ('ip_range', 'ip_range_l3_network_uuid', '1000000 100'),
     ('ip_range', 'ip_range_name', '1000000 100'),

@@ -218,3 +218,41 @@ async def test_an_account_sees_its_own_bin(tenants: Tenants) -> None:
     found = await tenants.cloud.query("QueryRecycleBinItem", resourceUuid=data)
     assert await a.seen("QueryRecycleBinItem") == {found[0]["uuid"]}
     assert await b.seen("QueryRecycleBinItem") == set()
+
+
+def cached(cloud: Cloud) -> list[str]:
+    return [path for host in cloud.hosts for path in host.things.files if "/imagecache/" in path]
+
+
+async def test_an_image_with_children_stays_below_them_and_goes_with_the_last(cloud: Cloud) -> None:
+    for category in ("vm", "image"):
+        await config(cloud, category, "deletionPolicy", "Delay")
+    one, two = await cloud.vm(hostUuid=cloud.uuids["host1"]), await cloud.vm(hostUuid=cloud.uuids["host1"])
+    (base,) = cached(cloud)
+    await cloud.answer("DeleteImage", uuid=cloud.uuids["image"])
+    await cloud.answer("ExpungeImage", imageUuid=cloud.uuids["image"])
+    await cloud.answer("DestroyVmInstance", uuid=one["uuid"])
+    await cloud.answer("ExpungeVmInstance", uuid=one["uuid"])
+    await cloud.answer("DestroyVmInstance", uuid=two["uuid"])
+    await cloud.idle()
+    assert cached(cloud) == [base]
+    await cloud.call("RecoverVmInstance", uuid=two["uuid"])
+    assert (await cloud.call("StartVmInstance", uuid=two["uuid"]))["state"] == "Running"
+    host = cloud.host_of(two["uuid"])
+    await cloud.answer("DestroyVmInstance", uuid=two["uuid"])
+    host.reachable = False
+    host.cut("pulled")
+    await cloud.begin("ExpungeVmInstance", uuid=two["uuid"])
+    host.reachable = True
+    await cloud.until(lambda: asyncio.sleep(0, cached(cloud)), lambda found: not found)
+    await cloud.idle()
+    assert [path for each in cloud.hosts for path in each.things.files] == []
+
+
+async def test_a_copy_of_an_image_stays_while_there_is_the_image(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    before = cached(cloud)
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    await cloud.answer("ExpungeVmInstance", uuid=vm["uuid"])
+    await cloud.idle()
+    assert cached(cloud) == before != []
