@@ -14,6 +14,7 @@ from zstui.cells import safe, safe_lines
 from zstui.columns import job_error, nics_on
 from zstui.mirror import Mirror, Row
 from zstui.paint import load_paint, paint_of, state_piece
+from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
 
 
@@ -279,4 +280,5 @@ SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "Image": _image,
     "LongJob": _job,
     "Event": _event,
+    "RecycleBinItem": bin_details,
 }
