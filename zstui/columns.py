@@ -270,6 +270,17 @@ EVENT = (
         row.text("level"), "plain")), 0, 200),
     text("KIND", "name", paint="faint", rank=3, most=22),
 )  # fmt: skip
+VOLUME = (
+    name_column(28),
+    text("TYPE", "type", paint="dim", rank=2, most=6),
+    state("STATUS", "status"),
+    bytes_("SIZE", "size", rank=1),
+    named("VM", "vmInstanceUuid", rank=1, most=24),
+    named("STORAGE", "primaryStorageUuid", rank=4, most=18),
+    named("IMAGE", "rootImageUuid", rank=5, most=20),
+    text("FORMAT", "format", paint="dim", rank=6),
+    ago("AGE", "createDate", rank=3),
+)
 OFFERING = (
     name_column(),
     number("CPUS", "cpuNum"),

@@ -14,14 +14,13 @@ from zstui import recycle_bin, words
 from zstui.frame import News
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
-from zstui.screens.planner import Planner
+from zstui.screens.panels import PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
     delete,
@@ -67,7 +66,7 @@ class Acting(Screen[None]):
         Binding("D,delete", "delete", "Destroy, delete"),
         Binding("E", "change", "Change name and words"),
         Binding("e", "userdata", "User data"),
-        Binding("m", "move", "Move to another host"),
+        *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
         Binding("c", "console", "Console address"),
         Binding("y", "copy", "Copy uuid, address, call"),
         Binding("x", "more", "All that can be done to this row"),
@@ -127,8 +126,10 @@ class Acting(Screen[None]):
             found.append(("n", "new", "screen.create"))
         if row is not None:
             found.append(("x", "more", "screen.more"))
-            if plan_of(row, self.mirror) is not None and not binned(row):
-                found.append(("m", "move", "screen.move"))
+            found += [
+                (panel.key, panel.word, f"screen.panel('{panel.id}')")
+                for panel in panels_of(row, self.mirror)
+            ]
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", f"undo: {last.words}", "screen.verb('u')"))
@@ -276,25 +277,14 @@ class Acting(Screen[None]):
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(Console(row))
 
-    def action_move(self) -> None:
-        """Plan the row's move to another host, and make it."""
+    def action_panel(self, panel_id: str) -> None:
+        """Open what a key opens on the row."""
         row = self.row
-        plan = plan_of(row, self.mirror) if row is not None else None
-        if row is None or plan is None:
-            return
-
-        def planned(chosen: list[Any] | None) -> None:
-            if chosen:
-                fields = {**plan.subject, plan.target: chosen[0]}
-                self.app.keep(
-                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])), f"move {row.name}"
-                )
-                self.say(
-                    f"{row.name} moves to {self.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
-                )
-                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
-
-        self.app.push_screen(Planner(row, plan, self.mirror), planned)
+        panel = next(each for each in PANELS if each.id == panel_id)
+        if row is not None and panel in panels_of(row, self.mirror):
+            panel.open(self, row)
+        else:
+            self.say(f"{panel.key} does nothing on this row; ? shows what does", "dim")
 
     def action_copy(self) -> None:
         """Copy something of the row."""

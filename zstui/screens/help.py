@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from zstui.frame import key_name
 from zstui.nouns import MAIN, Noun
+from zstui.screens.panels import PANELS
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
@@ -46,6 +47,8 @@ def _fits(binding: Binding, noun: Noun) -> bool:
     """Whether a key means anything in the list that is shown."""
     if binding.action.startswith("show("):
         return False
+    if binding.action.startswith("panel("):
+        return any(binding.key == each.key and set(each.kinds) & set(noun.kinds) for each in PANELS)
     if not binding.action.startswith("verb("):
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)

@@ -1,0 +1,144 @@
+"""What else a key opens on a row, beside its calls: planner, snapshots, volumes, boot order and their like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from appliance.api.errors import ApiError
+from zstui import words
+from zstui.mirror import Mirror, Row
+from zstui.moves import plan_of
+from zstui.picks import row_note
+from zstui.screens.boot import Boot
+from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.planner import Planner
+from zstui.screens.snapshots import Snapshots, volumes_of
+from zstui.verbs import binned
+
+if TYPE_CHECKING:
+    from zstui.screens.acting import Acting
+
+SAID_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A key, a word for the hints, a line for the help, the kinds of row it works on, and what it does."""
+
+    id: str
+    key: str
+    word: str
+    title: str
+    kinds: tuple[str, ...]
+    open: Callable[[Acting, Row], None]
+    fits: Callable[[Row, Mirror], bool] = lambda row, _: not binned(row)
+
+
+def call(screen: Acting, message: str, what: str, **fields: Any) -> None:
+    """Make a call in the background."""
+    screen.app.keep(asyncio.create_task(screen.app.calls.make_all(message, [fields])), what)
+
+
+def _move(screen: Acting, row: Row) -> None:
+    """Plan the row's move to another host, and make it."""
+    plan = plan_of(row, screen.mirror)
+    if plan is None:
+        return
+
+    def planned(chosen: list[Any] | None) -> None:
+        if chosen:
+            call(screen, plan.message, f"move {row.name}", **plan.subject, **{plan.target: chosen[0]})
+            screen.say(
+                f"{row.name} moves to {screen.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
+            )
+            screen.set_timer(SAID_SECONDS, lambda: screen.say(""))
+
+    screen.app.push_screen(Planner(row, plan, screen.mirror), planned)
+
+
+def _snapshots(screen: Acting, row: Row) -> None:
+    """The tree of a volume; of a VM with several, that of the one chosen."""
+    volumes = volumes_of(row, screen.mirror)
+    by_uuid = {volume.key: volume for volume in volumes}
+
+    def chosen(values: list[Any] | None) -> None:
+        if values:
+            screen.app.push_screen(Snapshots(by_uuid[values[0]], screen.mirror))
+
+    if len(volumes) <= 1:
+        chosen([each.key for each in volumes])
+        return
+    choices = [Choice(each.key, each.name, row_note(each, screen.mirror)) for each in volumes]
+    screen.app.push_screen(Chooser(f"Snapshots of which volume of {row.name}?", narrowed(choices)), chosen)
+
+
+def _boot(screen: Acting, row: Row) -> None:
+    """Boot order and ISO."""
+    screen.app.push_screen(Boot(row, screen.mirror))
+
+
+def _attach(screen: Acting, row: Row) -> None:
+    """Give a data volume to a VM, or take it from the one that has it."""
+    owner = screen.mirror.find(row.get("vmInstanceUuid"))
+    if row.get("vmInstanceUuid"):
+        question = f"Take {row.name} from {owner.name if owner is not None else 'its VM'}?"
+        choices = [
+            Choice(True, "detach", "a running guest must let go of it"),
+            Choice(False, "leave it there"),
+        ]
+
+        def answered(values: list[Any] | None) -> None:
+            if values and values[0]:
+                call(screen, "DetachDataVolumeFromVm", f"detach {row.name}", uuid=row.key)
+
+        screen.app.push_screen(Chooser(question, narrowed(choices)), answered)
+        return
+    screen.run_worker(_attach_to(screen, row))
+
+
+async def _attach_to(screen: Acting, row: Row) -> None:
+    try:
+        reply = await screen.app.calls.session.call("GetDataVolumeAttachableVm", volumeUuid=row.key)
+    except ApiError as error:
+        screen.app.tell(f"{error.details} [{error.code}]", wrong=True)
+        return
+    rows = [Row("VmInstance", str(each["uuid"]), each) for each in reply.get("inventories", [])]
+    if not rows:
+        screen.app.tell(f"no VM could have {row.name}: none is on a host that its storage serves", wrong=True)
+        return
+    ordered = sorted(rows, key=lambda vm: words.natural(vm.name))
+    choices = [Choice(vm.key, vm.name, row_note(vm, screen.mirror)) for vm in ordered]
+
+    def chosen(values: list[Any] | None) -> None:
+        if values:
+            call(screen, "AttachDataVolumeToVm", f"attach {row.name}",
+                 volumeUuid=row.key, vmInstanceUuid=values[0])  # fmt: skip
+
+    screen.app.push_screen(Chooser(f"Give {row.name} to which VM?", narrowed(choices)), chosen)
+
+
+def _resize(screen: Acting, row: Row) -> None:
+    """The form of a larger size."""
+    message = "ResizeRootVolume" if row.get("type") == "Root" else "ResizeDataVolume"
+    screen.open_form(message, given={"uuid": row.key})
+
+
+def _is_data(row: Row, _: Mirror) -> bool:
+    return row.get("type") == "Data" and not binned(row)
+
+
+PANELS = (
+    Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
+    Panel("snapshots", "t", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
+    Panel("boot", "b", "boot", "Boot order and ISO", ("VmInstance",), _boot),
+    Panel("attach", "a", "attach", "Attach to a VM, detach", ("Volume",), _attach, _is_data),
+    Panel("resize", "z", "resize", "Make larger", ("Volume",), _resize),
+)
+
+
+def panels_of(row: Row, mirror: Mirror) -> list[Panel]:
+    """What keys open on a row."""
+    return [panel for panel in PANELS if row.kind in panel.kinds and panel.fits(row, mirror)]
