@@ -17,6 +17,7 @@ import aiohttp
 
 from appliance.api.account import hash_password
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
+from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
 
@@ -61,6 +62,15 @@ class Push:
     uuid: str = ""
     op: Literal["", "upsert", "delete"] = ""
     inventory: dict[str, Any] = field(default_factory=dict)
+
+
+def query_of(resource: str) -> str:
+    """The message that finds rows of a resource; most are called after it."""
+    usual = f"Query{resource}"
+    if usual in MESSAGES:
+        return usual
+    queries = (each for each in MESSAGES.values() if issubclass(each, QueryMessage))
+    return next((each.__name__ for each in queries if each.resource.__name__ == resource), usual)
 
 
 def short_socket_path(path: Path, folder_fd: int) -> str:
@@ -204,7 +214,7 @@ class Session:
         wanted = [{"name": name, "op": op, "value": condition_text(value)} for name, op, value in conditions]
         wanted += [equality(name, value) for name, value in equal.items()]
         reply = await self.call(
-            f"Query{resource}",
+            query_of(resource),
             conditions=wanted,
             limit=limit,
             start=start,

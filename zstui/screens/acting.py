@@ -20,7 +20,7 @@ from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
-from zstui.screens.panels import PANELS, panels_of
+from zstui.screens.panels import AFTER, PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
     delete,
@@ -233,6 +233,8 @@ class Acting(Screen[None]):
                     self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
+                if message in AFTER:
+                    AFTER[message](self, Row(_kind_made(message), str(made["uuid"]), made))
 
         self.app.push_screen(Form(message, self.mirror, **options), done)
 

@@ -12,9 +12,11 @@ from zstui import words
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.picks import row_note
+from zstui.screens.addresses import Addresses
 from zstui.screens.boot import Boot
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.planner import Planner
+from zstui.screens.services import Services
 from zstui.screens.snapshots import Snapshots, volumes_of
 from zstui.verbs import binned
 
@@ -80,6 +82,16 @@ def _boot(screen: Acting, row: Row) -> None:
     screen.app.push_screen(Boot(row, screen.mirror))
 
 
+def _addresses(screen: Acting, row: Row) -> None:
+    """The map of a network's addresses."""
+    screen.app.push_screen(Addresses(row, screen.mirror))
+
+
+def _services(screen: Acting, row: Row) -> None:
+    """The services of a network."""
+    screen.app.push_screen(Services(row, screen.mirror))
+
+
 def _attach(screen: Acting, row: Row) -> None:
     """Give a data volume to a VM, or take it from the one that has it."""
     owner = screen.mirror.find(row.get("vmInstanceUuid"))
@@ -134,9 +146,15 @@ PANELS = (
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
     Panel("snapshots", "t", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
     Panel("boot", "b", "boot", "Boot order and ISO", ("VmInstance",), _boot),
+    Panel("addresses", "i", "addresses", "Map of addresses, and who has them", ("L3Network",), _addresses),
+    Panel("services", "w", "services", "Network services by provider", ("L3Network",), _services),
     Panel("attach", "a", "attach", "Attach to a VM, detach", ("Volume",), _attach, _is_data),
     Panel("resize", "z", "resize", "Make larger", ("Volume",), _resize),
 )
+
+
+AFTER: dict[str, Callable[[Acting, Row], None]] = {"CreateL3Network": _services}
+"""What is to be chosen next of something that a form has made."""
 
 
 def panels_of(row: Row, mirror: Mirror) -> list[Panel]:
