@@ -171,6 +171,7 @@ class HostVerbs:
             disks=sorted(plug.serial for plug in devices.disks) if devices else None,
             iso=devices.iso if devices else None,
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
+            taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
         )
 

@@ -20,6 +20,7 @@ PART_OF = {
     "LoadBalancerListenerVmNicRef": ("listener_uuid", "LoadBalancerListener"),
     "LocalStorageResourceRef": ("resource_uuid", "Volume"),
     "NetworkServiceL3NetworkRef": ("l3_network_uuid", "L3Network"),
+    "RecycleBinItem": ("resource_uuid", "VmInstance"),  # or a volume or an image: each is owned by its uuid
     "SecurityGroupL3NetworkRef": ("security_group_uuid", "SecurityGroup"),
     "SecurityGroupRule": ("security_group_uuid", "SecurityGroup"),
     "UsedIp": ("l3_network_uuid", "L3Network"),

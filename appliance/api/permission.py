@@ -41,6 +41,7 @@ CATEGORIES = {
     "portForwarding": """AttachPortForwardingRule ChangePortForwardingRuleState CreatePortForwardingRule
         DeletePortForwardingRule DetachPortForwardingRule GetPortForwardingAttachableVmNics
         QueryPortForwardingRule UpdatePortForwardingRule""",
+    "recycleBin": "QueryRecycleBinItem",
     "securityGroup": """AddSecurityGroupRule AddVmNicToSecurityGroup AttachSecurityGroupToL3Network
         ChangeSecurityGroupState CreateSecurityGroup DeleteSecurityGroup DeleteSecurityGroupRule
         DeleteVmNicFromSecurityGroup DetachSecurityGroupFromL3Network GetCandidateVmNicForSecurityGroup

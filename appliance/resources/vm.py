@@ -11,14 +11,13 @@ from appliance.api.vm import (
     DestroyVmInstance,
     ExpungeVmInstance,
     RebootVmInstance,
-    RecoverVmInstance,
     StartVmInstance,
     StopVmInstance,
     UpdateVmInstance,
     VmInstance,
 )
-from appliance.api.volume import Volume
 from appliance.plans import userdata
+from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_settle import cancel
 from appliance.reconcile.vm_state import move
@@ -94,22 +93,9 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
 def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> Promise:
     """Intended absent, whatever the policy."""
     vm = allowed(tx.get(VmInstance, request.uuid), request)
+    note_expunging(tx, vm.uuid)
     vm = move(tx, vm, intended="Absent", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
-
-
-@handles(RecoverVmInstance)
-def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> VmInstance:
-    """Stopped again, with its disk; its addresses are taken at its next start."""
-    uuid = request.vm_instance_uuid or request.uuid
-    if uuid is None:
-        raise InvalidArgument(
-            f"field[vmInstanceUuid] of message[{RecoverVmInstance.java}] is mandatory, can not be null"
-        )
-    vm = allowed(tx.get(VmInstance, uuid), request)
-    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
-        tx.update(volume, status="Ready")
-    return move(tx, vm, intended="Stopped", generation=vm.generation + 1, settled=True)
 
 
 @handles(UpdateVmInstance)
@@ -123,7 +109,9 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
         if default not in (None, vm.default_l3_network_uuid) and tag.startswith("hostname::"):
             check_host_name(tx, vm.uuid, default, tag.removeprefix("hostname::"))
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
-    return tx.update(vm, **changes)
+    vm = tx.update(vm, **changes)
+    rename(tx, vm)
+    return vm
 
 
 @reads(PreviewUserdata)

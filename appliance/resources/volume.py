@@ -22,6 +22,7 @@ from appliance.api.volume import (
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.recycle_bin import rename
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import check_hypervisor, room_on
@@ -85,7 +86,9 @@ def create_from_template(
 @handles(UpdateVolume)
 def update_volume(tx: Transaction, request: UpdateVolume, caller: Caller) -> Volume:
     """The row's words."""
-    return tx.update(tx.get(Volume, request.uuid), **given(request, "name", "description"))
+    volume = tx.update(tx.get(Volume, request.uuid), **given(request, "name", "description"))
+    rename(tx, volume)
+    return volume
 
 
 @handles(ChangeVolumeState)
