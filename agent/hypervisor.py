@@ -18,7 +18,6 @@ from agent.domain_xml import (
     Devices,
     Mark,
     Plug,
-    cdrom_xml,
     mark_xml,
     plugged_xml,
 )
@@ -26,6 +25,7 @@ from agent.hypervisor_backup import HypervisorBackups
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
+    change_medium,
     cycle_if_once,
     devices_now,
     domain_of,
@@ -216,9 +216,8 @@ class Hypervisor(HypervisorBackups):
         return await self._act(vm_uuid, act)
 
     async def insert(self, vm_uuid: str, iso: str) -> DomainSeen:
-        """Put a file into the CD-ROM drive of a running domain, or nothing; its guest's lock on the tray is broken."""
-        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
-        return await self._act(vm_uuid, lambda domain: domain.updateDeviceFlags(cdrom_xml(iso), flags))
+        """Put a file into the CD-ROM drive of a running domain, or nothing."""
+        return await self._act(vm_uuid, lambda domain: change_medium(domain, iso))
 
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS

@@ -253,7 +253,7 @@ class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="reader"):
 
 
 class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="reader", raises=(WrongVmState,)):
-    """List the hosts that a running VM could move to: those that have its disk, and room for it."""
+    """List the hosts that a running VM could move to, and as `excluded` the others of its zone with the reason."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
