@@ -21,7 +21,7 @@ from agent.domain_xml import (
     mark_xml,
     plugged_xml,
 )
-from agent.hypervisor_move import HypervisorMoves
+from agent.hypervisor_backup import HypervisorBackups
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
@@ -62,7 +62,7 @@ RETRY_SECONDS = 1.0
 THREADS = 16
 
 
-class Hypervisor(HypervisorMoves):
+class Hypervisor(HypervisorBackups):
     """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
     Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups
@@ -157,6 +157,7 @@ class Hypervisor(HypervisorMoves):
         flags = (
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
             | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         )
         return await self._act(vm_uuid, lambda domain: domain.undefineFlags(flags))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from agent.accelerator import AcceleratorProbe
+from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
@@ -19,6 +20,7 @@ from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     CloseLane,
     ConfirmBridge,
     CopyFiles,
@@ -43,6 +45,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    JoinBackups,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -95,6 +98,7 @@ class HostVerbs:
         volumes: Volumes,
         overlays: Overlays,
         downloads: Downloads,
+        backups: Backups,
         lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
@@ -128,6 +132,8 @@ class HostVerbs:
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads),
+                (BackUpVolumes, backups.back_up),
+                _does(JoinBackups, backups.join),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
