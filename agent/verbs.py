@@ -131,9 +131,7 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                *_files(storage, downloads),
-                (BackUpVolumes, backups.back_up),
-                _does(JoinBackups, backups.join),
+                *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -209,12 +207,16 @@ def _under_guests(
     ]
 
 
-def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+def _files(
+    storage: StorageRoots, downloads: Downloads, backups: Backups
+) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
     return [
         _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
+        (BackUpVolumes, backups.back_up),
+        _does(JoinBackups, backups.join),
     ]
 
 
