@@ -26,6 +26,7 @@ from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
@@ -45,7 +46,9 @@ from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.reconcile.vm_move import VmMoveWorker
 from appliance.reconcile.volume import VolumeWorker
+from appliance.reconcile.volume_backup import VolumeBackupWorker
 from appliance.reconcile.volume_move import MoveWorker
+from appliance.reconcile.volume_restore import VolumeRestoreWorker
 from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
@@ -164,6 +167,8 @@ class Core:
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
+            "VolumeBackup": lambda uuid: VolumeBackupWorker(context, uuid),
+            "VolumeRestore": lambda uuid: VolumeRestoreWorker(context, uuid),
             "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
             "VmMove": lambda uuid: VmMoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
@@ -222,12 +227,12 @@ class Core:
                 wanted = (after.intended, after.connect_id, after.status)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
-            case Volume(type="Data"):
+            case Volume(type="Data") | L3Network():
                 wanted = (after.intended, after.generation)
-            case L3Network():
-                wanted = (after.intended, after.generation)
-            case VolumeMove() | VmMove():
+            case VolumeMove() | VmMove() | VolumeRestore():
                 wanted = (after.intended,)
+            case VolumeBackup():
+                wanted = (after.intended, after.phase)
             case _:
                 return
         key = str(change.key)
@@ -302,6 +307,8 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
     found += [(item.name_, item.uuid) for item in snapshot.all(RecycleBinItem, reclaimable_size=None)]
     found += [("ImageCache", uuid) for uuid in unneeded(snapshot)]
+    found += [("VolumeRestore", restore.uuid) for restore in snapshot.all(VolumeRestore)]
+    found += [("VolumeBackup", backup.uuid) for backup in snapshot.all(VolumeBackup) if backup.is_unfinished]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

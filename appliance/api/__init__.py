@@ -33,6 +33,7 @@ from appliance.api import (
     user,
     vm,
     volume,
+    volume_backup,
     zone,
 )
 
@@ -69,5 +70,6 @@ __all__ = [
     "user",
     "vm",
     "volume",
+    "volume_backup",
     "zone",
 ]

@@ -15,6 +15,8 @@ from appliance.api.errors import NoHostAvailable
 from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS
 
 UP = ("Enabled", "Connected", "Enabled")
+PASSTHROUGH = "runs guests by kvm, without which QEMU has no host-passthrough; give the global config kvm \
+vm.cpuMode another value"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class HostOption:
     backup_storage_in_zone: bool
     vms: int
     cluster_state: str = "Enabled"
+    accelerator: str | None = None
+    """kvm or tcg; None while nobody has tried, and for simulated hosts."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Demand:
     """What the VM's image needs; any when None."""
     strategy: str = LEAST_VMS
     last_host: str | None = None
+    passthrough: bool = False
+    """Whether its guest is to see the CPU as it is, which QEMU does under KVM only."""
 
 
 def choose_host(options: list[HostOption], demand: Demand) -> str:
@@ -127,14 +133,16 @@ def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (tex
         (CPU, lambda o: o.available_cpu >= demand.cpu),
         ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
         (DISK, lambda o: o.available_disk >= demand.disk),
+        (PASSTHROUGH, lambda o: not demand.passthrough or o.accelerator != "tcg"),
     )
 
 
 def _why(option: HostOption, demand: Demand) -> str:
     disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
+    by = f" by {option.accelerator}" if option.accelerator else ""
     cluster = "" if option.cluster_state == "Enabled" else f"cluster {option.cluster_state}, "
     return (
-        f"{option.hypervisor_type}, {cluster}{option.state}, {option.status}, "
+        f"{option.hypervisor_type}{by}, {cluster}{option.state}, {option.status}, "
         f"{option.available_memory} of {demand.memory} bytes of memory, "
         f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
     )

@@ -36,7 +36,9 @@ from appliance.resources import (
     vm_recover,
     volume,
     volume_attach,
+    volume_backup,
     volume_delete,
+    volume_restore,
     zone,
 )
 
@@ -76,6 +78,8 @@ __all__ = [
     "vm_recover",
     "volume",
     "volume_attach",
+    "volume_backup",
     "volume_delete",
+    "volume_restore",
     "zone",
 ]
