@@ -92,8 +92,8 @@ class Acting(Screen[None]):
         """The noun that the screen shows."""
 
     @abstractmethod
-    async def go(self, noun_id: str, key: str | None = None) -> None:
-        """Show a list, and put its cursor on a row."""
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+        """Show a list, and put its cursor on a row, or find rows in it."""
 
     @property
     def row(self) -> Row | None:
@@ -122,6 +122,8 @@ class Acting(Screen[None]):
         if message is not None:
             word = next(each for each in ("destroy", "expunge", "delete") if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
+        if row is not None and row.kind == "GlobalConfig":
+            found.append(("E", "change", "screen.change"))
         if self.current_noun().create:
             found.append(("n", "new", "screen.create"))
         if row is not None:

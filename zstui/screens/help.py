@@ -48,7 +48,10 @@ def _fits(binding: Binding, noun: Noun) -> bool:
     if binding.action.startswith("show("):
         return False
     if binding.action.startswith("panel("):
-        return any(binding.key == each.key and set(each.kinds) & set(noun.kinds) for each in PANELS)
+        return any(
+            binding.key == each.key and (not each.kinds or set(each.kinds) & set(noun.kinds))
+            for each in PANELS
+        )
     if not binding.action.startswith("verb("):
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError
+from appliance.api.resource import RESOURCES
+from appliance.api.tag import can_be_tagged
 from zstui import words
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.picks import row_note
+from zstui.related import OWNERS
 from zstui.screens.addresses import Addresses
+from zstui.screens.background import call
 from zstui.screens.boot import Boot
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.planner import Planner
+from zstui.screens.relations import to_owner, to_related, to_tags
 from zstui.screens.services import Services
 from zstui.screens.snapshots import Snapshots, volumes_of
 from zstui.verbs import binned
@@ -35,13 +39,9 @@ class Panel:
     word: str
     title: str
     kinds: tuple[str, ...]
+    """No kind stands for all."""
     open: Callable[[Acting, Row], None]
     fits: Callable[[Row, Mirror], bool] = lambda row, _: not binned(row)
-
-
-def call(screen: Acting, message: str, what: str, **fields: Any) -> None:
-    """Make a call in the background."""
-    screen.app.keep(asyncio.create_task(screen.app.calls.make_all(message, [fields])), what)
 
 
 def _move(screen: Acting, row: Row) -> None:
@@ -150,6 +150,17 @@ PANELS = (
     Panel("services", "w", "services", "Network services by provider", ("L3Network",), _services),
     Panel("attach", "a", "attach", "Attach to a VM, detach", ("Volume",), _attach, _is_data),
     Panel("resize", "z", "resize", "Make larger", ("Volume",), _resize),
+    Panel("owner", "J", "owner", "Go to what it belongs to", (), to_owner, lambda row, _: row.kind in OWNERS),
+    Panel("related", "R", "related", "Go to anything it has to do with", (), to_related, lambda row, _: True),
+    Panel(
+        "tags",
+        "T",
+        "tags",
+        "Tags: add, change, take off",
+        (),
+        to_tags,
+        lambda row, _: can_be_tagged(RESOURCES[row.kind]),
+    ),
 )
 
 
@@ -159,4 +170,4 @@ AFTER: dict[str, Callable[[Acting, Row], None]] = {"CreateL3Network": _services}
 
 def panels_of(row: Row, mirror: Mirror) -> list[Panel]:
     """What keys open on a row."""
-    return [panel for panel in PANELS if row.kind in panel.kinds and panel.fits(row, mirror)]
+    return [panel for panel in PANELS if row.kind in (panel.kinds or (row.kind,)) and panel.fits(row, mirror)]
