@@ -104,6 +104,8 @@ class Browser(Acting):
         if not lists.query(f"#{name}"):
             self.run_worker(self._watch(self.noun))
             await lists.mount(LiveTable(self.noun, self.mirror, id=name))
+            if self.noun.id != noun_id:
+                return  # somebody went on to another list meanwhile
         lists.current = name
         self.query_one(Tabs).noun = noun_id
         self.query_one(Caption).table = self.table
