@@ -104,6 +104,11 @@ def label(wire: str) -> str:
     return SHORT.get(words, words)
 
 
+def first_paragraph(doc: str | None) -> str:
+    """What a declaration says of itself first, on one line."""
+    return " ".join((doc or "").split("\n\n")[0].split())
+
+
 def counted(number: int, noun: str) -> str:
     """`1 VM`, `2 VMs`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
