@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from babel.messages.catalog import Catalog
 
-from zstui.i18n.catalogues import faults
+from zstui.i18n import DOMAINS, LANGUAGES, catalogue_file
+from zstui.i18n.catalogues import faults, read
 from zstui.i18n.pseudo import PLAIN, STRANGE, strange
-from zstui.i18n.sources import Source
+from zstui.i18n.sources import SOURCES, Source
+
+NEEDED = sorted(set(LANGUAGES) - {"en"})
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("language", NEEDED)
+def test_every_text_is_translated(language: str, domain: str) -> None:
+    sources = SOURCES[domain]()
+    assert len(sources) > 150
+    wrong = faults(read(catalogue_file(language, domain)), sources)
+    assert not wrong, "\n".join(["run `make texts`, then translate what it adds:", *wrong])
 
 
 def test_the_check_sees_what_is_wrong() -> None:

@@ -18,6 +18,21 @@ from zstui.i18n.sources import SOURCES, Source
 HOLE = re.compile(r"\{[^}]*\}")
 
 
+class Texts(Catalog):
+    """A catalogue whose head holds only what never changes by itself."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        """What gettext needs to read it."""
+        return [
+            ("Language", str(self.locale_identifier)),
+            ("Plural-Forms", self.plural_forms),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Transfer-Encoding", "8bit"),
+        ]
+
+
 def read(file: Path) -> Catalog:
     """A catalogue as it is written down; an empty one when there is none."""
     if not file.is_file():
@@ -28,7 +43,7 @@ def read(file: Path) -> Catalog:
 
 def kept(old: Catalog, sources: set[Source]) -> Catalog:
     """A catalogue of exactly these texts, with the translations that there are."""
-    new = Catalog(locale=old.locale, header_comment=old.header_comment, fuzzy=False)
+    new = Texts(locale=old.locale, header_comment=old.header_comment, fuzzy=False)
     for source in sorted(sources, key=_first):
         before = old.get(_first(source))
         new.add(source, before.string if before is not None and before.id == source else "")
@@ -37,11 +52,6 @@ def kept(old: Catalog, sources: set[Source]) -> Catalog:
 
 def write(file: Path, catalogue: Catalog) -> None:
     """Write a catalogue so that it differs only where its texts do: no dates, no places, in order."""
-    catalogue.mime_headers = [
-        ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Transfer-Encoding", "8bit"), ("Language", str(catalogue.locale)),
-        ("Plural-Forms", catalogue.plural_forms),
-    ]  # fmt: skip
     file.parent.mkdir(exist_ok=True)
     with file.open("wb") as opened:
         write_po(opened, catalogue, width=110, no_location=True, ignore_obsolete=True)

@@ -13,13 +13,14 @@ from appliance.api.resource import RESOURCES
 from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.nouns import NOUNS
-from zstui.paint import GOOD, RESTING, UNSURE, WRONG
+from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
 from zstui.verbs import VERBS, title_of
 
 Source = str | tuple[str, str]
 """A text, or one for one thing and one for many."""
 
-KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None, "Binding": (3,)}
+KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None, "Binding": (3,), "_pair": (1,), "_ref": (1,),
+            "_share": (1,)}  # fmt: skip
 """Functions whose texts are shown, and which of their arguments those are; all others are looked up by `tr`."""
 
 
@@ -30,18 +31,20 @@ def in_code(root: Path) -> set[Source]:
         root, method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=()
     ):
         found.add(tuple(text) if isinstance(text, tuple) else text)  # type: ignore[arg-type]  # pairs
-    return {each for each in found if each}
+    spoken: set[Source] = {each for each in found if each}
+    return spoken
 
 
 def screens() -> set[Source]:
     """What the screens say: the code's own texts, lists, columns, verbs and states."""
-    found = in_code(Path(__file__).resolve().parent.parent)
+    found: set[Source] = in_code(Path(__file__).resolve().parent.parent)
     for noun in NOUNS.values():
-        found |= {noun.title, noun.one, noun.empty}
-        found |= {column.title.lower() for column in noun.columns}
-    found |= {verb.word for verb in VERBS}
-    found |= GOOD | RESTING | UNSURE | WRONG
-    return found - {""}
+        found.update((noun.title, noun.one, noun.empty))
+        found.update(column.title.lower() for column in noun.columns)
+    found.update(verb.word for verb in VERBS)
+    found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)
+    found.discard("")
+    return found
 
 
 def api() -> set[Source]:
@@ -58,6 +61,7 @@ def _declared() -> Iterator[str]:
         for parameter in message.parameters.values():
             yield words.label(parameter.wire)
             yield parameter.help
+            yield from parameter.choices
     for resource in RESOURCES.values():
         for column in resource.columns.values():
             if not column.private:
