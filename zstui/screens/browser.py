@@ -14,6 +14,7 @@ from appliance.api.errors import ApiError
 from zstui.detail import Detail
 from zstui.filter import Filter
 from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.i18n.server_texts import said
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
@@ -119,7 +120,7 @@ class Browser(Acting):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
-                self.app.tell(error.details, wrong=True)
+                self.app.tell(said(error.details), wrong=True)
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
