@@ -22,6 +22,7 @@ from appliance.api.volume import (
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.reading import is_read
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import check_hypervisor, room_on
@@ -155,9 +156,18 @@ def refuse_moving(volume: Volume) -> None:
         )
 
 
+def refuse_read(snapshot: Snapshot, volume: Volume) -> None:
+    """Refuse to change what something is being made of."""
+    if is_read(snapshot, volume):
+        raise OperationFailed(
+            f"volume[uuid:{volume.uuid}] is being read, as something is made of it; wait for that, or cancel its job"
+        )
+
+
 def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     """Refuse a second change of a volume while one is under way."""
     refuse_moving(volume)
+    refuse_read(snapshot, volume)
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
     if under_way or grows or volume.chain_changes or volume.status == "Creating":
