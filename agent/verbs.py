@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from agent.accelerator import AcceleratorProbe
+from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
@@ -20,6 +21,7 @@ from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     CloseLane,
     ConfirmBridge,
     CopyFiles,
@@ -45,6 +47,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    JoinBackups,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -97,6 +100,7 @@ class HostVerbs:
         volumes: Volumes,
         overlays: Overlays,
         downloads: Downloads,
+        backups: Backups,
         lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
@@ -130,6 +134,8 @@ class HostVerbs:
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads),
+                (BackUpVolumes, backups.back_up),
+                _does(JoinBackups, backups.join),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -173,6 +179,7 @@ class HostVerbs:
             disks=sorted(plug.serial for plug in devices.disks) if devices else None,
             iso=devices.iso if devices else None,
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
+            taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
         )
 

@@ -14,6 +14,7 @@ from zstui.cells import safe, safe_lines
 from zstui.columns import job_error, nics_on
 from zstui.mirror import Mirror, Row
 from zstui.paint import load_paint, paint_of, state_piece
+from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
 
 
@@ -179,6 +180,7 @@ def _job(row: Row, mirror: Mirror) -> Told:
     items = [Item("state", sign, paint)]
     items += _pair("waits for", row.get("waitsFor"), "warn")
     items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))
+    items += _moved(row)
     items += _pair("asked", _when(row, "createDate"))
     items += _pair("ended" if row.get("state") != "Running" else "last step", _when(row, "lastOpDate"))
     error = job_error(row)
@@ -186,8 +188,22 @@ def _job(row: Row, mirror: Mirror) -> Told:
         items += [heading("what went wrong"), *error_items(error)]
     items += [heading("the call"), note(_call_line(row))]
     told = {"state", "waitsFor", "targetResourceName", "targetResourceUuid", "createDate", "lastOpDate",
-            "progress", "step", "jobData", "jobResult", "name"}  # fmt: skip
+            "progress", "step", "jobData", "jobResult", "name", "doneBytes", "totalBytes",
+            "bytesPerSecond"}  # fmt: skip
     return items, told
+
+
+def _moved(row: Row) -> list[Item]:
+    """Bytes that a job has moved of those it has to, how fast, and how long that takes yet."""
+    total, rate = row.get("totalBytes"), row.get("bytesPerSecond")
+    if total is None:
+        return []
+    done = row.get("doneBytes") or 0
+    items = _pair("bytes", f"{words.long_size(done)} of {words.long_size(total)}")
+    if rate and row.get("state") == "Running":
+        left = words.duration(max(0, total - done) / rate)
+        items += _pair("pace", f"{words.long_size(rate)} in a second, {left} left")
+    return items
 
 
 def error_items(error: dict[str, Any]) -> list[Item]:
@@ -264,4 +280,5 @@ SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "Image": _image,
     "LongJob": _job,
     "Event": _event,
+    "RecycleBinItem": bin_details,
 }

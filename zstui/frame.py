@@ -123,6 +123,8 @@ class Caption(Line):
         shown, total = len(listing), len(listing.rows)
         count = f"{shown}" if shown == total else f"{shown} of {total}"
         parts = [Part("   "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        if self.table.noun.total is not None and listing.rows:
+            parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
         if listing.filter:
             parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
         if listing.marks:

@@ -93,7 +93,8 @@ class LiveTable(Painted, can_focus=True):
 
     def reload(self) -> None:
         """Take all rows anew."""
-        self.listing.fill(row for kind in self.noun.kinds for row in self.mirror.all(kind))
+        rows = (row for kind in self.noun.kinds for row in self.mirror.all(kind))
+        self.listing.fill(row for row in rows if self.noun.holds(row))
         self._arranged()
 
     def take(self, batch: Batch) -> None:
@@ -102,7 +103,11 @@ class LiveTable(Painted, can_focus=True):
             self._forget_cells()
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        own = {key: row for kind in self.noun.kinds for key, row in batch.get(kind, {}).items()}
+        own = {
+            key: row if row is None or self.noun.holds(row) else None
+            for kind in self.noun.kinds
+            for key, row in batch.get(kind, {}).items()
+        }
         if len(own) > FEW:
             self.reload()
             return

@@ -21,6 +21,7 @@ from appliance.api import (
     permission,
     policy,
     quota,
+    recycle_bin,
     service,
     setting,
     simulator,
@@ -33,6 +34,7 @@ from appliance.api import (
     user,
     vm,
     volume,
+    volume_backup,
     zone,
 )
 
@@ -57,6 +59,7 @@ __all__ = [
     "permission",
     "policy",
     "quota",
+    "recycle_bin",
     "service",
     "setting",
     "simulator",
@@ -69,5 +72,6 @@ __all__ = [
     "user",
     "vm",
     "volume",
+    "volume_backup",
     "zone",
 ]

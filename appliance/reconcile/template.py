@@ -14,7 +14,7 @@ from appliance.api.template import VolumeReading
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, ended_when_unwanted
-from appliance.reconcile.carry import Carriage, close_end, key_of
+from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.meter import Meter
 from appliance.reconcile.reading import (

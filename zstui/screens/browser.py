@@ -113,7 +113,7 @@ class Browser(Acting):
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        for kind in (each for each in noun.kinds if each not in self.mirror.rows):
+        for kind in (each for each in (*noun.kinds, *noun.uses) if each not in self.mirror.rows):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
@@ -194,7 +194,8 @@ class Browser(Acting):
 
     def _refresh_frame(self) -> None:
         for kind in (Totals, Tabs, News, Caption, Hints):
-            self.query_one(kind).refresh()
+            for part in self.query(kind):  # none any more where the screen is being taken down
+                part.refresh()
 
     def _status_changed(self) -> None:
         self.query_one(Banner).update_status()
