@@ -8,6 +8,7 @@ from typing import Any
 
 from zstui import words
 from zstui.cells import safe
+from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
 
 FREE = ("·", "faint")
@@ -15,7 +16,7 @@ ROUTER = ("R", "accent")
 SERVER = ("D", "accent")
 RUNNING = ("■", "good")
 RESTING = ("□", "plain")
-LEGEND = "■ running  □ not running  D the DHCP server  R the router  · free"
+LEGEND = mark("■ running  □ not running  D the DHCP server  R the router  · free")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def uses_of(network: Row, taken: list[dict[str, Any]], mirror: Mirror) -> dict[i
     found: dict[int, Use] = {}
     for each in network.get("ipRanges", []):
         if each.get("gateway"):
-            found[number(str(each["gateway"]))] = Use(ROUTER, "router")
+            found[number(str(each["gateway"]))] = Use(ROUTER, tr("router"))
     for each in taken:
         since = str(each.get("createDate") or "")
         holder = str(each.get("usedFor"))
@@ -70,9 +71,13 @@ def uses_of(network: Row, taken: list[dict[str, Any]], mirror: Mirror) -> dict[i
             sign = RUNNING if vm.get("state") == "Running" else RESTING
             found[number(str(each["ip"]))] = Use(sign, vm.name, safe(str(nic.get("mac") or "")), since)
         elif holder == "DHCP":
-            found[number(str(each["ip"]))] = Use(SERVER, "DHCP server", "the same on every host", since)
+            found[number(str(each["ip"]))] = Use(
+                SERVER, tr("DHCP server"), tr("the same on every host"), since
+            )
         else:
-            found[number(str(each["ip"]))] = Use(RESTING, "a NIC that is not known here", safe(holder), since)
+            found[number(str(each["ip"]))] = Use(
+                RESTING, tr("a NIC that is not known here"), safe(holder), since
+            )
     return found
 
 
@@ -111,7 +116,7 @@ def map_line(span: Span, start: int, count: int, uses: dict[int, Use]) -> list[t
 
 def list_line(address: int, use: Use) -> list[tuple[str, str]]:
     """Who has an address, and since when."""
-    since = f"{words.date(use.since)}, {words.age(use.since)} ago" if use.since else ""
+    since = tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since)) if use.since else ""
     return [
         (f"{use.sign[0]} ", use.sign[1]), (f"{written(address):15}  ", "plain"), (f"{use.name}  ", "strong"),
         (f"{since}  ", "dim"), (use.note, "faint"),

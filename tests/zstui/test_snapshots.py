@@ -64,7 +64,7 @@ async def test_snapshots_are_taken_gone_back_to_and_deleted(cloud: Cloud, size: 
         await on.press("right", "enter")
         await on.sees("├─ second", "└─ now")
         await on.press("D")
-        await on.sees("Delete 2 snapshots?", "1 file merged into its own")
+        await on.sees("Delete 2 snapshots?", "1 file is merged into its own")
         await on.press("right", "enter")
         await on.sees("0 snapshots")
         assert await cloud.session.query("VolumeSnapshot") == []

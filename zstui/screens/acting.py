@@ -302,7 +302,7 @@ class Acting(Screen[None]):
         if row is not None and panel in panels_of(row, self.mirror):
             panel.open(self, row)
         else:
-            self.say(f"{panel.key} does nothing on this row; ? shows what does", "dim")
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=panel.key), "dim")
 
     def action_copy(self) -> None:
         """Copy something of the row."""

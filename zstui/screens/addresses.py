@@ -13,11 +13,12 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from appliance.api.errors import ApiError
-from zstui import words
 from zstui.addresses import LEGEND, Span, Use, list_line, map_line, per_line, rows_of, spans_of, uses_of
 from zstui.frame import Hints
+from zstui.i18n import tr, trn
 from zstui.mirror import Batch, Mirror, Row
 from zstui.paint import Painted
+from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
@@ -65,14 +66,17 @@ class AddressMap(Painted, can_focus=True):
             rows = rows_of(span, count)
             if place == 0:
                 used = span.taken(self._uses)
-                return [(f"{span.name}  ", "accent"), (f"{used} of {span.count} taken", "plain")]
+                return [
+                    (f"{span.name}  ", "accent"),
+                    (tr("{used} of {count} taken", used=used, count=span.count), "plain"),
+                ]
             if place <= len(rows):
                 return map_line(span, rows[place - 1], count, self._uses)
             place -= len(rows) + 2
             if place < 0:
                 return []
         if place == 0:
-            return [(LEGEND, "faint")]
+            return [(tr(LEGEND), "faint")]
         address = self._listed[place - 1] if place <= len(self._listed) else None
         return list_line(address, self._uses[address]) if address is not None else []
 
@@ -102,8 +106,10 @@ class Addresses(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, what it comes to, the map."""
-        yield Static(f" Addresses of {self._network.name}", classes="form-title", markup=False)
-        yield Static(" reading …", classes="form-doc", markup=False)
+        yield Said(
+            lambda: f" {tr('Addresses of {network}', network=self._network.name)}", classes="form-title"
+        )
+        yield Static(f" {tr('reading …')}", classes="form-doc", markup=False)
         yield AddressMap()
         yield Hints()
 
@@ -135,15 +141,19 @@ class Addresses(Screen[None]):
         spans, uses = spans_of(self._network), uses_of(self._network, taken, self._mirror)
         count = sum(span.count for span in spans)
         used = sum(span.taken(uses) for span in spans)
-        text = f" {words.counted(len(spans), 'range')}, {used} of {count} addresses taken"
-        doc.update(text if spans else " no range yet: n adds one; without it no VM gets an address here")
+        ranges = trn("{number} range", "{number} ranges", len(spans))
+        text = tr("{ranges}, {used} of {count} addresses taken", ranges=ranges, used=used, count=count)
+        none = tr("no range yet: n adds one; without it no VM gets an address here")
+        doc.update(f" {text if spans else none}")
         self.query_one(AddressMap).show(spans, uses)
 
     def action_add(self) -> None:
         """One more range, by CIDR or by its ends."""
         choices = [
-            Choice("AddIpRangeByNetworkCidr", "by CIDR", "10.0.0.0/24; its first address is the router's"),
-            Choice("AddIpRange", "by first and last address", "with netmask and router"),
+            Choice(
+                "AddIpRangeByNetworkCidr", tr("by CIDR"), tr("10.0.0.0/24; its first address is the router's")
+            ),
+            Choice("AddIpRange", tr("by first and last address"), tr("with netmask and router")),
         ]
 
         def chosen(values: list[Any] | None) -> None:
@@ -151,7 +161,7 @@ class Addresses(Screen[None]):
                 given = {"l3NetworkUuid": self._network.key}
                 self.app.push_screen(Form(values[0], self._mirror, given=given))
 
-        self.app.push_screen(Chooser("Add a range", narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(tr("Add a range"), narrowed(choices)), chosen)
 
     def action_delete(self) -> None:
         """Delete a range, once it is said which."""
@@ -165,7 +175,7 @@ class Addresses(Screen[None]):
             Choice(uuid, Row("IpRange", uuid, each).name, f"{each['startIp']} – {each['endIp']}")
             for uuid, each in ranges.items()
         ]
-        self.app.push_screen(Chooser("Delete which range?", narrowed(choices)), sure)
+        self.app.push_screen(Chooser(tr("Delete which range?"), narrowed(choices)), sure)
 
     def _delete(self, span: Row) -> None:
         def answered(yes: bool | None) -> None:
@@ -174,9 +184,11 @@ class Addresses(Screen[None]):
 
         lines = [
             f"{span.text('startIp')} – {span.text('endIp')}",
-            "VMs that have one of them keep it from going.",
+            tr("VMs that have one of them keep it from going."),
         ]
-        self.app.push_screen(Confirm(f"Delete range {span.name}?", "delete", lines), answered)
+        self.app.push_screen(
+            Confirm(tr("Delete range {name}?", name=span.name), tr("delete"), lines), answered
+        )
 
     async def _make(self, message: str, **fields: Any) -> None:
         try:

@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import safe
+from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
+from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ORDERS = (("HardDisk",), ("CdRom",), ("HardDisk", "CdRom"), ("CdRom", "HardDisk"))
 """Every order that there is, in the order in which a key goes through them."""
 
-WORDS = {"HardDisk": "disk", "CdRom": "CD-ROM"}
+WORDS = {"HardDisk": mark("disk"), "CdRom": mark("CD-ROM")}
 ISO = "iso::"
 
 
@@ -49,9 +50,9 @@ class Boot(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Order, drive, and what a change means."""
         with Vertical(classes="dialog boot"):
-            yield Static(f"What {self._row.name} starts from", classes="title", markup=False)
-            yield Sheet([note("reading …")])
-            yield Static("b next order · i ISO in or out · Esc back", classes="hint", markup=False)
+            yield Said(lambda: tr("What {vm} starts from", vm=self._row.name), classes="title")
+            yield Sheet([note(tr("reading …"))])
+            yield Said(lambda: tr("b next order · i ISO in or out · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Read."""
@@ -74,29 +75,32 @@ class Boot(ModalScreen[None]):
     def _draw(self) -> None:
         order = self._order or ()
         items = [
-            Item(f"{place}.", WORDS.get(device, safe(device)), "strong")
+            Item(f"{place}.", tr(WORDS.get(device, safe(device))), "strong")
             for place, device in enumerate(order, 1)
         ]
         image = self._mirror.find(self._iso)
         if self._iso is None:
-            items.append(Item("drive", "empty", "dim"))
+            items.append(Item(tr("drive"), tr("empty"), "dim"))
         else:
             size = f", {words.long_size(image.get('size') or 0)}" if image is not None else ""
-            items.append(Item("drive", f"{self._mirror.name(self._iso)}{size}", "good"))
+            items.append(Item(tr("drive"), f"{self._mirror.name(self._iso)}{size}", "good"))
         if order[:1] == ("CdRom",) and self._iso is None:
             items.append(
-                note("It starts from its drive, and that is empty: put an ISO in, or turn the order.", "warn")
+                note(
+                    tr("It starts from its drive, and that is empty: put an ISO in, or turn the order."),
+                    "warn",
+                )
             )
         items.append(Item(""))
         running = self._row.get("state") != "Stopped"
-        when = "its next start; the ISO changes at once" if running else "its next start"
-        items.append(note(f"A change of the order is for {when}.", "faint"))
+        when = tr("A change of the order is for its next start.")
+        items.append(note(f"{when} {tr('The ISO changes at once.')}" if running else when, "faint"))
         self.query_one(Sheet).show(items)
 
     def _say(self, error: ApiError) -> None:
         sheet = self.query_one(Sheet)
         text = safe(f"{short_error(error.details)} [{error.code}]")
-        sheet.show([*(each for each in sheet.items if each.label != "error"), Item("error", text, "bad")])
+        sheet.show([*(each for each in sheet.items if each.paint != "bad"), Item(tr("error"), text, "bad")])
 
     def action_turn(self) -> None:
         """The next order."""
@@ -117,7 +121,7 @@ class Boot(ModalScreen[None]):
                 if row.get("mediaType") == "ISO" and row.get("status") == "Ready"]  # fmt: skip
         if not isos:
             self.app.tell(
-                "there is no ISO yet: add an image of media type ISO in the list of images", wrong=True
+                tr("there is no ISO yet: add an image of media type ISO in the list of images"), wrong=True
             )
             return
         choices = [
@@ -129,11 +133,12 @@ class Boot(ModalScreen[None]):
             if values:
                 self._change("AttachIsoToVmInstance", vmInstanceUuid=self._row.key, isoUuid=values[0])
 
-        self.app.push_screen(Chooser("Which ISO?", narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(tr("Which ISO?"), narrowed(choices)), chosen)
 
     def _change(self, message: str, **fields: Any) -> None:
         self.app.keep(
-            asyncio.create_task(self._make(message, fields)), f"change what {self._row.name} starts from"
+            asyncio.create_task(self._make(message, fields)),
+            tr("change what {vm} starts from", vm=self._row.name),
         )
 
     async def _make(self, message: str, fields: dict[str, Any]) -> None:

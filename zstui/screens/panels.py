@@ -10,6 +10,7 @@ from appliance.api.errors import ApiError
 from appliance.api.resource import RESOURCES
 from appliance.api.tag import can_be_tagged
 from zstui import words
+from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.picks import row_note
@@ -52,9 +53,20 @@ def _move(screen: Acting, row: Row) -> None:
 
     def planned(chosen: list[Any] | None) -> None:
         if chosen:
-            call(screen, plan.message, f"move {row.name}", **plan.subject, **{plan.target: chosen[0]})
+            call(
+                screen,
+                plan.message,
+                tr("move {name}", name=row.name),
+                **plan.subject,
+                **{plan.target: chosen[0]},
+            )
             screen.say(
-                f"{row.name} moves to {screen.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
+                tr(
+                    "{name} moves to {host}; :mig shows how far it is",
+                    name=row.name,
+                    host=screen.mirror.name(chosen[0]),
+                ),
+                "busy",
             )
             screen.set_timer(SAID_SECONDS, lambda: screen.say(""))
 
@@ -74,7 +86,9 @@ def _snapshots(screen: Acting, row: Row) -> None:
         chosen([each.key for each in volumes])
         return
     choices = [Choice(each.key, each.name, row_note(each, screen.mirror)) for each in volumes]
-    screen.app.push_screen(Chooser(f"Snapshots of which volume of {row.name}?", narrowed(choices)), chosen)
+    screen.app.push_screen(
+        Chooser(tr("Snapshots of which volume of {vm}?", vm=row.name), narrowed(choices)), chosen
+    )
 
 
 def _boot(screen: Acting, row: Row) -> None:
@@ -96,15 +110,17 @@ def _attach(screen: Acting, row: Row) -> None:
     """Give a data volume to a VM, or take it from the one that has it."""
     owner = screen.mirror.find(row.get("vmInstanceUuid"))
     if row.get("vmInstanceUuid"):
-        question = f"Take {row.name} from {owner.name if owner is not None else 'its VM'}?"
+        question = tr(
+            "Take {volume} from {vm}?", volume=row.name, vm=owner.name if owner is not None else tr("its VM")
+        )
         choices = [
-            Choice(True, "detach", "a running guest must let go of it"),
-            Choice(False, "leave it there"),
+            Choice(True, tr("detach"), tr("a running guest must let go of it")),
+            Choice(False, tr("leave it there")),
         ]
 
         def answered(values: list[Any] | None) -> None:
             if values and values[0]:
-                call(screen, "DetachDataVolumeFromVm", f"detach {row.name}", uuid=row.key)
+                call(screen, "DetachDataVolumeFromVm", tr("detach {name}", name=row.name), uuid=row.key)
 
         screen.app.push_screen(Chooser(question, narrowed(choices)), answered)
         return
@@ -119,17 +135,22 @@ async def _attach_to(screen: Acting, row: Row) -> None:
         return
     rows = [Row("VmInstance", str(each["uuid"]), each) for each in reply.get("inventories", [])]
     if not rows:
-        screen.app.tell(f"no VM could have {row.name}: none is on a host that its storage serves", wrong=True)
+        screen.app.tell(
+            tr("no VM could have {volume}: none is on a host that its storage serves", volume=row.name),
+            wrong=True,
+        )
         return
     ordered = sorted(rows, key=lambda vm: words.natural(vm.name))
     choices = [Choice(vm.key, vm.name, row_note(vm, screen.mirror)) for vm in ordered]
 
     def chosen(values: list[Any] | None) -> None:
         if values:
-            call(screen, "AttachDataVolumeToVm", f"attach {row.name}",
+            call(screen, "AttachDataVolumeToVm", tr("attach {name}", name=row.name),
                  volumeUuid=row.key, vmInstanceUuid=values[0])  # fmt: skip
 
-    screen.app.push_screen(Chooser(f"Give {row.name} to which VM?", narrowed(choices)), chosen)
+    screen.app.push_screen(
+        Chooser(tr("Give {volume} to which VM?", volume=row.name), narrowed(choices)), chosen
+    )
 
 
 def _resize(screen: Acting, row: Row) -> None:

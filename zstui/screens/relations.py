@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.api.errors import ApiError
 from appliance.api.resource import RESOURCES
 from zstui.cells import safe
+from zstui.i18n import mark, tr
 from zstui.mirror import Row
 from zstui.nouns import noun_of
 from zstui.picks import row_note
@@ -17,7 +18,10 @@ from zstui.screens.chooser import Choice, Chooser, narrowed
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
-HISTORIES = (("ev", "Event", "resourceUuid", "events"), ("job", "LongJob", "targetResourceUuid", "jobs"))
+HISTORIES = (
+    ("ev", "Event", "resourceUuid", mark("events of {name}")),
+    ("job", "LongJob", "targetResourceUuid", mark("jobs of {name}")),
+)
 
 
 def to_owner(screen: Acting, row: Row) -> None:
@@ -25,7 +29,10 @@ def to_owner(screen: Acting, row: Row) -> None:
     owner = owner_of(row, screen.mirror)
     noun = noun_of(owner.kind) if owner is not None else None
     if owner is None or noun is None:
-        screen.say(f"{row.name} belongs to nothing that is known here; R shows what it has to do with", "dim")
+        screen.say(
+            tr("{name} belongs to nothing that is known here; R shows what it has to do with", name=row.name),
+            "dim",
+        )
         return
     screen.run_worker(screen.go(noun.id, owner.key))
 
@@ -36,12 +43,12 @@ def to_related(screen: Acting, row: Row) -> None:
     for other in related(row, screen.mirror):
         noun = noun_of(other.kind)
         if noun is not None:
-            note = f"{noun.one}  {row_note(other, screen.mirror)}"
+            note = f"{tr(noun.one)}  {row_note(other, screen.mirror)}"
             choices.append(Choice((noun.id, other.key), other.name, note))
     for noun_id, kind, wire, word in HISTORIES:
         count = sum(each.get(wire) == row.key for each in screen.mirror.all(kind))
         if count:
-            choices.append(Choice((noun_id, None), f"{word} of {row.name}", str(count), "accent"))
+            choices.append(Choice((noun_id, None), tr(word, name=row.name), str(count), "accent"))
 
     def chosen(values: list[Any] | None) -> None:
         if values:
@@ -49,9 +56,11 @@ def to_related(screen: Acting, row: Row) -> None:
             screen.run_worker(screen.go(noun_id, key, "" if key else row.name))
 
     if choices:
-        screen.app.push_screen(Chooser(f"What {row.name} has to do with", narrowed(choices)), chosen)
+        screen.app.push_screen(
+            Chooser(tr("What {name} has to do with", name=row.name), narrowed(choices)), chosen
+        )
     else:
-        screen.say(f"nothing has to do with {row.name}", "dim")
+        screen.say(tr("nothing has to do with {name}", name=row.name), "dim")
 
 
 def to_tags(screen: Acting, row: Row) -> None:
@@ -69,8 +78,8 @@ async def _tags(screen: Acting, row: Row) -> None:
         return
     about = {"resourceType": RESOURCES[row.kind].vo, "resourceUuid": row.key}
     choices = [
-        Choice("CreateUserTag", "add a free tag", "only marks it", "accent"),
-        Choice("CreateSystemTag", "add a system tag", "steers it", "accent"),
+        Choice("CreateUserTag", tr("add a free tag"), tr("only marks it"), "accent"),
+        Choice("CreateSystemTag", tr("add a system tag"), tr("steers it"), "accent"),
     ]
     by_uuid = {str(tag["uuid"]): tag for tag in (*free, *system)}
     for uuid, tag in by_uuid.items():
@@ -85,16 +94,16 @@ async def _tags(screen: Acting, row: Row) -> None:
         elif tag is None:
             return
         elif tag.get("inherent"):
-            screen.say("the appliance keeps this tag by itself", "dim")
+            screen.say(tr("the appliance keeps this tag by itself"), "dim")
         elif tag.get("type") == "System":
             screen.open_form("UpdateSystemTag", given={"uuid": tag["uuid"]}, shown={"tag": tag["tag"]})
         else:
-            call(screen, "DeleteTag", f"take a tag off {row.name}", uuid=tag["uuid"])
+            call(screen, "DeleteTag", tr("take a tag off {name}", name=row.name), uuid=tag["uuid"])
 
-    screen.app.push_screen(Chooser(f"Tags of {row.name}", narrowed(choices)), chosen)
+    screen.app.push_screen(Chooser(tr("Tags of {name}", name=row.name), narrowed(choices)), chosen)
 
 
 def _tag_note(tag: dict[str, Any]) -> str:
     if tag.get("inherent"):
-        return "system; kept by the appliance"
-    return "system; Enter changes it" if tag.get("type") == "System" else "free; Enter takes it off"
+        return tr("system; kept by the appliance")
+    return tr("system; Enter changes it") if tag.get("type") == "System" else tr("free; Enter takes it off")

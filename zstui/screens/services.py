@@ -15,7 +15,9 @@ from appliance.api.errors import ApiError
 from zstui.cells import safe
 from zstui.fields import Choice as OneOf
 from zstui.fields import Edited
+from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
+from zstui.said import Answer, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, heading, note
@@ -46,19 +48,21 @@ class Services(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Provider, service, Add; then the services."""
         with Vertical(classes="dialog services"):
-            yield Static(f"Services of {self._network.name}", classes="title", markup=False)
+            yield Said(lambda: tr("Services of {network}", network=self._network.name), classes="title")
             with Horizontal(classes="line"):
-                yield Static("1. provider", classes="label", markup=False)
+                yield Said(lambda: f"1. {tr('provider')}", classes="label")
                 yield OneOf(tuple(row.name for row in self._providers), self._first(), id="provider")
             with Horizontal(classes="line"):
-                yield Static("2. service", classes="label", markup=False)
+                yield Said(lambda: f"2. {tr('service')}", classes="label")
                 yield OneOf((), "", id="service")
             with Horizontal(classes="line"):
                 yield Static("3.", classes="label", markup=False)
-                yield Button("Add", id="add", compact=True)
+                yield Answer(lambda: tr("Add"), id="add")
             yield Sheet()
-            hint = "arrows choose · Tab next · Enter adds · x takes one away · Esc back"
-            yield Static(hint, classes="hint", markup=False)
+            yield Said(
+                lambda: tr("arrows choose · Tab next · Enter adds · x takes one away · Esc back"),
+                classes="hint",
+            )
 
     def _first(self) -> str:
         return self._providers[0].name if self._providers else ""
@@ -102,10 +106,10 @@ class Services(ModalScreen[None]):
         )
         service.refresh()
         self.query_one("#add", Button).disabled = not free
-        items = [heading("services that it has")]
+        items = [heading(tr("services that it has"))]
         items += [Item(safe(kind), self._mirror.name(uuid), "good") for kind, uuid in sorted(has.items())]
-        items += [] if has else [note("none yet: guests get neither address nor user data here", "warn")]
-        items += [note("This provider has nothing more to give.", "faint")] if not free and has else []
+        items += [] if has else [note(tr("none yet: guests get neither address nor user data here"), "warn")]
+        items += [note(tr("This provider has nothing more to give."), "faint")] if not free and has else []
         items += [note(error, "bad")] if error else []
         self.query_one(Sheet).show(items)
 
@@ -136,7 +140,7 @@ class Services(ModalScreen[None]):
                 self._change("DetachNetworkServiceFromL3Network", has[values[0]], values[0])
 
         if choices:
-            self.app.push_screen(Chooser("Take which service away?", narrowed(choices)), chosen)
+            self.app.push_screen(Chooser(tr("Take which service away?"), narrowed(choices)), chosen)
 
     def _change(self, message: str, provider: str, service: str) -> None:
         self.run_worker(self._make(message, provider, service), exclusive=True)

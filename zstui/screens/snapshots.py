@@ -14,8 +14,10 @@ from textual.widgets import Static
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.frame import Hints
+from zstui.i18n import tr, trn
 from zstui.mirror import Batch, Mirror, Row
 from zstui.paint import paint_of
+from zstui.said import Said
 from zstui.screens.chooser import Choice, Choices
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
@@ -97,7 +99,7 @@ class Snapshots(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, what it is about, the tree."""
-        yield Static(f" Snapshots of {self._volume.name}", classes="form-title", markup=False)
+        yield Said(lambda: f" {tr('Snapshots of {volume}', volume=self._volume.name)}", classes="form-title")
         yield Static("", classes="form-doc", markup=False)
         yield Choices(id="tree")
         yield Hints()
@@ -146,8 +148,11 @@ class Snapshots(Screen[None]):
         ]
         tree.move(places[0] if places else 0)
         size = sum(int(row.get("size") or 0) for row in found)
-        count = words.counted(len(found), "snapshot")
-        whose = f"  ·  of {self._vm.name}, {self._vm.text('state')}" if self._vm is not None else ""
+        count = trn("{number} snapshot", "{number} snapshots", len(found))
+        vm = self._vm
+        whose = (
+            f"  ·  {tr('of {vm}, {state}', vm=vm.name, state=tr(vm.text('state')))}" if vm is not None else ""
+        )
         self.query_one(".form-doc", Static).update(f" {count}, {words.long_size(size)}{whose}")
 
     def action_move(self, by: int) -> None:
@@ -175,17 +180,23 @@ class Snapshots(Screen[None]):
             return
         if vm is not None and vm.get("state") != "Stopped":
             self.app.tell(
-                f"{vm.name} is {vm.text('state')}: stop it before its volume is reverted", wrong=True
+                tr(
+                    "{vm} is {state}: stop it before its volume is reverted",
+                    vm=vm.name,
+                    state=tr(vm.text("state")),
+                ),
+                wrong=True,
             )
             return
         latest = next((each for each in self._snapshots if each.get("latest")), None)
-        since = f"since {latest.name} was taken" if latest is not None else "so far"
         lines = [
-            f"What was written {since} is given up.",
-            "This cannot be undone; n keeps it as a snapshot first.",
+            tr("What was written since {name} was taken is given up.", name=latest.name)
+            if latest is not None
+            else tr("What was written so far is given up."),
+            tr("This cannot be undone; n keeps it as a snapshot first."),
         ]
-        self._ask(f"Revert {self._volume.name} to {row.name}?", "revert", lines,
-                  "RevertVolumeFromSnapshot", row)  # fmt: skip
+        question = tr("Revert {volume} to {snapshot}?", volume=self._volume.name, snapshot=row.name)
+        self._ask(question, tr("revert"), lines, "RevertVolumeFromSnapshot", row)
 
     def action_delete(self) -> None:
         """Delete a snapshot and those on top of it, once it is said how many and what is merged."""
@@ -195,12 +206,15 @@ class Snapshots(Screen[None]):
         found = self._snapshots
         going = with_those_on_top(found, row.key)
         lines = [f"{each.name}  {words.long_size(each.get('size') or 0)}" for each in going[:6]]
-        lines += [f"… and {len(going) - 6} more"] if len(going) > 6 else []
+        lines += [tr("… and {number} more", number=len(going) - 6)] if len(going) > 6 else []
         files = merged(found, row.key)
-        kept = f": {words.counted(files, 'file')} merged into its own" if files else ""
-        lines.append(f"The volume keeps its content{kept}.")
-        question = f"Delete {words.counted(len(going), 'snapshot')}?"
-        self._ask(question, "delete", lines, "DeleteVolumeSnapshot", row)
+        lines.append(tr("The volume keeps its content."))
+        if files:
+            lines.append(
+                trn("{number} file is merged into its own.", "{number} files are merged into its own.", files)
+            )
+        question = trn("Delete {number} snapshot?", "Delete {number} snapshots?", len(going))
+        self._ask(question, tr("delete"), lines, "DeleteVolumeSnapshot", row)
 
     def _ask(self, question: str, yes: str, lines: list[str], message: str, row: Row) -> None:
         def answered(sure: bool | None) -> None:
@@ -214,10 +228,10 @@ class Snapshots(Screen[None]):
 def _choice(branch: Branch) -> Choice:
     row = branch.snapshot
     if row is None:
-        return Choice(None, f"{branch.lines}now", "what the volume is", "accent")
+        return Choice(None, f"{branch.lines}{tr('now')}", tr("what the volume is"), "accent")
     status = row.text("status")
     parts = [words.date(row.text("createDate")), words.size(row.get("size") or 0)]
-    parts += [status] if status != "Ready" else []
+    parts += [tr(status)] if status != "Ready" else []
     paint = "strong" if status == "Ready" else paint_of(status)
     return Choice(row.key, f"{branch.lines}{row.name}", "  ".join(parts), paint)
 
