@@ -34,7 +34,9 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = Config(folder=arguments.data.absolute(), listen=_address(arguments.listen))
+    config = Config(
+        arguments.data.absolute(), listen=_address(arguments.listen), names=tuple(arguments.name_)
+    )
     if arguments.serve:
         return _serve(config)
     match arguments.command:
@@ -69,11 +71,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
+    parser.add_argument(
+        "--name",
+        dest="name_",  # a lab has a name, too
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
+        "a certificate that it makes; may be repeated",
+    )
     parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
+    _add_commands(parser)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
     call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
@@ -91,7 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
     restore.add_argument("file", type=Path, help="where from")
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
-    return parser
 
 
 def _serve(config: Config) -> int:
