@@ -12,6 +12,7 @@ from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.flatten import Flattenings
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
@@ -41,6 +42,7 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     HostFacts,
@@ -131,9 +133,7 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                *_files(storage, downloads),
-                (BackUpVolumes, backups.back_up),
-                _does(JoinBackups, backups.join),
+                *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -209,12 +209,18 @@ def _under_guests(
     ]
 
 
-def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+def _files(
+    storage: StorageRoots, downloads: Downloads, backups: Backups
+) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
+    flattenings = Flattenings(storage)
     return [
-        _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+        (FlattenVolume, flattenings.flatten),
+        _does(DropFile, flattenings.drop),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
+        (BackUpVolumes, backups.back_up),
+        _does(JoinBackups, backups.join),
     ]
 
 

@@ -16,7 +16,7 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
-from appliance.reconcile.carry import carry
+from appliance.reconcile.bring import bring_file
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
@@ -113,7 +113,7 @@ class VolumeBackupWorker:
 
     async def _carry(self, work: _Work) -> None:
         backup = work.backup
-        await carry(
+        await bring_file(
             self._context,
             _there(work.host),
             backup.staged_path,

@@ -18,8 +18,8 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.bring import bring_file
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
-from appliance.reconcile.carry import carry
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.vm_state import move
@@ -100,7 +100,7 @@ class VolumeRestoreWorker:
 
     async def _bring(self, work: _Work, backup: VolumeBackup, host: Target, path: str) -> None:
         await self._ask(host, work.restore, DropFile(path=path))
-        await carry(
+        await bring_file(
             self._context,
             _there(work.storages.get(backup.backup_storage_uuid)),
             backup.install_path,

@@ -13,7 +13,7 @@ from appliance.reconcile.meter import Meter
 CARRY_SECONDS = 6 * 3600.0
 
 
-async def carry(
+async def bring_file(
     context: Context,
     source: Target,
     source_path: str,
