@@ -105,6 +105,8 @@ class Backups:
                 "qemu-img", "convert", "-q", "-f", "qcow2", "-O", "qcow2", str(path), str(part),
                 timeout_seconds=COPY_SECONDS,
             )  # fmt: skip
+        if not disk.bitmap:
+            return reason
         if disk.bitmap in bitmaps:
             await _bitmap(path, "--remove", disk.bitmap)
         await _bitmap(path, "--add", disk.bitmap)

@@ -11,7 +11,8 @@ from agent.protocol.values import Struct
 class BackupDisk(Struct, frozen=True):
     """A volume to back up to the file `target`.
 
-    `bitmap` is the name under which the volume's file notes from this moment on what is written. `since` is that of
+    `bitmap` is the name under which the volume's file notes from this moment on what is written; empty, the file is
+    left as it is. `since` is that of
     an earlier backup, empty for none: then only what was written after that is taken, if `since_path`, which was
     the volume's file at that time, and the notes in it can still tell.
     """

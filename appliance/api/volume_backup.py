@@ -6,6 +6,8 @@ from appliance.api.errors import OperationFailed, WrongVmState
 from appliance.api.host import Host
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Join, Resource, Timestamp, column
+from appliance.api.snapshot import JAVA as SNAPSHOT_JAVA
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, PrimaryStorage
 from appliance.api.volume import JAVA as VOLUME_JAVA
 from appliance.api.volume import Volume
@@ -22,6 +24,7 @@ class VolumeBackup(Resource, java=JAVA):
         Join("volume", "Volume", "volume_uuid"),
         Join("vmInstance", "VmInstance", "vm_instance_uuid"),
         Join("backupStorage", "BackupStorage", "backup_storage_uuid"),
+        Join("volumeSnapshot", "VolumeSnapshot", "volume_snapshot_uuid"),
         Join("parent", "VolumeBackup", "parent_uuid"),
     )
 
@@ -32,6 +35,9 @@ class VolumeBackup(Resource, java=JAVA):
     vm_instance_uuid: str | None = column("The VM that had it then.", default=None, indexed=True)
     group_uuid: str = column("The same for backups of one moment: the uuid of the first.", indexed=True)
     backup_storage_uuid: str = column("Where it is.", indexed=True)
+    volume_snapshot_uuid: str | None = column(
+        "The snapshot that it is a copy of, which may be gone, if it is one.", default=None, indexed=True
+    )
     parent_uuid: str | None = column("The backup that this one only adds to.", default=None, indexed=True)
     type: str = column("Root or Data, as the volume.")
     mode: str = column("full or incremental, once it is known.", default="full")
@@ -107,6 +113,25 @@ class BackupDataVolume(Message, java=VOLUME_JAVA, returns=Volume, role="operator
 
     uuid: str = arg("The volume.", ref=Volume)
     backup_storage_uuid: str | None = arg("Where it goes.", default=None, ref=BackupStorage)
+
+
+class BackupVolumeSnapshot(Message, java=SNAPSHOT_JAVA, returns=VolumeSnapshot, role="operator",
+                           raises=(OperationFailed,)):  # fmt: skip
+    """Copy what a volume held at a snapshot to a backup storage; any that has room unless one is named.
+
+    It is a backup from then on, and stays when the snapshot is deleted.
+    """
+
+    uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
+    backup_storage_uuid: str | None = arg("Where it goes.", default=None, ref=BackupStorage)
+
+
+class DeleteVolumeSnapshotFromBackupStorage(DeleteMessage, java=SNAPSHOT_JAVA, returns=VolumeSnapshot,
+                                            role="operator", raises=(OperationFailed,)):  # fmt: skip
+    """Remove the copies of a snapshot from backup storages; the snapshot stays."""
+
+    uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
+    backup_storage_uuids: list[str] = arg("From these.", ref=BackupStorage)
 
 
 class DeleteVolumeBackup(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):

@@ -25,7 +25,8 @@ def back_up(things: Things, request: BackUpVolumes) -> BackedUp:
 def _made(things: Things, disk: BackupDisk) -> BackedUpDisk:
     size = things.files[disk.path]
     incremental = bool(disk.since) and things.bitmaps.get(disk.path) == disk.since
-    things.bitmaps[disk.path] = disk.bitmap
+    if disk.bitmap:
+        things.bitmaps[disk.path] = disk.bitmap
     things.files[disk.target] = size
     return BackedUpDisk(
         incremental=incremental,

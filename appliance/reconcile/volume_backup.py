@@ -172,6 +172,11 @@ class VolumeBackupWorker:
 
 def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
     """What the host is asked to write for a group."""
+    if leader.volume_snapshot_uuid is not None:
+        copied = BackupDisk(
+            volume_uuid=leader.volume_uuid, path=leader.volume_path, target=leader.staged_path, bitmap=""
+        )
+        return BackUpVolumes(disks=[copied])
     disks = []
     for backup in group_of(snapshot, leader):
         last = last_of(snapshot, backup) if backup.mode == "incremental" else None

@@ -906,6 +906,7 @@ CREATE TABLE "volume_backup" (
     "vm_instance_uuid" TEXT COLLATE NOCASE,
     "group_uuid" TEXT COLLATE NOCASE NOT NULL,
     "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "volume_snapshot_uuid" TEXT COLLATE NOCASE,
     "parent_uuid" TEXT COLLATE NOCASE,
     "type" TEXT COLLATE NOCASE NOT NULL,
     "mode" TEXT COLLATE NOCASE NOT NULL,
@@ -936,6 +937,8 @@ CREATE INDEX "volume_backup_vm_instance_uuid" ON "volume_backup" ("vm_instance_u
 CREATE INDEX "volume_backup_group_uuid" ON "volume_backup" ("group_uuid");
 
 CREATE INDEX "volume_backup_backup_storage_uuid" ON "volume_backup" ("backup_storage_uuid");
+
+CREATE INDEX "volume_backup_volume_snapshot_uuid" ON "volume_backup" ("volume_snapshot_uuid");
 
 CREATE INDEX "volume_backup_parent_uuid" ON "volume_backup" ("parent_uuid");
 
@@ -1186,6 +1189,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume_backup', 'volume_backup_vm_instance_uuid', '1000000 100'),
     ('volume_backup', 'volume_backup_group_uuid', '1000000 100'),
     ('volume_backup', 'volume_backup_backup_storage_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_volume_snapshot_uuid', '1000000 100'),
     ('volume_backup', 'volume_backup_parent_uuid', '1000000 100'),
     ('volume_backup', 'volume_backup_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_volume_uuid', '1000000 100'),

@@ -169,3 +169,35 @@ async def test_a_backup_survives_the_end_of_the_appliance(cloud: Cloud, disk: st
     assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
     await cloud.idle()
     assert len(stored(cloud)) == 1
+
+
+async def test_a_snapshot_has_copies_on_backup_storages(cloud: Cloud, disk: str) -> None:
+    _, data = await attached(cloud, disk)
+    await back_up(cloud, data["uuid"])
+    kept = await cloud.call("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="s")
+    there = await cloud.call("BackupVolumeSnapshot", uuid=kept["uuid"])
+    (ref,) = there["backupStorageRefs"]
+    assert ref["backupStorageUuid"] == cloud.uuids["backup"]
+    assert ref["installPath"] in stored(cloud)
+    error = await cloud.refused("BackupVolumeSnapshot", uuid=kept["uuid"])
+    assert "already" in error["details"]
+    (copy,) = await cloud.query("QueryVolumeBackup", volumeSnapshotUuid=kept["uuid"])
+    assert (copy["status"], copy["mode"], copy["size"]) == ("Ready", "full", GIB)
+    storages = [cloud.uuids["backup"]]
+    gone = await cloud.call(
+        "DeleteVolumeSnapshotFromBackupStorage", uuid=kept["uuid"], backupStorageUuids=storages
+    )
+    assert gone["backupStorageRefs"] == []
+    assert ref["installPath"] not in stored(cloud)
+    error = await cloud.refused(
+        "DeleteVolumeSnapshotFromBackupStorage", uuid=kept["uuid"], backupStorageUuids=storages
+    )
+    assert error["code"] == "SYS.1007"
+    await cloud.call("BackupVolumeSnapshot", uuid=kept["uuid"], backupStorageUuid=storages[0])
+    await cloud.answer("DeleteVolumeSnapshot", uuid=kept["uuid"])
+    (copy,) = await cloud.query("QueryVolumeBackup", volumeSnapshotUuid=kept["uuid"])
+    made = await cloud.call(
+        "CreateDataVolumeFromVolumeBackup", backupUuid=copy["uuid"], name="again",
+        primaryStorageUuid=cloud.uuids["primary"], hostUuid=cloud.uuids["host1"],
+    )  # fmt: skip
+    assert made["status"] == "Ready"
