@@ -12,6 +12,7 @@ from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.flatten import Flattenings
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
@@ -41,6 +42,7 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     HostFacts,
@@ -211,8 +213,10 @@ def _files(
     storage: StorageRoots, downloads: Downloads, backups: Backups
 ) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
+    flattenings = Flattenings(storage)
     return [
-        _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+        (FlattenVolume, flattenings.flatten),
+        _does(DropFile, flattenings.drop),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
         (BackUpVolumes, backups.back_up),

@@ -24,6 +24,7 @@ from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
+from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
@@ -300,7 +301,8 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
-    found += [("Image", uuid) for uuid in {ref.image_uuid for ref in copies}]
+    made = [reading.uuid for reading in snapshot.all(VolumeReading)]
+    found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]

@@ -192,8 +192,22 @@ class RebaseVolume(Request, tag=True, frozen=True):
     vm_uuid: str = ""
 
 
+class FlattenVolume(Request, tag=True, frozen=True):
+    """Have a qcow2 file at `path` with the content of `source` and all that this builds on, building on nothing.
+
+    Nobody may write to those meanwhile, which QEMU's locks see to. What is there already is left as it is. Sends
+    progress in bytes of content. Refused as `flatten.ended` when the file is dropped meanwhile.
+    """
+
+    path: str
+    source: str
+
+
 class DropFile(Request, tag=True, frozen=True):
-    """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
+    """Remove a file below a storage root, and its folder when that became empty. Absent is fine.
+
+    One that is being made flat is made no further.
+    """
 
     path: str
 
@@ -320,6 +334,7 @@ AnyRequest = (
     | GrowVolume
     | EnsureOverlay
     | RebaseVolume
+    | FlattenVolume
     | DropFile
     | ObserveImage
     | FetchImage

@@ -19,6 +19,7 @@ UNTAGGED = frozenset(
         "UserTag",
         "VmMove",
         "VolumeMove",
+        "VolumeReading",
         "VolumeSnapshotTree",
     }
 )

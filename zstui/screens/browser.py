@@ -194,7 +194,8 @@ class Browser(Acting):
 
     def _refresh_frame(self) -> None:
         for kind in (Totals, Tabs, News, Caption, Hints):
-            self.query_one(kind).refresh()
+            for part in self.query(kind):  # none any more where the screen is being taken down
+                part.refresh()
 
     def _status_changed(self) -> None:
         self.query_one(Banner).update_status()

@@ -773,6 +773,7 @@ CREATE TABLE "vm_instance" (
     "power" TEXT COLLATE NOCASE NOT NULL,
     "seen_at" INTEGER NOT NULL,
     "moving" INTEGER NOT NULL,
+    "being_read" INTEGER NOT NULL,
     "pending_cpu_num" INTEGER,
     "pending_cpu_speed" INTEGER,
     "pending_memory_size" INTEGER,
@@ -975,6 +976,25 @@ CREATE INDEX "volume_move_primary_storage_uuid" ON "volume_move" ("primary_stora
 CREATE INDEX "volume_move_source_host_uuid" ON "volume_move" ("source_host_uuid");
 
 CREATE INDEX "volume_move_host_uuid" ON "volume_move" ("host_uuid");
+
+CREATE TABLE "volume_reading" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "path" TEXT COLLATE NOCASE NOT NULL,
+    "flat_path" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_reading_volume_uuid" ON "volume_reading" ("volume_uuid");
+
+CREATE INDEX "volume_reading_vm_instance_uuid" ON "volume_reading" ("vm_instance_uuid");
+
+CREATE INDEX "volume_reading_host_uuid" ON "volume_reading" ("host_uuid");
 
 CREATE TABLE "volume_restore" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -1198,6 +1218,9 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume_move', 'volume_move_primary_storage_uuid', '1000000 100'),
     ('volume_move', 'volume_move_source_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_host_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_volume_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_vm_instance_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_host_uuid', '1000000 100'),
     ('volume_restore', 'volume_restore_volume_uuid', '1000000 100'),
     ('volume_restore', 'volume_restore_backup_uuid', '1000000 100'),
     ('volume_restore', 'volume_restore_primary_storage_uuid', '1000000 100'),
