@@ -59,8 +59,9 @@ class BackUpVolumes(Request, tag=True, frozen=True):
 class JoinBackups(Request, tag=True, frozen=True):
     """Make a qcow2 file that builds on nothing out of a whole backup and the increments after it, in this order.
 
-    The files given are used up: each is told which one it stands on. Only the last one's size counts.
+    The last one's size counts. Refused as `backup.damaged` where a file has another MD5 than is given for it.
     """
 
     files: list[str]
+    md5: list[str]
     path: str

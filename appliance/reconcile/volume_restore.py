@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from uuid import UUID, uuid5
 
 from agent.protocol import AnyRequest, DropFile, JoinBackups, Struct
 from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed, TimedOut
-from appliance.api.host import Host
+from appliance.api.host import Host, HostKey
 from appliance.api.job import LongJob
 from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
 from appliance.api.storage import BackupStorage
@@ -18,8 +19,8 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
-from appliance.reconcile.bring import bring_file
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.carriage import Carriage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.vm_state import move
@@ -39,6 +40,7 @@ class _Work:
     chain: tuple[VolumeBackup, ...]
     storages: dict[str, Target]
     host: Target | None
+    host_key: str
     jobs: tuple[LongJob, ...]
 
     @property
@@ -46,6 +48,11 @@ class _Work:
         """Where the backups are on the host meanwhile, the whole one first."""
         path = self.restore.install_path
         return [f"{path}.{place}" for place, _ in enumerate(self.chain)]
+
+    @property
+    def md5(self) -> list[str]:
+        """What each of them must be."""
+        return [backup.md5 or "" for backup in self.chain]
 
 
 class VolumeRestoreWorker:
@@ -79,9 +86,7 @@ class VolumeRestoreWorker:
     async def _pass(self, work: _Work) -> Next:
         restore = work.restore
         if restore.intended == "Absent":
-            for path in (restore.install_path, *work.staged):
-                if work.host is not None:
-                    await self._ask(work.host, restore, DropFile(path=path))
+            await self._withdraw(work)
             await self._context.database.write(lambda tx: _forget(tx, restore))
             return DONE
         host = _there(work.host)
@@ -89,7 +94,7 @@ class VolumeRestoreWorker:
             if path not in self._brought:
                 await self._bring(work, backup, host, path)
         await self._say(work, "join backups")
-        join = JoinBackups(files=work.staged, path=restore.install_path)
+        join = JoinBackups(files=work.staged, md5=work.md5, path=restore.install_path)
         await self._ask(host, restore, join, JOIN_SECONDS)
         for path in work.staged:
             await self._ask(host, restore, DropFile(path=path))
@@ -99,19 +104,31 @@ class VolumeRestoreWorker:
         return DONE
 
     async def _bring(self, work: _Work, backup: VolumeBackup, host: Target, path: str) -> None:
-        await self._ask(host, work.restore, DropFile(path=path))
-        await bring_file(
-            self._context,
-            _there(work.storages.get(backup.backup_storage_uuid)),
-            backup.install_path,
-            host,
-            path,
-            size=backup.size,
-            md5=backup.md5 or "-",
-            jobs=work.jobs,
-            title="bring backup to host",
-        )
+        carriage = self._carriage(work, backup, _there(work.storages.get(backup.backup_storage_uuid)), host)
+        await carriage.bring(backup.install_path, path, work.jobs, title="bring backup to host")
         self._brought.add(path)
+
+    async def _withdraw(self, work: _Work) -> None:
+        """Take from the host what has come to it, and let nothing more come."""
+        if work.host is None:
+            return
+        for backup, path in zip(work.chain, work.staged, strict=True):
+            storage = work.storages.get(backup.backup_storage_uuid)
+            if storage is not None:
+                await self._carriage(work, backup, storage, work.host).withdraw(path)
+        await self._ask(work.host, work.restore, DropFile(path=work.restore.install_path))
+
+    def _carriage(self, work: _Work, backup: VolumeBackup, storage: Target, host: Target) -> Carriage:
+        uuid = work.restore.uuid
+        return Carriage(
+            context=self._context,
+            asker=self._asker,
+            uuid=uuid5(UUID(uuid), backup.uuid).hex,
+            source=storage,
+            storage=host,
+            host_key=work.host_key,
+            wanted=lambda snapshot: _still_wanted(snapshot, uuid),
+        )
 
     async def _ask(
         self, target: Target, restore: VolumeRestore, request: AnyRequest, seconds: float = 60.0
@@ -149,14 +166,21 @@ class VolumeRestoreWorker:
             return None
         host = snapshot.find(Host, restore.host_uuid)
         chain = chain_of(snapshot, snapshot.get(VolumeBackup, restore.backup_uuid))
+        key = snapshot.find(HostKey, target_of(host).key) if host is not None else None
         storages = {each.uuid: target_of(each) for each in snapshot.all(BackupStorage)}
         return _Work(
             restore=restore,
             chain=tuple(chain),
             storages=storages,
             host=target_of(host) if host is not None else None,
+            host_key=key.public_key if key is not None else "",
             jobs=tuple(jobs.running(snapshot, restore.uuid)),
         )
+
+
+def _still_wanted(snapshot: Snapshot, uuid: str) -> bool:
+    restore = snapshot.find(VolumeRestore, uuid)
+    return restore is not None and restore.intended == "Present"
 
 
 def give_up(tx: Transaction, planned: VolumeRestore, error: ApiError) -> bool:

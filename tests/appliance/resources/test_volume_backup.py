@@ -132,15 +132,32 @@ async def test_a_root_volume_goes_back_to_its_backup(cloud: Cloud) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("verb", ["BackUpVolumes", "copy"])
+@pytest.mark.parametrize("verb", ["BackUpVolumes", "OpenLane", "CopyFiles", "AdoptFiles"])
 async def test_a_backup_that_fails_leaves_nothing(cloud: Cloud, disk: str, verb: str) -> None:
     vm, data = await attached(cloud, disk, hostUuid=cloud.uuids["host2"])
-    host = cloud.host_of(vm["uuid"]) if verb != "copy" else cloud.dialer.hosts["10.0.0.1:22"]
+    takes = verb in ("OpenLane", "AdoptFiles")
+    host = cloud.dialer.hosts["10.0.0.1:22"] if takes else cloud.host_of(vm["uuid"])
     async with cloud.untouched():
         host.faults.by_verb[verb] = 1.0
         error = await cloud.refused(
             "CreateVolumeBackup", volumeUuid=data["uuid"], backupStorageUuid=cloud.uuids["backup"], name="b"
         )
+        assert error["code"] == "SYS.1006"
+        host.faults.by_verb.clear()
+
+
+@pytest.mark.parametrize("verb", ["CopyFiles", "OpenLane", "AdoptFiles", "JoinBackups"])
+async def test_a_restore_that_fails_leaves_nothing(cloud: Cloud, disk: str, verb: str) -> None:
+    vm, data = await attached(cloud, disk, hostUuid=cloud.uuids["host2"])
+    backup = await back_up(cloud, data["uuid"])
+    await cloud.idle()
+    host = cloud.dialer.hosts["10.0.0.1:22"] if verb == "CopyFiles" else cloud.host_of(vm["uuid"])
+    async with cloud.untouched():
+        host.faults.by_verb[verb] = 1.0
+        error = await cloud.refused(
+            "CreateDataVolumeFromVolumeBackup", backupUuid=backup["uuid"], name="again",
+            primaryStorageUuid=cloud.uuids["primary"], hostUuid=cloud.uuids["host2"],
+        )  # fmt: skip
         assert error["code"] == "SYS.1006"
         host.faults.by_verb.clear()
 
