@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.api.errors import OperationFailed, WrongVmState
 from appliance.api.host import Host
+from appliance.api.image import PLATFORMS, Image
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.snapshot import JAVA as SNAPSHOT_JAVA
@@ -64,16 +65,21 @@ class VolumeBackup(Resource, java=JAVA):
 
 
 class VolumeRestore(Resource):
-    """A volume's file on its way from a backup storage: to be a new volume, or what one that is there holds."""
+    """What is being made of a backup: a new volume, what one that is there holds, or an image beside it."""
 
-    uuid: str = column("Identity: of a new volume, that one's.")
-    name: str = column("What the new volume is called.")
+    uuid: str = column("Identity: of a new volume or image, that one's.")
+    name: str = column("What the new one is called.")
     volume_uuid: str | None = column("The volume that goes back, if one does.", default=None, indexed=True)
     backup_uuid: str = column("The backup.", indexed=True)
-    account_uuid: str = column("Who the new volume is for.")
-    description: str | None = column("What the new volume is for.", default=None)
-    primary_storage_uuid: str = column("The storage that it goes to.", indexed=True)
-    host_uuid: str = column("The host that it goes to.", indexed=True)
+    account_uuid: str = column("Who the new one is for.")
+    description: str | None = column("What the new one is for.", default=None)
+    primary_storage_uuid: str | None = column("Where a volume goes.", default=None, indexed=True)
+    host_uuid: str | None = column("The host that a volume goes to.", default=None, indexed=True)
+    backup_storage_uuid: str | None = column("Where an image goes.", default=None, indexed=True)
+    format: str = column("Of an image: what its file is.", default="qcow2")
+    platform: str = column("Of an image: what is in it.", default="Linux")
+    guest_os_type: str | None = column("Of an image: what is in it.", default=None)
+    system: bool = column("Of an image: whether it belongs to the appliance.", default=False)
     install_path: str = column("The file that is to be.")
     size: int = column("Bytes promised to it.")
     intended: str = column("Present, or Absent: then what has come goes.", default="Present")
@@ -156,6 +162,18 @@ class CreateDataVolumeFromVolumeBackup(CreateMessage, java=JAVA, returns=Volume,
     description: str | None = arg("What it is for.", default=None, max_length=2048)
     primary_storage_uuid: str = arg("Where it is put.", ref=PrimaryStorage)
     host_uuid: str = arg("The host that gets its file.", ref=Host)
+
+
+class CreateRootVolumeTemplateFromVolumeBackup(CreateMessage, java=JAVA, returns=Image, role="operator",
+                                               raises=(OperationFailed,)):  # fmt: skip
+    """Make an image of a backup, beside it: VMs made from it, on any host, begin as that volume was."""
+
+    backup_uuid: str = arg("The backup.", ref=VolumeBackup)
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What is in it.", default=None, max_length=2048)
+    guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
+    platform: str = arg("Decides the virtual devices.", default="Linux", choices=PLATFORMS)
+    system: bool = arg("Whether it belongs to the appliance.", default=False)
 
 
 class QueryVolumeBackup(QueryMessage, java=JAVA, resource=VolumeBackup):

@@ -218,3 +218,20 @@ async def test_a_snapshot_has_copies_on_backup_storages(cloud: Cloud, disk: str)
         primaryStorageUuid=cloud.uuids["primary"], hostUuid=cloud.uuids["host1"],
     )  # fmt: skip
     assert made["status"] == "Ready"
+
+
+async def test_a_vms_disk_goes_on_elsewhere_as_an_image(cloud: Cloud) -> None:
+    vm = await cloud.vm(hostUuid=cloud.uuids["host1"])
+    await back_up(cloud, vm["rootVolumeUuid"])
+    last = await back_up(cloud, vm["rootVolumeUuid"])
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    await cloud.answer("ExpungeVmInstance", uuid=vm["uuid"])
+    image = await cloud.call("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=last["uuid"], name="was")
+    assert (image["status"], image["url"]) == ("Ready", f"volumeBackup://{last['uuid']}")
+    other = await cloud.vm(imageUuid=image["uuid"], hostUuid=cloud.uuids["host2"])
+    assert other["state"] == "Running"
+    host = cloud.dialer.hosts["10.0.0.1:22"]
+    async with cloud.untouched():
+        host.faults.by_verb["JoinBackups"] = 1.0
+        await cloud.refused("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=last["uuid"], name="no")
+        host.faults.by_verb.clear()
