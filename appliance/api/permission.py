@@ -55,7 +55,8 @@ CATEGORIES = {
         CreateDataVolumeFromVolumeSnapshot CreateDataVolumeFromVolumeTemplate DeleteDataVolume
         DetachDataVolumeFromVm GetDataVolumeAttachableVm GetVolumeFormat LocalStorageMigrateVolume
         QueryVolume ResizeDataVolume ResizeRootVolume UpdateVolume""",
-    "volumeBackup": """CreateDataVolumeFromVolumeBackup CreateVmBackup CreateVolumeBackup DeleteVolumeBackup
+    "volumeBackup": """CreateDataVolumeFromVolumeBackup CreateRootVolumeTemplateFromVolumeBackup CreateVmBackup
+        CreateVolumeBackup DeleteVolumeBackup
         QueryVolumeBackup RevertVolumeFromVolumeBackup""",
     "volumeSnapshot": """BackupVolumeSnapshot CreateVolumeSnapshot DeleteVolumeSnapshot
         DeleteVolumeSnapshotFromBackupStorage QueryVolumeSnapshot QueryVolumeSnapshotTree
