@@ -11,6 +11,7 @@ from agent.accelerator import AcceleratorProbe
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.figures import FigureReader
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
@@ -53,6 +54,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    ReadFigures,
     RebaseVolume,
     RebootDomain,
     Request,
@@ -60,6 +62,7 @@ from agent.protocol import (
     StartDomain,
     Struct,
     UndefineDomain,
+    Used,
     VmSeen,
 )
 from agent.refused import Refused
@@ -80,6 +83,7 @@ class HypervisorCalls(Protocol):
 
     async def scan(self) -> list[DomainSeen]: ...
     async def version(self) -> str: ...
+    async def used(self) -> dict[str, Used]: ...
 
 
 class HostVerbs:
@@ -137,6 +141,7 @@ class HostVerbs:
                 _says(UndefineDomain, domains.undefine),
                 _says(ObserveConsole, domains.console),
                 _says(ReadFetches, self._read_fetches),
+                _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
             ]
         )

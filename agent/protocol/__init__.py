@@ -16,6 +16,7 @@ from agent.protocol.events import (
     HypervisorLost,
     UserdataFetched,
 )
+from agent.protocol.figures import Figures, ReadFigures, Used
 from agent.protocol.frames import (
     DEAD_LINK_SECONDS,
     MAX_FRAME_BYTES,
@@ -128,6 +129,7 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "Figures",
     "FilesCopied",
     "GrowVolume",
     "Hello",
@@ -158,6 +160,7 @@ __all__ = [
     "Progress",
     "READY_LINE",
     "ReadFetches",
+    "ReadFigures",
     "RebaseVolume",
     "RebootDomain",
     "Refusal",
@@ -166,6 +169,7 @@ __all__ = [
     "StartDomain",
     "Struct",
     "UndefineDomain",
+    "Used",
     "UserdataFetch",
     "UserdataFetched",
     "VmSeen",
