@@ -11,9 +11,9 @@ not answered is as if it had not happened: the VM's worker finds it missing and 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
-from time import time
 
 from msgspec.structs import replace
 
@@ -137,7 +137,7 @@ class SimulatedHost(SimulatedAgent):
             case ReadFetches():
                 return Fetches(fetches=[])
             case ReadFigures():
-                return figures(self.address, self.domains, time(), self.memory_bytes)
+                return figures(self.address, self.domains, _seconds(), self.memory_bytes)
         return self.things.carry_out(request)
 
     # --- what a guest or an operator does behind the appliance's back --------------------------------
@@ -315,6 +315,10 @@ class SimulatedHost(SimulatedAgent):
             },
             writes=writes_of(domain),
         )
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
 
 
 __all__ = [
