@@ -136,7 +136,11 @@ def _agent() -> Path:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path][: path.exists()]
+    return (
+        sorted(each for each in path.rglob("*") if each.is_file())
+        if path.is_dir()
+        else [path][: path.exists()]
+    )
 
 
 def _arguments() -> argparse.Namespace:
