@@ -117,7 +117,8 @@ class Editor(Screen[str | None]):
 
     def _look(self) -> None:
         if self.is_attached:
-            self.run_worker(self._warn(), exclusive=True, group="warnings")
+            # Not yet a coroutine: one that is replaced before it begins would be thrown away unawaited.
+            self.run_worker(self._warn, exclusive=True, group="warnings")  # type: ignore[arg-type]
 
     async def _warn(self) -> None:
         """Say what looks wrong, and how the text is written as a tag on one line; the text may be saved anyhow."""
