@@ -75,7 +75,7 @@ def name_column(most: int = 40) -> Column:
 
 def state(title: str, wire: str, *, rank: int = 0) -> Column:
     """A column of a state with its sign."""
-    return Column(title, lambda row, _: state_piece(row.text(wire)), rank, 16)
+    return Column(title, lambda row, _: state_piece(row.text(wire)), rank, 18)
 
 
 def named(title: str, wire: str, *, rank: int = 0, most: int = 24) -> Column:

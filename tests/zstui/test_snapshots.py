@@ -96,3 +96,18 @@ async def test_a_data_volume_is_detached_given_away_and_made_larger(cloud: Cloud
         await on.press("ctrl+s")
         await on.sees("zstui call ResizeDataVolume")
         await on.until(lambda: on.app.mirror.rows["Volume"][volume].get("size") == 2 << 30)
+
+
+async def test_a_data_volume_is_made_of_an_offering_that_no_list_has_read(cloud: Cloud) -> None:
+    await cloud.make("CreateDiskOffering", name="large", diskSize=1 << 34)
+    async with screens(cloud.socket) as on:
+        await on.browser.go("vol")
+        await on.sees("No volumes yet")
+        await on.press("n")
+        await on.sees("Create data volume")
+        await on.until(lambda: on.app.mirror.rows.get("DiskOffering"))
+        await on.write("data-1")
+        await on.press("tab", "enter")
+        await on.sees("large", "16G")
+        await on.press("enter", "ctrl+s")
+        await on.sees("data-1", "NotInstantiated")
