@@ -11,7 +11,7 @@ from appliance.api.parse import command_line, parse
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import job_error, nics_on
+from zstui.columns import job_error, nics_on, shown
 from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
@@ -51,7 +51,14 @@ def _vm(row: Row, mirror: Mirror) -> Told:
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
         items += _pair("last host", mirror.name(row.get("lastHostUuid")), "dim")
-    items += _pair("size", f"{row.get('cpuNum')} CPU, {words.long_size(row.get('memorySize') or 0)}")
+    items += _pair(
+        "size",
+        tr(
+            "{cpus} CPU, {memory} memory",
+            cpus=row.get("cpuNum"),
+            memory=words.long_size(row.get("memorySize") or 0),
+        ),
+    )
     items += _ref("image", row.get("imageUuid"), mirror)
     items += _running_jobs(row, mirror)
     for nic in row.get("vmNics", []):
@@ -249,7 +256,7 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
         elif isinstance(value, (list, dict)):
             text = json.dumps(value, ensure_ascii=False)
         else:
-            text = tr(str(value)) if column.wire in ("state", "status") else str(value)
+            text = shown(row, column.wire)
         items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
 

@@ -9,6 +9,7 @@ from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
 from zstui.i18n import language, mark, tr, trn
+from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
@@ -207,7 +208,7 @@ class News(Line):
         return [
             Part(f"  {sign} ", paint),
             Part(f"{words.clock(newest.text('createDate'))} ", "faint", "screen.show('ev')"),
-            Part(newest.text("text"), "bad" if level == "error" else "dim", "screen.show('ev')"),
+            Part(said(newest.text("text")), "bad" if level == "error" else "dim", "screen.show('ev')"),
         ]
 
 
@@ -261,6 +262,7 @@ class LastCall(Line):
 
 
 KEY_NAMES = {
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
     "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
     "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
     "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
@@ -270,7 +272,9 @@ KEY_NAMES = {
 
 def key_name(key: str) -> str:
     """A key as people write it."""
-    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
+    return f"^{key_name(key.removeprefix('ctrl+'))}" if key.startswith("ctrl+") else key
 
 
 GENERAL = (
@@ -291,8 +295,8 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        for key, said, action in self.keys():
-            word = tr(said).lower()
+        for key, english, action in self.keys():
+            word = tr(english).lower()
             room -= width(key) + width(word) + 3
             if room < 0:
                 break

@@ -92,7 +92,7 @@ def _units(number: int, unit: str, spoken: str) -> str:
         return f"{number}{unit[0]}"
     from babel.units import format_unit
 
-    return str(format_unit(number, f"duration-{unit}", length="narrow", locale=spoken))
+    return str(format_unit(number, f"duration-{unit}", length="short", locale=spoken)).replace(" ", "")
 
 
 def size(count: float) -> str:
