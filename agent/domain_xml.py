@@ -211,6 +211,12 @@ def cdrom_xml(iso: str) -> str:
     return ET.tostring(_cdrom(ET.Element("devices"), iso), encoding="unicode")
 
 
+def drive_alias(xml: str) -> str:
+    """What QEMU calls the CD-ROM drive of a domain that runs; empty where it has none."""
+    alias = ET.fromstring(xml).find("devices/disk[@device='cdrom']/alias")
+    return "" if alias is None else alias.get("name", "")
+
+
 def boot_of(xml: str) -> list[str]:
     """The devices that a domain boots from, in their order."""
     return [boot.get("dev", "") for boot in ET.fromstring(xml).iterfind("os/boot")]

@@ -18,14 +18,14 @@ from agent.domain_xml import (
     Devices,
     Mark,
     Plug,
-    cdrom_xml,
     mark_xml,
     plugged_xml,
 )
-from agent.hypervisor_move import HypervisorMoves
+from agent.hypervisor_backup import HypervisorBackups
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
+    change_medium,
     cycle_if_once,
     devices_now,
     domain_of,
@@ -62,7 +62,7 @@ RETRY_SECONDS = 1.0
 THREADS = 16
 
 
-class Hypervisor(HypervisorMoves):
+class Hypervisor(HypervisorBackups):
     """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
     Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups
@@ -157,6 +157,7 @@ class Hypervisor(HypervisorMoves):
         flags = (
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
             | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         )
         return await self._act(vm_uuid, lambda domain: domain.undefineFlags(flags))
@@ -215,9 +216,8 @@ class Hypervisor(HypervisorMoves):
         return await self._act(vm_uuid, act)
 
     async def insert(self, vm_uuid: str, iso: str) -> DomainSeen:
-        """Put a file into the CD-ROM drive of a running domain, or nothing; its guest's lock on the tray is broken."""
-        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
-        return await self._act(vm_uuid, lambda domain: domain.updateDeviceFlags(cdrom_xml(iso), flags))
+        """Put a file into the CD-ROM drive of a running domain, or nothing."""
+        return await self._act(vm_uuid, lambda domain: change_medium(domain, iso))
 
     async def _act(
         self, vm_uuid: str, act: Callable[[Any], object], timeout_seconds: float = CALL_SECONDS

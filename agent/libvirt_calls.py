@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import libvirt
+import libvirt_qemu
 from msgspec.structs import replace
 
 from agent.domain_xml import (
@@ -16,8 +18,10 @@ from agent.domain_xml import (
     Mark,
     boot_of,
     boot_xml,
+    cdrom_xml,
     dashed,
     devices_of,
+    drive_alias,
     guest_agent_answers,
     overlay_xml,
     read_mark,
@@ -28,6 +32,7 @@ from agent.refused import Refused
 T = TypeVar("T")
 
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
+TRAY_TRIES = 5
 
 _OFF_CAUSES: dict[int, Cause] = {
     libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "none",
@@ -169,6 +174,27 @@ def pulling(connection: Any, vm_uuid: str, plug: DiskPlug) -> bool:
         if failed.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
             return False  # it went off meanwhile, and its job with it
         raise
+
+
+def change_medium(domain: Any, iso: str) -> None:
+    """Put a file into the CD-ROM drive of a running domain, or nothing; its guest's lock on the tray is broken.
+
+    When a guest's firmware resets the drive, QEMU closes the tray without a word: libvirt believes it open and can
+    never again change the medium. Opened past libvirt, the tray is as both of them think.
+    """
+    flags = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
+    for tries_left in reversed(range(TRAY_TRIES)):
+        try:
+            domain.updateDeviceFlags(cdrom_xml(iso), flags)
+            return
+        except libvirt.libvirtError as failed:
+            if not tries_left or "Tray of" not in message_of(failed):
+                raise
+            drive = {"id": drive_alias(domain.XMLDesc(0)), "force": True}
+            wanted = json.dumps({"execute": "blockdev-open-tray", "arguments": drive})
+            libvirt_qemu.qemuMonitorCommand(
+                domain, wanted, libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT
+            )
 
 
 def devices_now(connection: Any, vm_uuid: str) -> Devices | None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from agent.accelerator import AcceleratorProbe
+from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
@@ -19,6 +20,7 @@ from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     CloseLane,
     ConfirmBridge,
     CopyFiles,
@@ -43,6 +45,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    JoinBackups,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -95,6 +98,7 @@ class HostVerbs:
         volumes: Volumes,
         overlays: Overlays,
         downloads: Downloads,
+        backups: Backups,
         lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
@@ -127,7 +131,7 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                *_files(storage, downloads),
+                *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -171,6 +175,7 @@ class HostVerbs:
             disks=sorted(plug.serial for plug in devices.disks) if devices else None,
             iso=devices.iso if devices else None,
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
+            taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
         )
 
@@ -202,12 +207,16 @@ def _under_guests(
     ]
 
 
-def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+def _files(
+    storage: StorageRoots, downloads: Downloads, backups: Backups
+) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
     return [
         _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
+        (BackUpVolumes, backups.back_up),
+        _does(JoinBackups, backups.join),
     ]
 
 

@@ -12,6 +12,9 @@ from agent.refused import Refused
 from agent.run import run
 from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
 
+BLOCK_BYTES = 512
+"""What stat counts blocks in, whatever the file system does."""
+
 
 class Volumes:
     """Makes volumes below storage roots, and says how large they are."""
@@ -68,6 +71,11 @@ class Volumes:
         A look refuses no damage: a VM whose disk is damaged can still be stopped and removed.
         """
         return {asked: _size(path) for asked in paths if (path := self._existing(asked)) is not None}
+
+    def taken(self, paths: list[str]) -> dict[str, int]:
+        """Path to bytes that its file takes on its disk, for each path at which a file is."""
+        found = ((asked, self._existing(asked)) for asked in paths)
+        return {asked: path.stat().st_blocks * BLOCK_BYTES for asked, path in found if path is not None}
 
     def complete(self, paths: list[str]) -> list[str]:
         """The paths at which a complete file is: files get their name only when they are."""

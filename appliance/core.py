@@ -19,12 +19,14 @@ from appliance.api.l2 import L2NetworkClusterRef
 from appliance.api.l3 import L3Network
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.node import ManagementNode
+from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
@@ -32,17 +34,21 @@ from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
+from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.reconcile.vm_move import VmMoveWorker
 from appliance.reconcile.volume import VolumeWorker
+from appliance.reconcile.volume_backup import VolumeBackupWorker
 from appliance.reconcile.volume_move import MoveWorker
+from appliance.reconcile.volume_restore import VolumeRestoreWorker
 from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
@@ -161,6 +167,8 @@ class Core:
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
+            "VolumeBackup": lambda uuid: VolumeBackupWorker(context, uuid),
+            "VolumeRestore": lambda uuid: VolumeRestoreWorker(context, uuid),
             "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
             "VmMove": lambda uuid: VmMoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
@@ -170,6 +178,8 @@ class Core:
             "PrimaryStorageClusterRef": lambda uuid: AttachmentWorker(
                 context, PrimaryStorageClusterRef, uuid
             ),
+            "RecycleBinItem": lambda uuid: RecycleBinWorker(context, uuid),
+            "ImageCache": lambda uuid: ImageCacheWorker(context, uuid),
             "L3Network": lambda uuid: L3NetworkWorker(context, uuid),
         }
 
@@ -193,11 +203,15 @@ class Core:
 
     async def _followed(self, change: Change) -> None:
         after = change.after
+        if after is None and change.before is not None:
+            await self._followed_end(change.before)
         match after or change.before:
             case SystemTag(resource_type="VmInstanceVO") as tag:
                 self.loop.poke("VmInstance", tag.resource_uuid)
             case ImageBackupStorageRef() as ref:
                 self.loop.poke("Image", ref.image_uuid)
+            case RecycleBinItem(reclaimable_size=None) as item if change.before is None:
+                self.loop.poke(item.name_, item.uuid)
             case GlobalConfig() as changed:
                 self._janitor.look_again(changed.category)
             case _:
@@ -213,12 +227,12 @@ class Core:
                 wanted = (after.intended, after.connect_id, after.status)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
-            case Volume(type="Data"):
+            case Volume(type="Data") | L3Network():
                 wanted = (after.intended, after.generation)
-            case L3Network():
-                wanted = (after.intended, after.generation)
-            case VolumeMove() | VmMove():
+            case VolumeMove() | VmMove() | VolumeRestore():
                 wanted = (after.intended,)
+            case VolumeBackup():
+                wanted = (after.intended, after.phase)
             case _:
                 return
         key = str(change.key)
@@ -229,6 +243,12 @@ class Core:
         if isinstance(after, L3Network):
             for uuid in await self.database.read(lambda snapshot: _vms_of(snapshot, key)):
                 self.loop.poke("VmInstance", uuid)
+
+    async def _followed_end(self, gone: Resource) -> None:
+        """What is gone may have been the last to need a copy of an image."""
+        if isinstance(gone, (Image, Volume, VolumeMove, SystemTag)):
+            for uuid in await self.database.read(lambda snapshot: copies_without(snapshot, gone)):
+                self.loop.poke("ImageCache", uuid)
 
     def _on_event(self, machine: str, event: AnyEvent) -> None:
         self._told.put_nowait(take_event(machine, event, self.loop.poke))
@@ -285,6 +305,10 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
     found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
+    found += [(item.name_, item.uuid) for item in snapshot.all(RecycleBinItem, reclaimable_size=None)]
+    found += [("ImageCache", uuid) for uuid in unneeded(snapshot)]
+    found += [("VolumeRestore", restore.uuid) for restore in snapshot.all(VolumeRestore)]
+    found += [("VolumeBackup", backup.uuid) for backup in snapshot.all(VolumeBackup) if backup.is_unfinished]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

@@ -59,12 +59,15 @@ class Zstui(App[int]):
         Binding("f2", "next_language", "Another language", show=False, priority=True)
     ]
 
-    def __init__(self, target: Path | str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False
+    ) -> None:
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
+        self.read_only = read_only
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
@@ -92,6 +95,7 @@ class Zstui(App[int]):
                 async with await Session.connect(
                     self.target, session_uuid=session_uuid, tls=self.tls
                 ) as session:
+                    session.read_only = self.read_only
                     await self._follow(session)
             except ApiError as error:
                 self.mirror.set_stale(str(error))
@@ -187,16 +191,16 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str, *, tls: ssl.SSLContext | None = None) -> int:
+def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
-    `tls` says whom to trust at an `https://` URL.
+    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         sys.stderr.write(
             "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
         )
         return 1
-    app = Zstui(target, tls)
+    app = Zstui(target, tls, read_only=read_only)
     app.run()
     return app.return_code or 0

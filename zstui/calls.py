@@ -17,6 +17,7 @@ from zstui import words
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
+    from zstui.screens.recovering import Deletion
 
 KEPT = 500
 CALL = "zstui call "
@@ -43,6 +44,8 @@ class Calls:
         self._app = app
         self.log: deque[Entry] = deque(maxlen=KEPT)
         self.listeners: list[Callable[[], None]] = []
+        self.deletions: list[Deletion] = []
+        """What was deleted here and may still be taken back, the newest last."""
 
     @property
     def session(self) -> Session:

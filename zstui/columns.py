@@ -199,7 +199,7 @@ def job_error(row: Row) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _outcome(row: Row, _: Mirror) -> Piece:
+def job_outcome(row: Row, _: Mirror) -> Piece:
     error = job_error(row)
     if error is not None:
         return said(safe(str(error.get("details", "")))), "bad"
@@ -284,7 +284,7 @@ JOB = (
     Column("OF", _target, 0, 24),
     Column("STATE", _job_state, 0, 12),
     Column("PROGRESS", _progress, 3, 16),
-    Column("STEP OR REASON", _outcome, 2, 80),
+    Column("STEP OR REASON", job_outcome, 2, 80),
 )  # fmt: skip
 EVENT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,

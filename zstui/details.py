@@ -16,6 +16,7 @@ from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import load_paint, paint_of, state_piece
+from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
 
 
@@ -191,6 +192,7 @@ def _job(row: Row, mirror: Mirror) -> Told:
     items = [Item(tr("state"), sign, paint)]
     items += _pair("waits for", said(row.text("waitsFor")), "warn")
     items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))
+    items += _moved(row)
     items += _pair("asked", _when(row, "createDate"))
     items += _pair(
         mark("ended") if row.get("state") != "Running" else mark("last step"), _when(row, "lastOpDate")
@@ -200,8 +202,24 @@ def _job(row: Row, mirror: Mirror) -> Told:
         items += [heading(tr("what went wrong")), *error_items(error)]
     items += [heading(tr("the call")), note(_call_line(row))]
     told = {"state", "waitsFor", "targetResourceName", "targetResourceUuid", "createDate", "lastOpDate",
-            "progress", "step", "jobData", "jobResult", "name"}  # fmt: skip
+            "progress", "step", "jobData", "jobResult", "name", "doneBytes", "totalBytes",
+            "bytesPerSecond"}  # fmt: skip
     return items, told
+
+
+def _moved(row: Row) -> list[Item]:
+    """Bytes that a job has moved of those it has to, how fast, and how long that takes yet."""
+    total, rate = row.get("totalBytes"), row.get("bytesPerSecond")
+    if total is None:
+        return []
+    done = row.get("doneBytes") or 0
+    items = _pair(
+        "bytes", tr("{shown} of {total}", shown=words.long_size(done), total=words.long_size(total))
+    )
+    if rate and row.get("state") == "Running":
+        left = words.duration(max(0, total - done) / rate)
+        items += _pair("pace", tr("{size} in a second, {time} left", size=words.long_size(rate), time=left))
+    return items
 
 
 def error_items(error: dict[str, Any]) -> list[Item]:
@@ -281,4 +299,5 @@ SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "Image": _image,
     "LongJob": _job,
     "Event": _event,
+    "RecycleBinItem": bin_details,
 }

@@ -15,6 +15,7 @@ from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
+from zstui.trail import Trail
 
 BAR = 8
 STATUS = {
@@ -45,6 +46,8 @@ class Totals(Line):
         cells = BAR if wide else 4
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
+        if getattr(self.app, "read_only", False):
+            parts += [Part(f"{tr('read only')} ", "warn"), gap]
         parts += [*self._hosts(), gap, *self._vms(), gap]
         parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
@@ -129,6 +132,7 @@ class Caption(Line):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.table: LiveTable | None = None
+        self.trail: Trail | None = None
 
     def left(self) -> list[Part]:
         """Counts and the filter."""
@@ -138,6 +142,8 @@ class Caption(Line):
         shown, total = len(listing), len(listing.rows)
         count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
         parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
+        if self.table.noun.total is not None and listing.rows:
+            parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
         if listing.filter:
             parts += [
                 Part("   /", "accent"),
@@ -150,6 +156,18 @@ class Caption(Line):
                 Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
             )
             parts += [Part(", " + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
+        return parts
+
+    def right(self) -> list[Part]:
+        """The way here: the lists before this one, each a click away."""
+        crumbs = self.trail.crumbs(4) if self.trail is not None else []
+        parts: list[Part] = []
+        for crumb in crumbs if len(crumbs) > 1 else []:
+            here = crumb == crumbs[-1]
+            parts += [Part("› " if parts else "", "faint")]
+            parts += [
+                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
+            ]
         return parts
 
 

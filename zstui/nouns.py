@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES
-from zstui import columns, words
+from zstui import columns, moves, recycle_bin, words
 from zstui.columns import Column
 from zstui.i18n import tr
-from zstui.mirror import Mirror
+from zstui.mirror import Mirror, Row
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class Noun:
     aliases: tuple[str, ...] = ()
     empty: str = ""
     create: str = ""
+    only: Callable[[Row], bool] | None = None
+    """Which rows of its kinds it lists; all when None."""
+
+    total: Callable[[Iterable[Row]], str] | None = None
+    """What all its rows come to, in words."""
+
+    def holds(self, row: Row) -> bool:
+        """Whether a row of its kinds stands in the list."""
+        return self.only is None or self.only(row)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -57,6 +67,12 @@ OTHERS = (
     Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
+    Noun("bin", "Recycle bin", "deleted", ("RecycleBinItem",), recycle_bin.COLUMNS,
+         ("Host", "VmInstance", "Volume", "Image"), "EXPUNGED", ("recycle", "trash", "deleted"),
+         "Nothing is in the recycle bin.", total=recycle_bin.reclaimable),
+    Noun("mig", "Migrations", "migration", ("LongJob",), moves.COLUMNS, ("Host",), "-ASKED",
+         ("migration", "migrations", "move", "moves"),
+         "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),
          "NAME", (), "No L2 networks yet. Press n to create one.", "CreateL2NoVlanNetwork"),
     Noun("cluster", "Clusters", "cluster", ("Cluster",), columns.columns_of("Cluster"), ("Zone",), "NAME",
@@ -84,7 +100,7 @@ def _further() -> tuple[Noun, ...]:
 NOUNS: dict[str, Noun] = {noun.id: noun for noun in (*MAIN, *OTHERS, *_further())}
 
 WATCHED = ("VmInstance", "Host", "L3Network", "Image", "LongJob", "Event", "PrimaryStorage", "BackupStorage",
-           "InstanceOffering", "L2Network", "Cluster", "Zone", "GlobalConfig",
+           "InstanceOffering", "L2Network", "Cluster", "Zone", "GlobalConfig", "RecycleBinItem",
            "NetworkServiceProvider")  # fmt: skip
 """Kinds that the mirror keeps; lists of others are read when they are opened, and again when they change."""
 

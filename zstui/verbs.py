@@ -38,6 +38,7 @@ VERBS = (
     Verb("reboot", "r", "reboot", "RebootVmInstance", "VmInstance", frozenset({"Running"}), "again"),
     Verb("recover", "u", "recover", "RecoverVmInstance", "VmInstance", frozenset({"Destroyed"})),
     Verb("recover", "u", "recover", "RecoverImage", "Image", frozenset({"Deleted"})),
+    Verb("recover", "u", "recover", "RecoverDataVolume", "Volume", frozenset({"Deleted"})),
     Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
     Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
     Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", frozenset({"Running"}), "again"),
@@ -49,7 +50,7 @@ def verb_for(key: str, row: Row) -> Verb | None:
     return next((verb for verb in VERBS if verb.key == key and verb.kind == row.kind), None)
 
 
-BINS = {"VmInstance": "vm", "Image": "image"}
+BINS = {"VmInstance": "vm", "Volume": "volume", "Image": "image"}
 """What is deleted into a recycle bin, and the category of its settings."""
 
 
@@ -61,7 +62,9 @@ def binned(row: Row) -> bool:
 def delete_message(row: Row) -> str | None:
     """The message that does away with a row: that of one in the recycle bin is final."""
     if binned(row):
-        return f"Expunge{row.kind}"
+        return "ExpungeDataVolume" if row.kind == "Volume" else f"Expunge{row.kind}"
+    if row.kind == "Volume":
+        return "DeleteDataVolume" if row.get("type") == "Data" else None
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
 
 

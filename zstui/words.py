@@ -86,6 +86,11 @@ def duration(length: float) -> str:
     return ""
 
 
+def duration_in(number: float, unit: str) -> str:
+    """So many of a unit: `day`, `hour`, `minute`, `second`."""
+    return _units(int(number), unit, language())
+
+
 @lru_cache(maxsize=2000)
 def _units(number: int, unit: str, spoken: str) -> str:
     if plain():

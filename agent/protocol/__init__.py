@@ -8,6 +8,7 @@ epoch and generation it has seen and refuses older ones; a repeated operation id
 This module is the only one of the agent's that the appliance imports, and it does no input or output.
 """
 
+from agent.protocol.backups import BackedUp, BackedUpDisk, BackupDisk, BackUpVolumes, JoinBackups
 from agent.protocol.events import (
     AnyEvent,
     DomainChanged,
@@ -99,6 +100,10 @@ __all__ = [
     "Answer",
     "AnyEvent",
     "AnyRequest",
+    "BackUpVolumes",
+    "BackedUp",
+    "BackedUpDisk",
+    "BackupDisk",
     "Call",
     "Capacity",
     "Cause",
@@ -136,6 +141,7 @@ __all__ = [
     "HypervisorBack",
     "HypervisorLost",
     "ImageFacts",
+    "JoinBackups",
     "LaneOffer",
     "MAX_FRAME_BYTES",
     "Metadata",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from agent.protocol.backups import BackUpVolumes, JoinBackups
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
@@ -328,6 +329,8 @@ AnyRequest = (
     | AdoptFiles
     | CloseLane
     | MigrateDomain
+    | BackUpVolumes
+    | JoinBackups
     | DefineDomain
     | StartDomain
     | ShutdownDomain

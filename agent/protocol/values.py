@@ -75,6 +75,8 @@ class VmSeen(Struct, frozen=True):
     """The serial numbers of the volumes that the domain has now, in their order; None while it is off."""
     backings: dict[str, str] = {}
     """Path to the file it builds on, for each volume asked for that exists and does."""
+    taken: dict[str, int] = {}
+    """Path to bytes that its file takes on its disk, for each volume asked for that exists."""
     writes: dict[str, str] = {}
     """Serial number to the file that the domain writes to, for each volume that it has now."""
 

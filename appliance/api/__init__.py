@@ -21,6 +21,7 @@ from appliance.api import (
     permission,
     policy,
     quota,
+    recycle_bin,
     service,
     setting,
     simulator,
@@ -32,6 +33,7 @@ from appliance.api import (
     user,
     vm,
     volume,
+    volume_backup,
     zone,
 )
 
@@ -56,6 +58,7 @@ __all__ = [
     "permission",
     "policy",
     "quota",
+    "recycle_bin",
     "service",
     "setting",
     "simulator",
@@ -67,5 +70,6 @@ __all__ = [
     "user",
     "vm",
     "volume",
+    "volume_backup",
     "zone",
 ]

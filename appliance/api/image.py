@@ -67,6 +67,20 @@ class ImageBackupStorageRef(Resource, java=JAVA):
         return self.intended == "Ready" and self.status in {"Ready", "Deleted"}
 
 
+class ImageCache(Resource):
+    """A host's copy of an image, which disks there build on. It stays for as long as one does."""
+
+    unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("host_uuid", "install_path"),)
+
+    uuid: str = column("Identity.")
+    image_uuid: str = column("The image, which may be gone.", indexed=True)
+    host_uuid: str = column("The host.", indexed=True)
+    install_path: str = column("The file.")
+    intended: str = column("Present or Absent.", default="Present")
+    create_date: Timestamp = column("When it was made.", default=Timestamp(0))
+    last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
+
+
 class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=(ImageFailed,)):
     """Bring an image to a backup storage and check it.
 

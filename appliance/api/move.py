@@ -86,6 +86,6 @@ MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
 
 class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
                                            result_class=MIGRATABLE):  # fmt: skip
-    """List the hosts that LocalStorageMigrateVolume would take a volume to."""
+    """List the hosts that LocalStorageMigrateVolume would take a volume to, and as `excluded` why not the others."""
 
     volume_uuid: str = arg("The volume.", ref=Volume)

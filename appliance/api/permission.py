@@ -41,6 +41,7 @@ CATEGORIES = {
     "portForwarding": """AttachPortForwardingRule ChangePortForwardingRuleState CreatePortForwardingRule
         DeletePortForwardingRule DetachPortForwardingRule GetPortForwardingAttachableVmNics
         QueryPortForwardingRule UpdatePortForwardingRule""",
+    "recycleBin": "QueryRecycleBinItem",
     "securityGroup": """AddSecurityGroupRule AddVmNicToSecurityGroup AttachSecurityGroupToL3Network
         ChangeSecurityGroupState CreateSecurityGroup DeleteSecurityGroup DeleteSecurityGroupRule
         DeleteVmNicFromSecurityGroup DetachSecurityGroupFromL3Network GetCandidateVmNicForSecurityGroup
@@ -54,6 +55,8 @@ CATEGORIES = {
         CreateDataVolumeFromVolumeSnapshot CreateDataVolumeFromVolumeTemplate DeleteDataVolume
         DetachDataVolumeFromVm GetDataVolumeAttachableVm GetVolumeFormat LocalStorageMigrateVolume
         QueryVolume ResizeDataVolume ResizeRootVolume UpdateVolume""",
+    "volumeBackup": """CreateDataVolumeFromVolumeBackup CreateVmBackup CreateVolumeBackup DeleteVolumeBackup
+        QueryVolumeBackup RevertVolumeFromVolumeBackup""",
     "volumeSnapshot": """BackupVolumeSnapshot CreateVolumeSnapshot DeleteVolumeSnapshot
         DeleteVolumeSnapshotFromBackupStorage QueryVolumeSnapshot QueryVolumeSnapshotTree
         RevertVolumeFromSnapshot UpdateVolumeSnapshot""",

@@ -13,12 +13,15 @@ JAVA = "org.zstack.header.tag"
 UNTAGGED = frozenset(
     {
         "AccessToken",
+        "ImageCache",
         "LongJob",
         "ManagementNode",
+        "RecycleBinItem",
         "SystemTag",
         "UserTag",
         "VmMove",
         "VolumeMove",
+        "VolumeRestore",
         "VolumeSnapshotTree",
     }
 )

@@ -127,6 +127,7 @@ class VmNic(Resource, java=JAVA):
     used_ip_uuid: str | None = column("The taken address.", default=None, private=True)
     intended: str = column("Present or Absent.", default="Present", private=True)
     plugged: bool = column("Whether it has ever been whole.", default=True, private=True)
+    former_ip: str | None = column("What it had when its VM was destroyed.", default=None, private=True)
     was_default: bool = column("Whether the VM's default network left with it.", default=False, private=True)
 
 
@@ -180,10 +181,20 @@ class DestroyVmInstance(DeleteMessage, java=JAVA, role="operator", raises=(Destr
 
 
 class RecoverVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", raises=(WrongVmState,)):
-    """Take a destroyed VM back, stopped. Either parameter names it."""
+    """Take a destroyed VM back, stopped. Either of the first two parameters names it.
+
+    An address or a volume that somebody else has by now is left out, and an event says so.
+    """
 
     uuid: str | None = arg("The VM.", default=None, ref=VmInstance)
     vm_instance_uuid: str | None = arg("The VM.", default=None, ref=VmInstance)
+    attach_data_volumes: bool = arg(
+        "Whether it gets the data volumes again that it had, those deleted with it included.", default=False
+    )
+    take_former_ips: bool = arg(
+        "Whether it has the addresses again that it had, where they are free; else it gets others at its next start.",
+        default=True,
+    )
 
 
 class ExpungeVmInstance(Message, java=JAVA, role="operator", raises=(WrongVmState,)):
@@ -242,7 +253,7 @@ class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="reader"):
 
 
 class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="reader", raises=(WrongVmState,)):
-    """List the hosts that a running VM could move to: those that have its disk, and room for it."""
+    """List the hosts that a running VM could move to, and as `excluded` the others of its zone with the reason."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 

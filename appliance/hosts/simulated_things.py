@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     Capacity,
     CloseLane,
     ConfirmBridge,
@@ -26,6 +27,7 @@ from agent.protocol import (
     FetchImage,
     GrowVolume,
     ImageFacts,
+    JoinBackups,
     ObserveImage,
     OfferLane,
     OpenLane,
@@ -35,6 +37,7 @@ from agent.protocol import (
     digest,
 )
 from appliance.hosts.simulated_agent import SimulatedRefusal
+from appliance.hosts.simulated_backup import back_up, join
 from appliance.hosts.simulated_lane import SimulatedLanes
 
 STORAGE_BYTES = 1 << 44
@@ -62,6 +65,8 @@ class Things:
     """Path to the file it builds on."""
     capacities: dict[str, Capacity] = field(default_factory=dict)
     """Storage uuid to its size, where it is not `STORAGE_BYTES`."""
+    bitmaps: dict[str, str] = field(default_factory=dict)
+    """Path to the name under which a volume's file notes what is written."""
     unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
     """URL or path of what is no sound image, to the code and words that refuse it."""
 
@@ -102,6 +107,10 @@ class Things:
                 return self.lanes.carry_out(self, request)
             case FetchImage():
                 return self._fetch(request)
+            case BackUpVolumes():
+                return back_up(self, request)
+            case JoinBackups():
+                join(self, request)
             case ObserveImage():
                 self.resolve(request.path)
                 return self._sound(request.path, request.format)

@@ -308,6 +308,7 @@ class SimulatedHost(SimulatedAgent):
                 path: things.backings[path] for path in request.volume_paths if path in things.backings
             },
             writes=writes_of(domain),
+            taken={path: things.files[path] for path in request.volume_paths if path in things.files},
         )
 
 

@@ -36,6 +36,12 @@ def is_free(ip_range: IpRange, wanted: int, taken: Collection[int]) -> bool:
     return start <= wanted <= end and wanted not in taken and wanted != number(ip_range.gateway, "gateway")
 
 
+def has_free(ranges: Sequence[IpRange], ip: str, taken: Collection[int]) -> bool:
+    """Whether a NIC can have an address of some ranges."""
+    found = range_of(ranges, ip)
+    return found is not None and is_free(found, number(ip, "ip"), taken)
+
+
 def free(ranges: Sequence[IpRange], taken: Collection[int], limit: int) -> list[tuple[IpRange, str]]:
     """The lowest addresses that NICs can have, at most so many, each with its range."""
     found: list[tuple[IpRange, str]] = []

@@ -15,6 +15,8 @@ from appliance.api.errors import NoHostAvailable
 from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS
 
 UP = ("Enabled", "Connected", "Enabled")
+PASSTHROUGH = "runs guests by kvm, without which QEMU has no host-passthrough; give the global config kvm \
+vm.cpuMode another value"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class HostOption:
     backup_storage_in_zone: bool
     vms: int
     cluster_state: str = "Enabled"
+    accelerator: str | None = None
+    """kvm or tcg; None while nobody has tried, and for simulated hosts."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Demand:
     """What the VM's image needs; any when None."""
     strategy: str = LEAST_VMS
     last_host: str | None = None
+    passthrough: bool = False
+    """Whether its guest is to see the CPU as it is, which QEMU does under KVM only."""
 
 
 def choose_host(options: list[HostOption], demand: Demand) -> str:
@@ -83,30 +89,60 @@ def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
     return min(last if demand.strategy == LAST_HOST and last else left, key=fewest_vms)
 
 
-def fitting(options: list[HostOption], demand: Demand) -> list[str]:
-    """The uuids of all hosts that can take the VM."""
-    tests = [test for _, test in _filters(demand)]
-    return [option.uuid for option in options if all(test(option) for test in tests)]
+def why_not(option: HostOption, demand: Demand) -> str | None:
+    """The first thing that keeps a host from taking the VM, with its figures; None when nothing does."""
+    for wanted, test in _filters(demand):
+        if not test(option):
+            return _missing(wanted, option, demand)
+    return None
+
+
+def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
+    """That a host is not what was wanted of it, in figures where it is a matter of those."""
+    figures = {
+        CONNECTED: f"is {option.state} and {option.status}, in a cluster that is {option.cluster_state}",
+        MEMORY: f"has {mib(option.available_memory)} of memory left, and {mib(demand.memory)} are needed",
+        CPU: f"has {option.available_cpu} MHz of CPU left, and {demand.cpu} are needed",
+        DISK: f"has {mib(option.available_disk)} of local storage left, and {mib(demand.disk)} are needed"
+        if option.available_disk >= 0
+        else "does not have the primary storage that its disks are on",
+        L2: "is in a cluster without an L2 network that it is on",
+    }
+    return figures.get(wanted, f"is not one that {wanted}")
+
+
+def mib(count: int) -> str:
+    """Bytes as people write them."""
+    return f"{count / (1 << 20):.0f} MiB" if count < 1 << 33 else f"{count / (1 << 30):.1f} GiB"
+
+
+L2 = "carries the L2 networks"
+CONNECTED = "is Enabled and Connected"
+MEMORY = "has enough memory"
+CPU = "has enough CPU"
+DISK = "has room on its primary storage"
 
 
 def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (text, predicate)
     return (
-        ("carries the L2 networks", lambda o: demand.l2_uuids <= o.l2_uuids),
+        (L2, lambda o: demand.l2_uuids <= o.l2_uuids),
         ("is the one designated", lambda o: demand.designated in (None, o.uuid)),
-        ("is Enabled and Connected", lambda o: (o.state, o.status, o.cluster_state) == UP),
+        (CONNECTED, lambda o: (o.state, o.status, o.cluster_state) == UP),
         (f"has hypervisor {demand.hypervisor}", lambda o: demand.hypervisor in (None, o.hypervisor_type)),
-        ("has enough memory", lambda o: o.available_memory >= demand.memory),
-        ("has enough CPU", lambda o: o.available_cpu >= demand.cpu),
+        (MEMORY, lambda o: o.available_memory >= demand.memory),
+        (CPU, lambda o: o.available_cpu >= demand.cpu),
         ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
-        ("has room on its primary storage", lambda o: o.available_disk >= demand.disk),
+        (DISK, lambda o: o.available_disk >= demand.disk),
+        (PASSTHROUGH, lambda o: not demand.passthrough or o.accelerator != "tcg"),
     )
 
 
 def _why(option: HostOption, demand: Demand) -> str:
     disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
+    by = f" by {option.accelerator}" if option.accelerator else ""
     cluster = "" if option.cluster_state == "Enabled" else f"cluster {option.cluster_state}, "
     return (
-        f"{option.hypervisor_type}, {cluster}{option.state}, {option.status}, "
+        f"{option.hypervisor_type}{by}, {cluster}{option.state}, {option.status}, "
         f"{option.available_memory} of {demand.memory} bytes of memory, "
         f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
     )

@@ -25,6 +25,7 @@ from agent.protocol import (
 )
 from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
 from appliance.api.host import Host
+from appliance.api.image import ImageCache
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
 from appliance.api.message import MESSAGES
 from appliance.api.simulator import HYPERVISOR
@@ -288,6 +289,8 @@ def forget(tx: Transaction, host: Host) -> None:
     for ref in tx.all(LocalStorageHostRef, host_uuid=host.uuid):
         tx.delete(ref)
         recount_storage(tx, ref.primary_storage_uuid)
+    for copy in tx.all(ImageCache, host_uuid=host.uuid):
+        tx.delete(copy)
     found = tx.find(Host, host.uuid)
     if found is not None:
         tx.delete(found)

@@ -16,6 +16,7 @@ from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
+from appliance.reconcile.recycle_bin import take_out
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -130,6 +131,7 @@ class ImageWorker:
         def write(tx: Transaction) -> None:
             ref = tx.find(ImageBackupStorageRef, copy.ref.uuid)
             if ref is not None:
+                take_out(tx, self._uuid, backup_storage_uuid=ref.backup_storage_uuid)
                 tx.delete(ref)
             left = tx.all(ImageBackupStorageRef, image_uuid=self._uuid)
             if not left:
@@ -191,15 +193,6 @@ def fail_image(tx: Transaction, image: Image, error: ApiError) -> bool:
         tx.update(ref, intended="Absent")
     tx.update(image, status="Error")
     return True
-
-
-def expunge_images_due(tx: Transaction, before: float, most: int) -> list[str]:
-    """Turn images that were deleted before a moment into ones to remove; returns their uuids."""
-    refs = tx.all(ImageBackupStorageRef, status="Deleted", intended="Ready")
-    due = [ref for ref in refs if ref.last_op_date <= before][:most]
-    for ref in due:
-        tx.update(ref, intended="Absent")
-    return list(dict.fromkeys(ref.image_uuid for ref in due))
 
 
 def end_jobs(tx: Transaction, uuid: str) -> None:

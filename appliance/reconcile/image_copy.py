@@ -12,6 +12,7 @@ from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.fleet import Target
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_cache import remember
 from appliance.reconcile.meter import Meter
 from appliance.store.snapshot import Snapshot
 
@@ -36,6 +37,7 @@ class ImageCopies:
         async with lock:
             if waited:
                 return  # whoever was first has brought it, or failed: the caller looks again
+            await self._context.database.write(lambda tx: remember(tx, image_uuid, host.key, cache_path))
             meter = Meter(self._context.database, found, "copy image to host")
             async with meter.running():
                 await self._copy(image_uuid, host, cache_path, meter)

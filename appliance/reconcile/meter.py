@@ -54,18 +54,23 @@ class Meter:
     def _put(self, tx: Transaction) -> None:
         done, total = self._written
         percent = 100 * done // total if total else 0
+        rate = self._rate()
+        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{self._pace(rate)})"
         for uuid in self._jobs:
             job = tx.find(LongJob, uuid)
             if job is not None and job.state == "Running":
-                jobs.progress(
-                    tx, job, f"{self._title} ({done >> 20} of {total >> 20} MiB{self._pace()})", percent
-                )
+                whole = round(rate) if rate is not None else None
+                job = tx.update(job, done_bytes=done, total_bytes=total, bytes_per_second=whole)
+                jobs.progress(tx, job, title, percent)
 
-    def _pace(self) -> str:
-        """How fast it goes, and how long it takes at that; nothing until that is known."""
+    def _rate(self) -> float | None:
+        """How many bytes come in a second, counted from the last readings; None until that is known."""
         (began, first), (now, last) = self._readings[0], self._readings[-1]
-        if now <= began or last <= first:
+        return (last - first) / (now - began) if now > began and last > first else None
+
+    def _pace(self, rate: float | None) -> str:
+        """How fast it goes, and how long it takes at that; nothing until that is known."""
+        if rate is None:
             return ""
-        rate = (last - first) / (now - began)
         left = round((self._written[1] - self._written[0]) / rate)
         return f", {rate / (1 << 20):.1f} MiB/s, {left // 60}:{left % 60:02} left"

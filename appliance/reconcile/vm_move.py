@@ -37,6 +37,7 @@ from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -71,8 +72,8 @@ class _Work:
     source: Target
     target: Target
     host_key: str
-    images: dict[str, str]
-    """Path of each image below a volume, or in the drive, to its uuid; those that are gone have none."""
+    images: dict[str, tuple[str, bool]]
+    """Path of each image below a volume, or in the drive, to its uuid, and whether that is there still."""
     bytes_per_second: int
     must_wait: bool
     jobs: tuple[LongJob, ...]
@@ -222,12 +223,16 @@ class VmMoveWorker:
         )
         missing = []
         for path in paths:
+            image_uuid, there = work.images[path]
             if path in seen.cached:
                 continue
-            if work.images[path]:
-                await self._copies.bring(work.images[path], work.target, path, work.jobs)
-            else:
-                missing.append(path)
+            if there:
+                await self._copies.bring(image_uuid, work.target, path, work.jobs)
+                continue
+            missing.append(path)
+            await self._context.database.write(
+                lambda tx, uuid=image_uuid, path=path: remember(tx, uuid, work.target.key, path)  # type: ignore[misc]
+            )
         return missing
 
     async def _settle(self, move: VmMove, source: Target, target: Target) -> None:
@@ -350,13 +355,13 @@ class VmMoveWorker:
             host_key=key.public_key if key is not None else "",
             images=_images(snapshot, intent),
             bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
-            must_wait=is_being_cleared(snapshot, move.host_uuid),
+            must_wait=is_being_cleared(snapshot, move.host_uuid) or is_leaving(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),
         )
 
 
-def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, str]:
-    """Path of each image that the VM has need of on a host, to its uuid, or nothing where that is gone."""
+def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, bool]]:
+    """Path of each image that the VM has need of on a host, to its uuid, and whether it is still there."""
     wanted = {
         each.volume.backing: each.image_uuid or ""
         for each in (*((intent.root,) if intent.root else ()), *intent.data)
@@ -364,4 +369,4 @@ def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, str]:
     }
     if intent.medium is not None:
         wanted[intent.medium.path] = intent.medium.image_uuid
-    return {path: uuid if snapshot.exists(Image, uuid=uuid) else "" for path, uuid in wanted.items()}
+    return {path: (uuid, snapshot.exists(Image, uuid=uuid)) for path, uuid in wanted.items()}

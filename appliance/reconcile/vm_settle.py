@@ -23,10 +23,18 @@ from appliance.plans.boot import ISO
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.inherent_tags import drop_inherent_tags
+from appliance.reconcile.recycle_bin import bin_vm, item_of, take_out
 from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_files
-from appliance.reconcile.vm_nic import free_address, settle_nics, turn_back_nics
+from appliance.reconcile.vm_nic import free_address, nics_of, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
-from appliance.reconcile.vm_volume import leave_volumes, result_of, settle_volumes, turn_back_volumes
+from appliance.reconcile.vm_volume import (
+    HELD,
+    data_volumes,
+    leave_volumes,
+    result_of,
+    settle_volumes,
+    turn_back_volumes,
+)
 from appliance.store.transaction import Transaction
 
 FAILURES: dict[str, type[ApiError]] = {
@@ -81,12 +89,18 @@ def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
 
 def shelve(tx: Transaction, vm: VmInstance) -> None:
     """A destroyed VM that can be recovered: its disk waits, its addresses are free."""
+    had = [volume.uuid for volume in data_volumes(tx, vm) if volume.attachment in HELD]
+    ips = [nic.ip for nic in nics_of(tx, vm) if nic.ip is not None]
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         free_address(tx, nic)
-        tx.update(nic, ip=None, gateway=None, netmask=None, used_ip_uuid=None)
+        tx.update(
+            nic, ip=None, gateway=None, netmask=None, used_ip_uuid=None, former_ip=nic.ip or nic.former_ip
+        )
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         tx.update(volume, status="Deleted")
     leave_volumes(tx, vm)
+    if item_of(tx, vm.uuid) is None:  # a settled VM is settled again whenever its host was looked at
+        bin_vm(tx, vm, had, ips)
 
 
 def forget(tx: Transaction, vm: VmInstance) -> None:
@@ -101,6 +115,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid):
         free_address(tx, nic)
         tx.delete(nic)
+    take_out(tx, vm.uuid)
     vm = move(tx, vm, power="off", intended="Absent")
     host_uuid = vm.last_host_uuid
     tx.update(vm, host_uuid=None)

@@ -29,6 +29,7 @@ from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
@@ -117,7 +118,10 @@ class MoveWorker:
             await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
         files = await self._files(work.intent, source, volume.volume_uuid)
         if volume.backing is not None and not await self._bring_base(work, volume.backing):
-            files = {volume.backing: "", **files}
+            base, image_uuid = volume.backing, work.intent.image_uuid or ""
+            key = _there(work.target).key
+            await self._context.database.write(lambda tx: remember(tx, image_uuid, key, base))
+            files = {base: "", **files}
         lane = self._lane(work)
         await lane.open(list(files))
         copied = await lane.copy(list(files), work.bytes_per_second, work.jobs, self._progressed)
@@ -248,7 +252,7 @@ class MoveWorker:
             host_key=key.public_key if key is not None else "",
             image=snapshot.find(Image, image_uuid) if image_uuid is not None else None,
             bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
-            must_wait=is_being_cleared(snapshot, move.host_uuid),
+            must_wait=is_being_cleared(snapshot, move.host_uuid) or is_leaving(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),
         )
 

@@ -11,6 +11,7 @@ from appliance.plans import naming
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.recycle_bin import bin_volume, note_expunging, take_out
 from appliance.reconcile.snapshot_rows import chain_files, drop_snapshots
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -60,6 +61,10 @@ def put_away(tx: Transaction, volume: Volume) -> Volume:
     volume = tx.update(volume, status="Deleted", generation=volume.generation + 1)
     if volume.primary_storage_uuid is not None:
         recount_storage(tx, volume.primary_storage_uuid)
+    if volume.intended == "Absent":
+        note_expunging(tx, volume.uuid)
+    else:
+        bin_volume(tx, volume)
     return volume
 
 
@@ -67,6 +72,7 @@ def forget_volume(tx: Transaction, volume: Volume) -> None:
     """Remove every row of a volume whose file is gone, and end the jobs that wanted that."""
     drop_volume(tx, volume)
     drop_snapshots(tx, volume)
+    take_out(tx, volume.uuid)
     tx.delete(volume)
     if volume.primary_storage_uuid is not None:
         recount_storage(tx, volume.primary_storage_uuid)

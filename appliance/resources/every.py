@@ -33,9 +33,12 @@ from appliance.resources import (
     vm_move,
     vm_nic,
     vm_offering,
+    vm_recover,
     volume,
     volume_attach,
+    volume_backup,
     volume_delete,
+    volume_restore,
     zone,
 )
 
@@ -72,8 +75,11 @@ __all__ = [
     "vm_move",
     "vm_nic",
     "vm_offering",
+    "vm_recover",
     "volume",
     "volume_attach",
+    "volume_backup",
     "volume_delete",
+    "volume_restore",
     "zone",
 ]

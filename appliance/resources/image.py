@@ -20,6 +20,7 @@ from appliance.api.storage import BackupStorage
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.image import restate
+from appliance.reconcile.recycle_bin import bin_image, note_expunging, rename, take_out
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
@@ -87,7 +88,9 @@ def update_image(tx: Transaction, request: UpdateImage, caller: Caller) -> Image
             f"image {image.name} was checked as {image.format}; add it again to change that"
         )
     names = ("name", "description", "guest_os_type", "platform", "media_type", "system")
-    return tx.update(image, **given(request, *names))
+    image = tx.update(image, **given(request, *names))
+    rename(tx, image)
+    return image
 
 
 @handles(ChangeImageState)
@@ -115,8 +118,10 @@ def delete_image(tx: Transaction, request: DeleteImage, caller: Caller) -> Promi
     for ref in refs:
         if direct or not ref.whole:
             tx.update(ref, status="Deleted", intended="Absent")
+            note_expunging(tx, image.uuid, backup_storage_uuid=ref.backup_storage_uuid)
         elif ref.status != "Deleted":  # the days of a deleted one are counted from its first deletion
             tx.update(ref, status="Deleted")
+            bin_image(tx, image, ref)
     image = restate(tx, image)
     gone = any(ref.intended == "Absent" for ref in _refs(tx, image, request.backup_storage_uuids))
     return promise(tx, request, image, caller) if gone else None
@@ -128,6 +133,7 @@ def recover_image(tx: Transaction, request: RecoverImage, caller: Caller) -> Ima
     image = tx.get(Image, request.image_uuid)
     for ref in _deleted(tx, image, request.backup_storage_uuids):
         tx.update(ref, status="Ready")
+        take_out(tx, image.uuid, backup_storage_uuid=ref.backup_storage_uuid)
     return restate(tx, image)
 
 
@@ -141,6 +147,7 @@ def expunge_image(tx: Transaction, request: ExpungeImage, caller: Caller) -> Pro
     image = tx.get(Image, request.image_uuid)
     for ref in _deleted(tx, image, request.backup_storage_uuids):
         tx.update(ref, intended="Absent")
+        note_expunging(tx, image.uuid, backup_storage_uuid=ref.backup_storage_uuid)
     return promise(tx, request, image, caller)
 
 

@@ -10,6 +10,7 @@ from appliance.api.move import LocalStorageGetVolumeMigratableHosts, LocalStorag
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.plans.placement import mib
 from appliance.reconcile.capacity import recount_storage
 from appliance.resources.placing import bytes_of, room_on
 from appliance.resources.registry import Caller, Promise, handles, reads
@@ -61,18 +62,32 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
 def get_migratable_hosts(
     snapshot: Snapshot, request: LocalStorageGetVolumeMigratableHosts, caller: Caller
 ) -> dict[str, Any]:
-    """Other hosts of the storage that are there and have the room, whether the volume may leave now or not."""
+    """Other hosts that are there and have the room, whether the volume may leave now or not, and why not others."""
     volume = snapshot.get(Volume, request.volume_uuid)
     storage = _movable(snapshot, volume)
     size = bytes_of(snapshot, volume)
-    found = [
-        host
-        for host in _hosts_of(snapshot, storage, volume)
-        if host.uuid != volume.host_uuid
-        and (host.status, host.state) == ("Connected", "Enabled")
-        and room_on(snapshot, storage, host.uuid) >= size
-    ]
-    return {"inventories": snapshot.inventories(found)}
+    parts = {host.uuid for host in _hosts_of(snapshot, storage, volume)}
+    found, excluded = [], []
+    for host in snapshot.all(Host, intended="Present", zone_uuid=storage.zone_uuid, order_by="name"):
+        if host.uuid == volume.host_uuid:
+            continue
+        reason = _why_not(host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size)
+        if reason is None:
+            found.append(host)
+        else:
+            excluded.append({"hostUuid": host.uuid, "reason": reason})
+    return {"inventories": snapshot.inventories(found), "excluded": excluded}
+
+
+def _why_not(host: Host, storage: PrimaryStorage, has_part: bool, room: int, size: int) -> str | None:
+    """What keeps a host from taking a volume; None when nothing does."""
+    if not has_part:
+        return f"has no part of primary storage {storage.name}, or is of another hypervisor"
+    if (host.status, host.state) != ("Connected", "Enabled"):
+        return f"is {host.state} and {host.status}"
+    if room < size:
+        return f"has {mib(room)} of local storage left, and {mib(size)} are needed"
+    return None
 
 
 def _movable(snapshot: Snapshot, volume: Volume) -> PrimaryStorage:

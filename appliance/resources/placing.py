@@ -102,8 +102,14 @@ def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
         frozenset(),
         strategy=LAST_HOST,
         last_host=vm.last_host_uuid,
+        passthrough=passthrough(snapshot),
     )
     check_increase(snapshot, vm, demand)
+
+
+def passthrough(snapshot: Snapshot) -> bool:
+    """Whether VMs that start now see their host's CPU as it is."""
+    return snapshot.setting("kvm", "vm.cpuMode") == "host-passthrough"
 
 
 def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
@@ -178,6 +184,7 @@ def _option(
         backup_storage_in_zone=image,
         vms=vms,
         cluster_state=cluster.state if cluster else "Enabled",
+        accelerator=host.accelerator,
     )
 
 

@@ -11,6 +11,7 @@ from appliance.api.host import Host
 from appliance.api.setting import BY_NAME, GetGlobalConfig, GlobalConfig, Setting, UpdateGlobalConfig
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.reconcile.capacity import parse_size, recount_host
+from appliance.reconcile.recycle_bin import reschedule
 from appliance.resources.registry import Caller, handles, reads
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -29,7 +30,12 @@ def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: C
     setting = _setting(request.category, request.name)
     value = setting.default if request.value is None else request.value
     _check(setting, value)
-    row = tx.update(_row(tx, request.category, request.name), value=value)
+    row = _row(tx, request.category, request.name)
+    policy = BY_NAME.get((request.category, "deletionPolicy"))
+    before = "" if policy is None else tx.setting(request.category, policy.name)
+    row = tx.update(row, value=value)
+    if policy is not None:
+        reschedule(tx, request.category, before)
     if setting.name.startswith("reserved"):
         for host in tx.all(Host):
             recount_host(tx, host.uuid)

@@ -11,7 +11,6 @@ from appliance.api.vm import (
     DestroyVmInstance,
     ExpungeVmInstance,
     RebootVmInstance,
-    RecoverVmInstance,
     StartVmInstance,
     StopVmInstance,
     UpdateVmInstance,
@@ -19,6 +18,7 @@ from appliance.api.vm import (
 )
 from appliance.api.volume import Volume
 from appliance.plans import userdata
+from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_settle import cancel
 from appliance.reconcile.vm_state import move
@@ -31,6 +31,7 @@ from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.vm_offering import apply_pending
+from appliance.resources.volume import refuse_backed_up
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -40,6 +41,8 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
     """Intended running, on the host that has its disk."""
     vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
+        refuse_backed_up(tx, volume)
     for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)
@@ -94,22 +97,9 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
 def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> Promise:
     """Intended absent, whatever the policy."""
     vm = allowed(tx.get(VmInstance, request.uuid), request)
+    note_expunging(tx, vm.uuid)
     vm = move(tx, vm, intended="Absent", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
-
-
-@handles(RecoverVmInstance)
-def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> VmInstance:
-    """Stopped again, with its disk; its addresses are taken at its next start."""
-    uuid = request.vm_instance_uuid or request.uuid
-    if uuid is None:
-        raise InvalidArgument(
-            f"field[vmInstanceUuid] of message[{RecoverVmInstance.java}] is mandatory, can not be null"
-        )
-    vm = allowed(tx.get(VmInstance, uuid), request)
-    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
-        tx.update(volume, status="Ready")
-    return move(tx, vm, intended="Stopped", generation=vm.generation + 1, settled=True)
 
 
 @handles(UpdateVmInstance)
@@ -123,7 +113,9 @@ def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmI
         if default not in (None, vm.default_l3_network_uuid) and tag.startswith("hostname::"):
             check_host_name(tx, vm.uuid, default, tag.removeprefix("hostname::"))
     changes = given(request, "name", "description", "platform", "default_l3_network_uuid")
-    return tx.update(vm, **changes)
+    vm = tx.update(vm, **changes)
+    rename(tx, vm)
+    return vm
 
 
 @reads(PreviewUserdata)

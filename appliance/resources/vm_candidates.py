@@ -6,10 +6,11 @@ from typing import Any
 
 from appliance.api.host import Host
 from appliance.api.vm import GetVmMigrationCandidateHosts, VmInstance
-from appliance.plans.placement import fitting
+from appliance.plans.placement import why_not
 from appliance.resources.placing import move_options
 from appliance.resources.registry import Caller, reads
 from appliance.resources.vm_allowed import allowed
+from appliance.resources.vm_move import cpu_trouble
 from appliance.store.snapshot import Snapshot
 
 
@@ -17,7 +18,16 @@ from appliance.store.snapshot import Snapshot
 def get_migration_candidates(
     snapshot: Snapshot, request: GetVmMigrationCandidateHosts, caller: Caller
 ) -> dict[str, Any]:
-    """The hosts that MigrateVm would take it to."""
+    """The hosts that MigrateVm would take it to, and of the others why it would not."""
     vm = allowed(snapshot.get(VmInstance, request.vm_instance_uuid), request)
-    left = fitting(*move_options(snapshot, vm))
-    return {"inventories": snapshot.inventories([snapshot.get(Host, uuid) for uuid in left])}
+    options, demand = move_options(snapshot, vm)
+    source = snapshot.get(Host, str(vm.host_uuid))
+    hosts, excluded = [], []
+    for option in options:
+        host = snapshot.get(Host, option.uuid)
+        reason = why_not(option, demand) or cpu_trouble(snapshot, vm, source, host)
+        if reason is None:
+            hosts.append(host)
+        else:
+            excluded.append({"hostUuid": host.uuid, "reason": reason})
+    return {"inventories": snapshot.inventories(hosts), "excluded": excluded}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
@@ -24,6 +26,7 @@ from appliance.resources.placing import (
     check_hypervisor,
     check_zone,
     hypervisor_for,
+    passthrough,
     pick_host,
 )
 from appliance.resources.registry import Caller, Promise, handles
@@ -46,7 +49,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     disk = _root_disk(tx, request)
     size = whole_sectors(disk.disk_size) if disk is not None else image.size
     disk_bytes = size + sum(whole_sectors(each.disk_size) for each in data)
-    demand = _demand(request, offering, image, networks, disk_bytes)
+    demand = replace(_demand(request, offering, image, networks, disk_bytes), passthrough=passthrough(tx))
     check_hypervisor(tx, image, request.cluster_uuid, request.host_uuid)
     stored = {ref.backup_storage_uuid for ref in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)}
     # Before a host is looked for: who asks a second time learns so, whatever room there is now.

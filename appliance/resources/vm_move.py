@@ -19,6 +19,7 @@ from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import refuse_busy
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
@@ -38,7 +39,9 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
     options, demand = move_options(tx, vm)
     host = tx.get(Host, choose_host(options, replace(demand, designated=request.host_uuid)))
     source = tx.get(Host, str(vm.host_uuid))
-    _check_cpus(tx, vm, source, host)
+    trouble = cpu_trouble(tx, vm, source, host)
+    if trouble is not None:
+        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] {trouble}")
     row = tx.insert(
         VmMove(
             uuid=tx.new_uuid(),
@@ -76,18 +79,18 @@ def _take_along(tx: Transaction, row: VmMove, volume: Volume) -> None:
     recount_storage(tx, storage.uuid)
 
 
-def _check_cpus(tx: Transaction, vm: VmInstance, source: Host, host: Host) -> None:
-    """Refuse hosts whose CPUs a running guest would find changed; of host-model libvirt itself is the judge."""
+def cpu_trouble(snapshot: Snapshot, vm: VmInstance, source: Host, host: Host) -> str | None:
+    """Why a running guest would find its CPU changed on a host; of host-model libvirt itself is the judge."""
     if source.accelerator != host.accelerator:
-        raise OperationFailed(
-            f"VM[uuid:{vm.uuid}] runs with {source.accelerator} on host {source.name}, and host {host.name}"
-            f"[uuid:{host.uuid}] runs its guests with {host.accelerator}; stop the VM, then move its volumes with "
-            f"LocalStorageMigrateVolume"
+        return (
+            f"runs its guests with {host.accelerator}, and VM[uuid:{vm.uuid}] runs with {source.accelerator} on host "
+            f"{source.name}; stop the VM, then move its volumes with LocalStorageMigrateVolume"
         )
-    mode = tx.setting("kvm", "vm.cpuMode")
+    mode = snapshot.setting("kvm", "vm.cpuMode")
     if mode == "host-passthrough" and source.cpu_model != host.cpu_model:
-        raise OperationFailed(
-            f"VM[uuid:{vm.uuid}] sees the CPU of host {source.name}, {source.cpu_model}, since the global config kvm "
-            f"vm.cpuMode is {mode}, and host {host.name}[uuid:{host.uuid}] has {host.cpu_model}; set vm.cpuMode to "
-            f"none or host-model and start the VM anew before it moves"
+        return (
+            f"has {host.cpu_model}, and VM[uuid:{vm.uuid}] sees the CPU of host {source.name}, {source.cpu_model}, "
+            f"since the global config kvm vm.cpuMode is {mode}; set vm.cpuMode to none or host-model and start the VM "
+            f"anew before it moves"
         )
+    return None

@@ -22,7 +22,9 @@ from appliance.api.volume import (
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.recycle_bin import rename
 from appliance.reconcile.vm_state import move
+from appliance.reconcile.volume_backup_rows import is_writing
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import check_hypervisor, room_on
 from appliance.resources.quota import check_quota
@@ -85,7 +87,9 @@ def create_from_template(
 @handles(UpdateVolume)
 def update_volume(tx: Transaction, request: UpdateVolume, caller: Caller) -> Volume:
     """The row's words."""
-    return tx.update(tx.get(Volume, request.uuid), **given(request, "name", "description"))
+    volume = tx.update(tx.get(Volume, request.uuid), **given(request, "name", "description"))
+    rename(tx, volume)
+    return volume
 
 
 @handles(ChangeVolumeState)
@@ -155,12 +159,27 @@ def refuse_moving(volume: Volume) -> None:
         )
 
 
+def refuse_backed_up(snapshot: Snapshot, volume: Volume) -> None:
+    """Refuse what needs a volume's file while that is copied to a backup, or made of one."""
+    if is_writing(snapshot, volume.uuid):
+        raise OperationFailed(
+            f"volume[uuid:{volume.uuid}] is being backed up, or restored from a backup; wait for that, or cancel "
+            f"its job"
+        )
+
+
 def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     """Refuse a second change of a volume while one is under way."""
     refuse_moving(volume)
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
-    if under_way or grows or volume.chain_changes or volume.status == "Creating":
+    if (
+        under_way
+        or grows
+        or volume.chain_changes
+        or volume.status == "Creating"
+        or is_writing(snapshot, volume.uuid)
+    ):
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is being changed by another call; try again when that has ended"
         )

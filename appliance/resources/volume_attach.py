@@ -39,7 +39,7 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
             f"the volume[uuid:{volume.uuid}, name:{volume.name}] is Root Volume, can't attach it"
         )
     vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
-    against = _against(tx, volume) or _against_both(tx, volume, vm, len(data_volumes(tx, vm)))
+    against = against_attaching(tx, volume, vm)
     if against is not None:
         raise OperationFailed(against)
     refuse_busy(tx, volume)
@@ -47,9 +47,15 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
         storage_uuid = roomiest_storage(tx, vm, volume.size)
         volume = put_on(tx, volume, vm, storage_uuid)
     elif vm.intended == "Stopped":
-        return _hand(tx, volume, vm, "attached")
-    volume = _hand(tx, volume, vm, "attaching")
+        return hand(tx, volume, vm, "attached")
+    volume = hand(tx, volume, vm, "attaching")
     return promise(tx, request, move(tx, vm, generation=vm.generation + 1), caller)
+
+
+def against_attaching(snapshot: Snapshot, volume: Volume, vm: VmInstance) -> str | None:
+    """Why a data volume cannot be attached to a VM; None when it can."""
+    having = len(data_volumes(snapshot, vm))
+    return _against(snapshot, volume) or _against_both(snapshot, volume, vm, having)
 
 
 @handles(DetachDataVolumeFromVm)
@@ -130,7 +136,8 @@ def get_attachable_volumes(
     return {"inventories": snapshot.inventories(fitting)}
 
 
-def _hand(tx: Transaction, volume: Volume, vm: VmInstance, attachment: str) -> Volume:
+def hand(tx: Transaction, volume: Volume, vm: VmInstance, attachment: str) -> Volume:
+    """A volume is a VM's, in its next free place."""
     return tx.update(
         volume,
         vm_instance_uuid=vm.uuid,

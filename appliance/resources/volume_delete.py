@@ -8,12 +8,13 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import DeleteDataVolume, ExpungeDataVolume, RecoverDataVolume, Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_storage
+from appliance.reconcile.recycle_bin import take_out
 from appliance.reconcile.vm_volume import delete_released, intended_by_policy
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
-from appliance.resources.volume import check_room, refuse_busy, refuse_moving
+from appliance.resources.volume import check_room, refuse_backed_up, refuse_busy, refuse_moving
 from appliance.resources.volume_attach import take_from
 from appliance.store.transaction import Transaction
 
@@ -32,6 +33,7 @@ def delete_volume(tx: Transaction, request: DeleteDataVolume, caller: Caller) ->
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     refuse_moving(volume)
     if vm is None:
+        refuse_backed_up(tx, volume)
         jobs.overtake(tx, volume.uuid, Cancelled("the volume was deleted"))
         never = volume.whole_size is None and volume.install_path is not None
         return _delete(tx, request, tx.update(volume, intended="Absent" if never else intended), caller)
@@ -60,14 +62,21 @@ def recover_volume(tx: Transaction, request: RecoverDataVolume, caller: Caller) 
         raise OperationFailed(
             f"the volume[uuid:{volume.uuid}] is being removed, and cannot be recovered any more"
         )
+    volume = take_back(tx, volume)
+    if not caller.is_admin:
+        check_quota(tx, caller.account_uuid)
+    return volume
+
+
+def take_back(tx: Transaction, volume: Volume) -> Volume:
+    """A volume out of the recycle bin, if its storage has room for it."""
     if volume.primary_storage_uuid is not None:
         check_room(tx, tx.get(PrimaryStorage, volume.primary_storage_uuid), volume.host_uuid, volume.size)
     status = "NotInstantiated" if volume.install_path is None else "Ready"
     volume = tx.update(volume, status=status, intended="Present", generation=volume.generation + 1)
+    take_out(tx, volume.uuid)
     if volume.primary_storage_uuid is not None:
         recount_storage(tx, volume.primary_storage_uuid)
-    if not caller.is_admin:
-        check_quota(tx, caller.account_uuid)
     return volume
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import nullcontext
+
 import libvirt
+import libvirt_qemu
 import pytest
 
-from agent.libvirt_calls import power_of
+from agent.libvirt_calls import TRAY_TRIES, change_medium, power_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,41 @@ def test_a_state_and_its_reason_are_a_power_and_its_cause(
     state: int, reason: int, power: tuple[str, str]
 ) -> None:
     assert power_of(state, reason) == power
+
+
+class DriveThatClosed:
+    """A domain whose CD-ROM drive was reset: libvirt believes its tray open until somebody opens it."""
+
+    def __init__(self, said: str, resets: int) -> None:
+        self.said, self.resets, self.medium = said, resets, ""
+
+    def XMLDesc(self, flags: int) -> str:  # noqa: N802
+        return "<domain><devices><disk device='cdrom'><alias name='ide0-1-0'/></disk></devices></domain>"
+
+    def updateDeviceFlags(self, xml: str, flags: int) -> None:  # noqa: N802
+        if self.resets:
+            raise libvirt.libvirtError(self.said)
+        self.medium = xml
+
+    def open(self, command: str) -> None:
+        assert json.loads(command) == {
+            "execute": "blockdev-open-tray",
+            "arguments": {"id": "ide0-1-0", "force": True},
+        }
+        self.resets -= 1
+
+
+TRAY = "internal error: unable to execute QEMU command 'blockdev-remove-medium': Tray of device 'ide0-1-0' is not open"
+
+
+@pytest.mark.parametrize(
+    ("said", "resets", "changed"), [(TRAY, 2, True), (TRAY, TRAY_TRIES, False), ("No space left", 1, False)]
+)
+def test_a_tray_that_closed_without_a_word_is_opened_past_libvirt(
+    monkeypatch: pytest.MonkeyPatch, said: str, resets: int, changed: bool
+) -> None:
+    drive = DriveThatClosed(said, resets)
+    monkeypatch.setattr(libvirt_qemu, "qemuMonitorCommand", lambda drive, command, flags: drive.open(command))
+    with nullcontext() if changed else pytest.raises(libvirt.libvirtError, match=re.escape(said)):
+        change_medium(drive, "/ps/i.iso")
+    assert ("/ps/i.iso" in drive.medium) == changed

@@ -1,4 +1,4 @@
-"""A volume moves about as fast as scp copies its files: and a snapshot is made about as fast as virsh makes one."""
+"""A volume moves about as fast as scp copies its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.e2e.stage import Stage
 COPY_BAR = 1.10
 JOB_BAR = 1.10
 WIRE_BAR = 1.02
-SNAPSHOT_BAR = 1.20
 MIB = 1 << 20
 PIECE = 288
 """MiB in each of four files, random: 1.1 GiB."""

@@ -47,3 +47,20 @@ async def test_a_token_opens_the_screen_of_its_guest(cloud: Stage, vm: VmFactory
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await http.ws_connect(url, params=asked)
         assert refused.value.status == 403
+
+
+async def test_an_address_is_what_the_running_vm_has_whatever_the_setting_is_now(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    await cloud.setting("kvm", "vm.consoleMode", "spice")
+    try:
+        guest = await vm("spicy", host=1)
+    finally:
+        await cloud.setting("kvm", "vm.consoleMode", "vnc")
+    for protocol in ("spice", "vnc"):
+        said: dict[str, Any] = await cloud.session.call("GetVmConsoleAddress", uuid=guest.uuid)
+        shown = (await cloud.virsh(guest.host, "domdisplay", guest.uuid)).strip()
+        if protocol == "vnc":  # virsh counts screens here
+            shown = shown.replace(f":{said['port'] - 5900}", f":{said['port']}")
+        assert (said["protocol"], shown) == (protocol, f"{protocol}://{said['hostIp']}:{said['port']}")
+        await (await guest.stop()).start()

@@ -128,6 +128,7 @@ def test_wide_characters_keep_their_cells_in_pictures() -> None:
 UNSTEADY = (
     (re.compile(r"[0-9a-f]{32}"), "u" * 32),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, \d+s ago"), "2026-01-30 15:01:03, 1s ago"),
+    (re.compile(r"\d{4}-\d\d-\d\d (?!15:01:03, 1s)"), "2026-01-30 "),
     (re.compile(r"\d\d:\d\d:\d\d"), "15:01:03"),
     (re.compile(r"\d\d:\d\d "), "15:01 "),
     (re.compile(r" [ \d]\ds(?= )"), "  1s"),

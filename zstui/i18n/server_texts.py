@@ -104,6 +104,7 @@ ERRORS = (
     mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
     mark("the call names no session; log in with LogInByAccount"),
     mark("API[{message}] is admin only"),
+    mark("{message} is not sent: this session only reads"),
     mark("quota exceeding. The account[uuid: {uuid}] exceeds a quota[name: {quota}, value: {value}]"),
     mark("the appliance is starting; try again in a moment"),
     mark("the appliance is not connected; it is tried again by itself"),

@@ -10,21 +10,33 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from zstui import words
+from zstui import recycle_bin, words
 from zstui.frame import News
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import mark, tr
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
+from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
+from zstui.screens.planner import Planner
+from zstui.screens.recovering import (
+    Deletion,
+    delete,
+    deleted_among,
+    deletion_policy,
+    expunge,
+    how_long,
+    recover_or_undo,
+    undoable,
+)
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
 from zstui.verbs import (
-    BINS,
     VERBS,
     Verb,
     binned,
@@ -59,6 +71,7 @@ class Acting(Screen[None]):
         Binding("D,delete", "delete", "Destroy, delete"),
         Binding("E", "change", "Change name and words"),
         Binding("e", "userdata", "User data"),
+        Binding("m", "move", "Move to another host"),
         Binding("c", "console", "Console address"),
         Binding("y", "copy", "Copy uuid, address, call"),
         Binding("x", "more", "All that can be done to this row"),
@@ -108,18 +121,30 @@ class Acting(Screen[None]):
             if row.get("state") == "Running":
                 found.append(("c", mark("console"), "screen.console"))
             found.append(("e", mark("userdata"), "screen.userdata"))
+        if row is not None and row.kind == recycle_bin.KIND:
+            found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
         message = delete_message(row) if row is not None else None
         if message is not None:
             word = next(each for each in DELETING if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
         if self.current_noun().create:
             found.append(("n", mark("new"), "screen.create"))
-        return [*found, ("x", mark("more"), "screen.more")] if row is not None else found
+        if row is not None:
+            found.append(("x", mark("more"), "screen.more"))
+            if plan_of(row, self.mirror) is not None and not binned(row):
+                found.append(("m", mark("move"), "screen.move"))
+        last = undoable(self)
+        if last is not None and not any(key == "u" for key, _, _ in found):
+            found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
+        return found
 
     def action_verb(self, key: str) -> None:
         """Do what a key means on the chosen rows; some keys want to be pressed twice."""
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
+        if key == "u" and (deleted_among(self.mirror, rows) or undoable(self)):
+            recover_or_undo(self, rows)
+            return
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
@@ -134,7 +159,7 @@ class Acting(Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=_names(rows)
+            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=names_of(rows)
         )
         self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
@@ -149,47 +174,43 @@ class Acting(Screen[None]):
 
     def carry_out(self, message: str, rows: list[Row], **fields: Any) -> None:
         """Carry out a message on each of some rows, in the background."""
-        parameter = next(each for kind, each in messages_about(rows[0].kind) if kind.__name__ == message)
-        every = [{**naming(parameter, row), **fields} for row in rows]
+        every = [{**_fields(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{tr(title_of(message))} {_names(rows)}")
+        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
 
     # --- questions and forms -----------------------------------------------------------------------------
 
     def action_delete(self) -> None:
         """Ask first, naming what will be lost."""
         rows = self.chosen()
+        if rows and rows[0].kind == recycle_bin.KIND:
+            expunge(self, rows)
+            return
         message = delete_message(rows[0]) if rows else None
         if message is None:
             return
-        final = binned(rows[0]) or self._deletion_policy(rows[0].kind) == "Direct"
+        final = binned(rows[0]) or deletion_policy(self.mirror, rows[0].kind) == "Direct"
         typed = "" if not final else str(rows[0].get("name") or "yes") if len(rows) == 1 else f"{len(rows)}"
         word = title_of(message).split()[0]
 
         def answered(yes: bool | None) -> None:
-            if yes:
+            if yes and final:
                 self.carry_out(message, rows)
+            elif yes:
+                done = Deletion(tuple(row.key for row in rows), names_of(rows))
+                task = delete(self, message, [_fields(message, row) for row in rows], done)
+                self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
 
-        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=_names(rows))
+        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
         self.app.push_screen(
             Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
         )
 
-    def _deletion_policy(self, kind: str) -> str:
-        wanted = (BINS.get(kind), "deletionPolicy")
-        rows = [
-            row for row in self.mirror.all("GlobalConfig") if (row.get("category"), row.get("name")) == wanted
-        ]
-        return str(rows[0].get("value")) if rows else "Direct"
-
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
+        lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
-        return [
-            *lines,
-            tr("This cannot be undone.") if final else tr("It can be recovered (u) until it is expunged."),
-        ]
+        return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
 
     def action_create(self) -> None:
         """The form of what makes one more of this noun."""
@@ -270,6 +291,32 @@ class Acting(Screen[None]):
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(Console(row))
 
+    def action_move(self) -> None:
+        """Plan the row's move to another host, and make it."""
+        row = self.row
+        plan = plan_of(row, self.mirror) if row is not None else None
+        if row is None or plan is None:
+            return
+
+        def planned(chosen: list[Any] | None) -> None:
+            if chosen:
+                fields = {**plan.subject, plan.target: chosen[0]}
+                self.app.keep(
+                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])),
+                    f"{tr('move')} {row.name}",
+                )
+                self.say(
+                    tr(
+                        "{row} moves to {host}; :mig shows how far it is",
+                        row=row.name,
+                        host=self.mirror.name(chosen[0]),
+                    ),
+                    "busy",
+                )
+                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
+
+        self.app.push_screen(Planner(row, plan, self.mirror), planned)
+
     def action_copy(self) -> None:
         """Copy something of the row."""
         row = self.row
@@ -318,31 +365,9 @@ class Acting(Screen[None]):
                 await self.go(noun_id, key)
 
 
-def _names(rows: list[Row]) -> str:
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
-
-
-def noun_title(row: Row) -> str:
-    """What rows of this kind are called, several of them."""
-    noun = noun_of(row.kind)
-    return noun.title if noun is not None else row.kind
-
-
-def _loss(row: Row, mirror: Mirror) -> str:
-    """What goes with a row, in one line."""
-    if row.kind != "VmInstance":
-        return str(row.get("description") or "")
-    disks = row.get("allVolumes", [])
-    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
-    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
-    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [
-        row.name,
-        tr(row.text("state")),
-        f"{trn('{number} disk', '{number} disks', len(disks))}, {size}",
-        addresses,
-    ]
-    return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)
+def _fields(message: str, row: Row) -> dict[str, Any]:
+    """The fields that name a row in a message about its kind."""
+    return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)
 
 
 def _kind_made(message: str) -> str:

@@ -18,9 +18,11 @@ from zstui.i18n.server_texts import said
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
+from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
 from zstui.sheet import Sheet
 from zstui.table import LiveTable
+from zstui.trail import Trail
 
 BESIDE = 120
 """Cells from which on the detail stands beside the list."""
@@ -39,6 +41,10 @@ class Browser(Acting):
         ),
         Binding("slash", "filter", "Find rows"),
         Binding("minus", "last", "The list before"),
+        Binding("left_square_bracket", "trail(-1)", "Back to where you were"),
+        Binding("right_square_bracket", "trail(1)", "Forth again"),
+        Binding("o", "order", "Order by a column"),
+        Binding("full_stop", "columns", "Choose columns"),
         Binding("tab", "pane", "List or detail"),
         Binding("escape", "layer", "Take back marks, then the filter"),
         Binding("f5", "reload", "Read all again"),
@@ -48,7 +54,7 @@ class Browser(Acting):
     def __init__(self, mirror: Mirror) -> None:
         super().__init__(mirror)
         self.noun: Noun = MAIN[0]
-        self._before: Noun = MAIN[0]
+        self.trail = Trail(self.noun.id)
 
     def compose(self) -> ComposeResult:
         """The frame, with a place for lists."""
@@ -98,23 +104,27 @@ class Browser(Acting):
     async def action_show(self, noun_id: str) -> None:
         """Show the list of a noun."""
         if noun_id != self.noun.id:
-            self._before, self.noun = self.noun, NOUNS[noun_id]
+            self.noun = NOUNS[noun_id]
+        self.trail.visit(noun_id)
         self.query_one(Filter).close()
         lists = self.query_one(ContentSwitcher)
         name = f"list-{noun_id}"
         if not lists.query(f"#{name}"):
             self.run_worker(self._watch(self.noun))
             await lists.mount(LiveTable(self.noun, self.mirror, id=name))
+            if self.noun.id != noun_id:
+                return  # somebody went on to another list meanwhile
         lists.current = name
         self.query_one(Tabs).noun = noun_id
-        self.query_one(Caption).table = self.table
+        caption = self.query_one(Caption)
+        caption.table, caption.trail = self.table, self.trail
         self.table.focus()
         self.query_one(Detail).show(self.table.row)
         self._refresh_frame()
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        for kind in (each for each in noun.kinds if each not in self.mirror.rows):
+        for kind in (each for each in (*noun.kinds, *noun.uses) if each not in self.mirror.rows):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
@@ -122,7 +132,19 @@ class Browser(Acting):
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
-        await self.action_show(self._before.id)
+        await self.action_show(self.trail.before)
+
+    async def action_trail(self, by: int) -> None:
+        """Back or forth through the lists that were shown."""
+        await self.action_show(self.trail.step(by))
+
+    def action_order(self) -> None:
+        """Choose the column that the list is ordered by."""
+        order_menu(self.table)
+
+    def action_columns(self) -> None:
+        """Choose the columns that the list shows."""
+        columns_menu(self.table)
 
     def action_pane(self) -> None:
         """From the list to the detail beside it, and back."""
@@ -195,7 +217,8 @@ class Browser(Acting):
 
     def _refresh_frame(self) -> None:
         for kind in (Totals, Tabs, News, Caption, Hints):
-            self.query_one(kind).refresh()
+            for part in self.query(kind):  # none any more where the screen is being taken down
+                part.refresh()
 
     def _status_changed(self) -> None:
         self.query_one(Banner).update_status()

@@ -242,6 +242,22 @@ CREATE INDEX "image_backup_storage_ref_image_uuid" ON "image_backup_storage_ref"
 
 CREATE INDEX "image_backup_storage_ref_backup_storage_uuid" ON "image_backup_storage_ref" ("backup_storage_uuid");
 
+CREATE TABLE "image_cache" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "image_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL,
+    UNIQUE ("host_uuid", "install_path")
+) STRICT;
+
+CREATE INDEX "image_cache_image_uuid" ON "image_cache" ("image_uuid");
+
+CREATE INDEX "image_cache_host_uuid" ON "image_cache" ("host_uuid");
+
 CREATE TABLE "instance_offering" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -395,6 +411,9 @@ CREATE TABLE "long_job" (
     "step" TEXT COLLATE NOCASE,
     "progress" INTEGER NOT NULL,
     "waits_for" TEXT COLLATE NOCASE,
+    "done_bytes" INTEGER,
+    "total_bytes" INTEGER,
+    "bytes_per_second" INTEGER,
     "account_uuid" TEXT COLLATE NOCASE,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
@@ -520,6 +539,41 @@ CREATE TABLE "quota" (
 ) STRICT;
 
 CREATE INDEX "quota_name" ON "quota" ("name");
+
+CREATE TABLE "recycle_bin_item" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "resource_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "resource_type" TEXT COLLATE NOCASE NOT NULL,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "reclaimable_size" INTEGER,
+    "deletion_date" REAL NOT NULL,
+    "expunge_date" REAL,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE,
+    "backup_storage_uuid" TEXT COLLATE NOCASE,
+    "data_volume_uuids" TEXT NOT NULL,
+    "ips" TEXT NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "recycle_bin_item_resource_uuid" ON "recycle_bin_item" ("resource_uuid");
+
+CREATE INDEX "recycle_bin_item_name" ON "recycle_bin_item" ("name");
+
+CREATE INDEX "recycle_bin_item_deletion_date" ON "recycle_bin_item" ("deletion_date");
+
+CREATE INDEX "recycle_bin_item_expunge_date" ON "recycle_bin_item" ("expunge_date");
+
+CREATE INDEX "recycle_bin_item_host_uuid" ON "recycle_bin_item" ("host_uuid");
+
+CREATE INDEX "recycle_bin_item_primary_storage_uuid" ON "recycle_bin_item" ("primary_storage_uuid");
+
+CREATE INDEX "recycle_bin_item_backup_storage_uuid" ON "recycle_bin_item" ("backup_storage_uuid");
+
+CREATE INDEX "recycle_bin_item_resource_type_expunge_date" ON "recycle_bin_item" ("resource_type", "expunge_date");
 
 CREATE TABLE "session" (
     "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -792,6 +846,7 @@ CREATE TABLE "vm_nic" (
     "used_ip_uuid" TEXT COLLATE NOCASE,
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "plugged" INTEGER NOT NULL,
+    "former_ip" TEXT COLLATE NOCASE,
     "was_default" INTEGER NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
@@ -843,6 +898,49 @@ CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
 
 CREATE INDEX "volume_host_uuid" ON "volume" ("host_uuid");
 
+CREATE TABLE "volume_backup" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "group_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "parent_uuid" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "mode" TEXT COLLATE NOCASE NOT NULL,
+    "mode_reason" TEXT COLLATE NOCASE,
+    "volume_size" INTEGER NOT NULL,
+    "size" INTEGER NOT NULL,
+    "md5" TEXT COLLATE NOCASE,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "volume_path" TEXT COLLATE NOCASE NOT NULL,
+    "staged_path" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_backup_name" ON "volume_backup" ("name");
+
+CREATE INDEX "volume_backup_volume_uuid" ON "volume_backup" ("volume_uuid");
+
+CREATE INDEX "volume_backup_vm_instance_uuid" ON "volume_backup" ("vm_instance_uuid");
+
+CREATE INDEX "volume_backup_group_uuid" ON "volume_backup" ("group_uuid");
+
+CREATE INDEX "volume_backup_backup_storage_uuid" ON "volume_backup" ("backup_storage_uuid");
+
+CREATE INDEX "volume_backup_parent_uuid" ON "volume_backup" ("parent_uuid");
+
+CREATE INDEX "volume_backup_host_uuid" ON "volume_backup" ("host_uuid");
+
 CREATE TABLE "volume_move" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -874,6 +972,32 @@ CREATE INDEX "volume_move_primary_storage_uuid" ON "volume_move" ("primary_stora
 CREATE INDEX "volume_move_source_host_uuid" ON "volume_move" ("source_host_uuid");
 
 CREATE INDEX "volume_move_host_uuid" ON "volume_move" ("host_uuid");
+
+CREATE TABLE "volume_restore" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "volume_uuid" TEXT COLLATE NOCASE,
+    "backup_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_restore_volume_uuid" ON "volume_restore" ("volume_uuid");
+
+CREATE INDEX "volume_restore_backup_uuid" ON "volume_restore" ("backup_uuid");
+
+CREATE INDEX "volume_restore_primary_storage_uuid" ON "volume_restore" ("primary_storage_uuid");
+
+CREATE INDEX "volume_restore_host_uuid" ON "volume_restore" ("host_uuid");
 
 CREATE TABLE "volume_snapshot" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -969,6 +1093,8 @@ INSERT INTO sqlite_stat1 VALUES
     ('image', 'image_name', '1000000 100'),
     ('image_backup_storage_ref', 'image_backup_storage_ref_image_uuid', '1000000 100'),
     ('image_backup_storage_ref', 'image_backup_storage_ref_backup_storage_uuid', '1000000 100'),
+    ('image_cache', 'image_cache_image_uuid', '1000000 100'),
+    ('image_cache', 'image_cache_host_uuid', '1000000 100'),
     ('instance_offering', 'instance_offering_name', '1000000 100'),
     ('ip_range', 'ip_range_l3_network_uuid', '1000000 100'),
     ('ip_range', 'ip_range_name', '1000000 100'),
@@ -999,6 +1125,14 @@ INSERT INTO sqlite_stat1 VALUES
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_primary_storage_uuid', '1000000 100'),
     ('primary_storage_cluster_ref', 'primary_storage_cluster_ref_cluster_uuid', '1000000 100'),
     ('quota', 'quota_name', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_resource_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_name', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_deletion_date', '1000000 1'),
+    ('recycle_bin_item', 'recycle_bin_item_expunge_date', '1000000 1'),
+    ('recycle_bin_item', 'recycle_bin_item_host_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_primary_storage_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_backup_storage_uuid', '1000000 100'),
+    ('recycle_bin_item', 'recycle_bin_item_resource_type_expunge_date', '1000000 200000 1'),
     ('session', 'session_account_uuid', '1000000 100'),
     ('session', 'session_user_uuid', '1000000 100'),
     ('session', 'session_expired_date', '1000000 1'),
@@ -1047,12 +1181,23 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_disk_offering_uuid', '1000000 100'),
     ('volume', 'volume_root_image_uuid', '1000000 100'),
     ('volume', 'volume_host_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_name', '1000000 100'),
+    ('volume_backup', 'volume_backup_volume_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_vm_instance_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_group_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_backup_storage_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_parent_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_volume_uuid', '1000000 100'),
     ('volume_move', 'volume_move_vm_instance_uuid', '1000000 100'),
     ('volume_move', 'volume_move_vm_move_uuid', '1000000 100'),
     ('volume_move', 'volume_move_primary_storage_uuid', '1000000 100'),
     ('volume_move', 'volume_move_source_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_host_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_volume_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_backup_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_primary_storage_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_host_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_name', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_volume_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_tree_uuid', '1000000 100'),

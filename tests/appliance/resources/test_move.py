@@ -176,7 +176,9 @@ async def test_where_a_volume_could_go(cloud: Cloud, disk: str) -> None:
     assert [host["managementIp"] for host in found] == [target.address]
     there = await uuid_of(cloud, target)
     await cloud.call("ChangeHostState", uuid=there, stateEvent="disable")
-    assert (await cloud.answer(ask, volumeUuid=data["uuid"]))["inventories"] == []
+    answer = await cloud.answer(ask, volumeUuid=data["uuid"])
+    assert answer["inventories"] == []
+    assert {"hostUuid": there, "reason": "is Disabled and Connected"} in answer["excluded"]
 
 
 @pytest.mark.parametrize("verb", ["OfferLane", "OpenLane", "CopyFiles", "AdoptFiles", "UndefineDomain"])

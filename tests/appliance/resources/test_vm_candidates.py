@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.api.host import Host
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage
 from appliance.api.volume import Volume
 from appliance.store.transaction import Transaction
@@ -15,6 +16,22 @@ async def candidates(cloud: Cloud, vm: Body) -> list[str]:
     return [host["uuid"] for host in answer["inventories"]]
 
 
+async def why_not(cloud: Cloud, vm: Body, host_uuid: str) -> str:
+    answer = await cloud.answer("GetVmMigrationCandidateHosts", vmInstanceUuid=vm["uuid"])
+    (reason,) = [each["reason"] for each in answer["excluded"] if each["hostUuid"] == host_uuid]
+    return str(reason)
+
+
+async def test_a_host_that_runs_guests_otherwise_is_no_candidate(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    (other,) = {cloud.uuids["host1"], cloud.uuids["host2"]} - {vm["hostUuid"]}
+    await cloud.database.write(lambda tx: tx.update(tx.get(Host, other), accelerator="other"))
+    assert await candidates(cloud, vm) == []
+    assert (await why_not(cloud, vm, other)).startswith("runs its guests with other, and VM[uuid:")
+    error = await cloud.refused("MigrateVm", vmInstanceUuid=vm["uuid"], hostUuid=other)
+    assert "runs its guests with other" in error["details"]
+
+
 async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
     vm = await cloud.vm()
     (other,) = {cloud.uuids["host1"], cloud.uuids["host2"]} - {vm["hostUuid"]}
@@ -24,10 +41,11 @@ async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
     def fill(tx: Transaction) -> None:
         ref = tx.first(LocalStorageHostRef, primary_storage_uuid=primary, host_uuid=other)
         assert ref is not None
-        tx.update(ref, available_capacity=(64 << 20) - 1)
+        tx.update(ref, available_capacity=60 << 20)
 
     await cloud.database.write(fill)
     assert await candidates(cloud, vm) == []
+    assert await why_not(cloud, vm, other) == "has 60 MiB of local storage left, and 64 MiB are needed"
 
 
 async def test_a_vm_whose_disk_is_everywhere_goes_where_there_is_room(cloud: Cloud) -> None:
@@ -43,6 +61,7 @@ async def test_a_vm_whose_disk_is_everywhere_goes_where_there_is_room(cloud: Clo
     large = await cloud.make("l", "CreateInstanceOffering", cpuNum=1, cpuSpeed=1, memorySize=nearly_all)
     await cloud.vm(hostUuid=other, instanceOfferingUuid=large)
     assert await candidates(cloud, vm) == []
+    assert "128 MiB of memory left, and" in await why_not(cloud, vm, other)
 
 
 async def test_only_a_running_vm_could_move(cloud: Cloud) -> None:

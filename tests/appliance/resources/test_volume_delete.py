@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.resource import Timestamp
 from appliance.api.vm import VmInstance
-from appliance.api.volume import Volume
-from appliance.reconcile.janitor import BINS, expunge_due
+from appliance.reconcile.janitor import expunge_due
 from tests.appliance.resources.test_volume import attach, attached, disk, disks, free, serials, volume
 from tests.simulated_cloud import GIB, Cloud, SimulatorCloud
 
@@ -30,9 +30,12 @@ async def age(cloud: Cloud, uuid: str, seconds: float) -> list[str]:
     """Let a deletion be so old, and the janitor look."""
 
     def write(tx: Any) -> list[str]:
-        tx.update(tx.get(Volume, uuid), last_op_date=Timestamp(tx.now - seconds))
-        (volumes,) = [each for each in BINS if each.category == "volume"]
-        return expunge_due(tx, volumes)
+        item = tx.first(RecycleBinItem, resource_uuid=uuid)
+        assert item is not None
+        tx.update(item, deletion_date=Timestamp(item.deletion_date - seconds))
+        if item.expunge_date is not None:
+            tx.update(item, expunge_date=Timestamp(item.expunge_date - seconds))
+        return expunge_due(tx, "volume")
 
     found: list[str] = await cloud.database.write(write)
     return found

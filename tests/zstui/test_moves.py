@@ -1,0 +1,118 @@
+"""Planning moves and watching them: rules before the call, hosts with reasons, bytes and what is left."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
+from tests.zstui.test_look import compare
+from zstui.mirror import Mirror, Row
+from zstui.moves import COLUMNS, plan_of
+from zstui.nouns import WATCHED
+
+MIB = 1 << 20
+
+
+async def test_a_running_vm_is_moved_by_key(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    [before] = await cloud.session.query("VmInstance", uuid=uuid)
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("m")
+        await on.sees("Move web-1 to another host", "✓ a running VM moves while it runs", "memory free")
+        await on.press("enter")
+        await on.sees("zstui call MigrateVm", ":mig shows")
+        await on.until(lambda: on.app.mirror.rows["VmInstance"][uuid].get("hostUuid") != before["hostUuid"])
+        await on.browser.go("mig")
+        await on.sees("Migrations", "web-1", "◉ Succeeded", "node-")
+
+
+async def test_a_host_that_would_not_do_says_why(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    [vm] = await cloud.session.query("VmInstance", uuid=uuid)
+    other = ({cloud.uuids["node-a"], cloud.uuids["node-b"]} - {vm["hostUuid"]}).pop()
+    await cloud.session.call("ChangeHostState", uuid=other, stateEvent="disable")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("m")
+        await on.sees("✗ is Disabled and Connected")
+        await on.press("enter")
+        await on.sees("Move web-1 to another host")
+        assert not [entry for entry in on.app.calls.log if "MigrateVm" in entry.line]
+
+
+async def test_a_stopped_vm_takes_its_root_volume_along(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    await cloud.session.call("StopVmInstance", uuid=uuid)
+    async with screens(cloud.socket) as on:
+        await on.sees("◌ Stopped")
+        await on.press("m")
+        await on.sees("✓ the VM of a root volume must be stopped; web-1 is Stopped", "memory free")
+        await on.press("enter")
+        await on.sees("zstui call LocalStorageMigrateVolume volumeUuid=", "✓")
+
+
+def volume(**data: object) -> Row:
+    """A data volume, changed as said."""
+    return Row("Volume", "v", {"uuid": "v", "name": "data", "type": "Data", "status": "Ready", **data})
+
+
+def test_rules_say_what_must_be_done_first() -> None:
+    mirror = Mirror(WATCHED)
+    vm = Row("VmInstance", "w", {"uuid": "w", "name": "web", "state": "Running", "rootVolumeUuid": "r",
+                                 "allVolumes": [{"type": "Data", "name": "data"}]})  # fmt: skip
+    mirror.rows["VmInstance"]["w"] = vm
+    loose = plan_of(volume(), mirror)
+    used = plan_of(volume(vmInstanceUuid="w"), mirror)
+    root = plan_of(volume(type="Root", vmInstanceUuid="w"), mirror)
+    assert loose is not None
+    assert loose.allowed
+    assert used is not None
+    assert not used.allowed
+    assert used.rules[0].text == "a data volume must be detached; this one is attached to web"
+    assert root is not None
+    assert [rule.met for rule in root.rules[:2]] == [False, False]
+    assert root.rules[1].text == "data volumes stay behind: detach data first"
+    assert plan_of(Row("Host", "h", {}), mirror) is None
+
+
+def running(**data: object) -> Row:
+    """The job of a move that is under way."""
+    asked = json.dumps({"vmInstanceUuid": "w", "hostUuid": "h"})
+    return Row("LongJob", "j", {
+        "uuid": "j", "name": "MigrateVm", "state": "Running", "targetResourceName": "web-1", "progress": 25,
+        "step": "move memory and disks", "jobData": asked, "createDate": "Jan 30, 2016 3:01:03 PM",
+        "doneBytes": 256 * MIB, "totalBytes": 1024 * MIB, "bytesPerSecond": 64 * MIB, **data,
+    })  # fmt: skip
+
+
+def test_progress_is_told_in_bytes_rate_and_time_left() -> None:
+    mirror = Mirror(WATCHED)
+    mirror.rows["Host"]["h"] = Row("Host", "h", {"name": "node-b"})
+    shown = {column.title: column.show(running(), mirror)[0] for column in COLUMNS}
+    assert shown["TO"] == "node-b"
+    assert (shown["BYTES"], shown["RATE"], shown["LEFT"]) == ("256M of 1G", "64M/s", "12s")
+    assert shown["PROGRESS"].endswith("25%")
+    unknown = {column.title: column.show(running(bytesPerSecond=None), mirror)[0] for column in COLUMNS}
+    assert (unknown["RATE"], unknown["LEFT"]) == ("", "")
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_moves_look_as_they_did(cloud: Cloud, size: tuple[int, int]) -> None:
+    await cloud.vm("web-1")
+    kind = f"{size[0]}x{size[1]}"
+    async with screens(cloud.socket, size) as on:
+        await on.sees("◉ Running")
+        if size == SMALL:
+            await on.press("m")
+            await on.sees("memory free")
+            compare(f"planner-{kind}", on)
+            await on.press("escape")
+        host = next(iter(on.app.mirror.rows["Host"]))
+        asked = json.dumps({"vmInstanceUuid": "w", "hostUuid": host})
+        on.app.mirror._put(running(jobData=asked))
+        await on.browser.go("mig")
+        await on.sees("256M of 1G", "12s")
+        compare(f"migrations-{kind}", on)

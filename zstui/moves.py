@@ -1,0 +1,194 @@
+"""Moves to other hosts: the rule for what is to move, the call that moves it, and what is shown of its job."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from zstui import words
+from zstui.cells import safe
+from zstui.columns import Column, ago, job_outcome, state
+from zstui.i18n import mark, tr
+from zstui.mirror import Mirror, Row
+from zstui.paint import Piece, bar
+
+VOLUME = "LocalStorageMigrateVolume"
+VM = "MigrateVm"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that holds for a move; `met` is None when it is no condition, but what will happen."""
+
+    text: str
+    met: bool | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be moved, with which call, and under which rules."""
+
+    message: str
+    subject: dict[str, Any]
+    """The parameter that names it."""
+    target: str
+    """The parameter that names the host."""
+    ask: str
+    """The message that lists the hosts."""
+    rules: list[Rule] = field(default_factory=list)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether every condition is met."""
+        return all(rule.met is not False for rule in self.rules)
+
+
+def plan_of(row: Row, mirror: Mirror) -> Plan | None:
+    """How a row would be moved; None for what does not move."""
+    if row.kind == "VmInstance":
+        return _of_vm(row)
+    return _of_volume(row, mirror) if row.kind == "Volume" else None
+
+
+def _of_vm(row: Row) -> Plan | None:
+    state_now = row.text("state")
+    if state_now in ("Stopped", "Destroyed"):
+        root = row.get("rootVolumeUuid")
+        return _plan_of_root(str(root), row) if root else None
+    rules = [
+        Rule(
+            tr("a running VM moves while it runs; this one is {state}", state=tr(state_now)),
+            state_now == "Running",
+        ),
+        Rule(tr("memory, local disks and their snapshots, address and user data go with it")),
+        Rule(tr("its guest stands still for less than a second at the end")),
+    ]
+    named = {"vmInstanceUuid": row.key}
+    return Plan(VM, named, "hostUuid", "GetVmMigrationCandidateHosts", rules)
+
+
+def _of_volume(row: Row, mirror: Mirror) -> Plan | None:
+    owner = mirror.find(row.get("vmInstanceUuid"))
+    if row.get("type") == "Root":
+        return _plan_of_root(row.key, owner)
+    if owner is not None:
+        attached = tr("a data volume must be detached; this one is attached to {vm}", vm=owner.name)
+    else:
+        attached = tr("a data volume must be detached; this one is")
+    rules = [Rule(attached, owner is None)]
+    ready = row.text("status")
+    rules.append(Rule(tr("it must be Ready; it is {state}", state=tr(ready)), ready == "Ready"))
+    return _plan_of_volume(row.key, [*rules, Rule(tr(SNAPSHOTS))])
+
+
+SNAPSHOTS = mark("its snapshots are moved as well")
+
+
+def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
+    rules = []
+    if vm is not None:
+        now = vm.text("state")
+        rules.append(
+            Rule(
+                tr("the VM of a root volume must be stopped; {vm} is {state}", vm=vm.name, state=tr(now)),
+                now in ("Stopped", "Destroyed"),
+            )
+        )
+        data = [
+            safe(str(each.get("name"))) for each in vm.get("allVolumes", []) if each.get("type") == "Data"
+        ]
+        if data:
+            rules.append(
+                Rule(tr("data volumes stay behind: detach {volumes} first", volumes=", ".join(data)), False)
+            )
+    return _plan_of_volume(
+        uuid, [*rules, Rule(tr(SNAPSHOTS)), Rule(tr("the VM starts on the new host from then on"))]
+    )
+
+
+def _plan_of_volume(uuid: str, rules: list[Rule]) -> Plan:
+    return Plan(VOLUME, {"volumeUuid": uuid}, "destHostUuid", "LocalStorageGetVolumeMigratableHosts", rules)
+
+
+# --- the list of moves -----------------------------------------------------------------------------------
+
+
+def is_move(row: Row) -> bool:
+    """Whether a job is a move."""
+    return row.get("name") in (VM, VOLUME)
+
+
+@lru_cache(maxsize=2000)
+def _asked(job_data: str) -> dict[str, Any]:
+    """What was asked for."""
+    found = json.loads(job_data)
+    return found if isinstance(found, dict) else {}
+
+
+def _what(row: Row, mirror: Mirror) -> Piece:
+    return row.text("targetResourceName") or mirror.name(row.get("targetResourceUuid")), "strong"
+
+
+def _kind(row: Row, _: Mirror) -> Piece:
+    return (tr("running VM") if row.get("name") == VM else tr("volume")), "dim"
+
+
+def _to(row: Row, mirror: Mirror) -> Piece:
+    asked = _asked(str(row.get("jobData") or "{}"))
+    uuid = asked.get("hostUuid") or asked.get("destHostUuid")
+    if uuid is None and row.get("state") == "Succeeded":
+        uuid = (json.loads(row.get("jobResult") or "{}").get("inventory") or {}).get("hostUuid")
+    return (mirror.name(uuid) if uuid else tr("with fewest VMs")), "plain" if uuid else "dim"
+
+
+def _progress(row: Row, _: Mirror) -> Piece:
+    if row.get("state") != "Running":
+        return "", "dim"
+    percent = int(row.get("progress") or 0)
+    return f"{bar(percent / 100, 8)} {percent:3}%", "busy"
+
+
+def _bytes(row: Row, _: Mirror) -> Piece:
+    done, total = row.get("doneBytes"), row.get("totalBytes")
+    if total is None:
+        return "", "dim"
+    if row.get("state") == "Succeeded":
+        return words.size(total), "dim"
+    return tr("{shown} of {total}", shown=words.size(done or 0), total=words.size(total)), "plain"
+
+
+def _rate(row: Row, _: Mirror) -> Piece:
+    rate = row.get("bytesPerSecond")
+    running = row.get("state") == "Running"
+    return (f"{words.size(rate)}/s" if rate and running else ""), "plain"
+
+
+def seconds_left(row: Row, _: Mirror) -> float | None:
+    """How long a move still takes at the pace it has; None while that is not known."""
+    rate, total = row.get("bytesPerSecond"), row.get("totalBytes")
+    if row.get("state") != "Running" or not rate or total is None:
+        return None
+    return float(max(0, total - (row.get("doneBytes") or 0)) / rate)
+
+
+def _left(row: Row, mirror: Mirror) -> Piece:
+    left = seconds_left(row, mirror)
+    return ("" if left is None else words.duration(left)), "plain"
+
+
+COLUMNS = (
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
+           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
+    Column("WHAT", _what, 0, 28),
+    Column("KIND", _kind, 6, 12),
+    Column("TO", _to, 3, 20),
+    state("STATE", "state"),
+    Column("PROGRESS", _progress, 4, 14),
+    Column("BYTES", _bytes, 1, 16, right=True),
+    Column("RATE", _rate, 2, 8, right=True),
+    Column("LEFT", _left, 1, 6, right=True, number=seconds_left),
+    Column("STEP OR REASON", job_outcome, 5, 80),
+    ago("ENDED", "lastOpDate", rank=7),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""Taking back what was deleted, by one key as long as that is possible, and removing it for good."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from appliance.api.errors import ApiError
+from zstui import words
+from zstui.i18n import tr, trn
+from zstui.mirror import Mirror, Row
+from zstui.recycle_bin import KIND, Call, expunge_call, items_of, left_piece, recover_call, seconds_left
+from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.confirm import Confirm
+from zstui.verbs import BINS, binned
+
+if TYPE_CHECKING:
+    from zstui.screens.acting import Acting
+
+UNDO_SECONDS = 12.0
+"""How long the toast that offers to undo stands; the key goes on working."""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What was deleted here with one key."""
+
+    uuids: tuple[str, ...]
+    words: str
+
+
+def deletion_policy(mirror: Mirror, kind: str) -> str:
+    """What becomes of a kind's rows that are deleted: Direct, Delay or Never; Direct for what has no bin."""
+    return _setting(mirror, kind, "deletionPolicy") or "Direct"
+
+
+def _setting(mirror: Mirror, kind: str, name: str) -> str:
+    wanted = (BINS.get(kind), name)
+    configs = mirror.all("GlobalConfig")
+    return next(
+        (row.text("value") for row in configs if (row.get("category"), row.get("name")) == wanted), ""
+    )
+
+
+def how_long(mirror: Mirror, kind: str, *, final: bool) -> str:
+    """What deleting a row of a kind means for taking it back, as the live policy has it."""
+    if final:
+        return tr("This cannot be undone.")
+    if deletion_policy(mirror, kind) == "Never":
+        return tr("It is kept, and can be recovered (u), until somebody expunges it.")
+    period = _setting(mirror, kind, "expungePeriod")
+    if not period.isdecimal():
+        return tr("It can be recovered (u) until it is expunged.")
+    return tr("It can be recovered (u) for {time} until it is expunged.", time=words.duration(float(period)))
+
+
+async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done: Deletion) -> list[Any]:
+    """Carry out a deletion, and offer to take it back."""
+    ended = await screen.app.calls.make_all(message, every)
+    gone = tuple(uuid for uuid, error in zip(done.uuids, ended, strict=True) if error is None)
+    if gone:
+        deletion = Deletion(gone, done.words)
+        screen.app.calls.deletions.append(deletion)
+        screen.app.notify(_offer(screen.mirror, deletion), markup=False, timeout=UNDO_SECONDS)
+    return list(ended)
+
+
+def _offer(mirror: Mirror, deletion: Deletion) -> str:
+    """That it is deleted, and for how long it can be taken back."""
+    items = items_of(mirror, deletion.uuids)
+    left = [each for each in map(seconds_left, items) if each is not None]
+    if not left:
+        return tr("{what} deleted; u takes it back", what=deletion.words)
+    return tr(
+        "{what} deleted; u takes it back for {time}", what=deletion.words, time=words.duration(min(left))
+    )
+
+
+def undoable(screen: Acting) -> Deletion | None:
+    """The newest deletion made here that is still in the bin."""
+    deletions = screen.app.calls.deletions
+    return next((each for each in reversed(deletions) if items_of(screen.mirror, each.uuids)), None)
+
+
+def deleted_among(mirror: Mirror, rows: list[Row]) -> list[Row]:
+    """What is in the bin of some rows, which may be the bin's own."""
+    items = [row for row in rows if row.kind == KIND and row.get("status") == "Deleted"]
+    return items + items_of(mirror, (row.key for row in rows if binned(row)))
+
+
+def recover_or_undo(screen: Acting, rows: list[Row]) -> None:
+    """Take back what the rows stand for; if that is nothing, the newest deletion made here."""
+    items = deleted_among(screen.mirror, rows)
+    found = undoable(screen)
+    if items:
+        recover(screen, items)
+    elif found is not None:
+        calls = [recover_call(item, with_volumes=True) for item in items_of(screen.mirror, found.uuids)]
+        _carry_out(screen, calls, f"{tr('recover')} {found.words}")
+        screen.app.calls.deletions.remove(found)
+        screen.app.clear_notifications()
+        screen.app.tell(tr("{what}: taken back; VMs are stopped", what=found.words))
+
+
+def recover(screen: Acting, items: list[Row]) -> None:
+    """Take items back; VMs with their data volumes or without, as is answered."""
+    volumes = [uuid for item in items for uuid in item.get("dataVolumeUuids") or []]
+    what = _what(items)
+
+    def answered(chosen: list[Any] | None) -> None:
+        if chosen:
+            calls = [recover_call(item, with_volumes=chosen[0] == "with") for item in items]
+            _carry_out(screen, calls, f"{tr('recover')} {what}")
+
+    if not volumes:
+        answered(["without"])
+        return
+    names = ", ".join(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
+    choices = [
+        Choice("with", trn("with {number} data volume", "with {number} data volumes", len(volumes)), names),
+        Choice("without", tr("without data volumes"), tr("they can be recovered and attached later")),
+    ]
+    screen.app.push_screen(Chooser(tr("Recover {what}", what=what), narrowed(choices)), answered)
+
+
+def expunge(screen: Acting, items: list[Row]) -> None:
+    """Remove items for good, once their name, or how many there are, was typed."""
+    what = _what(items)
+    typed = items[0].name if len(items) == 1 else str(len(items))
+    lines = [
+        f"{item.name}  {_frees(item)}  {tr('expunged')} {left_piece(item, screen.mirror)[0]}"
+        for item in items[:5]
+    ]
+    lines += [tr("… and {number} more", number=len(items) - 5)] if len(items) > 5 else []
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            _carry_out(screen, [expunge_call(item) for item in items], f"{tr('expunge')} {what}")
+
+    question = tr("Expunge {what} now?", what=what)
+    screen.app.push_screen(
+        Confirm(question, tr("expunge"), [*lines, tr("This cannot be undone.")], typed=typed), answered
+    )
+
+
+def _frees(item: Row) -> str:
+    size = item.get("reclaimableSize")
+    return (
+        tr("frees what its host has not said yet")
+        if size is None
+        else tr("frees {size}", size=words.long_size(size))
+    )
+
+
+def _what(items: list[Row]) -> str:
+    return items[0].name if len(items) == 1 else tr("{number} things in the recycle bin", number=len(items))
+
+
+def _carry_out(screen: Acting, calls: list[Call], what: str) -> None:
+    screen.app.keep(asyncio.create_task(_each(screen, calls)), what)
+
+
+async def _each(screen: Acting, calls: list[Call]) -> list[ApiError | None]:
+    """Make the calls, those of one message together."""
+    by_message: dict[str, list[dict[str, Any]]] = {}
+    for message, fields in calls:
+        by_message.setdefault(message, []).append(fields)
+    ended: list[ApiError | None] = []
+    for message, every in by_message.items():
+        ended += await screen.app.calls.make_all(message, every)
+    return ended
