@@ -313,7 +313,9 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        for key, english, action in self.keys():
+        key_of = getattr(self.app, "key_of", lambda _, usual: usual)
+        for usual, english, action in self.keys():
+            key = key_of(action, usual)
             word = tr(english).lower()
             room -= width(key) + width(word) + 3
             if room < 0:

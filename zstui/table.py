@@ -13,10 +13,10 @@ from textual.strip import Strip
 
 from zstui.cells import fit, width
 from zstui.columns import GAP, Column, fit_columns
-from zstui.i18n import tr
+from zstui.keymap import movable
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import Batch, Mirror, Row
-from zstui.nouns import Noun, nothing_yet
+from zstui.nouns import Noun, empty_lines
 from zstui.paint import Painted
 from zstui.view import View
 
@@ -36,18 +36,20 @@ class LiveTable(Painted, can_focus=True):
     """The rows of a noun. The cursor and the marks stay on their rows while those move."""
 
     app: Zstui
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "First row", show=False),
-        Binding("end,G", "edge(1)", "Last row", show=False),
-        Binding("space", "mark", "Mark the row for the next action", show=False),
-        Binding("asterisk", "mark_all", "Mark all rows, or none", show=False),
-        Binding("O", "sort_flip", "Turn the order upside down", show=False),
-        Binding("enter", "open", "Open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("up,k", "move(-1)", "Up", show=False),
+            Binding("down,j", "move(1)", "Down", show=False),
+            Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+            Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+            Binding("home,g", "edge(-1)", "First row", show=False),
+            Binding("end,G", "edge(1)", "Last row", show=False),
+            Binding("space", "mark", "Mark the row for the next action", show=False),
+            Binding("asterisk", "mark_all", "Mark all rows, or none", show=False),
+            Binding("O", "sort_flip", "Turn the order upside down", show=False),
+            Binding("enter", "open", "Open", show=False),
+        ]
+    )
 
     class Moved(Message):
         """The cursor is on another row, or its row changed."""
@@ -328,15 +330,12 @@ class LiveTable(Painted, can_focus=True):
         return self._blank(y)
 
     def _blank(self, y: int) -> Strip:
-        lines = [] if len(self.listing) else self._empty_lines()
+        lines = (
+            [] if len(self.listing) else empty_lines(self.noun, self.mirror, filtered=bool(self.listing.rows))
+        )
         text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
         paint = self.paint("dim")
         return Strip([Segment(fit(" " * EDGE + text, self.size.width), paint)], self.size.width)
-
-    def _empty_lines(self) -> list[str]:
-        if self.listing.rows:
-            return [tr("No row holds that. Esc shows all.")]
-        return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else [tr("Reading …")]
 
     @property
     def _room(self) -> int:

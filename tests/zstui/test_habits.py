@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from appliance.api.errors import NotAllowed
 from appliance.client import Session
-from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
+from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
 from zstui.app import Zstui
 from zstui.i18n import begin
 from zstui.matching import terms
 from zstui.nouns import NOUNS
 from zstui.remembered import Remembered
+from zstui.themes import only_ascii
 from zstui.trail import Trail
 
 
@@ -117,8 +119,6 @@ async def test_a_face_that_only_reads_says_so_and_changes_nothing(cloud: Cloud) 
     uuid = await cloud.vm("web-1")
     app = Zstui(cloud.socket, read_only=True)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
-        from tests.zstui.conftest import Screens
-
         on = Screens(app, pilot)
         await on.sees("web-1", "read only")
         await on.press("S", "S")
@@ -137,3 +137,61 @@ def test_a_file_of_memories_that_is_broken_is_as_none(tmp_path: Path) -> None:
     remembered.put("language", "zh_CN")
     assert Remembered(file).get("language", "") == "zh_CN"
     assert Remembered(file).get("language", {}) == {}
+
+
+async def test_keys_are_where_the_user_put_them(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    file = tmp_path / "config" / "zstui" / "keymap.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[keys]\n"verb.S" = "f8"\n"nonsense" = "f9"\n')
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-1", "f8 stop", "no such action: nonsense")
+        await on.press("f8")
+        await on.sees("Press f8 again to stop web-1")
+        await on.press("f8")
+        await on.sees("◌ Stopped")
+
+
+def at_cursor(on: Screens, name: str) -> bool:
+    """Whether the terminal's own cursor is on the line of a name."""
+    return name in on.text()[on.app.cursor_position.y][:12]
+
+
+async def test_the_terminals_cursor_stands_on_the_chosen_row(cloud: Cloud) -> None:
+    for name in ("web-1", "web-2"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, SMALL) as on:
+        await on.sees("web-2")
+        for key in ("down", "up", "G"):
+            await on.press(key)
+            name = on.browser.table.row.name if on.browser.table.row else ""
+            assert name.startswith("web-")
+            await on.until(partial(at_cursor, on, name), name)
+
+
+async def test_colours_are_chosen_by_key_and_remembered(cloud: Cloud) -> None:
+    async with screens(cloud.socket, SMALL) as on:
+        for name in ("zstui-light", "zstui-contrast", "ansi-dark", "ansi-light", "zstui", "zstui-light"):
+            await on.press("f3")
+            assert on.app.theme == name
+    async with screens(cloud.socket, SMALL, connected=False) as on:
+        await on.until(lambda: on.app.theme == "zstui-light")
+
+
+async def test_a_terminal_of_ascii_gets_only_ascii(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZSTUI_ASCII", "1")
+    for name in ("web-1", "数据库-主"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, SMALL, connected=False) as on:
+        await on.sees("web-1", "* Running", "???-?")
+        assert all(line.isascii() and len(line) == SMALL[0] for line in on.text())
+
+
+def test_ascii_is_told_by_the_locale() -> None:
+    assert only_ascii({"LANG": "en_US.ISO-8859-1"})
+    assert not only_ascii({"LANG": "zh_CN.UTF-8"})
+    assert not only_ascii({"LANG": "C"})
+    assert not only_ascii({"LANG": "en_US.ISO-8859-1", "ZSTUI_ASCII": "0"})

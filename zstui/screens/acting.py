@@ -13,6 +13,7 @@ from textual.timer import Timer
 from zstui import recycle_bin, words
 from zstui.frame import News
 from zstui.i18n import mark, tr
+from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
@@ -61,26 +62,28 @@ class Acting(Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "create", "New"),
-        Binding("s", "verb('s')", "Start"),
-        Binding("S", "verb('S')", "Stop"),
-        Binding("r", "verb('r')", "Reboot, reconnect"),
-        Binding("u", "verb('u')", "Recover"),
-        Binding("K", "verb('K')", "Cancel"),
-        Binding("D,delete", "delete", "Destroy, delete"),
-        Binding("E", "change", "Change name and words"),
-        Binding("e", "userdata", "User data"),
-        Binding("m", "move", "Move to another host"),
-        Binding("c", "console", "Console address"),
-        Binding("y", "copy", "Copy uuid, address, call"),
-        Binding("x", "more", "All that can be done to this row"),
-        Binding("L", "log", "Calls made here, and a prompt"),
-        Binding("question_mark,f1", "help", "Help"),
-        Binding("colon", "jump", "Go to a list or a row"),
-        Binding("ctrl+p", "palette", "All actions and rows", priority=True),
-        Binding("ctrl+q", "app.quit", "Leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("n", "create", "New"),
+            Binding("s", "verb('s')", "Start"),
+            Binding("S", "verb('S')", "Stop"),
+            Binding("r", "verb('r')", "Reboot, reconnect"),
+            Binding("u", "verb('u')", "Recover"),
+            Binding("K", "verb('K')", "Cancel"),
+            Binding("D,delete", "delete", "Destroy, delete"),
+            Binding("E", "change", "Change name and words"),
+            Binding("e", "userdata", "User data"),
+            Binding("m", "move", "Move to another host"),
+            Binding("c", "console", "Console address"),
+            Binding("y", "copy", "Copy uuid, address, call"),
+            Binding("x", "more", "All that can be done to this row"),
+            Binding("L", "log", "Calls made here, and a prompt"),
+            Binding("question_mark,f1", "help", "Help"),
+            Binding("colon", "jump", "Go to a list or a row"),
+            Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+            Binding("ctrl+q", "app.quit", "Leave", priority=True),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__()
@@ -159,7 +162,10 @@ class Acting(Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=names_of(rows)
+            "Press {key} again to {verb} {rows}",
+            key=self.app.key_of(f"verb('{verb.key}')", verb.key),
+            verb=tr(verb.word),
+            rows=names_of(rows),
         )
         self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)

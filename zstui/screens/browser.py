@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
@@ -15,13 +16,14 @@ from zstui.detail import Detail
 from zstui.filter import Filter
 from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n.server_texts import said
+from zstui.keymap import movable
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
 from zstui.sheet import Sheet
-from zstui.table import LiveTable
+from zstui.table import EDGE, LiveTable
 from zstui.trail import Trail
 
 BESIDE = 120
@@ -34,22 +36,24 @@ class Browser(Acting):
     """Lists of nouns; the keys 1 to 7 change between them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (BESIDE, "-wide")]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
-            for number, noun in enumerate(MAIN, start=1)
-        ),
-        Binding("slash", "filter", "Find rows"),
-        Binding("minus", "last", "The list before"),
-        Binding("left_square_bracket", "trail(-1)", "Back to where you were"),
-        Binding("right_square_bracket", "trail(1)", "Forth again"),
-        Binding("o", "order", "Order by a column"),
-        Binding("full_stop", "columns", "Choose columns"),
-        Binding("tab", "pane", "List or detail"),
-        Binding("escape", "layer", "Take back marks, then the filter"),
-        Binding("f5", "reload", "Read all again"),
-        Binding("q", "leave", "Leave; the appliance goes on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            *(
+                Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
+                for number, noun in enumerate(MAIN, start=1)
+            ),
+            Binding("slash", "filter", "Find rows"),
+            Binding("minus", "last", "The list before"),
+            Binding("left_square_bracket", "trail(-1)", "Back to where you were"),
+            Binding("right_square_bracket", "trail(1)", "Forth again"),
+            Binding("o", "order", "Order by a column"),
+            Binding("full_stop", "columns", "Choose columns"),
+            Binding("tab", "pane", "List or detail"),
+            Binding("escape", "layer", "Take back marks, then the filter"),
+            Binding("f5", "reload", "Read all again"),
+            Binding("q", "leave", "Leave; the appliance goes on"),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__(mirror)
@@ -198,7 +202,16 @@ class Browser(Acting):
     def _moved(self, event: LiveTable.Moved) -> None:
         if event.table is self.table:
             self.query_one(Detail).show(event.row)
+            self.call_after_refresh(self._point)
             self.query_one(Hints).refresh()
+
+    def _point(self) -> None:
+        """Put the terminal's own cursor on the row."""
+        table = self.table
+        if table.has_focus and table.cursor is not None and table.row is not None:
+            y = table.listing.place_of(table.cursor) - int(table.scroll_offset.y) + 1
+            if 0 < y < table.size.height:
+                self.app.cursor_position = table.region.offset + Offset(EDGE, y)
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:
