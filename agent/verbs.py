@@ -12,6 +12,8 @@ from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.figures import FigureReader
+from agent.flatten import Flattenings
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
@@ -41,6 +43,7 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     HostFacts,
@@ -56,6 +59,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    ReadFigures,
     RebaseVolume,
     RebootDomain,
     Request,
@@ -63,6 +67,7 @@ from agent.protocol import (
     StartDomain,
     Struct,
     UndefineDomain,
+    Used,
     VmSeen,
 )
 from agent.refused import Refused
@@ -83,6 +88,7 @@ class HypervisorCalls(Protocol):
 
     async def scan(self) -> list[DomainSeen]: ...
     async def version(self) -> str: ...
+    async def used(self) -> dict[str, Used]: ...
 
 
 class HostVerbs:
@@ -141,6 +147,7 @@ class HostVerbs:
                 _says(UndefineDomain, domains.undefine),
                 _says(ObserveConsole, domains.console),
                 _says(ReadFetches, self._read_fetches),
+                _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
             ]
         )
@@ -211,8 +218,10 @@ def _files(
     storage: StorageRoots, downloads: Downloads, backups: Backups
 ) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
+    flattenings = Flattenings(storage)
     return [
-        _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+        (FlattenVolume, flattenings.flatten),
+        _does(DropFile, flattenings.drop),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
         (BackUpVolumes, backups.back_up),

@@ -24,6 +24,7 @@ from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
+from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
@@ -32,6 +33,7 @@ from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.figures import FigureHistory, Sampler
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
 from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
@@ -99,7 +101,8 @@ class Core:
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
-        self.live = Live(database, self.fleet)
+        self.figures = FigureHistory(database)
+        self.live = Live(database, self.fleet, figures=self.figures)
         self._janitor = Janitor(database, self.loop.poke)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
@@ -122,6 +125,7 @@ class Core:
                 if self._simulating is not None:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
+                group.create_task(Sampler(self.database, self.fleet, self.figures).run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
                 group.create_task(SessionCleaner(self.database).run(), name="sessions")
         finally:
@@ -300,7 +304,8 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
-    found += [("Image", uuid) for uuid in {ref.image_uuid for ref in copies}]
+    made = [reading.uuid for reading in snapshot.all(VolumeReading)]
+    found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]

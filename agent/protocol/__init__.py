@@ -17,6 +17,7 @@ from agent.protocol.events import (
     HypervisorLost,
     UserdataFetched,
 )
+from agent.protocol.figures import Figures, ReadFigures, Used
 from agent.protocol.frames import (
     DEAD_LINK_SECONDS,
     MAX_FRAME_BYTES,
@@ -53,6 +54,7 @@ from agent.protocol.requests import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     ObserveConsole,
@@ -133,7 +135,9 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "Figures",
     "FilesCopied",
+    "FlattenVolume",
     "GrowVolume",
     "Hello",
     "HostFacts",
@@ -164,6 +168,7 @@ __all__ = [
     "Progress",
     "READY_LINE",
     "ReadFetches",
+    "ReadFigures",
     "RebaseVolume",
     "RebootDomain",
     "Refusal",
@@ -172,6 +177,7 @@ __all__ = [
     "StartDomain",
     "Struct",
     "UndefineDomain",
+    "Used",
     "UserdataFetch",
     "UserdataFetched",
     "VmSeen",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from agent.protocol.backups import BackUpVolumes, JoinBackups
+from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
@@ -192,8 +193,22 @@ class RebaseVolume(Request, tag=True, frozen=True):
     vm_uuid: str = ""
 
 
+class FlattenVolume(Request, tag=True, frozen=True):
+    """Have a qcow2 file at `path` with the content of `source` and all that this builds on, building on nothing.
+
+    Nobody may write to those meanwhile, which QEMU's locks see to. What is there already is left as it is. Sends
+    progress in bytes of content. Refused as `flatten.ended` when the file is dropped meanwhile.
+    """
+
+    path: str
+    source: str
+
+
 class DropFile(Request, tag=True, frozen=True):
-    """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
+    """Remove a file below a storage root, and its folder when that became empty. Absent is fine.
+
+    One that is being made flat is made no further.
+    """
 
     path: str
 
@@ -320,6 +335,7 @@ AnyRequest = (
     | GrowVolume
     | EnsureOverlay
     | RebaseVolume
+    | FlattenVolume
     | DropFile
     | ObserveImage
     | FetchImage
@@ -339,5 +355,6 @@ AnyRequest = (
     | UndefineDomain
     | ObserveConsole
     | ReadFetches
+    | ReadFigures
     | ProbeAccelerator
 )

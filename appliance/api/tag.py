@@ -21,6 +21,7 @@ UNTAGGED = frozenset(
         "UserTag",
         "VmMove",
         "VolumeMove",
+        "VolumeReading",
         "VolumeRestore",
         "VolumeSnapshotTree",
     }

@@ -25,6 +25,7 @@ from agent.protocol import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     ImageFacts,
     JoinBackups,
@@ -98,6 +99,8 @@ class Things:
                 self._grow(request)
             case RebaseVolume():
                 self._rebase(request)
+            case FlattenVolume():
+                self._flatten(request)
             case DropFile():
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
@@ -188,6 +191,15 @@ class Things:
         if request.backing not in self.files:
             raise SimulatedRefusal("program.failed", f"{request.backing}: No such file or directory")
         self.backings[request.path] = request.backing
+
+    def _flatten(self, request: FlattenVolume) -> None:
+        self.resolve(request.path)
+        self.resolve(request.source)
+        if request.path in self.files:
+            return
+        if request.source not in self.files:
+            raise SimulatedRefusal("file.missing", f"{request.source} is not there as a regular file")
+        self.files[request.path] = self.files[request.source]
 
     def _fetch(self, request: FetchImage) -> Struct:
         self.resolve(request.path)

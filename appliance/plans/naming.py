@@ -49,6 +49,11 @@ def stored_image(storage: str, image_uuid: str, image_format: str) -> str:
     return f"{storage.rstrip('/')}/{kind}/acct-{ADMIN_UUID}/{image_uuid}/{image_uuid}.{image_format}"
 
 
+def flat_volume(storage: str, image_uuid: str) -> str:
+    """Where an image is made of a volume on its host, before it is carried to backup storage."""
+    return f"{storage.rstrip('/')}/templateWorkspace/image-{image_uuid}/{image_uuid}.qcow2"
+
+
 def serial_log(vm_uuid: str) -> str:
     """Where a VM's serial console is logged on its host."""
     return f"/var/log/libvirt/qemu/{vm_uuid}-serial.log"

@@ -51,7 +51,13 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
             system=request.system,
         ),
     )
-    for storage_uuid in dict.fromkeys(request.backup_storage_uuids):
+    add_copies(tx, image, request.backup_storage_uuids)
+    return promise(tx, request, image, caller)
+
+
+def add_copies(tx: Transaction, image: Image, storage_uuids: list[str]) -> None:
+    """Intend an image to be on backup storages, which must be there and fit."""
+    for storage_uuid in dict.fromkeys(storage_uuids):
         storage = tx.get(BackupStorage, storage_uuid)
         check_format(storage, image.format)
         if storage.state != "Enabled" or storage.status != "Connected":
@@ -66,7 +72,6 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
                 install_path=naming.stored_image(storage.url, image.uuid, image.format),
             )
         )
-    return promise(tx, request, image, caller)
 
 
 def check_format(storage: BackupStorage, image_format: str) -> None:

@@ -14,6 +14,7 @@ from appliance.api.move import VmMove, VolumeMove
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, LocalStorageHostRef
 from appliance.api.tag import SystemTag
+from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming
@@ -70,6 +71,10 @@ def _moves(world: World, look: Snapshot) -> None:
     for vm in look.all(VmInstance):
         if vm.moving:
             world.violated("I-7", f"VM {vm.uuid} is moving, and nothing moves it")
+        if vm.being_read:
+            world.violated("I-7", f"VM {vm.uuid} is being read, and nothing reads it")
+    for reading in look.all(VolumeReading):
+        world.violated("I-7", f"volume {reading.volume_uuid} is still being {reading.phase}")
     for host in known_hosts(world.hosts):
         lanes = host.things.lanes
         if lanes.opened or lanes.offered or lanes.arrived:
