@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.hosts.simulator import SimulatedHost
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from tests.zstui.test_look import compare
 from zstui.cloud_config import minified, painted, warnings_of
@@ -105,3 +106,29 @@ async def test_a_key_of_this_machine_is_given_and_taken_away(
         await on.sees("it has this one")
         await on.press("enter")
         await on.sees("the key is taken away")
+
+
+async def test_user_data_is_applied_anew_at_the_next_boot(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1", systemTags=["userdata::#cloud-config\n"])
+    host = cloud.host_of(uuid)
+    before = served(host)
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1")
+        await on.press("e")
+        await on.sees("#cloud-config")
+        for revision in ("1", "2"):
+            await on.press("ctrl+n")
+            await on.sees("Apply user data at the next boot?", "for a new machine")
+            await on.press("right", "enter")
+            await on.sees("applied when the guest boots next")
+            tags = await cloud.session.query("SystemTag", resource_uuid=uuid)
+            assert f"userdataRevision::{revision}" in [tag["tag"] for tag in tags]
+            await on.until(
+                lambda before=before: served(host) != before, "the host tells the guest another thing"
+            )
+            before = served(host)
+
+
+def served(host: SimulatedHost) -> set[str]:
+    """What a host was told of its NICs, user data and who the guest is included, as digests."""
+    return {digest for digest, _ in host.things.nics.values()}

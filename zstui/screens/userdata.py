@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zstui.app import Zstui
 
 PREFIX = "userdata::"
+REVISION = "userdataRevision::"
 FETCHES = 100
 LOOK_SECONDS = 0.3
 WARNINGS = 20
@@ -64,6 +65,7 @@ class Editor(Screen[str | None]):
         Binding("ctrl+s", "save", "save", priority=True),
         Binding("ctrl+r", "preview", "as served", priority=True),
         Binding("ctrl+k", "keys", "SSH keys", priority=True),
+        Binding("ctrl+n", "anew", "apply at next boot", priority=True),
         Binding("escape", "leave", "back", priority=True),
     ]
 
@@ -97,7 +99,7 @@ class Editor(Screen[str | None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a VM that exists can say what it would be served."""
         del parameters
-        return action not in ("preview", "keys")
+        return action not in ("preview", "keys", "anew")
 
     @property
     def text(self) -> str:
@@ -267,6 +269,36 @@ class VmUserdata(Editor):
     def action_keys(self) -> None:
         """Give the VM an SSH key, or take one away."""
         self.run_worker(choose_key(self.app, self._row, self._say), exclusive=True, group="keys")
+
+    def action_anew(self) -> None:
+        """Have cloud-init apply user data and keys anew at the next boot, once it is said what that means."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._apply_anew(), exclusive=True, group="anew")
+
+        lines = [
+            tr("At its next boot cloud-init takes {vm} for a new machine:", vm=self._row.name),
+            tr("it applies user data and SSH keys again, and makes new host keys."),
+            tr("What was saved counts; the running guest goes on as it is."),
+        ]
+        self.app.push_screen(Confirm(tr("Apply user data at the next boot?"), tr("apply"), lines), answered)
+
+    async def _apply_anew(self) -> None:
+        calls = self.app.calls
+        try:
+            tags = await calls.session.query("SystemTag", resource_uuid=self._row.key)
+            found = next((tag for tag in tags if str(tag["tag"]).startswith(REVISION)), None)
+            if found is None:
+                await calls.make("CreateSystemTag", resourceType="VmInstanceVO", resourceUuid=self._row.key,
+                                 tag=f"{REVISION}1")  # fmt: skip
+            else:
+                number = int(str(found["tag"]).removeprefix(REVISION)) + 1
+                await calls.make("UpdateSystemTag", uuid=found["uuid"], tag=f"{REVISION}{number}")
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        self._say(tr("it is applied when the guest boots next"))
 
     async def _preview(self) -> None:
         try:
