@@ -133,9 +133,7 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                *_files(storage, downloads),
-                (BackUpVolumes, backups.back_up),
-                _does(JoinBackups, backups.join),
+                *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -211,7 +209,9 @@ def _under_guests(
     ]
 
 
-def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+def _files(
+    storage: StorageRoots, downloads: Downloads, backups: Backups
+) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
     flattenings = Flattenings(storage)
     return [
@@ -219,6 +219,8 @@ def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Reque
         _does(DropFile, flattenings.drop),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
+        (BackUpVolumes, backups.back_up),
+        _does(JoinBackups, backups.join),
     ]
 
 

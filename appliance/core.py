@@ -301,7 +301,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
-    made = [reading.uuid for reading in snapshot.all(VolumeReading)]
+    made = [each.uuid for each in snapshot.all(VolumeReading) if snapshot.exists(Image, uuid=each.uuid)]
     found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
