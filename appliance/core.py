@@ -30,6 +30,7 @@ from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
+from appliance.plans.naming import uploaded_image
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
@@ -158,8 +159,9 @@ class Core:
                 raise ResourceNotFound(f"no image[uuid:{image_uuid}] waits for an upload")
             return image, ref, snapshot.get(BackupStorage, ref.backup_storage_uuid)
 
-        _, ref, storage = await self.database.read(look)
-        await self.fleet.dialer.upload(target_of(storage), ref.install_path, content, size)
+        image, ref, storage = await self.database.read(look)
+        place = uploaded_image(ref.install_path, image.source_format)
+        await self.fleet.dialer.upload(target_of(storage), place, content, size)
         self.loop.poke("Image", image_uuid)
 
     def _workers(self) -> dict[str, Callable[[str], Any]]:

@@ -38,6 +38,9 @@ class Image(Resource, java=JAVA):
     type: str = column("Always zstack.", default="zstack")
     platform: str = column("Linux, Windows, WindowsVirtio, Other or Paravirtualization.", default="Linux")
     format: str = column("qcow2, raw, iso or simulator.")
+    source_format: str | None = column(
+        "What it was made of, if that was converted.", default=None, private=True
+    )
     system: bool = column("Whether it belongs to the appliance.", default=False)
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
@@ -94,7 +97,10 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     media_type: str = arg("What it is.", default="RootVolumeTemplate", choices=MEDIA)
     guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
     system: bool = arg("Whether it belongs to the appliance.", default=False)
-    format: str = arg("What the file is; it is never guessed.", choices=("qcow2", "raw", "iso", "simulator"))
+    format: str = arg(
+        "What the file is; it is never guessed. Of a vmdk a qcow2 image is made.",
+        choices=("qcow2", "raw", "vmdk", "iso", "simulator"),
+    )
     platform: str = arg("Decides the virtual devices.", default="Linux", choices=PLATFORMS)
     backup_storage_uuids: list[str] = arg("Where it goes.", ref=BackupStorage)
     type: str | None = arg("Kind of image.", default=None)

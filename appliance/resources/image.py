@@ -47,7 +47,8 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
             media_type=request.media_type,
             guest_os_type=request.guest_os_type,
             platform=request.platform,
-            format=request.format,
+            format="qcow2" if request.format == "vmdk" else request.format,
+            source_format="vmdk" if request.format == "vmdk" else None,
             system=request.system,
         ),
     )
@@ -80,7 +81,7 @@ def check_format(storage: BackupStorage, image_format: str) -> None:
     if (image_format == FORMAT) != simulated:
         raise InvalidArgument(
             f"format[{image_format}] does not fit backup storage {storage.name}[uuid:{storage.uuid}], which is a "
-            f"{storage.type}; images there are of format {FORMAT if simulated else 'qcow2, raw or iso'}"
+            f"{storage.type}; images there are of format {FORMAT if simulated else 'qcow2, raw, vmdk or iso'}"
         )
 
 
