@@ -12,7 +12,6 @@ from typing import Any
 
 import appliance.resources.every  # noqa: F401 - registers what answers each message
 from agent.protocol import AnyEvent
-from appliance.api.errors import InvalidArgument, ResourceNotFound
 from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
@@ -30,14 +29,14 @@ from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
-from appliance.plans.naming import uploaded_image
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
-from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.context import Context
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
 from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
 from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.image_transfer import ImageTransfers
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
@@ -102,6 +101,7 @@ class Core:
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
         self.live = Live(database, self.fleet)
+        self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
         self._janitor = Janitor(database, self.loop.poke)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
@@ -145,24 +145,6 @@ class Core:
                     await anext(changes)
         changes.close()
         self.ready.set()
-
-    async def upload(self, image_uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
-        """Take the bytes of an image that waits for them, onto its backup storage."""
-        if size is None:
-            raise InvalidArgument("an upload needs a Content-Length")
-
-        def look(snapshot: Snapshot) -> tuple[Image, ImageBackupStorageRef, BackupStorage]:
-            image = snapshot.find(Image, image_uuid)
-            ref = snapshot.first(ImageBackupStorageRef, image_uuid=image_uuid)
-            waits = image is not None and image.url.startswith("upload://") and image.status == "Downloading"
-            if image is None or ref is None or not waits:
-                raise ResourceNotFound(f"no image[uuid:{image_uuid}] waits for an upload")
-            return image, ref, snapshot.get(BackupStorage, ref.backup_storage_uuid)
-
-        image, ref, storage = await self.database.read(look)
-        place = uploaded_image(ref.install_path, image.source_format)
-        await self.fleet.dialer.upload(target_of(storage), place, content, size)
-        self.loop.poke("Image", image_uuid)
 
     def _workers(self) -> dict[str, Callable[[str], Any]]:
         context = Context(self.database, self.fleet, self._poke)

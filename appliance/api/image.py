@@ -88,7 +88,8 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     """Bring an image to a backup storage and check it.
 
     `url` is `http(s)://…`, `file:///…` (a file on the backup storage's machine, in a folder it allows), or
-    `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`.
+    `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`. HEAD says there by
+    `Upload-Offset` how many have arrived, and a PUT with that header goes on from there.
     """
 
     name: str = arg("Display name.", max_length=255)
@@ -133,6 +134,19 @@ class ExpungeImage(Message, java=JAVA, role="operator", raises=(OperationFailed,
     image_uuid: str | None = arg("The image; mandatory.", default=None, ref=Image)
     backup_storage_uuids: list[str] = arg(
         "Only on these; on all that it was deleted from when absent.", default=[], ref=BackupStorage
+    )
+
+
+class ExportImageFromBackupStorage(Message, java="org.zstack.header.storage.backup", sync=True, role="operator",
+                                   raises=(OperationFailed,)):  # fmt: skip
+    """Say where an image can be downloaded: `imageUrl`, a path of this appliance, and the MD5 of what is there.
+
+    It takes the session or access token of a call, and `Range: bytes=N-`. `zstui export IMAGE FILE` does all of it.
+    """
+
+    image_uuid: str = arg("The image.", ref=Image)
+    backup_storage_uuid: str | None = arg(
+        "Where from; any that has it when absent.", default=None, ref=BackupStorage
     )
 
 
