@@ -94,7 +94,8 @@ def test_what_was_received_stays_and_is_gone_on_with(
     target, data = tmp_path / "ps/image.qcow2", os.urandom(3 << 20)
 
     def sent(start: int, end: int) -> tuple[int, str]:
-        code = f"from agent.stream import receive; raise SystemExit(receive({str(target)!r}, {len(data)}, '-', {start}))"
+        arguments = f"{str(target)!r}, {len(data)}, '-', {start}"
+        code = f"from agent.stream import receive; raise SystemExit(receive({arguments}))"
         done = subprocess.run(
             [sys.executable, "-c", code], input=data[start:end], capture_output=True, timeout=20, check=False
         )
