@@ -17,7 +17,7 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc xorriso \
   debootstrap tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
 
-.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs
+.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs texts
 
 run: setup agent tiny
 	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
@@ -71,6 +71,10 @@ format: setup
 docs: setup
 	$(BIN)/python -m appliance.serve.documents
 
+# Adds new texts of the screens to the catalogues, drops old ones, and says what is to be translated.
+texts: setup
+	@$(BIN)/python -m zstui.i18n.catalogues
+
 # Everything quick: no host, no guest.
 check: setup
 	$(BIN)/ruff format --check .
@@ -94,7 +98,7 @@ torture: setup
 screenshots: setup agent tiny
 	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
 
-installer:
-	@echo "the installer is not built yet: it comes with the release that installs" >&2; exit 2
+installer: setup agent tiny
+	@$(BIN)/python packaging/installer.py
 
 SHELL := /bin/bash

@@ -8,9 +8,10 @@ import os
 import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.theme import Theme
 from textual.worker import Worker
 
@@ -18,9 +19,11 @@ from appliance.api.errors import AccessError, ApiError
 from appliance.client import Session, Unreachable
 from zstui.calls import Calls
 from zstui.cells import crop, safe
+from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
 from zstui.mirror import Mirror
 from zstui.nouns import WATCHED
 from zstui.palette import jumper, palette
+from zstui.remembered import Remembered
 from zstui.screens.acting import Acting
 from zstui.screens.browser import Browser
 from zstui.screens.chooser import Chooser
@@ -52,8 +55,13 @@ class Zstui(App[int]):
     CSS_PATH = "zstui.tcss"
     TITLE = "zstui"
     ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "next_language", "Another language", show=False, priority=True)
+    ]
 
     def __init__(self, target: Path | str, tls: ssl.SSLContext | None = None) -> None:
+        self.remembered = Remembered()
+        begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
@@ -113,6 +121,22 @@ class Zstui(App[int]):
             return error.details
         self._session_uuid = session.session_uuid
         return ""
+
+    def action_next_language(self) -> None:
+        """Speak the next language, and begin with it from now on."""
+        self.speak(next_language())
+        self.tell(LANGUAGES[language()])
+
+    def speak(self, name: str) -> None:
+        """Speak a language on every screen, what is typed and chosen there stays."""
+        use(name)
+        self.remembered.put("language", name)
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(with_self=True):
+                again = getattr(widget, "retranslate", None)
+                if again is not None:
+                    again()
+                widget.refresh()
 
     # --- for the screens ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
+from zstui.i18n import language, mark, tr, trn
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
@@ -15,7 +16,15 @@ from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
 
 BAR = 8
-STATUS = {"live": ("◉ live", "good"), "connecting": ("◍ connecting", "busy"), "stale": ("? stale", "warn")}
+STATUS = {
+    "live": ("◉", mark("live"), "good"),
+    "connecting": ("◍", mark("connecting"), "busy"),
+    "stale": ("?", mark("stale"), "warn"),
+}
+
+
+SHORT = {"en": "EN", "zh_CN": "简", "zh_TW": "繁"}
+"""The languages on the button that changes between them."""
 
 
 class Totals(Line):
@@ -36,25 +45,30 @@ class Totals(Line):
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
         parts += [*self._hosts(), gap, *self._vms(), gap]
-        parts += [*self._load("cpu", "Cpu", cells), gap, *self._load("mem", "Memory", cells)]
+        parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        text, paint = STATUS[self.mirror.status]
-        return [Part(f"{text} ", paint), Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim")]
+        sign, text, paint = STATUS[self.mirror.status]
+        spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
+        return [
+            Part(f"{sign} {tr(text)} ", paint),
+            spoken,
+            Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim"),
+        ]
 
     def _hosts(self) -> list[Part]:
         hosts = list(self.mirror.all("Host"))
         up = sum(host.get("status") == "Connected" for host in hosts)
         paint = "plain" if up == len(hosts) else "warn"
-        return [Part("hosts ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
+        return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
 
     def _vms(self) -> list[Part]:
         states = [vm.get("state") for vm in self.mirror.all("VmInstance")]
         running = states.count("Running")
         unknown = states.count("Unknown")
-        parts = [Part("vms ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
+        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
 
     def _load(self, title: str, what: str, cells: int) -> list[Part]:
@@ -75,7 +89,7 @@ class Totals(Line):
         running = sum(job.get("state") == "Running" for job in self.mirror.all("LongJob"))
         if not running:
             return []
-        return [Part("jobs ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
+        return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
 
 
 class Tabs(Line):
@@ -100,11 +114,11 @@ class Tabs(Line):
             count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
             ground = "bar" if here else ""
             parts.append(Part(f" {number} ", "accent" if here else "faint", action, ground))
-            parts.append(Part(f"{noun.title} ", "strong" if here else "dim", action, ground))
+            parts.append(Part(f"{tr(noun.title)} ", "strong" if here else "dim", action, ground))
             if wide and noun.id not in ("job", "ev"):
                 parts.append(Part(f"{count} ", "faint", action, ground))
         if self.noun not in {noun.id for noun in MAIN}:
-            parts.append(Part(f" : {NOUNS[self.noun].title} ", "strong", "", "bar"))
+            parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))
         return parts
 
 
@@ -121,16 +135,22 @@ class Caption(Line):
             return []
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
-        count = f"{shown}" if shown == total else f"{shown} of {total}"
-        parts = [Part("   "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
+        parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
         if self.table.noun.total is not None and listing.rows:
             parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
         if listing.filter:
-            parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
+            parts += [
+                Part("   /", "accent"),
+                Part(listing.filter, "plain"),
+                Part(f"  {tr('Esc shows all')}", "faint"),
+            ]
         if listing.marks:
             hidden = sum(key not in listing for key in listing.marks)
-            parts.append(Part(f"   ✓ {len(listing.marks)} marked", "accent"))
-            parts += [Part(f", {hidden} not shown", "warn")] if hidden else []
+            parts.append(
+                Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
+            )
+            parts += [Part(", " + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
         return parts
 
 
@@ -149,11 +169,11 @@ class Banner(Line):
     def left(self) -> list[Part]:
         """Since when, and why."""
         if self.mirror.status == "connecting":
-            return [Part("  not connected yet", "warn"), Part(f"  {self.mirror.reason}", "dim")]
+            return [Part(f"  {tr('not connected yet')}", "warn"), Part(f"  {self.mirror.reason}", "dim")]
         when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
         return [
-            Part(f"  not connected, data as of {when}", "warn"),
-            Part("  trying again", "dim"),
+            Part("  " + tr("not connected, data as of {when}", when=when), "warn"),
+            Part(f"  {tr('trying again')}", "dim"),
             Part(f"  {self.mirror.reason}", "faint"),
         ]
 
@@ -234,9 +254,11 @@ class LastCall(Line):
             return []
         last = self.calls.log[-1]
         if last.seconds is None:
-            return [Part(" ◍ running ", "busy")]
+            return [Part(f" ◍ {tr('running')} ", "busy")]
         return [
-            Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")
+            Part(f" ✓ {last.seconds:.1f} s ", "good")
+            if last.error is None
+            else Part(f" ✗ {tr('refused')} ", "bad")
         ]
 
 
@@ -253,7 +275,11 @@ def key_name(key: str) -> str:
     return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
 
 
-GENERAL = (("?", "help", "screen.help"), (":", "go", "screen.jump"), ("/", "find", "screen.filter"))
+GENERAL = (
+    ("?", mark("help"), "screen.help"),
+    (":", mark("go"), "screen.jump"),
+    ("/", mark("find"), "screen.filter"),
+)
 
 
 class Hints(Line):
@@ -267,7 +293,8 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        for key, word, action in self.keys():
+        for key, said, action in self.keys():
+            word = tr(said).lower()
             room -= width(key) + width(word) + 3
             if room < 0:
                 break
@@ -280,7 +307,7 @@ class Hints(Line):
         known = {active.binding.action for active in self.screen.active_bindings.values()}
         for key, word, action in GENERAL:
             if action.removeprefix("screen.") in known:
-                parts += [Part(f" {key} ", "accent", action), Part(f"{word} ", "dim", action)]
+                parts += [Part(f" {key} ", "accent", action), Part(f"{tr(word)} ", "dim", action)]
         return parts
 
     def keys(self) -> list[tuple[str, str, str]]:
@@ -293,5 +320,5 @@ class Hints(Line):
             binding = active.binding
             if binding.show and active.enabled and binding.action not in found:
                 action = binding.action if "." in binding.action else f"screen.{binding.action}"
-                found[binding.action] = (key_name(binding.key), binding.description.lower(), action)
+                found[binding.action] = (key_name(binding.key), binding.description, action)
         return list(found.values())

@@ -109,7 +109,8 @@ class Listing:
         found = self._texts.get(row.key)
         if found is None:
             shown = (column.show(row, self.mirror)[0] for column in self.noun.columns)
-            found = self._texts[row.key] = " ".join((*shown, row.key)).casefold()
+            states = (row.text("state"), row.text("status"))  # found in English too, whatever is spoken
+            found = self._texts[row.key] = " ".join((*shown, *states, row.key)).casefold()
         return found
 
     def _matches(self, row: Row) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from zstui import words
 from zstui.columns import Column, ago, name_column, named
+from zstui.i18n import trn
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
 from zstui.sheet import Item, heading
@@ -100,7 +101,7 @@ def _size(item: Row, _: Mirror) -> float | None:
 
 def _takes(item: Row, _: Mirror) -> Piece:
     volumes, ips = item.get("dataVolumeUuids") or [], item.get("ips") or []
-    parts = [words.counted(len(volumes), "data volume")] if volumes else []
+    parts = [trn("{number} data volume", "{number} data volumes", len(volumes))] if volumes else []
     return ", ".join([*parts, *map(str, ips)]), "dim"
 
 

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from zstui.cells import fit, width
 from zstui.columns import GAP, Column, fit_columns
+from zstui.i18n import tr
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, nothing_yet
@@ -290,6 +291,13 @@ class LiveTable(Painted, can_focus=True):
         self.listing.forget_texts()
         self.refresh()
 
+    def retranslate(self) -> None:
+        """Other words are as wide as they are; what is sorted by them is sorted anew."""
+        self._widths = {}
+        self.listing.arrange()
+        self._arranged()
+        self._forget_cells()
+
     def refresh_ages(self) -> None:
         """Time has passed."""
         self._forget_cells()
@@ -321,8 +329,8 @@ class LiveTable(Painted, can_focus=True):
 
     def _empty_lines(self) -> list[str]:
         if self.listing.rows:
-            return ["No row holds that. Esc shows all."]
-        return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else ["Reading …"]
+            return [tr("No row holds that. Esc shows all.")]
+        return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else [tr("Reading …")]
 
     @property
     def _room(self) -> int:
@@ -343,7 +351,7 @@ class LiveTable(Painted, can_focus=True):
             longest = max((width(text) for text in texts), default=0)
             if longest or column.rank == 0 or not rows:
                 arrow = 2 if column is self.listing.sorted_by else 0
-                self._widths[column.title] = max(min(longest, column.most), len(column.title) + arrow)
+                self._widths[column.title] = max(min(longest, column.most), width(column.heading) + arrow)
         self._layout = fit_columns(self.noun.columns, self._widths, self._room)
 
     def _fills_hidden(self, row: Row) -> bool:
@@ -355,7 +363,7 @@ class LiveTable(Painted, can_focus=True):
         parts = [Segment(" " * EDGE, self.paint("head"))]
         for column, cells in self._layout:
             here = column is self.listing.sorted_by
-            title = f"{column.title} {'▾' if self.listing.downward else '▴'}" if here else column.title
+            title = f"{column.heading} {'▾' if self.listing.downward else '▴'}" if here else column.heading
             parts.append(
                 Segment(fit(title, cells, right=column.right), self.paint("accent" if here else "head"))
             )

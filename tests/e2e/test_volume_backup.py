@@ -29,9 +29,11 @@ MIB = 1 << 20
 async def nothing_left(cloud: Stage) -> AsyncIterator[None]:
     """No backup, and nothing staged for one, on any host afterwards."""
     yield
-    left = await cloud.session.query("VolumeBackup")
-    for each in sorted(left, key=lambda each: str(each["createDate"]), reverse=True):
-        await cloud.session.call("DeleteVolumeBackup", uuid=each["uuid"], timeout_seconds=60)
+    while left := await cloud.session.query("VolumeBackup"):
+        below = {each.get("parentUuid") for each in left}
+        for each in left:
+            if each["uuid"] not in below:
+                await cloud.session.call("DeleteVolumeBackup", uuid=each["uuid"], timeout_seconds=60)
     for machine in cloud.machines:
         found = await cloud.files(machine, STORAGE, IMAGES)
         assert not [path for path in found if "volumeBackups" in path]

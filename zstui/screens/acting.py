@@ -12,6 +12,7 @@ from textual.timer import Timer
 
 from zstui import recycle_bin, words
 from zstui.frame import News
+from zstui.i18n import mark, tr, trn
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
@@ -48,6 +49,8 @@ from zstui.verbs import (
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
+
+DELETING = (mark("destroy"), mark("expunge"), mark("delete"))
 
 AGAIN_SECONDS = 3.0
 """How long a key waits to be pressed a second time."""
@@ -115,23 +118,23 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", "console", "screen.console"))
-            found.append(("e", "userdata", "screen.userdata"))
+                found.append(("c", mark("console"), "screen.console"))
+            found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
-            found += [("u", "recover", "screen.verb('u')"), ("D", "expunge", "screen.delete")]
+            found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
         message = delete_message(row) if row is not None else None
         if message is not None:
-            word = next(each for each in ("destroy", "expunge", "delete") if message.lower().startswith(each))
+            word = next(each for each in DELETING if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
         if self.current_noun().create:
-            found.append(("n", "new", "screen.create"))
+            found.append(("n", mark("new"), "screen.create"))
         if row is not None:
-            found.append(("x", "more", "screen.more"))
+            found.append(("x", mark("more"), "screen.more"))
             if plan_of(row, self.mirror) is not None and not binned(row):
-                found.append(("m", "move", "screen.move"))
+                found.append(("m", mark("move"), "screen.move"))
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
-            found.insert(0, ("u", f"undo: {last.words}", "screen.verb('u')"))
+            found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
 
     def action_verb(self, key: str) -> None:
@@ -142,7 +145,7 @@ class Acting(Screen[None]):
             recover_or_undo(self, rows)
             return
         if verb is None:
-            self.say(f"{key} does nothing on this row; ? shows what does", "dim")
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
         keys = tuple(row.key for row in rows)
         if verb.ask == "again" and self._armed != (verb.id, keys):
@@ -154,7 +157,10 @@ class Acting(Screen[None]):
     def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
         self._disarm()
         self._armed = (verb.id, keys)
-        self.say(f"Press {verb.key} again to {verb.word} {_names(rows)}", "warn")
+        question = tr(
+            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=_names(rows)
+        )
+        self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
 
     def _disarm(self) -> None:
@@ -169,7 +175,7 @@ class Acting(Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**_fields(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{title_of(message)} {_names(rows)}")
+        self.app.keep(task, f"{tr(title_of(message))} {_names(rows)}")
 
     # --- questions and forms -----------------------------------------------------------------------------
 
@@ -194,13 +200,15 @@ class Acting(Screen[None]):
                 task = delete(self, message, [_fields(message, row) for row in rows], done)
                 self.app.keep(asyncio.create_task(task), f"{title_of(message)} {_names(rows)}")
 
-        question = f"{word.capitalize()} {_names(rows)}?"
-        self.app.push_screen(Confirm(question, word, self._losses(rows, final=final), typed=typed), answered)
+        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=_names(rows))
+        self.app.push_screen(
+            Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
+        )
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
         lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
         if len(rows) > 5:
-            lines.append(f"… and {len(rows) - 5} more")
+            lines.append(tr("… and {number} more", number=len(rows) - 5))
         return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
 
     def action_create(self) -> None:
@@ -228,7 +236,7 @@ class Acting(Screen[None]):
             made = (reply or {}).get("inventory") or {}
             if "uuid" in made and (noun := noun_of(_kind_made(message))):
                 if not (reply or {}).get("running"):
-                    self.say(f"✓ {title_of(message)} {made.get('name', '')}", "good")
+                    self.say(f"✓ {tr(title_of(message))} {made.get('name', '')}", "good")
                     self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
@@ -241,7 +249,11 @@ class Acting(Screen[None]):
         if row is None:
             return
         choices = [
-            Choice((kind.__name__, parameter), title_of(kind.__name__), _first_sentence(kind.__doc__))
+            Choice(
+                (kind.__name__, parameter),
+                tr(title_of(kind.__name__)),
+                tr(words.first_paragraph(kind.__doc__)),
+            )
             for kind, parameter in messages_about(row.kind)
         ]
 
@@ -249,7 +261,9 @@ class Acting(Screen[None]):
             if values:
                 self._do(values[0][0], values[0][1], row)
 
-        self.app.push_screen(Chooser(f"{row.name}: what shall be done?", narrowed(choices)), chosen)
+        self.app.push_screen(
+            Chooser(tr("{row}: what shall be done?", row=row.name), narrowed(choices)), chosen
+        )
 
     def _do(self, message: str, parameter: Any, row: Row) -> None:
         if message == delete_message(row):
@@ -302,17 +316,17 @@ class Acting(Screen[None]):
         if row is None:
             return
         call = f"zstui call Query{row.kind} uuid={row.key}"
-        texts = [("uuid", row.key), ("name", str(row.get("name") or "")), ("call", call)]
-        texts += [("address", str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
-        texts += [("address", row.text("managementIp"))]
+        texts = [("uuid", row.key), (tr("name"), str(row.get("name") or "")), (tr("call"), call)]
+        texts += [(tr("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
+        texts += [(tr("address"), row.text("managementIp"))]
         choices = [Choice(text, label, text) for label, text in texts if text]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 self.app.copy_to_clipboard(values[0])
-                self.app.tell(f"copied {values[0]}")
+                self.app.tell(tr("copied {text}", text=values[0]))
 
-        self.app.push_screen(Chooser("Copy to the terminal's clipboard", narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(tr("Copy to the terminal's clipboard"), narrowed(choices)), chosen)
 
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
@@ -350,7 +364,7 @@ def _fields(message: str, row: Row) -> dict[str, Any]:
 
 
 def _names(rows: list[Row]) -> str:
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {noun_title(rows[0])}"
+    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
 
 
 def noun_title(row: Row) -> str:
@@ -367,8 +381,13 @@ def _loss(row: Row, mirror: Mirror) -> str:
     size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
     addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
     host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [row.name, str(row.get("state")), f"{words.counted(len(disks), 'disk')}, {size}", addresses]
-    return "  ".join(part for part in [*parts, f"on {host}" if host else ""] if part)
+    parts = [
+        row.name,
+        tr(row.text("state")),
+        f"{trn('{number} disk', '{number} disks', len(disks))}, {size}",
+        addresses,
+    ]
+    return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)
 
 
 def _kind_made(message: str) -> str:
@@ -376,7 +395,3 @@ def _kind_made(message: str) -> str:
 
     returns = MESSAGES[message].returns
     return returns.__name__ if returns is not None else ""
-
-
-def _first_sentence(doc: str | None) -> str:
-    return " ".join((doc or "").split("\n\n")[0].split())

@@ -14,6 +14,7 @@ from appliance.api.errors import ApiError
 from zstui.detail import Detail
 from zstui.filter import Filter
 from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.i18n.server_texts import said
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
@@ -104,6 +105,8 @@ class Browser(Acting):
         if not lists.query(f"#{name}"):
             self.run_worker(self._watch(self.noun))
             await lists.mount(LiveTable(self.noun, self.mirror, id=name))
+            if self.noun.id != noun_id:
+                return  # somebody went on to another list meanwhile
         lists.current = name
         self.query_one(Tabs).noun = noun_id
         self.query_one(Caption).table = self.table
@@ -117,7 +120,7 @@ class Browser(Acting):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
-                self.app.tell(error.details, wrong=True)
+                self.app.tell(said(error.details), wrong=True)
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""

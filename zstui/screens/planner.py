@@ -11,6 +11,7 @@ from textual.widgets import Static
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import safe
+from zstui.i18n import tr, trn
 from zstui.inputs import Entry
 from zstui.mirror import Mirror, Row
 from zstui.moves import Plan, Rule
@@ -111,4 +112,4 @@ def host_choices(reply: dict[str, Any], mirror: Mirror) -> list[Choice]:
 def _room(host: dict[str, Any], mirror: Mirror) -> str:
     vms = sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == host.get("uuid"))
     free = words.long_size(host.get("availableMemoryCapacity") or 0)
-    return f"{words.counted(vms, 'VM')}, {free} memory free"
+    return tr("{vms}, {free} memory free", vms=trn("{number} VM", "{number} VMs", vms), free=free)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError
 from zstui import words
+from zstui.i18n import tr, trn
 from zstui.mirror import Mirror, Row
 from zstui.recycle_bin import KIND, Call, expunge_call, items_of, left_piece, recover_call, seconds_left
 from zstui.screens.chooser import Choice, Chooser, narrowed
@@ -112,7 +113,11 @@ def recover(screen: Acting, items: list[Row]) -> None:
         return
     names = ", ".join(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
     choices = [
-        Choice("with", f"with {words.counted(len(volumes), 'data volume')}", names),
+        Choice(
+            "with",
+            tr("with {what}", what=trn("{number} data volume", "{number} data volumes", len(volumes))),
+            names,
+        ),
         Choice("without", "without data volumes", "they can be recovered and attached later"),
     ]
     screen.app.push_screen(Chooser(f"Recover {what}", narrowed(choices)), answered)
