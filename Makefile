@@ -98,7 +98,7 @@ torture: setup
 screenshots: setup agent tiny
 	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
 
-installer:
-	@echo "the installer is not built yet: it comes with the release that installs" >&2; exit 2
+installer: setup agent tiny
+	@$(BIN)/python packaging/installer.py
 
 SHELL := /bin/bash

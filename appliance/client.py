@@ -53,10 +53,11 @@ class Push:
 
     `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes
     were left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands
-    again, read again.
+    again, read again. `figures`: how busy things are, by uuid: percent of CPU and of memory, oldest first; those
+    not named are as they were, or when it is `whole`, not known.
     """
 
-    kind: Literal["ready", "change", "overflow", "lost", "reconnected"]
+    kind: Literal["ready", "change", "overflow", "lost", "reconnected", "figures"]
     resource: str = ""
     uuid: str = ""
     op: Literal["", "upsert", "delete"] = ""
@@ -373,6 +374,8 @@ def _push(block: bytes) -> Push | None:
         return Push("ready")
     if kind == "overflow":
         return Push("overflow")
+    if kind == "figures":
+        return Push("figures", inventory=json.loads(data))
     if kind != "change":
         return None
     change = json.loads(data)

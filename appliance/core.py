@@ -33,6 +33,7 @@ from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.figures import FigureHistory, Sampler
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
 from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
@@ -100,7 +101,8 @@ class Core:
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
-        self.live = Live(database, self.fleet)
+        self.figures = FigureHistory(database)
+        self.live = Live(database, self.fleet, figures=self.figures)
         self._janitor = Janitor(database, self.loop.poke)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
@@ -123,6 +125,7 @@ class Core:
                 if self._simulating is not None:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
+                group.create_task(Sampler(self.database, self.fleet, self.figures).run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
                 group.create_task(SessionCleaner(self.database).run(), name="sessions")
         finally:

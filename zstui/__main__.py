@@ -10,7 +10,7 @@ import ssl
 import sys
 from pathlib import Path
 
-from appliance.config import Config, default_folder, version_text
+from appliance.config import Config, default_folder, frozen_folder, version_text
 
 FAILED = 1
 
@@ -34,7 +34,9 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = Config(folder=arguments.data.absolute(), listen=_address(arguments.listen))
+    config = Config(
+        arguments.data.absolute(), listen=_address(arguments.listen), names=tuple(arguments.name_)
+    )
     if arguments.serve:
         return _serve(config)
     match arguments.command:
@@ -46,7 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _api(arguments)
         case "lab":
             return _lab(config, arguments)
-        case "backup" | "restore" | "verify":
+        case "backup" | "restore" | "verify" | "migrate":
             return _store(config, arguments)
         case _:
             return _full_screen(config, arguments)
@@ -69,11 +71,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
+    parser.add_argument(
+        "--name",
+        dest="name_",  # a lab has a name, too
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
+        "a certificate that it makes; may be repeated",
+    )
     parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
+    _add_commands(parser)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
     call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
@@ -90,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, help="where to")
     restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
     restore.add_argument("file", type=Path, help="where from")
+    commands.add_parser("migrate", help="take the store to this version; the appliance must be off")
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
-    return parser
 
 
 def _serve(config: Config) -> int:
@@ -137,9 +153,13 @@ def _api(arguments: argparse.Namespace) -> int:
 
 
 def _lab(config: Config, arguments: argparse.Namespace) -> int:
-    from appliance.lab import Lab
+    from appliance.lab import Lab, LabError
     from appliance.lab.cloud import Cloud
 
+    if frozen_folder() is not None:
+        raise LabError(
+            "the lab runs from zstui's source tree only: use make run there, or add real hosts here"
+        )
     lab = Lab(name=arguments.name, hosts=arguments.hosts, progress=_say)
     match arguments.action:
         case "up":
@@ -159,13 +179,35 @@ def _lab(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _store(config: Config, arguments: argparse.Namespace) -> int:
-    """Backup and verify are asked of the appliance, which alone opens a store; restore needs it off."""
+    """Backup and verify are asked of a running appliance, which alone opens a store; the others need it off."""
     if arguments.command == "restore":
         from appliance.store.backup import restore
 
         restore(config.folder, arguments.file.absolute())
         return 0
+    if arguments.command == "migrate":
+        return asyncio.run(_migrate(config.folder))
+    if arguments.command == "backup" and arguments.connect is None:
+        from appliance.starting import answers
+
+        if not answers(config.socket):
+            from appliance.store.backup import back_up_closed
+
+            path = arguments.file.absolute()
+            sys.stdout.write(f"{path}: {back_up_closed(config.folder, path)} bytes, checked\n")
+            return 0
     return asyncio.run(_ask_store(_target(config, arguments.connect), arguments))
+
+
+async def _migrate(folder: Path) -> int:
+    from appliance.store.database import Database
+    from appliance.store.migrations import latest
+
+    database = await Database.open(folder)
+    findings = await database.verify()
+    await database.close()
+    sys.stdout.writelines(f"{finding}\n" for finding in findings or [f"the store is of version {latest()}"])
+    return FAILED if findings else 0
 
 
 async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from agent.protocol.events import (
     HypervisorLost,
     UserdataFetched,
 )
+from agent.protocol.figures import Figures, ReadFigures, Used
 from agent.protocol.frames import (
     DEAD_LINK_SECONDS,
     MAX_FRAME_BYTES,
@@ -134,6 +135,7 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "Figures",
     "FilesCopied",
     "FlattenVolume",
     "GrowVolume",
@@ -166,6 +168,7 @@ __all__ = [
     "Progress",
     "READY_LINE",
     "ReadFetches",
+    "ReadFigures",
     "RebaseVolume",
     "RebootDomain",
     "Refusal",
@@ -174,6 +177,7 @@ __all__ = [
     "StartDomain",
     "Struct",
     "UndefineDomain",
+    "Used",
     "UserdataFetch",
     "UserdataFetched",
     "VmSeen",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from agent.protocol.backups import BackUpVolumes, JoinBackups
+from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
@@ -354,5 +355,6 @@ AnyRequest = (
     | UndefineDomain
     | ObserveConsole
     | ReadFetches
+    | ReadFigures
     | ProbeAccelerator
 )

@@ -38,6 +38,7 @@ CATEGORIES = {
     "loadBalancer": """AddVmNicToLoadBalancer CreateLoadBalancer CreateLoadBalancerListener
         DeleteLoadBalancer DeleteLoadBalancerListener QueryLoadBalancer QueryLoadBalancerListener
         RefreshLoadBalancer RemoveVmNicFromLoadBalancer""",
+    "monitoring": "GetAllMetricMetadata GetMetricData",
     "portForwarding": """AttachPortForwardingRule ChangePortForwardingRuleState CreatePortForwardingRule
         DeletePortForwardingRule DetachPortForwardingRule GetPortForwardingAttachableVmNics
         QueryPortForwardingRule UpdatePortForwardingRule""",
@@ -62,7 +63,7 @@ CATEGORIES = {
         DeleteVolumeSnapshotFromBackupStorage QueryVolumeSnapshot QueryVolumeSnapshotTree
         RevertVolumeFromSnapshot UpdateVolumeSnapshot""",
 }
-"""The messages that are not the admin's alone, by ZStack's categories; `job` is ours."""
+"""The messages that are not the admin's alone, by ZStack's categories; `job` and `monitoring` are ours."""
 
 CATEGORY_OF = {name: category for category, names in CATEGORIES.items() for name in names.split()}
 

@@ -49,7 +49,7 @@ def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
         ("clusterLevel", host.cluster_uuid, f"host::{what}::"),
         ("zoneLevel", host.zone_uuid, f"host::{what}::"),
     ):
-        if snapshot.setting("hostAllocator", f"reservedCapacity.{level}") != "true":
+        if not snapshot.flag("hostAllocator", f"reservedCapacity.{level}"):
             continue
         for tag in snapshot.all(SystemTag, resource_uuid=uuid):
             if tag.tag.startswith(start):

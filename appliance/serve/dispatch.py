@@ -356,7 +356,7 @@ def _query(snapshot: Snapshot, message: QueryMessage, caller: Caller) -> dict[st
 
 def _viewer(snapshot: Snapshot, caller: Caller) -> Viewer | None:
     """Whose eyes a query looks with; None for an admin who sees everything."""
-    if caller.is_admin and snapshot.setting("identity", "admin.showAllResource") == "true":
+    if caller.is_admin and snapshot.flag("identity", "admin.showAllResource"):
         return None
     return Viewer(caller.account_uuid, caller.is_admin)
 

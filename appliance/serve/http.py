@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import re
 import secrets
@@ -58,7 +59,7 @@ Upload = Callable[[str, AsyncIterator[bytes], int | None], Awaitable[None]]
 class Server:
     """Serves calls, jobs, events and uploads on any number of listeners.
 
-    `names` are host names, beyond localhost and the address itself, that a URL may have.
+    `names` are the host names, beyond localhost, of web pages that may call.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class Server:
     ) -> web.StreamResponse:
         """Check where a request comes from and who may, and turn what goes wrong into JSON."""
         try:
-            self._check_host(request)
+            self._check_page(request)
             if request.match_info.http_exception is not None:
                 raise request.match_info.http_exception
             await self._check_policy(request)
@@ -162,18 +163,24 @@ class Server:
             log.exception("fault %s in %s %s", reference, request.method, request.path[:200])
             return error_answer(InternalError(f"a fault in the appliance, reference {reference}"), 500)
 
-    def _check_host(self, request: web.Request) -> None:
-        """Refuse what a web page made a browser send: a foreign Origin, or a name that was bent to us."""
-        if origin_of(request).trusted:
+    def _check_page(self, request: web.Request) -> None:
+        """Refuse what a web page made a browser send: a foreign one, or one whose name was bent to us.
+
+        A browser says the page's Origin with all that could change something. What comes without is no
+        page's, so any name will do: whoever sends it has a session, or learns no more than anybody may.
+        """
+        page = request.headers.get(hdrs.ORIGIN)
+        if page is None or origin_of(request).trusted:
             return
         given = request.headers.get(hdrs.HOST, "").lower()
-        sockname = request.transport.get_extra_info("sockname") if request.transport else None
-        own = {sockname[0].partition("%")[0]} if sockname else set()
-        if _host_of(given) not in self._names | own:
-            raise NotAllowed(f"Host {given[:200]!r} is not a name of this appliance; use its address")
-        page = request.headers.get(hdrs.ORIGIN)
-        if page is not None and page.lower().partition("://")[2] != given:
+        if page.lower().partition("://")[2] != given:
             raise NotAllowed(f"a page of {page[:200]!r} may not call this appliance")
+        host = _host_of(given)
+        if host not in self._names and not _is_address(host):
+            raise NotAllowed(
+                f"pages at {given[:200]!r} may not call this appliance; use its address, or start it with --name "
+                f"{host[:200]!r} if that is a name of its own"
+            )
 
     async def _check_policy(self, request: web.Request) -> None:
         resource = request.match_info.route.resource
@@ -270,6 +277,15 @@ class Server:
         if not self._dispatch.ready():
             raise NotReady("the appliance is starting; try again in a moment")
         return json_answer({"ready": True})
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address, which no name server can bend."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _host_of(header: str) -> str:

@@ -108,7 +108,7 @@ async def serving(
             await ensure_admin(database, PASSWORD)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
-        broadcast = Broadcast(database)
+        broadcast = Broadcast(database, core.figures)
         server = Server(dispatch, broadcast, upload=core.upload)
         async with running(core):
             telling = asyncio.create_task(broadcast.run())

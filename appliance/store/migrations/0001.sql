@@ -143,6 +143,15 @@ CREATE INDEX "event_name" ON "event" ("name");
 
 CREATE INDEX "event_resource_uuid" ON "event" ("resource_uuid");
 
+CREATE TABLE "figure_block" (
+    "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "began" INTEGER NOT NULL,
+    "points" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "figure_block_began" ON "figure_block" ("began");
+
 CREATE TABLE "global_config" (
     "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -1116,6 +1125,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('event', 'event_create_date', '1000000 1'),
     ('event', 'event_name', '1000000 100'),
     ('event', 'event_resource_uuid', '1000000 100'),
+    ('figure_block', 'figure_block_began', '1000000 100'),
     ('global_config', 'global_config_category', '1000000 100'),
     ('host', 'host_name', '1000000 100'),
     ('host', 'host_zone_uuid', '1000000 100'),
