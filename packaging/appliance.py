@@ -27,7 +27,18 @@ SUFFIXES = (".py", ".sql", ".txt", ".tcss")
 # Found through optional imports, and never used here.
 EXCLUDED_MODULES = (
     *("tkinter", "pydoc", "doctest", "pdb", "lib2to3", "setuptools", "pip", "readline", "pytest", "_pytest"),
-    *("PIL", "resvg_py", "hypothesis", "yaml", "pyte", "_testcapi", "libvirt", "libvirtmod", "uvloop", "IPython"),
+    *(
+        "PIL",
+        "resvg_py",
+        "hypothesis",
+        "yaml",
+        "pyte",
+        "_testcapi",
+        "libvirt",
+        "libvirtmod",
+        "uvloop",
+        "IPython",
+    ),
     *("tree_sitter", "brotli", "brotlicffi", "aiodns", "mypy", "ruff", "PyInstaller", "xmlrpc"),
     "textual.demo",
 )

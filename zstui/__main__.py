@@ -142,7 +142,9 @@ def _lab(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.lab.cloud import Cloud
 
     if frozen_folder() is not None:
-        raise LabError("the lab runs from zstui's source tree only: use make run there, or add real hosts here")
+        raise LabError(
+            "the lab runs from zstui's source tree only: use make run there, or add real hosts here"
+        )
     lab = Lab(name=arguments.name, hosts=arguments.hosts, progress=_say)
     match arguments.action:
         case "up":
