@@ -247,6 +247,9 @@ class User:
         if snapshot_uuid is not None and self.world.happens(0.5):
             name = "CreateRootVolumeTemplateFromVolumeSnapshot"
             fields = {"name": "t", "snapshotUuid": snapshot_uuid}
+            if self.world.happens(0.5):
+                name = "CreateDataVolumeFromVolumeSnapshot"
+                fields = {"name": "then", "volumeSnapshotUuid": snapshot_uuid}
         if self.world.happens(0.3):
             await self._taken_back(name, fields)
         else:
