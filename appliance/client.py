@@ -236,20 +236,17 @@ class Session:
     async def _arrived(self, image_uuid: str) -> int:
         """How much of an upload is there; 0 where the upload itself will say what is wrong."""
         with _connection_errors(self.target):
-            async with self._http.head(
-                f"{self._base}/zstack/upload/{image_uuid}", headers=self._headers()
-            ) as response:
+            url = f"{self._base}/zstack/upload/{image_uuid}"
+            async with self._http.head(url, headers=self._headers()) as response:
                 return int(response.headers.get("Upload-Offset", "0")) if response.status == 200 else 0
 
-    async def _send_file(
-        self, image_uuid: str, path: Path, start: int, size: int, progress: Progress | None
-    ) -> None:
+    async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
         with _connection_errors(self.target):
             async with (
-                aclosing(chunks(path, start, size, progress)) as content,
+                aclosing(chunks(path, start, size, tell)) as content,
                 self._http.put(
-                    f"{self._base}/zstack/upload/{image_uuid}", data=content, headers=headers, timeout=ENDLESS
+                    f"{self._base}/zstack/upload/{to}", data=content, headers=headers, timeout=ENDLESS
                 ) as response,
             ):
                 _checked(response.status, await response.read())
