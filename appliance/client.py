@@ -16,7 +16,8 @@ from typing import Any, Literal, Self
 import aiohttp
 
 from appliance.api.account import hash_password
-from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
+from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotAllowed, NotReady, TimedOut
+from appliance.api.message import Message
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
 from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
@@ -71,6 +72,11 @@ def short_socket_path(path: Path, folder_fd: int) -> str:
     return str(path) if len(os.fsencode(path)) <= SUN_PATH_LIMIT else f"/proc/self/fd/{folder_fd}/{path.name}"
 
 
+def only_reads(kind: type[Message]) -> bool:
+    """Whether a message changes nothing but the caller's own session."""
+    return kind.role in ("reader", "anyone") and not kind.__name__.startswith(("Create", "Delete"))
+
+
 class Session:
     """A connection to an appliance. Make one with `await Session.connect(target)`; close it when done.
 
@@ -80,6 +86,8 @@ class Session:
     def __init__(self, http: aiohttp.ClientSession, base: str, target: Path | str) -> None:
         self.target = target
         self.session_uuid: str | None = None
+        self.read_only = False
+        """Whether calls that change anything are refused here, before they are sent."""
         self._http = http
         self._base = base
         self._folder_fd: int | None = None
@@ -149,7 +157,7 @@ class Session:
         the job goes on.
         """
         java, kind = message_named(message)
-        envelope = await self._send(java, wire_fields(kind, parameters))
+        envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
             return _body(envelope)
         return await self.wait(str(envelope["uuid"]), timeout_seconds)
@@ -157,7 +165,7 @@ class Session:
     async def call_job(self, message: str, /, **parameters: Any) -> str:
         """Start a message that is a job and return the job's uuid at once. A refused call raises."""
         java, kind = message_named(message)
-        envelope = await self._send(java, wire_fields(kind, parameters))
+        envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
             _body(envelope)
         if "uuid" not in envelope:
@@ -313,8 +321,10 @@ class Session:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"OAuth {self.session_uuid}"} if self.session_uuid else {}
 
-    async def _send(self, java: str, fields: dict[str, Any]) -> dict[str, Any]:
+    async def _send(self, java: str, kind: type[Message] | None, fields: dict[str, Any]) -> dict[str, Any]:
         """Post a call. It carries an id of its own, so that asking again cannot do it twice."""
+        if self.read_only and not (kind is not None and only_reads(kind)):
+            raise NotAllowed(f"{java.rpartition('.')[2]} is not sent: this session only reads")
         session = {"uuid": self.session_uuid} if self.session_uuid else {}
         call = {java: {**fields, "id": uuid.uuid4().hex, "session": session}}
         try:

@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
+    parser.add_argument(
+        "--read-only", action="store_true", help="full screen: look at everything and change nothing"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
@@ -261,7 +264,7 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
 
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect), tls=_tls(arguments))
+    return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
 
 
 def _say(step: str) -> None:
