@@ -244,7 +244,9 @@ async def test_a_simulator_image_is_refused_on_a_real_storage(cloud: Cloud) -> N
     async with cloud.untouched():
         error = await cloud.refused("AddImage", format="simulator", **fields)
     assert error["code"] == "SYS.1007"
-    assert "which is a SftpBackupStorage; images there are of format qcow2, raw or iso" in error["details"]
+    assert (
+        "which is a SftpBackupStorage; images there are of format qcow2, raw, vmdk or iso" in error["details"]
+    )
 
 
 async def test_a_real_host_is_not_told_to_be_slow(cloud: Cloud) -> None:
