@@ -296,7 +296,7 @@ def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
         )
     if isinstance(value, str):
         _check_text(value, parameter, message)
-    elif isinstance(value, (list, dict)) and parameter.required and not value:
+    elif isinstance(value, (list, dict)) and not value and (parameter.required or parameter.nonempty):
         raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
     elif isinstance(value, int) and not isinstance(value, bool):
         low = LONG[0] if parameter.minimum is None else parameter.minimum

@@ -19,7 +19,8 @@ DESCRIPTION = """\
 Every message of the appliance, as a route. The same messages can be sent as ZStack's clients send them, to
 /zstack/api. What takes time is answered 202 with a job; `wait` keeps the question until the job has ended.
 Send `Authorization: Bearer` with the uuid of a session (see LogInByAccount) or with an access token. A change
-with the header Idempotency-Key may be repeated: it is carried out once. Dates are as ZStack writes them, in the
+with the header Idempotency-Key may be repeated where the route lists that header: it is carried out once. Other
+routes that are no mere questions refuse it. Dates are as ZStack writes them, in the
 appliance's time zone; a field without a value is left out.
 """
 
@@ -128,7 +129,7 @@ def _parameters(route: RestRoute) -> list[Schema]:
     if route.waits:
         seconds = {"type": "number", "minimum": 0, "maximum": WAIT_LIMIT_SECONDS}
         found.append({"name": "wait", "in": "query", "description": WAIT_HELP, "schema": seconds})
-    if not route.kind.sync:
+    if route.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": KEY_HELP, "schema": key})
     return found
@@ -152,7 +153,7 @@ def _schema(parameter: Parameter) -> Schema:
         said |= {"minimum": LONG[0] if low is None else low, "maximum": LONG[1] if high is None else high}
     if said.get("type") == "string" and not parameter.empty_allowed:
         said["minLength"] = 1
-    if said.get("type") in ("array", "object") and parameter.required:
+    if said.get("type") in ("array", "object") and (parameter.required or parameter.nonempty):
         said["minItems" if said["type"] == "array" else "minProperties"] = 1
     if parameter.choices:
         said["enum"] = list(parameter.choices)

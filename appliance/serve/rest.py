@@ -63,7 +63,7 @@ class Rest:
             kind=route.kind,
             fields=await _fields(route, request),
             session_uuid=bearer_of(request),
-            key=_key(request),
+            key=_key(route, request),
         )
         if route.path == JOB and wait > 0:
             await self._job(request.match_info["uuid"], wait)
@@ -147,9 +147,17 @@ def _check_names(route: RestRoute, given: Any, known: set[str]) -> None:
             )
 
 
-def _key(request: web.Request) -> str | None:
-    """The idempotency key: whoever repeats one with the same call gets the first answer again."""
+def _key(route: RestRoute, request: web.Request) -> str | None:
+    """The idempotency key: whoever repeats one with the same call gets the first answer again.
+
+    It is refused where it would be believed in and not kept; asking and deleting can be repeated without.
+    """
     key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not route.keyed and route.method == "POST":
+        raise InvalidArgument(
+            f"{route.method} {route.path} is answered at once, and its answer is kept nowhere: it would be carried "
+            f"out again in spite of an {IDEMPOTENCY_KEY}. Send none, and look for what was made before you repeat it"
+        )
     if key is not None and not re.fullmatch(KEY, key):
         raise InvalidArgument(
             f"{IDEMPOTENCY_KEY} must be 1 to {KEY_LIMIT} printable characters without spaces"

@@ -127,3 +127,12 @@ async def test_never_is_never_not_even_in_ten_years(cloud: Cloud, kept: str, due
 
 def empty(found: list[Body]) -> bool:
     return found == []
+
+
+async def test_no_storages_at_all_are_no_storages_to_delete_from(cloud: Cloud) -> None:
+    image = cloud.uuids["image"]
+    async with cloud.untouched():
+        error = await cloud.refused("DeleteImage", uuid=image, backupStorageUuids=[])
+        assert (error["code"], error["details"]) == (
+            "SYS.1007", "field[backupStorageUuids] must be a nonempty list",
+        )  # fmt: skip
