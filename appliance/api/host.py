@@ -122,7 +122,7 @@ class UpdateHost(Message, java=JAVA, returns=Host):
 
 
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
-    """Remove a host from the cloud; refused while it holds VMs, unless Enforcing stops them first."""
+    """Remove a host from the cloud; refused while it holds VMs, with either deleteMode."""
 
     uuid: str = arg("The host.")
 

@@ -178,7 +178,7 @@ class DeleteMessage(Message, abstract=True):
     """Base of messages that remove a resource. A uuid that names nothing succeeds."""
 
     delete_mode: str = arg(
-        "Permissive asks whether it is in use first, Enforcing does not.",
+        "As ZStack's clients send it. What is in use is refused with either: nothing else is deleted along.",
         default="Permissive",
         choices=("Permissive", "Enforcing"),
     )

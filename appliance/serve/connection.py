@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from appliance.serve.route import error_answer
 log = logging.getLogger(__name__)
 
 SHOWN = 200
+SETTINGS: dict[str, Any] = {"access_log": None, "auto_decompress": False}
 
 
 class Connection(web.RequestHandler):
@@ -48,6 +50,4 @@ async def listen(server: web.Server, sock: socket.socket, tls: ssl.SSLContext | 
     Nothing is unpacked: no client of ours packs, and what unpacks to more than it is could be anything.
     """
     loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: Connection(server, loop=loop, access_log=None, auto_decompress=False), sock=sock, ssl=tls
-    )
+    return await loop.create_server(lambda: Connection(server, loop=loop, **SETTINGS), sock=sock, ssl=tls)

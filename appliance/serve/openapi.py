@@ -37,6 +37,7 @@ def document(version: str = "1.0") -> bytes:
     paths: dict[str, Schema] = {}
     for route in rest_routes():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths |= _beside()
     said = {
         "openapi": "3.1.0",
         "info": {"title": "zstui", "version": version, "description": DESCRIPTION},
@@ -49,6 +50,31 @@ def document(version: str = "1.0") -> bytes:
         },
     }
     return json.dumps(said, separators=(",", ":")).encode()
+
+
+def _beside() -> dict[str, Schema]:
+    """What is no message: the stream of changes, the figures, and whether the appliance is ready."""
+    ready: Schema = {"type": "object", "properties": {"ready": {"const": True}}}
+    last = {"name": "Last-Event-ID", "in": "header", "description": "The id of the last event that one has.",
+            "schema": {"type": "string"}}  # fmt: skip
+    return {
+        "/events": _watching("events", "Every change as a server-sent event, until one hangs up.",
+                             "text/event-stream", {"type": "string"}, parameters=[last]),
+        "/metrics": _watching("metrics", "Figures for Prometheus.", "text/plain", {"type": "string"}),
+        "/healthz": _watching("healthz", "Whether the appliance answers calls; 503 while it starts.",
+                              "application/json", ready, security=[]),
+    }  # fmt: skip
+
+
+def _watching(name: str, words: str, content: str, schema: Schema, **more: Any) -> Schema:
+    error = {"$ref": "#/components/responses/Error"}
+    done = {"description": "So it is.", "content": {content: {"schema": schema}}}
+    return {
+        "get": {
+            "operationId": name, "tags": ["watching"], "summary": words, **more,
+            "responses": {"200": done, "4XX": error, "5XX": error},
+        }
+    }  # fmt: skip
 
 
 def _common_schemas() -> dict[str, Schema]:
