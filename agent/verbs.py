@@ -12,6 +12,7 @@ from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.figures import FigureReader
 from agent.flatten import Flattenings
 from agent.image import observe_image
 from agent.lane import Lanes
@@ -58,6 +59,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    ReadFigures,
     RebaseVolume,
     RebootDomain,
     Request,
@@ -65,6 +67,7 @@ from agent.protocol import (
     StartDomain,
     Struct,
     UndefineDomain,
+    Used,
     VmSeen,
 )
 from agent.refused import Refused
@@ -85,6 +88,7 @@ class HypervisorCalls(Protocol):
 
     async def scan(self) -> list[DomainSeen]: ...
     async def version(self) -> str: ...
+    async def used(self) -> dict[str, Used]: ...
 
 
 class HostVerbs:
@@ -143,6 +147,7 @@ class HostVerbs:
                 _says(UndefineDomain, domains.undefine),
                 _says(ObserveConsole, domains.console),
                 _says(ReadFetches, self._read_fetches),
+                _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
             ]
         )

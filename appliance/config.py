@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
+def frozen_folder() -> Path | None:
+    """Where the frozen appliance keeps what it brought along; None when it runs from its sources."""
+    return Path(getattr(sys, "_MEIPASS", "")) if getattr(sys, "frozen", False) else None
+
+
 def version_text() -> str:
-    """The version of zstui."""
+    """The version of zstui: the frozen one has it in a file."""
+    frozen = frozen_folder()
+    if frozen is not None:
+        return (frozen / "VERSION").read_text().strip()
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("zstui")
     except PackageNotFoundError:
@@ -55,10 +64,22 @@ def agent_bundle() -> Path:
     named = os.environ.get("ZSTUI_AGENT_BUNDLE")
     if named:
         return Path(named)
-    roots = [Path(getattr(sys, "_MEIPASS", "")) / "agent_bundle"] if getattr(sys, "frozen", False) else []
-    roots.append(Path(__file__).resolve().parent.parent / "build" / "agent")
-    for root in roots:
-        found = sorted(root.glob("zstui-agent-*.tar.gz"), key=lambda path: path.stat().st_mtime)
-        if found:
-            return found[-1]
-    raise BundleMissing(f"no frozen agent in {', '.join(str(root) for root in roots)}; run make agent")
+    frozen = frozen_folder()
+    root = frozen / "agent" if frozen else _built("agent")
+    found = sorted(root.glob("zstui-agent-*.tar.gz"), key=lambda path: path.stat().st_mtime)
+    if found:
+        return found[-1]
+    advice = "install zstui again" if frozen else "run make agent"
+    raise BundleMissing(f"no frozen agent in {root}; {advice}")
+
+
+def tiny_image_file() -> Path:
+    """Where the tiny image is, if it is there: beside the frozen appliance, or in the tree's build folder."""
+    named = os.environ.get("ZSTUI_TINY_IMAGE")
+    if named:
+        return Path(named)
+    return (frozen_folder() or _built("")) / "tiny" / "zstui-tiny.qcow2"
+
+
+def _built(name: str) -> Path:
+    return Path(__file__).resolve().parent.parent / "build" / name

@@ -53,11 +53,11 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
-    broadcast = Broadcast(database)
+    broadcast = Broadcast(database, core.figures)
     server = Server(
         dispatch,
         broadcast,
-        upload=core.upload,
+        transfers=core.transfers,
         open_console=lambda token: open_console(core.live, token),
         names=[socket.gethostname(), *config.names],
     )

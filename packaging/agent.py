@@ -115,13 +115,18 @@ def is_host_library(path: Path) -> bool:
     return is_library and not path.name.startswith(KEPT_LIBRARY_PREFIXES)
 
 
-def pack(folder: Path, output: Path) -> Path:
-    """An archive with no trace of when and by whom it was made, named by a hash of its content."""
+def pack_plain(folder: Path) -> bytes:
+    """A folder as an archive with no trace of when and by whom it was made."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as tar:
         for path in sorted(folder.rglob("*")):
             tar.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=_anonymous)
-    content = plain.getvalue()
+    return plain.getvalue()
+
+
+def pack(folder: Path, output: Path) -> Path:
+    """Such an archive, compressed and named by a hash of its content."""
+    content = pack_plain(folder)
     archive = output / f"zstui-agent-{hashlib.sha256(content).hexdigest()[:16]}.tar.gz"
     part = archive.with_suffix(".part")
     part.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))

@@ -67,12 +67,21 @@ OTHERS = (
     Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
+    Noun("vol", "Volumes", "volume", ("Volume",), columns.VOLUME, ("VmInstance", "PrimaryStorage"), "NAME",
+         ("volume", "volumes", "disk", "disks"),
+         "No volumes yet. Each VM brings its root volume; n makes a data volume.", "CreateDataVolume"),
     Noun("bin", "Recycle bin", "deleted", ("RecycleBinItem",), recycle_bin.COLUMNS,
          ("Host", "VmInstance", "Volume", "Image"), "EXPUNGED", ("recycle", "trash", "deleted"),
          "Nothing is in the recycle bin.", total=recycle_bin.reclaimable),
     Noun("mig", "Migrations", "migration", ("LongJob",), moves.COLUMNS, ("Host",), "-ASKED",
          ("migration", "migrations", "move", "moves"),
          "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
+    Noun("config", "Global configs", "setting", ("GlobalConfig",), columns.CONFIG, (), "NAME",
+         ("configs", "settings"), "No settings here."),
+    Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
+         "No tags yet. Press T on any row to put one on it."),
+    Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
+         ("accounts", "tenant"), "No accounts here.", "CreateAccount"),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),
          "NAME", (), "No L2 networks yet. Press n to create one.", "CreateL2NoVlanNetwork"),
     Noun("cluster", "Clusters", "cluster", ("Cluster",), columns.columns_of("Cluster"), ("Zone",), "NAME",
@@ -115,6 +124,13 @@ NEEDS = {
     "vm": ("zone", "cluster", "host", "store", "l2", "net", "img", "off"),
 }
 """What must be there before the first row of a list can be made, in the order in which to make it."""
+
+
+def empty_lines(noun: Noun, mirror: Mirror, *, filtered: bool) -> list[str]:
+    """What a list says in place of rows."""
+    if filtered:
+        return [tr("No row holds that. Esc shows all.")]
+    return nothing_yet(noun, mirror) if mirror.status == "live" else [tr("Reading …")]
 
 
 def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:

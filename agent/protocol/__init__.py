@@ -17,6 +17,7 @@ from agent.protocol.events import (
     HypervisorLost,
     UserdataFetched,
 )
+from agent.protocol.figures import Figures, ReadFigures, Used
 from agent.protocol.frames import (
     DEAD_LINK_SECONDS,
     MAX_FRAME_BYTES,
@@ -135,6 +136,7 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "Figures",
     "FilesCopied",
     "FlattenVolume",
     "GrowVolume",
@@ -167,6 +169,7 @@ __all__ = [
     "Progress",
     "READY_LINE",
     "ReadFetches",
+    "ReadFigures",
     "RebaseVolume",
     "RebootDomain",
     "Refusal",
@@ -175,6 +178,7 @@ __all__ = [
     "StartDomain",
     "Struct",
     "UndefineDomain",
+    "Used",
     "UserdataFetch",
     "UserdataFetched",
     "VmSeen",

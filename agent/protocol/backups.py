@@ -11,7 +11,8 @@ from agent.protocol.values import Struct
 class BackupDisk(Struct, frozen=True):
     """A volume to back up to the file `target`.
 
-    `bitmap` is the name under which the volume's file notes from this moment on what is written. `since` is that of
+    `bitmap` is the name under which the volume's file notes from this moment on what is written; empty, the file is
+    left as it is. `since` is that of
     an earlier backup, empty for none: then only what was written after that is taken, if `since_path`, which was
     the volume's file at that time, and the notes in it can still tell.
     """
@@ -58,8 +59,9 @@ class BackUpVolumes(Request, tag=True, frozen=True):
 class JoinBackups(Request, tag=True, frozen=True):
     """Make a qcow2 file that builds on nothing out of a whole backup and the increments after it, in this order.
 
-    The files given are used up: each is told which one it stands on. Only the last one's size counts.
+    The last one's size counts. Refused as `backup.damaged` where a file has another MD5 than is given for it.
     """
 
     files: list[str]
+    md5: list[str]
     path: str

@@ -101,6 +101,8 @@ SETTINGS = (
     Setting("localStorage", "migration.bytesPerSecond", "0",
             "Bytes a second of each volume that moves between hosts from now on; 0 for no limit.", minimum=0,
             maximum=LONG),
+    Setting("monitor", "interval", "10", "Seconds between looks at what hosts and VMs use of CPU, memory, disks and "
+            "network.", minimum=1),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),
 )  # fmt: skip
 

@@ -25,7 +25,8 @@ def back_up(things: Things, request: BackUpVolumes) -> BackedUp:
 def _made(things: Things, disk: BackupDisk) -> BackedUpDisk:
     size = things.files[disk.path]
     incremental = bool(disk.since) and things.bitmaps.get(disk.path) == disk.since
-    things.bitmaps[disk.path] = disk.bitmap
+    if disk.bitmap:
+        things.bitmaps[disk.path] = disk.bitmap
     things.files[disk.target] = size
     return BackedUpDisk(
         incremental=incremental,
@@ -39,7 +40,11 @@ def _made(things: Things, disk: BackupDisk) -> BackedUpDisk:
 def join(things: Things, request: JoinBackups) -> None:
     """Make one file of a chain of backups."""
     things.resolve(request.path)
-    for file in request.files:
+    for file, md5 in zip(request.files, request.md5, strict=True):
+        if md5 != MD5:
+            raise SimulatedRefusal(
+                "backup.damaged", f"{file} is not what was written there; use another backup"
+            )
         if file not in things.files:
             raise SimulatedRefusal("file.missing", f"{file} is not there as a regular file")
     things.files.setdefault(request.path, things.files[request.files[-1]])

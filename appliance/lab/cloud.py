@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.client import Session
-from appliance.config import Config
+from appliance.config import Config, tiny_image_file
 from appliance.lab.command import LabError
 from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
@@ -268,10 +268,7 @@ class _Maker:
 
 def tiny_image() -> Path:
     """The tiny image that packaging makes; raises `LabError` when it has not been made."""
-    named = os.environ.get("ZSTUI_TINY_IMAGE")
-    path = (
-        Path(named) if named else Path(__file__).resolve().parents[2] / "build" / "tiny" / "zstui-tiny.qcow2"
-    )
+    path = tiny_image_file()
     if not path.exists():
         raise LabError(f"{path} is not there; run make tiny")
     return path

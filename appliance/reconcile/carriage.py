@@ -35,7 +35,13 @@ class Carriage:
     """Whether the file is still to come: it is sent no further when it is not."""
 
     async def bring(
-        self, path: str, place: str, jobs: Sequence[LongJob], *, bytes_per_second: int = 0
+        self,
+        path: str,
+        place: str,
+        jobs: Sequence[LongJob],
+        *,
+        bytes_per_second: int = 0,
+        title: str = "copy to backup storage",
     ) -> FilesCopied:
         """Have a file of the host at a place on the storage. Raises what `Link.ask` raises.
 
@@ -43,7 +49,7 @@ class Carriage:
         """
         lane = self._lane(1)
         await lane.open([place])
-        copied = await lane.copy([path], bytes_per_second, jobs, title="copy to backup storage")
+        copied = await lane.copy([path], bytes_per_second, jobs, title=title)
         await lane.ask(self.storage, AdoptFiles(files={place: ""}))
         await lane.close()
         return copied

@@ -16,7 +16,7 @@ from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
-from appliance.reconcile.bring import bring_file
+from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
@@ -42,6 +42,8 @@ class _Work:
     backup: VolumeBackup
     host: Target | None
     storage: Target | None
+    host_key: str
+    """The storage's."""
     request: BackUpVolumes
     jobs: tuple[LongJob, ...]
 
@@ -77,7 +79,7 @@ class VolumeBackupWorker:
         backup, database = work.backup, self._context.database
         if backup.intended == "Absent":
             await self._drop(work.host, backup, backup.staged_path)
-            await self._drop(work.storage, backup, backup.install_path)
+            await self._withdraw(work)
             await database.write(lambda tx: forget(tx, backup))
             return DONE
         if backup.phase == "writing":
@@ -113,16 +115,30 @@ class VolumeBackupWorker:
 
     async def _carry(self, work: _Work) -> None:
         backup = work.backup
-        await bring_file(
-            self._context,
-            _there(work.host),
-            backup.staged_path,
-            _there(work.storage),
-            backup.install_path,
-            size=backup.size,
-            md5=backup.md5 or "-",
-            jobs=work.jobs,
-            title="carry to backup storage",
+        carriage = self._carriage(work, _there(work.host), _there(work.storage))
+        await carriage.bring(backup.staged_path, backup.install_path, work.jobs)
+
+    async def _withdraw(self, work: _Work) -> None:
+        """Take from the storage what has come to it, and let nothing more come."""
+        if work.storage is None:
+            return
+        if work.host is not None:
+            carriage = self._carriage(work, work.host, work.storage)
+            await carriage.withdraw(work.backup.install_path)
+        else:
+            await close_end(self._asker, work.storage, work.backup.uuid)
+            await self._drop(work.storage, work.backup, work.backup.install_path)
+
+    def _carriage(self, work: _Work, host: Target, storage: Target) -> Carriage:
+        uuid = work.backup.uuid
+        return Carriage(
+            context=self._context,
+            asker=self._asker,
+            uuid=uuid,
+            source=host,
+            storage=storage,
+            host_key=work.host_key,
+            wanted=lambda snapshot: _still_wanted(snapshot, uuid),
         )
 
     async def _drop(self, target: Target | None, backup: VolumeBackup, path: str) -> None:
@@ -165,6 +181,7 @@ class VolumeBackupWorker:
             backup=backup,
             host=target_of(host) if host is not None else None,
             storage=target_of(storage) if storage is not None else None,
+            host_key=key_of(snapshot, storage) if storage is not None else "",
             request=_request(snapshot, backup),
             jobs=tuple(jobs.running(snapshot, backup.group_uuid)),
         )
@@ -172,6 +189,11 @@ class VolumeBackupWorker:
 
 def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
     """What the host is asked to write for a group."""
+    if leader.volume_snapshot_uuid is not None:
+        copied = BackupDisk(
+            volume_uuid=leader.volume_uuid, path=leader.volume_path, target=leader.staged_path, bitmap=""
+        )
+        return BackUpVolumes(disks=[copied])
     disks = []
     for backup in group_of(snapshot, leader):
         last = last_of(snapshot, backup) if backup.mode == "incremental" else None
@@ -187,6 +209,11 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
         )
     vm = snapshot.find(VmInstance, leader.vm_instance_uuid) if leader.vm_instance_uuid else None
     return BackUpVolumes(disks=disks, vm_uuid=vm.uuid if vm is not None else "")
+
+
+def _still_wanted(snapshot: Snapshot, uuid: str) -> bool:
+    backup = snapshot.find(VolumeBackup, uuid)
+    return backup is not None and backup.intended == "Present"
 
 
 def _done(tx: Transaction, planned: VolumeBackup) -> None:

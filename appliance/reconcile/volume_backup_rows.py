@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.protocol import BackedUp
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
+from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotBackupStorageRef
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile import jobs
@@ -36,7 +37,11 @@ def last_of(snapshot: Snapshot, backup: VolumeBackup) -> VolumeBackup | None:
     A volume's file notes what was written since one moment only.
     """
     found = snapshot.all(VolumeBackup, volume_uuid=backup.volume_uuid, intended="Present")
-    others = [each for each in found if each.uuid != backup.uuid and each.phase != "writing"]
+    others = [
+        each
+        for each in found
+        if each.uuid != backup.uuid and each.phase != "writing" and each.volume_snapshot_uuid is None
+    ]
     last = max(others, key=lambda each: each.create_date, default=None)
     if last is None or last.status != "Ready" or last.backup_storage_uuid != backup.backup_storage_uuid:
         return None
@@ -68,6 +73,9 @@ def note_carried(tx: Transaction, planned: VolumeBackup) -> None:
     if backup is None or backup.intended == "Absent":
         return
     tx.update(backup, phase="clearing", status="Ready")
+    if backup.volume_snapshot_uuid is not None:
+        _note_snapshot(tx, backup)
+        return
     group = group_of(tx, backup)
     if any(each.status != "Ready" for each in group):
         return
@@ -80,6 +88,22 @@ def note_carried(tx: Transaction, planned: VolumeBackup) -> None:
             jobs.succeed(tx, job, {"inventory": tx.inventory(leader), "inventories": tx.inventories(group)})
         else:
             jobs.succeed(tx, job, {"inventory": tx.inventory(leader)})
+
+
+def _note_snapshot(tx: Transaction, backup: VolumeBackup) -> None:
+    """A snapshot has a copy on a backup storage."""
+    snapshot = tx.find(VolumeSnapshot, backup.volume_snapshot_uuid or "")
+    if snapshot is not None:
+        tx.insert(
+            VolumeSnapshotBackupStorageRef(
+                uuid=backup.uuid,
+                volume_snapshot_uuid=snapshot.uuid,
+                backup_storage_uuid=backup.backup_storage_uuid,
+                install_path=backup.install_path,
+            )
+        )
+    for job in jobs.running(tx, backup.uuid):
+        jobs.succeed(tx, job, {"inventory": tx.inventory(snapshot)} if snapshot is not None else {})
 
 
 def give_up(tx: Transaction, planned: VolumeBackup, error: ApiError) -> bool:
@@ -101,8 +125,13 @@ def forget(tx: Transaction, planned: VolumeBackup) -> None:
     if backup is None:
         return
     tx.delete(backup)
+    ref = tx.find(VolumeSnapshotBackupStorageRef, backup.uuid)
+    if ref is not None:
+        tx.delete(ref)
+    snapshot = tx.find(VolumeSnapshot, backup.volume_snapshot_uuid or "")
     found = jobs.running(tx, backup.uuid)
     if not group_of(tx, backup):
         found += jobs.running(tx, backup.group_uuid)
     for job in {job.uuid: job for job in found}.values():
-        jobs.succeed(tx, job, {})
+        shown = snapshot is not None and job.name == "DeleteVolumeSnapshotFromBackupStorage"
+        jobs.succeed(tx, job, {"inventory": tx.inventory(snapshot)} if snapshot is not None and shown else {})

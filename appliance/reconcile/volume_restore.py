@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from uuid import UUID, uuid5
 
-from agent.protocol import AnyRequest, DropFile, JoinBackups, Struct
-from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed, TimedOut
-from appliance.api.host import Host
+from agent.protocol import AnyRequest, DropFile, ImageFacts, JoinBackups, ObserveImage, Struct
+from appliance.api.errors import ApiError, HostUnreachable, OperationFailed, TimedOut
+from appliance.api.host import Host, HostKey
 from appliance.api.job import LongJob
-from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
 from appliance.api.storage import BackupStorage
-from appliance.api.vm import VmInstance
-from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
-from appliance.reconcile.bring import bring_file
-from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.carriage import Carriage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.vm_state import move
 from appliance.reconcile.volume_backup_rows import chain_of
+from appliance.reconcile.volume_restore_rows import forget, give_up, still_wanted, turn, turn_image
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -39,6 +36,7 @@ class _Work:
     chain: tuple[VolumeBackup, ...]
     storages: dict[str, Target]
     host: Target | None
+    host_key: str
     jobs: tuple[LongJob, ...]
 
     @property
@@ -46,6 +44,11 @@ class _Work:
         """Where the backups are on the host meanwhile, the whole one first."""
         path = self.restore.install_path
         return [f"{path}.{place}" for place, _ in enumerate(self.chain)]
+
+    @property
+    def md5(self) -> list[str]:
+        """What each of them must be."""
+        return [backup.md5 or "" for backup in self.chain]
 
 
 class VolumeRestoreWorker:
@@ -79,39 +82,68 @@ class VolumeRestoreWorker:
     async def _pass(self, work: _Work) -> Next:
         restore = work.restore
         if restore.intended == "Absent":
-            for path in (restore.install_path, *work.staged):
-                if work.host is not None:
-                    await self._ask(work.host, restore, DropFile(path=path))
-            await self._context.database.write(lambda tx: _forget(tx, restore))
+            await self._withdraw(work)
+            await self._context.database.write(lambda tx: forget(tx, restore))
+            return DONE
+        if restore.backup_storage_uuid is not None:
+            await self._make_image(work)
             return DONE
         host = _there(work.host)
         for backup, path in zip(work.chain, work.staged, strict=True):
             if path not in self._brought:
                 await self._bring(work, backup, host, path)
         await self._say(work, "join backups")
-        join = JoinBackups(files=work.staged, path=restore.install_path)
+        join = JoinBackups(files=work.staged, md5=work.md5, path=restore.install_path)
         await self._ask(host, restore, join, JOIN_SECONDS)
         for path in work.staged:
             await self._ask(host, restore, DropFile(path=path))
-        poked = await self._context.database.write(lambda tx: _turn(tx, restore, work.chain[-1]))
+        poked = await self._context.database.write(lambda tx: turn(tx, restore, work.chain[-1]))
         if poked is not None:
             self._context.poke(*poked)
         return DONE
 
-    async def _bring(self, work: _Work, backup: VolumeBackup, host: Target, path: str) -> None:
-        await self._ask(host, work.restore, DropFile(path=path))
-        await bring_file(
-            self._context,
-            _there(work.storages.get(backup.backup_storage_uuid)),
-            backup.install_path,
-            host,
-            path,
-            size=backup.size,
-            md5=backup.md5 or "-",
-            jobs=work.jobs,
-            title="bring backup to host",
+    async def _make_image(self, work: _Work) -> None:
+        """Join the backups where they are."""
+        restore = work.restore
+        storage = _there(work.storages.get(str(restore.backup_storage_uuid)))
+        join = JoinBackups(
+            files=[backup.install_path for backup in work.chain], md5=work.md5, path=restore.install_path
         )
+        await self._say(work, "join backups")
+        await self._ask(storage, restore, join, JOIN_SECONDS)
+        request = ObserveImage(path=restore.install_path, format=restore.format)
+        facts = await self._context.fleet.link(storage).ask(request, ImageFacts, timeout_seconds=JOIN_SECONDS)
+        await self._context.database.write(lambda tx: turn_image(tx, restore, facts))
+
+    async def _bring(self, work: _Work, backup: VolumeBackup, host: Target, path: str) -> None:
+        carriage = self._carriage(work, backup, _there(work.storages.get(backup.backup_storage_uuid)), host)
+        await carriage.bring(backup.install_path, path, work.jobs, title="bring backup to host")
         self._brought.add(path)
+
+    async def _withdraw(self, work: _Work) -> None:
+        """Take from where it goes what has come, and let nothing more come."""
+        beside = work.storages.get(work.restore.backup_storage_uuid or "")
+        if beside is not None:
+            await self._ask(beside, work.restore, DropFile(path=work.restore.install_path))
+        if work.host is None:
+            return
+        for backup, path in zip(work.chain, work.staged, strict=True):
+            storage = work.storages.get(backup.backup_storage_uuid)
+            if storage is not None:
+                await self._carriage(work, backup, storage, work.host).withdraw(path)
+        await self._ask(work.host, work.restore, DropFile(path=work.restore.install_path))
+
+    def _carriage(self, work: _Work, backup: VolumeBackup, storage: Target, host: Target) -> Carriage:
+        uuid = work.restore.uuid
+        return Carriage(
+            context=self._context,
+            asker=self._asker,
+            uuid=uuid5(UUID(uuid), backup.uuid).hex,
+            source=storage,
+            storage=host,
+            host_key=work.host_key,
+            wanted=lambda snapshot: still_wanted(snapshot, uuid),
+        )
 
     async def _ask(
         self, target: Target, restore: VolumeRestore, request: AnyRequest, seconds: float = 60.0
@@ -147,96 +179,18 @@ class VolumeRestoreWorker:
         restore = snapshot.find(VolumeRestore, self._uuid)
         if restore is None:
             return None
-        host = snapshot.find(Host, restore.host_uuid)
+        host = snapshot.find(Host, restore.host_uuid) if restore.host_uuid is not None else None
         chain = chain_of(snapshot, snapshot.get(VolumeBackup, restore.backup_uuid))
+        key = snapshot.find(HostKey, target_of(host).key) if host is not None else None
         storages = {each.uuid: target_of(each) for each in snapshot.all(BackupStorage)}
         return _Work(
             restore=restore,
             chain=tuple(chain),
             storages=storages,
             host=target_of(host) if host is not None else None,
+            host_key=key.public_key if key is not None else "",
             jobs=tuple(jobs.running(snapshot, restore.uuid)),
         )
-
-
-def give_up(tx: Transaction, planned: VolumeRestore, error: ApiError) -> bool:
-    """A restore failed for good: what has come goes. False when it was to go anyway."""
-    restore = tx.find(VolumeRestore, planned.uuid)
-    if restore is None or restore.intended == "Absent":
-        return False
-    failure = error if isinstance(error, Cancelled) else OperationFailed(cause=error)
-    for job in jobs.running(tx, restore.uuid):
-        jobs.doom(tx, job, failure)
-    tx.update(restore, intended="Absent", generation=restore.generation + 1)
-    return True
-
-
-def _turn(tx: Transaction, planned: VolumeRestore, backup: VolumeBackup) -> tuple[str, str] | None:
-    """The file is the volume from here on; whose worker is to look at it, if anybody's."""
-    restore = tx.find(VolumeRestore, planned.uuid)
-    if restore is None or restore.intended == "Absent":
-        return None
-    tx.delete(restore)
-    volume = _made(tx, restore, backup) if restore.volume_uuid is None else _turned(tx, restore, backup)
-    recount_storage(tx, restore.primary_storage_uuid)
-    for job in jobs.running(tx, restore.uuid):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(volume)})
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    return ("VmInstance", vm.uuid) if vm is not None else ("Volume", volume.uuid)
-
-
-def _made(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volume:
-    tx.account_uuid = restore.account_uuid
-    volume = tx.insert(
-        Volume(
-            uuid=restore.uuid,
-            name=restore.name,
-            description=restore.description,
-            primary_storage_uuid=restore.primary_storage_uuid,
-            host_uuid=restore.host_uuid,
-            install_path=restore.install_path,
-            type="Data",
-            size=backup.volume_size,
-            whole_size=backup.volume_size,
-            status="Ready",
-        )
-    )
-    keep_volume(tx, volume)
-    return volume
-
-
-def _turned(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volume:
-    """The volume builds on no snapshot and no image any more; the file that it was on goes by its usual way."""
-    volume = tx.get(Volume, restore.volume_uuid)
-    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid, latest=True):
-        tx.update(each, latest=False)
-    for tree in tx.all(VolumeSnapshotTree, volume_uuid=volume.uuid, current=True):
-        tx.update(tree, current=False)
-    before = volume.install_path
-    volume = resize_volume(tx, volume, backup.volume_size)
-    volume = tx.update(
-        volume,
-        install_path=restore.install_path,
-        whole_size=backup.volume_size,
-        root_image_uuid=None,
-        abandoned=before,
-        chain_changes=True,
-        generation=volume.generation + 1,
-    )
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    if vm is not None:
-        move(tx, vm, generation=vm.generation + 1)
-    return volume
-
-
-def _forget(tx: Transaction, planned: VolumeRestore) -> None:
-    restore = tx.find(VolumeRestore, planned.uuid)
-    if restore is None:
-        return
-    tx.delete(restore)
-    recount_storage(tx, restore.primary_storage_uuid)
-    for job in jobs.running(tx, restore.uuid):
-        jobs.succeed(tx, job, {})
 
 
 def _there(machine: Target | None) -> Target:

@@ -18,7 +18,7 @@ from appliance.reconcile.vm_move_rows import stay
 from appliance.reconcile.vm_settle import RESIZES, give_up
 from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.reconcile.volume_backup_rows import give_up as give_up_backup
-from appliance.reconcile.volume_restore import give_up as give_up_restore
+from appliance.reconcile.volume_restore_rows import give_up as give_up_restore
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
 

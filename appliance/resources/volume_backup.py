@@ -7,14 +7,17 @@ from collections.abc import Sequence
 
 from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
 from appliance.api.simulator import BACKUP_TYPE, HYPERVISOR
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, PrimaryStorage
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import (
     BackupDataVolume,
+    BackupVolumeSnapshot,
     CreateVmBackup,
     CreateVolumeBackup,
     DeleteVolumeBackup,
+    DeleteVolumeSnapshotFromBackupStorage,
     VolumeBackup,
     VolumeRestore,
 )
@@ -59,16 +62,44 @@ def backup_data_volume(tx: Transaction, request: BackupDataVolume, caller: Calle
     volume = tx.get(Volume, request.uuid)
     if volume.type != "Data":
         raise InvalidArgument(f"volume[uuid:{volume.uuid}] is not Data volume, it's {volume.type}")
-    if request.backup_storage_uuid is not None:
-        storage = tx.get(BackupStorage, request.backup_storage_uuid)
-    else:
-        found = tx.all(BackupStorage, state="Enabled", status="Connected", intended="Present")
-        fitting = [each for each in found if _simulated(each) == _is_simulated(tx, volume)]
-        if not fitting:
-            raise OperationFailed("no backup storage is Enabled and Connected; add one, or connect it")
-        storage = max(fitting, key=lambda each: each.available_capacity)
+    storage = _storage(tx, request.backup_storage_uuid, volume)
     (row,) = _rows(tx, [volume], storage, tx.new_uuid(), volume.name, None, "incremental")
     return promise(tx, request, row, caller)
+
+
+@handles(BackupVolumeSnapshot)
+def backup_snapshot(tx: Transaction, request: BackupVolumeSnapshot, caller: Caller) -> Promise:
+    """A backup of the snapshot's file, which nobody writes to."""
+    snapshot = tx.get(VolumeSnapshot, request.uuid)
+    volume = tx.get(Volume, snapshot.volume_uuid)
+    storage = _storage(tx, request.backup_storage_uuid, volume)
+    if snapshot.status != "Ready":
+        raise OperationFailed(f"snapshot[uuid:{snapshot.uuid}] is {snapshot.status}, and not Ready")
+    if tx.exists(VolumeBackup, volume_snapshot_uuid=snapshot.uuid, backup_storage_uuid=storage.uuid):
+        raise OperationFailed(
+            f"snapshot[uuid:{snapshot.uuid}] is on backup storage {storage.name}[uuid:{storage.uuid}] already"
+        )
+    (row,) = _rows(tx, [volume], storage, tx.new_uuid(), snapshot.name, snapshot.description, "full")
+    path = snapshot.primary_storage_install_path
+    row = tx.update(row, volume_snapshot_uuid=snapshot.uuid, volume_path=path)
+    return promise(tx, request, row, caller)
+
+
+@handles(DeleteVolumeSnapshotFromBackupStorage)
+def delete_snapshot_copy(
+    tx: Transaction, request: DeleteVolumeSnapshotFromBackupStorage, caller: Caller
+) -> Promise:
+    """Its copies intended absent; the call ends with the last of them."""
+    snapshot = tx.get(VolumeSnapshot, request.uuid)
+    found = tx.all(VolumeBackup, volume_snapshot_uuid=snapshot.uuid)
+    copies = {each.backup_storage_uuid: each for each in found}
+    for uuid in request.backup_storage_uuids:
+        if uuid not in copies:
+            raise InvalidArgument(f"snapshot[uuid:{snapshot.uuid}] is not on the backup storage[uuid:{uuid}]")
+    if not request.backup_storage_uuids:
+        raise InvalidArgument("field[backupStorageUuids] must be a nonempty list")
+    last = [_remove(tx, copies[uuid]) for uuid in dict.fromkeys(request.backup_storage_uuids)][-1]
+    return promise(tx, request, last, caller)
 
 
 @handles(DeleteVolumeBackup)
@@ -77,6 +108,11 @@ def delete_backup(tx: Transaction, request: DeleteVolumeBackup, caller: Caller) 
     backup = tx.find(VolumeBackup, request.uuid)
     if backup is None:
         return None
+    return promise(tx, request, _remove(tx, backup), caller)
+
+
+def _remove(tx: Transaction, backup: VolumeBackup) -> VolumeBackup:
+    """A backup that is to go, unless something is made of it or adds to it."""
     adding = tx.all(VolumeBackup, parent_uuid=backup.uuid)
     if adding:
         names = ", ".join(f"{each.name}[uuid:{each.uuid}]" for each in adding)
@@ -92,8 +128,18 @@ def delete_backup(tx: Transaction, request: DeleteVolumeBackup, caller: Caller) 
     if any(restore.backup_uuid == backup.uuid for restore in restores):
         raise OperationFailed(f"backup[uuid:{backup.uuid}] is just being restored; wait for that")
     jobs.overtake(tx, backup.group_uuid, Cancelled("the backup was deleted"))
-    backup = tx.update(backup, intended="Absent", status="Deleting", generation=backup.generation + 1)
-    return promise(tx, request, backup, caller)
+    return tx.update(backup, intended="Absent", status="Deleting", generation=backup.generation + 1)
+
+
+def _storage(tx: Transaction, uuid: str | None, volume: Volume) -> BackupStorage:
+    """The storage named, or the one with most room of those that a volume can be backed up to."""
+    if uuid is not None:
+        return tx.get(BackupStorage, uuid)
+    found = tx.all(BackupStorage, state="Enabled", status="Connected", intended="Present")
+    fitting = [each for each in found if _simulated(each) == _is_simulated(tx, volume)]
+    if not fitting:
+        raise OperationFailed("no backup storage is Enabled and Connected; add one, or connect it")
+    return max(fitting, key=lambda each: each.available_capacity)
 
 
 def _rows(

@@ -6,11 +6,14 @@ import posixpath
 
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.host import Host
-from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
+from appliance.api.image import Image
+from appliance.api.simulator import BACKUP_TYPE, FORMAT, HYPERVISOR
+from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import (
     CreateDataVolumeFromVolumeBackup,
+    CreateRootVolumeTemplateFromVolumeBackup,
     RevertVolumeFromVolumeBackup,
     VolumeBackup,
     VolumeRestore,
@@ -31,6 +34,12 @@ def create_volume(tx: Transaction, request: CreateDataVolumeFromVolumeBackup, ca
     backup = _ready(tx, request.backup_uuid)
     storage, host = tx.get(PrimaryStorage, request.primary_storage_uuid), tx.get(Host, request.host_uuid)
     _check_host(tx, storage, host)
+    kept = tx.get(BackupStorage, backup.backup_storage_uuid)
+    if (kept.type == BACKUP_TYPE) != (host.hypervisor_type == HYPERVISOR):
+        raise InvalidArgument(
+            f"a backup on {kept.type} {kept.name}[uuid:{kept.uuid}] cannot be restored on host {host.name}"
+            f"[uuid:{host.uuid}]: only one of the two is simulated"
+        )
     check_room(tx, storage, host.uuid, backup.volume_size)
     uuid = uuid_for(tx, request, Volume)
     row = tx.insert(
@@ -85,6 +94,34 @@ def revert_volume(tx: Transaction, request: RevertVolumeFromVolumeBackup, caller
         )
     )
     recount_storage(tx, storage.uuid)
+    return promise(tx, request, row, caller)
+
+
+@handles(CreateRootVolumeTemplateFromVolumeBackup)
+def create_template(
+    tx: Transaction, request: CreateRootVolumeTemplateFromVolumeBackup, caller: Caller
+) -> Promise:
+    """A row; a worker has the storage's machine make the image's file."""
+    backup = _ready(tx, request.backup_uuid)
+    storage = tx.get(BackupStorage, backup.backup_storage_uuid)
+    uuid = uuid_for(tx, request, Image)
+    image_format = FORMAT if storage.type == BACKUP_TYPE else "qcow2"
+    row = tx.insert(
+        VolumeRestore(
+            uuid=uuid,
+            name=request.name,
+            description=request.description,
+            backup_uuid=backup.uuid,
+            account_uuid=caller.account_uuid,
+            backup_storage_uuid=storage.uuid,
+            install_path=naming.stored_image(storage.url, uuid, image_format),
+            format=image_format,
+            size=0,
+            platform=request.platform,
+            guest_os_type=request.guest_os_type,
+            system=request.system,
+        )
+    )
     return promise(tx, request, row, caller)
 
 

@@ -128,6 +128,31 @@ def _mark_restored(path: Path) -> None:
         connection.close()
 
 
+def back_up_closed(folder: Path, path: Path) -> int:
+    """Copy a store that no appliance has open to a file, checked; returns the size of the file.
+
+    `StoreDamaged` when there is no sound store, `StoreBusy` when the store is in use.
+    """
+    from appliance.store.folder import Folder
+
+    place = Folder(folder)
+    place.take()
+    try:
+        if place.is_new():
+            raise StoreDamaged(f"there is no store in {folder}; --data names the folder of one")
+        # It may have been killed: its newest commits are in the log then, which a reader alone cannot use.
+        source = connect(place.database, durable=True, reader=False)
+        try:
+            copy(source, path, findings)
+            source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            source.close()
+        place.mark("closed")
+    finally:
+        place.release()
+    return path.stat().st_size
+
+
 def restore(folder: Path, path: Path) -> None:
     """Put a checked backup in the place of a store that no appliance has open.
 

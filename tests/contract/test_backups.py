@@ -50,7 +50,13 @@ async def test_a_backup_an_increment_and_what_they_make(rig: Rig, built: Peer) -
     )
     assert seen.backings == {}
     assert len(seen.volumes) == 2
-    join = JoinBackups(files=[place(rig, FIRST), place(rig, SECOND)], path=f"{rig.storage}/joined.qcow2")
+    join = JoinBackups(
+        files=[place(rig, FIRST), place(rig, SECOND)],
+        md5=[whole.md5, more.md5],
+        path=f"{rig.storage}/joined.qcow2",
+    )
+    damaged = replace(join, md5=[whole.md5, "f" * 32])
+    assert await built.code(damaged) == "backup.damaged"
     await built.told(join, Done)
     await built.told(join, Done)
     seen = await built.told(ObserveVm(vm_uuid=VM, volume_paths=[join.path]), VmSeen)

@@ -91,7 +91,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _make(scratch: Path) -> None:
     done, tree = scratch / "done", scratch / "tree"
     done.mkdir()
-    _run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, tree, _mirror())
+    _run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, tree, mirror())
     _clean(tree)
     boot = {name: scratch / name for name in ("vmlinuz", "initrd", "syslinux.cfg")}
     for name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
@@ -104,7 +104,7 @@ def _make(scratch: Path) -> None:
     _disk(tree, boot, scratch / "disk", done / "release-notes.qcow2")
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """The archive that this machine's apt takes the release's packages from."""
     chosen = ("indextargets", "--format", "$(REPO_URI)", f"Codename: {RELEASE}", "Created-By: Packages")
     found = _run("apt-get", *chosen).split()

@@ -108,8 +108,8 @@ async def serving(
             await ensure_admin(database, PASSWORD)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
-        broadcast = Broadcast(database)
-        server = Server(dispatch, broadcast, upload=core.upload)
+        broadcast = Broadcast(database, core.figures)
+        server = Server(dispatch, broadcast, transfers=core.transfers)
         async with running(core):
             telling = asyncio.create_task(broadcast.run())
             await server.start(UnixListener(socket), TcpListener("127.0.0.1", 0))

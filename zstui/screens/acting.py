@@ -12,17 +12,18 @@ from textual.timer import Timer
 
 from zstui import recycle_bin, words
 from zstui.frame import News
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import mark, tr
+from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, create_message, noun_of
+from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
-from zstui.screens.planner import Planner
+from zstui.screens.panels import AFTER, PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
     delete,
@@ -60,26 +61,28 @@ class Acting(Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "create", "New"),
-        Binding("s", "verb('s')", "Start"),
-        Binding("S", "verb('S')", "Stop"),
-        Binding("r", "verb('r')", "Reboot, reconnect"),
-        Binding("u", "verb('u')", "Recover"),
-        Binding("K", "verb('K')", "Cancel"),
-        Binding("D,delete", "delete", "Destroy, delete"),
-        Binding("E", "change", "Change name and words"),
-        Binding("e", "userdata", "User data"),
-        Binding("m", "move", "Move to another host"),
-        Binding("c", "console", "Console address"),
-        Binding("y", "copy", "Copy uuid, address, call"),
-        Binding("x", "more", "All that can be done to this row"),
-        Binding("L", "log", "Calls made here, and a prompt"),
-        Binding("question_mark,f1", "help", "Help"),
-        Binding("colon", "jump", "Go to a list or a row"),
-        Binding("ctrl+p", "palette", "All actions and rows", priority=True),
-        Binding("ctrl+q", "app.quit", "Leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("n", "create", "New"),
+            Binding("s", "verb('s')", "Start"),
+            Binding("S", "verb('S')", "Stop"),
+            Binding("r", "verb('r')", "Reboot, reconnect"),
+            Binding("u", "verb('u')", "Recover"),
+            Binding("K", "verb('K')", "Cancel"),
+            Binding("D,delete", "delete", "Destroy, delete"),
+            Binding("E", "change", "Change name and words"),
+            Binding("e", "userdata", "User data"),
+            Binding("c", "console", "Console address"),
+            Binding("y", "copy", "Copy uuid, address, call"),
+            Binding("x", "more", "All that can be done to this row"),
+            *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
+            Binding("L", "log", "Calls made here, and a prompt"),
+            Binding("question_mark,f1", "help", "Help"),
+            Binding("colon", "jump", "Go to a list or a row"),
+            Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+            Binding("ctrl+q", "app.quit", "Leave", priority=True),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__()
@@ -96,8 +99,8 @@ class Acting(Screen[None]):
         """The noun that the screen shows."""
 
     @abstractmethod
-    async def go(self, noun_id: str, key: str | None = None) -> None:
-        """Show a list, and put its cursor on a row."""
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+        """Show a list, and put its cursor on a row, or find rows in it."""
 
     @property
     def row(self) -> Row | None:
@@ -126,12 +129,16 @@ class Acting(Screen[None]):
         if message is not None:
             word = next(each for each in DELETING if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
+        if row is not None and row.kind == "GlobalConfig":
+            found.append(("E", mark("change"), "screen.change"))
         if self.current_noun().create:
             found.append(("n", mark("new"), "screen.create"))
         if row is not None:
             found.append(("x", mark("more"), "screen.more"))
-            if plan_of(row, self.mirror) is not None and not binned(row):
-                found.append(("m", mark("move"), "screen.move"))
+            found += [
+                (panel.key, panel.word, f"screen.panel('{panel.id}')")
+                for panel in panels_of(row, self.mirror)
+            ]
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
@@ -158,7 +165,10 @@ class Acting(Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=_names(rows)
+            "Press {key} again to {verb} {rows}",
+            key=self.app.key_of(f"verb('{verb.key}')", verb.key),
+            verb=tr(verb.word),
+            rows=names_of(rows),
         )
         self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
@@ -175,7 +185,7 @@ class Acting(Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**_fields(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{tr(title_of(message))} {_names(rows)}")
+        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
 
     # --- questions and forms -----------------------------------------------------------------------------
 
@@ -196,17 +206,17 @@ class Acting(Screen[None]):
             if yes and final:
                 self.carry_out(message, rows)
             elif yes:
-                done = Deletion(tuple(row.key for row in rows), _names(rows))
+                done = Deletion(tuple(row.key for row in rows), names_of(rows))
                 task = delete(self, message, [_fields(message, row) for row in rows], done)
-                self.app.keep(asyncio.create_task(task), f"{title_of(message)} {_names(rows)}")
+                self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
 
-        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=_names(rows))
+        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
         self.app.push_screen(
             Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
         )
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
+        lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
         return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
@@ -240,6 +250,8 @@ class Acting(Screen[None]):
                     self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
+                if message in AFTER:
+                    AFTER[message](self, Row(_kind_made(message), str(made["uuid"]), made))
 
         self.app.push_screen(Form(message, self.mirror, **options), done)
 
@@ -290,25 +302,14 @@ class Acting(Screen[None]):
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(Console(row))
 
-    def action_move(self) -> None:
-        """Plan the row's move to another host, and make it."""
+    def action_panel(self, panel_id: str) -> None:
+        """Open what a key opens on the row."""
         row = self.row
-        plan = plan_of(row, self.mirror) if row is not None else None
-        if row is None or plan is None:
-            return
-
-        def planned(chosen: list[Any] | None) -> None:
-            if chosen:
-                fields = {**plan.subject, plan.target: chosen[0]}
-                self.app.keep(
-                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])), f"move {row.name}"
-                )
-                self.say(
-                    f"{row.name} moves to {self.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
-                )
-                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
-
-        self.app.push_screen(Planner(row, plan, self.mirror), planned)
+        panel = next(each for each in PANELS if each.id == panel_id)
+        if row is not None and panel in panels_of(row, self.mirror):
+            panel.open(self, row)
+        else:
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=panel.key), "dim")
 
     def action_copy(self) -> None:
         """Copy something of the row."""
@@ -361,33 +362,6 @@ class Acting(Screen[None]):
 def _fields(message: str, row: Row) -> dict[str, Any]:
     """The fields that name a row in a message about its kind."""
     return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)
-
-
-def _names(rows: list[Row]) -> str:
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
-
-
-def noun_title(row: Row) -> str:
-    """What rows of this kind are called, several of them."""
-    noun = noun_of(row.kind)
-    return noun.title if noun is not None else row.kind
-
-
-def _loss(row: Row, mirror: Mirror) -> str:
-    """What goes with a row, in one line."""
-    if row.kind != "VmInstance":
-        return str(row.get("description") or "")
-    disks = row.get("allVolumes", [])
-    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
-    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
-    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [
-        row.name,
-        tr(row.text("state")),
-        f"{trn('{number} disk', '{number} disks', len(disks))}, {size}",
-        addresses,
-    ]
-    return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)
 
 
 def _kind_made(message: str) -> str:

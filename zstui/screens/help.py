@@ -13,6 +13,7 @@ from zstui.frame import key_name
 from zstui.i18n import mark, tr
 from zstui.nouns import MAIN, Noun
 from zstui.said import Said
+from zstui.screens.panels import PANELS
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
@@ -52,6 +53,11 @@ def _fits(binding: Binding, noun: Noun) -> bool:
     """Whether a key means anything in the list that is shown."""
     if binding.action.startswith("show("):
         return False
+    if binding.action.startswith("panel("):
+        return any(
+            binding.key == each.key and (not each.kinds or set(each.kinds) & set(noun.kinds))
+            for each in PANELS
+        )
     if not binding.action.startswith("verb("):
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)
@@ -75,6 +81,7 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
+    items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
     items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
     items.append(note(tr("The mouse works too: titles sort, hints and tabs can be clicked.")))
     return items

@@ -10,10 +10,10 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.store.connection import translated
 from appliance.store.errors import StoreTooNew
 
-STEPS: tuple[str, ...] = ("0001.sql",)
-"""The file of each step. Step n takes a store of `user_version` n - 1 to n. A released step never changes."""
-
 FOLDER = Path(__file__).parent
+
+STEPS: tuple[str, ...] = tuple(sorted(path.name for path in FOLDER.glob("[0-9]*.sql")))
+"""The file of each step. Step n takes a store of `user_version` n - 1 to n. A released step never changes."""
 
 
 def latest() -> int:

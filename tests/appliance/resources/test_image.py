@@ -136,3 +136,16 @@ async def test_no_storages_at_all_are_no_storages_to_delete_from(cloud: Cloud) -
         assert (error["code"], error["details"]) == (
             "SYS.1007", "field[backupStorageUuids] must be a nonempty list",
         )  # fmt: skip
+
+
+async def test_a_vmdk_becomes_a_qcow2_image(cloud: Cloud) -> None:
+    image = await cloud.call(
+        "AddImage",
+        name="foreign",
+        url="http://x/y.vmdk",
+        format="vmdk",
+        backupStorageUuids=[cloud.uuids["backup"]],
+    )
+    assert (image["format"], image["status"]) == ("qcow2", "Ready")
+    assert image["backupStorageRefs"][0]["installPath"].endswith(f"{image['uuid']}.qcow2")
+    assert (await cloud.vm(imageUuid=image["uuid"]))["state"] == "Running"

@@ -132,15 +132,32 @@ async def test_a_root_volume_goes_back_to_its_backup(cloud: Cloud) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("verb", ["BackUpVolumes", "copy"])
+@pytest.mark.parametrize("verb", ["BackUpVolumes", "OpenLane", "CopyFiles", "AdoptFiles"])
 async def test_a_backup_that_fails_leaves_nothing(cloud: Cloud, disk: str, verb: str) -> None:
     vm, data = await attached(cloud, disk, hostUuid=cloud.uuids["host2"])
-    host = cloud.host_of(vm["uuid"]) if verb != "copy" else cloud.dialer.hosts["10.0.0.1:22"]
+    takes = verb in ("OpenLane", "AdoptFiles")
+    host = cloud.dialer.hosts["10.0.0.1:22"] if takes else cloud.host_of(vm["uuid"])
     async with cloud.untouched():
         host.faults.by_verb[verb] = 1.0
         error = await cloud.refused(
             "CreateVolumeBackup", volumeUuid=data["uuid"], backupStorageUuid=cloud.uuids["backup"], name="b"
         )
+        assert error["code"] == "SYS.1006"
+        host.faults.by_verb.clear()
+
+
+@pytest.mark.parametrize("verb", ["CopyFiles", "OpenLane", "AdoptFiles", "JoinBackups"])
+async def test_a_restore_that_fails_leaves_nothing(cloud: Cloud, disk: str, verb: str) -> None:
+    vm, data = await attached(cloud, disk, hostUuid=cloud.uuids["host2"])
+    backup = await back_up(cloud, data["uuid"])
+    await cloud.idle()
+    host = cloud.dialer.hosts["10.0.0.1:22"] if verb == "CopyFiles" else cloud.host_of(vm["uuid"])
+    async with cloud.untouched():
+        host.faults.by_verb[verb] = 1.0
+        error = await cloud.refused(
+            "CreateDataVolumeFromVolumeBackup", backupUuid=backup["uuid"], name="again",
+            primaryStorageUuid=cloud.uuids["primary"], hostUuid=cloud.uuids["host2"],
+        )  # fmt: skip
         assert error["code"] == "SYS.1006"
         host.faults.by_verb.clear()
 
@@ -169,3 +186,52 @@ async def test_a_backup_survives_the_end_of_the_appliance(cloud: Cloud, disk: st
     assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
     await cloud.idle()
     assert len(stored(cloud)) == 1
+
+
+async def test_a_snapshot_has_copies_on_backup_storages(cloud: Cloud, disk: str) -> None:
+    _, data = await attached(cloud, disk)
+    await back_up(cloud, data["uuid"])
+    kept = await cloud.call("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="s")
+    there = await cloud.call("BackupVolumeSnapshot", uuid=kept["uuid"])
+    (ref,) = there["backupStorageRefs"]
+    assert ref["backupStorageUuid"] == cloud.uuids["backup"]
+    assert ref["installPath"] in stored(cloud)
+    error = await cloud.refused("BackupVolumeSnapshot", uuid=kept["uuid"])
+    assert "already" in error["details"]
+    (copy,) = await cloud.query("QueryVolumeBackup", volumeSnapshotUuid=kept["uuid"])
+    assert (copy["status"], copy["mode"], copy["size"]) == ("Ready", "full", GIB)
+    storages = [cloud.uuids["backup"]]
+    gone = await cloud.call(
+        "DeleteVolumeSnapshotFromBackupStorage", uuid=kept["uuid"], backupStorageUuids=storages
+    )
+    assert gone["backupStorageRefs"] == []
+    assert ref["installPath"] not in stored(cloud)
+    error = await cloud.refused(
+        "DeleteVolumeSnapshotFromBackupStorage", uuid=kept["uuid"], backupStorageUuids=storages
+    )
+    assert error["code"] == "SYS.1007"
+    await cloud.call("BackupVolumeSnapshot", uuid=kept["uuid"], backupStorageUuid=storages[0])
+    await cloud.answer("DeleteVolumeSnapshot", uuid=kept["uuid"])
+    (copy,) = await cloud.query("QueryVolumeBackup", volumeSnapshotUuid=kept["uuid"])
+    made = await cloud.call(
+        "CreateDataVolumeFromVolumeBackup", backupUuid=copy["uuid"], name="again",
+        primaryStorageUuid=cloud.uuids["primary"], hostUuid=cloud.uuids["host1"],
+    )  # fmt: skip
+    assert made["status"] == "Ready"
+
+
+async def test_a_vms_disk_goes_on_elsewhere_as_an_image(cloud: Cloud) -> None:
+    vm = await cloud.vm(hostUuid=cloud.uuids["host1"])
+    await back_up(cloud, vm["rootVolumeUuid"])
+    last = await back_up(cloud, vm["rootVolumeUuid"])
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    await cloud.answer("ExpungeVmInstance", uuid=vm["uuid"])
+    image = await cloud.call("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=last["uuid"], name="was")
+    assert (image["status"], image["url"]) == ("Ready", f"volumeBackup://{last['uuid']}")
+    other = await cloud.vm(imageUuid=image["uuid"], hostUuid=cloud.uuids["host2"])
+    assert other["state"] == "Running"
+    host = cloud.dialer.hosts["10.0.0.1:22"]
+    async with cloud.untouched():
+        host.faults.by_verb["JoinBackups"] = 1.0
+        await cloud.refused("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=last["uuid"], name="no")
+        host.faults.by_verb.clear()

@@ -1,0 +1,126 @@
+"""Freeze the appliance, with the full screen and the command line, into one folder that needs no Python.
+
+`freeze(work, inputs)` makes the folder; `packaging/installer.py` puts agent, tiny image and documents into
+it and packs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRY = "import sys\nfrom zstui.__main__ import main\nsys.exit(main())\n"
+LIBRARIES = (
+    *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "babel", "cryptography", "msgspec", "pysqlite3"),
+    *("textual", "rich", "pyinstaller"),
+)
+SOURCES = ("appliance", "zstui", "agent")
+SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po")
+LOCALES = ("root", "en", "zh")
+"""What is kept of Babel's data: that of the languages of the screens."""
+
+# Found through optional imports, and never used here.
+EXCLUDED_MODULES = (
+    *("tkinter", "pydoc", "doctest", "pdb", "lib2to3", "setuptools", "pip", "readline", "pytest", "_pytest"),
+    *(
+        "PIL",
+        "resvg_py",
+        "hypothesis",
+        "yaml",
+        "pyte",
+        "_testcapi",
+        "libvirt",
+        "libvirtmod",
+        "uvloop",
+        "IPython",
+    ),
+    *("tree_sitter", "brotli", "brotlicffi", "aiodns", "mypy", "ruff", "PyInstaller", "xmlrpc"),
+    "textual.demo",
+)
+
+
+def inputs_hash() -> str:
+    """A name for everything that the frozen folder is made of."""
+    seen = hashlib.sha256()
+    found = [path for room in SOURCES for path in (ROOT / room).rglob("*") if path.suffix in SUFFIXES]
+    for path in [*sorted(found), Path(__file__).resolve()]:
+        seen.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    for library in LIBRARIES:
+        seen.update(f"{library}={importlib.metadata.version(library)}\0".encode())
+    seen.update(sys.version.encode())
+    return seen.hexdigest()[:16]
+
+
+def freeze(work: Path) -> Path:
+    """Run PyInstaller and return the folder it made."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    # Not beside this file, which has the name of the package that the entry imports.
+    entry = work / "zstui_entry.py"
+    entry.write_text(ENTRY)
+    excluded = [f"--exclude-module={name}" for name in EXCLUDED_MODULES]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"),
+            *("--onedir", "--noupx", "--name=zstui", f"--paths={ROOT}"),
+            *(["--strip"] if shutil.which("strip") else []),
+            *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
+            *(f"--hidden-import={name}" for name in _modules()),
+            *("--collect-submodules=textual.widgets", "--hidden-import=pysqlite3.dbapi2"),
+            *(f"--add-data={source}:{place}" for source, place in _data()),
+            *excluded,
+            str(entry),
+        ],
+        check=False,
+        cwd=work,
+        # Byte code that does not depend on the order of sets.
+        env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        sys.stderr.buffer.write(done.stdout)
+        done.check_returncode()
+    made = work / "dist" / "zstui"
+    for path in made.rglob("babel/locale-data/*.dat"):
+        if path.stem.partition("_")[0] not in LOCALES:
+            path.unlink()
+    return made
+
+
+def needed_glibc(folder: Path) -> str:
+    """The oldest glibc that everything in a folder runs with: the newest version of a symbol it asks for."""
+    newest = (2, 17)
+    for path in folder.rglob("*"):
+        if path.is_file() and path.open("rb").read(4) == b"\x7fELF":
+            found = re.findall(rb"\0GLIBC_(\d+)\.(\d+)(?=[.\0])", path.read_bytes())
+            newest = max([newest, *((int(major), int(minor)) for major, minor in found)])
+    return f"{newest[0]}.{newest[1]}"
+
+
+def _modules() -> list[str]:
+    """Every module of ours: some are found by their folder when they run, which no import says."""
+    names = []
+    for room in ("appliance", "zstui"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def _data() -> list[tuple[Path, Path]]:
+    """Files that are read beside the modules, and the folders they are in."""
+    found = [
+        path
+        for room in SOURCES
+        for path in sorted((ROOT / room).rglob("*"))
+        if path.suffix in SUFFIXES and path.suffix != ".py"
+    ]
+    return [(path, path.parent.relative_to(ROOT)) for path in found]

@@ -1,0 +1,129 @@
+
+check_root() { [ "$(id -u)" = 0 ] || because "this has to run as root; $(id -un) is not"; }
+
+check_system() {
+    local found PRETTY_NAME='a system without /etc/os-release' ID='' VERSION_CODENAME=''
+    # In a shell of its own: os-release sets VERSION, too.
+    if [ -r /etc/os-release ]; then
+        # shellcheck disable=SC1091
+        IFS='|' read -r PRETTY_NAME ID VERSION_CODENAME <<<"$(. /etc/os-release &&
+            printf '%s|%s|%s' "${PRETTY_NAME:-$NAME}" "${ID:-}" "${VERSION_CODENAME:-}")"
+    fi
+    OS_ID=$ID OS_CODENAME=$VERSION_CODENAME OS_NAME=$PRETTY_NAME
+    [ "$(uname -m)" = x86_64 ] || because "$OS_NAME runs on $(uname -m) here; zstui needs x86_64" || return 1
+    found=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //')
+    [ -n "$found" ] || because "$OS_NAME has no glibc; zstui needs glibc $GLIBC" || return 1
+    at_least "$found" "$GLIBC" ||
+        because "$OS_NAME has glibc $found; zstui needs $GLIBC or newer, as in Debian 12"
+}
+
+check_libvirt() {
+    local found=''
+    if command -v libvirtd >/dev/null; then
+        found=$(libvirtd --version | sed 's/.* //')
+    elif command -v virtqemud >/dev/null; then
+        found=$(virtqemud --version | sed 's/.* //')
+    fi
+    if [ -z "$found" ]; then
+        note "no libvirt here: other machines can be hosts; this one after --host-only"
+        return 0
+    fi
+    at_least "$found" "$LIBVIRT" ||
+        because "$OS_NAME has libvirt $found; a host of zstui needs $LIBVIRT or newer, as in Debian 12"
+}
+
+check_file() {
+    [ "$(stat -Lc %s "$SELF")" = $((SCRIPT_BYTES + UNXZ_BYTES + PAYLOAD_BYTES)) ] ||
+        because "$SELF has $(stat -Lc %s "$SELF") bytes and should have $((SCRIPT_BYTES + UNXZ_BYTES + PAYLOAD_BYTES)); download it again" || return 1
+    [ "$(unxz_bytes | sha256sum) $(payload_bytes | sha256sum)" = "$UNXZ_SHA256  - $PAYLOAD_SHA256  -" ] ||
+        because "$SELF is damaged: its checksum is another; download it again"
+}
+
+# Neither reader ends before its writer, which would count as a failure of the pipe.
+unxz_bytes() { head -c $((SCRIPT_BYTES + UNXZ_BYTES)) "$SELF" | tail -c "$UNXZ_BYTES"; }
+payload_bytes() { tail -c "$PAYLOAD_BYTES" "$SELF"; }
+
+check_space() {
+    local place=$ROOT free
+    while [ ! -d "$place" ]; do place=$(dirname "$place"); done
+    free=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
+    [ "$free" -gt 307200 ] || because "$place has $((free / 1024)) MB free; 300 MB are needed"
+}
+
+check_path() {
+    local each
+    [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
+        because "the data of what is installed is in $DATA; it cannot be moved by --data" || return 1
+    for each in "$ROOT" "$DATA"; do
+        case $each in
+        / | *[!A-Za-z0-9/._-]* | *..* | [!/]*)
+            because "$each cannot be used: give a whole path of letters, digits, and . _ - /" || return 1
+            ;;
+        esac
+    done
+}
+
+# -I ADDRESS, INTERFACE, or either with :PORT, as ADDRESS:PORT.
+check_address() {
+    local host=$WANTED_LISTEN port=8080 number
+    [ -n "$host" ] || return 0
+    case $host in
+    *:*) port=${host##*:} host=${host%:*} ;;
+    esac
+    case $port in '' | *[!0-9]*) because "the port in -I $WANTED_LISTEN is no number" || return 1 ;; esac
+    case $host in
+    *[!0-9.]*)
+        number=$(ip -4 -o address show dev "$host" 2>/dev/null | sed -n '1s/.* inet \([0-9.]*\).*/\1/p')
+        [ -n "$number" ] ||
+            because "-I $host is neither an IPv4 address nor an interface with one" || return 1
+        host=$number
+        ;;
+    esac
+    case $host in 0.0.0.0 | 127.*) ;; *)
+        # The kernel's own list of what is local.
+        grep -qFw "$host" /proc/net/fib_trie || because "-I $host is no address of this machine" || return 1
+        ;;
+    esac
+    CHOSEN_LISTEN=$host:$port LISTEN=$host:$port
+}
+
+port_is_free() {
+    local host=${LISTEN%:*}
+    [ "$host" != 0.0.0.0 ] || host=127.0.0.1
+    if (exec 7<>"/dev/tcp/$host/${LISTEN##*:}") 2>/dev/null; then
+        because "something listens on $LISTEN already; stop it, or choose another with -I ADDRESS:PORT"
+    fi
+}
+
+# What an installation finds: nothing, itself, another version, or a store without one.
+check_installed() {
+    local found
+    found=$(current_name)
+    case $ACTION in
+    install)
+        [ -z "$found" ] || [ "$found" = "$NAME" ] ||
+            because "$found is installed in $ROOT; upgrade it with -u, or take it away with --uninstall" || return 1
+        if [ -z "$found" ]; then
+            [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] ||
+                because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
+            port_is_free
+        fi
+        ;;
+    upgrade)
+        [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
+        ;;
+    esac
+}
+
+all_checks() {
+    step "Check that this is root" check_root &&
+        step "Check the system" check_system &&
+        step "Check libvirt" check_libvirt &&
+        step "Check the paths" check_path &&
+        step "Check the address" check_address &&
+        step "Check this file" check_file &&
+        step "Check the space on the disk" check_space &&
+        step "Check what is installed" check_installed
+}
+
+check_apt() { command -v apt-get || because "$OS_NAME has no apt-get; --host-only prepares Debian and its kin"; }

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# The installer of zstui @VERSION@: a script, with everything that zstui is behind it.
+# `bash FILE --help` says what it can do.
+set -u
+umask 077
+export LC_ALL=C
+PATH=$PATH:/usr/sbin:/sbin
+
+VERSION=@VERSION@
+BUILD=@BUILD@
+GLIBC=@GLIBC@
+LIBVIRT=@LIBVIRT@
+SCRIPT_BYTES=@SCRIPT_BYTES@
+UNXZ_BYTES=@UNXZ_BYTES@
+UNXZ_SHA256=@UNXZ_SHA256@
+PAYLOAD_BYTES=@PAYLOAD_BYTES@
+PAYLOAD_SHA256=@PAYLOAD_SHA256@
+
+SELF=$0
+ROOT=/opt/zstui
+DATA=/var/lib/zstui
+LISTEN=127.0.0.1:8080
+LOG=/var/log/zstui-install.log
+COMMAND=/usr/local/bin/zstui
+UNIT=/etc/systemd/system/zstui.service
+
+# What exit codes mean.
+USAGE=1 REFUSED=2 FAILED=3 INTERRUPTED=130
+
+STEP=0
+REASON=
+QUIET=
+OFFLINE=
+MIRROR=
+PROXY=
+SECONDS_TO_START=300
+START=yes
+KEEP=
+DROP=
+WANTED_LISTEN=
+CHOSEN_LISTEN=
+WANTED_DATA=
+ACTION=install
+
+usage() {
+    cat <<TEXT
+zstui $VERSION: installs the private cloud in one file.
+
+  bash $(basename "$SELF") [OPTIONS]
+
+What to do, unless it is to install:
+  -u             upgrade what is installed; guests and what serves them go on
+  --rollback     go back to the version before the last upgrade, with the store that it had
+  --uninstall    take zstui away; its data stays, unless -D is given
+  --check        tell what would be done, and what is in the way; change nothing
+  --host-only    make this machine ready to be added as a KVM host
+Options:
+  -r PATH        where to install (default $ROOT)
+  --data PATH    where the appliance keeps its data (default $DATA)
+  -I ADDRESS     what to listen on: an address or interface of this machine, and a :PORT if not 8080
+                 (default 127.0.0.1; with anything else, the listener speaks TLS)
+  -k             keep the store that an earlier installation has left
+  -D             set that store aside and begin anew; with --uninstall: delete the data, too
+  -z             do not start zstui after it was installed or upgraded
+  -t SECONDS     how long zstui may take to start (default $SECONDS_TO_START)
+  -o             offline: fetch nothing; names the packages that are missing
+  -R MIRROR      take packages from a mirror this once: 163, aliyun, or the URL of an archive
+  -y URL         take packages through an HTTP proxy
+  -q             quiet: say only what fails, and the end
+  -h, --help     this text
+
+Only --host-only fetches anything. What is done stands in $LOG.
+Exit codes: 0 done, $USAGE wrong usage, $REFUSED refused and nothing changed, $FAILED failed and undone,
+$INTERRUPTED interrupted and undone.
+TEXT
+}
+
+say() { printf '%s\n' "$*" >&3; }
+
+# Names what is wrong, for the step that fails of it.
+because() {
+    REASON=$*
+    return 1
+}
+
+# Something to know of a step that passes.
+note() { NOTE=$*; }
+
+# step TITLE COMMAND …: run a command, and say how it went. Its output goes to the log.
+step() {
+    local title=$1
+    shift
+    STEP=$((STEP + 1)) REASON='' NOTE=''
+    printf '%d. %s: ' "$STEP" "$title" >&3
+    printf '%s %d. %s\n' "$(date -u +%FT%TZ)" "$STEP" "$title" >>"$LOG"
+    if "$@" >>"$LOG" 2>&1; then
+        say "... PASS"
+        [ -z "$NOTE" ] || say "   $NOTE"
+        return 0
+    fi
+    say "... FAIL"
+    [ -n "$REASON" ] || REASON="$(tail -n 1 "$LOG")"
+    printf '   Reason: %s\n' "$REASON" >&3
+    [ -z "$QUIET" ] || printf '%d. %s: FAIL\n   Reason: %s\n' "$STEP" "$title" "$REASON" >&2
+    printf 'FAIL: %s\n' "$REASON" >>"$LOG"
+    return 1
+}
+
+# Whether a version is at least another: 2.36 is newer than 2.4.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }

@@ -1,0 +1,80 @@
+
+# An installation: versions/NAME side by side, `current` that points to one of them, `settings`, and while
+# something changes a `transition` that says how to go back. Whoever dies in between is undone by the guard,
+# by the next installer, or by the next start.
+
+settings_load() {
+    [ -z "$WANTED_DATA" ] || DATA=$WANTED_DATA
+    if [ -f "$ROOT/settings" ]; then
+        # shellcheck disable=SC1091
+        . "$ROOT/settings"
+    fi
+    [ -z "$CHOSEN_LISTEN" ] || LISTEN=$CHOSEN_LISTEN
+}
+
+settings_save() {
+    printf 'DATA=%q\nLISTEN=%q\n' "$DATA" "$LISTEN" >"$ROOT/settings.new" && place "$ROOT/settings"
+}
+
+# Put FILE.new in the place of FILE, all at once and for good.
+place() { sync "$1.new" && mv -f "$1.new" "$1" && sync "$(dirname "$1")"; }
+
+current_name() { [ ! -L "$ROOT/current" ] || basename "$(readlink "$ROOT/current")"; }
+
+# Make a version the one that runs from now on. One rename: there is no moment without one.
+point_to() {
+    ln -sfn "versions/$1" "$ROOT/current.new" && mv -fT "$ROOT/current.new" "$ROOT/current" && sync "$ROOT"
+}
+
+# transition_write FROM TO BACKUP STAGE
+transition_write() {
+    printf 'FROM=%q\nTO=%q\nBACKUP=%q\nSTAGE=%q\n' "$@" >"$ROOT/transition.new" && place "$ROOT/transition"
+}
+
+transition_end() { rm -f "$ROOT/transition" && sync "$ROOT"; }
+
+# Go back to what was before a transition, but for starting it. May itself be cut off, and is done again then.
+transition_undo() {
+    local FROM='' TO='' BACKUP='' STAGE=''
+    [ -f "$ROOT/transition" ] || return 0
+    # shellcheck disable=SC1091
+    . "$ROOT/transition"
+    printf '%s undoing the change from %s to %s\n' "$(date -u +%FT%TZ)" "${FROM:-nothing}" "$TO" >>"$LOG"
+    if [ "$STAGE" = changing ] && [ -n "$BACKUP" ]; then
+        "$ROOT/versions/$FROM/zstui" --data "$DATA" restore "$BACKUP" >>"$LOG" 2>&1 || return 1
+    fi
+    if [ -n "$FROM" ]; then
+        point_to "$FROM" || return 1
+        if [ -f "$ROOT/settings.before" ]; then mv -f "$ROOT/settings.before" "$ROOT/settings"; fi
+    else
+        rm -f "$ROOT/current" "$COMMAND"
+    fi
+    transition_end
+}
+
+# Undo, and bring back what ran before. Whoever calls this holds the installation's lock.
+recover() {
+    [ -f "$ROOT/transition" ] || return 0
+    service_stop && transition_undo || return 1
+    settings_load
+    if [ -n "$(current_name)" ]; then service_start; else service_remove; fi
+}
+
+# The lock is on descriptor 9, which no process that stays may inherit.
+lock_take() {
+    mkdir -p "$ROOT" && chmod 755 "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9
+}
+
+# Wait for the end of the installer that started this. If it left a transition, it was killed: undo.
+guard() {
+    exec </dev/null >>"$LOG" 2>&1
+    lock_take || exit 1
+    recover
+}
+
+guard_start() {
+    [ -z "${GUARDED:-}" ] || return 0
+    GUARDED=yes
+    setsid bash "$ROOT/installer" --guard -r "$ROOT" </dev/null >/dev/null 2>&1 3>&- 9>&- &
+    disown
+}

@@ -1,0 +1,142 @@
+
+wrong() {
+    printf '%s; --help says what there is\n' "$1" >&2
+    exit "$USAGE"
+}
+
+read_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -r | -R | -I | -t | -y | --data) [ $# -gt 1 ] || wrong "$1 needs a value" ;;
+        esac
+        case $1 in
+        -u) ACTION=upgrade ;;
+        --rollback | --uninstall | --check | --host-only | --launch | --supervise | --guard) ACTION=${1#--} ;;
+        -r) ROOT=${2%/} && shift ;;
+        --data) WANTED_DATA=${2%/} && shift ;;
+        -I) WANTED_LISTEN=$2 && shift ;;
+        -R)
+            MIRROR=$2 && shift
+            mirror_of "$MIRROR" debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"
+            ;;
+        -t)
+            SECONDS_TO_START=$2 && shift
+            case $1 in '' | *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac
+            ;;
+        -y) PROXY=$2 && shift ;;
+        -k) KEEP=yes ;;
+        -D) DROP=yes ;;
+        -q) QUIET=yes ;;
+        -o) OFFLINE=yes ;;
+        -z) START='' ;;
+        -h | --help) usage && exit 0 ;;
+        *) wrong "there is no option $1" ;;
+        esac
+        shift
+    done
+    [ -z "$KEEP" ] || [ -z "$DROP" ] || wrong "-k keeps the store and -D sets it aside; give one of them"
+}
+
+interrupted() {
+    trap '' INT TERM HUP
+    printf '\ninterrupted\n' >&2
+    recover
+    exit "$INTERRUPTED"
+}
+
+# Carry an action out; what it has begun and cannot end is undone.
+carry_out() {
+    local code
+    trap interrupted INT TERM HUP
+    "$@"
+    code=$?
+    trap '' INT TERM HUP
+    [ $code != 0 ] || return 0
+    [ -f "$ROOT/transition" ] || return "$FAILED"
+    if recover >>"$LOG" 2>&1; then
+        printf 'it failed: %s; everything is as it was before\n' "$REASON" >&2
+    else
+        printf 'it failed, and undoing it did, too; see %s and run this again\n' "$LOG" >&2
+    fi
+    return "$FAILED"
+}
+
+take_the_lock() {
+    lock_take -n || {
+        printf 'another installer is at work in %s; wait for its end\n' "$ROOT" >&2
+        exit "$REFUSED"
+    }
+    # One that was killed, and its guard with it.
+    recover >>"$LOG" 2>&1 || {
+        printf 'an earlier installer was cut off, and what it began cannot be undone; see %s\n' "$LOG" >&2
+        exit "$FAILED"
+    }
+    settings_load
+}
+
+install_or_upgrade() {
+    all_checks || exit "$REFUSED"
+    take_the_lock
+    if [ "$ACTION" = upgrade ]; then
+        carry_out upgrade || exit $?
+    elif [ "$(current_name)" = "$NAME" ]; then
+        say "zstui $VERSION is installed already"
+        carry_out restart_if_needed || exit $?
+    else
+        carry_out install_fresh || exit $?
+    fi
+    tell_the_end
+}
+
+restart_if_needed() {
+    [ -z "$START" ] || [ -n "$(appliance_pid)" ] || start_and_check
+}
+
+tell_the_end() {
+    local scheme=https
+    case $LISTEN in 127.*) scheme=http ;; esac
+    printf 'zstui %s is installed in %s; its data is in %s\n' "$VERSION" "$ROOT" "$DATA"
+    [ -n "$START" ] && printf 'it listens on %s://%s; run zstui for the full screen\n' "$scheme" "$LISTEN"
+    has_systemd || printf 'there is no systemd here: after a reboot, start it with: setsid bash %s --supervise -r %s &\n' "$ROOT/installer" "$ROOT"
+    if [ "$ACTION" = install ] && [ -n "$START" ]; then
+        printf 'the first start said the password of admin: %s\n' "$(password_place)"
+    fi
+}
+
+password_place() { if has_systemd; then echo "journalctl -u zstui.service"; else echo "$DATA/appliance.log"; fi; }
+
+main() {
+    # The script that an installation keeps knows where it is.
+    if [ "$(basename "$SELF")" = installer ] && [ -d "$(dirname "$SELF")/versions" ]; then
+        ROOT=$(readlink -f "$(dirname "$SELF")")
+    fi
+    read_options "$@"
+    settings_load
+    NAME=$VERSION-$BUILD
+    exec 3>&1
+    [ -z "$QUIET" ] || exec 3>/dev/null
+    if [ "$ACTION" = check ]; then
+        LOG=/dev/null
+        ACTION=install
+        [ -z "$(current_name)" ] || ACTION=upgrade
+        say "this would $ACTION zstui $VERSION in $ROOT, with its data in $DATA; nothing is changed now"
+        all_checks || exit "$REFUSED"
+        exit 0
+    fi
+    [ "$(id -u)" = 0 ] || { check_root || printf '%s\n' "$REASON" >&2; exit "$REFUSED"; }
+    : >>"$LOG"
+    case $ACTION in
+    install | upgrade) install_or_upgrade ;;
+    rollback | uninstall)
+        [ -d "$ROOT/versions" ] || { printf 'nothing is installed in %s\n' "$ROOT" >&2; exit "$REFUSED"; }
+        take_the_lock
+        carry_out "$ACTION" || exit $?
+        [ "$ACTION" != rollback ] || printf 'the current version is %s again\n' "$NAME"
+        ;;
+    host-only) host_only || exit "$FAILED" ;;
+    launch | supervise | guard) "$ACTION" ;;
+    esac
+}
+
+main "$@"
+exit

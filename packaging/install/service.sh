@@ -1,0 +1,123 @@
+
+# How the appliance is kept running: by systemd where it is, else by a supervisor of ours.
+
+has_systemd() { [ -d /run/systemd/system ]; }
+
+service_install() {
+    ln -sfn "$ROOT/current/zstui" "$COMMAND.new" && mv -fT "$COMMAND.new" "$COMMAND" || return 1
+    has_systemd || return 0
+    sed -e "s|@PATH@|$ROOT|g" -e "s|@DATA@|$DATA|g" "$ROOT/current/share/zstui.service" >"$UNIT.new" &&
+        chmod 644 "$UNIT.new" && place "$UNIT" && systemctl daemon-reload && systemctl enable zstui.service
+}
+
+service_remove() {
+    rm -f "$COMMAND"
+    has_systemd || return 0
+    systemctl disable zstui.service
+    rm -f "$UNIT"
+    systemctl daemon-reload
+}
+
+service_start() {
+    if has_systemd; then
+        systemctl reset-failed zstui.service
+        systemctl start zstui.service
+        return
+    fi
+    setsid bash "$ROOT/installer" --supervise -r "$ROOT" </dev/null >>"$LOG" 2>&1 3>&- 9>&- &
+    disown
+}
+
+service_stop() {
+    local pid
+    if has_systemd; then
+        systemctl stop zstui.service || [ ! -f "$UNIT" ] || because "systemd could not stop zstui" || return 1
+    elif ! (flock -n 8) 8>>"$ROOT/supervisor.lock"; then
+        pid=$(cat "$ROOT/supervisor.pid")
+        kill -TERM "$pid" 2>/dev/null
+        ended "$pid" || because "the supervisor, process $pid, does not end" || return 1
+    fi
+    # One that a face has started, or whose supervisor was killed.
+    pid=$(appliance_pid)
+    [ -z "$pid" ] || { kill -TERM "$pid" && ended "$pid"; } || because "the appliance, process $pid, does not end"
+}
+
+# The process that has the data folder, if it is one of this installation's.
+appliance_pid() {
+    local pid
+    [ -f "$DATA/lock" ] && read -r pid _ <"$DATA/lock" || return 0
+    case $(readlink "/proc/$pid/exe" 2>/dev/null) in "$(readlink -f "$ROOT")"/versions/*) printf '%s' "$pid" ;; esac
+}
+
+ended() {
+    local left=400
+    while kill -0 "$1" 2>/dev/null && [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c 1)" != Z ]; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+# Run the appliance in the place of this process; what an installer that was cut off has left is undone first.
+launch() {
+    mkdir -p "$DATA" && lock_take -n && { transition_undo || exit 1; }
+    settings_load
+    exec 9>&-
+    exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN"
+}
+
+# Keep the appliance running until told to stop.
+supervise() {
+    local child='' pause=1 begun
+    exec 8>>"$ROOT/supervisor.lock"
+    flock -n 8 || exit 0
+    echo $$ >"$ROOT/supervisor.pid"
+    trap '[ -z "$child" ] || { kill -TERM "$child"; wait "$child"; }; exit 0' TERM INT
+    mkdir -p "$DATA"
+    while :; do
+        begun=$SECONDS
+        bash "$ROOT/installer" --launch -r "$ROOT" >>"$DATA/appliance.log" 2>&1 8>&- &
+        child=$!
+        wait "$child"
+        printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" $? >>"$DATA/appliance.log"
+        child=
+        [ $((SECONDS - begun)) -lt 60 ] || pause=1
+        sleep "$pause" &
+        wait $!
+        pause=$((pause < 30 ? pause * 2 : 30))
+    done
+}
+
+# Wait until the version that is current answers, and nothing else does.
+service_wait() {
+    local until=$((SECONDS + SECONDS_TO_START)) said
+    while [ "$SECONDS" -lt "$until" ]; do
+        if [ -S "$DATA/appliance.sock" ] && [ -n "$(appliance_pid)" ]; then
+            said=$("$ROOT/current/zstui" --data "$DATA" call GetVersion) &&
+                case $said in *"\"$(cat "$ROOT/current/_internal/VERSION")\""*) return 0 ;; esac
+        fi
+        sleep 0.3
+    done
+    because "zstui did not answer within $SECONDS_TO_START s; its last words: $(last_words)"
+}
+
+last_words() {
+    if has_systemd; then journalctl -u zstui.service -n 2 -o cat; else tail -n 2 "$DATA/appliance.log"; fi
+}
+
+connected_hosts() {
+    "$ROOT/current/zstui" --data "$DATA" call QueryHost status=Connected fields=uuid limit=100000 |
+        sed -n 's/.*"uuid": "\([0-9a-f]*\)".*/\1/p' | sort
+}
+
+# Every host that was connected is again, with this version's agent on it.
+hosts_wait() {
+    local until=$((SECONDS + SECONDS_TO_START)) missing
+    while :; do
+        missing=$(comm -23 <(printf '%s\n' "$HOSTS_BEFORE") <(connected_hosts) | tr '\n' ' ')
+        [ -n "${missing// /}" ] || return 0
+        [ "$SECONDS" -lt "$until" ] || break
+        sleep 1
+    done
+    because "these hosts were connected before and are not now: ${missing% }"
+}

@@ -1,0 +1,175 @@
+
+# What is done, one step after the other. Up to the transition nothing that runs is touched.
+
+unpack() {
+    local folder=$ROOT/versions/$NAME scratch
+    set -o pipefail
+    mkdir -p "$ROOT/versions" && chmod 755 "$ROOT/versions" || return 1
+    [ ! -d "$folder" ] || return 0
+    scratch=$folder.part
+    rm -rf "$scratch"
+    mkdir "$scratch" || return 1
+    if command -v xz >/dev/null; then
+        payload_bytes | xz -dc | tar -x -C "$scratch" --no-same-owner
+    else
+        unxz_bytes | gzip -dc >"$scratch/busybox" && chmod 700 "$scratch/busybox" &&
+            payload_bytes | "$scratch/busybox" unxz -c | tar -x -C "$scratch" --no-same-owner
+    fi
+    # shellcheck disable=SC2181 # of either way
+    [ $? = 0 ] || because "the payload could not be unpacked; see $LOG" || return 1
+    rm -f "$scratch/busybox"
+    chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" && sync "$ROOT/versions"
+}
+
+# The unpacked program runs here, and is what it should be.
+try_program() {
+    local said
+    said=$("$ROOT/versions/$NAME/zstui" --version) || because "zstui does not run here; see $LOG" || return 1
+    [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
+}
+
+# The script alone: it launches, supervises, guards, rolls back and uninstalls.
+keep_script() {
+    head -c "$SCRIPT_BYTES" "$SELF" >"$ROOT/installer.new" && place "$ROOT/installer"
+}
+
+steps_of_schema() { find "$1/_internal/appliance/store/migrations" -name '[0-9]*.sql' | wc -l; }
+
+check_schema() {
+    local here there
+    here=$(steps_of_schema "$ROOT/versions/$FROM") there=$(steps_of_schema "$ROOT/versions/$NAME")
+    [ "$there" -ge "$here" ] ||
+        because "$FROM keeps a store of version $here, and zstui $VERSION knows versions up to $there; use --rollback to go back"
+}
+
+set_store_aside() {
+    local aside
+    [ -n "$DROP" ] && [ -e "$DATA/store.db" ] || return 0
+    aside=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
+    mv -T "$DATA" "$aside" && note "what was in $DATA is in $aside now"
+}
+
+make_data() {
+    mkdir -p "$DATA" && set_store_aside && mkdir -p "$DATA" && chmod 700 "$DATA" || return 1
+    # A store that is kept becomes one of this version, or is refused, before anything runs on it.
+    [ ! -e "$DATA/store.db" ] || "$ROOT/versions/$NAME/zstui" --data "$DATA" migrate
+}
+
+install_fresh() {
+    step "Unpack zstui $VERSION" unpack &&
+        step "Try the program" try_program &&
+        step "Write the installation down" begin_fresh &&
+        step "Prepare the data folder" make_data &&
+        step "Make $VERSION the current version" switch_to "$NAME" &&
+        start_and_check
+}
+
+begin_fresh() { keep_script && transition_write "" "$NAME" "" stopping && guard_start && settings_save; }
+
+switch_to() { point_to "$1" && service_install; }
+
+start_and_check() {
+    if [ -n "$START" ]; then
+        step "Start zstui" service_start && step "Wait until zstui answers" service_wait || return 1
+    fi
+    step "Finish" transition_end
+}
+
+# change TO HOW …: stop, back up, let HOW change the store, switch, start, look after the hosts.
+change() {
+    local to=$1
+    shift
+    BACKUP=$DATA/backups/before-$to-$(date -u +%Y%m%d-%H%M%S).db
+    HOSTS_BEFORE=
+    [ -z "$(appliance_pid)" ] || HOSTS_BEFORE=$(connected_hosts 2>>"$LOG")
+    step "Write down the way back" begin_change "$to" &&
+        step "Stop zstui" service_stop &&
+        step "Back up the store" "$ROOT/versions/$FROM/zstui" --data "$DATA" backup "$BACKUP" &&
+        step "Prepare the store" change_store "$to" "$@" &&
+        step "Make $to the current version" switch_to "$to" || return 1
+    if [ -n "$START" ]; then
+        step "Start zstui" service_start &&
+            step "Wait until zstui answers" service_wait &&
+            step "Wait for the hosts, with their agents renewed" hosts_wait || return 1
+    fi
+}
+
+begin_change() {
+    cp -p "$ROOT/settings" "$ROOT/settings.before" && keep_script &&
+        transition_write "$FROM" "$1" "" stopping && guard_start
+    [ -z "$WANTED_LISTEN" ] || settings_save
+}
+
+change_store() {
+    transition_write "$FROM" "$1" "$BACKUP" changing || return 1
+    "$ROOT/versions/$1/zstui" --data "$DATA" "${@:2}"
+}
+
+# What --rollback needs is on disk before the transition ends.
+end_change() {
+    if [ "$ACTION" = upgrade ]; then
+        printf 'NAME=%q\nBEFORE=%q\n' "$FROM" "$BACKUP" >"$ROOT/previous.new" && place "$ROOT/previous" || return 1
+    else
+        rm -f "$ROOT/previous"
+    fi
+    rm -f "$ROOT/settings.before"
+    transition_end || return 1
+    local each
+    for each in "$ROOT"/versions/*; do
+        case $(basename "$each") in "$(current_name)" | "$FROM") ;; *) rm -rf "$each" ;; esac
+    done
+}
+
+upgrade() {
+    FROM=$(current_name)
+    if [ "$FROM" = "$NAME" ]; then
+        say "zstui $VERSION is the current version already"
+        return 0
+    fi
+    step "Unpack zstui $VERSION beside $FROM" unpack &&
+        step "Try the program" try_program &&
+        step "Check that the store is not from a newer version" check_schema &&
+        change "$NAME" migrate &&
+        step "Finish" end_change
+}
+
+check_previous() {
+    [ -f "$ROOT/previous" ] || because "there is no version to go back to in $ROOT"
+}
+
+rollback() {
+    local BEFORE=''
+    FROM=$(current_name)
+    step "Look for the version before" check_previous || return 1
+    # shellcheck disable=SC1091
+    . "$ROOT/previous"
+    say "going back to $NAME, with its store from before the upgrade; what was done since is kept in a backup"
+    change "$NAME" restore "$BEFORE" && step "Finish" end_change
+}
+
+uninstall() {
+    step "Stop zstui" service_stop && step "Take the service away" service_remove &&
+        step "Delete $ROOT" rm -rf "$ROOT" || return 1
+    if [ -n "$DROP" ]; then
+        step "Delete $DATA" rm -rf "$DATA"
+    else
+        say "the data stays in $DATA; hosts keep their guests"
+    fi
+}
+
+host_only() {
+    step "Check that this is root" check_root && step "Check the system" check_system &&
+        step "Check libvirt" check_libvirt && step "Check for apt" check_apt &&
+        step "Install what a host needs" fetch_packages &&
+        step "Check libvirt again" check_libvirt &&
+        step "Start sshd and libvirt" start_host_services || return 1
+    say "this machine is ready: AddKVMHost clusterUuid=… name=$(hostname) managementIp=… username=root password=…"
+}
+
+start_host_services() {
+    if has_systemd; then
+        systemctl enable --now ssh.service libvirtd.service
+    else
+        note "there is no systemd here: start sshd and libvirtd by this system's own means"
+    fi
+}
