@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
-    call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
+    call.add_argument("words", nargs="*", metavar="NAME key=value", help="the message and its parameters")
     commands.add_parser("shell", help="carry out calls line by line, at a >>> prompt or from a pipe")
     _transfer_parsers(commands)
     api = commands.add_parser("api", help="list the messages, or explain one")
