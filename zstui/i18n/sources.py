@@ -10,7 +10,6 @@ from babel.messages.extract import extract_from_dir
 from appliance.api.errors import ERRORS
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
-from appliance.api.setting import SETTINGS
 from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.nouns import NOUNS
@@ -50,8 +49,8 @@ def screens() -> set[Source]:
 
 def api() -> set[Source]:
     """What the API's declarations say: messages, parameters, fields, tags, errors."""
-    found: set[Source] = set(_declared())
-    return found - screens() - {""}
+    declared: set[Source] = set(_declared())
+    return declared - screens() - {""}
 
 
 def _declared() -> Iterator[str]:
@@ -70,8 +69,6 @@ def _declared() -> Iterator[str]:
                 yield words.label(column.wire)
     for pattern in PATTERNS:
         yield pattern.help
-    for setting in SETTINGS:
-        yield setting.help
     for error in ERRORS.values():
         yield error.description
 
