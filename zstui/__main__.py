@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -88,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--read-only", action="store_true", help="full screen: look at everything and change nothing"
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of a screen, for screen readers and pipes"
     )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
@@ -262,7 +266,11 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
+    from zstui.plain import run_plain
 
+    if arguments.plain or os.environ.get("TERM", "dumb") == "dumb":
+        target = _target(config, arguments.connect)
+        return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
     return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
 
