@@ -17,7 +17,7 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc xorriso \
   debootstrap shellcheck tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
 
-.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs
+.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs texts
 
 run: setup agent tiny
 	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
@@ -70,6 +70,10 @@ format: setup
 
 docs: setup
 	$(BIN)/python -m appliance.serve.documents
+
+# Adds new texts of the screens to the catalogues, drops old ones, and says what is to be translated.
+texts: setup
+	@$(BIN)/python -m zstui.i18n.catalogues
 
 # Everything quick: no host, no guest.
 check: setup

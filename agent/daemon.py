@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agent.accelerator import AcceleratorProbe
 from agent.attach import start_supervisor
+from agent.backup import Backups
 from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
@@ -84,6 +85,7 @@ async def _run(paths: Paths) -> None:
         volumes=Volumes(storage),
         overlays=Overlays(storage),
         downloads=Downloads(storage),
+        backups=Backups(paths, storage, domains),
         lanes=lanes,
         hypervisor=hypervisor,
         domains=domains,

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from agent.domain_plug import DiskPlugs, PlugCalls, Plugs
 from agent.domain_xml import Devices, DiskPlug, Mark, console_of, devices_of, domain_xml
+from agent.hypervisor_backup import LiveDisk
 from agent.protocol import (
     ConsoleSeen,
     DefineDomain,
@@ -59,6 +60,9 @@ class DomainCalls(PlugCalls, Protocol):
     async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool: ...
     async def pull_disk(self, vm_uuid: str, plug: DiskPlug, base: str | None) -> None: ...
     async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen: ...
+    async def back_up(
+        self, vm_uuid: str, disks: Sequence[LiveDisk], report: Callable[[int, int], object]
+    ) -> dict[str, str]: ...
 
 
 class Domains:
@@ -185,14 +189,14 @@ class Domains:
 
     async def grow(self, request: GrowVolume) -> bool:
         """Grow a volume under the guest that has it; False when none has."""
-        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        plug = await self.having(request.vm_uuid, request.volume_uuid)
         if plug is not None:
             await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
         return plug is not None
 
     async def overlay(self, request: EnsureOverlay) -> bool:
         """Have the guest that has a volume write to its new file; whether it was quiesced."""
-        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        plug = await self.having(request.vm_uuid, request.volume_uuid)
         if plug is None or await self._on_file(request.vm_uuid, plug, request.path):
             return False
         try:
@@ -204,16 +208,22 @@ class Domains:
 
     async def rebase(self, request: RebaseVolume) -> bool:
         """Have a volume of a running guest build on another file; False when no guest has it."""
-        plug = await self._having(request.vm_uuid, request.volume_uuid)
+        plug = await self.having(request.vm_uuid, request.volume_uuid)
         if plug is not None:
             await self._hypervisor.pull_disk(request.vm_uuid, plug, request.backing)
         return plug is not None
+
+    async def back_up(
+        self, vm_uuid: str, disks: Sequence[LiveDisk], report: Callable[[int, int], object]
+    ) -> dict[str, str]:
+        """Write what volumes of a running guest hold to files; which are no increments, and why."""
+        return await self._hypervisor.back_up(_vm(vm_uuid), disks, report)
 
     async def _on_file(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
         devices = await self._hypervisor.devices(_vm(vm_uuid))
         return devices is not None and devices.writes.get(plug.serial) == path
 
-    async def _having(self, vm_uuid: str, volume_uuid: str) -> DiskPlug | None:
+    async def having(self, vm_uuid: str, volume_uuid: str) -> DiskPlug | None:
         """A volume as a running domain has it."""
         devices = await self._hypervisor.devices(_vm(vm_uuid))
         there = devices.disks if devices is not None else ()

@@ -32,6 +32,7 @@ from agent.protocol import (
     ProbeAccelerator,
     Progress,
     ReadFetches,
+    ReadFigures,
     Refusal,
     Request,
     Struct,
@@ -48,8 +49,8 @@ PROGRESS_SECONDS = 0.2
 
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
-        Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator,
-        CopyFiles, MigrateDomain,
+        Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
+        ProbeAccelerator, CopyFiles, MigrateDomain,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.

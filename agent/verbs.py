@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from agent.accelerator import AcceleratorProbe
+from agent.backup import Backups
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
+from agent.figures import FigureReader
+from agent.flatten import Flattenings
 from agent.image import observe_image
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
@@ -19,6 +22,7 @@ from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     CloseLane,
     ConfirmBridge,
     CopyFiles,
@@ -39,10 +43,12 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     HostFacts,
     HostSeen,
+    JoinBackups,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -53,6 +59,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    ReadFigures,
     RebaseVolume,
     RebootDomain,
     Request,
@@ -60,6 +67,7 @@ from agent.protocol import (
     StartDomain,
     Struct,
     UndefineDomain,
+    Used,
     VmSeen,
 )
 from agent.refused import Refused
@@ -80,6 +88,7 @@ class HypervisorCalls(Protocol):
 
     async def scan(self) -> list[DomainSeen]: ...
     async def version(self) -> str: ...
+    async def used(self) -> dict[str, Used]: ...
 
 
 class HostVerbs:
@@ -95,6 +104,7 @@ class HostVerbs:
         volumes: Volumes,
         overlays: Overlays,
         downloads: Downloads,
+        backups: Backups,
         lanes: Lanes,
         hypervisor: HypervisorCalls,
         domains: Domains,
@@ -127,7 +137,7 @@ class HostVerbs:
                 _does(DropNic, nics.drop),
                 _does(EnsureVolume, volumes.ensure),
                 *_under_guests(volumes, overlays, domains),
-                *_files(storage, downloads),
+                *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
                 _says(DefineDomain, domains.define),
                 _says(StartDomain, domains.start),
@@ -137,6 +147,7 @@ class HostVerbs:
                 _says(UndefineDomain, domains.undefine),
                 _says(ObserveConsole, domains.console),
                 _says(ReadFetches, self._read_fetches),
+                _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
             ]
         )
@@ -203,12 +214,18 @@ def _under_guests(
     ]
 
 
-def _files(storage: StorageRoots, downloads: Downloads) -> list[tuple[type[Request], Answering]]:
+def _files(
+    storage: StorageRoots, downloads: Downloads, backups: Backups
+) -> list[tuple[type[Request], Answering]]:
     """Files that come and go whole."""
+    flattenings = Flattenings(storage)
     return [
-        _does(DropFile, _in_thread(lambda request: storage.drop_file(request.path))),
+        (FlattenVolume, flattenings.flatten),
+        _does(DropFile, flattenings.drop),
         _says(ObserveImage, lambda request: observe_image(storage, request)),
         (FetchImage, downloads.fetch),
+        (BackUpVolumes, backups.back_up),
+        _does(JoinBackups, backups.join),
     ]
 
 

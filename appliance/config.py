@@ -41,6 +41,8 @@ class Config:
     folder: Path
     listen: tuple[str, int] | None = None
     bundle: Path | None = None
+    names: tuple[str, ...] = ()
+    """Host names, beyond the machine's own, that it is reached by."""
 
     @property
     def socket(self) -> Path:

@@ -12,7 +12,6 @@ from typing import Any
 
 import appliance.resources.every  # noqa: F401 - registers what answers each message
 from agent.protocol import AnyEvent
-from appliance.api.errors import InvalidArgument, ResourceNotFound
 from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
@@ -24,17 +23,21 @@ from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
+from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
-from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.context import Context
+from appliance.reconcile.figures import FigureHistory, Sampler
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
 from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
 from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.image_transfer import ImageTransfers
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
@@ -45,7 +48,9 @@ from appliance.reconcile.simulating import Simulating
 from appliance.reconcile.vm import VmWorker
 from appliance.reconcile.vm_move import VmMoveWorker
 from appliance.reconcile.volume import VolumeWorker
+from appliance.reconcile.volume_backup import VolumeBackupWorker
 from appliance.reconcile.volume_move import MoveWorker
+from appliance.reconcile.volume_restore import VolumeRestoreWorker
 from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
@@ -96,7 +101,9 @@ class Core:
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
-        self.live = Live(database, self.fleet)
+        self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
+        self.figures = FigureHistory(database)
+        self.live = Live(database, self.fleet, figures=self.figures)
         self._janitor = Janitor(database, self.loop.poke)
         self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
         self._intents: dict[str, Any] = {}
@@ -119,6 +126,7 @@ class Core:
                 if self._simulating is not None:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
+                group.create_task(Sampler(self.database, self.fleet, self.figures).run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
                 group.create_task(SessionCleaner(self.database).run(), name="sessions")
         finally:
@@ -141,29 +149,14 @@ class Core:
         changes.close()
         self.ready.set()
 
-    async def upload(self, image_uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
-        """Take the bytes of an image that waits for them, onto its backup storage."""
-        if size is None:
-            raise InvalidArgument("an upload needs a Content-Length")
-
-        def look(snapshot: Snapshot) -> tuple[Image, ImageBackupStorageRef, BackupStorage]:
-            image = snapshot.find(Image, image_uuid)
-            ref = snapshot.first(ImageBackupStorageRef, image_uuid=image_uuid)
-            waits = image is not None and image.url.startswith("upload://") and image.status == "Downloading"
-            if image is None or ref is None or not waits:
-                raise ResourceNotFound(f"no image[uuid:{image_uuid}] waits for an upload")
-            return image, ref, snapshot.get(BackupStorage, ref.backup_storage_uuid)
-
-        _, ref, storage = await self.database.read(look)
-        await self.fleet.dialer.upload(target_of(storage), ref.install_path, content, size)
-        self.loop.poke("Image", image_uuid)
-
     def _workers(self) -> dict[str, Callable[[str], Any]]:
         context = Context(self.database, self.fleet, self._poke)
         copies = ImageCopies(context)
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
+            "VolumeBackup": lambda uuid: VolumeBackupWorker(context, uuid),
+            "VolumeRestore": lambda uuid: VolumeRestoreWorker(context, uuid),
             "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
             "VmMove": lambda uuid: VmMoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
@@ -222,12 +215,12 @@ class Core:
                 wanted = (after.intended, after.connect_id, after.status)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
-            case Volume(type="Data"):
+            case Volume(type="Data") | L3Network():
                 wanted = (after.intended, after.generation)
-            case L3Network():
-                wanted = (after.intended, after.generation)
-            case VolumeMove() | VmMove():
+            case VolumeMove() | VmMove() | VolumeRestore():
                 wanted = (after.intended,)
+            case VolumeBackup():
+                wanted = (after.intended, after.phase)
             case _:
                 return
         key = str(change.key)
@@ -295,13 +288,16 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
-    found += [("Image", uuid) for uuid in {ref.image_uuid for ref in copies}]
+    made = [each.uuid for each in snapshot.all(VolumeReading) if snapshot.exists(Image, uuid=each.uuid)]
+    found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]
     found += [("VolumeMove", move.uuid) for move in snapshot.all(VolumeMove)]
     found += [("VmMove", move.uuid) for move in snapshot.all(VmMove)]
     found += [(item.name_, item.uuid) for item in snapshot.all(RecycleBinItem, reclaimable_size=None)]
     found += [("ImageCache", uuid) for uuid in unneeded(snapshot)]
+    found += [("VolumeRestore", restore.uuid) for restore in snapshot.all(VolumeRestore)]
+    found += [("VolumeBackup", backup.uuid) for backup in snapshot.all(VolumeBackup) if backup.is_unfinished]
     found += [("L3Network", l3.uuid) for l3 in snapshot.all(L3Network, intended="Absent")]
     found += [("Volume", volume.uuid) for volume in snapshot.all(Volume, type="Data") if unfinished(volume)]
     return found

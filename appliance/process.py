@@ -53,13 +53,13 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
-    broadcast = Broadcast(database)
+    broadcast = Broadcast(database, core.figures)
     server = Server(
         dispatch,
         broadcast,
-        upload=core.upload,
+        transfers=core.transfers,
         open_console=lambda token: open_console(core.live, token),
-        names=[socket.gethostname()],
+        names=[socket.gethostname(), *config.names],
     )
     tasks = [
         asyncio.create_task(core.run(), name="core"),
@@ -89,7 +89,7 @@ def _listeners(config: Config) -> list[UnixListener | TcpListener]:
     listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
     if config.listen is not None:
         host, port = config.listen
-        tls = None if is_loopback(host) else server_tls(config.folder, host)
+        tls = None if is_loopback(host) else server_tls(config.folder, host, config.names)
         listeners.append(TcpListener(host, port, tls))
     return listeners
 

@@ -9,6 +9,8 @@ from typing import Any
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe
+from zstui.i18n import tr
+from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, load_paint, paint_of, state_piece
 
@@ -31,6 +33,11 @@ class Column:
     right: bool = False
     number: Callable[[Row, Mirror], float | None] | None = None
     """What to sort by, when it is not the text."""
+
+    @property
+    def heading(self) -> str:
+        """The title as the user's language has it."""
+        return tr(self.title.lower()).upper()
 
     def sort_key(self, row: Row, mirror: Mirror) -> SortKey:
         """What the rows of this column are ordered by; those without a value come last."""
@@ -56,9 +63,21 @@ def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) 
     return list(zip(chosen, cells, strict=True))
 
 
+STATES = ("state", "status", "level")
+
+
+def shown(row: Row, wire: str) -> str:
+    """A value as it is read: what the appliance has words for in the user's, all else as it is."""
+    value = row.get(wire)
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    declared = wire in STATES or (wire == "description" and row.kind == "GlobalConfig")
+    return tr(row.text(wire)) if declared else row.text(wire)
+
+
 def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: int = 40) -> Column:
     """A column of a plain value."""
-    return Column(title, lambda row, _: (row.text(wire), paint), rank, most)
+    return Column(title, lambda row, _: (shown(row, wire), paint), rank, most)
 
 
 def name_column(most: int = 40) -> Column:
@@ -130,8 +149,8 @@ def _why(row: Row, mirror: Mirror) -> Piece:
     """Why a VM came to its state by itself; else what its host's silence means."""
     cause = row.text("stateCause")
     if not cause and row.get("state") == "Unknown":
-        return "host does not answer", "warn"
-    return cause, "dim" if row.get("state") == "Running" else "warn"
+        return tr("host does not answer"), "warn"
+    return said(cause), "dim" if row.get("state") == "Running" else "warn"
 
 
 def _vms_on(row: Row, mirror: Mirror) -> float:
@@ -183,14 +202,14 @@ def job_error(row: Row) -> dict[str, Any] | None:
 def job_outcome(row: Row, _: Mirror) -> Piece:
     error = job_error(row)
     if error is not None:
-        return safe(str(error.get("details", ""))), "bad"
+        return said(safe(str(error.get("details", "")))), "bad"
     waits = row.text("waitsFor")
-    return (f"waits for {waits}", "warn") if waits else (row.text("step"), "dim")
+    return (tr("waits for {what}", what=said(waits)), "warn") if waits else (said(row.text("step")), "dim")
 
 
 def _job_state(row: Row, _: Mirror) -> Piece:
     state_now = row.text("state")
-    return ("◍ Running", "busy") if state_now == "Running" else state_piece(state_now)
+    return (f"◍ {tr('Running')}", "busy") if state_now == "Running" else state_piece(state_now)
 
 
 def _target(row: Row, mirror: Mirror) -> Piece:
@@ -219,7 +238,7 @@ HOST = (
     used("MEMORY", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
     text("RUNS BY", "accelerator", paint="dim", rank=7),
     named("CLUSTER", "clusterUuid", rank=8),
-    Column("WHY", lambda row, _: (row.text("statusReason"), "warn"), 4, 40),
+    Column("WHY", lambda row, _: (said(row.text("statusReason")), "warn"), 4, 40),
 )
 NETWORK = (
     name_column(24),
@@ -245,13 +264,18 @@ IMAGE = (
 )
 STORAGE = (
     name_column(24),
-    Column("KIND", lambda row, _: ("VM disks" if row.kind == "PrimaryStorage" else "images", "dim"), 1, 10),
+    Column(
+        "KIND",
+        lambda row, _: (tr("VM disks") if row.kind == "PrimaryStorage" else tr("images"), "dim"),
+        1,
+        10,
+    ),
     state("STATUS", "status"),
     used("USED", "availableCapacity", "totalCapacity", rank=2),
     bytes_("FREE", "availableCapacity", rank=3),
     text("MACHINE", "hostname", paint="dim", rank=5, most=20),
     text("FOLDER", "url", paint="dim", rank=4, most=40),
-    Column("WHY", lambda row, _: (row.text("statusReason"), "warn"), 6, 40),
+    Column("WHY", lambda row, _: (said(row.text("statusReason")), "warn"), 6, 40),
 )
 JOB = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
@@ -266,7 +290,7 @@ EVENT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, _: float(row.key) if row.key.isdecimal() else None),
     text("OF", "resourceName", paint="strong", rank=2, most=24),
-    Column("WHAT HAPPENED", lambda row, _: (row.text("text"), {"error": "bad", "warning": "warn"}.get(
+    Column("WHAT HAPPENED", lambda row, _: (said(row.text("text")), {"error": "bad", "warning": "warn"}.get(
         row.text("level"), "plain")), 0, 200),
     text("KIND", "name", paint="faint", rank=3, most=22),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from zstui.details import details
+from zstui.i18n import tr
 from zstui.line import Line, Part
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import noun_of
@@ -26,7 +27,7 @@ class Title(Line):
         if self.row is None:
             return []
         noun = noun_of(self.row.kind)
-        return [Part("  "), Part(self.row.name, "strong"), Part(f"  {noun.one if noun else ''}", "faint")]
+        return [Part("  "), Part(self.row.name, "strong"), Part(f"  {tr(noun.one) if noun else ''}", "faint")]
 
 
 class Detail(Vertical):
@@ -71,8 +72,12 @@ class Detail(Vertical):
         title = self.query_one(Title)
         title.row = row
         title.refresh()
-        items = details(row, self.mirror) if row is not None else [note("Nothing is chosen.", "faint")]
+        items = details(row, self.mirror) if row is not None else [note(tr("Nothing is chosen."), "faint")]
         self.query_one(Sheet).show(items)
+
+    def retranslate(self) -> None:
+        """The same in another language."""
+        self._draw()
 
     def _changed(self, batch: Batch) -> None:
         """Any change may be shown here: of the row, of what it names, of what names it."""

@@ -11,7 +11,9 @@ from appliance.api.parse import command_line, parse
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import job_error, nics_on
+from zstui.columns import job_error, nics_on, shown
+from zstui.i18n import mark, tr, trn
+from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
@@ -25,6 +27,8 @@ def details(row: Row, mirror: Mirror) -> list[Item]:
     return [*items, *_rest(row, mirror, told)]
 
 
+VOLUMES = {"Root": mark("root volume"), "Data": mark("data volume")}
+
 Told = tuple[list[Item], set[str]]
 """What to read, and the wire names of values that need not be told again."""
 
@@ -32,7 +36,7 @@ Told = tuple[list[Item], set[str]]
 def _pair(label: str, value: Any, paint: str = "plain") -> list[Item]:
     """A label and its value; nothing when there is none."""
     text = safe(str(value)) if value not in (None, "") else ""
-    return [Item(label, text, paint)] if text else []
+    return [Item(tr(label), text, paint)] if text else []
 
 
 def _ref(label: str, key: str | None, mirror: Mirror) -> list[Item]:
@@ -41,26 +45,33 @@ def _ref(label: str, key: str | None, mirror: Mirror) -> list[Item]:
 
 def _vm(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
-    items = [Item("state", sign, paint)]
-    items += _pair("why", row.get("stateCause"), "warn")
+    items = [Item(tr("state"), sign, paint)]
+    items += _pair("why", said(row.text("stateCause")), "warn")
     items += _pair("since", _when(row, "lastOpDate"), "dim")
     if row.get("hostUuid"):
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
         items += _pair("last host", mirror.name(row.get("lastHostUuid")), "dim")
-    items += _pair("size", f"{row.get('cpuNum')} CPU, {words.long_size(row.get('memorySize') or 0)}")
+    items += _pair(
+        "size",
+        tr(
+            "{cpus} CPU, {memory} memory",
+            cpus=row.get("cpuNum"),
+            memory=words.long_size(row.get("memorySize") or 0),
+        ),
+    )
     items += _ref("image", row.get("imageUuid"), mirror)
     items += _running_jobs(row, mirror)
     for nic in row.get("vmNics", []):
-        items += [heading(f"nic {nic.get('deviceId', 0)}")]
+        items += [heading(tr("nic {number}", number=nic.get("deviceId", 0)))]
         items += _ref("network", nic.get("l3NetworkUuid"), mirror)
         items += _pair("address", nic.get("ip"))
         items += _pair("hardware", nic.get("mac"), "dim")
         items += _pair("router", nic.get("gateway"), "dim")
     for volume in row.get("allVolumes", []):
-        items += [heading(safe(f"{str(volume.get('type', '')).lower()} volume"))]
+        items += [heading(tr(VOLUMES.get(str(volume.get("type")), "volume")))]
         items += _pair("size", words.long_size(volume.get("size") or 0))
-        items += _pair("status", volume.get("status"), paint_of(str(volume.get("status"))))
+        items += _pair("status", tr(str(volume.get("status") or "")), paint_of(str(volume.get("status"))))
         items += _pair("storage", mirror.name(volume.get("primaryStorageUuid")))
         items += _pair("file", volume.get("installPath"), "dim")
     told = {"state", "stateCause", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
@@ -72,24 +83,24 @@ def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
     items = []
     for job in mirror.all("LongJob"):
         if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
-            step = f"{job.text('name')}: {job.text('step')} {job.get('progress', 0)}%"
-            items += [Item("doing", step, "busy")]
-            items += _pair("waits for", job.get("waitsFor"), "warn")
+            step = f"{job.text('name')}: {said(job.text('step'))} {job.get('progress', 0)}%"
+            items += [Item(tr("doing"), step, "busy")]
+            items += _pair("waits for", said(job.text("waitsFor")), "warn")
     return items
 
 
 def _host(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("status"))
-    items = [Item("status", sign, paint)]
-    items += _pair("why", row.get("statusReason"), "warn")
+    items = [Item(tr("status"), sign, paint)]
+    items += _pair("why", said(row.text("statusReason")), "warn")
     sign, paint = state_piece(row.text("state"))
-    items += [Item("state", sign, paint)]
+    items += [Item(tr("state"), sign, paint)]
     items += _pair("address", _login(row, "managementIp"))
     items += _pair("guests run by", row.get("accelerator"))
     items += _share("cpu", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
     items += _share("memory", row, "Memory", words.long_size)
     vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
-    items += [heading(words.counted(len(vms), "VM"))]
+    items += [heading(trn("{number} VM", "{number} VMs", len(vms)))]
     for vm in vms[:200]:
         sign, paint = state_piece(vm.text("state"))
         items += [Item(vm.name, sign, paint)]
@@ -110,42 +121,43 @@ def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) ->
     if not total:
         return []
     used = total - (row.get(f"available{what}Capacity") or 0)
-    return [Item(label, f"{words_of(used)} of {words_of(total)} ({used / total:.0%})",
-                 load_paint(used / total))]  # fmt: skip
+    text = tr("{used} of {total} ({share})", used=words_of(used), total=words_of(total),
+              share=f"{used / total:.0%}")  # fmt: skip
+    return [Item(tr(label), text, load_paint(used / total))]
 
 
 def _network(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
-    items = [Item("state", sign, paint)]
+    items = [Item(tr("state"), sign, paint)]
     items += _ref("l2 network", row.get("l2NetworkUuid"), mirror)
     l2 = mirror.find(row.get("l2NetworkUuid"))
     if l2 is not None:
-        vlan = f", vlan {l2.get('vlan')}" if l2.get("vlan") is not None else ""
+        vlan = ", " + tr("vlan {number}", number=l2.get("vlan")) if l2.get("vlan") is not None else ""
         items += _pair("on", f"{l2.get('physicalInterface')}{vlan}", "dim")
     items += _pair("dns", ", ".join(str(each) for each in row.get("dns", [])))
     items += _pair("domain", row.get("dnsDomain"))
     kinds = [str(each.get("networkServiceType")) for each in row.get("networkServices", [])]
-    items += [Item("services", safe(", ".join(sorted(kinds))) or "none: press x to attach some",
+    items += [Item(tr("services"), safe(", ".join(sorted(kinds))) or tr("none: press x to attach some"),
                    "good" if kinds else "warn")]  # fmt: skip
     for each in row.get("ipRanges", []):
-        items += [heading(safe(f"range {each.get('name', '')}"))]
+        items += [heading(safe(tr("range {name}", name=each.get("name", ""))))]
         items += _pair("addresses", f"{each.get('startIp')} – {each.get('endIp')}")
         items += _pair("subnet", each.get("networkCidr"))
         items += _pair("router", each.get("gateway"), "dim")
     nics = nics_on(row, mirror)
-    items += [heading(words.counted(len(nics), "NIC"))]
+    items += [heading(trn("{number} NIC", "{number} NICs", len(nics)))]
     for vm, nic in sorted(nics, key=lambda pair: words.natural(str(pair[1].get("ip"))))[:200]:
-        items += [Item(safe(str(nic.get("ip") or "no address")), vm.name, paint_of(vm.text("state")))]
+        items += [Item(safe(str(nic.get("ip") or tr("no address"))), vm.name, paint_of(vm.text("state")))]
     told = {"state", "l2NetworkUuid", "dns", "dnsDomain", "networkServices", "ipRanges", "name"}
     return items, told
 
 
 def _storage(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("status"))
-    items = [Item("status", sign, paint)]
-    items += _pair("why", row.get("statusReason"), "warn")
-    items += _pair("state", row.get("state"), paint_of(row.text("state")))
-    items += _pair("holds", "disks of VMs" if row.kind == "PrimaryStorage" else "images")
+    items = [Item(tr("status"), sign, paint)]
+    items += _pair("why", said(row.text("statusReason")), "warn")
+    items += _pair("state", tr(row.text("state")), paint_of(row.text("state")))
+    items += _pair("holds", tr("disks of VMs") if row.kind == "PrimaryStorage" else tr("images"))
     items += _pair("folder", row.get("url"))
     if row.get("hostname"):
         items += _pair("machine", _login(row, "hostname"))
@@ -159,16 +171,16 @@ def _storage(row: Row, mirror: Mirror) -> Told:
 
 def _image(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("status"))
-    items = [Item("status", sign, paint)]
+    items = [Item(tr("status"), sign, paint)]
     items += _running_jobs(row, mirror)
     items += _pair("from", row.get("url"))
-    items += _pair("format", f"{row.get('format')}, {words.label(str(row.get('mediaType')))}")
+    items += _pair("format", f"{row.get('format')}, {tr(words.label(str(row.get('mediaType'))))}")
     items += _pair("disk", words.long_size(row.get("size") or 0))
     items += _pair("file", words.long_size(row.get("actualSize") or 0))
     places = [str(each.get("backupStorageUuid")) for each in row.get("backupStorageRefs", [])]
     items += _pair("stored on", ", ".join(mirror.name(key) for key in places))
     vms = [vm for vm in mirror.all("VmInstance") if vm.get("imageUuid") == row.key]
-    items += _pair("used by", words.counted(len(vms), "VM"))
+    items += _pair("used by", trn("{number} VM", "{number} VMs", len(vms)))
     told = {"status", "url", "format", "mediaType", "size", "actualSize", "backupStorageRefs", "name"}
     return items, told
 
@@ -176,17 +188,19 @@ def _image(row: Row, mirror: Mirror) -> Told:
 def _job(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     if row.get("state") == "Running":
-        sign, paint = f"◍ {row.get('progress', 0)}% {row.text('step')}", "busy"
-    items = [Item("state", sign, paint)]
-    items += _pair("waits for", row.get("waitsFor"), "warn")
+        sign, paint = f"◍ {row.get('progress', 0)}% {said(row.text('step'))}", "busy"
+    items = [Item(tr("state"), sign, paint)]
+    items += _pair("waits for", said(row.text("waitsFor")), "warn")
     items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))
     items += _moved(row)
     items += _pair("asked", _when(row, "createDate"))
-    items += _pair("ended" if row.get("state") != "Running" else "last step", _when(row, "lastOpDate"))
+    items += _pair(
+        mark("ended") if row.get("state") != "Running" else mark("last step"), _when(row, "lastOpDate")
+    )
     error = job_error(row)
     if error is not None:
-        items += [heading("what went wrong"), *error_items(error)]
-    items += [heading("the call"), note(_call_line(row))]
+        items += [heading(tr("what went wrong")), *error_items(error)]
+    items += [heading(tr("the call")), note(_call_line(row))]
     told = {"state", "waitsFor", "targetResourceName", "targetResourceUuid", "createDate", "lastOpDate",
             "progress", "step", "jobData", "jobResult", "name", "doneBytes", "totalBytes",
             "bytesPerSecond"}  # fmt: skip
@@ -199,10 +213,12 @@ def _moved(row: Row) -> list[Item]:
     if total is None:
         return []
     done = row.get("doneBytes") or 0
-    items = _pair("bytes", f"{words.long_size(done)} of {words.long_size(total)}")
+    items = _pair(
+        "bytes", tr("{shown} of {total}", shown=words.long_size(done), total=words.long_size(total))
+    )
     if rate and row.get("state") == "Running":
         left = words.duration(max(0, total - done) / rate)
-        items += _pair("pace", f"{words.long_size(rate)} in a second, {left} left")
+        items += _pair("pace", tr("{size} in a second, {time} left", size=words.long_size(rate), time=left))
     return items
 
 
@@ -213,9 +229,10 @@ def error_items(error: dict[str, Any]) -> list[Item]:
     before = ""
     found: Any = error
     while isinstance(found, dict):
-        label = "because" if depth else "error"
-        items += [Item(label, safe(f"{found.get('description', '')} [{found.get('code', '')}]"), "bad")]
-        details_ = str(found.get("details", ""))
+        label = tr("because") if depth else tr("error")
+        kind = f"{tr(str(found.get('description', '')))} [{found.get('code', '')}]"
+        items += [Item(label, safe(kind), "bad")]
+        details_ = said(str(found.get("details", "")))
         if details_ != before:  # a wrapper repeats its cause's words
             items += [note(line, "plain") for line in safe_lines(details_)]
         before = details_
@@ -234,8 +251,8 @@ def _call_line(row: Row) -> str:
 
 def _event(row: Row, mirror: Mirror) -> Told:
     paint = {"error": "bad", "warning": "warn"}.get(row.text("level"), "plain")
-    items = [note(line, paint) for line in safe_lines(str(row.get("text", "")))]
-    items += [heading("about"), *_pair("when", _when(row, "createDate"))]
+    items = [note(line, paint) for line in safe_lines(said(str(row.get("text", ""))))]
+    items += [heading(tr("about")), *_pair("when", _when(row, "createDate"))]
     items += _pair("of", row.get("resourceName"))
     items += _pair("kind", row.get("resourceType"), "dim")
     return items, {"text", "createDate", "resourceName", "resourceType", "name"}
@@ -243,7 +260,7 @@ def _event(row: Row, mirror: Mirror) -> Told:
 
 def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
     """The declared values that were not told yet, and the uuid."""
-    items = [heading("identity")] if told else []
+    items = [heading(tr("identity"))] if told else []
     for column in RESOURCES[row.kind].columns.values():
         value = row.get(column.wire)
         if column.private or column.wire in told or value in (None, "", []):
@@ -257,14 +274,16 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
         elif isinstance(value, (list, dict)):
             text = json.dumps(value, ensure_ascii=False)
         else:
-            text = str(value)
+            text = shown(row, column.wire)
         items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
 
 
 def _when(row: Row, wire: str) -> str:
     text = row.text(wire)
-    return f"{words.date(text)}, {words.age(text)} ago" if words.seconds(text) > 0 else ""
+    if words.seconds(text) <= 0:
+        return ""
+    return tr("{date}, {age} ago", date=words.date(text), age=words.age(text))
 
 
 def _by_name(row: Row) -> Any:

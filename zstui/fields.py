@@ -19,11 +19,13 @@ from textual.widgets import Input, Static, TextArea
 from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
 from zstui import words
-from zstui.cells import crop, fit, safe
+from zstui.cells import crop, fit, safe, width
+from zstui.i18n import mark, tr
 from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.paint import Painted
 from zstui.picks import resource_choices
+from zstui.said import Make, Said
 from zstui.screens.chooser import Chooser, narrowed
 from zstui.verbs import is_list, ref_of
 
@@ -60,7 +62,7 @@ class Choice(Painted, can_focus=True):
         """The option that was clicked."""
         at = 0
         for option in self.options:
-            at += len(option) + 4
+            at += width(_shown(option)) + 4
             if event.x < at:
                 self.chosen = option
                 self.refresh()
@@ -75,8 +77,13 @@ class Choice(Painted, can_focus=True):
         for option in self.options:
             here = option == self.chosen
             parts.append(Segment("◉ " if here else "◌ ", self.paint("accent" if here else "faint", ground)))
-            parts.append(Segment(f"{option or 'any'}  ", self.paint("plain" if here else "dim", ground)))
+            parts.append(Segment(f"{_shown(option)}  ", self.paint("plain" if here else "dim", ground)))
         return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
+
+
+def _shown(option: str) -> str:
+    """An option as it is read; the empty one is none in particular."""
+    return tr(option) if option else tr("any")
 
 
 class Pick(Painted, can_focus=True):
@@ -87,7 +94,7 @@ class Pick(Painted, can_focus=True):
         Binding("backspace,delete", "clear", "Choose none", show=False),
     ]
 
-    def __init__(self, kind: str, title: str, mirror: Mirror, *, several: bool, **more: Any) -> None:
+    def __init__(self, kind: str, title: Make, mirror: Mirror, *, several: bool, **more: Any) -> None:
         super().__init__(**more)
         self.kind = kind
         self.mirror = mirror
@@ -116,7 +123,7 @@ class Pick(Painted, can_focus=True):
 
     def _open(self, typed: str) -> None:
         find = narrowed(resource_choices(self.mirror, self.kind))
-        chooser = Chooser(self._title, find, several=self.several, chosen=self.keys, typed=typed)
+        chooser = Chooser(self._title(), find, several=self.several, chosen=self.keys, typed=typed)
         self.app.push_screen(chooser, self._chosen)
 
     def _chosen(self, keys: list[Any] | None) -> None:
@@ -135,9 +142,9 @@ class Pick(Painted, can_focus=True):
             found = [each for each in resource_choices(self.mirror, self.kind) if each.value == self.keys[0]]
             notes = found[0].note if found else ""
         room = self.size.width - 2
-        text = crop(names, room) if names else "Enter opens the list" if self.has_focus else "–"
+        text = crop(names, room) if names else tr("Enter opens the list") if self.has_focus else "–"
         parts = [Segment(text, self.paint("plain" if names else "faint", ground))]
-        parts.append(Segment(f"  {crop(notes, max(0, room - len(text) - 4))}", self.paint("dim", ground)))
+        parts.append(Segment(f"  {crop(notes, max(0, room - width(text) - 4))}", self.paint("dim", ground)))
         strip = Strip(parts).adjust_cell_length(self.size.width - 2, self.paint("plain", ground))
         return Strip([*strip, Segment("▾ ", self.paint("accent", ground))])
 
@@ -149,17 +156,23 @@ class Field(Vertical):
         super().__init__()
         self.label = label
         self.help_text = help_text
+        self.more_help = ""
         self.required = required
         self.wire = wire
         self.error = ""
 
     def compose(self) -> ComposeResult:
         """Label and control side by side."""
+        star = "*" if self.required else " "
         with Horizontal():
-            star = "*" if self.required else " "
-            yield Static(fit(f"{star} {self.label}", 20), classes="label", markup=False)
+            yield Said(lambda: fit(f"{star} {tr(self.label)}", 20), classes="label")
             yield self.control()
         yield Static("", classes="error", markup=False)
+
+    @property
+    def help(self) -> str:
+        """What the field is for, in the user's language."""
+        return f"{tr(self.help_text)} {tr(self.more_help)}".rstrip()
 
     @abstractmethod
     def control(self) -> Widget:
@@ -192,7 +205,7 @@ class TextField(Field):
         self.parameter = parameter
         self.is_size = parameter.kind is int and "byte" in parameter.help.lower()
         if self.is_size:
-            self.help_text += " Units may be written: 512M, 2G."
+            self.more_help = mark("Units may be written: 512M, 2G.")
 
     def control(self) -> Widget:
         """One line to type into."""
@@ -230,7 +243,7 @@ class ChoiceField(Field):
         super().__init__(words.label(parameter.wire), parameter.help, required=parameter.required,
                          wire=parameter.wire)  # fmt: skip
         self.parameter = parameter
-        self.options = parameter.choices or ("false", "true")
+        self.options = parameter.choices or (mark("false"), mark("true"))
         if not parameter.required and parameter.default is None:
             self.options = ("", *self.options)
 
@@ -264,7 +277,7 @@ class PickField(Field):
 
     def control(self) -> Widget:
         """The name of what is chosen; the only one there is, is chosen already."""
-        pick = Pick(self.kind, f"{self.label}: {self.help_text}", self.mirror, several=self.several)
+        pick = Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
         only = list(self.mirror.all(self.kind))
         if self.required and len(only) == 1:
             pick.keys = [only[0].key]
@@ -305,7 +318,7 @@ class TagField(Field):
         self.pattern = pattern
         self.long = self.hole == "userdata"
         if self.long:
-            self.help_text += " ^e opens the editor."
+            self.more_help = mark("^e opens the editor.")
 
     def control(self) -> Widget:
         """One line, or several."""

@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from zstui.i18n import tr
 from zstui.inputs import Entry
 
 
@@ -40,11 +41,16 @@ class Filter(Horizontal):
     def compose(self) -> ComposeResult:
         """A slash and what is typed."""
         yield Static("  / ", markup=False)
-        yield Entry(compact=True, select_on_focus=False, placeholder="words that rows must hold, !word not")
+        yield Entry(compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         """Wait to be opened."""
         self.display = False
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Say what can be typed."""
+        self.query_one(Input).placeholder = tr("words that rows must hold, key:value, @host, !word not")
 
     def open(self, text: str) -> None:
         """Type on at the filter that there is."""

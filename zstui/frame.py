@@ -8,14 +8,25 @@ from typing import Any
 from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
+from zstui.i18n import language, mark, tr, trn
+from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
+from zstui.trail import Trail
 
 BAR = 8
-STATUS = {"live": ("◉ live", "good"), "connecting": ("◍ connecting", "busy"), "stale": ("? stale", "warn")}
+STATUS = {
+    "live": ("◉", mark("live"), "good"),
+    "connecting": ("◍", mark("connecting"), "busy"),
+    "stale": ("?", mark("stale"), "warn"),
+}
+
+
+SHORT = {"en": "EN", "zh_CN": "简", "zh_TW": "繁"}
+"""The languages on the button that changes between them."""
 
 
 class Totals(Line):
@@ -35,26 +46,33 @@ class Totals(Line):
         cells = BAR if wide else 4
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
+        if getattr(self.app, "read_only", False):
+            parts += [Part(f"{tr('read only')} ", "warn"), gap]
         parts += [*self._hosts(), gap, *self._vms(), gap]
-        parts += [*self._load("cpu", "Cpu", cells), gap, *self._load("mem", "Memory", cells)]
+        parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        text, paint = STATUS[self.mirror.status]
-        return [Part(f"{text} ", paint), Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim")]
+        sign, text, paint = STATUS[self.mirror.status]
+        spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
+        return [
+            Part(f"{sign} {tr(text)} ", paint),
+            spoken,
+            Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim"),
+        ]
 
     def _hosts(self) -> list[Part]:
         hosts = list(self.mirror.all("Host"))
         up = sum(host.get("status") == "Connected" for host in hosts)
         paint = "plain" if up == len(hosts) else "warn"
-        return [Part("hosts ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
+        return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
 
     def _vms(self) -> list[Part]:
         states = [vm.get("state") for vm in self.mirror.all("VmInstance")]
         running = states.count("Running")
         unknown = states.count("Unknown")
-        parts = [Part("vms ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
+        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
 
     def _load(self, title: str, what: str, cells: int) -> list[Part]:
@@ -75,7 +93,7 @@ class Totals(Line):
         running = sum(job.get("state") == "Running" for job in self.mirror.all("LongJob"))
         if not running:
             return []
-        return [Part("jobs ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
+        return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
 
 
 class Tabs(Line):
@@ -100,11 +118,11 @@ class Tabs(Line):
             count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
             ground = "bar" if here else ""
             parts.append(Part(f" {number} ", "accent" if here else "faint", action, ground))
-            parts.append(Part(f"{noun.title} ", "strong" if here else "dim", action, ground))
+            parts.append(Part(f"{tr(noun.title)} ", "strong" if here else "dim", action, ground))
             if wide and noun.id not in ("job", "ev"):
                 parts.append(Part(f"{count} ", "faint", action, ground))
         if self.noun not in {noun.id for noun in MAIN}:
-            parts.append(Part(f" : {NOUNS[self.noun].title} ", "strong", "", "bar"))
+            parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))
         return parts
 
 
@@ -114,6 +132,7 @@ class Caption(Line):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.table: LiveTable | None = None
+        self.trail: Trail | None = None
 
     def left(self) -> list[Part]:
         """Counts and the filter."""
@@ -121,16 +140,34 @@ class Caption(Line):
             return []
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
-        count = f"{shown}" if shown == total else f"{shown} of {total}"
-        parts = [Part("   "), Part(self.table.noun.title, "strong"), Part(f"  {count}", "dim")]
+        count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
+        parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
         if self.table.noun.total is not None and listing.rows:
             parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
         if listing.filter:
-            parts += [Part("   /", "accent"), Part(listing.filter, "plain"), Part("  Esc shows all", "faint")]
+            parts += [
+                Part("   /", "accent"),
+                Part(listing.filter, "plain"),
+                Part(f"  {tr('Esc shows all')}", "faint"),
+            ]
         if listing.marks:
             hidden = sum(key not in listing for key in listing.marks)
-            parts.append(Part(f"   ✓ {len(listing.marks)} marked", "accent"))
-            parts += [Part(f", {hidden} not shown", "warn")] if hidden else []
+            parts.append(
+                Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
+            )
+            parts += [Part(", " + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
+        return parts
+
+    def right(self) -> list[Part]:
+        """The way here: the lists before this one, each a click away."""
+        crumbs = self.trail.crumbs(4) if self.trail is not None else []
+        parts: list[Part] = []
+        for crumb in crumbs if len(crumbs) > 1 else []:
+            here = crumb == crumbs[-1]
+            parts += [Part("› " if parts else "", "faint")]
+            parts += [
+                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
+            ]
         return parts
 
 
@@ -149,11 +186,11 @@ class Banner(Line):
     def left(self) -> list[Part]:
         """Since when, and why."""
         if self.mirror.status == "connecting":
-            return [Part("  not connected yet", "warn"), Part(f"  {self.mirror.reason}", "dim")]
+            return [Part(f"  {tr('not connected yet')}", "warn"), Part(f"  {self.mirror.reason}", "dim")]
         when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
         return [
-            Part(f"  not connected, data as of {when}", "warn"),
-            Part("  trying again", "dim"),
+            Part("  " + tr("not connected, data as of {when}", when=when), "warn"),
+            Part(f"  {tr('trying again')}", "dim"),
             Part(f"  {self.mirror.reason}", "faint"),
         ]
 
@@ -189,7 +226,7 @@ class News(Line):
         return [
             Part(f"  {sign} ", paint),
             Part(f"{words.clock(newest.text('createDate'))} ", "faint", "screen.show('ev')"),
-            Part(newest.text("text"), "bad" if level == "error" else "dim", "screen.show('ev')"),
+            Part(said(newest.text("text")), "bad" if level == "error" else "dim", "screen.show('ev')"),
         ]
 
 
@@ -234,13 +271,16 @@ class LastCall(Line):
             return []
         last = self.calls.log[-1]
         if last.seconds is None:
-            return [Part(" ◍ running ", "busy")]
+            return [Part(f" ◍ {tr('running')} ", "busy")]
         return [
-            Part(f" ✓ {last.seconds:.1f} s ", "good") if last.error is None else Part(" ✗ refused ", "bad")
+            Part(f" ✓ {last.seconds:.1f} s ", "good")
+            if last.error is None
+            else Part(f" ✗ {tr('refused')} ", "bad")
         ]
 
 
 KEY_NAMES = {
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
     "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
     "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
     "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
@@ -250,10 +290,16 @@ KEY_NAMES = {
 
 def key_name(key: str) -> str:
     """A key as people write it."""
-    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
+    return f"^{key_name(key.removeprefix('ctrl+'))}" if key.startswith("ctrl+") else key
 
 
-GENERAL = (("?", "help", "screen.help"), (":", "go", "screen.jump"), ("/", "find", "screen.filter"))
+GENERAL = (
+    ("?", mark("help"), "screen.help"),
+    (":", mark("go"), "screen.jump"),
+    ("/", mark("find"), "screen.filter"),
+)
 
 
 class Hints(Line):
@@ -267,7 +313,10 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        for key, word, action in self.keys():
+        key_of = getattr(self.app, "key_of", lambda _, usual: usual)
+        for usual, english, action in self.keys():
+            key = key_of(action, usual)
+            word = tr(english).lower()
             room -= width(key) + width(word) + 3
             if room < 0:
                 break
@@ -280,7 +329,7 @@ class Hints(Line):
         known = {active.binding.action for active in self.screen.active_bindings.values()}
         for key, word, action in GENERAL:
             if action.removeprefix("screen.") in known:
-                parts += [Part(f" {key} ", "accent", action), Part(f"{word} ", "dim", action)]
+                parts += [Part(f" {key} ", "accent", action), Part(f"{tr(word)} ", "dim", action)]
         return parts
 
     def keys(self) -> list[tuple[str, str, str]]:
@@ -293,5 +342,5 @@ class Hints(Line):
             binding = active.binding
             if binding.show and active.enabled and binding.action not in found:
                 action = binding.action if "." in binding.action else f"screen.{binding.action}"
-                found[binding.action] = (key_name(binding.key), binding.description.lower(), action)
+                found[binding.action] = (key_name(binding.key), binding.description, action)
         return list(found.values())

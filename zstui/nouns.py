@@ -9,6 +9,7 @@ from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES
 from zstui import columns, moves, recycle_bin, words
 from zstui.columns import Column
+from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 
 
@@ -92,7 +93,7 @@ def _further() -> tuple[Noun, ...]:
         shown.add(kind)
         title = words.label(kind[0].lower() + kind[1:])
         found.append(Noun(kind.lower(), title, title, (kind,), columns.columns_of(kind), (), "", (),
-                          f"No {title} here."))  # fmt: skip
+                          "None here."))  # fmt: skip
     return tuple(found)
 
 
@@ -116,6 +117,13 @@ NEEDS = {
 """What must be there before the first row of a list can be made, in the order in which to make it."""
 
 
+def empty_lines(noun: Noun, mirror: Mirror, *, filtered: bool) -> list[str]:
+    """What a list says in place of rows."""
+    if filtered:
+        return [tr("No row holds that. Esc shows all.")]
+    return nothing_yet(noun, mirror) if mirror.status == "live" else [tr("Reading …")]
+
+
 def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
     """What an empty list says: how to make the first row, or what must be made before it."""
     missing = [
@@ -124,10 +132,12 @@ def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
         if not any(mirror.rows.get(kind) for kind in NOUNS[each].kinds)
     ]
     if not missing:
-        return [noun.empty]
-    first = f"No {noun.title if noun.title[:2].isupper() else noun.title.lower()} yet."
-    steps = [f"{f':{each.id}':10}{each.title}" for each in missing]
-    return [f"{first} Make first what it needs: type the word to go there, n makes one.", "", *steps]
+        return [tr(noun.empty)]
+    title = tr(noun.title)
+    first = tr("No {title} yet. Make first what it needs: type the word to go there, n makes one.",
+               title=title if title[:2].isupper() else title.lower())  # fmt: skip
+    steps = [f"{f':{each.id}':10}{tr(each.title)}" for each in missing]
+    return [first, "", *steps]
 
 
 def noun_of(kind: str) -> Noun | None:

@@ -7,6 +7,8 @@ from typing import Any
 from rich.style import Style
 from textual.scroll_view import ScrollView
 
+from zstui.i18n import tr
+
 PAINTS = ("plain", "dim", "faint", "good", "warn", "bad", "busy", "accent", "head", "strong")
 
 Piece = tuple[str, str]
@@ -19,6 +21,10 @@ GOOD = frozenset({"Running", "Connected", "Ready", "Enabled", "Succeeded", "info
 RESTING = frozenset({"Stopped", "Disabled", "Destroyed", "Deleted", "Canceled", "Created", "NotInstantiated"})
 UNSURE = frozenset({"Unknown", "Disconnected", "Maintenance", "warning"})
 WRONG = frozenset({"Error", "Failed", "error"})
+ON_THE_WAY = frozenset({
+    "Creating", "Starting", "Stopping", "Rebooting", "Destroying", "Expunging", "Migrating", "Connecting",
+    "Downloading", "Deleting", "PreMaintenance",
+})  # fmt: skip
 
 
 def paint_of(state: str) -> str:
@@ -32,7 +38,7 @@ def paint_of(state: str) -> str:
 def state_piece(state: str) -> Piece:
     """A state with its sign, painted."""
     paint = paint_of(state)
-    return (f"{SIGNS[paint]} {state}", paint) if state else ("", "plain")
+    return (f"{SIGNS[paint]} {tr(state)}", paint) if state else ("", "plain")
 
 
 def bar(share: float, cells: int) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from appliance.api.message import MESSAGES, CreateMessage
+from zstui import words
 from zstui.frame import key_name
+from zstui.i18n import mark, tr
 from zstui.mirror import Mirror
 from zstui.nouns import NOUNS
 from zstui.picks import found_choices, noun_choices
@@ -16,19 +18,21 @@ from zstui.verbs import title_of
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
-LEAVE = Choice(("action", "app.quit"), ":q", "leave")
-HELP = Choice(("action", "screen.help"), ":help", "keys")
-LOG = Choice(("action", "screen.log"), ":log", "calls made here")
+GENERAL = (
+    ("screen.help", ":help", mark("keys")),
+    ("screen.log", ":log", mark("calls made here")),
+    ("app.quit", ":q", mark("leave")),
+)
 
 
 def jumper(mirror: Mirror) -> Chooser:
     """The chooser of `:`: a list by its word, or any row by its name; `vm web` finds among VMs only."""
-    return Chooser("Go to", jump_find(mirror), low=True)
+    return Chooser(tr("Go to"), jump_find(mirror), low=True)
 
 
 def jump_find(mirror: Mirror) -> Find:
     """Lists whose word begins with what is typed, then rows."""
-    lists = [*noun_choices(), HELP, LOG, LEAVE]
+    lists = [*noun_choices(), *(Choice(("action", action), word, tr(said)) for action, word, said in GENERAL)]
 
     def find(typed: str) -> Iterable[Choice]:
         word, _, rest = typed.strip().lstrip(":").casefold().partition(" ")
@@ -50,33 +54,34 @@ def _says(choice: Choice, word: str) -> bool:
 def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
     """The chooser of Ctrl+P: what keys do here, every form, every list, themes, and rows by name."""
     fixed = [*_actions(screen), *_forms(), *noun_choices()]
-    fixed += [Choice(("theme", name), f"theme {name}", "colours") for name in sorted(themes)]
+    fixed += [
+        Choice(("theme", name), tr("theme {name}", name=name), tr("colours")) for name in sorted(themes)
+    ]
     among = narrowed(fixed)
 
     def find(typed: str) -> Iterable[Choice]:
         return [*found_choices(mirror, typed, 20), *among(typed)]
 
-    return Chooser("Everything", find)
+    return Chooser(tr("Everything"), find)
 
 
 def _actions(screen: Acting) -> list[Choice]:
+    row = screen.row
+    on = tr("on {row}", row=row.name if row else tr("nothing"))
     choices = [
-        Choice(
-            ("action", action), word, f"{key}  on {screen.row.name if screen.row else 'nothing'}", "strong"
-        )
-        for key, word, action in screen.hints()
+        Choice(("action", action), tr(word), f"{key}  {on}", "strong") for key, word, action in screen.hints()
     ]
     for node, binding, enabled, _ in screen.active_bindings.values():
         action = f"screen.{binding.action}"
         fits = node is screen and enabled and not binding.action.startswith(("verb", "show", "palette"))
         if fits and "." not in binding.action and all(each.value[1] != action for each in choices):
-            choices.append(Choice(("action", action), binding.description, key_name(binding.key)))
+            choices.append(Choice(("action", action), tr(binding.description), key_name(binding.key)))
     return choices
 
 
 def _forms() -> list[Choice]:
     return [
-        Choice(("form", name), title_of(name), " ".join((kind.__doc__ or "").split("\n\n")[0].split()))
+        Choice(("form", name), tr(title_of(name)), tr(words.first_paragraph(kind.__doc__)))
         for name, kind in sorted(MESSAGES.items())
         if issubclass(kind, CreateMessage) or name.startswith(("Attach", "Detach", "UpdateGlobal"))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zstui import words
+from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, noun_of
 from zstui.paint import paint_of
@@ -35,7 +36,7 @@ def _paint(row: Row) -> str:
 
 def noun_choices() -> list[Choice]:
     """Every list, by what is typed to get there."""
-    return [Choice(("noun", noun.id), f":{noun.id}", noun.title, "accent") for noun in NOUNS.values()]
+    return [Choice(("noun", noun.id), f":{noun.id}", tr(noun.title), "accent") for noun in NOUNS.values()]
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
@@ -52,7 +53,7 @@ def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
         for row in rows.values():
             name = row.name.casefold()
             if wanted in name or wanted == row.key[: len(wanted)]:
-                note = f"{noun.one}  {row_note(row, mirror)}"
+                note = f"{tr(noun.one)}  {row_note(row, mirror)}"
                 (first if name.startswith(wanted) else then).append(
                     Choice((noun.id, row.key), row.name, note)
                 )

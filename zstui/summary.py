@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zstui import words
+from zstui.i18n import tr, trn
 from zstui.mirror import Mirror
 
 
@@ -16,14 +17,16 @@ def summary(message: str, values: dict[str, Any], mirror: Mirror) -> str:
     offering = mirror.find(values.get("instanceOfferingUuid"))
     image = mirror.find(values.get("imageUuid"))
     if offering is not None:
-        parts.append(
-            f"{offering.get('cpuNum')} CPU, {words.long_size(offering.get('memorySize') or 0)} memory"
-        )
+        memory = words.long_size(offering.get("memorySize") or 0)
+        parts.append(tr("{cpus} CPU, {memory} memory", cpus=offering.get("cpuNum"), memory=memory))
     if image is not None:
-        parts.append(f"root disk {words.long_size(image.get('size') or 0)} from {image.name}")
+        size = words.long_size(image.get("size") or 0)
+        parts.append(tr("root disk {size} from {image}", size=size, image=image.name))
     networks = values.get("l3NetworkUuids") or []
-    parts.append(words.counted(len(networks), "NIC"))
+    parts.append(trn("{number} NIC", "{number} NICs", len(networks)))
     parts.append(
-        f"on {mirror.name(values['hostUuid'])}" if values.get("hostUuid") else "on the host with most room"
+        tr("on {host}", host=mirror.name(values["hostUuid"]))
+        if values.get("hostUuid")
+        else tr("on the host with most room")
     )
     return "  ·  ".join(parts)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from functools import lru_cache
+
+from zstui.i18n import language
+from zstui.i18n.pseudo import PSEUDO
 
 MONTHS = {
     name: place
@@ -19,6 +23,11 @@ SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "off
          "default l3 network": "default network", "l3 networks": "networks",
          "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""
+
+
+def plain() -> bool:
+    """Whether dates and units are written as in English."""
+    return language() in ("en", PSEUDO)
 
 
 def now() -> float:
@@ -41,14 +50,26 @@ def clock(wire: str) -> str:
     """The time of day of a date; of another day, the day."""
     then = time.localtime(seconds(wire))
     today = time.localtime(now())
-    form = "%H:%M:%S" if then[:3] == today[:3] else "%b %d"
-    return time.strftime(form, then)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M:%S", then)
+    if plain():
+        return time.strftime("%b %d", then)
+    from babel.dates import format_skeleton
+
+    return str(format_skeleton("MMMd", datetime(*then[:6]), locale=language()))  # noqa: DTZ001 - local
 
 
 def date(wire: str) -> str:
-    """A date in full, sortable: `2016-01-30 15:01:03`."""
-    then = seconds(wire)
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then)) if then else wire
+    """A date in full, in English sortable: `2016-01-30 15:01:03`."""
+    then = time.localtime(seconds(wire))
+    if not seconds(wire):
+        return wire
+    if plain():
+        return time.strftime("%Y-%m-%d %H:%M:%S", then)
+    from babel.dates import format_date
+
+    day = format_date(datetime(*then[:6]), "long", locale=language())  # noqa: DTZ001 - local
+    return f"{day} {time.strftime('%H:%M:%S', then)}"
 
 
 def age(wire: str) -> str:
@@ -59,10 +80,24 @@ def age(wire: str) -> str:
 
 def duration(length: float) -> str:
     """A length of time in seconds, in one unit."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if length >= size:
-            return f"{length // size:.0f}{unit}"
-    return f"{length:.0f}s"
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if length >= size or size == 1:
+            return _units(int(length // size), unit, language())
+    return ""
+
+
+def duration_in(number: float, unit: str) -> str:
+    """So many of a unit: `day`, `hour`, `minute`, `second`."""
+    return _units(int(number), unit, language())
+
+
+@lru_cache(maxsize=2000)
+def _units(number: int, unit: str, spoken: str) -> str:
+    if plain():
+        return f"{number}{unit[0]}"
+    from babel.units import format_unit
+
+    return str(format_unit(number, f"duration-{unit}", length="short", locale=spoken)).replace(" ", "")
 
 
 def size(count: float) -> str:
@@ -104,9 +139,9 @@ def label(wire: str) -> str:
     return SHORT.get(words, words)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 VM`, `2 VMs`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def first_paragraph(doc: str | None) -> str:
+    """What a declaration says of itself first, on one line."""
+    return " ".join((doc or "").split("\n\n")[0].split())
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -8,6 +8,7 @@ epoch and generation it has seen and refuses older ones; a repeated operation id
 This module is the only one of the agent's that the appliance imports, and it does no input or output.
 """
 
+from agent.protocol.backups import BackedUp, BackedUpDisk, BackupDisk, BackUpVolumes, JoinBackups
 from agent.protocol.events import (
     AnyEvent,
     DomainChanged,
@@ -16,6 +17,7 @@ from agent.protocol.events import (
     HypervisorLost,
     UserdataFetched,
 )
+from agent.protocol.figures import Figures, ReadFigures, Used
 from agent.protocol.frames import (
     DEAD_LINK_SECONDS,
     MAX_FRAME_BYTES,
@@ -52,6 +54,7 @@ from agent.protocol.requests import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     Hello,
     ObserveConsole,
@@ -99,6 +102,10 @@ __all__ = [
     "Answer",
     "AnyEvent",
     "AnyRequest",
+    "BackUpVolumes",
+    "BackedUp",
+    "BackedUpDisk",
+    "BackupDisk",
     "Call",
     "Capacity",
     "Cause",
@@ -128,7 +135,9 @@ __all__ = [
     "Event",
     "FetchImage",
     "Fetches",
+    "Figures",
     "FilesCopied",
+    "FlattenVolume",
     "GrowVolume",
     "Hello",
     "HostFacts",
@@ -136,6 +145,7 @@ __all__ = [
     "HypervisorBack",
     "HypervisorLost",
     "ImageFacts",
+    "JoinBackups",
     "LaneOffer",
     "MAX_FRAME_BYTES",
     "Metadata",
@@ -158,6 +168,7 @@ __all__ = [
     "Progress",
     "READY_LINE",
     "ReadFetches",
+    "ReadFigures",
     "RebaseVolume",
     "RebootDomain",
     "Refusal",
@@ -166,6 +177,7 @@ __all__ = [
     "StartDomain",
     "Struct",
     "UndefineDomain",
+    "Used",
     "UserdataFetch",
     "UserdataFetched",
     "VmSeen",

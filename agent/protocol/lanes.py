@@ -40,7 +40,7 @@ class OpenLane(Request, tag=True, frozen=True):
 
 
 class CopyFiles(Request, tag=True, frozen=True):
-    """Copy files through a lane to where they will be on the target, beside their places; prove them equal.
+    """Copy files through a lane to beside the places that it was opened for, in their order; prove them equal.
 
     Holes stay holes. What an interrupted copy has brought is not sent again. Sends progress in bytes.
     `host_key` is the target's, as a line of known_hosts has it. 0 bytes a second are no limit. Refused as

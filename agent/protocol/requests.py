@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from agent.protocol.backups import BackUpVolumes, JoinBackups
+from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.values import (
@@ -191,8 +193,22 @@ class RebaseVolume(Request, tag=True, frozen=True):
     vm_uuid: str = ""
 
 
+class FlattenVolume(Request, tag=True, frozen=True):
+    """Have a qcow2 file at `path` with the content of `source` and all that this builds on, building on nothing.
+
+    Nobody may write to those meanwhile, which QEMU's locks see to. What is there already is left as it is. Sends
+    progress in bytes of content. Refused as `flatten.ended` when the file is dropped meanwhile.
+    """
+
+    path: str
+    source: str
+
+
 class DropFile(Request, tag=True, frozen=True):
-    """Remove a file below a storage root, and its folder when that became empty. Absent is fine."""
+    """Remove a file below a storage root, and its folder when that became empty. Absent is fine.
+
+    One that is being made flat is made no further.
+    """
 
     path: str
 
@@ -208,7 +224,8 @@ class ObserveImage(Request, tag=True, frozen=True):
 class FetchImage(Request, tag=True, frozen=True):
     """Bring an image to `path` on this host, check it, and say what it is. Sends progress in bytes.
 
-    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`.
+    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`. With a
+    `source_format` that is what is there, and a qcow2 image is made of it.
     """
 
     reply: ClassVar[type[Struct]] = ImageFacts
@@ -218,6 +235,7 @@ class FetchImage(Request, tag=True, frozen=True):
     format: str
     allowed_folders: list[str] = []
     max_bytes: int = 1 << 40
+    source_format: str = ""
 
 
 class DefineDomain(Request, tag=True, frozen=True):
@@ -319,6 +337,7 @@ AnyRequest = (
     | GrowVolume
     | EnsureOverlay
     | RebaseVolume
+    | FlattenVolume
     | DropFile
     | ObserveImage
     | FetchImage
@@ -328,6 +347,8 @@ AnyRequest = (
     | AdoptFiles
     | CloseLane
     | MigrateDomain
+    | BackUpVolumes
+    | JoinBackups
     | DefineDomain
     | StartDomain
     | ShutdownDomain
@@ -336,5 +357,6 @@ AnyRequest = (
     | UndefineDomain
     | ObserveConsole
     | ReadFetches
+    | ReadFigures
     | ProbeAccelerator
 )

@@ -8,7 +8,7 @@ from appliance.api.resource import Join, Resource, Timestamp, column
 
 OWNED = frozenset({
     "DiskOffering", "Eip", "Image", "InstanceOffering", "L2Network", "L3Network", "LoadBalancer",
-    "PortForwardingRule", "SecurityGroup", "Vip", "VmInstance", "Volume",
+    "PortForwardingRule", "SecurityGroup", "Vip", "VmInstance", "Volume", "VolumeBackup",
 })  # fmt: skip
 """Resources that belong to an account. One without an `AccountResourceRef` belongs to the admin."""
 
@@ -35,7 +35,7 @@ PART_OF = {
 }
 """Resources that belong to whom another one belongs to, and by which column."""
 
-MADE_WITH = {"Volume": ("vm_instance_uuid", "VmInstance")}
+MADE_WITH = {"Volume": ("vm_instance_uuid", "VmInstance"), "VolumeBackup": ("volume_uuid", "Volume")}
 """Resources that belong, when they are made for another, to whom that belongs to."""
 
 ACCOUNTS_OWN = {

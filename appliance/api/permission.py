@@ -22,7 +22,7 @@ CATEGORIES = {
         QueryUser QueryUserGroup RemoveUserFromGroup RevokeResourceSharing ShareResource UpdateAccount UpdateUser""",
     "image": """AddImage ChangeImageState CreateDataVolumeTemplateFromVolume
         CreateRootVolumeTemplateFromRootVolume CreateRootVolumeTemplateFromVolumeSnapshot DeleteImage
-        QueryImage UpdateImage""",
+        ExportImageFromBackupStorage QueryImage UpdateImage""",
     "instance": """AttachIsoToVmInstance AttachL3NetworkToVm CreateVmInstance DestroyVmInstance
         DetachIsoFromVmInstance DetachL3NetworkFromVm GetVmAttachableDataVolume GetVmAttachableL3Network
         GetVmBootOrder GetVmMigrationCandidateHosts MigrateVm PreviewUserdata QueryUserdataFetch
@@ -38,6 +38,7 @@ CATEGORIES = {
     "loadBalancer": """AddVmNicToLoadBalancer CreateLoadBalancer CreateLoadBalancerListener
         DeleteLoadBalancer DeleteLoadBalancerListener QueryLoadBalancer QueryLoadBalancerListener
         RefreshLoadBalancer RemoveVmNicFromLoadBalancer""",
+    "monitoring": "GetAllMetricMetadata GetMetricData",
     "portForwarding": """AttachPortForwardingRule ChangePortForwardingRuleState CreatePortForwardingRule
         DeletePortForwardingRule DetachPortForwardingRule GetPortForwardingAttachableVmNics
         QueryPortForwardingRule UpdatePortForwardingRule""",
@@ -55,11 +56,14 @@ CATEGORIES = {
         CreateDataVolumeFromVolumeSnapshot CreateDataVolumeFromVolumeTemplate DeleteDataVolume
         DetachDataVolumeFromVm GetDataVolumeAttachableVm GetVolumeFormat LocalStorageMigrateVolume
         QueryVolume ResizeDataVolume ResizeRootVolume UpdateVolume""",
+    "volumeBackup": """CreateDataVolumeFromVolumeBackup CreateRootVolumeTemplateFromVolumeBackup CreateVmBackup
+        CreateVolumeBackup DeleteVolumeBackup
+        QueryVolumeBackup RevertVolumeFromVolumeBackup""",
     "volumeSnapshot": """BackupVolumeSnapshot CreateVolumeSnapshot DeleteVolumeSnapshot
         DeleteVolumeSnapshotFromBackupStorage QueryVolumeSnapshot QueryVolumeSnapshotTree
         RevertVolumeFromSnapshot UpdateVolumeSnapshot""",
 }
-"""The messages that are not the admin's alone, by ZStack's categories; `job` is ours."""
+"""The messages that are not the admin's alone, by ZStack's categories; `job` and `monitoring` are ours."""
 
 CATEGORY_OF = {name: category for category, names in CATEGORIES.items() for name in names.split()}
 

@@ -9,6 +9,10 @@ from appliance.api.resource import Resource, column
 
 JAVA = "org.zstack.core.config"
 
+INTEGER = 2**31 - 1
+LONG = 2**63 - 1
+"""The largest numbers of ZStack's two types of settings."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -20,11 +24,18 @@ class Setting:
     help: str
     choices: tuple[str, ...] = ()
     minimum: int | None = None
+    maximum: int = INTEGER
+    """Of numbers only: at most what ZStack's type of the setting holds."""
 
     @property
     def number(self) -> bool:
         """Whether its values are whole numbers."""
         return self.minimum is not None
+
+    @property
+    def truth(self) -> bool:
+        """Whether it is a yes or no: `true` in any case is, and every other text is not, as ZStack reads it."""
+        return self.default in ("true", "false")
 
 
 QUOTAS = {
@@ -51,13 +62,13 @@ SETTINGS = (
     Setting("image", "expungeInterval", "3600", "Seconds between looks for images to expunge.", minimum=0),
     Setting("vm", "stopGrace", "60", "Seconds a guest has to power off.", minimum=1),
     Setting("vm", "dataVolume.deleteOnVmDestroy", "false",
-            "Whether destroying a VM deletes its data volumes too.", ("true", "false")),
+            "Whether destroying a VM deletes its data volumes too."),
     Setting("volume", "deletionPolicy", "Delay", "What deleting a data volume means.",
             ("Direct", "Delay", "Never")),
     Setting("volume", "expungePeriod", "86400", "Seconds a deleted data volume can be recovered.", minimum=0),
     Setting("volume", "expungeInterval", "3600", "Seconds between looks for data volumes to expunge.",
             minimum=0),
-    Setting("kvm", "dataVolume.maxNum", "24", "How many data volumes a VM may have.", minimum=0),
+    Setting("kvm", "dataVolume.maxNum", "24", "How many data volumes a VM may have.", minimum=0, maximum=24),
     Setting("kvm", "vm.consoleMode", "vnc", "The console of VMs started from now on.", ("vnc", "spice")),
     Setting("kvm", "vm.cpuMode", "none", "The CPU of VMs started from now on.",
             ("none", "host-model", "host-passthrough")),
@@ -66,31 +77,32 @@ SETTINGS = (
     Setting("kvm", "reservedCpu", "512", "CPUs times MHz of each KVM host kept from VMs.", minimum=0),
     Setting("kvm", "reservedMemory", "512M", "Memory of each KVM host kept from VMs."),
     Setting("kvm", "accelerator", "auto", "How guests run: by trial, or forced.", ("auto", "kvm", "tcg")),
-    Setting("hostAllocator", "reservedCapacity.hostLevel", "true", "Whether hosts' own tags keep room from VMs.",
-            ("true", "false")),
+    Setting("hostAllocator", "reservedCapacity.hostLevel", "true", "Whether hosts' own tags keep room from VMs."),
     Setting("hostAllocator", "reservedCapacity.clusterLevel", "true",
-            "Whether clusters' tags keep room from VMs on each host.", ("true", "false")),
+            "Whether clusters' tags keep room from VMs on each host."),
     Setting("hostAllocator", "reservedCapacity.zoneLevel", "true",
-            "Whether zones' tags keep room from VMs on each host.", ("true", "false")),
+            "Whether zones' tags keep room from VMs on each host."),
     Setting("backupStorage", "ping.interval", "60", "Seconds between looks at a backup storage.", minimum=1),
     Setting("vm", "instanceOffering.setNullWhenDeleting", "true",
-            "Whether VMs forget the offering they were made with when it is deleted.", ("true", "false")),
+            "Whether VMs forget the offering they were made with when it is deleted."),
     Setting("volume", "diskOffering.setNullWhenDeleting", "true",
-            "Whether volumes forget the offering they were made with when it is deleted.", ("true", "false")),
+            "Whether volumes forget the offering they were made with when it is deleted."),
     Setting("host", "ping.interval", "60", "Seconds between full scans of a host.", minimum=1),
-    Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts.", ("true", "false")),
+    Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts."),
     Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
     Setting("identity", "session.maxConcurrent", "500", "Sessions an account or a user may have.", minimum=1),
     Setting("identity", "session.cleanup.interval", "3600", "Seconds between looks for ended sessions.",
             minimum=1),
-    Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own.",
-            ("true", "false")),
-    *(Setting("quota", name, str(value), f"What a new account gets as {name}.", minimum=0)
+    Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own."),
+    *(Setting("quota", name, str(value), f"What a new account gets as {name}.", minimum=0, maximum=LONG)
       for name, value in QUOTAS.items()),
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
     Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
     Setting("localStorage", "migration.bytesPerSecond", "0",
-            "Bytes a second of each volume that moves between hosts from now on; 0 for no limit.", minimum=0),
+            "Bytes a second of each volume that moves between hosts from now on; 0 for no limit.", minimum=0,
+            maximum=LONG),
+    Setting("monitor", "interval", "10", "Seconds between looks at what hosts and VMs use of CPU, memory, disks and "
+            "network.", minimum=1),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),
 )  # fmt: skip
 

@@ -13,12 +13,16 @@ JAVA = "org.zstack.header.tag"
 UNTAGGED = frozenset(
     {
         "AccessToken",
+        "ImageCache",
         "LongJob",
         "ManagementNode",
+        "RecycleBinItem",
         "SystemTag",
         "UserTag",
         "VmMove",
         "VolumeMove",
+        "VolumeReading",
+        "VolumeRestore",
         "VolumeSnapshotTree",
     }
 )

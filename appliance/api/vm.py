@@ -90,6 +90,11 @@ class VmInstance(Resource, java=JAVA):
     moving: bool = column(
         "Whether it, or its root volume, is on its way to another host.", default=False, private=True
     )
+    being_read: bool = column(
+        "Whether something is being made of a volume of it, which nobody may write to.",
+        default=False,
+        private=True,
+    )
     pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
     pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)
     pending_memory_size: int | None = column("Bytes of memory from then on.", default=None, private=True)

@@ -20,11 +20,12 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     ReadFetches,
+    ReadFigures,
 )
 
 OBSERVING = (
-    Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ProbeAccelerator, CopyFiles,
-    MigrateDomain,
+    Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
+    ProbeAccelerator, CopyFiles, MigrateDomain,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 

@@ -34,6 +34,8 @@ class Domain:
     """What it is defined to boot from."""
     booted_from: tuple[str, ...] = ()
     """What it did boot from."""
+    cpu_num: int = 1
+    memory_bytes: int = 1 << 28
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""

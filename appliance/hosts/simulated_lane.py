@@ -84,10 +84,10 @@ class SimulatedLanes:
         for path in request.files:
             if path not in things.files:
                 raise SimulatedRefusal("file.missing", f"{path} is not there as a regular file")
-        for path in request.files:
-            if path not in other.files:
-                other.lanes.arrived[path] = things.backings.get(path, "")
-                other.lanes.sizes[path] = things.files[path]
+        for path, place in zip(request.files, other.lanes.opened[uuid].files, strict=True):
+            if place not in other.files:
+                other.lanes.arrived[place] = things.backings.get(path, "")
+                other.lanes.sizes[place] = things.files[path]
         return FilesCopied(sha256=dict.fromkeys(request.files, SHA256))
 
     def _adopt(self, things: Things, request: AdoptFiles) -> None:

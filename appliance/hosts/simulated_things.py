@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from agent.protocol import (
     AdoptFiles,
     AnyRequest,
+    BackUpVolumes,
     Capacity,
     CloseLane,
     ConfirmBridge,
@@ -24,8 +25,10 @@ from agent.protocol import (
     EnsureStorage,
     EnsureVolume,
     FetchImage,
+    FlattenVolume,
     GrowVolume,
     ImageFacts,
+    JoinBackups,
     ObserveImage,
     OfferLane,
     OpenLane,
@@ -35,6 +38,7 @@ from agent.protocol import (
     digest,
 )
 from appliance.hosts.simulated_agent import SimulatedRefusal
+from appliance.hosts.simulated_backup import back_up, join
 from appliance.hosts.simulated_lane import SimulatedLanes
 
 STORAGE_BYTES = 1 << 44
@@ -62,6 +66,8 @@ class Things:
     """Path to the file it builds on."""
     capacities: dict[str, Capacity] = field(default_factory=dict)
     """Storage uuid to its size, where it is not `STORAGE_BYTES`."""
+    bitmaps: dict[str, str] = field(default_factory=dict)
+    """Path to the name under which a volume's file notes what is written."""
     unsound: dict[str, tuple[str, str]] = field(default_factory=dict)
     """URL or path of what is no sound image, to the code and words that refuse it."""
 
@@ -93,6 +99,8 @@ class Things:
                 self._grow(request)
             case RebaseVolume():
                 self._rebase(request)
+            case FlattenVolume():
+                self._flatten(request)
             case DropFile():
                 self.resolve(request.path)
                 self.files.pop(request.path, None)
@@ -102,6 +110,10 @@ class Things:
                 return self.lanes.carry_out(self, request)
             case FetchImage():
                 return self._fetch(request)
+            case BackUpVolumes():
+                return back_up(self, request)
+            case JoinBackups():
+                join(self, request)
             case ObserveImage():
                 self.resolve(request.path)
                 return self._sound(request.path, request.format)
@@ -180,10 +192,21 @@ class Things:
             raise SimulatedRefusal("program.failed", f"{request.backing}: No such file or directory")
         self.backings[request.path] = request.backing
 
+    def _flatten(self, request: FlattenVolume) -> None:
+        self.resolve(request.path)
+        self.resolve(request.source)
+        if request.path in self.files:
+            return
+        if request.source not in self.files:
+            raise SimulatedRefusal("file.missing", f"{request.source} is not there as a regular file")
+        self.files[request.path] = self.files[request.source]
+
     def _fetch(self, request: FetchImage) -> Struct:
         self.resolve(request.path)
         if request.format not in (*FORMATS, NO_FORMAT):
             raise SimulatedRefusal("image.format", f"{request.format!r} is none of {', '.join(FORMATS)}")
+        if request.source_format not in ("", *FORMATS, "vmdk"):
+            raise SimulatedRefusal("image.format", f"{request.source_format!r} is no format of images")
         if request.path not in self.files:
             if request.format == NO_FORMAT:
                 pass

@@ -11,6 +11,7 @@ not answered is as if it had not happened: the VM's worker finds it missing and 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 
@@ -41,6 +42,7 @@ from agent.protocol import (
     ProbeAccelerator,
     ProbedAccelerator,
     ReadFetches,
+    ReadFigures,
     RebootDomain,
     ShutdownDomain,
     StartDomain,
@@ -54,6 +56,7 @@ from appliance.api.errors import HostUnreachable
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
+from appliance.hosts.simulated_figures import figures
 from appliance.hosts.simulated_lane import check_place
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulated_wire import SimulatedWire
@@ -133,6 +136,8 @@ class SimulatedHost(SimulatedAgent):
                 return ProbedAccelerator(accelerator=forced or "kvm", reason="simulated")
             case ReadFetches():
                 return Fetches(fetches=[])
+            case ReadFigures():
+                return figures(self.address, self.domains, _seconds(), self.memory_bytes)
         return self.things.carry_out(request)
 
     # --- what a guest or an operator does behind the appliance's back --------------------------------
@@ -210,6 +215,7 @@ class SimulatedHost(SimulatedAgent):
         known.digest, known.nics, known.disks = wanted, nics, disks
         known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
         known.iso, known.order = spec.iso, tuple(spec.boot)
+        known.cpu_num, known.memory_bytes = spec.cpu_num, spec.memory_bytes
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 
@@ -310,6 +316,10 @@ class SimulatedHost(SimulatedAgent):
             writes=writes_of(domain),
             taken={path: things.files[path] for path in request.volume_paths if path in things.files},
         )
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
 
 
 __all__ = [

@@ -46,6 +46,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "CreateVolumeSnapshot": frozenset({"Running", "Stopped"}),
     "DeleteVolumeSnapshot": frozenset({"Running", "Stopped"}),
     "RevertVolumeFromSnapshot": frozenset({"Stopped"}),
+    "CreateRootVolumeTemplateFromRootVolume": frozenset({"Stopped"}),
+    "CreateDataVolumeTemplateFromVolume": frozenset({"Stopped"}),
     "GetVmMigrationCandidateHosts": frozenset({"Running"}),
     "MigrateVm": frozenset({"Running"}),
 }  # fmt: skip

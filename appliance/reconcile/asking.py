@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent.protocol import AnyRequest, ConfirmBridge, Done, EnsureBridge, Refusal, Struct
-from appliance.api.errors import HostUnreachable
+from appliance.api.errors import ApiError, HostUnreachable
 from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import LinkLost, Refused
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
 
 RETURN_SECONDS = 30.0
 """A host that gave its address back is reached again within so long."""
 RETRY_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 PATIENCE = 6
 """How often a machine that says "not now" is asked again before that counts as a failure."""
 
@@ -105,6 +109,31 @@ class Asker:
         except LinkLost:
             self._unanswered = (target.key, request, op)
             raise
+
+
+@contextlib.asynccontextmanager
+async def ended_when_unwanted(
+    database: Database, wanted: Callable[[Snapshot], bool], end: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Look again and again, while the body waits for a long answer, whether it is wanted; once not, end it."""
+    ending = asyncio.create_task(_end_if_unwanted(database, wanted, end))
+    try:
+        yield
+    finally:
+        ending.cancel()
+        await asyncio.wait({ending})
+
+
+async def _end_if_unwanted(
+    database: Database, wanted: Callable[[Snapshot], bool], end: Callable[[], Awaitable[None]]
+) -> None:
+    is_wanted = True
+    while is_wanted:
+        await asyncio.sleep(LOOK_SECONDS)
+        is_wanted = await database.read(wanted)
+    # Who cannot be asked ends it by itself, or when asked again.
+    with contextlib.suppress(ApiError):
+        await end()
 
 
 def _undone(refused: Refused) -> bool:

@@ -10,6 +10,7 @@ from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeRestore
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -48,7 +49,7 @@ def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
         ("clusterLevel", host.cluster_uuid, f"host::{what}::"),
         ("zoneLevel", host.zone_uuid, f"host::{what}::"),
     ):
-        if snapshot.setting("hostAllocator", f"reservedCapacity.{level}") != "true":
+        if not snapshot.flag("hostAllocator", f"reservedCapacity.{level}"):
             continue
         for tag in snapshot.all(SystemTag, resource_uuid=uuid):
             if tag.tag.startswith(start):
@@ -118,7 +119,7 @@ def _used(snapshot: Snapshot, storage_uuid: str, **where: str) -> int:
     found = {"primary_storage_uuid": storage_uuid, **where}
     deleted = snapshot.total(Volume, "size", type="Data", status="Deleted", **found)
     kept = snapshot.total(VolumeSnapshot, "size", **found)
-    coming = snapshot.total(VolumeMove, "size", **found)
+    coming = snapshot.total(VolumeMove, "size", **found) + snapshot.total(VolumeRestore, "size", **found)
     return snapshot.total(Volume, "size", **found) - deleted + kept + coming
 
 

@@ -240,7 +240,7 @@ class HostWorker:
             host_intent(snapshot, host),
             _forced(snapshot, host),
             float(snapshot.setting("host", "ping.interval")),
-            snapshot.setting("host", "connection.autoReconnectOnError") == "true",
+            snapshot.flag("host", "connection.autoReconnectOnError"),
         )
 
     def _say(self, tx: Transaction, step: str, percent: int) -> None:

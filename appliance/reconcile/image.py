@@ -11,12 +11,14 @@ from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.link import Refused
+from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
 from appliance.reconcile.recycle_bin import take_out
+from appliance.reconcile.template import Origin, Templates, is_made, origin_of
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -31,6 +33,8 @@ class _Copy:
     ref: ImageBackupStorageRef
     storage: BackupStorage
     jobs: tuple[LongJob, ...]
+    origin: Origin | None
+    """What it is being made of, if it is made of a volume."""
 
 
 class ImageWorker:
@@ -40,6 +44,7 @@ class ImageWorker:
         self._context = context
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
+        self._templates = Templates(context, self._asker)
         self._backoff = Backoff()
         self._again = 0
 
@@ -48,10 +53,12 @@ class ImageWorker:
         copy = await self._context.database.read(self._load)
         if copy is None:
             return DONE
+        if isinstance(copy, Origin):
+            return await self._clear(copy)
         try:
             return await self._drop(copy) if copy.ref.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
-            if _awaits_upload(copy, refused):
+            if _waits(copy, refused):
                 return await self._later(copy, refused)
             if refused.refusal.transient and self._again < PATIENCE:
                 self._again += 1
@@ -63,30 +70,44 @@ class ImageWorker:
         except ApiError as failed:
             return await self._failed(copy, failed)
 
-    def _load(self, snapshot: Snapshot) -> _Copy | None:
-        image = snapshot.find(Image, self._uuid)
+    def _load(self, snapshot: Snapshot) -> _Copy | Origin | None:
+        image, origin = snapshot.find(Image, self._uuid), origin_of(snapshot, self._uuid)
+        if origin is not None and not origin.wanted:
+            return origin
         if image is None:
             return None
         for ref in snapshot.all(ImageBackupStorageRef, image_uuid=self._uuid):
             storage = snapshot.find(BackupStorage, ref.backup_storage_uuid)
             if storage is not None and not ref.whole:
-                return _Copy(image, ref, storage, tuple(jobs.running(snapshot, self._uuid)))
+                return _Copy(image, ref, storage, tuple(jobs.running(snapshot, self._uuid)), origin)
         return None
 
+    async def _clear(self, origin: Origin) -> Next:
+        """The volume's host keeps nothing of what an image is made of no more."""
+        try:
+            await self._templates.clear(origin)
+        except ApiError as failed:
+            details = failed.details
+
+            def write(tx: Transaction) -> None:
+                for job in jobs.running(tx, self._uuid):
+                    jobs.progress(tx, job, job.step or "undo", job.progress, details)
+
+            await self._context.database.write(write)
+            return self._backoff.next()
+        self._backoff.reset()
+        return AGAIN
+
     async def _bring(self, copy: _Copy) -> Next:
-        uploaded = copy.image.url.startswith("upload://")
-        if uploaded:
-            request: FetchImage | ObserveImage = ObserveImage(
-                path=copy.ref.install_path, format=copy.image.format
-            )
-        else:
-            request = FetchImage(
-                image_uuid=copy.image.uuid,
-                url=copy.image.url,
-                path=copy.ref.install_path,
-                format=copy.image.format,
-                allowed_folders=ALLOWED_FOLDERS,
-            )
+        facts = await (self._fetch(copy) if copy.origin is None else self._make(copy, copy.origin))
+        await self._context.database.write(lambda tx: self._ready(tx, copy, facts))
+        return AGAIN
+
+    async def _make(self, copy: _Copy, origin: Origin) -> ImageFacts:
+        return await self._templates.bring(origin, copy.ref, copy.storage, copy.image)
+
+    async def _fetch(self, copy: _Copy) -> ImageFacts:
+        request = _fetching(copy)
         meter = Meter(self._context.database, copy.jobs, "fetch image")
         async with meter.running():
             facts = await self._asker.ask(
@@ -97,10 +118,17 @@ class ImageWorker:
                 timeout_seconds=FETCH_SECONDS,
                 on_progress=meter,
             )
-        if isinstance(facts, ImageFacts):
-            found = facts
-            await self._context.database.write(lambda tx: self._ready(tx, copy, found))
-        return AGAIN
+        if not isinstance(facts, ImageFacts):
+            raise TypeError(f"{type(request).__name__} was answered by {type(facts).__name__}")
+        if _is_uploaded(copy.image) and copy.image.source_format:
+            await self._drop_uploaded(copy, generation=1)
+        return facts
+
+    async def _drop_uploaded(self, copy: _Copy, generation: int) -> None:
+        """What was sent to make the image of goes once that is there, or is not to be."""
+        path = naming.uploaded_image(copy.ref.install_path, copy.image.source_format)
+        link = self._context.fleet.link(target_of(copy.storage))
+        await link.ask(DropFile(path=path), AgentDone, resource=copy.image.uuid, generation=generation)
 
     def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
         image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
@@ -122,7 +150,11 @@ class ImageWorker:
 
     async def _drop(self, copy: _Copy) -> Next:
         target = target_of(copy.storage)
+        if is_made(copy.image):
+            await self._templates.close(target, copy.ref)
         request = DropFile(path=copy.ref.install_path)
+        if copy.image.source_format and self._context.fleet.connected(target):
+            await self._drop_uploaded(copy, generation=2)
         if await self._asker.settle_unanswered(target, request):
             return AGAIN
         link = self._context.fleet.link(target)
@@ -168,9 +200,32 @@ class ImageWorker:
         return AGAIN if turned else self._backoff.next()
 
 
-def _awaits_upload(copy: _Copy, refused: Refused) -> bool:
-    """Whether the file is not there only because nobody has sent it yet."""
-    return copy.image.url.startswith("upload://") and refused.refusal.code == "file.missing"
+def _is_uploaded(image: Image) -> bool:
+    return image.url.startswith("upload://")
+
+
+def _fetching(copy: _Copy) -> FetchImage | ObserveImage:
+    """What the storage's machine is asked for: to bring the image, or to look at what somebody sends."""
+    image, place = copy.image, copy.ref.install_path
+    if _is_uploaded(image) and not image.source_format:
+        return ObserveImage(path=place, format=image.format)
+    sent = f"file://{naming.uploaded_image(place, image.source_format)}"
+    return FetchImage(
+        image_uuid=image.uuid,
+        url=sent if _is_uploaded(image) else image.url,
+        path=place,
+        format=image.format,
+        allowed_folders=ALLOWED_FOLDERS,
+        source_format=image.source_format or "",
+    )
+
+
+def _waits(copy: _Copy, refused: Refused) -> bool:
+    """Whether what is missing may still come: bytes that nobody has sent yet, or a way that broke."""
+    refusal = refused.refusal
+    if _is_uploaded(copy.image):
+        return refusal.code == "file.missing"
+    return copy.origin is not None and refusal.transient and refusal.code.startswith(("copy.", "lane."))
 
 
 def restate(tx: Transaction, image: Image) -> Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,17 +18,16 @@ from agent.protocol import (
     OpenLane,
     Struct,
 )
-from appliance.api.errors import ApiError, OperationFailed
+from appliance.api.errors import OperationFailed
 from appliance.api.job import LongJob
 from appliance.hosts.fleet import Target
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import Asker, ended_when_unwanted
 from appliance.reconcile.context import Context
 from appliance.reconcile.meter import Meter
 from appliance.store.snapshot import Snapshot
 
 MOVE_SECONDS = 7 * 86400.0
 """What is moved takes as long as it takes; it is given up when nothing arrives."""
-LOOK_SECONDS = 0.25
 PORTS = 2
 
 R = TypeVar("R", bound=Struct)
@@ -94,8 +92,12 @@ class Lane:
         bytes_per_second: int,
         jobs: Sequence[LongJob],
         arrived: Callable[[int], None] = lambda _: None,
+        title: str = "copy to new host",
     ) -> FilesCopied:
-        """Copy files of the source to beside their places on the target. Raises what `Link.ask` raises."""
+        """Copy files of the source to beside the places that the lane was opened for, in their order.
+
+        Raises what `Link.ask` raises.
+        """
         request = CopyFiles(
             lane_uuid=self.uuid,
             address=self.target.address,
@@ -105,7 +107,7 @@ class Lane:
             files=list(files),
             bytes_per_second=bytes_per_second,
         )
-        return await self.carry(request, FilesCopied, jobs, "copy to new host", arrived)
+        return await self.carry(request, FilesCopied, jobs, title, arrived)
 
     async def carry(
         self,
@@ -123,13 +125,8 @@ class Lane:
             meter(done, total)
 
         link = self.context.fleet.link(self.source)
-        ended = asyncio.create_task(self._end_if_unwanted())
-        try:
-            async with meter.running():
-                return await link.ask(request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell)
-        finally:
-            ended.cancel()
-            await asyncio.wait({ended})
+        async with ended_when_unwanted(self.context.database, self.wanted, self._end), meter.running():
+            return await link.ask(request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell)
 
     async def close(self) -> None:
         """Take the key from both ends, and end what still uses it. Raises what `Link.ask` raises."""
@@ -141,15 +138,8 @@ class Lane:
         await self.asker.settle_unanswered(target, request)
         return await self.asker.ask(target, request, resource=self.uuid, generation=self.generation)
 
-    async def _end_if_unwanted(self) -> None:
+    async def _end(self) -> None:
         """The source ends what it sends when its end of the lane is closed."""
-        wanted = True
-        while wanted:
-            await asyncio.sleep(LOOK_SECONDS)
-            wanted = await self.context.database.read(self.wanted)
         request = CloseLane(lane_uuid=self.uuid, username=self.source.username)
-        try:
-            await self.context.fleet.link(self.source).ask(request, CloseLane.reply, resource=self.uuid,
-                                                           generation=self.generation + 1)  # fmt: skip
-        except ApiError:
-            return  # it cannot be asked: what it sends ends by itself, or is ended when it can
+        await self.context.fleet.link(self.source).ask(request, CloseLane.reply, resource=self.uuid,
+                                                       generation=self.generation + 1)  # fmt: skip

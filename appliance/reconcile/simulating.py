@@ -153,8 +153,9 @@ def _furnish_vm(snapshot: Snapshot, host: Host, vm: VmInstance, found: _Furnitur
     nics = {nic.device: nic.nic_uuid for nic in intent.nics}
     disks = {serial_of(disk.volume_uuid) for disk in intent.spec.disks} if intent.spec is not None else set()
     found.domains[vm.uuid] = Domain(
-        spec, vm.booted_count, nics, power="on", cause="booted", starts=1, disks=disks
-    )
+        spec, vm.booted_count, nics, power="on", cause="booted", starts=1, disks=disks,
+        cpu_num=vm.cpu_num, memory_bytes=vm.memory_size,
+    )  # fmt: skip
 
 
 def _furnish_storage(snapshot: Snapshot, storage: BackupStorage, things: Things) -> None:

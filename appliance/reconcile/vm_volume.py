@@ -42,7 +42,7 @@ def settle_volumes(tx: Transaction, vm: VmInstance) -> None:
 
 def leave_volumes(tx: Transaction, vm: VmInstance) -> None:
     """A VM ends: its volumes stay, free, or are deleted with it; of one that never was nothing is kept."""
-    deleted = tx.setting("vm", "dataVolume.deleteOnVmDestroy") == "true"
+    deleted = tx.flag("vm", "dataVolume.deleteOnVmDestroy")
     for volume in data_volumes(tx, vm):
         if not vm.created:
             forget_volume(tx, volume)

@@ -18,6 +18,7 @@ from appliance.api.storage import (
     UpdateBackupStorage,
     UpdateSftpBackupStorage,
 )
+from appliance.api.volume_backup import VolumeBackup
 from appliance.api.zone import Zone
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
@@ -165,6 +166,11 @@ def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller:
         raise OperationFailed(
             f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images, {deleted} of them in the "
             "recycle bin; delete and expunge them first"
+        )
+    backups = tx.count(VolumeBackup, backup_storage_uuid=storage.uuid)
+    if backups:
+        raise OperationFailed(
+            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {backups} backups of volumes; delete them first"
         )
     jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
     return promise(tx, request, tx.update(storage, intended="Absent"), caller)

@@ -19,6 +19,7 @@ from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
+from appliance.reconcile.reading import readings_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
@@ -139,6 +140,12 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
         raise OperationFailed(
             f"host {host.name}[uuid:{host.uuid}] has part in {len(moves)} moves of VMs and volumes ({names}); wait for "
             f"them, or cancel their jobs"
+        )
+    readings = readings_on(tx, host)
+    if readings:
+        raise OperationFailed(
+            f"{len(readings)} things are being made of volumes of host {host.name}[uuid:{host.uuid}] "
+            f"({', '.join(each.uuid for each in readings[:5])}); wait for them, or cancel their jobs"
         )
     jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)

@@ -8,12 +8,15 @@ from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile.image import fail_image
 from appliance.reconcile.move_rows import give_up as give_up_move
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.vm_move_rows import stay
 from appliance.reconcile.vm_settle import RESIZES, give_up
 from appliance.reconcile.volume import give_up as give_up_volume
+from appliance.reconcile.volume_backup_rows import give_up as give_up_backup
+from appliance.reconcile.volume_restore_rows import give_up as give_up_restore
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
 
@@ -34,6 +37,12 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     image = tx.find(Image, job.target_resource_uuid)
     move = tx.find(VolumeMove, job.target_resource_uuid or "")
     leaving = tx.find(VmMove, job.target_resource_uuid or "")
+    backup = tx.find(VolumeBackup, job.target_resource_uuid or "")
+    restore = tx.find(VolumeRestore, job.target_resource_uuid or "")
+    if (backup is not None and give_up_backup(tx, backup, error)) or (
+        restore is not None and give_up_restore(tx, restore, error)
+    ):
+        return tx.get(LongJob, job.uuid)
     if (move is not None and give_up_move(tx, move, error)) or (
         leaving is not None and stay(tx, leaving, error)
     ):

@@ -71,7 +71,7 @@ def delete_instance_offering(tx: Transaction, request: DeleteInstanceOffering, c
     offering = tx.find(InstanceOffering, request.uuid)
     if offering is None:
         return
-    if tx.setting("vm", "instanceOffering.setNullWhenDeleting") == "true":
+    if tx.flag("vm", "instanceOffering.setNullWhenDeleting"):
         for vm in tx.all(VmInstance, instance_offering_uuid=offering.uuid):
             tx.update(vm, instance_offering_uuid=None, last_op_date=vm.last_op_date)
     tx.delete(offering)
@@ -112,7 +112,7 @@ def delete_disk_offering(tx: Transaction, request: DeleteDiskOffering, caller: C
     offering = tx.find(DiskOffering, request.uuid)
     if offering is None:
         return
-    if tx.setting("volume", "diskOffering.setNullWhenDeleting") == "true":
+    if tx.flag("volume", "diskOffering.setNullWhenDeleting"):
         for volume in tx.all(Volume, disk_offering_uuid=offering.uuid):
             tx.update(volume, disk_offering_uuid=None, last_op_date=volume.last_op_date)
     tx.delete(offering)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES, Message, QueryMessage, Role
@@ -45,6 +45,13 @@ class Promise:
     job: LongJob
 
 
+class FigureValues(Protocol):
+    """Where figures over time are had from."""
+
+    async def values(self, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+        """A figure of one resource, oldest first."""
+
+
 @dataclass(frozen=True)
 class Live:
     """What a message that must ask a host gets to work with."""
@@ -52,6 +59,7 @@ class Live:
     database: Database
     fleet: Fleet
     consoles: ConsoleTokens = field(default_factory=ConsoleTokens)
+    figures: FigureValues | None = None
 
 
 M = TypeVar("M", bound=Message)

@@ -23,6 +23,10 @@ PARSED: dict[tuple[str, str], Callable[[str], object]] = {
 }
 """Settings with a text of their own; what reads it raises `ValueError`."""
 
+DIGITS = 40
+SHOWN = 100
+"""Far more than any setting's number has, and what is said back of one that is longer."""
+
 
 @handles(UpdateGlobalConfig)
 def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: Caller) -> GlobalConfig:
@@ -74,12 +78,18 @@ def _check(setting: Setting, value: str) -> None:
             parse(value)
         except ValueError as wrong:
             raise InvalidArgument(str(wrong)) from wrong
-    if setting.minimum is None:
-        return
+    if setting.minimum is not None:
+        _check_number(setting, setting.minimum, value)
+
+
+def _check_number(setting: Setting, low: int, value: str) -> None:
     if not re.fullmatch(r"-?[0-9]+", value):
-        raise InvalidArgument(f"{value} is not a number")
-    if int(value) < setting.minimum:
+        raise InvalidArgument(f"{value[:SHOWN]} is not a number")
+    number = int(value[:DIGITS])
+    which = f"Global config[category: {setting.category}, name: {setting.name}]"
+    if number < low:
+        raise InvalidArgument(f"{which} must be greater than {low}, but got {value[:SHOWN]}")
+    if number > setting.maximum:
         raise InvalidArgument(
-            f"Global config[category: {setting.category}, name: {setting.name}] must be greater than "
-            f"{setting.minimum}, but got {value}"
+            f"{which} must be in range of [{low}, {setting.maximum}], but got {value[:SHOWN]}"
         )

@@ -16,6 +16,7 @@ from appliance.api.vm import (
     UpdateVmInstance,
     VmInstance,
 )
+from appliance.api.volume import Volume
 from appliance.plans import userdata
 from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
@@ -30,6 +31,7 @@ from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.vm_offering import apply_pending
+from appliance.resources.volume import refuse_backed_up
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -39,6 +41,8 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
     """Intended running, on the host that has its disk."""
     vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
+        refuse_backed_up(tx, volume)
     for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)

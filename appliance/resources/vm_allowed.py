@@ -7,6 +7,9 @@ from appliance.api.message import Message
 from appliance.api.vm import VmInstance
 from appliance.plans.vm_states import ALLOWED
 
+READ_BESIDES = frozenset({"CreateRootVolumeTemplateFromRootVolume", "CreateDataVolumeTemplateFromVolume"})
+"""What may be done with a VM while a volume of it is read: another may be read, too."""
+
 
 def allowed(vm: VmInstance, request: Message) -> VmInstance:
     """The VM, if its state allows the message; else ZStack's error with ZStack's words."""
@@ -14,6 +17,11 @@ def allowed(vm: VmInstance, request: Message) -> VmInstance:
     if vm.moving:
         raise OperationFailed(
             f"VM {vm.name}[uuid:{vm.uuid}] is being moved to another host; wait for that, or cancel its job"
+        )
+    if vm.being_read and name not in READ_BESIDES:
+        raise OperationFailed(
+            f"an image is being made of a volume of VM {vm.name}[uuid:{vm.uuid}]; wait until that was read, or cancel "
+            f"its job"
         )
     states = ALLOWED[name]
     if vm.state in states:

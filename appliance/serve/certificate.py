@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import logging
 import socket
 import ssl
+from collections.abc import Collection
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+log = logging.getLogger(__name__)
 
 VALID_DAYS = 3650
 """Nobody renews it by hand, and it is trusted by its file, not by an authority."""
@@ -24,11 +28,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def server_tls(folder: Path, host: str) -> ssl.SSLContext:
+def server_tls(folder: Path, host: str, names: Collection[str] = ()) -> ssl.SSLContext:
     """TLS with `certificate.pem` and `certificate.key` in the data folder, made at the first need."""
     certificate, key = folder / "certificate.pem", folder / "certificate.key"
-    if not (certificate.exists() and key.exists()):
-        _make(certificate, key, host)
+    if certificate.exists() and key.exists():
+        _look_for(certificate, names)
+    else:
+        _make(certificate, key, host, names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
@@ -40,7 +46,17 @@ def client_tls(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
 
 
-def _make(certificate: Path, key: Path, host: str) -> None:
+def _look_for(certificate: Path, names: Collection[str]) -> None:
+    """Say which names clients will not accept: a certificate that they trust already is never replaced."""
+    said = x509.load_pem_x509_certificate(certificate.read_bytes())
+    alternatives = said.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    known = {name.lower() for name in alternatives.get_values_for_type(x509.DNSName)}
+    for name in names:
+        if name.lower() not in known:
+            log.warning("%s is not for the name %s; remove it to have a new one made", certificate, name)
+
+
+def _make(certificate: Path, key: Path, host: str, more: Collection[str]) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "zstui")])
     now = datetime.datetime.now(datetime.UTC)
@@ -52,7 +68,7 @@ def _make(certificate: Path, key: Path, host: str) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
-        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(host, more)), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(private, hashes.SHA256())
     )
@@ -65,9 +81,9 @@ def _make(certificate: Path, key: Path, host: str) -> None:
     _write(certificate, made.public_bytes(serialization.Encoding.PEM))
 
 
-def _names(host: str) -> list[x509.GeneralName]:
+def _names(host: str, more: Collection[str]) -> list[x509.GeneralName]:
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
-    for text in {"127.0.0.1", "::1", host}:
+    for text in {"127.0.0.1", "::1", host, *more}:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:

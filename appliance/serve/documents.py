@@ -14,7 +14,7 @@ from appliance.api.errors import ERRORS, ApiError
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.rest import RestRoute, rest_routes
-from appliance.api.setting import SETTINGS
+from appliance.api.setting import SETTINGS, Setting
 from appliance.api.tag import PATTERNS
 from appliance.serve.reference import kind_name, parameter_notes
 
@@ -140,11 +140,17 @@ def _all_errors(kind: type[ApiError] = ApiError) -> Iterable[type[ApiError]]:
 
 def _settings_page() -> str:
     rows = (
-        (f"`{each.category}`", f"`{each.name}`", f"`{each.default}`", each.help, ", ".join(each.choices))
+        (f"`{each.category}`", f"`{each.name}`", f"`{each.default}`", each.help, _values(each))
         for each in SETTINGS
     )
     lines = ["# Global configs", "", "Changed with UpdateGlobalConfig, from then on and without restart.", ""]
     return _page([*lines, *_table(("category", "name", "default", "what", "one of"), rows)])
+
+
+def _values(setting: Setting) -> str:
+    if setting.truth:
+        return "true; any other text is false"
+    return f"{setting.minimum} to {setting.maximum}" if setting.number else ", ".join(setting.choices)
 
 
 def _tags_page() -> str:

@@ -6,9 +6,10 @@ import asyncio
 import json
 import re
 from collections import deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from appliance.api.resource import Resource
 from appliance.serve.zstack import without_nulls
@@ -21,6 +22,9 @@ HEARTBEAT_SECONDS = 15.0
 WAITING_LIMIT = 20_000
 """Changes kept for a watcher that reads too slowly; with more it is told to read again instead."""
 
+FIGURES_AT_FIRST = 16
+"""Samples that a new watcher is told of, so that it has something to draw."""
+
 READY = b"event: ready\ndata: {}\n\n"
 OVERFLOW = b"event: overflow\ndata: {}\n\n"
 HEARTBEAT = b": still here\n\n"
@@ -30,6 +34,15 @@ NEWEST = 1 << 62
 
 MARK = re.compile(r"([0-9a-f]{1,32})-([0-9]{1,18})")
 """An event's id: whose store it is of, and its place in that store's journal."""
+
+
+class LatestFigures(Protocol):
+    """Where the latest figures are had from."""
+
+    listeners: list[Callable[[], None]]
+
+    def latest(self, count: int) -> Iterable[tuple[str, list[list[int]]]]:
+        """Percent of CPU and of memory in the last samples, by resource."""
 
 
 class Listener:
@@ -93,8 +106,12 @@ class Listener:
 class Broadcast:
     """Follows the store's feed, from when it is made, for all watchers together. Somebody must own `run`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, figures: LatestFigures | None = None) -> None:
         self._database = database
+        self._figures = figures
+        self._told: dict[str, list[list[int]]] = {}
+        if figures is not None:
+            figures.listeners.append(self._tell_figures)
         self._subscription = database.feed.subscribe()
         self.listeners: set[Listener] = set()
 
@@ -105,7 +122,21 @@ class Broadcast:
     async def begin(self, listener: Listener, last_id: str | None) -> None:
         """Let a watcher hear what it has missed since an event, then all that comes; with none, what comes."""
         sequence, blocks = await self._database.read(lambda snapshot: self._missed(snapshot, last_id))
+        if self._figures is not None:
+            blocks = [*blocks, _figures_block(dict(self._figures.latest(FIGURES_AT_FIRST)), whole=True)]
         listener.begin(sequence, blocks)
+
+    def _tell_figures(self) -> None:
+        """Tell what is other than it was when it was last told; what is not told is as it was."""
+        if self._figures is None or not self.listeners:
+            return
+        now = dict(self._figures.latest(1))
+        gone: dict[str, list[list[int]]] = {key: [] for key in self._told.keys() - now.keys()}
+        news = {key: each for key, each in now.items() if self._told.get(key) != each}
+        self._told = now
+        block = _figures_block(news | gone)
+        for listener in self.listeners:
+            listener.put(NEWEST, [block])
 
     async def run(self) -> None:
         """Follow the feed until cancelled."""
@@ -152,6 +183,12 @@ class Broadcast:
 
     def _id(self, sequence: int) -> bytes:
         return f"id: {self._owner}-{sequence}\n".encode()
+
+
+def _figures_block(figures: dict[str, list[list[int]]], *, whole: bool = False) -> bytes:
+    """The event that says how busy things are: `{uuid: [[percent of CPU …], [percent of memory …]]}`."""
+    said = {"figures": figures, "whole": whole}
+    return b"event: figures\ndata: " + json.dumps(said, separators=(",", ":")).encode() + b"\n\n"
 
 
 def _blocks(snapshot: Snapshot, places: list[Named]) -> list[bytes]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from aiohttp import hdrs, web
 
@@ -21,6 +22,7 @@ from appliance.api.errors import (
     NotReady,
     ResourceNotFound,
 )
+from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.resources.registry import Caller
 from appliance.serve.console import OpenConsole, console
@@ -39,26 +41,23 @@ from appliance.serve.route import (
     origin_of,
     wait_of,
 )
+from appliance.serve.transfer import Transfers, export, image_of, receive
 from appliance.serve.zstack import Reply, envelope, read_call
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
-UPLOAD_CHUNK = 1 << 20
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
 EVENTS = "/events"
 METRICS = "/metrics"
 
-Upload = Callable[[str, AsyncIterator[bytes], int | None], Awaitable[None]]
-"""Takes the bytes of an image that waits for them: its uuid, the bytes, their number if known."""
-
 
 class Server:
     """Serves calls, jobs, events and uploads on any number of listeners.
 
-    `names` are host names, beyond localhost and the address itself, that a URL may have.
+    `names` are the host names, beyond localhost, of web pages that may call.
     """
 
     def __init__(
@@ -66,13 +65,13 @@ class Server:
         dispatch: Dispatch,
         broadcast: Broadcast,
         *,
-        upload: Upload | None = None,
+        transfers: Transfers | None = None,
         open_console: OpenConsole | None = None,
         names: Collection[str] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
-        self._upload = upload
+        self._transfers = transfers
         self._open_console = open_console
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
         self._stopping = asyncio.Event()
@@ -132,7 +131,8 @@ class Server:
             Route(ask, "/zstack/api/result/{uuid}", "job-uuid", self._result),
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
             Route(("GET",), EVENTS, "reader", self._events),
-            Route(("PUT",), "/zstack/upload/{uuid}", "operator", self._receive),
+            Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
+            Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
             Route(("GET",), "/websockify", "console-token", self._console),
             Route(("GET",), METRICS, "reader", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
@@ -144,7 +144,7 @@ class Server:
     ) -> web.StreamResponse:
         """Check where a request comes from and who may, and turn what goes wrong into JSON."""
         try:
-            self._check_host(request)
+            self._check_page(request)
             if request.match_info.http_exception is not None:
                 raise request.match_info.http_exception
             await self._check_policy(request)
@@ -162,18 +162,24 @@ class Server:
             log.exception("fault %s in %s %s", reference, request.method, request.path[:200])
             return error_answer(InternalError(f"a fault in the appliance, reference {reference}"), 500)
 
-    def _check_host(self, request: web.Request) -> None:
-        """Refuse what a web page made a browser send: a foreign Origin, or a name that was bent to us."""
-        if origin_of(request).trusted:
+    def _check_page(self, request: web.Request) -> None:
+        """Refuse what a web page made a browser send: a foreign one, or one whose name was bent to us.
+
+        A browser says the page's Origin with all that could change something. What comes without is no
+        page's, so any name will do: whoever sends it has a session, or learns no more than anybody may.
+        """
+        page = request.headers.get(hdrs.ORIGIN)
+        if page is None or origin_of(request).trusted:
             return
         given = request.headers.get(hdrs.HOST, "").lower()
-        sockname = request.transport.get_extra_info("sockname") if request.transport else None
-        own = {sockname[0].partition("%")[0]} if sockname else set()
-        if _host_of(given) not in self._names | own:
-            raise NotAllowed(f"Host {given[:200]!r} is not a name of this appliance; use its address")
-        page = request.headers.get(hdrs.ORIGIN)
-        if page is not None and page.lower().partition("://")[2] != given:
+        if page.lower().partition("://")[2] != given:
             raise NotAllowed(f"a page of {page[:200]!r} may not call this appliance")
+        host = _host_of(given)
+        if host not in self._names and not _is_address(host):
+            raise NotAllowed(
+                f"pages at {given[:200]!r} may not call this appliance; use its address, or start it with --name "
+                f"{host[:200]!r} if that is a name of its own"
+            )
 
     async def _check_policy(self, request: web.Request) -> None:
         resource = request.match_info.route.resource
@@ -247,14 +253,15 @@ class Server:
         return response
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        uuid = request.match_info["uuid"]
-        if self._upload is None:
-            raise NotBuilt("this appliance takes no uploads")
-        if not re.fullmatch(r"[0-9a-f]{32}", uuid):
-            raise ResourceNotFound(f"no image[uuid:{uuid[:64]}] waits for bytes")
-        await self._dispatch.check_upload(await self._check_role(request, "operator"), uuid)
-        await self._upload(uuid, request.content.iter_chunked(UPLOAD_CHUNK), request.content_length)
-        return json_answer({})
+        uuid, transfers = image_of(request, self._transfers)
+        await self._dispatch.check_image(await self._check_role(request, "operator"), AddImage, uuid)
+        return await receive(request, uuid, transfers)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        uuid, transfers = image_of(request, self._transfers)
+        caller = await self._check_role(request, "operator")
+        await self._dispatch.check_image(caller, ExportImageFromBackupStorage, uuid)
+        return await export(request, uuid, transfers)
 
     async def _console(self, request: web.Request) -> web.StreamResponse:
         if self._open_console is None:
@@ -270,6 +277,15 @@ class Server:
         if not self._dispatch.ready():
             raise NotReady("the appliance is starting; try again in a moment")
         return json_answer({"ready": True})
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address, which no name server can bend."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _host_of(header: str) -> str:

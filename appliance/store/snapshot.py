@@ -98,6 +98,10 @@ class Snapshot:
         """The value of a setting."""
         return self.get(GlobalConfig, f"{category}.{name}").value
 
+    def flag(self, category: str, name: str) -> bool:
+        """The value of a setting that is a yes or no, as Java's Boolean.valueOf reads it."""
+        return self.setting(category, name).lower() == "true"
+
     def owner_of(self, uuid: str) -> str:
         """The account that a resource belongs to."""
         ref = self.find(AccountResourceRef, uuid)

@@ -10,6 +10,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.account import ADMIN_UUID
 from appliance.api.event import Event, JournalEntry
+from appliance.api.figure import MEASURED
 from appliance.api.ownership import MADE_WITH, OWNED, AccountResourceRef, SharedResource
 from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
 from appliance.api.tag import SystemTag, UserTag, can_be_tagged
@@ -106,6 +107,15 @@ class Transaction(Snapshot):
                 self._disown(resource)
             if can_be_tagged(kind):
                 self._untag(resource)
+            if kind.name_ in MEASURED:
+                # From the key and a point to the key and what comes after a point.
+                key = str(resource.key_value)
+                sql = 'DELETE FROM "figure_block" WHERE "key" > ? AND "key" < ?'
+                self._execute(sql, (f"{key}.", f"{key}/"))
+
+    def forget_figures(self, before: int) -> None:
+        """Remove what hosts and VMs used in blocks that began before a moment."""
+        self._execute('DELETE FROM "figure_block" WHERE "began" < ?', (before,))
 
     def _own(self, resource: Resource) -> None:
         """What is made for another resource belongs to whom that belongs to. The admin's needs no row."""

@@ -10,6 +10,7 @@ from agent.protocol import (
     DestroyDomain,
     DropFile,
     EnsureOverlay,
+    FlattenVolume,
     ObserveVm,
     OverlayMade,
     RebaseVolume,
@@ -95,4 +96,22 @@ async def test_what_is_no_chain_is_refused(rig: Rig, built: Peer) -> None:
         assert await peer.code(over(rig, 3, path=path)) == code
         assert await peer.code(RebaseVolume(volume_uuid=DATA, path=path)) == code
         assert await peer.code(RebaseVolume(volume_uuid=DATA, path=top(rig, 2), backing=path)) == code
+    await dropped(peer, rig)
+
+
+async def test_a_chain_is_made_flat_once_and_what_it_is_made_of_stays(rig: Rig, built: Peer) -> None:
+    peer, flat = built, f"{rig.storage}/made/flat.qcow2"
+    await tell(peer, over(rig, 1), over(rig, 2))
+    before = await seen(peer, rig)
+    request = FlattenVolume(path=flat, source=top(rig, 2))
+    await tell(peer, request, request)
+    after = await seen(peer, rig)
+    assert (after.volumes, after.backings) == (before.volumes, before.backings)
+    made = await peer.told(ObserveVm(vm_uuid=VM, volume_paths=[flat]), VmSeen)
+    assert (made.volumes, made.backings) == ({flat: SIZE}, {})
+    assert await peer.code(replace(request, path=flat + "x", source=top(rig, 3))) == "file.missing"
+    assert await peer.code(replace(request, path="/etc/shadow")) == "path.outside"
+    assert await peer.code(replace(request, path=flat + "x", source="/etc/shadow")) == "path.outside"
+    assert flat + "x" not in rig.files()
+    await tell(peer, DropFile(path=flat), DropFile(path=flat))
     await dropped(peer, rig)

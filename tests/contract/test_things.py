@@ -30,6 +30,7 @@ from agent.protocol import (
     EnsureVolume,
     Fetches,
     FetchImage,
+    Figures,
     HostSeen,
     ImageFacts,
     NicSpec,
@@ -40,6 +41,7 @@ from agent.protocol import (
     ProbeAccelerator,
     ProbedAccelerator,
     ReadFetches,
+    ReadFigures,
     RebootDomain,
     ShutdownDomain,
     StartDomain,
@@ -405,6 +407,24 @@ async def test_a_domain_is_in_the_scan_as_it_is(rig: Rig, built: Peer) -> None:
     assert scan.at > 0
     await cleared(peer)
     assert VM not in {each.vm_uuid for each in (await peer.told(ObserveHost(), HostSeen)).domains}
+
+
+async def test_figures_are_of_the_host_and_of_the_domains_that_are_on(rig: Rig, built: Peer) -> None:
+    peer = built
+    await tell(peer, DefineDomain(spec=domain(rig)))
+    before = await peer.told(ReadFigures(), Figures)
+    assert VM not in before.domains
+    assert before.host.memory_bytes > 0
+    await tell(peer, StartDomain(vm_uuid=VM))
+    first = await peer.told(ReadFigures(), Figures)
+    second = await peer.told(ReadFigures(), Figures)
+    assert VM in second.domains
+    assert second.at > first.at > before.at
+    assert second.host.cpu_ns >= first.host.cpu_ns >= before.host.cpu_ns
+    for name in ("cpu_ns", "disk_read_bytes", "disk_write_bytes", "network_in_bytes", "network_out_bytes"):
+        assert getattr(second.domains[VM], name) >= getattr(first.domains[VM], name), name
+    await tell(peer, DestroyDomain(vm_uuid=VM))
+    assert VM not in (await peer.told(ReadFigures(), Figures)).domains
 
 
 async def test_power_changes_are_told_with_their_cause_to_the_newest_link_only(rig: Rig, built: Peer) -> None:

@@ -223,7 +223,7 @@ DELETES = sorted(
     name
     for name, kind in MESSAGES.items()
     if (issubclass(kind, DeleteMessage) or name in ("DestroyVmInstance", "DeleteTag"))
-    and "uuid" in kind.parameters
+    and [each.wire for each in kind.parameters.values() if each.required] == ["uuid"]
 )
 
 

@@ -32,6 +32,14 @@ SMALL = (80, 24)
 LARGE = (160, 45)
 
 
+@pytest.fixture(autouse=True)
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who speaks English and has chosen nothing before."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("ZSTUI_LANG", "en")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @dataclass
 class Cloud:
     """A running appliance, its simulated hosts, and a session of the test's own."""
@@ -100,7 +108,7 @@ async def serving(
             await ensure_admin(database, PASSWORD)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
-        broadcast = Broadcast(database)
+        broadcast = Broadcast(database, core.figures)
         server = Server(dispatch, broadcast, upload=core.upload)
         async with running(core):
             telling = asyncio.create_task(broadcast.run())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from textual.widgets import ContentSwitcher
 
 from appliance.api.errors import NotReady
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from zstui.frame import Caption
 from zstui.nouns import MAIN
+from zstui.table import LiveTable
 
 
 async def test_every_noun_has_its_key(cloud: Cloud) -> None:
@@ -178,3 +181,24 @@ async def test_a_list_that_could_not_be_read_is_read_again(
         monkeypatch.setattr(session, "query", query)
         await on.press("f5")
         await on.sees("ROOT-for-web")
+
+
+async def test_of_two_lists_asked_for_at_once_the_latter_stays(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latter, mount = asyncio.Event(), ContentSwitcher.mount
+
+    async def mount_zones_late(lists: ContentSwitcher, table: LiveTable) -> None:
+        await mount(lists, table)
+        if table.id == "list-zone":
+            await latter.wait()
+
+    async with screens(cloud.socket) as on:
+        monkeypatch.setattr(ContentSwitcher, "mount", mount_zones_late)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(on.browser.go("zone"))
+            await on.until(lambda: on.browser.noun.id == "zone")
+            await on.browser.go("cluster")
+            latter.set()
+        shown = on.browser.query_one(ContentSwitcher).current
+        assert (on.browser.noun.id, shown) == ("cluster", "list-cluster")

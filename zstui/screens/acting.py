@@ -12,10 +12,13 @@ from textual.timer import Timer
 
 from zstui import recycle_bin, words
 from zstui.frame import News
+from zstui.i18n import mark, tr
+from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
@@ -49,6 +52,8 @@ from zstui.verbs import (
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
+DELETING = (mark("destroy"), mark("expunge"), mark("delete"))
+
 AGAIN_SECONDS = 3.0
 """How long a key waits to be pressed a second time."""
 
@@ -57,26 +62,28 @@ class Acting(Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "create", "New"),
-        Binding("s", "verb('s')", "Start"),
-        Binding("S", "verb('S')", "Stop"),
-        Binding("r", "verb('r')", "Reboot, reconnect"),
-        Binding("u", "verb('u')", "Recover"),
-        Binding("K", "verb('K')", "Cancel"),
-        Binding("D,delete", "delete", "Destroy, delete"),
-        Binding("E", "change", "Change name and words"),
-        Binding("e", "userdata", "User data"),
-        Binding("m", "move", "Move to another host"),
-        Binding("c", "console", "Console address"),
-        Binding("y", "copy", "Copy uuid, address, call"),
-        Binding("x", "more", "All that can be done to this row"),
-        Binding("L", "log", "Calls made here, and a prompt"),
-        Binding("question_mark,f1", "help", "Help"),
-        Binding("colon", "jump", "Go to a list or a row"),
-        Binding("ctrl+p", "palette", "All actions and rows", priority=True),
-        Binding("ctrl+q", "app.quit", "Leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("n", "create", "New"),
+            Binding("s", "verb('s')", "Start"),
+            Binding("S", "verb('S')", "Stop"),
+            Binding("r", "verb('r')", "Reboot, reconnect"),
+            Binding("u", "verb('u')", "Recover"),
+            Binding("K", "verb('K')", "Cancel"),
+            Binding("D,delete", "delete", "Destroy, delete"),
+            Binding("E", "change", "Change name and words"),
+            Binding("e", "userdata", "User data"),
+            Binding("m", "move", "Move to another host"),
+            Binding("c", "console", "Console address"),
+            Binding("y", "copy", "Copy uuid, address, call"),
+            Binding("x", "more", "All that can be done to this row"),
+            Binding("L", "log", "Calls made here, and a prompt"),
+            Binding("question_mark,f1", "help", "Help"),
+            Binding("colon", "jump", "Go to a list or a row"),
+            Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+            Binding("ctrl+q", "app.quit", "Leave", priority=True),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__()
@@ -115,23 +122,23 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", "console", "screen.console"))
-            found.append(("e", "userdata", "screen.userdata"))
+                found.append(("c", mark("console"), "screen.console"))
+            found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
-            found += [("u", "recover", "screen.verb('u')"), ("D", "expunge", "screen.delete")]
+            found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
         message = delete_message(row) if row is not None else None
         if message is not None:
-            word = next(each for each in ("destroy", "expunge", "delete") if message.lower().startswith(each))
+            word = next(each for each in DELETING if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
         if self.current_noun().create:
-            found.append(("n", "new", "screen.create"))
+            found.append(("n", mark("new"), "screen.create"))
         if row is not None:
-            found.append(("x", "more", "screen.more"))
+            found.append(("x", mark("more"), "screen.more"))
             if plan_of(row, self.mirror) is not None and not binned(row):
-                found.append(("m", "move", "screen.move"))
+                found.append(("m", mark("move"), "screen.move"))
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
-            found.insert(0, ("u", f"undo: {last.words}", "screen.verb('u')"))
+            found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
 
     def action_verb(self, key: str) -> None:
@@ -142,7 +149,7 @@ class Acting(Screen[None]):
             recover_or_undo(self, rows)
             return
         if verb is None:
-            self.say(f"{key} does nothing on this row; ? shows what does", "dim")
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
         keys = tuple(row.key for row in rows)
         if verb.ask == "again" and self._armed != (verb.id, keys):
@@ -154,7 +161,13 @@ class Acting(Screen[None]):
     def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
         self._disarm()
         self._armed = (verb.id, keys)
-        self.say(f"Press {verb.key} again to {verb.word} {_names(rows)}", "warn")
+        question = tr(
+            "Press {key} again to {verb} {rows}",
+            key=self.app.key_of(f"verb('{verb.key}')", verb.key),
+            verb=tr(verb.word),
+            rows=names_of(rows),
+        )
+        self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
 
     def _disarm(self) -> None:
@@ -169,7 +182,7 @@ class Acting(Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**_fields(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{title_of(message)} {_names(rows)}")
+        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
 
     # --- questions and forms -----------------------------------------------------------------------------
 
@@ -190,17 +203,19 @@ class Acting(Screen[None]):
             if yes and final:
                 self.carry_out(message, rows)
             elif yes:
-                done = Deletion(tuple(row.key for row in rows), _names(rows))
+                done = Deletion(tuple(row.key for row in rows), names_of(rows))
                 task = delete(self, message, [_fields(message, row) for row in rows], done)
-                self.app.keep(asyncio.create_task(task), f"{title_of(message)} {_names(rows)}")
+                self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
 
-        question = f"{word.capitalize()} {_names(rows)}?"
-        self.app.push_screen(Confirm(question, word, self._losses(rows, final=final), typed=typed), answered)
+        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
+        self.app.push_screen(
+            Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
+        )
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
+        lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
-            lines.append(f"… and {len(rows) - 5} more")
+            lines.append(tr("… and {number} more", number=len(rows) - 5))
         return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
 
     def action_create(self) -> None:
@@ -228,7 +243,7 @@ class Acting(Screen[None]):
             made = (reply or {}).get("inventory") or {}
             if "uuid" in made and (noun := noun_of(_kind_made(message))):
                 if not (reply or {}).get("running"):
-                    self.say(f"✓ {title_of(message)} {made.get('name', '')}", "good")
+                    self.say(f"✓ {tr(title_of(message))} {made.get('name', '')}", "good")
                     self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
@@ -241,7 +256,11 @@ class Acting(Screen[None]):
         if row is None:
             return
         choices = [
-            Choice((kind.__name__, parameter), title_of(kind.__name__), _first_sentence(kind.__doc__))
+            Choice(
+                (kind.__name__, parameter),
+                tr(title_of(kind.__name__)),
+                tr(words.first_paragraph(kind.__doc__)),
+            )
             for kind, parameter in messages_about(row.kind)
         ]
 
@@ -249,7 +268,9 @@ class Acting(Screen[None]):
             if values:
                 self._do(values[0][0], values[0][1], row)
 
-        self.app.push_screen(Chooser(f"{row.name}: what shall be done?", narrowed(choices)), chosen)
+        self.app.push_screen(
+            Chooser(tr("{row}: what shall be done?", row=row.name), narrowed(choices)), chosen
+        )
 
     def _do(self, message: str, parameter: Any, row: Row) -> None:
         if message == delete_message(row):
@@ -287,10 +308,16 @@ class Acting(Screen[None]):
             if chosen:
                 fields = {**plan.subject, plan.target: chosen[0]}
                 self.app.keep(
-                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])), f"move {row.name}"
+                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])),
+                    f"{tr('move')} {row.name}",
                 )
                 self.say(
-                    f"{row.name} moves to {self.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
+                    tr(
+                        "{row} moves to {host}; :mig shows how far it is",
+                        row=row.name,
+                        host=self.mirror.name(chosen[0]),
+                    ),
+                    "busy",
                 )
                 self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
 
@@ -302,17 +329,17 @@ class Acting(Screen[None]):
         if row is None:
             return
         call = f"zstui call Query{row.kind} uuid={row.key}"
-        texts = [("uuid", row.key), ("name", str(row.get("name") or "")), ("call", call)]
-        texts += [("address", str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
-        texts += [("address", row.text("managementIp"))]
+        texts = [("uuid", row.key), (tr("name"), str(row.get("name") or "")), (tr("call"), call)]
+        texts += [(tr("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
+        texts += [(tr("address"), row.text("managementIp"))]
         choices = [Choice(text, label, text) for label, text in texts if text]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 self.app.copy_to_clipboard(values[0])
-                self.app.tell(f"copied {values[0]}")
+                self.app.tell(tr("copied {text}", text=values[0]))
 
-        self.app.push_screen(Chooser("Copy to the terminal's clipboard", narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(tr("Copy to the terminal's clipboard"), narrowed(choices)), chosen)
 
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
@@ -349,34 +376,8 @@ def _fields(message: str, row: Row) -> dict[str, Any]:
     return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)
 
 
-def _names(rows: list[Row]) -> str:
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {noun_title(rows[0])}"
-
-
-def noun_title(row: Row) -> str:
-    """What rows of this kind are called, several of them."""
-    noun = noun_of(row.kind)
-    return noun.title if noun is not None else row.kind
-
-
-def _loss(row: Row, mirror: Mirror) -> str:
-    """What goes with a row, in one line."""
-    if row.kind != "VmInstance":
-        return str(row.get("description") or "")
-    disks = row.get("allVolumes", [])
-    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
-    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
-    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [row.name, str(row.get("state")), f"{words.counted(len(disks), 'disk')}, {size}", addresses]
-    return "  ".join(part for part in [*parts, f"on {host}" if host else ""] if part)
-
-
 def _kind_made(message: str) -> str:
     from appliance.api.message import MESSAGES
 
     returns = MESSAGES[message].returns
     return returns.__name__ if returns is not None else ""
-
-
-def _first_sentence(doc: str | None) -> str:
-    return " ".join((doc or "").split("\n\n")[0].split())

@@ -18,8 +18,10 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zstui.cells import crop, fit, width
+from zstui.i18n import tr
 from zstui.inputs import Entry
 from zstui.paint import Painted
+from zstui.said import Said
 
 LIMIT = 200
 """Choices shown at most; who sees that many types on."""
@@ -83,7 +85,7 @@ class Choices(Painted):
         """One choice: title, then what is said beside it."""
         place = int(self.scroll_offset.y) + y
         if place >= len(self.choices):
-            text = "  nothing by that name" if not self.choices and y == 0 else ""
+            text = f"  {tr('nothing by that name')}" if not self.choices and y == 0 else ""
             return Strip([Segment(fit(text, self.size.width), self.paint("faint"))])
         choice = self.choices[place]
         ground = "cursor" if place == self.place else ""
@@ -127,15 +129,21 @@ class Chooser(ModalScreen[list[Any] | None]):
             yield Static(self._title, classes="title", markup=False)
             yield Entry(self._typed, compact=True, select_on_focus=False)
             yield Choices()
-            marks = "Space marks · " if self._several else ""
-            yield Static(f"type to narrow · {marks}Enter takes · Esc back", classes="hint", markup=False)
+            yield Said(self._hint, classes="hint")
+
+    def _hint(self) -> str:
+        if self._several:
+            return tr("type to narrow · Space marks · Enter takes · Esc back")
+        return tr("type to narrow · Enter takes · Esc back")
 
     def on_mount(self) -> None:
         """Show all."""
         choices = self.query_one(Choices)
         choices.marks = self._marks
         self._narrow(self._typed)
-        self.query_one(Input).focus()
+        entry = self.query_one(Entry)
+        entry.passed = frozenset({"space"}) if self._several else frozenset()
+        entry.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A space is a space where only one can be chosen."""

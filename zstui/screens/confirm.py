@@ -12,7 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from zstui.cells import safe
+from zstui.i18n import tr
 from zstui.inputs import Entry
+from zstui.said import Answer, Said
 
 
 class Confirm(ModalScreen[bool]):
@@ -39,11 +41,11 @@ class Confirm(ModalScreen[bool]):
             for line in self._lines:
                 yield Static(safe(line), classes="loss", markup=False)
             if self._typed:
-                yield Static(f"Type {safe(self._typed)} to go on:", classes="label", markup=False)
+                yield Said(lambda: tr("Type {text} to go on:", text=safe(self._typed)), classes="label")
                 yield Entry(compact=True, id="typed")
             with Horizontal(classes="answers"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button(self._yes, id="yes", variant="error", compact=True, disabled=bool(self._typed))
+                yield Answer(lambda: tr("Cancel"), id="no")
+                yield Answer(lambda: self._yes, id="yes", variant="error", disabled=bool(self._typed))
 
     def on_mount(self) -> None:
         """The careful answer, or the name to type."""

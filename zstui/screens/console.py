@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from appliance.api.errors import ApiError
 from zstui.cells import safe
+from zstui.i18n import tr
 from zstui.mirror import Row
+from zstui.said import Said
 from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
 
@@ -38,9 +39,9 @@ class Console(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Name, address, and the line for a viewer."""
         with Vertical(classes="dialog console"):
-            yield Static(f"Console of {self._row.name}", classes="title", markup=False)
-            yield Sheet([note("asking its host …")])
-            yield Static("c copies the command · a the address · Esc back", classes="hint", markup=False)
+            yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
+            yield Sheet([note(tr("asking its host …"))])
+            yield Said(lambda: tr("c copies the command · a the address · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Ask."""
@@ -51,22 +52,22 @@ class Console(ModalScreen[None]):
         try:
             reply = await self.app.calls.make("GetVmConsoleAddress", uuid=self._row.key)
         except ApiError as error:
-            sheet.show([Item("error", safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
+            sheet.show([Item(tr("error"), safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
             return
         self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
         sheet.show([
-            Item("protocol", safe(str(reply.get("protocol")))),
-            Item("host", safe(str(reply.get("hostIp")))),
-            Item("port", safe(str(reply.get("port")))),
+            Item(tr("protocol"), safe(str(reply.get("protocol")))),
+            Item(tr("host"), safe(str(reply.get("hostIp")))),
+            Item(tr("port"), safe(str(reply.get("port")))),
             Item(""),
-            Item("command", safe(self._texts["line"]), "accent"),
+            Item(tr("command"), safe(self._texts["line"]), "accent"),
         ])  # fmt: skip
 
     def action_copy(self, what: str) -> None:
         """Copy the viewer's command line, or only the address."""
         if what in self._texts:
             self.app.copy_to_clipboard(self._texts[what])
-            self.app.tell(f"copied {self._texts[what]}")
+            self.app.tell(tr("copied {text}", text=self._texts[what]))
             self.dismiss()
 
 

@@ -19,11 +19,15 @@ from appliance.api.errors import ApiError, InvalidArgument
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.parse import parse
 from appliance.api.tag import PATTERNS
+from zstui import words
 from zstui.calls import shown_line
 from zstui.cells import crop, safe
 from zstui.fields import Edited, Field, TagField, field_for
 from zstui.frame import Hints
+from zstui.i18n import tr
+from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror
+from zstui.said import Said
 from zstui.screens.confirm import Confirm
 from zstui.summary import summary
 from zstui.verbs import is_list, title_of
@@ -76,10 +80,8 @@ class Form(Screen[dict[str, Any] | None]):
 
     def compose(self) -> ComposeResult:
         """Required fields, then the others, then tags."""
-        title = title_of(self.message)
-        yield Static(f" {title[:1].upper()}{title[1:]}", classes="form-title", markup=False)
-        doc = (self.kind.__doc__ or "").strip().split("\n\n")[0]
-        yield Static(" ".join(f" {doc}".split("\n")), classes="form-doc", markup=False)
+        yield Said(self._title, classes="form-title")
+        yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
         with VerticalScroll(can_focus=False):
             asked = [each for each in self.kind.parameters.values() if self._asks(each)]
             for parameter in sorted(asked, key=lambda each: not each.required):
@@ -89,6 +91,10 @@ class Form(Screen[dict[str, Any] | None]):
         yield Static("", classes="form-summary", markup=False)
         yield Static("", classes="form-help", markup=False)
         yield Hints()
+
+    def _title(self) -> str:
+        title = tr(title_of(self.message))
+        return f" {title[:1].upper()}{title[1:]}"
 
     def _asks(self, parameter: Parameter) -> bool:
         return parameter.name not in UNASKED and parameter.wire not in self.given
@@ -194,13 +200,18 @@ class Form(Screen[dict[str, Any] | None]):
         """Say what the field is for."""
         field = next((each for each in self.fields.values() if each.has_focus_within), None)
         if field is not None and not self._busy:
-            self._say(field.help_text)
+            self._say(field.help)
 
     def _show_summary(self) -> None:
         text = summary(self.message, self.values(), self.mirror) or shown_line(self.message, self.values())
         self.query_one(".form-summary", Static).update(crop(f" {text}", max(10, self.size.width - 1)))
 
     # --- doing -------------------------------------------------------------------------------------------
+
+    def retranslate(self) -> None:
+        """Say in another language what the fields do not say themselves."""
+        self._show_summary()
+        self.on_descendant_focus()
 
     def action_edit(self) -> None:
         """Open the editor on the user data."""
@@ -218,14 +229,18 @@ class Form(Screen[dict[str, Any] | None]):
                 self._go_to(field)
 
         self.app.push_screen(
-            Editor(f"user data of {self.values().get('name', 'the new VM')}", field.value or ""), take
+            Editor(
+                lambda: tr("user data of {vm}", vm=self.values().get("name") or tr("the new VM")),
+                field.value or "",
+            ),
+            take,
         )
 
     def action_submit(self) -> None:
         """Carry it out."""
         if not self._busy and self.check_all():
             self._busy = True
-            self._say("asking the appliance …")
+            self._say(tr("asking the appliance …"))
             self.run_worker(self._submit(self.values()), exclusive=True)
 
     async def _submit(self, values: dict[str, Any]) -> None:
@@ -234,7 +249,7 @@ class Form(Screen[dict[str, Any] | None]):
             # Named here, the new row can be found before the call has ended.
             made = {"uuid": uuid4().hex, "name": values.get("name", "")}
         task = asyncio.create_task(self.app.calls.make(self.message, made.get("uuid"), **values))
-        what = f"{title_of(self.message)} {values.get('name', '')}".strip()
+        what = f"{tr(title_of(self.message))} {values.get('name', '')}".strip()
         try:
             await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
         except asyncio.CancelledError:
@@ -260,7 +275,7 @@ class Form(Screen[dict[str, Any] | None]):
             if yes:
                 self.dismiss(None)
 
-        self.app.push_screen(Confirm("Throw away what you typed?", "throw it away"), answered)
+        self.app.push_screen(Confirm(tr("Throw away what you typed?"), tr("throw it away")), answered)
 
 
 def _stand_in(parameter: Parameter) -> Any:
@@ -277,5 +292,5 @@ def _stand_in(parameter: Parameter) -> Any:
 
 
 def short_error(details: str) -> str:
-    """The API's words without the Java class that everybody at a form knows."""
-    return re.sub(r"( of)? message\[[^\]]*\]", "", details)
+    """The API's words in the user's language, without the Java class that everybody at a form knows."""
+    return said(re.sub(r"( of)? message\[[^\]]*\]", "", details))

@@ -8,15 +8,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Static
 
 from zstui.frame import key_name
+from zstui.i18n import mark, tr
 from zstui.nouns import MAIN, Noun
+from zstui.said import Said
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
 
-OWN = "what keys do"
+OWN = mark("what keys do")
+IN_LIST = mark("in the list")
 BORN_WITH = ("app.focus_next", "app.focus_previous", "screen.copy_text")
 """What Textual gives to every screen, and no list has a use for."""
 
@@ -28,18 +30,22 @@ class Help(ModalScreen[None]):
 
     def __init__(self, about: Screen[Any], noun: Noun) -> None:
         super().__init__()
-        self._items = help_items(about, noun)
+        self._about, self._noun = about, noun
 
     def compose(self) -> ComposeResult:
         """The sheet."""
         with Vertical(classes="dialog help"):
-            yield Static("Keys", classes="title", markup=False)
-            yield Sheet(self._items)
-            yield Static("arrows scroll · Esc back", classes="hint", markup=False)
+            yield Said(lambda: tr("Keys"), classes="title")
+            yield Sheet(help_items(self._about, self._noun))
+            yield Said(lambda: tr("arrows scroll · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Keys scroll."""
         self.query_one(Sheet).focus()
+
+    def retranslate(self) -> None:
+        """The same keys in another language."""
+        self.query_one(Sheet).show(help_items(self._about, self._noun))
 
 
 def _fits(binding: Binding, noun: Noun) -> bool:
@@ -58,17 +64,18 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
         mine = (node is about and binding.action not in BORN_WITH) or isinstance(node, LiveTable)
         if not (mine and enabled and binding.description) or not _fits(binding, noun):
             continue
-        group = "in the list" if isinstance(node, LiveTable) else OWN
+        group = IN_LIST if isinstance(node, LiveTable) else OWN
         keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], binding.description))
         keys.append(key_name(binding.key))
     items: list[Item] = []
     for group in sorted(groups, key=lambda each: each != OWN):
-        items.append(heading(group))
-        items += [Item(" ".join(keys), text) for keys, text in groups[group].values()]
-    items.append(heading("lists"))
-    items += [Item(str(number), each.title) for number, each in enumerate(MAIN, start=1)]
-    items.append(heading("finding"))
-    items.append(Item("/web !db", "rows that hold web and not db, in any column"))
-    items.append(Item(":vm :host :net …", "a list by name; any name goes to its row"))
-    items.append(note("The mouse works too: titles sort, hints and tabs can be clicked."))
+        items.append(heading(tr(group)))
+        items += [Item(" ".join(keys), tr(text)) for keys, text in groups[group].values()]
+    items.append(heading(tr("lists")))
+    items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
+    items.append(heading(tr("finding")))
+    items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
+    items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
+    items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
+    items.append(note(tr("The mouse works too: titles sort, hints and tabs can be clicked.")))
     return items

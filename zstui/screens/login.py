@@ -9,10 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from zstui.cells import safe
+from zstui.i18n import tr
+from zstui.i18n.server_texts import said
 from zstui.inputs import Entry
+from zstui.said import Said
 
 
 class Login(ModalScreen[tuple[str, str]]):
@@ -28,13 +31,13 @@ class Login(ModalScreen[tuple[str, str]]):
     def compose(self) -> ComposeResult:
         """Two fields."""
         with Vertical(classes="dialog"):
-            yield Static(f"Log in to {safe(self._target)}", classes="title", markup=False)
-            yield Static("account", classes="label", markup=False)
+            yield Said(lambda: tr("Log in to {appliance}", appliance=safe(self._target)), classes="title")
+            yield Said(lambda: tr("account"), classes="label")
             yield Entry("admin", id="account", compact=True)
-            yield Static("password", classes="label", markup=False)
+            yield Said(lambda: tr("password"), classes="label")
             yield Entry(password=True, id="password", compact=True)
-            yield Static(safe(self._said), classes="error", markup=False)
-            yield Static("Enter logs in · Esc leaves", classes="hint", markup=False)
+            yield Said(lambda: safe(said(self._said)), classes="error")
+            yield Said(lambda: tr("Enter logs in · Esc leaves"), classes="hint")
 
     def on_mount(self) -> None:
         """The name is most likely right."""

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from zstui.detail import Detail
 from zstui.frame import Hints, LastCall, News, Totals
+from zstui.i18n import mark
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, Noun, noun_of
 from zstui.screens.acting import Acting
@@ -49,7 +50,7 @@ class DetailPage(Acting):
 
     def hints(self) -> list[tuple[str, str, str]]:
         """The way back, then what keys do to the row."""
-        return [("Esc", "back", "screen.back"), *super().hints()]
+        return [("Esc", mark("back"), "screen.back"), *super().hints()]
 
     def chosen(self) -> list[Row]:
         """The row that is shown."""

@@ -18,9 +18,12 @@ from appliance.api.errors import ApiError
 from appliance.api.grammar import UsageError, read_words
 from appliance.api.message import MESSAGES, Message
 from appliance.api.resource import Resource, camel
+from zstui import words
 from zstui.calls import CALL, Entry
 from zstui.cells import safe, safe_lines
 from zstui.frame import Hints, Totals
+from zstui.i18n import mark, tr
+from zstui.i18n.server_texts import said
 from zstui.inputs import Entry as Field
 from zstui.mirror import Mirror
 from zstui.sheet import Item, Sheet, heading, note
@@ -33,7 +36,7 @@ SHOWN_LINES = 400
 """Lines of one reply that are shown; the command line prints all."""
 
 OFFERS = 6
-INTRODUCTION = (
+INTRODUCTION = mark(
     "Every call made on these screens stands here as the line that repeats it. Type calls as in zstui shell: "
     "QueryVmInstance state=Running. Tab completes names and uuids, help NAME explains, ↑ brings lines back."
 )
@@ -94,7 +97,7 @@ class Shell(Screen[None]):
         return self.query_one(Field)
 
     def _changed(self) -> None:
-        items = [note(INTRODUCTION)]
+        items = [note(tr(INTRODUCTION))]
         for place, entry in enumerate(self.app.calls.log):
             items += self._help.get(place, [])
             items += entry_items(entry)
@@ -103,11 +106,16 @@ class Shell(Screen[None]):
         said.show(items)
         said.scroll_end(animate=False)
 
+    def retranslate(self) -> None:
+        """What is said here, in another language."""
+        self._changed()
+
     def hints(self) -> list[tuple[str, str, str]]:
         """What keys do at the prompt."""
-        return [("⏎", "carry out", ""), ("Tab", "complete", "screen.complete"), ("↑", "lines before", ""),
-                ("PgUp", "scroll", "screen.turn(-1)"), ("^y", "copy", "screen.copy"),
-                ("Esc", "back", "screen.leave")]  # fmt: skip
+        return [("⏎", mark("carry out"), ""), ("Tab", mark("complete"), "screen.complete"),
+                ("↑", mark("lines before"), ""),
+                ("PgUp", mark("scroll"), "screen.turn(-1)"), ("^y", mark("copy"), "screen.copy"),
+                ("Esc", mark("back"), "screen.leave")]  # fmt: skip
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
@@ -122,11 +130,11 @@ class Shell(Screen[None]):
 
     async def _carry_out(self, line: str) -> None:
         try:
-            words = shlex.split(line)
-            if words[0] == "help":
-                self._say(explained(words[1:]))
+            typed = shlex.split(line)
+            if typed[0] == "help":
+                self._say(explained(typed[1:]))
                 return
-            command = read_words(words)
+            command = read_words(typed)
             await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
         except (UsageError, ValueError) as wrong:
             self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), note(safe(str(wrong)), "bad")])
@@ -176,7 +184,7 @@ class Shell(Screen[None]):
             try:
                 known[resource.__name__] = await self._named(resource)
             except ApiError as error:
-                self.app.tell(error.details, wrong=True)
+                self.app.tell(said(error.details), wrong=True)
                 return completer, []
         return completer, completer.complete(line, word) if wanted else offers
 
@@ -188,7 +196,7 @@ class Shell(Screen[None]):
     def _offer(self, items: list[Item]) -> None:
         more = len(items) - OFFERS
         if more > 0:
-            items = [*items[: OFFERS - 1], note(f"… {more + 1} more", "faint")]
+            items = [*items[: OFFERS - 1], note(tr("… {number} more", number=more + 1), "faint")]
         offers = self.query_one("#offers", Sheet)
         offers.display = bool(items)
         offers.styles.height = len(items)
@@ -212,7 +220,7 @@ class Shell(Screen[None]):
         text = f"{CALL}{self._prompt.value}" if self._prompt.value else lines[-1] if lines else ""
         if text:
             self.app.copy_to_clipboard(text)
-            self.app.tell(f"copied {text}")
+            self.app.tell(tr("copied {text}", text=text))
 
     def action_leave(self) -> None:
         """Back to where one was."""
@@ -223,18 +231,22 @@ def entry_items(entry: Entry) -> list[Item]:
     """A call, and what came of it."""
     items = [Item("", f"{PROMPT}{safe(entry.line.removeprefix(CALL))}", "accent")]
     if entry.seconds is None:
-        return [*items, note("running …", "busy")]
+        return [*items, note(tr("running …"), "busy")]
     if entry.error is not None:
         return items + error_items(entry.error)
     if entry.typed:
         return items + reply_items({**(entry.reply or {}), "success": True})
-    return [*items, note(f"done in {entry.seconds:.1f} s", "good")]
+    return [*items, note(tr("done in {seconds} s", seconds=f"{entry.seconds:.1f}"), "good")]
 
 
 def error_items(error: ApiError) -> list[Item]:
     """An error as the command line prints it."""
-    parts = (("code", error.code), ("description", error.description), ("details", error.details))
-    return [note(f"{name}: {line}", "bad") for name, text in parts for line in safe_lines(text)]
+    parts = (
+        (mark("code"), error.code),
+        (mark("description"), tr(error.description)),
+        (mark("details"), said(error.details)),
+    )
+    return [note(f"{tr(name)}: {line}", "bad") for name, text in parts for line in safe_lines(text)]
 
 
 def reply_items(reply: dict[str, Any]) -> list[Item]:
@@ -242,15 +254,17 @@ def reply_items(reply: dict[str, Any]) -> list[Item]:
     lines = safe_lines(json.dumps(reply, indent=4, sort_keys=True, ensure_ascii=False))
     items = [note(line, "plain") for line in lines[:SHOWN_LINES]]
     more = len(lines) - SHOWN_LINES
-    return [*items, note(f"… {more} lines more; zstui call prints all")] if more > 0 else items
+    return (
+        [*items, note(tr("… {number} lines more; zstui call prints all", number=more))] if more > 0 else items
+    )
 
 
-def explained(words: list[str]) -> list[Item]:
+def explained(asked: list[str]) -> list[Item]:
     """What `help` says: of a message its words and parameters, else the names of all messages."""
-    kind = MESSAGES.get(words[0]) if words else None
+    kind = MESSAGES.get(asked[0]) if asked else None
     if kind is None:
-        return [heading("messages"), note("  ".join(sorted(MESSAGES)))]
-    return [heading(kind.__name__), note(" ".join((kind.__doc__ or "").split())), *_parameters(kind)]
+        return [heading(tr("messages")), note("  ".join(sorted(MESSAGES)))]
+    return [heading(kind.__name__), note(tr(words.first_paragraph(kind.__doc__))), *_parameters(kind)]
 
 
 def common_start(texts: list[str]) -> str:
@@ -264,6 +278,6 @@ def common_start(texts: list[str]) -> str:
 
 def _parameters(kind: type[Message]) -> list[Item]:
     return [
-        Item(each.wire, f"{each.help}{'  (required)' if each.required else ''}", "dim")
+        Item(each.wire, tr(each.help) + (f"  ({tr('required')})" if each.required else ""), "dim")
         for each in kind.parameters.values()
     ]

@@ -16,8 +16,11 @@ from appliance.api.tag import USERDATA_LIMIT
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.frame import Hints
+from zstui.i18n import mark, tr
+from zstui.i18n.server_texts import said
 from zstui.inputs import Writing
 from zstui.mirror import Batch, Mirror, Row
+from zstui.said import Make, Said
 from zstui.screens.confirm import Confirm
 from zstui.sheet import Item, Sheet, heading, note
 
@@ -27,22 +30,22 @@ if TYPE_CHECKING:
 PREFIX = "userdata::"
 FETCHES = 100
 KINDS = (
-    ("#!", "script"),
-    ("#cloud-config", "cloud-config"),
-    ("## template: jinja", "jinja template"),
-    ("#include", "include file"),
-    ("#cloud-boothook", "boothook"),
-    ("Content-Type:", "MIME, several parts"),
-    ("MIME-Version:", "MIME, several parts"),
+    ("#!", mark("script")),
+    ("#cloud-config", mark("cloud-config")),
+    ("## template: jinja", mark("jinja template")),
+    ("#include", mark("include file")),
+    ("#cloud-boothook", mark("boothook")),
+    ("Content-Type:", mark("MIME, several parts")),
+    ("MIME-Version:", mark("MIME, several parts")),
 )
 
 
 def kind_of(text: str) -> str:
     """What a guest will take user data for, by how it begins."""
     if not text.strip():
-        return "none"
+        return tr("none")
     return next(
-        (kind for start, kind in KINDS if text.startswith(start)), "plain text: cloud-init ignores it"
+        (tr(kind) for start, kind in KINDS if text.startswith(start)), tr("plain text: cloud-init ignores it")
     )
 
 
@@ -56,7 +59,7 @@ class Editor(Screen[str | None]):
         Binding("escape", "leave", "back", priority=True),
     ]
 
-    def __init__(self, title: str, text: str = "") -> None:
+    def __init__(self, title: Make, text: str = "") -> None:
         super().__init__()
         self._title = title
         self.saved = text
@@ -64,7 +67,7 @@ class Editor(Screen[str | None]):
 
     def compose(self) -> ComposeResult:
         """What it is, the text, and what belongs to it."""
-        yield Static(f" {safe(self._title)}", classes="form-title", markup=False)
+        yield Said(lambda: f" {safe(self._title())}", classes="form-title")
         yield Static("", classes="form-doc", markup=False)
         yield Writing(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
         yield from self.below()
@@ -92,11 +95,16 @@ class Editor(Screen[str | None]):
     @on(TextArea.Changed)
     def _describe(self) -> None:
         size = len(self.text.encode())
-        state = "" if self.text == self.saved else "  · changed"
-        line = f" {kind_of(self.text)}  ·  {size} of {USERDATA_LIMIT} bytes{state}"
+        state = "" if self.text == self.saved else f"  · {tr('changed')}"
+        room = tr("{size} of {limit} bytes", size=size, limit=USERDATA_LIMIT)
+        line = f" {kind_of(self.text)}  ·  {room}{state}"
         shown = self.query_one(".form-doc", Static)
         shown.set_class(size > USERDATA_LIMIT, "-error")
         shown.update(line)
+
+    def retranslate(self) -> None:
+        """Say in another language what the text is."""
+        self._describe()
 
     def action_save(self) -> None:
         """Return the text."""
@@ -112,14 +120,14 @@ class Editor(Screen[str | None]):
             if yes:
                 self.dismiss(None)
 
-        self.app.push_screen(Confirm("Throw away what you typed?", "throw it away"), answered)
+        self.app.push_screen(Confirm(tr("Throw away what you typed?"), tr("throw it away")), answered)
 
 
 class VmUserdata(Editor):
     """The user data of a VM, kept in its `userdata::` tag; below it, who fetched what and when."""
 
     def __init__(self, row: Row, mirror: Mirror) -> None:
-        super().__init__(f"user data of {row.name}")
+        super().__init__(lambda: tr("user data of {vm}", vm=row.name))
         self._row = row
         self._mirror = mirror
         self._tag: str | None = None
@@ -128,7 +136,7 @@ class VmUserdata(Editor):
     def below(self) -> ComposeResult:
         """What the guest has fetched."""
         yield Static("", classes="form-help", markup=False)
-        yield Sheet([note("reading …", "faint")], id="fetches")
+        yield Sheet([note(tr("reading …"), "faint")], id="fetches")
 
     def on_mount(self) -> None:
         """Read the tag and the fetches, and follow both."""
@@ -155,7 +163,7 @@ class VmUserdata(Editor):
         try:
             tags = await self.app.calls.session.query("SystemTag", resource_uuid=self._row.key)
         except ApiError as error:
-            self._say(f"{error.details} [{error.code}]", wrong=True)
+            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
             return
         found = next((tag for tag in tags if str(tag["tag"]).startswith(PREFIX)), None)
         self._tag = str(found["uuid"]) if found is not None else None
@@ -164,7 +172,9 @@ class VmUserdata(Editor):
         area.text = self.saved
         area.read_only = False
         self._loaded = True
-        self._say("" if found else "This VM has no user data yet. It is served to the guest when it asks.")
+        self._say(
+            "" if found else tr("This VM has no user data yet. It is served to the guest when it asks.")
+        )
         self._describe()
         await self._load_fetches()
 
@@ -175,7 +185,7 @@ class VmUserdata(Editor):
                 sort_by="create_date", sort_direction="desc",
             )  # fmt: skip
         except ApiError as error:
-            self._say(f"{error.details} [{error.code}]", wrong=True)
+            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
             return
         self.query_one("#fetches", Sheet).show(fetch_items(fetches))
 
@@ -187,7 +197,7 @@ class VmUserdata(Editor):
     def action_save(self) -> None:
         """Write the tag: changed, made, or when nothing is left of the text, taken away."""
         if self._loaded:
-            self._say("saving …")
+            self._say(tr("saving …"))
             self.run_worker(self._save(self.text), exclusive=True, group="save")
 
     async def _save(self, text: str) -> None:
@@ -203,11 +213,11 @@ class VmUserdata(Editor):
                                          resourceUuid=self._row.key, tag=f"{PREFIX}{text}")  # fmt: skip
                 self._tag = reply["inventory"]["uuid"]
         except ApiError as error:
-            self._say(f"{error.details} [{error.code}]", wrong=True)
+            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
             return
         self.saved = text
         self._describe()
-        self._say("saved; the guest gets it when it asks next")
+        self._say(tr("saved; the guest gets it when it asks next"))
 
     def action_preview(self) -> None:
         """Show what the guest would be served now, all tags merged."""
@@ -217,13 +227,15 @@ class VmUserdata(Editor):
         try:
             reply = await self.app.calls.session.call("PreviewUserdata", uuid=self._row.key)
         except ApiError as error:
-            self._say(f"{error.details} [{error.code}]", wrong=True)
+            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
             return
-        items = [heading("user data")]
-        items += [note(line, "plain") for line in safe_lines(str(reply.get("userData", "none")))]
-        items += [heading("public keys")]
-        items += [note(safe(str(key)), "plain") for key in reply.get("publicKeys", [])] or [note("none")]
-        self.app.push_screen(Reading(f"What {self._row.name} is served (saved tags)", items))
+        items = [heading(tr("user data"))]
+        items += [note(line, "plain") for line in safe_lines(str(reply.get("userData") or tr("none")))]
+        items += [heading(tr("public keys"))]
+        items += [note(safe(str(key)), "plain") for key in reply.get("publicKeys", [])] or [note(tr("none"))]
+        self.app.push_screen(
+            Reading(lambda: tr("What {vm} is served (saved tags)", vm=self._row.name), items)
+        )
 
 
 class Reading(ModalScreen[None]):
@@ -231,7 +243,7 @@ class Reading(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
 
-    def __init__(self, title: str, items: list[Item]) -> None:
+    def __init__(self, title: Make, items: list[Item]) -> None:
         super().__init__()
         self._title = title
         self._items = items
@@ -239,9 +251,9 @@ class Reading(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Title and sheet."""
         with Vertical(classes="dialog help"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Said(self._title, classes="title")
             yield Sheet(self._items)
-            yield Static("arrows scroll · Esc back", classes="hint", markup=False)
+            yield Said(lambda: tr("arrows scroll · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Keys scroll."""
@@ -250,10 +262,10 @@ class Reading(ModalScreen[None]):
 
 def fetch_items(fetches: list[dict[str, Any]]) -> list[Item]:
     """What was fetched, the newest first."""
-    items = [heading("fetched by the guest")]
+    items = [heading(tr("fetched by the guest"))]
     for fetch in fetches:
         status = fetch.get("httpStatus")
         paint = "good" if status == 200 else "warn"
         text = f"{status} {fetch.get('path', '')}  {fetch.get('userAgent', '')}"
         items.append(Item(words.clock(str(fetch.get("createDate"))), safe(text), paint))
-    return items if fetches else [*items, note("nothing yet: the guest has not asked", "faint")]
+    return items if fetches else [*items, note(tr("nothing yet: the guest has not asked"), "faint")]

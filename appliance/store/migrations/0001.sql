@@ -143,6 +143,15 @@ CREATE INDEX "event_name" ON "event" ("name");
 
 CREATE INDEX "event_resource_uuid" ON "event" ("resource_uuid");
 
+CREATE TABLE "figure_block" (
+    "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "began" INTEGER NOT NULL,
+    "points" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "figure_block_began" ON "figure_block" ("began");
+
 CREATE TABLE "global_config" (
     "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -217,6 +226,7 @@ CREATE TABLE "image" (
     "type" TEXT COLLATE NOCASE NOT NULL,
     "platform" TEXT COLLATE NOCASE NOT NULL,
     "format" TEXT COLLATE NOCASE NOT NULL,
+    "source_format" TEXT COLLATE NOCASE,
     "system" INTEGER NOT NULL,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
@@ -773,6 +783,7 @@ CREATE TABLE "vm_instance" (
     "power" TEXT COLLATE NOCASE NOT NULL,
     "seen_at" INTEGER NOT NULL,
     "moving" INTEGER NOT NULL,
+    "being_read" INTEGER NOT NULL,
     "pending_cpu_num" INTEGER,
     "pending_cpu_speed" INTEGER,
     "pending_memory_size" INTEGER,
@@ -898,6 +909,52 @@ CREATE INDEX "volume_root_image_uuid" ON "volume" ("root_image_uuid");
 
 CREATE INDEX "volume_host_uuid" ON "volume" ("host_uuid");
 
+CREATE TABLE "volume_backup" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "group_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "volume_snapshot_uuid" TEXT COLLATE NOCASE,
+    "parent_uuid" TEXT COLLATE NOCASE,
+    "type" TEXT COLLATE NOCASE NOT NULL,
+    "mode" TEXT COLLATE NOCASE NOT NULL,
+    "mode_reason" TEXT COLLATE NOCASE,
+    "volume_size" INTEGER NOT NULL,
+    "size" INTEGER NOT NULL,
+    "md5" TEXT COLLATE NOCASE,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "state" TEXT COLLATE NOCASE NOT NULL,
+    "status" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "volume_path" TEXT COLLATE NOCASE NOT NULL,
+    "staged_path" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_backup_name" ON "volume_backup" ("name");
+
+CREATE INDEX "volume_backup_volume_uuid" ON "volume_backup" ("volume_uuid");
+
+CREATE INDEX "volume_backup_vm_instance_uuid" ON "volume_backup" ("vm_instance_uuid");
+
+CREATE INDEX "volume_backup_group_uuid" ON "volume_backup" ("group_uuid");
+
+CREATE INDEX "volume_backup_backup_storage_uuid" ON "volume_backup" ("backup_storage_uuid");
+
+CREATE INDEX "volume_backup_volume_snapshot_uuid" ON "volume_backup" ("volume_snapshot_uuid");
+
+CREATE INDEX "volume_backup_parent_uuid" ON "volume_backup" ("parent_uuid");
+
+CREATE INDEX "volume_backup_host_uuid" ON "volume_backup" ("host_uuid");
+
 CREATE TABLE "volume_move" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -929,6 +986,58 @@ CREATE INDEX "volume_move_primary_storage_uuid" ON "volume_move" ("primary_stora
 CREATE INDEX "volume_move_source_host_uuid" ON "volume_move" ("source_host_uuid");
 
 CREATE INDEX "volume_move_host_uuid" ON "volume_move" ("host_uuid");
+
+CREATE TABLE "volume_reading" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "vm_instance_uuid" TEXT COLLATE NOCASE,
+    "host_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "path" TEXT COLLATE NOCASE NOT NULL,
+    "flat_path" TEXT COLLATE NOCASE NOT NULL,
+    "phase" TEXT COLLATE NOCASE NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_reading_volume_uuid" ON "volume_reading" ("volume_uuid");
+
+CREATE INDEX "volume_reading_vm_instance_uuid" ON "volume_reading" ("vm_instance_uuid");
+
+CREATE INDEX "volume_reading_host_uuid" ON "volume_reading" ("host_uuid");
+
+CREATE TABLE "volume_restore" (
+    "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "name" TEXT COLLATE NOCASE NOT NULL,
+    "volume_uuid" TEXT COLLATE NOCASE,
+    "backup_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "account_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "description" TEXT COLLATE NOCASE,
+    "primary_storage_uuid" TEXT COLLATE NOCASE,
+    "host_uuid" TEXT COLLATE NOCASE,
+    "backup_storage_uuid" TEXT COLLATE NOCASE,
+    "format" TEXT COLLATE NOCASE NOT NULL,
+    "platform" TEXT COLLATE NOCASE NOT NULL,
+    "guest_os_type" TEXT COLLATE NOCASE,
+    "system" INTEGER NOT NULL,
+    "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "size" INTEGER NOT NULL,
+    "intended" TEXT COLLATE NOCASE NOT NULL,
+    "generation" INTEGER NOT NULL,
+    "create_date" REAL NOT NULL,
+    "last_op_date" REAL NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "volume_restore_volume_uuid" ON "volume_restore" ("volume_uuid");
+
+CREATE INDEX "volume_restore_backup_uuid" ON "volume_restore" ("backup_uuid");
+
+CREATE INDEX "volume_restore_primary_storage_uuid" ON "volume_restore" ("primary_storage_uuid");
+
+CREATE INDEX "volume_restore_host_uuid" ON "volume_restore" ("host_uuid");
+
+CREATE INDEX "volume_restore_backup_storage_uuid" ON "volume_restore" ("backup_storage_uuid");
 
 CREATE TABLE "volume_snapshot" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -1017,6 +1126,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('event', 'event_create_date', '1000000 1'),
     ('event', 'event_name', '1000000 100'),
     ('event', 'event_resource_uuid', '1000000 100'),
+    ('figure_block', 'figure_block_began', '1000000 100'),
     ('global_config', 'global_config_category', '1000000 100'),
     ('host', 'host_name', '1000000 100'),
     ('host', 'host_zone_uuid', '1000000 100'),
@@ -1112,12 +1222,28 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume', 'volume_disk_offering_uuid', '1000000 100'),
     ('volume', 'volume_root_image_uuid', '1000000 100'),
     ('volume', 'volume_host_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_name', '1000000 100'),
+    ('volume_backup', 'volume_backup_volume_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_vm_instance_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_group_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_backup_storage_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_volume_snapshot_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_parent_uuid', '1000000 100'),
+    ('volume_backup', 'volume_backup_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_volume_uuid', '1000000 100'),
     ('volume_move', 'volume_move_vm_instance_uuid', '1000000 100'),
     ('volume_move', 'volume_move_vm_move_uuid', '1000000 100'),
     ('volume_move', 'volume_move_primary_storage_uuid', '1000000 100'),
     ('volume_move', 'volume_move_source_host_uuid', '1000000 100'),
     ('volume_move', 'volume_move_host_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_volume_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_vm_instance_uuid', '1000000 100'),
+    ('volume_reading', 'volume_reading_host_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_volume_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_backup_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_primary_storage_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_host_uuid', '1000000 100'),
+    ('volume_restore', 'volume_restore_backup_storage_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_name', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_volume_uuid', '1000000 100'),
     ('volume_snapshot', 'volume_snapshot_tree_uuid', '1000000 100'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.api.host import Host
+from appliance.api.setting import SETTINGS
 from appliance.api.vm import VmInstance
 from appliance.plans.vm_spec import domain_spec
 from appliance.reconcile.backup_storage import BackupStorageWorker
@@ -12,6 +13,7 @@ from appliance.reconcile.context import Context
 from appliance.reconcile.vm_rows import vm_rows
 from appliance.store.snapshot import Snapshot
 from tests.simulated_cloud import GIB, Cloud
+from tests.tenants import Tenants
 
 
 async def put(cloud: Cloud, category: str, name: str, value: str) -> None:
@@ -94,6 +96,8 @@ async def test_how_often_a_backup_storage_is_looked_at(cloud: Cloud) -> None:
          "fast is not a valid value. Valid values are [none, host-model, host-passthrough]"),
         ("kvm", "vm.cacheMode", "3", "3 is not a valid value. Valid values are [0, 1, 2]"),
         ("kvm", "reservedMemory", "much", "much is not a size like 512M"),
+        ("kvm", "dataVolume.maxNum", "25",
+         "Global config[category: kvm, name: dataVolume.maxNum] must be in range of [0, 24], but got 25"),
     ],
 )  # fmt: skip
 async def test_what_makes_no_sense_is_refused(
@@ -109,3 +113,22 @@ async def test_no_time_at_all_is_no_mistake(cloud: Cloud) -> None:
     assert (changed["value"], changed["defaultValue"]) == ("0", "86400")
     again = await cloud.call("UpdateGlobalConfig", category="image", name="expungePeriod")
     assert again["value"] == "86400"
+
+
+async def test_no_number_is_larger_than_what_reads_it_can_take(cloud: Cloud, tenants: Tenants) -> None:
+    for setting in SETTINGS:
+        if not setting.number:
+            continue
+        for value in (str(setting.maximum + 1), "9" * 25, "9" * 5000):
+            words = {"category": setting.category, "name": setting.name, "value": value}
+            error = await cloud.refused("UpdateGlobalConfig", **words)
+            assert error["code"] == "SYS.1007"
+            assert "must be in range of [" in error["details"]
+        if setting.name != "reservedCpu":  # of which no host has so much
+            await put(cloud, setting.category, setting.name, str(setting.maximum))
+    # Whatever reads settings goes on: accounts with their quotas, sessions, VMs, what is deleted.
+    await tenants.account("tenant")
+    vm = await cloud.vm()
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    await cloud.call("DestroyVmInstance", uuid=vm["uuid"])
+    assert (await cloud.one("QueryVmInstance", vm["uuid"]))["state"] == "Destroyed"

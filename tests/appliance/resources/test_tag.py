@@ -30,6 +30,7 @@ MADE = {
     "VmNicVO": ("QueryVmNic", "nic"),
     "VolumeVO": ("QueryVolume", "root"),
     "VolumeSnapshotVO": ("QueryVolumeSnapshot", "snapshot"),
+    "VolumeBackupVO": ("QueryVolumeBackup", "copy"),
     "AccountVO": ("QueryAccount", "account"),
     "UserVO": ("QueryUser", "user"),
     "UserGroupVO": ("QueryUserGroup", "group"),
@@ -53,6 +54,8 @@ async def whole(cloud: Cloud) -> Cloud:
     vm = await cloud.vm(userTags=["born with it", "born with it"], systemTags=["hostname::h", "hostname::h"])
     cloud.uuids |= {"vm": vm["uuid"], "nic": vm["vmNics"][0]["uuid"], "root": vm["rootVolumeUuid"]}
     await cloud.make("snapshot", "CreateVolumeSnapshot", volumeUuid=vm["rootVolumeUuid"])
+    where = {"volumeUuid": vm["rootVolumeUuid"], "backupStorageUuid": cloud.uuids["backup"]}
+    await cloud.make("copy", "CreateVolumeBackup", **where)
     return cloud
 
 
@@ -60,6 +63,7 @@ async def take_down(cloud: Cloud) -> None:
     """Delete everything, what uses something before what it uses."""
     uuids = cloud.uuids
     await cloud.call("DestroyVmInstance", uuid=uuids["vm"])
+    await cloud.call("DeleteVolumeBackup", uuid=uuids["copy"])
     await cloud.call("DeleteImage", uuid=uuids["image"])
     await cloud.call("ExpungeImage", imageUuid=uuids["image"])
     await cloud.call("DeleteInstanceOffering", uuid=uuids["offering"])

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from appliance.client import Session, Unreachable
 from appliance.serve.certificate import client_tls, is_loopback, server_tls
@@ -29,6 +30,19 @@ def test_the_key_is_its_owners_and_made_once(tmp_path: Path) -> None:
     server_tls(tmp_path, "192.0.2.1")
     assert key.read_bytes() == before
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_it_is_for_the_names_that_the_appliance_was_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_tls(tmp_path, "192.0.2.1", ["cloud.example"])
+    made = x509.load_pem_x509_certificate((tmp_path / "certificate.pem").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "cloud.example" in names.get_values_for_type(x509.DNSName)
+    server_tls(tmp_path, "192.0.2.1", ["cloud.example"])
+    assert not caplog.records
+    server_tls(tmp_path, "192.0.2.1", ["cloud.example", "other.example"])
+    assert "is not for the name other.example; remove it to have a new one made" in caplog.text
 
 
 async def test_only_who_has_the_certificate_connects(database: Database, tmp_path: Path) -> None:

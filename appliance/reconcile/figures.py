@@ -1,0 +1,240 @@
+"""Samples what hosts and VMs use, keeps an hour of it in memory, and a day of it in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from agent.protocol import Figures, ReadFigures, Used
+from appliance.api.errors import ApiError
+from appliance.api.figure import BLOCK_SECONDS, KEPT_SECONDS, SLOT_SECONDS, SYSTEM, FigureBlock
+from appliance.api.host import Host
+from appliance.api.vm import VmInstance
+from appliance.hosts.fleet import Fleet, Target
+from appliance.plans.figures import WIDTH, Point, added, from_text, mean, pack, rates, to_text, unpack
+from appliance.reconcile.context import target_of
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+HOUR_SECONDS = 3_600
+ASKED_AT_ONCE = 50
+ANSWER_SECONDS = 20.0
+AT_A_TIME = 200
+"""Rows written in one transaction, so that others have their turn."""
+
+SLOTS = BLOCK_SECONDS // SLOT_SECONDS
+
+
+@dataclass
+class Track:
+    """What is known of one resource: the last hour, and what is not in the store yet."""
+
+    times: array[int] = field(default_factory=lambda: array("I"))
+    codes: array[int] = field(default_factory=lambda: array("H"))
+    unsaved: list[Point] = field(default_factory=list)
+    last: tuple[str, int, Used] | None = None
+    """The host, its clock and the totals when it was last looked at."""
+    memory_bytes: int = 0
+    """What it has of memory in all."""
+
+    def add(self, at: float, point: Point, oldest: float) -> None:
+        """A new point; those that are too old go, some at a time."""
+        self.times.append(int(at))
+        self.codes.extend(pack(point))
+        self.unsaved.append(point)
+        if self.times[0] < oldest - SLOT_SECONDS:
+            gone = sum(1 for each in self.times if each < oldest)
+            del self.times[:gone], self.codes[: gone * WIDTH]
+
+    def values(self, metric: int) -> list[tuple[float, float]]:
+        """A figure over time."""
+        found = zip(self.times, self.codes[metric::WIDTH], strict=True)
+        return [(float(at), value) for at, code in found if (value := unpack(code)) is not None]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Whom to ask, and how many CPUs and how much memory each has."""
+
+    interval: float
+    hosts: list[tuple[str, Target, int, int]]
+    vms: dict[str, tuple[int, int]]
+
+
+class FigureHistory:
+    """What is known of the figures of everything: what `GetMetricData` answers and faces are told from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.tracks: dict[str, Track] = {}
+        self.at = 0.0
+        self.listeners: list[Callable[[], None]] = []
+        """Called when each host was asked once more."""
+
+    async def values(self, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+        """A figure of one resource: from the store what is older than what is in memory."""
+        track = self.tracks.get(key)
+        recent = track.values(metric) if track is not None else []
+        first = recent[0][0] if recent else math.inf
+        older = await self._database.read(lambda snapshot: _stored(snapshot, key, metric, start, end))
+        found = [each for each in older if each[0] + SLOT_SECONDS <= first] + recent
+        return [each for each in found if start <= each[0] <= end]
+
+    def latest(self, count: int) -> Iterator[tuple[str, list[list[int]]]]:
+        """Percent of CPU and of memory in the last `count` samples, of all that was in the last one."""
+        for key, track in self.tracks.items():
+            if track.times and track.times[-1] >= int(self.at):
+                cpu = [round(unpack(code) or 0) for code in track.codes[-count * WIDTH :: WIDTH]]
+                whole = track.memory_bytes or 1
+                used = (
+                    track.codes[1 - count * WIDTH :: WIDTH]
+                    if len(track.times) > count
+                    else track.codes[1::WIDTH]
+                )
+                yield key, [cpu, [round(100 * (unpack(code) or 0) / whole) for code in used]]
+
+
+class Sampler:
+    """Asks every connected host in turn, again and again."""
+
+    def __init__(self, database: Database, fleet: Fleet, history: FigureHistory) -> None:
+        self._database = database
+        self._fleet = fleet
+        self._history = history
+        self._saved_at = database.now()
+        self._gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def run(self) -> None:
+        """Sample every `monitor.interval` seconds, for ever."""
+        while True:
+            plan = await self._database.read(_plan)
+            await asyncio.sleep(plan.interval)
+            await self.round()
+            if self._database.now() // SLOT_SECONDS != self._saved_at // SLOT_SECONDS:
+                await self.save()
+
+    async def round(self) -> None:
+        """Ask each connected host once."""
+        plan = await self._database.read(_plan)
+        now = self._history.at = float(int(self._database.now()))
+        asked = [host for host in plan.hosts if self._fleet.connected(host[1])]
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(self._ask(target)) for _, target, _, _ in asked]
+        answers = [each.result() for each in asking]
+        whole: list[tuple[Point, int]] = []
+        for (uuid, _, cpus, memory), answer in zip(asked, answers, strict=True):
+            if answer is None:
+                continue
+            point = self._take(uuid, (uuid, answer.at, answer.host), cpus, memory, now)
+            whole += [(point, cpus)] if point is not None else []
+            for vm_uuid, used in answer.domains.items():
+                if vm_uuid in plan.vms:
+                    self._take(vm_uuid, (uuid, answer.at, used), *plan.vms[vm_uuid], now)
+        if whole:
+            track = self._history.tracks.setdefault(SYSTEM, Track())
+            track.memory_bytes = sum(memory for _, _, _, memory in asked)
+            track.add(now, added(whole), now - HOUR_SECONDS)
+        known = plan.vms.keys() | {uuid for uuid, *_ in plan.hosts} | {SYSTEM}
+        for gone in self._history.tracks.keys() - known:
+            del self._history.tracks[gone]
+        for listener in self._history.listeners:
+            listener()
+
+    async def _ask(self, target: Target) -> Figures | None:
+        async with self._gate:
+            try:
+                link = self._fleet.link(target)
+                return await link.ask(ReadFigures(), Figures, timeout_seconds=ANSWER_SECONDS)
+            except ApiError as failed:
+                # That a host is lost is told elsewhere; a gap in a plot says enough here.
+                log.info("no figures from %s: %s", target.key, failed)
+                return None
+
+    def _take(
+        self, key: str, seen: tuple[str, int, Used], cpus: int, memory: int, now: float
+    ) -> Point | None:
+        track = self._history.tracks.setdefault(key, Track())
+        before, track.last, track.memory_bytes = track.last, seen, memory
+        if before is None or before[0] != seen[0]:
+            return None
+        point = rates(before[2], seen[2], (seen[1] - before[1]) / 1e9, cpus)
+        if point is not None:
+            track.add(now, point, now - HOUR_SECONDS)
+        return point
+
+    async def save(self) -> None:
+        """Write what was sampled since the last time into its place of five minutes."""
+        at, self._saved_at = self._saved_at, self._database.now()
+        slot = int(at // SLOT_SECONDS) * SLOT_SECONDS
+        waiting: deque[tuple[str, Point]] = deque()
+        for key, track in self._history.tracks.items():
+            if track.unsaved:
+                waiting.append((key, mean(track.unsaved)))
+                track.unsaved = []
+        while waiting:
+            some = dict(waiting.popleft() for _ in range(min(AT_A_TIME, len(waiting))))
+            await self._database.write(partial(put, slot=slot, points=some))
+        await self._database.write(forget)
+
+
+def put(tx: Transaction, slot: int, points: dict[str, Point]) -> None:
+    """Write points of one time, of those that are still there."""
+    alive = {SYSTEM} & points.keys()
+    alive |= {vm.uuid for vm in tx.all(VmInstance, uuid=list(points))}
+    alive |= {host.uuid for host in tx.all(Host, uuid=list(points))}
+    began = slot // BLOCK_SECONDS * BLOCK_SECONDS
+    place = (slot - began) // SLOT_SECONDS * WIDTH
+    known = {block.key: block for block in tx.all(FigureBlock, key=[_key(each, began) for each in alive])}
+    for each in alive:
+        block = known.get(_key(each, began))
+        codes = from_text(block.points) if block is not None else array("H", bytes(2 * SLOTS * WIDTH))
+        codes[place : place + WIDTH] = array("H", pack(points[each]))
+        if block is None:
+            tx.insert(FigureBlock(key=_key(each, began), began=began, points=to_text(codes)))
+        else:
+            tx.update(block, points=to_text(codes))
+
+
+def forget(tx: Transaction) -> None:
+    """Remove what is older than a day."""
+    tx.forget_figures(before=int(tx.now) - KEPT_SECONDS - BLOCK_SECONDS)
+
+
+def _key(key: str, began: int) -> str:
+    return f"{key}.{began}"
+
+
+def _stored(snapshot: Snapshot, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+    """A figure over time, as the store has it; each at the beginning of its five minutes."""
+    oldest = int(max(start, snapshot.now - KEPT_SECONDS)) // BLOCK_SECONDS * BLOCK_SECONDS
+    begins = range(oldest, int(min(end, snapshot.now)) + 1, BLOCK_SECONDS)
+    blocks = snapshot.all(FigureBlock, key=[_key(key, each) for each in begins]) if begins else []
+    found = []
+    for block in sorted(blocks, key=lambda each: each.began):
+        for place, code in enumerate(from_text(block.points)[metric::WIDTH]):
+            value = unpack(code)
+            if value is not None:
+                found.append((float(block.began + place * SLOT_SECONDS), value))
+    return found
+
+
+def _plan(snapshot: Snapshot) -> _Plan:
+    hosts = [
+        (host.uuid, target_of(host), host.cpu_num or 1, host.memory_capacity or 0)
+        for host in snapshot.all(Host, intended="Present", status="Connected")
+    ]
+    vms = snapshot.rows("SELECT uuid, cpu_num, memory_size FROM vm_instance WHERE power = 'on'")
+    return _Plan(
+        interval=float(snapshot.setting("monitor", "interval")),
+        hosts=hosts,
+        vms={str(uuid): (int(cpus), int(memory)) for uuid, cpus, memory in vms},
+    )

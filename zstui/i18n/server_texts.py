@@ -1,0 +1,182 @@
+"""What the appliance says in English words, known by its patterns: why, steps, events, errors' details.
+
+The wire stays as ZStack has it; only what is shown is translated. What is not known here is shown as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from zstui.i18n import language, mark, tr
+
+CAUSES = (
+    mark("started on the host"),
+    mark("shut down inside the guest"),
+    mark("powered off on the host"),
+    mark("crashed"),
+    mark("failed on the host"),
+    mark("moved to another host"),
+    mark("it is simulated"),
+    mark("guests run by {accelerator}"),
+)
+STEPS = (
+    mark("connect"),
+    mark("probe accelerator"),
+    mark("make storage and bridges"),
+    mark("wait"),
+    mark("undo"),
+    mark("wait for guest to power off"),
+    mark("delete volume"),
+    mark("delete root volume"),
+    mark("create volume"),
+    mark("create root volume"),
+    mark("copy image to host"),
+    mark("take back address"),
+    mark("make bridge"),
+    mark("make storage folder"),
+    mark("define domain"),
+    mark("start"),
+    mark("reboot"),
+    mark("delete snapshot"),
+    mark("offer address and user data"),
+    mark("see where it is"),
+    mark("prepare new host"),
+    mark("copy to new host"),
+    mark("move memory and disks"),
+    mark("name the files"),
+)
+EVENTS = (
+    mark("{name}: connected; {how}"),
+    mark("{name}: connected"),
+    mark("{name}: libvirt is back"),
+    mark("{name}: removed from its host"),
+    mark("{name}: ready, {bytes} bytes"),
+    mark("{name}: now on {host}"),
+    mark("{name}: taken while the guest held its writes back"),
+    mark("{name}: domain {uuid} is not one of ours"),
+)
+ERRORS = (
+    mark("field[{field}] is mandatory, can not be null"),
+    mark("field[{field}] of message[{message}] is mandatory, can not be null"),
+    mark("valid value for field[{field}] are [{values}], but actual is {value}"),
+    mark("valid value for field[{field}] of message[{message}] are [{values}], but actual is {value}"),
+    mark("field[{field}] exceeds max length of string. expected was <= {limit}, actual was {length}"),
+    mark(
+        "field[{field}] of message[{message}] exceeds max length of string. "
+        "expected was <= {limit}, actual was {length}"
+    ),
+    mark("field[{field}] must be a nonempty list"),
+    mark("field[{field}] cannot be an empty string"),
+    mark("field[{field}] must be in range of [{low}, {high}]"),
+    mark("field[{field}] must be {wanted}, but actual is {value}"),
+    mark("field[{field}] of message[{message}] must be {wanted}, but actual is {value}"),
+    mark("{field}[{address}] is not an IPv4 address"),
+    mark("netmask[{netmask}] is not a netmask"),
+    mark("startIp[{start}] is after endIp[{end}]"),
+    mark("networkCidr[{cidr}] is not a CIDR like 10.0.0.0/24"),
+    mark("networkCidr[{cidr}] must be from /8 to /29"),
+    mark("physicalInterface[{interface}] is not the name of a network interface"),
+    mark("url[{url}] must begin with http://, https://, file:// or upload://"),
+    mark("invalid field[{field}], resource[uuid:{uuid}, type:{type}] not found"),
+    mark("invalid field[{field}], resource[uuids:[{uuids}], type:{type}] not found"),
+    mark("there has been a host having managementIp[{address}]"),
+    mark("current vm instance state[{state}] doesn't allow to proceed, allowed states are [{states}]"),
+    mark(
+        "current vm instance state[{state}] doesn't allow to proceed message[{message}], "
+        "allowed states are [{states}]"
+    ),
+    mark("VM {name}[uuid:{uuid}] is still being created"),
+    mark("VM {name}[uuid:{uuid}] is being moved to another host; wait for that, or cancel its job"),
+    mark("there is no host in the zone and cluster asked for; add one with AddKVMHost"),
+    mark("all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"),
+    mark("L3 network {name}[uuid:{uuid}] has no IP range; add one first"),
+    mark("host {name}[uuid:{uuid}] holds {count} VMs ({vms}); destroy or migrate them first"),
+    mark("cluster {name}[uuid:{uuid}] holds {count} hosts; delete them first"),
+    mark("L2 network {name} has L3 networks; delete them first"),
+    mark("L2 network {name} is attached to a cluster; detach it first"),
+    mark("primary storage {name}[uuid:{uuid}] is attached to a cluster; detach it first"),
+    mark("volume[uuid:{uuid}] is being changed by another call; try again when that has ended"),
+    mark("job[uuid:{uuid}] is {state}"),
+    mark("{job} cannot be cancelled: it is past the point where that is safe"),
+    mark("Session expired"),
+    mark("wrong account name or password"),
+    mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
+    mark("the call names no session; log in with LogInByAccount"),
+    mark("API[{message}] is admin only"),
+    mark("{message} is not sent: this session only reads"),
+    mark("quota exceeding. The account[uuid: {uuid}] exceeds a quota[name: {quota}, value: {value}]"),
+    mark("the appliance is starting; try again in a moment"),
+    mark("the appliance is not connected; it is tried again by itself"),
+    mark("no appliance answers on {target}: {reason}; see that it runs"),
+    mark("no appliance runs on {target}: {reason}; start one"),
+    mark("a fault in the appliance, reference {reference}; its log says more"),
+    mark("{address} does not answer"),
+    mark("{address} does not answer within {seconds} s; does sshd run?"),
+    mark("{address} cannot be reached: {reason}"),
+    mark("{address} refuses the login of {user}: wrong user or password"),
+    mark("{address} is not connected"),
+    mark("not connected: {reason}"),
+    mark("cancelled by its caller"),
+    mark("the host was deleted"),
+    mark("the image was deleted"),
+    mark("the volume was deleted"),
+    mark("another call on the VM took its place"),
+    mark("given up after waiting: {reason}"),
+    mark("no connected backup storage has image {name}[uuid:{uuid}]"),
+    mark("{url} answered {status}; check the address"),
+    mark("managementIp[{address}]: {reason}"),
+    mark("hostname[{address}]: {reason}"),
+    mark("url[{url}]: {reason}"),
+)
+TOLD_LAST = (
+    mark("{name}: {before} → {after} ({reason})"),
+    mark("{name}: {before} → {after}"),
+    mark("{step} ({done} of {total} MiB)"),
+    mark("{step} ({done} of {total} MiB, {pace})"),
+    mark("{name}: {reason}"),
+)
+"""The widest patterns, which the others come before."""
+
+TEXTS = (*CAUSES, *STEPS, *EVENTS, *ERRORS, *TOLD_LAST)
+"""Every pattern, in the order in which they are tried."""
+
+NESTED = frozenset({"reason", "how", "before", "after", "state", "step"})
+"""Holes that hold words of the appliance's too."""
+
+HOLE = re.compile(r"\{(\w+)\}")
+
+
+def pattern(template: str) -> re.Pattern[str]:
+    """What a text of this template looks like."""
+    parts = HOLE.split(template)
+    written = (re.escape(part) if place % 2 == 0 else f"(?P<{part}>.+?)" for place, part in enumerate(parts))
+    return re.compile("".join(written), re.DOTALL)
+
+
+WHOLE = {text: text for text in TEXTS if not HOLE.search(text)}
+PATTERNS = [(text, pattern(text)) for text in TEXTS if HOLE.search(text)]
+
+
+def said(text: str) -> str:
+    """A text of the appliance's in the user's language; one that is not known, as it came."""
+    return _said(language(), text) if language() != "en" else text
+
+
+@lru_cache(maxsize=4000)
+def _said(name: str, text: str) -> str:
+    """The text in a language, which is the one that is spoken: it is named so that each is kept apart."""
+    if text in WHOLE:
+        return tr(text)
+    for template, known in PATTERNS:
+        found = known.fullmatch(text)
+        if found is not None:
+            held = {hole: _nested(hole, value, name) for hole, value in found.groupdict().items()}
+            return tr(template, **held)
+    return text
+
+
+def _nested(hole: str, value: str, name: str) -> str:
+    if hole not in NESTED:
+        return value
+    return tr(value) if value.isalpha() else _said(name, value)
