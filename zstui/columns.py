@@ -9,7 +9,7 @@ from typing import Any
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe
-from zstui.i18n import tr
+from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, load_paint, paint_of, state_piece
@@ -64,6 +64,8 @@ def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) 
 
 
 STATES = ("state", "status", "level")
+SPOKEN = (mark("Root"), mark("Data"), mark("System"), mark("User"))
+"""Types that are words, and no names of classes."""
 
 
 def shown(row: Row, wire: str) -> str:
@@ -71,7 +73,11 @@ def shown(row: Row, wire: str) -> str:
     value = row.get(wire)
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
-    declared = wire in STATES or (wire == "description" and row.kind == "GlobalConfig")
+    declared = (
+        wire in STATES
+        or (wire == "type" and row.text(wire) in SPOKEN)
+        or (wire == "description" and row.kind == "GlobalConfig")
+    )
     return tr(row.text(wire)) if declared else row.text(wire)
 
 
@@ -225,8 +231,8 @@ def _changed_paint(row: Row) -> str:
 def _tag_type(row: Row) -> str:
     """Free tags mark, system tags steer, and some the appliance keeps by itself."""
     if row.kind == "UserTag":
-        return "free"
-    return "inherent" if row.get("inherent") else "system"
+        return tr("free")
+    return tr("inherent") if row.get("inherent") else tr("system")
 
 
 VM = (

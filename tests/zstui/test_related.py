@@ -67,7 +67,7 @@ async def test_tags_are_put_on_changed_and_taken_off(cloud: Cloud) -> None:
 
 async def test_a_setting_is_changed_where_it_stands(cloud: Cloud) -> None:
     async with screens(cloud.socket, LARGE) as on:
-        await on.browser.go("config")
+        await on.browser.go("globalconfig")
         await on.sees("Global configs", "deletionPolicy")
         on.browser.table.set_filter("image deletionPolicy")
         await on.sees("1 of")
@@ -81,9 +81,9 @@ async def test_a_setting_is_changed_where_it_stands(cloud: Cloud) -> None:
         await on.until(lambda: on.browser.row is not None and on.browser.row.get("value") == "Never")
 
 
-@pytest.mark.parametrize("noun", ["account", "tag", "config"])
+@pytest.mark.parametrize("noun", ["account", "tag", "globalconfig"])
 async def test_accounts_tags_and_settings_have_lists(cloud: Cloud, noun: str) -> None:
     await cloud.make("CreateAccount", name="guests", password="x" * 128)
     async with screens(cloud.socket, LARGE) as on:
         await on.browser.go(noun)
-        await on.sees({"account": "guests", "tag": "Tags", "config": "deletionPolicy"}[noun])
+        await on.sees({"account": "guests", "tag": "Tags", "globalconfig": "deletionPolicy"}[noun])
