@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             from agent.remove import remove
 
             return remove(Paths.from_environment())
-        case ["send" | "receive" | "lane", *words]:
+        case ["send" | "receive" | "arrived" | "lane", *words]:
             return _stream(argv[0], words)
         case _:
             return _misused()
@@ -63,10 +63,22 @@ def _stream(verb: str, words: list[str]) -> int:
             from agent.stream import send
 
             return send(path)
+        case "send", [path, start] if start.isdecimal():
+            from agent.stream import send
+
+            return send(path, int(start))
+        case "arrived", [path]:
+            from agent.stream import arrived
+
+            return arrived(path)
         case "receive", [path, size, md5] if size.isdecimal():
             from agent.stream import receive
 
             return receive(path, int(size), md5)
+        case "receive", [path, size, md5, start] if size.isdecimal() and start.isdecimal():
+            from agent.stream import receive
+
+            return receive(path, int(size), md5, int(start))
         case "lane", [uuid, asked]:
             from agent.lane_end import lane
             from agent.paths import Paths

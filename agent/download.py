@@ -12,15 +12,23 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
-from agent.image import FORMATS, inspect, md5_of
+from agent.convert import KEPT_FREE_BYTES, convert
+from agent.image import FORMATS, SOURCE_FORMATS, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
 from agent.refused import Refused
-from agent.storage import StorageRoots, clean, disk_refused, is_regular, make_folders, part_of, publish
+from agent.storage import (
+    StorageRoots,
+    clean,
+    disk_refused,
+    fetched_of,
+    is_regular,
+    make_folders,
+    part_of,
+    publish,
+)
 
 CHUNK_BYTES = 4 << 20
 HOLE_BYTES = 64 << 10
-KEPT_FREE_BYTES = 64 << 20
-"""A download leaves this much of the storage free, for what runs on it."""
 
 Report = Callable[[int, int], None]
 
@@ -37,6 +45,9 @@ class Downloads:
         path = self._storage.resolve(request.path)
         if request.format not in FORMATS:
             raise Refused("image.format", f"{request.format!r} is none of the formats {', '.join(FORMATS)}")
+        if request.source_format not in SOURCE_FORMATS:
+            known = ", ".join(filter(None, SOURCE_FORMATS))
+            raise Refused("image.format", f"{request.source_format!r} is none of the formats {known}")
         lock = self._locks.setdefault(path, asyncio.Lock())
         async with lock:
             if is_regular(path):
@@ -49,16 +60,22 @@ class Downloads:
         )
 
     async def _bring(self, request: FetchImage, path: Path, report: Report) -> str:
-        part = part_of(path)
+        part, fetched = part_of(path), fetched_of(path)
+        converts = request.source_format not in {"", request.format}
         try:
             await asyncio.to_thread(make_folders, path.parent)
-            md5 = await self._transfer(request, part, report)
+            md5 = await self._transfer(request, fetched if converts else part, report)
+            if converts:
+                size = await inspect(fetched, request.source_format)
+                await convert(fetched, request.source_format, part, size, report)
+                md5 = await asyncio.to_thread(md5_of, part)
             await inspect(part, request.format)
             await asyncio.to_thread(publish, part, path)
         except OSError as failed:
             raise disk_refused(failed, path) from failed
         finally:
             part.unlink(missing_ok=True)
+            fetched.unlink(missing_ok=True)
         return md5
 
     async def _transfer(self, request: FetchImage, part: Path, report: Report) -> str:

@@ -17,8 +17,11 @@ from agent.protocol import ImageFacts, ObserveImage
 from agent.refused import Refused
 from agent.run import run
 from agent.storage import StorageRoots, disk_refused, is_regular
+from agent.vmdk import vmdk_size
 
 FORMATS = ("qcow2", "raw", "iso")
+SOURCE_FORMATS = ("", *FORMATS, "vmdk")
+"""What images may be made of; empty is what they are."""
 MAX_VIRTUAL_BYTES = 64 << 40
 QCOW2_MAGIC = b"QFI\xfb"
 ISO_MAGIC = b"CD001"
@@ -58,7 +61,10 @@ async def inspect(path: Path, image_format: str) -> int:
 
     First the header, by us; only what passes is shown to qemu-img, which runs within limits.
     """
-    header = await asyncio.to_thread(read_header, path, image_format)
+    if image_format == "vmdk":
+        header = Header(await asyncio.to_thread(vmdk_size, path))
+    else:
+        header = await asyncio.to_thread(read_header, path, image_format)
     if header.backing is not None:
         raise Refused(
             "image.backing_file",

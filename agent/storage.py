@@ -102,6 +102,7 @@ class StorageRoots:
                 raise Refused("path.folder", f"{path} is a folder; only files are removed")
             target.unlink(missing_ok=True)
             part_of(target).unlink(missing_ok=True)
+            fetched_of(target).unlink(missing_ok=True)
             for folder in target.parents:
                 if folder == root or not _removed(folder):
                     break
@@ -142,6 +143,11 @@ def clean(path: str) -> Path:
 def part_of(path: Path) -> Path:
     """Where a file is made before it is complete."""
     return path.with_name(path.name + ".part")
+
+
+def fetched_of(path: Path) -> Path:
+    """Where a file is that another one is made of, before that is complete."""
+    return path.with_name(path.name + ".fetched")
 
 
 def make_folders(folder: Path) -> None:

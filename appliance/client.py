@@ -7,8 +7,8 @@ import json
 import os
 import ssl
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,9 +16,11 @@ from typing import Any, Literal, Self
 import aiohttp
 
 from appliance.api.account import hash_password
-from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotReady, TimedOut
+from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotAllowed, NotReady, TimedOut
+from appliance.api.message import Message
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
+from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
 
 CALL_SECONDS = 1800.0
 """How long a call may take unless told otherwise; ZStack's clients wait as long."""
@@ -36,7 +38,8 @@ QUIET_SECONDS = 45.0
 """An event stream without even a heartbeat for so long is dead."""
 
 RECONNECT_SECONDS = (0.2, 5.0)
-CALL_BYTES = UPLOAD_CHUNK = 1 << 20
+CALL_BYTES = 1 << 20
+ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
 EVERYTHING = 1_000_000
 SUN_PATH_LIMIT = 107
 
@@ -69,6 +72,11 @@ def short_socket_path(path: Path, folder_fd: int) -> str:
     return str(path) if len(os.fsencode(path)) <= SUN_PATH_LIMIT else f"/proc/self/fd/{folder_fd}/{path.name}"
 
 
+def only_reads(kind: type[Message]) -> bool:
+    """Whether a message changes nothing but the caller's own session."""
+    return kind.role in ("reader", "anyone") and not kind.__name__.startswith(("Create", "Delete"))
+
+
 class Session:
     """A connection to an appliance. Make one with `await Session.connect(target)`; close it when done.
 
@@ -78,6 +86,8 @@ class Session:
     def __init__(self, http: aiohttp.ClientSession, base: str, target: Path | str) -> None:
         self.target = target
         self.session_uuid: str | None = None
+        self.read_only = False
+        """Whether calls that change anything are refused here, before they are sent."""
         self._http = http
         self._base = base
         self._folder_fd: int | None = None
@@ -147,7 +157,7 @@ class Session:
         the job goes on.
         """
         java, kind = message_named(message)
-        envelope = await self._send(java, wire_fields(kind, parameters))
+        envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
             return _body(envelope)
         return await self.wait(str(envelope["uuid"]), timeout_seconds)
@@ -155,7 +165,7 @@ class Session:
     async def call_job(self, message: str, /, **parameters: Any) -> str:
         """Start a message that is a job and return the job's uuid at once. A refused call raises."""
         java, kind = message_named(message)
-        envelope = await self._send(java, wire_fields(kind, parameters))
+        envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
             _body(envelope)
         if "uuid" not in envelope:
@@ -216,21 +226,61 @@ class Session:
         inventories: list[dict[str, Any]] = reply.get("inventories", [])
         return inventories
 
-    async def upload(
-        self, image_uuid: str, path: Path, progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Send a local file as the content of an image added with `upload://`; progress: sent, total."""
+    async def upload(self, image_uuid: str, path: Path, progress: Progress | None = None) -> None:
+        """Send a local file as the content of an image added with `upload://`, going on where that stopped."""
         size = (await asyncio.to_thread(path.stat)).st_size
-        headers = {"Content-Length": str(size), **self._headers()}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
+        patience = Patience()
+        while True:
+            try:
+                patience.note(start := await self._arrived(image_uuid))
+                return (
+                    None
+                    if 0 < size == start
+                    else await self._send_file(image_uuid, path, start, size, progress)
+                )
+            except Unreachable as broken:
+                await patience.pause(broken)
+
+    async def _arrived(self, image_uuid: str) -> int:
+        """How much of an upload is there; 0 where the upload itself will say what is wrong."""
+        with _connection_errors(self.target):
+            async with self._http.head(
+                f"{self._base}/zstack/upload/{image_uuid}", headers=self._headers()
+            ) as response:
+                return int(response.headers.get("Upload-Offset", "0")) if response.status == 200 else 0
+
+    async def _send_file(
+        self, image_uuid: str, path: Path, start: int, size: int, progress: Progress | None
+    ) -> None:
+        headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
         with _connection_errors(self.target):
             async with (
-                aclosing(_chunks(path, size, progress)) as chunks,
+                aclosing(chunks(path, start, size, progress)) as content,
                 self._http.put(
-                    f"{self._base}/zstack/upload/{image_uuid}", data=chunks, headers=headers, timeout=timeout
+                    f"{self._base}/zstack/upload/{image_uuid}", data=content, headers=headers, timeout=ENDLESS
                 ) as response,
             ):
                 _checked(response.status, await response.read())
+
+    async def download(self, image_uuid: str, path: Path, progress: Progress | None = None) -> str:
+        """Write an image to a local file, going on where that stopped; its MD5, once that is proved."""
+        found = await self.call("ExportImageFromBackupStorage", image_uuid=image_uuid)
+        file, patience = PartFile(path, int(found["size"])), Patience()
+        while (start := await file.length()) < file.size:
+            patience.note(start)
+            try:
+                await self._receive_file(str(found["imageUrl"]), file, start, progress)
+            except Unreachable as broken:
+                await patience.pause(broken)
+        return await file.finish(str(found["exportMd5Sum"]))
+
+    async def _receive_file(self, url: str, file: PartFile, start: int, progress: Progress | None) -> None:
+        headers = {"Range": f"bytes={start}-", **self._headers()} if start else self._headers()
+        with _connection_errors(self.target):
+            async with self._http.get(f"{self._base}{url}", headers=headers, timeout=ENDLESS) as response:
+                if response.status != (206 if start else 200):
+                    _checked(response.status, await response.read())
+                await file.write(response.content.iter_chunked(CHUNK_BYTES), start, progress)
 
     async def events(self) -> AsyncIterator[Push]:
         """What changes, from now on, for ever: `ready` first, then changes; reconnects by itself.
@@ -274,8 +324,10 @@ class Session:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"OAuth {self.session_uuid}"} if self.session_uuid else {}
 
-    async def _send(self, java: str, fields: dict[str, Any]) -> dict[str, Any]:
+    async def _send(self, java: str, kind: type[Message] | None, fields: dict[str, Any]) -> dict[str, Any]:
         """Post a call. It carries an id of its own, so that asking again cannot do it twice."""
+        if self.read_only and not (kind is not None and only_reads(kind)):
+            raise NotAllowed(f"{java.rpartition('.')[2]} is not sent: this session only reads")
         session = {"uuid": self.session_uuid} if self.session_uuid else {}
         call = {java: {**fields, "id": uuid.uuid4().hex, "session": session}}
         try:
@@ -331,27 +383,6 @@ def _body(envelope: dict[str, Any]) -> dict[str, Any]:
     if body.get("success") is True:
         return {name: value for name, value in body.items() if name != "success"}
     raise ApiError.from_wire(body.get("error") or {})
-
-
-async def _chunks(
-    path: Path, size: int, progress: Callable[[int, int], None] | None
-) -> AsyncGenerator[bytes, None]:
-    sent = 0
-    async with _opened(path) as source:
-        while chunk := await asyncio.to_thread(source.read, UPLOAD_CHUNK):
-            yield chunk
-            sent += len(chunk)
-            if progress is not None:
-                progress(sent, size)
-
-
-@asynccontextmanager
-async def _opened(path: Path) -> AsyncIterator[Any]:
-    source = await asyncio.to_thread(path.open, "rb")
-    try:
-        yield source
-    finally:
-        await asyncio.to_thread(source.close)
 
 
 async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import appliance.resources.every  # noqa: F401 - registers what answers each message
 from agent.protocol import AnyEvent
-from appliance.api.errors import InvalidArgument, ResourceNotFound
 from appliance.api.host import Host, HostKey
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.l2 import L2NetworkClusterRef
@@ -32,12 +31,13 @@ from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
 from appliance.reconcile.backup_storage import BackupStorageWorker
-from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.context import Context
 from appliance.reconcile.figures import FigureHistory, Sampler
 from appliance.reconcile.host import HostWorker
 from appliance.reconcile.image import ImageWorker
 from appliance.reconcile.image_cache import ImageCacheWorker, copies_without, unneeded
 from appliance.reconcile.image_copy import ImageCopies
+from appliance.reconcile.image_transfer import ImageTransfers
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
@@ -101,6 +101,7 @@ class Core:
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
         self.loop = Loop(self._workers())
+        self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
         self.figures = FigureHistory(database)
         self.live = Live(database, self.fleet, figures=self.figures)
         self._janitor = Janitor(database, self.loop.poke)
@@ -147,23 +148,6 @@ class Core:
                     await anext(changes)
         changes.close()
         self.ready.set()
-
-    async def upload(self, image_uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
-        """Take the bytes of an image that waits for them, onto its backup storage."""
-        if size is None:
-            raise InvalidArgument("an upload needs a Content-Length")
-
-        def look(snapshot: Snapshot) -> tuple[Image, ImageBackupStorageRef, BackupStorage]:
-            image = snapshot.find(Image, image_uuid)
-            ref = snapshot.first(ImageBackupStorageRef, image_uuid=image_uuid)
-            waits = image is not None and image.url.startswith("upload://") and image.status == "Downloading"
-            if image is None or ref is None or not waits:
-                raise ResourceNotFound(f"no image[uuid:{image_uuid}] waits for an upload")
-            return image, ref, snapshot.get(BackupStorage, ref.backup_storage_uuid)
-
-        _, ref, storage = await self.database.read(look)
-        await self.fleet.dialer.upload(target_of(storage), ref.install_path, content, size)
-        self.loop.poke("Image", image_uuid)
 
     def _workers(self) -> dict[str, Callable[[str], Any]]:
         context = Context(self.database, self.fleet, self._poke)
@@ -304,7 +288,7 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
         if state not in RESTING:
             found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
-    made = [reading.uuid for reading in snapshot.all(VolumeReading)]
+    made = [each.uuid for each in snapshot.all(VolumeReading) if snapshot.exists(Image, uuid=each.uuid)]
     found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(L2NetworkClusterRef)]
     found += [(ref.name_, ref.uuid) for ref in snapshot.all(PrimaryStorageClusterRef)]

@@ -57,7 +57,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     server = Server(
         dispatch,
         broadcast,
-        upload=core.upload,
+        transfers=core.transfers,
         open_console=lambda token: open_console(core.live, token),
         names=[socket.gethostname(), *config.names],
     )

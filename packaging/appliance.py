@@ -18,11 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = "import sys\nfrom zstui.__main__ import main\nsys.exit(main())\n"
 LIBRARIES = (
-    *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "cryptography", "msgspec", "pysqlite3", "textual"),
-    *("rich", "pyinstaller"),
+    *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "babel", "cryptography", "msgspec", "pysqlite3"),
+    *("textual", "rich", "pyinstaller"),
 )
 SOURCES = ("appliance", "zstui", "agent")
-SUFFIXES = (".py", ".sql", ".txt", ".tcss")
+SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po")
+LOCALES = ("root", "en", "zh")
+"""What is kept of Babel's data: that of the languages of the screens."""
 
 # Found through optional imports, and never used here.
 EXCLUDED_MODULES = (
@@ -86,7 +88,11 @@ def freeze(work: Path) -> Path:
     if done.returncode:
         sys.stderr.buffer.write(done.stdout)
         done.check_returncode()
-    return work / "dist" / "zstui"
+    made = work / "dist" / "zstui"
+    for path in made.rglob("babel/locale-data/*.dat"):
+        if path.stem.partition("_")[0] not in LOCALES:
+            path.unlink()
+    return made
 
 
 def needed_glibc(folder: Path) -> str:

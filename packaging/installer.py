@@ -39,7 +39,7 @@ def main() -> int:
     arguments = _arguments()
     folder = arguments.folder or frozen_folder(ROOT / "build" / "appliance")
     version = (folder / "_internal" / "VERSION").read_text().strip()
-    payload = compress(folder, arguments.preset)
+    payload = compressed(folder, arguments.preset)
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     made = output / f"zstui-installer-{version}.bin"
@@ -79,10 +79,20 @@ def frozen_folder(build: Path) -> Path:
         shutil.copyfile(path, target)
     shutil.copyfile(SCRIPTS / "zstui.service", frozen / "share" / "zstui.service")
     for older in build.glob("zstui-*"):
-        shutil.rmtree(older)
+        shutil.rmtree(older) if older.is_dir() else older.unlink()
     frozen.rename(folder)
     shutil.rmtree(build / "work")
     return folder
+
+
+def compressed(folder: Path, preset: int) -> bytes:
+    """The packed folder, kept beside it: a folder that has a name never changes."""
+    kept = folder.with_name(f"{folder.name}.{preset}.tar.xz")
+    if not kept.is_file():
+        part = kept.with_suffix(".part")
+        part.write_bytes(compress(folder, preset))
+        part.replace(kept)
+    return kept.read_bytes()
 
 
 def compress(folder: Path, preset: int) -> bytes:

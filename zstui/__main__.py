@@ -42,6 +42,8 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "call":
             return _call(config, arguments)
+        case "upload" | "export":
+            return _transfer(config, arguments)
         case "shell":
             return _shell(config, arguments)
         case "api":
@@ -84,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
+    parser.add_argument(
+        "--read-only", action="store_true", help="full screen: look at everything and change nothing"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
@@ -94,6 +99,7 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
     call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
     commands.add_parser("shell", help="carry out calls line by line, at a >>> prompt or from a pipe")
+    _transfer_parsers(commands)
     api = commands.add_parser("api", help="list the messages, or explain one")
     api.add_argument("words", nargs="?", metavar="NAME", help="the message to explain")
     api.add_argument("--missing", action="store_true", help="ZStack 1.0's messages that are not built yet")
@@ -102,6 +108,20 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     lab.add_argument("--name", default="demo", help="which lab (default %(default)s)")
     lab.add_argument("--hosts", type=int, default=2, help="how many hosts (default %(default)s)")
     lab.add_argument("--local", action="store_true", help="cloud: this machine's own libvirt as the host")
+    _store_parsers(commands)
+
+
+def _transfer_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    upload = commands.add_parser(
+        "upload", help="send the file of an image that waits for it, or the rest of it"
+    )
+    export = commands.add_parser("export", help="write an image to a file, or the rest of it")
+    for transfer in (upload, export):
+        transfer.add_argument("image", metavar="IMAGE_UUID", help="the image")
+        transfer.add_argument("file", type=Path, help="the file on this machine")
+
+
+def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     backup = commands.add_parser("backup", help="copy the store, checked, while the appliance runs or not")
     backup.add_argument("file", type=Path, help="where to")
     restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
@@ -136,6 +156,23 @@ def _call(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.cli import call_command
 
     return call_command(_target(config, arguments.connect), arguments.words, tls=_tls(arguments))
+
+
+def _transfer(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.serve.cli import transfer_once
+
+    target, tls = _target(config, arguments.connect), _tls(arguments)
+    return asyncio.run(
+        transfer_once(
+            target,
+            arguments.command,
+            arguments.image,
+            arguments.file,
+            out=sys.stdout,
+            err=sys.stderr,
+            tls=tls,
+        )
+    )
 
 
 def _shell(config: Config, arguments: argparse.Namespace) -> int:
@@ -227,7 +264,7 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
 
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect), tls=_tls(arguments))
+    return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
 
 
 def _say(step: str) -> None:

@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.theme import Theme
 from textual.worker import Worker
 
 from appliance.api.errors import AccessError, ApiError
 from appliance.client import Session, Unreachable
 from zstui.calls import Calls
 from zstui.cells import crop, safe
+from zstui.frame import key_name
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
+from zstui.keymap import id_of, keymap_file, read_keymap
 from zstui.mirror import Mirror
 from zstui.nouns import WATCHED
 from zstui.palette import jumper, palette
@@ -29,24 +30,14 @@ from zstui.screens.browser import Browser
 from zstui.screens.chooser import Chooser
 from zstui.screens.form import short_error
 from zstui.screens.login import Login
+from zstui.table import LiveTable
+from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
 
 AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
 
-NIGHT = Theme(
-    name="zstui",
-    primary="#a78bfa",
-    secondary="#6cb6ff",
-    accent="#b9a3ff",
-    success="#7ccf8a",
-    warning="#e3b95f",
-    error="#f0717a",
-    foreground="#d6dbe5",
-    background="#12151c",
-    surface="#171b24",
-    panel="#1e2430",
-    dark=True,
-)
+SHOW_CURSOR = "\x1b[?25h"
+"""The terminal's own cursor stands on the chosen row, for braille lines and screen readers."""
 
 
 class Zstui(App[int]):
@@ -56,28 +47,59 @@ class Zstui(App[int]):
     TITLE = "zstui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "next_language", "Another language", show=False, priority=True)
+        Binding("f2", "next_language", "Another language", show=False, priority=True),
+        Binding("f3", "next_theme", "Other colours", show=False, priority=True),
     ]
 
-    def __init__(self, target: Path | str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False
+    ) -> None:
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
+        self.read_only = read_only
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
+        self.moved_keys: dict[str, str] = {}
         self._session_uuid: str | None = None
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
 
     def on_mount(self) -> None:
         """Show what there is, and connect meanwhile."""
-        self.register_theme(NIGHT)
-        self.theme = NIGHT.name
+        for theme in THEMES:
+            self.register_theme(theme)
+        kept = self.remembered.get("theme", "")
+        self.theme = kept if kept in self.available_themes else NIGHT.name
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remembered.put("theme", theme.name))
+        if only_ascii():
+            self._filters.append(Ascii())
+        self._take_keymap()
         self.push_screen(Browser(self.mirror))
         self.reconnect()
+
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(SHOW_CURSOR)
+
+    def _take_keymap(self) -> None:
+        """Put keys where the user wants them, and say what of it cannot be."""
+        classes = (Acting, Browser, LiveTable)
+        known = {
+            each.id for kind in classes for each in kind.BINDINGS if isinstance(each, Binding) and each.id
+        }
+        self.moved_keys, wrong = read_keymap(keymap_file(), known)
+        self.set_keymap(self.moved_keys)
+        for problem in (wrong, self.remembered.problem):
+            if problem:
+                self.tell(problem, wrong=True)
+
+    def key_of(self, action: str, usual: str) -> str:
+        """The key of an action: the usual one, unless the user has put it elsewhere."""
+        moved = self.moved_keys.get(id_of(action), "")
+        return key_name(moved.partition(",")[0]) if moved else usual
 
     def reconnect(self) -> None:
         """Connect anew, and read everything again."""
@@ -92,6 +114,7 @@ class Zstui(App[int]):
                 async with await Session.connect(
                     self.target, session_uuid=session_uuid, tls=self.tls
                 ) as session:
+                    session.read_only = self.read_only
                     await self._follow(session)
             except ApiError as error:
                 self.mirror.set_stale(str(error))
@@ -126,6 +149,11 @@ class Zstui(App[int]):
         """Speak the next language, and begin with it from now on."""
         self.speak(next_language())
         self.tell(LANGUAGES[language()])
+
+    def action_next_theme(self) -> None:
+        """Show the next colours, and begin with them from now on."""
+        self.theme = next_theme(self.theme)
+        self.tell(self.theme)
 
     def speak(self, name: str) -> None:
         """Speak a language on every screen, what is typed and chosen there stays."""
@@ -187,16 +215,16 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str, *, tls: ssl.SSLContext | None = None) -> int:
+def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
-    `tls` says whom to trust at an `https://` URL.
+    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         sys.stderr.write(
             "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
         )
         return 1
-    app = Zstui(target, tls)
+    app = Zstui(target, tls, read_only=read_only)
     app.run()
     return app.return_code or 0

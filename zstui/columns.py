@@ -69,9 +69,21 @@ def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) 
     return list(zip(chosen, cells, strict=True))
 
 
+STATES = ("state", "status", "level")
+
+
+def shown(row: Row, wire: str) -> str:
+    """A value as it is read: what the appliance has words for in the user's, all else as it is."""
+    value = row.get(wire)
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    declared = wire in STATES or (wire == "description" and row.kind == "GlobalConfig")
+    return tr(row.text(wire)) if declared else row.text(wire)
+
+
 def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: int = 40) -> Column:
     """A column of a plain value."""
-    return Column(title, lambda row, _: (row.text(wire), paint), rank, most)
+    return Column(title, lambda row, _: (shown(row, wire), paint), rank, most)
 
 
 def name_column(most: int = 40) -> Column:

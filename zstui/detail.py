@@ -94,7 +94,8 @@ class Detail(Vertical):
 
     def _read_history(self) -> None:
         if self.row is not None and self.row.kind in NAMESPACE_OF:
-            self.run_worker(partial(self._plot, self.row), group="plots", exclusive=True)
+            work = partial(self._plot, self.row)
+            self.run_worker(work, group="plots", exclusive=True)  # type: ignore[arg-type]  # Textual's hint
 
     async def _plot(self, row: Row) -> None:
         """Read and draw what a row used; somebody who only passes by asks for nothing."""

@@ -11,7 +11,7 @@ from appliance.api.parse import command_line, parse
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import job_error, nics_on
+from zstui.columns import job_error, nics_on, shown
 from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
@@ -52,7 +52,14 @@ def _vm(row: Row, mirror: Mirror) -> Told:
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
         items += _pair("last host", mirror.name(row.get("lastHostUuid")), "dim")
-    items += _pair("size", f"{row.get('cpuNum')} CPU, {words.long_size(row.get('memorySize') or 0)}")
+    items += _pair(
+        "size",
+        tr(
+            "{cpus} CPU, {memory} memory",
+            cpus=row.get("cpuNum"),
+            memory=words.long_size(row.get("memorySize") or 0),
+        ),
+    )
     items += _ref("image", row.get("imageUuid"), mirror)
     items += _running_jobs(row, mirror)
     for nic in row.get("vmNics", []):
@@ -206,10 +213,12 @@ def _moved(row: Row) -> list[Item]:
     if total is None:
         return []
     done = row.get("doneBytes") or 0
-    items = _pair("bytes", f"{words.long_size(done)} of {words.long_size(total)}")
+    items = _pair(
+        "bytes", tr("{shown} of {total}", shown=words.long_size(done), total=words.long_size(total))
+    )
     if rate and row.get("state") == "Running":
         left = words.duration(max(0, total - done) / rate)
-        items += _pair("pace", f"{words.long_size(rate)} in a second, {left} left")
+        items += _pair("pace", tr("{size} in a second, {time} left", size=words.long_size(rate), time=left))
     return items
 
 
@@ -265,7 +274,7 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
         elif isinstance(value, (list, dict)):
             text = json.dumps(value, ensure_ascii=False)
         else:
-            text = tr(str(value)) if column.wire in ("state", "status") else str(value)
+            text = shown(row, column.wire)
         items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
 

@@ -50,7 +50,7 @@ class Filter(Horizontal):
 
     def retranslate(self) -> None:
         """Say what can be typed."""
-        self.query_one(Input).placeholder = tr("words that rows must hold, !word not")
+        self.query_one(Input).placeholder = tr("words that rows must hold, key:value, @host, !word not")
 
     def open(self, text: str) -> None:
         """Type on at the filter that there is."""

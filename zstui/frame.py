@@ -9,11 +9,13 @@ from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
 from zstui.i18n import language, mark, tr, trn
+from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
+from zstui.trail import Trail
 
 BAR = 8
 STATUS = {
@@ -44,6 +46,8 @@ class Totals(Line):
         cells = BAR if wide else 4
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
+        if getattr(self.app, "read_only", False):
+            parts += [Part(f"{tr('read only')} ", "warn"), gap]
         parts += [*self._hosts(), gap, *self._vms(), gap]
         parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
@@ -136,6 +140,7 @@ class Caption(Line):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.table: LiveTable | None = None
+        self.trail: Trail | None = None
 
     def left(self) -> list[Part]:
         """Counts and the filter."""
@@ -159,6 +164,18 @@ class Caption(Line):
                 Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
             )
             parts += [Part(", " + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
+        return parts
+
+    def right(self) -> list[Part]:
+        """The way here: the lists before this one, each a click away."""
+        crumbs = self.trail.crumbs(4) if self.trail is not None else []
+        parts: list[Part] = []
+        for crumb in crumbs if len(crumbs) > 1 else []:
+            here = crumb == crumbs[-1]
+            parts += [Part("› " if parts else "", "faint")]
+            parts += [
+                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
+            ]
         return parts
 
 
@@ -217,7 +234,7 @@ class News(Line):
         return [
             Part(f"  {sign} ", paint),
             Part(f"{words.clock(newest.text('createDate'))} ", "faint", "screen.show('ev')"),
-            Part(newest.text("text"), "bad" if level == "error" else "dim", "screen.show('ev')"),
+            Part(said(newest.text("text")), "bad" if level == "error" else "dim", "screen.show('ev')"),
         ]
 
 
@@ -271,6 +288,7 @@ class LastCall(Line):
 
 
 KEY_NAMES = {
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
     "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
     "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
     "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
@@ -280,7 +298,9 @@ KEY_NAMES = {
 
 def key_name(key: str) -> str:
     """A key as people write it."""
-    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
+    return f"^{key_name(key.removeprefix('ctrl+'))}" if key.startswith("ctrl+") else key
 
 
 GENERAL = (
@@ -301,8 +321,10 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        for key, said, action in self.keys():
-            word = tr(said).lower()
+        key_of = getattr(self.app, "key_of", lambda _, usual: usual)
+        for usual, english, action in self.keys():
+            key = key_of(action, usual)
+            word = tr(english).lower()
             room -= width(key) + width(word) + 3
             if room < 0:
                 break

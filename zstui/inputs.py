@@ -12,7 +12,13 @@ from zstui.cells import HIDDEN
 
 
 class Entry(Input):
-    """One line to type into."""
+    """One line to type into. Keys that are `passed` mean something else to the screen, and are not typed."""
+
+    passed: frozenset[str] = frozenset()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether a key is typed here."""
+        return key not in self.passed and super().check_consume_key(key, character)
 
     def render_line(self, y: int) -> Strip:
         """The line, made safe."""

@@ -6,6 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from zstui.columns import Column, SortKey
+from zstui.i18n import language
+from zstui.matching import terms
 from zstui.mirror import Mirror, Row
 from zstui.nouns import Noun
 
@@ -117,12 +119,8 @@ class Listing:
         if not self.filter:
             return True
         text = self.text(row)
-        return all(_meets(text, word) for word in self.filter.casefold().split())
-
-
-def _meets(text: str, word: str) -> bool:
-    """Whether a text holds a word, or with `!` before it does not."""
-    return word[1:] not in text if word.startswith("!") and len(word) > 1 else word in text
+        wanted = terms(self.filter, self.noun.columns, language())
+        return all(term.meets(row, text, self.mirror) for term in wanted)
 
 
 def sort_by(listing: Listing, column: Column, *, downward: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from zstui import words
 from zstui.cells import safe
 from zstui.columns import Column, ago, job_outcome, state
+from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar
 
@@ -57,9 +58,12 @@ def _of_vm(row: Row) -> Plan | None:
         root = row.get("rootVolumeUuid")
         return _plan_of_root(str(root), row) if root else None
     rules = [
-        Rule(f"a running VM moves while it runs; this one is {state_now}", state_now == "Running"),
-        Rule("memory, local disks and their snapshots, address and user data go with it"),
-        Rule("its guest stands still for less than a second at the end"),
+        Rule(
+            tr("a running VM moves while it runs; this one is {state}", state=tr(state_now)),
+            state_now == "Running",
+        ),
+        Rule(tr("memory, local disks and their snapshots, address and user data go with it")),
+        Rule(tr("its guest stands still for less than a second at the end")),
     ]
     named = {"vmInstanceUuid": row.key}
     return Plan(VM, named, "hostUuid", "GetVmMigrationCandidateHosts", rules)
@@ -69,14 +73,17 @@ def _of_volume(row: Row, mirror: Mirror) -> Plan | None:
     owner = mirror.find(row.get("vmInstanceUuid"))
     if row.get("type") == "Root":
         return _plan_of_root(row.key, owner)
-    where = f"; this one is attached to {owner.name}" if owner is not None else "; this one is"
-    rules = [Rule(f"a data volume must be detached{where}", owner is None)]
+    if owner is not None:
+        attached = tr("a data volume must be detached; this one is attached to {vm}", vm=owner.name)
+    else:
+        attached = tr("a data volume must be detached; this one is")
+    rules = [Rule(attached, owner is None)]
     ready = row.text("status")
-    rules.append(Rule(f"it must be Ready; it is {ready}", ready == "Ready"))
-    return _plan_of_volume(row.key, [*rules, SNAPSHOTS])
+    rules.append(Rule(tr("it must be Ready; it is {state}", state=tr(ready)), ready == "Ready"))
+    return _plan_of_volume(row.key, [*rules, Rule(tr(SNAPSHOTS))])
 
 
-SNAPSHOTS = Rule("its snapshots are moved as well")
+SNAPSHOTS = mark("its snapshots are moved as well")
 
 
 def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
@@ -85,7 +92,7 @@ def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
         now = vm.text("state")
         rules.append(
             Rule(
-                f"the VM of a root volume must be stopped; {vm.name} is {now}",
+                tr("the VM of a root volume must be stopped; {vm} is {state}", vm=vm.name, state=tr(now)),
                 now in ("Stopped", "Destroyed"),
             )
         )
@@ -93,8 +100,12 @@ def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
             safe(str(each.get("name"))) for each in vm.get("allVolumes", []) if each.get("type") == "Data"
         ]
         if data:
-            rules.append(Rule(f"data volumes stay behind: detach {', '.join(data)} first", False))
-    return _plan_of_volume(uuid, [*rules, SNAPSHOTS, Rule("the VM starts on the new host from then on")])
+            rules.append(
+                Rule(tr("data volumes stay behind: detach {volumes} first", volumes=", ".join(data)), False)
+            )
+    return _plan_of_volume(
+        uuid, [*rules, Rule(tr(SNAPSHOTS)), Rule(tr("the VM starts on the new host from then on"))]
+    )
 
 
 def _plan_of_volume(uuid: str, rules: list[Rule]) -> Plan:
@@ -121,7 +132,7 @@ def _what(row: Row, mirror: Mirror) -> Piece:
 
 
 def _kind(row: Row, _: Mirror) -> Piece:
-    return ("running VM" if row.get("name") == VM else "volume"), "dim"
+    return (tr("running VM") if row.get("name") == VM else tr("volume")), "dim"
 
 
 def _to(row: Row, mirror: Mirror) -> Piece:
@@ -129,7 +140,7 @@ def _to(row: Row, mirror: Mirror) -> Piece:
     uuid = asked.get("hostUuid") or asked.get("destHostUuid")
     if uuid is None and row.get("state") == "Succeeded":
         uuid = (json.loads(row.get("jobResult") or "{}").get("inventory") or {}).get("hostUuid")
-    return (mirror.name(uuid) if uuid else "with fewest VMs"), "plain" if uuid else "dim"
+    return (mirror.name(uuid) if uuid else tr("with fewest VMs")), "plain" if uuid else "dim"
 
 
 def _progress(row: Row, _: Mirror) -> Piece:
@@ -145,7 +156,7 @@ def _bytes(row: Row, _: Mirror) -> Piece:
         return "", "dim"
     if row.get("state") == "Succeeded":
         return words.size(total), "dim"
-    return f"{words.size(done or 0)} of {words.size(total)}", "plain"
+    return tr("{shown} of {total}", shown=words.size(done or 0), total=words.size(total)), "plain"
 
 
 def _rate(row: Row, _: Mirror) -> Piece:

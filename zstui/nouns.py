@@ -117,6 +117,13 @@ NEEDS = {
 """What must be there before the first row of a list can be made, in the order in which to make it."""
 
 
+def empty_lines(noun: Noun, mirror: Mirror, *, filtered: bool) -> list[str]:
+    """What a list says in place of rows."""
+    if filtered:
+        return [tr("No row holds that. Esc shows all.")]
+    return nothing_yet(noun, mirror) if mirror.status == "live" else [tr("Reading …")]
+
+
 def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
     """What an empty list says: how to make the first row, or what must be made before it."""
     missing = [

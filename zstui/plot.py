@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
+
+from zstui.themes import only_ascii
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = "._-=+*%#"
@@ -19,9 +20,8 @@ Values = Sequence[float | None]
 
 
 def plain() -> bool:
-    """Whether the terminal has no such characters: the Linux console, or one that is not told to speak UTF-8."""
-    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
-    return os.environ.get("TERM") == "linux" or "utf" not in encoding
+    """Whether the terminal has no such characters: the Linux console, or one of ASCII only."""
+    return os.environ.get("TERM") == "linux" or only_ascii()
 
 
 def sparkline(values: Values, cells: int, top: float) -> str:

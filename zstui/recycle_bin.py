@@ -7,7 +7,7 @@ from typing import Any
 
 from zstui import words
 from zstui.columns import Column, ago, name_column, named
-from zstui.i18n import trn
+from zstui.i18n import mark, tr, trn
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
 from zstui.sheet import Item, heading
@@ -16,7 +16,7 @@ KIND = "RecycleBinItem"
 TYPES = {"VmInstanceVO": "VmInstance", "VolumeVO": "Volume", "ImageVO": "Image"}
 """Kinds by the types that the bin names."""
 
-ONE = {"VmInstanceVO": "VM", "VolumeVO": "data volume", "ImageVO": "image"}
+ONE = {"VmInstanceVO": mark("VM"), "VolumeVO": mark("data volume"), "ImageVO": mark("image")}
 RECOVER = {"VmInstanceVO": "RecoverVmInstance", "VolumeVO": "RecoverDataVolume", "ImageVO": "RecoverImage"}
 EXPUNGE = {"VmInstanceVO": "ExpungeVmInstance", "VolumeVO": "ExpungeDataVolume", "ImageVO": "ExpungeImage"}
 SOON_SECONDS = 3600.0
@@ -64,28 +64,32 @@ def reclaimable(rows: Iterable[Row]) -> str:
     """What expunging all of some items would free, as far as hosts have said."""
     sizes = [row.get("reclaimableSize") for row in rows]
     known = sum(size for size in sizes if size is not None)
-    more = " and more" if None in sizes else ""
-    return f"{words.long_size(known)}{more} reclaimable" if sizes else ""
+    if not sizes:
+        return ""
+    size = words.long_size(known)
+    if None in sizes:
+        return tr("{size} and more reclaimable", size=size)
+    return tr("{size} reclaimable", size=size)
 
 
 def countdown(left: float) -> str:
     """A length of time in its two largest units: `23h 59m`."""
-    for size, unit, small, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+    for size, small, smaller in ((86400, 3600, "hour"), (3600, 60, "minute"), (60, 1, "second")):
         if left >= size:
-            return f"{left // size:.0f}{unit} {left % size // small:.0f}{smaller}"
-    return f"{left:.0f}s"
+            return f"{words.duration(left // size * size)} {words.duration_in(left % size // small, smaller)}"
+    return words.duration(left)
 
 
 def left_piece(item: Row, _: Mirror) -> Piece:
     """When an item goes for good."""
     if item.get("status") == "Expunging":
-        return "◍ Expunging", "busy"
+        return f"◍ {tr('Expunging')}", "busy"
     left = seconds_left(item)
     if left is None:
-        return "never", "dim"
+        return tr("never"), "dim"
     if left == 0:
-        return "at the next look", "bad"
-    return f"in {countdown(left)}", "warn" if left < SOON_SECONDS else "plain"
+        return tr("at the next look"), "bad"
+    return tr("in {time}", time=countdown(left)), "warn" if left < SOON_SECONDS else "plain"
 
 
 def size_piece(item: Row, _: Mirror) -> Piece:
@@ -106,7 +110,7 @@ def _takes(item: Row, _: Mirror) -> Piece:
 
 
 def _kind(item: Row, _: Mirror) -> Piece:
-    return ONE.get(item.text("resourceType"), item.text("resourceType")), "dim"
+    return tr(ONE.get(item.text("resourceType"), item.text("resourceType"))), "dim"
 
 
 COLUMNS = (
@@ -123,22 +127,22 @@ COLUMNS = (
 def bin_details(item: Row, mirror: Mirror) -> tuple[list[Item], set[str]]:
     """What the detail says of an item."""
     text, paint = left_piece(item, mirror)
-    items = [Item("kind", _kind(item, mirror)[0]), Item("expunged", text, paint)]
+    items = [Item(tr("kind"), _kind(item, mirror)[0]), Item(tr("expunged"), text, paint)]
     if item.get("expungeDate"):
-        items.append(Item("on", words.date(item.text("expungeDate")), "dim"))
+        items.append(Item(tr("on"), words.date(item.text("expungeDate")), "dim"))
     else:
-        items.append(Item("since", "the deletion policy of its kind is Never", "dim"))
+        items.append(Item(tr("since"), tr("the deletion policy of its kind is Never"), "dim"))
     size, paint = size_piece(item, mirror)
     if size != "?":
-        items.append(Item("frees", words.long_size(item.get("reclaimableSize") or 0), paint))
+        items.append(Item(tr("frees"), words.long_size(item.get("reclaimableSize") or 0), paint))
     else:
-        items.append(Item("frees", "not known until its host answers", paint))
-    items.append(Item("deleted", f"{words.age(item.text('deletionDate'))} ago", "dim"))
+        items.append(Item(tr("frees"), tr("not known until its host answers"), paint))
+    items.append(Item(tr("deleted"), tr("{age} ago", age=words.age(item.text("deletionDate"))), "dim"))
     volumes, ips = item.get("dataVolumeUuids") or [], item.get("ips") or []
     if volumes or ips:
-        items.append(heading("comes back with it"))
-        items += [Item("data volume", mirror.name(str(uuid))) for uuid in volumes]
-        items += [Item("address", f"{ip}, if nobody has it by then") for ip in ips]
+        items.append(heading(tr("comes back with it")))
+        items += [Item(tr("data volume"), mirror.name(str(uuid))) for uuid in volumes]
+        items += [Item(tr("address"), tr("{ip}, if nobody has it by then", ip=ip)) for ip in ips]
     told = {"resourceType", "status", "expungeDate", "reclaimableSize", "deletionDate", "dataVolumeUuids", "ips",
             "name", "createDate", "lastOpDate"}  # fmt: skip
     return items, told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -13,11 +13,15 @@ from textual.strip import Strip
 
 from zstui.cells import fit, width
 from zstui.columns import GAP, Column, fit_columns
-from zstui.i18n import tr
+from zstui.keymap import movable
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import FIGURES, Batch, Mirror, Row
-from zstui.nouns import Noun, nothing_yet
+from zstui.nouns import Noun, empty_lines
 from zstui.paint import Painted
+from zstui.view import View
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
 
 EDGE = 3
 """Cells left of the first column: the cursor's bar, the mark, and a space."""
@@ -31,19 +35,21 @@ STRIPS = 1000
 class LiveTable(Painted, can_focus=True):
     """The rows of a noun. The cursor and the marks stay on their rows while those move."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "First row", show=False),
-        Binding("end,G", "edge(1)", "Last row", show=False),
-        Binding("space", "mark", "Mark the row for the next action", show=False),
-        Binding("asterisk", "mark_all", "Mark all rows, or none", show=False),
-        Binding("o", "sort_next", "Order by the next column", show=False),
-        Binding("O", "sort_flip", "Turn the order upside down", show=False),
-        Binding("enter", "open", "Open", show=False),
-    ]
+    app: Zstui
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("up,k", "move(-1)", "Up", show=False),
+            Binding("down,j", "move(1)", "Down", show=False),
+            Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+            Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+            Binding("home,g", "edge(-1)", "First row", show=False),
+            Binding("end,G", "edge(1)", "Last row", show=False),
+            Binding("space", "mark", "Mark the row for the next action", show=False),
+            Binding("asterisk", "mark_all", "Mark all rows, or none", show=False),
+            Binding("O", "sort_flip", "Turn the order upside down", show=False),
+            Binding("enter", "open", "Open", show=False),
+        ]
+    )
 
     class Moved(Message):
         """The cursor is on another row, or its row changed."""
@@ -73,6 +79,7 @@ class LiveTable(Painted, can_focus=True):
         self.noun = noun
         self.mirror = mirror
         self.listing = Listing(noun, mirror)
+        self.view: View
         self.cursor: str | None = None
         self.lines_drawn = 0
         """Lines drawn since the table was made: what the tests measure smoothness by."""
@@ -86,6 +93,7 @@ class LiveTable(Painted, can_focus=True):
         """Take the mirror's rows and follow it."""
         super().on_mount()
         self.mirror.listeners.append(self.take)
+        self.view = View(self.listing, self.app.remembered)
         self.reload()
 
     def on_unmount(self) -> None:
@@ -121,7 +129,7 @@ class LiveTable(Painted, can_focus=True):
             moved |= self.listing.put(key, row)
         if moved:
             self._view_changed()
-        if any(row is not None and self._fills_hidden(row) for row in own.values()):
+        if any(row is not None and self.view.fills(row, self._widths) for row in own.values()):
             self._widths = {}
             self._forget_cells()
         for key in own:
@@ -162,7 +170,14 @@ class LiveTable(Painted, can_focus=True):
     def sort(self, column: Column, *, downward: bool = False) -> None:
         """Order the rows by a column."""
         sort_by(self.listing, column, downward=downward)
+        self.view.keep()
         self._arranged()
+
+    def hide(self, titles: frozenset[str]) -> None:
+        """Show the other columns only."""
+        self.view.hide(titles)
+        self._widths = {}
+        self._forget_cells()
 
     # --- the cursor --------------------------------------------------------------------------------------
 
@@ -238,13 +253,6 @@ class LiveTable(Painted, can_focus=True):
         self._strips.clear()
         self.refresh()
         self.post_message(self.Changed(self))
-
-    def action_sort_next(self) -> None:
-        """Order by the next column that is shown."""
-        shown = [column for column, _ in self._layout] or list(self.noun.columns)
-        by = self.listing.sorted_by
-        place = shown.index(by) if by in shown else -1
-        self.sort(shown[(place + 1) % len(shown)])
 
     def action_sort_flip(self) -> None:
         """Turn the order upside down."""
@@ -333,15 +341,12 @@ class LiveTable(Painted, can_focus=True):
         return self._blank(y)
 
     def _blank(self, y: int) -> Strip:
-        lines = [] if len(self.listing) else self._empty_lines()
+        lines = (
+            [] if len(self.listing) else empty_lines(self.noun, self.mirror, filtered=bool(self.listing.rows))
+        )
         text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
         paint = self.paint("dim")
         return Strip([Segment(fit(" " * EDGE + text, self.size.width), paint)], self.size.width)
-
-    def _empty_lines(self) -> list[str]:
-        if self.listing.rows:
-            return [tr("No row holds that. Esc shows all.")]
-        return nothing_yet(self.noun, self.mirror) if self.mirror.status == "live" else [tr("Reading …")]
 
     @property
     def _room(self) -> int:
@@ -355,20 +360,8 @@ class LiveTable(Painted, can_focus=True):
 
     def _measure(self) -> None:
         """Decide which columns fit, and how wide each is."""
-        rows = self.listing.sample(SAMPLE)
-        self._widths = {}
-        for column in self.noun.columns:
-            texts = (column.show(row, self.mirror)[0] for row in rows)
-            longest = max((width(text) for text in texts), default=0)
-            if longest or column.rank == 0 or not rows:
-                arrow = 2 if column is self.listing.sorted_by else 0
-                self._widths[column.title] = max(min(longest, column.most), width(column.heading) + arrow)
-        self._layout = fit_columns(self.noun.columns, self._widths, self._room)
-
-    def _fills_hidden(self, row: Row) -> bool:
-        """Whether a row has a value in a column that was left out because no row had one."""
-        hidden = (column for column in self.noun.columns if column.title not in self._widths)
-        return any(column.show(row, self.mirror)[0] for column in hidden)
+        self._widths = self.view.widths(self.listing.sample(SAMPLE))
+        self._layout = fit_columns(self.view.columns, self._widths, self._room)
 
     def _titles(self) -> Strip:
         parts = [Segment(" " * EDGE, self.paint("head"))]
@@ -410,6 +403,6 @@ class LiveTable(Painted, can_focus=True):
             self.call_later(self._relayout)
 
     def _relayout(self) -> None:
-        self._layout = fit_columns(self.noun.columns, self._widths, self._room)
+        self._layout = fit_columns(self.view.columns, self._widths, self._room)
         self._strips.clear()
         self.refresh()

@@ -86,13 +86,18 @@ def duration(length: float) -> str:
     return ""
 
 
+def duration_in(number: float, unit: str) -> str:
+    """So many of a unit: `day`, `hour`, `minute`, `second`."""
+    return _units(int(number), unit, language())
+
+
 @lru_cache(maxsize=2000)
 def _units(number: int, unit: str, spoken: str) -> str:
     if plain():
         return f"{number}{unit[0]}"
     from babel.units import format_unit
 
-    return str(format_unit(number, f"duration-{unit}", length="narrow", locale=spoken))
+    return str(format_unit(number, f"duration-{unit}", length="short", locale=spoken)).replace(" ", "")
 
 
 def size(count: float) -> str:

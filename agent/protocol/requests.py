@@ -224,7 +224,8 @@ class ObserveImage(Request, tag=True, frozen=True):
 class FetchImage(Request, tag=True, frozen=True):
     """Bring an image to `path` on this host, check it, and say what it is. Sends progress in bytes.
 
-    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`.
+    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`. With a
+    `source_format` that is what is there, and a qcow2 image is made of it.
     """
 
     reply: ClassVar[type[Struct]] = ImageFacts
@@ -234,6 +235,7 @@ class FetchImage(Request, tag=True, frozen=True):
     format: str
     allowed_folders: list[str] = []
     max_bytes: int = 1 << 40
+    source_format: str = ""
 
 
 class DefineDomain(Request, tag=True, frozen=True):

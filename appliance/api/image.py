@@ -38,6 +38,9 @@ class Image(Resource, java=JAVA):
     type: str = column("Always zstack.", default="zstack")
     platform: str = column("Linux, Windows, WindowsVirtio, Other or Paravirtualization.", default="Linux")
     format: str = column("qcow2, raw, iso or simulator.")
+    source_format: str | None = column(
+        "What it was made of, if that was converted.", default=None, private=True
+    )
     system: bool = column("Whether it belongs to the appliance.", default=False)
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
@@ -85,7 +88,8 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     """Bring an image to a backup storage and check it.
 
     `url` is `http(s)://…`, `file:///…` (a file on the backup storage's machine, in a folder it allows), or
-    `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`.
+    `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`. HEAD says there by
+    `Upload-Offset` how many have arrived, and a PUT with that header goes on from there.
     """
 
     name: str = arg("Display name.", max_length=255)
@@ -94,7 +98,10 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     media_type: str = arg("What it is.", default="RootVolumeTemplate", choices=MEDIA)
     guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
     system: bool = arg("Whether it belongs to the appliance.", default=False)
-    format: str = arg("What the file is; it is never guessed.", choices=("qcow2", "raw", "iso", "simulator"))
+    format: str = arg(
+        "What the file is; it is never guessed. Of a vmdk a qcow2 image is made.",
+        choices=("qcow2", "raw", "vmdk", "iso", "simulator"),
+    )
     platform: str = arg("Decides the virtual devices.", default="Linux", choices=PLATFORMS)
     backup_storage_uuids: list[str] = arg("Where it goes.", ref=BackupStorage)
     type: str | None = arg("Kind of image.", default=None)
@@ -127,6 +134,19 @@ class ExpungeImage(Message, java=JAVA, role="operator", raises=(OperationFailed,
     image_uuid: str | None = arg("The image; mandatory.", default=None, ref=Image)
     backup_storage_uuids: list[str] = arg(
         "Only on these; on all that it was deleted from when absent.", default=[], ref=BackupStorage
+    )
+
+
+class ExportImageFromBackupStorage(Message, java="org.zstack.header.storage.backup", sync=True, role="operator",
+                                   raises=(OperationFailed,)):  # fmt: skip
+    """Say where an image can be downloaded: `imageUrl`, a path of this appliance, and the MD5 of what is there.
+
+    It takes the session or access token of a call, and `Range: bytes=N-`. `zstui export IMAGE FILE` does all of it.
+    """
+
+    image_uuid: str = arg("The image.", ref=Image)
+    backup_storage_uuid: str | None = arg(
+        "Where from; any that has it when absent.", default=None, ref=BackupStorage
     )
 
 

@@ -22,6 +22,9 @@ LONG = (-(1 << 63), (1 << 63) - 1)
 STARS = "******"
 UUID = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+NO_NAME = re.compile(r"[\"'`<>&/\\]|\.\.")
+"""What markup, shells and paths are made of. Nothing here is led astray by it; what names are copied to may be."""
+
 TAGS = frozenset({"user_tags", "system_tags"})
 SHOWN = 200
 
@@ -312,6 +315,10 @@ def _check_text(value: str, parameter: Parameter, message: type[Message]) -> Non
                 raise InvalidArgument(
                     f"field[{parameter.wire}] holds the control character U+{ord(each):04X}; leave it out"
                 )
+    if parameter.name == "name" and (found := NO_NAME.search(value)):
+        raise InvalidArgument(
+            f"field[name] holds {found[0]!r} in [{value[:SHOWN]}]; a name has no quotes, no < > &, no / or \\ and no .."
+        )
 
 
 def _check_create(kind: type[CreateMessage], values: dict[str, Any]) -> None:

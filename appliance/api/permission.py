@@ -22,7 +22,7 @@ CATEGORIES = {
         QueryUser QueryUserGroup RemoveUserFromGroup RevokeResourceSharing ShareResource UpdateAccount UpdateUser""",
     "image": """AddImage ChangeImageState CreateDataVolumeTemplateFromVolume
         CreateRootVolumeTemplateFromRootVolume CreateRootVolumeTemplateFromVolumeSnapshot DeleteImage
-        QueryImage UpdateImage""",
+        ExportImageFromBackupStorage QueryImage UpdateImage""",
     "instance": """AttachIsoToVmInstance AttachL3NetworkToVm CreateVmInstance DestroyVmInstance
         DetachIsoFromVmInstance DetachL3NetworkFromVm GetVmAttachableDataVolume GetVmAttachableL3Network
         GetVmBootOrder GetVmMigrationCandidateHosts MigrateVm PreviewUserdata QueryUserdataFetch

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from appliance.api.errors import OperationFailed, WrongVmState
-from appliance.api.message import DeleteMessage, Message, QueryMessage, arg
+from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
+from appliance.api.storage import PrimaryStorage
 from appliance.api.volume import JAVA as VOLUME_JAVA
 from appliance.api.volume import Volume
 
@@ -84,6 +85,20 @@ class CreateVolumeSnapshot(Message, java=VOLUME_JAVA, returns=VolumeSnapshot, ro
     volume_uuid: str = arg("The volume.", ref=Volume)
     name: str = arg("Display name.", max_length=255)
     description: str | None = arg("What it is for.", default=None, max_length=2048)
+
+
+class CreateDataVolumeFromVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=Volume, role="operator",
+                                         raises=(OperationFailed,)):  # fmt: skip
+    """Make a data volume with what a snapshot has, on the same host. It stands alone; the snapshot's VM may run."""
+
+    name: str = arg("Display name.", max_length=255)
+    description: str | None = arg("What it is for.", default=None, max_length=2048)
+    volume_snapshot_uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
+    primary_storage_uuid: str | None = arg(
+        "Where it is put, on the snapshot's host; beside the snapshot when absent.",
+        default=None,
+        ref=PrimaryStorage,
+    )
 
 
 class RevertVolumeFromSnapshot(Message, java=JAVA, role="operator", raises=(OperationFailed, WrongVmState)):

@@ -141,13 +141,24 @@ class SshDialer:
             giving.close()
             taking.close()
 
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
-        """Write a stream into a file on the machine, checked by MD5 on arrival."""
-        taking = await self._start(destination, "receive", path, str(size), "-")
-        received = hashlib.md5(usedforsecurity=False)
+    async def arrived(self, destination: Target, path: str) -> int:
+        """How many bytes of a file that is uploaded are on the machine."""
+        asked = await self._start(destination, "arrived", path)
+        try:
+            answer = await _finish(asked, f"{path} on {destination.address}")
+        finally:
+            asked.close()
+        return int(answer.get("size", 0))
+
+    async def upload(
+        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+    ) -> None:
+        """Write the rest of a file on the machine from a stream; what has come stays for the next try."""
+        taking = await self._start(destination, "receive", path, str(size), "-", str(start))
+        sent = hashlib.md5(usedforsecurity=False)
         try:
             async for chunk in content:
-                received.update(chunk)
+                sent.update(chunk)
                 taking.stdin.write(chunk)
                 await taking.stdin.drain()
             taking.stdin.write_eof()
@@ -156,8 +167,22 @@ class SshDialer:
             raise BackupStorageFailed(f"{path} on {destination.address}: {failed}") from failed
         finally:
             taking.close()
-        if answer.get("md5") != received.hexdigest():
+        if start == 0 and answer.get("md5") != sent.hexdigest():
             raise BackupStorageFailed(f"{path} on {destination.address} arrived damaged; upload it again")
+
+    async def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        """The bytes of a file on the machine, from one on."""
+        giving = await self._start(source, "send", path, str(start))
+        try:
+            while chunk := await giving.stdout.read(CHUNK_BYTES):
+                yield chunk
+            await giving.wait_closed()
+            if giving.exit_status != 0:
+                raise BackupStorageFailed(f"{path} on {source.address}: {await _complaint(giving)}")
+        except (asyncssh.Error, OSError) as failed:
+            raise BackupStorageFailed(f"{path} on {source.address}: {failed}") from failed
+        finally:
+            giving.close()
 
     async def _present(self, connection: asyncssh.SSHClientConnection, target: Target) -> bool:
         program = f"{VERSIONS}/{self.version}/zstui-agent"

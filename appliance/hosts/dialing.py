@@ -60,9 +60,19 @@ class EitherDialer:
             source, source_path, destination, destination_path, size=size, md5=md5, on_progress=on_progress
         )
 
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
-        """Write a file on a machine from a stream."""
-        await self._of(destination).upload(destination, path, content, size)
+    async def arrived(self, destination: Target, path: str) -> int:
+        """How many bytes of a file that is uploaded are on a machine."""
+        return await self._of(destination).arrived(destination, path)
+
+    async def upload(
+        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+    ) -> None:
+        """Write the rest of a file on a machine from a stream."""
+        await self._of(destination).upload(destination, path, content, size, start)
+
+    def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        """The bytes of a file on a machine, from one on."""
+        return self._of(source).download(source, path, start)
 
     def _of(self, target: Target) -> Dialer:
         return self._simulated if target.hypervisor == HYPERVISOR else self._real

@@ -61,8 +61,16 @@ class Dialer(Protocol):
     ) -> None:
         """Copy a file from machine to machine; raises `ApiError`, leaving no half file."""
 
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
-        """Write a file on a machine from a stream; raises `ApiError`, leaving no half file."""
+    async def arrived(self, destination: Target, path: str) -> int:
+        """How many bytes of a file that is uploaded are on a machine; raises `ApiError`."""
+
+    async def upload(
+        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+    ) -> None:
+        """Write the rest of a file on a machine from a stream; raises `ApiError`, and what has come stays."""
+
+    def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        """The bytes of a file on a machine, from one on; raises `ApiError`, also in the middle."""
 
 
 class Epochs(Protocol):

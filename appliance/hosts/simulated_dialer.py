@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from appliance.api.errors import HostUnreachable, ImageFailed
+from appliance.api.errors import BackupStorageFailed, HostUnreachable, ImageFailed
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Wire
 from appliance.hosts.simulated_console import SimulatedConsole
@@ -19,6 +19,8 @@ class SimulatedDialer:
     def __init__(self, make: Callable[[str], SimulatedHost] | None = None) -> None:
         self._make = make or SimulatedHost
         self.hosts: dict[str, SimulatedHost] = {}
+        self._parts: dict[tuple[str, str], int] = {}
+        """Machine and path to how much of an upload has come."""
         self.furnish: Callable[[SimulatedHost, Target, bool], Awaitable[None]] | None = None
         """Called before each link with the host, its target, and whether the host was made for it."""
 
@@ -83,9 +85,25 @@ class SimulatedDialer:
         taking.things.lanes.arrived.pop(destination_path, None)  # which has the same place beside it
         on_progress(size, size)
 
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+    async def arrived(self, destination: Target, path: str) -> int:
+        """What was sent in part."""
+        return self._parts.get((destination.key, path), 0)
+
+    async def upload(
+        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+    ) -> None:
         """A file's size, from a stream."""
-        total = 0
+        key = (destination.key, path)
+        if start > self._parts.get(key, 0):
+            raise BackupStorageFailed(f"file.gap: only {self._parts.get(key, 0)} bytes have arrived")
+        self._parts[key] = start
         async for chunk in content:
-            total += len(chunk)
-        self.host(destination).things.files[path] = total
+            self._parts[key] += len(chunk)
+        if self._parts[key] != size:
+            raise BackupStorageFailed(f"file.short: the stream ended at {self._parts[key]} of {size} bytes")
+        self.host(destination).things.files[path] = self._parts.pop(key)
+
+    async def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        """Nothing: a simulated file has a size, and no bytes."""
+        raise BackupStorageFailed(f"{path} on {source.address} is simulated, and has no bytes to give")
+        yield b""  # which makes this what its callers expect

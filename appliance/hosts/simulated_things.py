@@ -205,6 +205,8 @@ class Things:
         self.resolve(request.path)
         if request.format not in (*FORMATS, NO_FORMAT):
             raise SimulatedRefusal("image.format", f"{request.format!r} is none of {', '.join(FORMATS)}")
+        if request.source_format not in ("", *FORMATS, "vmdk"):
+            raise SimulatedRefusal("image.format", f"{request.source_format!r} is no format of images")
         if request.path not in self.files:
             if request.format == NO_FORMAT:
                 pass

@@ -27,6 +27,10 @@ GUEST_LOGS = "/var/log/libvirt/qemu"
 KVM = Path("/dev/kvm")
 RUN_FOLDERS = ("/run/zstui-agent", "/run/zstui-agent-dhcp")
 NETWORK_NAMESPACE = re.compile(r"zstui-[0-9a-f]{12}")
+AGENT_STATE = Path("/var/lib/zstui-agent")
+GUARD = ("bridge", "zstui-guard")
+"""The table of packet filters that the agent keeps for all taps."""
+
 DAEMONS = ("virtlogd", "virtlockd", "libvirtd")
 START_SECONDS = 15.0
 PROGRAM = "zstui-agent"
@@ -72,6 +76,7 @@ class LocalMachine:
             for log in Path(GUEST_LOGS).glob(f"{uuid}*.log"):
                 log.unlink()
         await self._stop_agent()
+        await run(["nft", "delete", "table", *GUARD], check=False)
         for folder in RUN_FOLDERS:
             shutil.rmtree(folder, ignore_errors=True)
         for name in await self._namespaces():
@@ -85,7 +90,11 @@ class LocalMachine:
         """Forget disks and images, and what the agent remembers."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(STORAGE, ignore_errors=True)
-        shutil.rmtree("/var/lib/zstui-agent", ignore_errors=True)
+        for entry in AGENT_STATE.glob("*"):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        # The hosts of a lab have folders of their own mounted there, which would be gone with it.
+        if not _is_mounted_on(AGENT_STATE):
+            shutil.rmtree(AGENT_STATE, ignore_errors=True)
 
     async def _daemon(self, name: str) -> None:
         if await _running(name):
@@ -127,7 +136,7 @@ class LocalMachine:
         (self.folder / f"{name}.pid").write_text(str(process.pid))
 
     async def _stop_agent(self) -> None:
-        versions = Path("/var/lib/zstui-agent/versions")
+        versions = AGENT_STATE / "versions"
         for program in sorted(versions.glob(f"*/{PROGRAM}")):
             await run([str(program), "stop"], check=False, timeout_seconds=15)
         for pid_file in sorted(Path("/run/zstui-agent-dhcp").glob("*/pid")):
@@ -142,6 +151,15 @@ class LocalMachine:
 async def _running(name: str) -> bool:
     found = await run(["pgrep", "-x", name, "--ns", str(os.getpid()), "--nslist", "net"], check=False)
     return found.returncode == 0
+
+
+def _is_mounted_on(folder: Path) -> bool:
+    """Whether any process of this machine sees something mounted on a folder."""
+    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):  # it has ended
+            if f" {folder} " in mounts.read_text():
+                return True
+    return False
 
 
 async def _stop(pid_file: Path) -> None:

@@ -49,6 +49,11 @@ def stored_image(storage: str, image_uuid: str, image_format: str) -> str:
     return f"{storage.rstrip('/')}/{kind}/acct-{ADMIN_UUID}/{image_uuid}/{image_uuid}.{image_format}"
 
 
+def uploaded_image(install_path: str, source_format: str | None) -> str:
+    """Where the bytes of an image are sent to: its place, or beside that when it is made of them."""
+    return f"{install_path}.{source_format}" if source_format else install_path
+
+
 def flat_volume(storage: str, image_uuid: str) -> str:
     """Where an image is made of a volume on its host, before it is carried to backup storage."""
     return f"{storage.rstrip('/')}/templateWorkspace/image-{image_uuid}/{image_uuid}.qcow2"

@@ -9,6 +9,7 @@ from agent.protocol import (
     DropFile,
     EnsureOverlay,
     EnsureVolume,
+    FlattenVolume,
     GrowVolume,
     RebaseVolume,
     VmSeen,
@@ -19,6 +20,7 @@ from appliance.plans.step import Ask, CopyImage, Step
 GROW_SECONDS = 120.0
 SNAPSHOT_SECONDS = 180.0
 MERGE_SECONDS = 3600.0
+COPY_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class VolumeIntent:
     volume: EnsureVolume
     image_uuid: str | None = None
     """What it is made from, if anything."""
+    copy_of: str | None = None
+    """The file of a snapshot whose content it is to have, if it is made of one."""
     whole: bool = False
     """Whether its file has ever been there: then it is not made again when it is not."""
     present: bool = True
@@ -71,6 +75,8 @@ def made(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[S
                 vm_uuid=vm_uuid,
             )
             yield Ask("begin a new file", overlay, SNAPSHOT_SECONDS)
+    elif there is None and not intent.whole and intent.copy_of is not None:
+        yield Ask("copy snapshot", FlattenVolume(path=volume.path, source=intent.copy_of), COPY_SECONDS)
     elif there is None and not intent.whole:
         if volume.backing is not None and volume.backing not in seen.cached and intent.image_uuid is not None:
             yield CopyImage("copy image to host", intent.image_uuid, volume.backing)

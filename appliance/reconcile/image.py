@@ -11,6 +11,7 @@ from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.link import Refused
+from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
@@ -106,19 +107,7 @@ class ImageWorker:
         return await self._templates.bring(origin, copy.ref, copy.storage, copy.image)
 
     async def _fetch(self, copy: _Copy) -> ImageFacts:
-        uploaded = copy.image.url.startswith("upload://")
-        if uploaded:
-            request: FetchImage | ObserveImage = ObserveImage(
-                path=copy.ref.install_path, format=copy.image.format
-            )
-        else:
-            request = FetchImage(
-                image_uuid=copy.image.uuid,
-                url=copy.image.url,
-                path=copy.ref.install_path,
-                format=copy.image.format,
-                allowed_folders=ALLOWED_FOLDERS,
-            )
+        request = _fetching(copy)
         meter = Meter(self._context.database, copy.jobs, "fetch image")
         async with meter.running():
             facts = await self._asker.ask(
@@ -131,7 +120,15 @@ class ImageWorker:
             )
         if not isinstance(facts, ImageFacts):
             raise TypeError(f"{type(request).__name__} was answered by {type(facts).__name__}")
+        if _is_uploaded(copy.image) and copy.image.source_format:
+            await self._drop_uploaded(copy, generation=1)
         return facts
+
+    async def _drop_uploaded(self, copy: _Copy, generation: int) -> None:
+        """What was sent to make the image of goes once that is there, or is not to be."""
+        path = naming.uploaded_image(copy.ref.install_path, copy.image.source_format)
+        link = self._context.fleet.link(target_of(copy.storage))
+        await link.ask(DropFile(path=path), AgentDone, resource=copy.image.uuid, generation=generation)
 
     def _ready(self, tx: Transaction, copy: _Copy, facts: ImageFacts) -> None:
         image, ref = tx.find(Image, self._uuid), tx.find(ImageBackupStorageRef, copy.ref.uuid)
@@ -156,6 +153,8 @@ class ImageWorker:
         if is_made(copy.image):
             await self._templates.close(target, copy.ref)
         request = DropFile(path=copy.ref.install_path)
+        if copy.image.source_format and self._context.fleet.connected(target):
+            await self._drop_uploaded(copy, generation=2)
         if await self._asker.settle_unanswered(target, request):
             return AGAIN
         link = self._context.fleet.link(target)
@@ -201,10 +200,30 @@ class ImageWorker:
         return AGAIN if turned else self._backoff.next()
 
 
+def _is_uploaded(image: Image) -> bool:
+    return image.url.startswith("upload://")
+
+
+def _fetching(copy: _Copy) -> FetchImage | ObserveImage:
+    """What the storage's machine is asked for: to bring the image, or to look at what somebody sends."""
+    image, place = copy.image, copy.ref.install_path
+    if _is_uploaded(image) and not image.source_format:
+        return ObserveImage(path=place, format=image.format)
+    sent = f"file://{naming.uploaded_image(place, image.source_format)}"
+    return FetchImage(
+        image_uuid=image.uuid,
+        url=sent if _is_uploaded(image) else image.url,
+        path=place,
+        format=image.format,
+        allowed_folders=ALLOWED_FOLDERS,
+        source_format=image.source_format or "",
+    )
+
+
 def _waits(copy: _Copy, refused: Refused) -> bool:
     """Whether what is missing may still come: bytes that nobody has sent yet, or a way that broke."""
     refusal = refused.refusal
-    if copy.image.url.startswith("upload://"):
+    if _is_uploaded(copy.image):
         return refusal.code == "file.missing"
     return copy.origin is not None and refusal.transient and refusal.code.startswith(("copy.", "lane."))
 

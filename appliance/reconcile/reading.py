@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from agent.protocol import AnyRequest, DropFile, FlattenVolume
 from agent.protocol import Done as AgentDone
 from appliance.api.host import Host
+from appliance.api.job import LongJob
 from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
-from appliance.reconcile.asking import Asker
+from appliance.reconcile.asking import Asker, ended_when_unwanted
 from appliance.reconcile.context import Context
+from appliance.reconcile.meter import Meter
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -79,6 +83,35 @@ async def drop_flat(
     await asker.ask(host, request, resource=resource, generation=generation)
 
 
-def flattening(reading: VolumeReading) -> FlattenVolume:
-    """What the host is asked for."""
-    return FlattenVolume(path=reading.flat_path, source=reading.path)
+async def flatten(
+    context: Context,
+    asker: Asker,
+    host: Target,
+    request: FlattenVolume,
+    *,
+    resource: str,
+    generation: int,
+    jobs: Sequence[LongJob],
+    title: str,
+    wanted: Callable[[Snapshot], bool],
+) -> None:
+    """Have a host make a flat file, and say how far that is; ended, and dropped, when it is wanted no more.
+
+    Raises what `Link.ask` raises. Whatever the file is for, of this generation it is dropped by the next.
+    """
+
+    async def end() -> None:
+        another = Asker(context.fleet, context.database.new_uuid)
+        await drop_flat(context, another, host, request.path, resource, generation + 1)
+
+    meter = Meter(context.database, jobs, title)
+    await asker.settle_unanswered(host, request)
+    async with ended_when_unwanted(context.database, wanted, end), meter.running():
+        await asker.ask(
+            host,
+            request,
+            resource=resource,
+            generation=generation,
+            timeout_seconds=READ_SECONDS,
+            on_progress=meter,
+        )

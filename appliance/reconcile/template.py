@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.protocol import ImageFacts, ObserveImage
+from agent.protocol import FlattenVolume, ImageFacts, ObserveImage
 from appliance.api.errors import OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
@@ -13,15 +13,14 @@ from appliance.api.storage import BackupStorage
 from appliance.api.template import VolumeReading
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import Asker, ended_when_unwanted
+from appliance.reconcile.asking import Asker
 from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
-from appliance.reconcile.meter import Meter
 from appliance.reconcile.reading import (
     READ_SECONDS,
     drop_flat,
     end_reading,
-    flattening,
+    flatten,
     forget_reading,
 )
 from appliance.store.snapshot import Snapshot
@@ -48,7 +47,7 @@ class Origin:
 def origin_of(snapshot: Snapshot, image_uuid: str) -> Origin | None:
     """What an image is made of, until nothing of that is left."""
     reading = snapshot.find(VolumeReading, image_uuid)
-    if reading is None:
+    if reading is None or snapshot.find(Image, image_uuid) is None:  # then it is a volume that is made
         return None
     host = snapshot.find(Host, reading.host_uuid)
     refs = [ref for ref in snapshot.all(ImageBackupStorageRef, image_uuid=image_uuid) if not ref.whole]
@@ -107,28 +106,19 @@ class Templates:
         await close_end(self._asker, storage, ref.uuid)
 
     async def _flatten(self, origin: Origin, host: Target) -> None:
-        reading, database = origin.reading, self._context.database
-        request = flattening(reading)
-
-        async def end() -> None:
-            await drop_flat(self._context, Asker(self._context.fleet, database.new_uuid), host,
-                            reading.flat_path, reading.uuid, 2)  # fmt: skip
-
-        meter = Meter(database, origin.jobs, "read volume")
-        await self._asker.settle_unanswered(host, request)
-        async with (
-            ended_when_unwanted(database, lambda snapshot: _image_wanted(snapshot, reading.uuid), end),
-            meter.running(),
-        ):
-            await self._asker.ask(
-                host,
-                request,
-                resource=reading.uuid,
-                generation=1,
-                timeout_seconds=READ_SECONDS,
-                on_progress=meter,
-            )
-        await database.write(lambda tx: end_reading(tx, reading.uuid))
+        reading = origin.reading
+        await flatten(
+            self._context,
+            self._asker,
+            host,
+            FlattenVolume(path=reading.flat_path, source=reading.path),
+            resource=reading.uuid,
+            generation=1,
+            jobs=origin.jobs,
+            title="read volume",
+            wanted=lambda snapshot: _image_wanted(snapshot, reading.uuid),
+        )
+        await self._context.database.write(lambda tx: end_reading(tx, reading.uuid))
 
 
 def _there(origin: Origin) -> Target:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from agent.protocol import AnyRequest, ObserveVm, OverlayMade, VmSeen
+from agent.protocol import AnyRequest, FlattenVolume, ObserveVm, OverlayMade, VmSeen
 from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
@@ -19,6 +19,7 @@ from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.reading import flatten, forget_reading
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.snapshot_rows import note_size, settle_chain, turn_back_files
 from appliance.reconcile.vm_volume import chain_result
@@ -102,6 +103,8 @@ class VolumeWorker:
         match step:
             case CopyImage():
                 await self._copies.bring(step.image_uuid, work.target, step.cache_path, work.jobs)
+            case Ask(request=FlattenVolume() as request):
+                await self._copy_snapshot(work, request)
             case Ask():
                 self._asked = step.request
                 reply = await self._asker.ask(
@@ -117,6 +120,20 @@ class VolumeWorker:
                     await self._context.database.write(
                         lambda tx: note_size(tx, self._uuid, size, quiesced=False)
                     )
+
+    async def _copy_snapshot(self, work: _Work, request: FlattenVolume) -> None:
+        volume = work.volume
+        await flatten(
+            self._context,
+            self._asker,
+            work.target,
+            request,
+            resource=volume.uuid,
+            generation=volume.generation,
+            jobs=work.jobs,
+            title="copy snapshot",
+            wanted=lambda snapshot: _is_planned(snapshot, volume),
+        )
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("volume %s: %s", self._uuid, error.details)
@@ -147,6 +164,11 @@ class VolumeWorker:
         return _Work(volume, target_of(host), intent, tuple(jobs.running(snapshot, volume.uuid)))
 
 
+def _is_planned(snapshot: Snapshot, planned: Volume) -> bool:
+    volume = snapshot.find(Volume, planned.uuid)
+    return volume is not None and volume.generation == planned.generation
+
+
 def settle(tx: Transaction, planned: Volume) -> bool:
     """Write that a volume is as intended; False when something else is intended meanwhile."""
     volume = tx.find(Volume, planned.uuid)
@@ -159,6 +181,7 @@ def settle(tx: Transaction, planned: Volume) -> bool:
         return True
     status = "Ready" if volume.status == "Creating" else volume.status
     settle_chain(tx, volume)
+    forget_reading(tx, volume.uuid)
     volume = tx.update(volume, status=status, whole_size=volume.size)
     for job in jobs.running(tx, volume.uuid):
         about_chain = job.name in CHAIN_JOBS

@@ -6,11 +6,13 @@ from agent.protocol import EnsureVolume
 from appliance.api.host import Host
 from appliance.api.image import Image
 from appliance.api.storage import PrimaryStorage
+from appliance.api.template import VolumeReading
 from appliance.api.volume import Volume
 from appliance.plans import naming
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
+from appliance.reconcile.reading import forget_reading
 from appliance.reconcile.recycle_bin import bin_volume, note_expunging, take_out
 from appliance.reconcile.snapshot_rows import chain_files, drop_snapshots
 from appliance.store.snapshot import Snapshot
@@ -27,6 +29,7 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
         image = snapshot.find(Image, volume.root_image_uuid)
         image_format = image.format if image is not None else image_format
         backing = naming.cached_image(storage.url, volume.root_image_uuid, image_format)
+    reading = snapshot.find(VolumeReading, volume.uuid) if volume.status == "Creating" else None
     return VolumeIntent(
         volume=EnsureVolume(
             volume_uuid=volume.uuid,
@@ -36,6 +39,7 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
             backing_format="raw" if image_format == "raw" else "qcow2",
         ),
         image_uuid=volume.root_image_uuid,
+        copy_of=reading.path if reading is not None else None,
         whole=volume.whole_size is not None,
         present=volume.intended != "Absent",
         **chain_files(snapshot, volume),
@@ -73,6 +77,7 @@ def forget_volume(tx: Transaction, volume: Volume) -> None:
     drop_volume(tx, volume)
     drop_snapshots(tx, volume)
     take_out(tx, volume.uuid)
+    forget_reading(tx, volume.uuid)
     tx.delete(volume)
     if volume.primary_storage_uuid is not None:
         recount_storage(tx, volume.primary_storage_uuid)

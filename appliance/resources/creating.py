@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from appliance.api.errors import InvalidArgument
 from appliance.api.message import CreateMessage, Message
-from appliance.api.resource import Resource
+from appliance.api.resource import RESOURCES, Resource
 from appliance.resources.tags_of import put_tags
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -24,11 +24,15 @@ def uuid_for(tx: Transaction, request: CreateMessage, kind: type[Resource]) -> s
 
 
 def check_uuid(snapshot: Snapshot, request: CreateMessage, kind: type[Resource]) -> None:
-    """Refuse the caller's uuid when a resource of the kind has it."""
-    if request.resource_uuid is not None and snapshot.find(kind, request.resource_uuid) is not None:
-        raise InvalidArgument(
-            f"field[resourceUuid]: {kind.vo}[uuid:{request.resource_uuid}] exists already; choose another"
-        )
+    """Refuse the caller's uuid when a resource has it: of any kind, since tags and owners are known by uuid alone."""
+    uuid = request.resource_uuid
+    if uuid is None:
+        return
+    for taken in (kind, *RESOURCES.values()):
+        if taken.primary == "uuid" and snapshot.find(taken, uuid) is not None:
+            raise InvalidArgument(
+                f"field[resourceUuid]: {taken.vo}[uuid:{uuid}] exists already; choose another"
+            )
 
 
 def add(tx: Transaction, request: CreateMessage, resource: R) -> R:

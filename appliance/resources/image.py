@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from appliance.api.errors import Cancelled, InvalidArgument, OperationFailed
 from appliance.api.image import (
     AddImage,
     ChangeImageState,
     DeleteImage,
+    ExportImageFromBackupStorage,
     ExpungeImage,
     Image,
     ImageBackupStorageRef,
@@ -20,10 +22,12 @@ from appliance.api.storage import BackupStorage
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.image import restate
+from appliance.reconcile.image_transfer import stored
 from appliance.reconcile.recycle_bin import bin_image, note_expunging, rename, take_out
 from appliance.resources.creating import add, given, uuid_for
-from appliance.resources.registry import Caller, Promise, handles
+from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
@@ -47,7 +51,8 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
             media_type=request.media_type,
             guest_os_type=request.guest_os_type,
             platform=request.platform,
-            format=request.format,
+            format="qcow2" if request.format == "vmdk" else request.format,
+            source_format="vmdk" if request.format == "vmdk" else None,
             system=request.system,
         ),
     )
@@ -80,8 +85,22 @@ def check_format(storage: BackupStorage, image_format: str) -> None:
     if (image_format == FORMAT) != simulated:
         raise InvalidArgument(
             f"format[{image_format}] does not fit backup storage {storage.name}[uuid:{storage.uuid}], which is a "
-            f"{storage.type}; images there are of format {FORMAT if simulated else 'qcow2, raw or iso'}"
+            f"{storage.type}; images there are of format {FORMAT if simulated else 'qcow2, raw, vmdk or iso'}"
         )
+
+
+@reads(ExportImageFromBackupStorage)
+def export_image(snapshot: Snapshot, request: ExportImageFromBackupStorage, caller: Caller) -> dict[str, Any]:
+    """A path of ours, if the image can be had now."""
+    place = stored(snapshot, request.image_uuid, request.backup_storage_uuid)
+    if place.image.format == FORMAT:
+        raise OperationFailed(f"image[uuid:{request.image_uuid}] is simulated, and has no bytes")
+    where = f"?backupStorageUuid={request.backup_storage_uuid}" if request.backup_storage_uuid else ""
+    return {
+        "imageUrl": f"/zstack/export/{request.image_uuid}{where}",
+        "exportMd5Sum": place.image.md5_sum,
+        "size": place.image.actual_size,
+    }
 
 
 @handles(UpdateImage)

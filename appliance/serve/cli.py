@@ -17,6 +17,7 @@ from appliance.api.errors import ApiError, NoSession
 from appliance.api.grammar import HASHED, Command, UsageError, read_words
 from appliance.api.image import AddImage
 from appliance.client import Session
+from appliance.client_files import Progress
 
 DONE, USAGE, FAILED = 0, 1, 3
 UPLOAD = "upload://"
@@ -160,5 +161,54 @@ async def _add_local_image(session: Session, fields: dict[str, Any]) -> dict[str
     image_uuid = fields.get("resourceUuid") or uuid.uuid4().hex
     fields = {**fields, "url": f"{UPLOAD}{path.name}", "resourceUuid": image_uuid}
     job_uuid = await session.call_job("AddImage", **fields)
-    await session.upload(image_uuid, path)
+    try:
+        await session.upload(image_uuid, path, progress_to(sys.stderr))
+    except (ApiError, KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write(
+            f"what has arrived is kept for a while; go on with: zstui upload {image_uuid} {path}\n"
+        )
+        raise
     return await session.wait(job_uuid)
+
+
+async def transfer_once(
+    target: Path | str,
+    direction: str,
+    image_uuid: str,
+    path: Path,
+    *,
+    out: TextIO,
+    err: TextIO,
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """`zstui upload` and `zstui export`: an image's bytes from a file, or to one. Returns the exit code."""
+    if direction == "upload" and not await asyncio.to_thread(path.is_file):
+        err.write(f"there is no file {path} to upload\n")
+        return USAGE
+    try:
+        async with await Session.connect(
+            target, session_uuid=SavedSessions().get(target), tls=tls
+        ) as session:
+            if direction == "upload":
+                await session.upload(image_uuid, path, progress_to(err))
+                out.write(f"{path}: sent\n")
+            else:
+                md5 = await session.download(image_uuid, path, progress_to(err))
+                out.write(f"{path}: whole, MD5 {md5}\n")
+    except ApiError as error:
+        print_error(error, err)
+        return FAILED
+    return DONE
+
+
+def progress_to(err: TextIO) -> Progress | None:
+    """Says on a terminal how far a transfer is; nothing is said to a file."""
+    if not err.isatty():
+        return None
+
+    def tell(done: int, total: int) -> None:
+        end = "\n" if done >= total else ""
+        err.write(f"\r{done >> 20} of {total >> 20} MiB{end}")
+        err.flush()
+
+    return tell

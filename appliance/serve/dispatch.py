@@ -30,7 +30,7 @@ from appliance.api.errors import (
     NotReady,
     ResourceNotFound,
 )
-from appliance.api.image import AddImage, Image
+from appliance.api.image import Image
 from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
@@ -146,9 +146,9 @@ class Dispatch:
             return trusted_caller(origin.source)
         raise NoSession("the call names no session; log in with LogInByAccount")
 
-    async def check_upload(self, caller: Caller, image_uuid: str) -> None:
-        """Refuse the bytes of an image that the caller may not have added. Raises NotAllowed."""
-        await check_permission(self.database, AddImage, caller)
+    async def check_image(self, caller: Caller, message: type[Message], image_uuid: str) -> None:
+        """Refuse the bytes of an image to whom the message is not allowed, or the image. Raises NotAllowed."""
+        await check_permission(self.database, message, caller)
         await self.database.read(lambda snapshot: check_touch(snapshot, Image, image_uuid, caller))
 
     async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:

@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from aiohttp import hdrs, web
 
@@ -22,6 +22,7 @@ from appliance.api.errors import (
     NotReady,
     ResourceNotFound,
 )
+from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.resources.registry import Caller
 from appliance.serve.console import OpenConsole, console
@@ -40,20 +41,17 @@ from appliance.serve.route import (
     origin_of,
     wait_of,
 )
+from appliance.serve.transfer import Transfers, export, image_of, receive
 from appliance.serve.zstack import Reply, envelope, read_call
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
-UPLOAD_CHUNK = 1 << 20
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
 EVENTS = "/events"
 METRICS = "/metrics"
-
-Upload = Callable[[str, AsyncIterator[bytes], int | None], Awaitable[None]]
-"""Takes the bytes of an image that waits for them: its uuid, the bytes, their number if known."""
 
 
 class Server:
@@ -67,13 +65,13 @@ class Server:
         dispatch: Dispatch,
         broadcast: Broadcast,
         *,
-        upload: Upload | None = None,
+        transfers: Transfers | None = None,
         open_console: OpenConsole | None = None,
         names: Collection[str] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
-        self._upload = upload
+        self._transfers = transfers
         self._open_console = open_console
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
         self._stopping = asyncio.Event()
@@ -133,7 +131,8 @@ class Server:
             Route(ask, "/zstack/api/result/{uuid}", "job-uuid", self._result),
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
             Route(("GET",), EVENTS, "reader", self._events),
-            Route(("PUT",), "/zstack/upload/{uuid}", "operator", self._receive),
+            Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
+            Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
             Route(("GET",), "/websockify", "console-token", self._console),
             Route(("GET",), METRICS, "reader", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
@@ -254,14 +253,15 @@ class Server:
         return response
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        uuid = request.match_info["uuid"]
-        if self._upload is None:
-            raise NotBuilt("this appliance takes no uploads")
-        if not re.fullmatch(r"[0-9a-f]{32}", uuid):
-            raise ResourceNotFound(f"no image[uuid:{uuid[:64]}] waits for bytes")
-        await self._dispatch.check_upload(await self._check_role(request, "operator"), uuid)
-        await self._upload(uuid, request.content.iter_chunked(UPLOAD_CHUNK), request.content_length)
-        return json_answer({})
+        uuid, transfers = image_of(request, self._transfers)
+        await self._dispatch.check_image(await self._check_role(request, "operator"), AddImage, uuid)
+        return await receive(request, uuid, transfers)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        uuid, transfers = image_of(request, self._transfers)
+        caller = await self._check_role(request, "operator")
+        await self._dispatch.check_image(caller, ExportImageFromBackupStorage, uuid)
+        return await export(request, uuid, transfers)
 
     async def _console(self, request: web.Request) -> web.StreamResponse:
         if self._open_console is None:

@@ -25,7 +25,7 @@ check_libvirt() {
         found=$(virtqemud --version | sed 's/.* //')
     fi
     if [ -z "$found" ]; then
-        say "   no libvirt here: other machines can be hosts; this one after --host-only"
+        note "no libvirt here: other machines can be hosts; this one after --host-only"
         return 0
     fi
     at_least "$found" "$LIBVIRT" ||
@@ -39,8 +39,9 @@ check_file() {
         because "$SELF is damaged: its checksum is another; download it again"
 }
 
-unxz_bytes() { tail -c "+$((SCRIPT_BYTES + 1))" "$SELF" | head -c "$UNXZ_BYTES"; }
-payload_bytes() { tail -c "+$((SCRIPT_BYTES + UNXZ_BYTES + 1))" "$SELF" | head -c "$PAYLOAD_BYTES"; }
+# Neither reader ends before its writer, which would count as a failure of the pipe.
+unxz_bytes() { head -c $((SCRIPT_BYTES + UNXZ_BYTES)) "$SELF" | tail -c "$UNXZ_BYTES"; }
+payload_bytes() { tail -c "$PAYLOAD_BYTES" "$SELF"; }
 
 check_space() {
     local place=$ROOT free

@@ -83,15 +83,19 @@ because() {
     return 1
 }
 
+# Something to know of a step that passes.
+note() { NOTE=$*; }
+
 # step TITLE COMMAND …: run a command, and say how it went. Its output goes to the log.
 step() {
     local title=$1
     shift
-    STEP=$((STEP + 1)) REASON=
+    STEP=$((STEP + 1)) REASON='' NOTE=''
     printf '%d. %s: ' "$STEP" "$title" >&3
     printf '%s %d. %s\n' "$(date -u +%FT%TZ)" "$STEP" "$title" >>"$LOG"
     if "$@" >>"$LOG" 2>&1; then
         say "... PASS"
+        [ -z "$NOTE" ] || say "   $NOTE"
         return 0
     fi
     say "... FAIL"

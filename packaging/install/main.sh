@@ -15,8 +15,14 @@ read_options() {
         -r) ROOT=${2%/} && shift ;;
         --data) WANTED_DATA=${2%/} && shift ;;
         -I) WANTED_LISTEN=$2 && shift ;;
-        -R) MIRROR=$2 && shift && { mirror_of "$MIRROR" debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"; } ;;
-        -t) SECONDS_TO_START=$2 && shift && case $2$1 in *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac ;;
+        -R)
+            MIRROR=$2 && shift
+            mirror_of "$MIRROR" debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"
+            ;;
+        -t)
+            SECONDS_TO_START=$2 && shift
+            case $1 in '' | *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac
+            ;;
         -y) PROXY=$2 && shift ;;
         -k) KEEP=yes ;;
         -D) DROP=yes ;;
@@ -100,6 +106,10 @@ tell_the_end() {
 password_place() { if has_systemd; then echo "journalctl -u zstui.service"; else echo "$DATA/appliance.log"; fi; }
 
 main() {
+    # The script that an installation keeps knows where it is.
+    if [ "$(basename "$SELF")" = installer ] && [ -d "$(dirname "$SELF")/versions" ]; then
+        ROOT=$(readlink -f "$(dirname "$SELF")")
+    fi
     read_options "$@"
     settings_load
     NAME=$VERSION-$BUILD
@@ -121,6 +131,7 @@ main() {
         [ -d "$ROOT/versions" ] || { printf 'nothing is installed in %s\n' "$ROOT" >&2; exit "$REFUSED"; }
         take_the_lock
         carry_out "$ACTION" || exit $?
+        [ "$ACTION" != rollback ] || printf 'the current version is %s again\n' "$NAME"
         ;;
     host-only) host_only || exit "$FAILED" ;;
     launch | supervise | guard) "$ACTION" ;;

@@ -31,7 +31,7 @@ fetch_packages() {
         mkdir -p "$sources/lists/partial" && chmod -R a+rX "$sources"
         options+=(-o "Dir::Etc::SourceList=$sources/sources.list" -o Dir::Etc::SourceParts=-)
         options+=(-o "Dir::State::Lists=$sources/lists")
-        say "   packages come from $(mirror_of "$MIRROR" "$OS_ID"); the system's own sources stay as they are"
+        note "packages come from $(mirror_of "$MIRROR" "$OS_ID"); the system's own sources stay as they are"
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get "${options[@]}" update -q || because "apt-get update failed; see $LOG" || return 1

@@ -46,7 +46,7 @@ set_store_aside() {
     local aside
     [ -n "$DROP" ] && [ -e "$DATA/store.db" ] || return 0
     aside=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
-    mv -T "$DATA" "$aside" && say "   what was in $DATA is in $aside now"
+    mv -T "$DATA" "$aside" && note "what was in $DATA is in $aside now"
 }
 
 make_data() {
@@ -170,6 +170,6 @@ start_host_services() {
     if has_systemd; then
         systemctl enable --now ssh.service libvirtd.service
     else
-        say "   there is no systemd here: start sshd and libvirtd by this system's own means"
+        note "there is no systemd here: start sshd and libvirtd by this system's own means"
     fi
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from agent.protocol import EnsureStorage, EnsureVolume
 from agent.refused import Refused
 from agent.specs import Specs, keep
 from agent.storage import StorageRoots, make_folders
-from agent.stream import receive
+from agent.stream import arrived, receive
 from agent.volume import Volumes
 from appliance.hosts.ssh import INSTALL_KEY
 
@@ -84,6 +85,32 @@ def _wait_for(part: Path) -> None:
     while not (part.exists() and part.stat().st_size == 1000):
         assert time.monotonic() < end, "the first receiver did not begin"
         time.sleep(0.01)
+
+
+def test_what_was_received_stays_and_is_gone_on_with(
+    storage: StorageRoots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZSTUI_AGENT_STATE", str(tmp_path / "state"))
+    target, data = tmp_path / "ps/image.qcow2", os.urandom(3 << 20)
+
+    def sent(start: int, end: int) -> tuple[int, str]:
+        arguments = f"{str(target)!r}, {len(data)}, '-', {start}"
+        code = f"from agent.stream import receive; raise SystemExit(receive({arguments}))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=data[start:end], capture_output=True, timeout=20, check=False
+        )
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+    assert "file.short" in sent(0, 1_000_000)[1]
+    assert not target.exists()
+    assert arrived(str(target)) == 0
+    assert '"size": 1000000' in capsys.readouterr().out
+    assert "file.gap" in sent(1_000_001, len(data))[1]
+    code, said = sent(900_000, len(data))  # what overlaps is written again
+    assert (code, hashlib.md5(data, usedforsecurity=False).hexdigest() in said) == (0, True)
+    assert target.read_bytes() == data
+    assert arrived(str(target)) == 0
+    assert f'"size": {len(data)}' in capsys.readouterr().out
 
 
 def test_a_spec_that_a_power_cut_tore_is_set_aside(tmp_path: Path) -> None:

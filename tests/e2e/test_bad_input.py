@@ -270,9 +270,14 @@ async def test_a_vm_that_no_host_has_room_for(cloud: Stage, vm: VmFactory, tmp_p
 
 
 async def test_a_name_full_of_marks_stays_a_name(cloud: Stage, vm: VmFactory) -> None:
-    name = """a'b"c<d>&amp;]]>../../etc/passwd;$(reboot)`x` \\n[red]%s{}"""
+    for wrong in ("a'b", 'a"b', "a<b>", "a&amp;b", "../../etc/passwd", "two\nlines"):
+        with pytest.raises(ApiError) as refused:
+            await vm(wrong)
+        assert refused.value.code == "SYS.1007"
+        assert "field[name]" in refused.value.details
+    name = "a;$(reboot)|x*? [red]%s{}#~!"
     guest = await (await vm(name)).booted()
     assert guest.inventory["name"] == name
     assert await cloud.virsh(guest.host, "desc", guest.uuid) == name
     assert (await guest.ssh("hostname")).strip().replace("-", "").isalnum()
-    assert {path for path in await cloud.files(guest.host) if "passwd" in path} == set()
+    assert {path for path in await cloud.files(guest.host) if "reboot" in path} == set()

@@ -102,7 +102,10 @@ async def test_increments_hold_what_was_written_and_make_the_same_bytes_elsewher
     assert int(more["size"]) < 2 * MIB
     assert "backing-filename" not in await info(cloud, 1, str(more["installPath"]))
 
-    await snap(cloud, uuid, "between")
+    between = await snap(cloud, uuid, "between")
+    copied = await call("BackupVolumeSnapshot", uuid=between, timeout_seconds=120)
+    (ref,) = copied["inventory"]["backupStorageRefs"]
+    assert ref["installPath"] in await cloud.files(cloud.machines[0], IMAGES)
     await write(one, 2, "third")
     over = await back_up(cloud, uuid)
     assert (over["mode"], over.get("modeReason"), int(over["size"]) < 2 * MIB) == ("incremental", None, True)
@@ -149,7 +152,11 @@ async def test_a_vm_goes_back_to_the_moment_of_its_backup(
     await until(lambda: has_disk(one), what="the volume in the guest")
     await write(one, 0, "first")
     await one.ssh("echo kept >/root/kept; sync")
-    asked = {"root_volume_uuid": root, "backup_storage_uuid": cloud.backup, "timeout_seconds": 120}
+    asked: dict[str, Any] = {
+        "root_volume_uuid": root,
+        "backup_storage_uuid": cloud.backup,
+        "timeout_seconds": 120,
+    }
     assert len((await call("CreateVmBackup", name="b", **asked))["inventories"]) == 2
     await one.ssh("echo more >/root/more; sync")
     await write(one, 1, "second")
@@ -174,6 +181,37 @@ async def test_a_vm_goes_back_to_the_moment_of_its_backup(
     await (await one.start()).booted(after=told)
     assert (await one.ssh("cat /root/kept /root/more")).split() == ["kept", "more"]
     assert (await words(one))[:2] == ["first", "second"]
+
+
+@pytest.mark.timeout(300)
+async def test_a_vm_moves_after_its_backup_and_its_disk_goes_on_elsewhere(
+    cloud: Stage, vm: VmFactory, nothing_left: None
+) -> None:
+    call = cloud.session.call
+    one = await (await vm("moves", host=1)).booted()
+    root = str(one.inventory["rootVolumeUuid"])
+    await back_up(cloud, root)
+    await one.ssh("echo kept >/root/kept; sync")
+    await call(
+        "MigrateVm", vm_instance_uuid=one.uuid, host_uuid=await cloud.host_uuid(2), timeout_seconds=120
+    )
+    await one.refresh()
+    await one.ssh("echo more >/root/more; sync")
+    moved = await back_up(cloud, root)
+    await one.stop()
+    last = await back_up(cloud, root)
+    assert last["mode"] == "incremental", last
+    there = await restored(cloud, last, host=1)
+    same = await equal(cloud, one, root, cloud.machines[0], str(there["installPath"]))
+    assert "Images are identical" in same, (moved, last)
+    await gone(cloud, there)
+    asked: dict[str, Any] = {"backup_uuid": moved["uuid"], "name": "was", "timeout_seconds": 120}
+    image = (await call("CreateRootVolumeTemplateFromVolumeBackup", **asked))["inventory"]["uuid"]
+    other = await (await vm("again", host=1, image=image)).booted()
+    assert (await other.ssh("cat /root/kept /root/more")).split() == ["kept", "more"]
+    await other.destroy()
+    await call("DeleteImage", uuid=image)
+    await call("ExpungeImage", image_uuid=image, timeout_seconds=60)
 
 
 async def stopped(guest: Guest) -> bool:

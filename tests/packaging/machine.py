@@ -55,7 +55,9 @@ class Machine:
         ))  # fmt: skip
         kinds = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
         self._holder = subprocess.Popen(
-            ["unshare", *kinds, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            ["unshare", *kinds, "sh", "-c", f"cd /; {script}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
@@ -64,7 +66,7 @@ class Machine:
 
     def command(self, *words: str) -> list[str]:
         """The command that runs another inside."""
-        return ["nsenter", "--target", self._first, "--all", "--root", "--wd=/", *words]
+        return ["nsenter", "--target", self._first, "--all", "--root", "env", "-C", "/", *words]
 
     def run(self, *words: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a command inside, and wait for its end."""

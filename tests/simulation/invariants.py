@@ -17,6 +17,7 @@ from appliance.api.tag import SystemTag
 from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.plans import naming
 from appliance.plans.vm import plan
 from appliance.reconcile.capacity import reserved
@@ -57,6 +58,7 @@ async def when_calm(world: World, cloud: Cloud) -> None:
     _capacity(world, look)
     _promises(world, look, cloud)
     _moves(world, look)
+    _backups(world, look)
     for finding in await life.database.verify():
         world.violated("I-28", finding)
 
@@ -79,6 +81,22 @@ def _moves(world: World, look: Snapshot) -> None:
         lanes = host.things.lanes
         if lanes.opened or lanes.offered or lanes.arrived:
             world.violated("I-7", f"{host.address} has a lane, or what came on one: {lanes}")
+
+
+def _backups(world: World, look: Snapshot) -> None:
+    """Each backup is where it belongs, with what it adds to, and nothing is being made of any."""
+    for backup in look.all(VolumeBackup):
+        if (backup.status, backup.phase, backup.intended) != ("Ready", "done", "Present"):
+            world.violated(
+                "I-7", f"backup {backup.uuid} is {backup.status}, {backup.phase}, {backup.intended}"
+            )
+        if backup.parent_uuid is not None and look.find(VolumeBackup, backup.parent_uuid) is None:
+            world.violated("I-7", f"backup {backup.uuid} adds to {backup.parent_uuid}, which is gone")
+        storage = look.get(BackupStorage, backup.backup_storage_uuid)
+        if backup.install_path not in world.hosts[storage.hostname].things.files:
+            world.violated("I-7", f"backup {backup.uuid} is not on its storage")
+    for restore in look.all(VolumeRestore):
+        world.violated("I-7", f"something is still being made of backup {restore.backup_uuid}")
 
 
 def _addresses(world: World, look: Snapshot) -> None:
@@ -213,6 +231,7 @@ def _nothing_else(world: World, look: Snapshot, host: WatchedHost) -> None:
     volumes |= {each.primary_storage_install_path for each in look.all(VolumeSnapshot, host_uuid=row.uuid)}
     cached = {naming.cached_image("/zstack_ps", image.uuid, image.format) for image in look.all(Image)}
     stored = {ref.install_path for ref in look.all(ImageBackupStorageRef)}
+    stored |= {backup.install_path for backup in look.all(VolumeBackup)}
     nics = {nic.uuid for nic in look.all(VmNic) if nic.vm_instance_uuid in kept}
     foreign = {
         "domain": set(host.domains) - kept - {STRANGER},

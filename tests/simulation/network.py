@@ -198,8 +198,18 @@ class WorldDialer:
         taking.things.lanes.arrived.pop(destination_path, None)  # which has the same place beside it
         on_progress(size, size)
 
-    async def upload(self, destination: Target, path: str, content: AsyncIterator[bytes], size: int) -> None:
+    async def arrived(self, destination: Target, path: str) -> int:
         """Nobody uploads in a simulated run."""
+        raise NotImplementedError
+
+    async def upload(
+        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+    ) -> None:
+        """Nobody uploads in a simulated run."""
+        raise NotImplementedError
+
+    def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        """Nor downloads."""
         raise NotImplementedError
 
     async def _reach(self, target: Target) -> WatchedHost:

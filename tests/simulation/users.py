@@ -10,6 +10,7 @@ from appliance.api.image import Image
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup
 from tests.simulation.building import Cloud, Promised
 from tests.simulation.life import Killed
 from tests.simulation.world import World
@@ -196,13 +197,49 @@ class User:
             return
         uuid = chance.choice(ready).uuid
         known = world.look().all(VolumeSnapshot, volume_uuid=uuid, order_by="uuid")
-        wish = chance.choice(("take", "take", "RevertVolumeFromSnapshot", "DeleteVolumeSnapshot", "template"))
-        if wish == "template":
+        wish = chance.choice(
+            (
+                "take",
+                "take",
+                "RevertVolumeFromSnapshot",
+                "DeleteVolumeSnapshot",
+                "template",
+                "backup",
+                "backup",
+            )
+        )
+        if wish == "backup":
+            await self._backup(uuid)
+        elif wish == "template":
             await self._template(uuid, chance.choice(known).uuid if known else None)
         elif wish == "take" or not known:
             await self._call("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "s"})
         else:
             await self._call(wish, {"uuid": chance.choice(known).uuid})
+
+    async def _backup(self, volume_uuid: str) -> None:
+        """A backup of a volume: made, or one of those that are there restored or deleted."""
+        world, chance = self.world, self.world.chance
+        known = world.look().all(VolumeBackup, order_by="uuid")
+        name, fields = "CreateVolumeBackup", {
+            "volumeUuid": volume_uuid, "name": "b", "backupStorageUuid": self.cloud.uuids["backup"]
+        }  # fmt: skip
+        if known and world.happens(0.6):
+            name = chance.choice(
+                ("DeleteVolumeBackup", "DeleteVolumeBackup", "RevertVolumeFromVolumeBackup",
+                 "CreateDataVolumeFromVolumeBackup")
+            )  # fmt: skip
+            fields = {"uuid": chance.choice(known).uuid}
+        if name == "CreateDataVolumeFromVolumeBackup":
+            if world.look().count(Volume, type="Data") >= MOST_VOLUMES:
+                return
+            host = self.cloud.uuids["host " + chance.choice(sorted(world.hosts))]
+            where = {"primaryStorageUuid": self.cloud.uuids["primary"], "hostUuid": host}
+            fields = {"backupUuid": fields["uuid"], "name": "data", **where}
+        if world.happens(0.3) and name != "DeleteVolumeBackup":
+            await self._taken_back(name, fields)
+        else:
+            await self._call(name, fields)
 
     async def _template(self, volume_uuid: str, snapshot_uuid: str | None) -> None:
         """An image of a volume, or of a snapshot of it; taken back while it is made, or deleted afterwards."""
@@ -210,6 +247,9 @@ class User:
         if snapshot_uuid is not None and self.world.happens(0.5):
             name = "CreateRootVolumeTemplateFromVolumeSnapshot"
             fields = {"name": "t", "snapshotUuid": snapshot_uuid}
+            if self.world.happens(0.5):
+                name = "CreateDataVolumeFromVolumeSnapshot"
+                fields = {"name": "then", "volumeSnapshotUuid": snapshot_uuid}
         if self.world.happens(0.3):
             await self._taken_back(name, fields)
         else:

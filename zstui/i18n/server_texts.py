@@ -17,6 +17,8 @@ CAUSES = (
     mark("crashed"),
     mark("failed on the host"),
     mark("moved to another host"),
+    mark("it is simulated"),
+    mark("guests run by {accelerator}"),
 )
 STEPS = (
     mark("connect"),
@@ -45,8 +47,7 @@ STEPS = (
     mark("name the files"),
 )
 EVENTS = (
-    mark("{name}: connected; guests run by {accelerator}"),
-    mark("{name}: connected; it is simulated"),
+    mark("{name}: connected; {how}"),
     mark("{name}: connected"),
     mark("{name}: libvirt is back"),
     mark("{name}: removed from its host"),
@@ -103,6 +104,7 @@ ERRORS = (
     mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
     mark("the call names no session; log in with LogInByAccount"),
     mark("API[{message}] is admin only"),
+    mark("{message} is not sent: this session only reads"),
     mark("quota exceeding. The account[uuid: {uuid}] exceeds a quota[name: {quota}, value: {value}]"),
     mark("the appliance is starting; try again in a moment"),
     mark("the appliance is not connected; it is tried again by itself"),
@@ -139,7 +141,7 @@ TOLD_LAST = (
 TEXTS = (*CAUSES, *STEPS, *EVENTS, *ERRORS, *TOLD_LAST)
 """Every pattern, in the order in which they are tried."""
 
-NESTED = frozenset({"reason", "before", "after", "state", "step"})
+NESTED = frozenset({"reason", "how", "before", "after", "state", "step"})
 """Holes that hold words of the appliance's too."""
 
 HOLE = re.compile(r"\{(\w+)\}")

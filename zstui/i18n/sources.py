@@ -49,7 +49,8 @@ def screens() -> set[Source]:
 
 def api() -> set[Source]:
     """What the API's declarations say: messages, parameters, fields, tags, errors."""
-    return set(_declared()) - screens() - {""}
+    declared: set[Source] = set(_declared())
+    return declared - screens() - {""}
 
 
 def _declared() -> Iterator[str]:

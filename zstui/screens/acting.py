@@ -13,11 +13,13 @@ from textual.timer import Timer
 from zstui import recycle_bin, words
 from zstui.detail import Detail
 from zstui.frame import News
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import mark, tr
+from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
@@ -61,28 +63,30 @@ class Acting(Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "create", "New"),
-        Binding("s", "verb('s')", "Start"),
-        Binding("S", "verb('S')", "Stop"),
-        Binding("r", "verb('r')", "Reboot, reconnect"),
-        Binding("u", "verb('u')", "Recover"),
-        Binding("K", "verb('K')", "Cancel"),
-        Binding("D,delete", "delete", "Destroy, delete"),
-        Binding("E", "change", "Change name and words"),
-        Binding("e", "userdata", "User data"),
-        Binding("m", "move", "Move to another host"),
-        Binding("c", "console", "Console address"),
-        Binding("y", "copy", "Copy uuid, address, call"),
-        Binding("x", "more", "All that can be done to this row"),
-        Binding("0", "overview", "Overview"),
-        Binding("t", "span", "Plots of an hour or a day"),
-        Binding("L", "log", "Calls made here, and a prompt"),
-        Binding("question_mark,f1", "help", "Help"),
-        Binding("colon", "jump", "Go to a list or a row"),
-        Binding("ctrl+p", "palette", "All actions and rows", priority=True),
-        Binding("ctrl+q", "app.quit", "Leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("n", "create", "New"),
+            Binding("s", "verb('s')", "Start"),
+            Binding("S", "verb('S')", "Stop"),
+            Binding("r", "verb('r')", "Reboot, reconnect"),
+            Binding("u", "verb('u')", "Recover"),
+            Binding("K", "verb('K')", "Cancel"),
+            Binding("D,delete", "delete", "Destroy, delete"),
+            Binding("E", "change", "Change name and words"),
+            Binding("e", "userdata", "User data"),
+            Binding("m", "move", "Move to another host"),
+            Binding("c", "console", "Console address"),
+            Binding("y", "copy", "Copy uuid, address, call"),
+            Binding("x", "more", "All that can be done to this row"),
+            Binding("0", "overview", "Overview"),
+            Binding("t", "span", "Plots of an hour or a day"),
+            Binding("L", "log", "Calls made here, and a prompt"),
+            Binding("question_mark,f1", "help", "Help"),
+            Binding("colon", "jump", "Go to a list or a row"),
+            Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+            Binding("ctrl+q", "app.quit", "Leave", priority=True),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__()
@@ -172,7 +176,10 @@ class Acting(Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}", key=verb.key, verb=tr(verb.word), rows=_names(rows)
+            "Press {key} again to {verb} {rows}",
+            key=self.app.key_of(f"verb('{verb.key}')", verb.key),
+            verb=tr(verb.word),
+            rows=names_of(rows),
         )
         self.say(question, "warn")
         self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
@@ -189,7 +196,7 @@ class Acting(Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**_fields(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{tr(title_of(message))} {_names(rows)}")
+        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
 
     # --- questions and forms -----------------------------------------------------------------------------
 
@@ -210,17 +217,17 @@ class Acting(Screen[None]):
             if yes and final:
                 self.carry_out(message, rows)
             elif yes:
-                done = Deletion(tuple(row.key for row in rows), _names(rows))
+                done = Deletion(tuple(row.key for row in rows), names_of(rows))
                 task = delete(self, message, [_fields(message, row) for row in rows], done)
-                self.app.keep(asyncio.create_task(task), f"{title_of(message)} {_names(rows)}")
+                self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
 
-        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=_names(rows))
+        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
         self.app.push_screen(
             Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
         )
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := _loss(row, self.mirror))]
+        lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
         return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
@@ -315,10 +322,16 @@ class Acting(Screen[None]):
             if chosen:
                 fields = {**plan.subject, plan.target: chosen[0]}
                 self.app.keep(
-                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])), f"move {row.name}"
+                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])),
+                    f"{tr('move')} {row.name}",
                 )
                 self.say(
-                    f"{row.name} moves to {self.mirror.name(chosen[0])}; :mig shows how far it is", "busy"
+                    tr(
+                        "{row} moves to {host}; :mig shows how far it is",
+                        row=row.name,
+                        host=self.mirror.name(chosen[0]),
+                    ),
+                    "busy",
                 )
                 self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
 
@@ -375,33 +388,6 @@ class Acting(Screen[None]):
 def _fields(message: str, row: Row) -> dict[str, Any]:
     """The fields that name a row in a message about its kind."""
     return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)
-
-
-def _names(rows: list[Row]) -> str:
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
-
-
-def noun_title(row: Row) -> str:
-    """What rows of this kind are called, several of them."""
-    noun = noun_of(row.kind)
-    return noun.title if noun is not None else row.kind
-
-
-def _loss(row: Row, mirror: Mirror) -> str:
-    """What goes with a row, in one line."""
-    if row.kind != "VmInstance":
-        return str(row.get("description") or "")
-    disks = row.get("allVolumes", [])
-    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
-    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
-    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [
-        row.name,
-        tr(row.text("state")),
-        f"{trn('{number} disk', '{number} disks', len(disks))}, {size}",
-        addresses,
-    ]
-    return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)
 
 
 def _kind_made(message: str) -> str:

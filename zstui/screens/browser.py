@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
@@ -15,12 +16,15 @@ from zstui.detail import Detail
 from zstui.filter import Filter
 from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n.server_texts import said
+from zstui.keymap import movable
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
+from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
 from zstui.sheet import Sheet
-from zstui.table import LiveTable
+from zstui.table import EDGE, LiveTable
+from zstui.trail import Trail
 
 BESIDE = 120
 """Cells from which on the detail stands beside the list."""
@@ -32,23 +36,29 @@ class Browser(Acting):
     """Lists of nouns; the keys 1 to 7 change between them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (BESIDE, "-wide")]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
-            for number, noun in enumerate(MAIN, start=1)
-        ),
-        Binding("slash", "filter", "Find rows"),
-        Binding("minus", "last", "The list before"),
-        Binding("tab", "pane", "List or detail"),
-        Binding("escape", "layer", "Take back marks, then the filter"),
-        Binding("f5", "reload", "Read all again"),
-        Binding("q", "leave", "Leave; the appliance goes on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            *(
+                Binding(str(number), f"show('{noun.id}')", noun.title, show=False)
+                for number, noun in enumerate(MAIN, start=1)
+            ),
+            Binding("slash", "filter", "Find rows"),
+            Binding("minus", "last", "The list before"),
+            Binding("left_square_bracket", "trail(-1)", "Back to where you were"),
+            Binding("right_square_bracket", "trail(1)", "Forth again"),
+            Binding("o", "order", "Order by a column"),
+            Binding("full_stop", "columns", "Choose columns"),
+            Binding("tab", "pane", "List or detail"),
+            Binding("escape", "layer", "Take back marks, then the filter"),
+            Binding("f5", "reload", "Read all again"),
+            Binding("q", "leave", "Leave; the appliance goes on"),
+        ]
+    )
 
     def __init__(self, mirror: Mirror) -> None:
         super().__init__(mirror)
         self.noun: Noun = MAIN[0]
-        self._before: Noun = MAIN[0]
+        self.trail = Trail(self.noun.id)
 
     def compose(self) -> ComposeResult:
         """The frame, with a place for lists."""
@@ -98,7 +108,8 @@ class Browser(Acting):
     async def action_show(self, noun_id: str) -> None:
         """Show the list of a noun."""
         if noun_id != self.noun.id:
-            self._before, self.noun = self.noun, NOUNS[noun_id]
+            self.noun = NOUNS[noun_id]
+        self.trail.visit(noun_id)
         self.query_one(Filter).close()
         lists = self.query_one(ContentSwitcher)
         name = f"list-{noun_id}"
@@ -109,7 +120,8 @@ class Browser(Acting):
                 return  # somebody went on to another list meanwhile
         lists.current = name
         self.query_one(Tabs).noun = noun_id
-        self.query_one(Caption).table = self.table
+        caption = self.query_one(Caption)
+        caption.table, caption.trail = self.table, self.trail
         self.table.focus()
         self.query_one(Detail).show(self.table.row)
         self._refresh_frame()
@@ -124,7 +136,19 @@ class Browser(Acting):
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
-        await self.action_show(self._before.id)
+        await self.action_show(self.trail.before)
+
+    async def action_trail(self, by: int) -> None:
+        """Back or forth through the lists that were shown."""
+        await self.action_show(self.trail.step(by))
+
+    def action_order(self) -> None:
+        """Choose the column that the list is ordered by."""
+        order_menu(self.table)
+
+    def action_columns(self) -> None:
+        """Choose the columns that the list shows."""
+        columns_menu(self.table)
 
     def action_pane(self) -> None:
         """From the list to the detail beside it, and back."""
@@ -178,7 +202,16 @@ class Browser(Acting):
     def _moved(self, event: LiveTable.Moved) -> None:
         if event.table is self.table:
             self.query_one(Detail).show(event.row)
+            self.call_after_refresh(self._point)
             self.query_one(Hints).refresh()
+
+    def _point(self) -> None:
+        """Put the terminal's own cursor on the row."""
+        table = self.table
+        if table.has_focus and table.cursor is not None and table.row is not None:
+            y = table.listing.place_of(table.cursor) - int(table.scroll_offset.y) + 1
+            if 0 < y < table.size.height:
+                self.app.cursor_position = table.region.offset + Offset(EDGE, y)
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:

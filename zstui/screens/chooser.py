@@ -141,7 +141,9 @@ class Chooser(ModalScreen[list[Any] | None]):
         choices = self.query_one(Choices)
         choices.marks = self._marks
         self._narrow(self._typed)
-        self.query_one(Input).focus()
+        entry = self.query_one(Entry)
+        entry.passed = frozenset({"space"}) if self._several else frozenset()
+        entry.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A space is a space where only one can be chosen."""

@@ -75,6 +75,7 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
+    items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
     items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
     items.append(note(tr("The mouse works too: titles sort, hints and tabs can be clicked.")))
     return items

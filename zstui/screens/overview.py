@@ -139,7 +139,7 @@ class Overview(Acting):
             self.query_one(kind).refresh()
 
     def _read(self) -> None:
-        self.run_worker(self._plot, group="plots", exclusive=True)
+        self.run_worker(self._plot, group="plots", exclusive=True)  # type: ignore[arg-type]  # Textual's hint
 
     async def _plot(self) -> None:
         drawn = self.query_one(Board)

@@ -12,9 +12,11 @@ from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import safe
 from zstui.i18n import tr, trn
+from zstui.i18n.server_texts import said
 from zstui.inputs import Entry
 from zstui.mirror import Mirror, Row
 from zstui.moves import Plan, Rule
+from zstui.said import Said
 from zstui.screens.chooser import Choice, Choices, Chooser, narrowed
 from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
@@ -31,7 +33,7 @@ class Planner(Chooser):
     app: Zstui
 
     def __init__(self, row: Row, plan: Plan, mirror: Mirror) -> None:
-        super().__init__(f"Move {row.name} to another host", narrowed([]))
+        super().__init__(tr("Move {row} to another host", row=row.name), narrowed([]))
         self._plan = plan
         self._mirror = mirror
 
@@ -42,8 +44,12 @@ class Planner(Chooser):
             yield Sheet([_rule_item(rule) for rule in self._plan.rules])
             yield Entry("", compact=True, select_on_focus=False)
             yield Choices()
-            ready = "Enter moves it there · " if self._plan.allowed else ""
-            yield Static(f"type to narrow · {ready}Esc back", classes="hint", markup=False)
+            yield Said(self._hint, classes="hint")
+
+    def _hint(self) -> str:
+        if self._plan.allowed:
+            return tr("type to narrow · Enter moves it there · Esc back")
+        return tr("type to narrow · Esc back")
 
     def on_mount(self) -> None:
         """Ask which hosts would do."""
@@ -69,7 +75,7 @@ class Planner(Chooser):
             return
         choices = host_choices(reply, self._mirror)
         if not choices:
-            self._say(note("There is no other host. Add one with n in the list of hosts.", "warn"))
+            self._say(note(tr("There is no other host. Add one with n in the list of hosts."), "warn"))
         self._find = narrowed(choices)
         self._narrow(self.query_one(Entry).value)
 
@@ -105,11 +111,13 @@ def host_choices(reply: dict[str, Any], mirror: Mirror) -> list[Choice]:
     ]
     for each in reply.get("excluded", []):
         uuid = str(each.get("hostUuid"))
-        choices.append(Choice((uuid, False), mirror.name(uuid), f"✗ {safe(str(each.get('reason')))}", "dim"))
+        choices.append(
+            Choice((uuid, False), mirror.name(uuid), f"✗ {safe(said(str(each.get('reason'))))}", "dim")
+        )
     return choices
 
 
 def _room(host: dict[str, Any], mirror: Mirror) -> str:
     vms = sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == host.get("uuid"))
     free = words.long_size(host.get("availableMemoryCapacity") or 0)
-    return tr("{vms}, {free} memory free", vms=trn("{number} VM", "{number} VMs", vms), free=free)
+    return tr("{vms}, {size} memory free", vms=trn("{number} VM", "{number} VMs", vms), size=free)

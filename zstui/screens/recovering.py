@@ -46,12 +46,13 @@ def _setting(mirror: Mirror, kind: str, name: str) -> str:
 def how_long(mirror: Mirror, kind: str, *, final: bool) -> str:
     """What deleting a row of a kind means for taking it back, as the live policy has it."""
     if final:
-        return "This cannot be undone."
+        return tr("This cannot be undone.")
     if deletion_policy(mirror, kind) == "Never":
-        return "It is kept, and can be recovered (u), until somebody expunges it."
+        return tr("It is kept, and can be recovered (u), until somebody expunges it.")
     period = _setting(mirror, kind, "expungePeriod")
-    time = f" for {words.duration(float(period))}" if period.isdecimal() else ""
-    return f"It can be recovered (u){time} until it is expunged."
+    if not period.isdecimal():
+        return tr("It can be recovered (u) until it is expunged.")
+    return tr("It can be recovered (u) for {time} until it is expunged.", time=words.duration(float(period)))
 
 
 async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done: Deletion) -> list[Any]:
@@ -61,15 +62,19 @@ async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done
     if gone:
         deletion = Deletion(gone, done.words)
         screen.app.calls.deletions.append(deletion)
-        left = _time_left(screen.mirror, deletion)
-        screen.app.notify(f"{done.words} deleted; u takes it back{left}", markup=False, timeout=UNDO_SECONDS)
+        screen.app.notify(_offer(screen.mirror, deletion), markup=False, timeout=UNDO_SECONDS)
     return list(ended)
 
 
-def _time_left(mirror: Mirror, deletion: Deletion) -> str:
+def _offer(mirror: Mirror, deletion: Deletion) -> str:
+    """That it is deleted, and for how long it can be taken back."""
     items = items_of(mirror, deletion.uuids)
     left = [each for each in map(seconds_left, items) if each is not None]
-    return f" for {words.duration(min(left))}" if left else ""
+    if not left:
+        return tr("{what} deleted; u takes it back", what=deletion.words)
+    return tr(
+        "{what} deleted; u takes it back for {time}", what=deletion.words, time=words.duration(min(left))
+    )
 
 
 def undoable(screen: Acting) -> Deletion | None:
@@ -92,10 +97,10 @@ def recover_or_undo(screen: Acting, rows: list[Row]) -> None:
         recover(screen, items)
     elif found is not None:
         calls = [recover_call(item, with_volumes=True) for item in items_of(screen.mirror, found.uuids)]
-        _carry_out(screen, calls, f"recover {found.words}")
+        _carry_out(screen, calls, f"{tr('recover')} {found.words}")
         screen.app.calls.deletions.remove(found)
         screen.app.clear_notifications()
-        screen.app.tell(f"{found.words}: taken back; VMs are stopped")
+        screen.app.tell(tr("{what}: taken back; VMs are stopped", what=found.words))
 
 
 def recover(screen: Acting, items: list[Row]) -> None:
@@ -106,21 +111,17 @@ def recover(screen: Acting, items: list[Row]) -> None:
     def answered(chosen: list[Any] | None) -> None:
         if chosen:
             calls = [recover_call(item, with_volumes=chosen[0] == "with") for item in items]
-            _carry_out(screen, calls, f"recover {what}")
+            _carry_out(screen, calls, f"{tr('recover')} {what}")
 
     if not volumes:
         answered(["without"])
         return
     names = ", ".join(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
     choices = [
-        Choice(
-            "with",
-            tr("with {what}", what=trn("{number} data volume", "{number} data volumes", len(volumes))),
-            names,
-        ),
-        Choice("without", "without data volumes", "they can be recovered and attached later"),
+        Choice("with", trn("with {number} data volume", "with {number} data volumes", len(volumes)), names),
+        Choice("without", tr("without data volumes"), tr("they can be recovered and attached later")),
     ]
-    screen.app.push_screen(Chooser(f"Recover {what}", narrowed(choices)), answered)
+    screen.app.push_screen(Chooser(tr("Recover {what}", what=what), narrowed(choices)), answered)
 
 
 def expunge(screen: Acting, items: list[Row]) -> None:
@@ -128,27 +129,32 @@ def expunge(screen: Acting, items: list[Row]) -> None:
     what = _what(items)
     typed = items[0].name if len(items) == 1 else str(len(items))
     lines = [
-        f"{item.name}  {_frees(item)}  expunged {left_piece(item, screen.mirror)[0]}" for item in items[:5]
+        f"{item.name}  {_frees(item)}  {tr('expunged')} {left_piece(item, screen.mirror)[0]}"
+        for item in items[:5]
     ]
-    lines += [f"… and {len(items) - 5} more"] if len(items) > 5 else []
+    lines += [tr("… and {number} more", number=len(items) - 5)] if len(items) > 5 else []
 
     def answered(yes: bool | None) -> None:
         if yes:
-            _carry_out(screen, [expunge_call(item) for item in items], f"expunge {what}")
+            _carry_out(screen, [expunge_call(item) for item in items], f"{tr('expunge')} {what}")
 
-    question = f"Expunge {what} now?"
+    question = tr("Expunge {what} now?", what=what)
     screen.app.push_screen(
-        Confirm(question, "expunge", [*lines, "This cannot be undone."], typed=typed), answered
+        Confirm(question, tr("expunge"), [*lines, tr("This cannot be undone.")], typed=typed), answered
     )
 
 
 def _frees(item: Row) -> str:
     size = item.get("reclaimableSize")
-    return "frees what its host has not said yet" if size is None else f"frees {words.long_size(size)}"
+    return (
+        tr("frees what its host has not said yet")
+        if size is None
+        else tr("frees {size}", size=words.long_size(size))
+    )
 
 
 def _what(items: list[Row]) -> str:
-    return items[0].name if len(items) == 1 else f"{len(items)} things in the recycle bin"
+    return items[0].name if len(items) == 1 else tr("{number} things in the recycle bin", number=len(items))
 
 
 def _carry_out(screen: Acting, calls: list[Call], what: str) -> None:

@@ -226,6 +226,7 @@ CREATE TABLE "image" (
     "type" TEXT COLLATE NOCASE NOT NULL,
     "platform" TEXT COLLATE NOCASE NOT NULL,
     "format" TEXT COLLATE NOCASE NOT NULL,
+    "source_format" TEXT COLLATE NOCASE,
     "system" INTEGER NOT NULL,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,

@@ -354,15 +354,37 @@ async def test_a_name_that_no_terminal_could_show(cloud: Cloud, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "name",
-    ['it\'s "quoted"', "<domain type='kvm'/>&amp;", "../../etc/passwd", "$(reboot); `ls`", "名前", "%s %n"],
-)
-async def test_a_name_with_quotes_xml_or_path_parts_is_only_a_name(cloud: Cloud, name: str) -> None:
+    ("name", "mark"),
+    [
+        ("it's", "'"), ('a "quoted" one', '"'), ("`reboot`", "`"), ("<domain/>", "<"), ("a&amp;b", "&"),
+        ("a]]>b", ">"), ("../../etc/passwd", ".."), ("/etc/passwd", "/"), ("C:\\x", "\\"),
+    ],
+)  # fmt: skip
+async def test_a_name_with_quotes_xml_or_path_parts(cloud: Cloud, name: str, mark: str) -> None:
+    async with cloud.untouched():
+        for message, fields in (
+            ("CreateVmInstance", cloud.vm_fields(name=name)),
+            ("CreateZone", {"name": name}),
+            ("UpdateHost", {"uuid": cloud.uuids["host1"], "name": name}),
+        ):
+            says(await cloud.refused(message, **fields), "SYS.1007", "field[name]", repr(mark), name)
+
+
+@pytest.mark.parametrize("name", ["$(reboot); ls", "名前", "%s %n", "[red]{}", "web 1 (new), v1.2"])
+async def test_a_name_with_other_marks_is_only_a_name(cloud: Cloud, name: str) -> None:
     vm = await cloud.vm(name=name)
     assert vm["name"] == name
     assert [each["uuid"] for each in await cloud.query("QueryVmInstance", name=name)] == [vm["uuid"]]
     host = cloud.host_of(vm["uuid"])
-    assert not [path for path in host.things.files if name in path or ".." in path]
+    assert not [path for path in host.things.files if name in path]
+
+
+async def test_a_uuid_that_something_of_another_kind_has(cloud: Cloud) -> None:
+    """A zone with a VM's uuid would take the VM's tags with it when it is deleted."""
+    vm = await cloud.vm()
+    async with cloud.untouched():
+        error = await cloud.refused("CreateZone", name="z", resourceUuid=vm["uuid"])
+        says(error, "SYS.1007", "resourceUuid", f"VmInstanceVO[uuid:{vm['uuid']}]")
 
 
 async def test_a_duplicate_uuid(cloud: Cloud) -> None:

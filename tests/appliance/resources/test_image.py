@@ -127,3 +127,16 @@ async def test_never_is_never_not_even_in_ten_years(cloud: Cloud, kept: str, due
 
 def empty(found: list[Body]) -> bool:
     return found == []
+
+
+async def test_a_vmdk_becomes_a_qcow2_image(cloud: Cloud) -> None:
+    image = await cloud.call(
+        "AddImage",
+        name="foreign",
+        url="http://x/y.vmdk",
+        format="vmdk",
+        backupStorageUuids=[cloud.uuids["backup"]],
+    )
+    assert (image["format"], image["status"]) == ("qcow2", "Ready")
+    assert image["backupStorageRefs"][0]["installPath"].endswith(f"{image['uuid']}.qcow2")
+    assert (await cloud.vm(imageUuid=image["uuid"]))["state"] == "Running"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +24,8 @@ from appliance.api.parse import unparse
 from appliance.api.setting import GetGlobalConfig
 from appliance.api.zone import ChangeZoneState, CreateZone, DeleteZone, UpdateZone, Zone
 from appliance.client import Session
+from appliance.hosts.fleet import Target
+from appliance.reconcile.image_transfer import Stored
 from appliance.resources import registry
 from appliance.resources.registry import Caller, Promise
 from appliance.serve import auth
@@ -123,6 +126,8 @@ class Face:
     socket: Path
     uploads: dict[str, bytes] = field(default_factory=dict)
     on_upload: Callable[[], Awaitable[Any]] | None = None
+    breaks_after: int | None = None
+    """The next upload or download is given up after so many bytes."""
 
     @property
     def url(self) -> str:
@@ -137,6 +142,52 @@ class Face:
         await self.database.write(end)
 
 
+class Taken:
+    """What was uploaded, and what can be downloaded: kept in memory."""
+
+    face: Face
+
+    async def arrived(self, image_uuid: str) -> int:
+        return len(self.face.uploads.get(image_uuid, b""))
+
+    async def take(
+        self, image_uuid: str, content: AsyncIterator[bytes], length: int | None, start: int
+    ) -> None:
+        got = self.face.uploads.get(image_uuid, b"")[:start]
+        async for chunk in content:
+            got += chunk
+            self.face.uploads[image_uuid] = got
+            if self.face.breaks_after is not None and len(got) >= self.face.breaks_after:
+                self.face.breaks_after = None
+                raise asyncio.CancelledError  # upon which the server hangs up
+        self.face.uploads[image_uuid] = got
+        if length is not None and start + length != len(got):
+            raise OperationFailed("cut short")
+        if self.face.on_upload is not None:
+            await self.face.on_upload()
+
+    async def stored(self, image_uuid: str, backup_storage_uuid: str | None) -> Stored:
+        content = self.face.uploads[image_uuid]
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        image = Image(
+            uuid=image_uuid, name="i", url="upload://i", format="qcow2", actual_size=len(content), md5_sum=md5
+        )
+        return Stored(image, Target("here"), "/i")
+
+    async def give(
+        self, image_uuid: str, backup_storage_uuid: str | None, start: int
+    ) -> AsyncIterator[bytes]:
+        async def content() -> AsyncIterator[bytes]:
+            whole = self.face.uploads[image_uuid]
+            for at in range(start, len(whole), 1 << 20):
+                if self.face.breaks_after is not None and at >= self.face.breaks_after:
+                    self.face.breaks_after = None
+                    raise OperationFailed("the storage is gone")
+                yield whole[at : at + (1 << 20)]
+
+        return content()
+
+
 @asynccontextmanager
 async def serving(
     database: Database, socket: Path, port: int = 0, tls: ssl.SSLContext | None = None
@@ -145,16 +196,9 @@ async def serving(
     dispatch = Dispatch(database, Auth(database), version="0.1.0", node_uuid="n" * 32)
     broadcast = Broadcast(database)
 
-    async def upload(uuid: str, content: AsyncIterator[bytes], size: int | None) -> None:
-        got = b"".join([chunk async for chunk in content])
-        if size is not None and size != len(got):
-            raise OperationFailed("cut short")
-        running_face.uploads[uuid] = got
-        if running_face.on_upload is not None:
-            await running_face.on_upload()
-
-    server = Server(dispatch, broadcast, upload=upload, names=["cloud.example"])
-    running_face = Face(server, dispatch, database, socket)
+    transfers = Taken()
+    server = Server(dispatch, broadcast, transfers=transfers, names=["cloud.example"])
+    running_face = transfers.face = Face(server, dispatch, database, socket)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(broadcast.run())
         await server.start(UnixListener(socket), TcpListener("127.0.0.1", port, tls))

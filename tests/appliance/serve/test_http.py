@@ -367,3 +367,37 @@ async def test_a_question_that_is_kept_does_not_hold_up_the_end(face: Face, loca
     await face.server.stop()
     assert asyncio.get_running_loop().time() - begun < 1.5
     kept.cancel()
+
+
+async def test_an_upload_goes_on_where_it_broke(face: Face, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(os.urandom((5 << 20) + 17))
+    face.breaks_after = 2 << 20
+    told: list[tuple[int, int]] = []
+    async with await Session.connect(face.socket) as session:
+        await session.upload("a" * 32, image, lambda done, total: told.append((done, total)))
+    assert face.uploads["a" * 32] == image.read_bytes()
+    assert told[-1] == (image.stat().st_size,) * 2
+
+
+async def test_a_download_goes_on_where_it_broke_and_is_proved(face: Face, tmp_path: Path) -> None:
+    content = face.uploads["a" * 32] = os.urandom((5 << 20) + 17)
+    url, headers = f"{face.url}/zstack/export/{'a' * 32}", {"Authorization": f"OAuth {await login(face)}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.get(url) as whole:
+            assert (whole.status, await whole.read()) == (200, content)
+            tag = whole.headers["ETag"]
+        asked = {"Range": "bytes=1000-", "If-Range": tag}
+        async with http.get(url, headers=asked) as rest:
+            assert (rest.status, await rest.read()) == (206, content[1000:])
+            assert rest.headers["Content-Range"] == f"bytes 1000-{len(content) - 1}/{len(content)}"
+        async with http.get(url, headers={**asked, "If-Range": '"another"'}) as changed:
+            assert (changed.status, await changed.read()) == (200, content)
+        async with http.get(url, headers={"Range": f"bytes={len(content)}-"}) as beyond:
+            assert beyond.status == 400
+        face.breaks_after = 3 << 20
+        with pytest.raises(aiohttp.ClientError):
+            async with http.get(url) as broken:
+                await broken.read()
+    async with aiohttp.ClientSession() as nobody, nobody.get(url) as refused:
+        assert refused.status == 401

@@ -1,0 +1,197 @@
+"""Habits of those who live in it: finding, ordering, columns, ways back, and a face that only reads."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from appliance.api.errors import NotAllowed
+from appliance.client import Session
+from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
+from zstui.app import Zstui
+from zstui.i18n import begin
+from zstui.matching import terms
+from zstui.nouns import NOUNS
+from zstui.remembered import Remembered
+from zstui.themes import only_ascii
+from zstui.trail import Trail
+
+
+async def test_a_filter_finds_by_column_by_host_and_by_what_is_not_there(cloud: Cloud) -> None:
+    for name in ("web-1", "web-2", "db-1"):
+        await cloud.vm(name)
+    await cloud.session.call("StopVmInstance", uuid=cloud.uuids["web-2"])
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("◌ Stopped")
+        listing = on.browser.table.listing
+
+        def found(text: str) -> set[str]:
+            on.browser.table.set_filter(text)
+            return {listing.rows[listing.key_at(place)].name for place in range(len(listing))}
+
+        assert found("web") == {"web-1", "web-2"}
+        assert found("state:running") == {"web-1", "db-1"}
+        assert found("!state:running") == {"web-2"}
+        assert found("name:web !stopped") == {"web-1"}
+        hosts = {row.name: on.app.mirror.name(row.get("hostUuid")) for row in listing.rows.values()}
+        for host in ("node-a", "node-b"):
+            expected = {name for name, each in hosts.items() if each == host}
+            assert found(f"@{host}") == expected
+        assert found("nothing:running") == set()
+
+
+def test_a_key_that_names_no_column_is_text() -> None:
+    begin("en")
+    columns = NOUNS["vm"].columns
+    [mac] = terms("fa:16:3e", columns, "en")
+    assert (mac.value, mac.column) == ("fa:16:3e", None)
+    [address] = terms("!addr:10.9", columns, "en")
+    assert address.column is not None
+    assert (address.column.title, address.value, address.negated) == ("ADDRESS", "10.9", True)
+
+
+async def test_order_and_columns_are_chosen_in_menus_and_remembered(cloud: Cloud, tmp_path: Path) -> None:
+    for name in ("web-1", "web-2"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-2", "IMAGE")
+        await on.press("o")
+        await on.sees("Order by")
+        await on.write("name")
+        await on.press("enter")
+        await on.until(lambda: on.browser.table.listing.downward)
+        await on.press("full_stop")
+        await on.sees("Columns to show")
+        await on.write("image")
+        await on.press("space", "enter")
+        await on.until(lambda: "IMAGE" not in on.whole(), "IMAGE gone")
+    kept = json.loads((tmp_path / "state" / "zstui" / "screens.json").read_text())["views"]["vm"]
+    assert kept == {"order": "-NAME", "hidden": ["IMAGE"]}
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-2", "NAME ▾")
+        assert "IMAGE" not in on.whole()
+
+
+async def test_the_way_back_and_forth_through_lists(cloud: Cloud) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        for key in ("2", "3"):
+            await on.press(key)
+        await on.sees("VMs › Hosts › Networks")
+        await on.press("left_square_bracket")
+        assert on.browser.noun.id == "host"
+        await on.press("left_square_bracket", "left_square_bracket")
+        assert on.browser.noun.id == "vm"
+        await on.press("right_square_bracket")
+        assert on.browser.noun.id == "host"
+        await on.press("minus")
+        assert on.browser.noun.id == "vm"
+        await on.press("minus")
+        assert on.browser.noun.id == "host"
+
+
+def test_who_goes_back_and_then_elsewhere_has_no_way_forth() -> None:
+    trail = Trail("a")
+    for place in ("b", "c"):
+        trail.visit(place)
+    assert (trail.step(-1), trail.before) == ("b", "c")
+    trail.visit("d")
+    assert (trail.step(1), trail.crumbs(3)) == ("d", ["a", "b", "d"])
+
+
+async def test_a_session_that_only_reads_refuses_before_it_sends(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with await Session.connect(cloud.socket) as session:
+        session.read_only = True
+        assert len(await session.query("VmInstance")) == 1
+        for message, fields in (
+            ("StopVmInstance", {"uuid": uuid}),
+            ("CreateZone", {"name": "z"}),
+            ("CreateAccessToken", {"name": "t"}),
+        ):
+            with pytest.raises(NotAllowed, match=f"API{message}Msg is not sent"):
+                await session.call(message, **fields)
+
+
+async def test_a_face_that_only_reads_says_so_and_changes_nothing(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    app = Zstui(cloud.socket, read_only=True)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        on = Screens(app, pilot)
+        await on.sees("web-1", "read only")
+        await on.press("S", "S")
+        await on.sees("is not sent")
+    [vm] = await cloud.session.query("VmInstance", uuid=uuid)
+    assert vm["state"] == "Running"
+
+
+def test_a_file_of_memories_that_is_broken_is_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "zstui" / "screens.json"
+    file.parent.mkdir()
+    file.write_text("{broken")
+    remembered = Remembered(file)
+    assert remembered.get("language", "") == ""
+    assert str(file) in remembered.problem
+    remembered.put("language", "zh_CN")
+    assert Remembered(file).get("language", "") == "zh_CN"
+    assert Remembered(file).get("language", {}) == {}
+
+
+async def test_keys_are_where_the_user_put_them(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    file = tmp_path / "config" / "zstui" / "keymap.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[keys]\n"verb.S" = "f8"\n"nonsense" = "f9"\n')
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-1", "f8 stop", "no such action: nonsense")
+        await on.press("f8")
+        await on.sees("Press f8 again to stop web-1")
+        await on.press("f8")
+        await on.sees("◌ Stopped")
+
+
+def at_cursor(on: Screens, name: str) -> bool:
+    """Whether the terminal's own cursor is on the line of a name."""
+    return name in on.text()[on.app.cursor_position.y][:12]
+
+
+async def test_the_terminals_cursor_stands_on_the_chosen_row(cloud: Cloud) -> None:
+    for name in ("web-1", "web-2"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, SMALL) as on:
+        await on.sees("web-2")
+        for key in ("down", "up", "G"):
+            await on.press(key)
+            name = on.browser.table.row.name if on.browser.table.row else ""
+            assert name.startswith("web-")
+            await on.until(partial(at_cursor, on, name), name)
+
+
+async def test_colours_are_chosen_by_key_and_remembered(cloud: Cloud) -> None:
+    async with screens(cloud.socket, SMALL) as on:
+        for name in ("zstui-light", "zstui-contrast", "ansi-dark", "ansi-light", "zstui", "zstui-light"):
+            await on.press("f3")
+            assert on.app.theme == name
+    async with screens(cloud.socket, SMALL, connected=False) as on:
+        await on.until(lambda: on.app.theme == "zstui-light")
+
+
+async def test_a_terminal_of_ascii_gets_only_ascii(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZSTUI_ASCII", "1")
+    for name in ("web-1", "数据库-主"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, SMALL, connected=False) as on:
+        await on.sees("web-1", "* Running", "???-?")
+        assert all(line.isascii() and len(line) == SMALL[0] for line in on.text())
+
+
+def test_ascii_is_told_by_the_locale() -> None:
+    assert only_ascii({"LANG": "en_US.ISO-8859-1"})
+    assert not only_ascii({"LANG": "zh_CN.UTF-8"})
+    assert not only_ascii({"LANG": "C"})
+    assert not only_ascii({"LANG": "en_US.ISO-8859-1", "ZSTUI_ASCII": "0"})

@@ -1,0 +1,56 @@
+"""Keys that somebody has put elsewhere: `keymap.toml` in the user's XDG config folder.
+
+    [keys]
+    "verb.S" = "ctrl+k"
+    "create" = "plus,n"
+
+A key's id is its action: `create`, `show.vm`, `verb.S`; the page of help lists them by what they do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from textual.binding import Binding, BindingType
+
+CALLED = re.compile(r"(?:\w+\.)?(\w+)(?:\((.*)\))?")
+
+
+def id_of(action: str) -> str:
+    """The id of the key of an action: `verb('S')` is `verb.S`."""
+    found = CALLED.fullmatch(action)
+    if found is None:
+        return action
+    name, arguments = found.groups()
+    return f"{name}.{arguments.strip(chr(39))}" if arguments else name
+
+
+def movable(bindings: Iterable[BindingType]) -> list[BindingType]:
+    """Bindings that can be put on other keys, by their ids."""
+    return [replace(each, id=id_of(each.action)) if isinstance(each, Binding) else each for each in bindings]
+
+
+def keymap_file() -> Path:
+    """Where the keys are written down."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(folder) / "zstui" / "keymap.toml"
+
+
+def read_keymap(file: Path, known: set[str]) -> tuple[dict[str, str], str]:
+    """Keys by id, and what is wrong with the file: nothing, or in words. What is right counts all the same."""
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("keys", {})
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError) as failed:
+        return {}, f"{file}: {failed}"
+    if not isinstance(found, dict):
+        return {}, f"{file}: [keys] is no table"
+    good = {name: keys for name, keys in found.items() if name in known and isinstance(keys, str) and keys}
+    strange = sorted(set(map(str, found)) - set(good))
+    return good, f"{file}: no such action: {', '.join(strange)}" if strange else ""

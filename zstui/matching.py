@@ -1,0 +1,62 @@
+"""What `/` means: words that a row must hold, `key:value` for one column, `@host`, and `!` before any for not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from zstui.columns import Column
+from zstui.mirror import Mirror, Row
+
+SHORTEST_KEY = 2
+"""Letters of a column's title that are enough to name it."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One word of a filter: what must be held, in which column (any when None), and whether it must not."""
+
+    value: str
+    column: Column | None = None
+    negated: bool = False
+
+    def meets(self, row: Row, whole: str, mirror: Mirror) -> bool:
+        """Whether a row, of which `whole` is everything it shows, meets the term."""
+        held = whole if self.column is None else _shown(self.column, row, mirror)
+        return (self.value in held) != self.negated
+
+
+def _shown(column: Column, row: Row, mirror: Mirror) -> str:
+    states = (row.text("state"), row.text("status")) if column.title in ("STATE", "STATUS") else ()
+    return " ".join((column.show(row, mirror)[0], *states)).casefold()
+
+
+def terms(text: str, columns: tuple[Column, ...], language: str) -> tuple[Term, ...]:
+    """A filter as terms. A key that names no column is text to find, as in an address or a MAC."""
+    return _terms(text.casefold(), columns, language)
+
+
+@lru_cache(maxsize=64)
+def _terms(text: str, columns: tuple[Column, ...], language: str) -> tuple[Term, ...]:
+    del language  # titles are in it, so that what was read in another is not taken for it
+    return tuple(_term(word, columns) for word in text.split())
+
+
+def _term(word: str, columns: tuple[Column, ...]) -> Term:
+    negated = word.startswith("!") and len(word) > 1
+    body = word[1:] if negated else word
+    key, colon, value = ("host", ":", body[1:]) if body.startswith("@") else body.partition(":")
+    column = _named(key, columns) if colon and value else None
+    return Term(value if column is not None else body, column, negated)
+
+
+def _named(key: str, columns: tuple[Column, ...]) -> Column | None:
+    """The column of a title, in English or in the user's language, or of the beginning of one."""
+    titles = [(column.title.casefold(), column.heading.casefold(), column) for column in columns]
+    exact = (column for english, own, column in titles if key in (english, own))
+    begun = (
+        column
+        for english, own, column in titles
+        if len(key) >= SHORTEST_KEY and (english.startswith(key) or own.startswith(key))
+    )
+    return next(exact, None) or next(begun, None)

@@ -1,0 +1,32 @@
+"""What rows are called in questions, and what goes with them."""
+
+from __future__ import annotations
+
+from zstui import words
+from zstui.i18n import tr, trn
+from zstui.mirror import Mirror, Row
+from zstui.nouns import noun_of
+
+
+def names_of(rows: list[Row]) -> str:
+    """The name of one row; of several how many of what."""
+    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
+
+
+def noun_title(row: Row) -> str:
+    """What rows of this kind are called, several of them."""
+    noun = noun_of(row.kind)
+    return noun.title if noun is not None else row.kind
+
+
+def loss_of(row: Row, mirror: Mirror) -> str:
+    """What goes with a row, in one line."""
+    if row.kind != "VmInstance":
+        return str(row.get("description") or "")
+    disks = row.get("allVolumes", [])
+    size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
+    counted = trn("{number} disk", "{number} disks", len(disks))
+    addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
+    host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
+    parts = [row.name, tr(row.text("state")), f"{counted}, {size}", addresses]
+    return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)

@@ -1,0 +1,72 @@
+"""The colours: by night, by day, in high contrast, and for terminals that have only ASCII."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+
+NIGHT = Theme(
+    name="zstui", primary="#a78bfa", secondary="#6cb6ff", accent="#b9a3ff", success="#7ccf8a",
+    warning="#e3b95f", error="#f0717a", foreground="#d6dbe5", background="#12151c", surface="#171b24",
+    panel="#1e2430", dark=True,
+)  # fmt: skip
+DAY = Theme(
+    name="zstui-light", primary="#5b3fd6", secondary="#0b62b8", accent="#5b3fd6", success="#1c7a34",
+    warning="#8a5a00", error="#b3202c", foreground="#1b2030", background="#fbfbfd", surface="#f1f2f6",
+    panel="#e4e6ee", dark=False,
+)  # fmt: skip
+CONTRAST = Theme(
+    name="zstui-contrast", primary="#ffffff", secondary="#66d9ff", accent="#ffff00", success="#00ff66",
+    warning="#ffd000", error="#ff6b6b", foreground="#ffffff", background="#000000", surface="#000000",
+    panel="#1a1a1a", dark=True,
+)  # fmt: skip
+THEMES = (NIGHT, DAY, CONTRAST)
+CYCLE = (*(theme.name for theme in THEMES), "ansi-dark", "ansi-light")
+"""What F3 goes through; the last two leave the colours to the terminal's own sixteen."""
+
+PLAIN = str.maketrans({
+    "◉": "*", "◌": "o", "◍": "~", "✗": "x", "✓": "+", "▐": ">", "▸": ">", "▾": "v", "▴": "^", "━": "#",
+    "╌": "-", "…": "_", "·": "|", "›": ">", "→": ">", "–": "-", "⏎": "r", "↑": "^", "↓": "v", "←": "<",
+    "⌫": "<", "▄": "_", "▀": "-", "█": "#", "│": "|", "─": "-", "▎": "|", "▊": "|",
+})  # fmt: skip
+
+
+def next_theme(name: str) -> str:
+    """The theme after one; the first after one that F3 does not know."""
+    return CYCLE[(CYCLE.index(name) + 1) % len(CYCLE)] if name in CYCLE else CYCLE[0]
+
+
+def only_ascii(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the terminal shows only ASCII: by `ZSTUI_ASCII`, else by a locale that is not UTF-8."""
+    told = environment.get("ZSTUI_ASCII", "")
+    if told:
+        return told != "0"
+    named = (environment.get(each) for each in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next((each for each in named if each), "")
+    return "." in locale and "utf" not in locale.lower()
+
+
+class Ascii(LineFilter):
+    """Signs as ASCII characters of the same width; letters of other alphabets as question marks."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments of a line, without what the terminal cannot show."""
+        del background
+        return [
+            part if part.text.isascii() else Segment(_ascii(part), part.style, part.control)
+            for part in segments
+        ]
+
+
+def _ascii(part: Segment) -> str:
+    shown = part.text.translate(PLAIN)
+    if shown.isascii():
+        return shown
+    cells = part.cell_length - len(part.text)
+    replaced = "".join(each if each.isascii() else "?" for each in shown)
+    return replaced + " " * cells if cells > 0 else replaced
