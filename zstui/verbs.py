@@ -54,6 +54,9 @@ BINS = {"VmInstance": "vm", "Volume": "volume", "Image": "image"}
 """What is deleted into a recycle bin, and the category of its settings."""
 
 
+TAGS = ("SystemTag", "UserTag")
+
+
 def binned(row: Row) -> bool:
     """Whether a row is in the recycle bin."""
     return row.kind in BINS and (row.get("state") == "Destroyed" or row.get("status") == "Deleted")
@@ -65,6 +68,8 @@ def delete_message(row: Row) -> str | None:
         return "ExpungeDataVolume" if row.kind == "Volume" else f"Expunge{row.kind}"
     if row.kind == "Volume":
         return "DeleteDataVolume" if row.get("type") == "Data" else None
+    if row.kind in TAGS:
+        return None if row.get("inherent") else "DeleteTag"
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
 
 
@@ -92,7 +97,8 @@ def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
 def _names(message: str, parameter: Parameter, kind: str) -> bool:
     if issubclass(MESSAGES[message], CreateMessage) and not parameter.required:
         return False
-    own = parameter.name == "uuid" and message.endswith(kind)
+    ends = message.endswith(kind) or (message == "DeleteTag" and kind in TAGS)
+    own = parameter.name == "uuid" and ends
     return own or (ref_of(parameter) is RESOURCES[kind] and parameter.name != "default_l3_network_uuid")
 
 

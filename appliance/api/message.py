@@ -199,3 +199,17 @@ class QueryMessage(Message, abstract=True):
         super().__init_subclass__(
             java=java, role="reader", returns=resource, sync=True, abstract=abstract, **rest
         )
+
+
+def query_of(resource: str) -> str:
+    """The message that finds rows of a resource; most are called after it."""
+    usual = f"Query{resource}"
+    if usual in MESSAGES:
+        return usual
+    queries = (each for each in MESSAGES.values() if issubclass(each, QueryMessage))
+    return next((each.__name__ for each in queries if each.resource.__name__ == resource), usual)
+
+
+def only_reads(kind: type[Message]) -> bool:
+    """Whether a message changes nothing but the caller's own session."""
+    return kind.role in ("reader", "anyone") and not kind.__name__.startswith(("Create", "Delete"))

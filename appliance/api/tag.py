@@ -63,6 +63,8 @@ PATTERNS = (
     TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data.", commas=True),
     TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in.", commas=True),
     TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data.", commas=True),
+    TagPattern("VmInstanceVO", "userdataRevision::{revision}",
+               "Another number makes cloud-init apply user data and keys anew at the next boot.", only_one=True),
     TagPattern("VmInstanceVO", "hostname::{hostname}", "The host name it gets by DHCP.", only_one=True),
     TagPattern("VmInstanceVO", "staticIp::{l3NetworkUuid}::{staticIp}", "The address it gets on a network."),
     TagPattern("VmInstanceVO",

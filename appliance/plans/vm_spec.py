@@ -143,7 +143,7 @@ def nic_spec(rows: VmRows, nic: VmNic) -> EnsureNic | None:
 def metadata(rows: VmRows) -> Metadata:
     """What the guest is told about itself."""
     return Metadata(
-        instance_id=rows.vm.uuid,
+        instance_id=userdata.instance_id(rows.vm.uuid, rows.tags),
         local_hostname=host_name(rows),
         public_keys=userdata.public_keys(rows.tags),
         user_data=userdata.user_data(rows.tags),

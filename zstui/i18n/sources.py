@@ -14,6 +14,7 @@ from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
+from zstui.screens.panels import PANELS
 from zstui.verbs import VERBS, title_of
 
 Source = str | tuple[str, str]
@@ -42,6 +43,8 @@ def screens() -> set[Source]:
         found.update((noun.title, noun.one, noun.empty))
         found.update(column.title.lower() for column in noun.columns)
     found.update(verb.word for verb in VERBS)
+    for panel in PANELS:
+        found.update((panel.word, panel.title))
     found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)
     found.discard("")
     return found

@@ -168,12 +168,12 @@ class Overview(Acting):
         """A list."""
         await self.go(noun_id)
 
-    async def go(self, noun_id: str, key: str | None = None) -> None:
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
         """Back to the lists, and there."""
         below = self.app.screen_stack[-2]
         self.dismiss()
         if isinstance(below, Acting):
-            await below.go(noun_id, key)
+            await below.go(noun_id, key, find)
 
     def action_back(self) -> None:
         """Back to the list."""
