@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from zstui import recycle_bin, words
+from zstui.detail import Detail
 from zstui.frame import News
 from zstui.i18n import mark, tr
 from zstui.keymap import movable
@@ -75,6 +76,8 @@ class Acting(Screen[None]):
             Binding("c", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
+            Binding("0", "overview", "Overview"),
+            Binding("t", "span", "Plots of an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Calls made here, and a prompt"),
             Binding("question_mark,f1", "help", "Help"),
@@ -106,6 +109,17 @@ class Acting(Screen[None]):
     def row(self) -> Row | None:
         """The one row that a key acts on, or the first of several."""
         return next(iter(self.chosen()), None)
+
+    def action_overview(self) -> None:
+        """Show the whole cloud at once."""
+        from zstui.screens.overview import Overview
+
+        self.app.push_screen(Overview(self.mirror))
+
+    def action_span(self) -> None:
+        """Plots show a day instead of an hour, and the other way round."""
+        for detail in self.query(Detail):
+            detail.turn_span()
 
     def say(self, text: str, paint: str = "plain") -> None:
         """Say something on the news line."""
