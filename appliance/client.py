@@ -9,18 +9,20 @@ import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import aiohttp
 
 from appliance.api.account import hash_password
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotAllowed, NotReady, TimedOut
-from appliance.api.message import Message
+from appliance.api.message import Message, only_reads, query_of
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
+from appliance.client_events import Push, blocks, push_of
 from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
+
+__all__ = ["Push", "Session", "Unreachable"]
 
 CALL_SECONDS = 1800.0
 """How long a call may take unless told otherwise; ZStack's clients wait as long."""
@@ -50,31 +52,9 @@ class Unreachable(NotReady):
     description = "The appliance does not answer"
 
 
-@dataclass(frozen=True)
-class Push:
-    """One thing that the event stream says.
-
-    `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes
-    were left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands
-    again, read again. `figures`: how busy things are, by uuid: percent of CPU and of memory, oldest first; those
-    not named are as they were, or when it is `whole`, not known.
-    """
-
-    kind: Literal["ready", "change", "overflow", "lost", "reconnected", "figures"]
-    resource: str = ""
-    uuid: str = ""
-    op: Literal["", "upsert", "delete"] = ""
-    inventory: dict[str, Any] = field(default_factory=dict)
-
-
 def short_socket_path(path: Path, folder_fd: int) -> str:
     """A path to a socket that fits into a socket address, however deep its folder, which is open as an fd."""
     return str(path) if len(os.fsencode(path)) <= SUN_PATH_LIMIT else f"/proc/self/fd/{folder_fd}/{path.name}"
-
-
-def only_reads(kind: type[Message]) -> bool:
-    """Whether a message changes nothing but the caller's own session."""
-    return kind.role in ("reader", "anyone") and not kind.__name__.startswith(("Create", "Delete"))
 
 
 class Session:
@@ -215,7 +195,7 @@ class Session:
         wanted = [{"name": name, "op": op, "value": condition_text(value)} for name, op, value in conditions]
         wanted += [equality(name, value) for name, value in equal.items()]
         reply = await self.call(
-            f"Query{resource}",
+            query_of(resource),
             conditions=wanted,
             limit=limit,
             start=start,
@@ -232,32 +212,28 @@ class Session:
         patience = Patience()
         while True:
             try:
-                patience.note(start := await self._arrived(image_uuid))
-                return (
-                    None
-                    if 0 < size == start
-                    else await self._send_file(image_uuid, path, start, size, progress)
-                )
+                start = await self._arrived(image_uuid)
+                patience.note(start)
+                if start < size or size == 0:
+                    await self._send_file(image_uuid, path, start, size, progress)
+                return
             except Unreachable as broken:
                 await patience.pause(broken)
 
     async def _arrived(self, image_uuid: str) -> int:
         """How much of an upload is there; 0 where the upload itself will say what is wrong."""
         with _connection_errors(self.target):
-            async with self._http.head(
-                f"{self._base}/zstack/upload/{image_uuid}", headers=self._headers()
-            ) as response:
+            url = f"{self._base}/zstack/upload/{image_uuid}"
+            async with self._http.head(url, headers=self._headers()) as response:
                 return int(response.headers.get("Upload-Offset", "0")) if response.status == 200 else 0
 
-    async def _send_file(
-        self, image_uuid: str, path: Path, start: int, size: int, progress: Progress | None
-    ) -> None:
+    async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
         with _connection_errors(self.target):
             async with (
-                aclosing(chunks(path, start, size, progress)) as content,
+                aclosing(chunks(path, start, size, tell)) as content,
                 self._http.put(
-                    f"{self._base}/zstack/upload/{image_uuid}", data=content, headers=headers, timeout=ENDLESS
+                    f"{self._base}/zstack/upload/{to}", data=content, headers=headers, timeout=ENDLESS
                 ) as response,
             ):
                 _checked(response.status, await response.read())
@@ -316,8 +292,8 @@ class Session:
             async with self._http.get(url, headers=self._headers(), timeout=timeout) as got:
                 if got.status != 200:
                     _checked(got.status, await got.read())
-                async for block in _blocks(got.content):
-                    push = _push(block)
+                async for block in blocks(got.content):
+                    push = push_of(block)
                     if push is not None:
                         yield push
 
@@ -383,31 +359,3 @@ def _body(envelope: dict[str, Any]) -> dict[str, Any]:
     if body.get("success") is True:
         return {name: value for name, value in body.items() if name != "success"}
     raise ApiError.from_wire(body.get("error") or {})
-
-
-async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    buffer = b""
-    async for chunk in content.iter_any():
-        *whole, buffer = (buffer + chunk).split(b"\n\n")
-        for block in whole:
-            yield block
-
-
-def _push(block: bytes) -> Push | None:
-    kind, data = "", ""
-    for line in block.decode("utf-8").split("\n"):
-        name, _, value = line.partition(": ")
-        if name == "event":
-            kind = value
-        elif name == "data":
-            data += value
-    if kind == "ready":
-        return Push("ready")
-    if kind == "overflow":
-        return Push("overflow")
-    if kind == "figures":
-        return Push("figures", inventory=json.loads(data))
-    if kind != "change":
-        return None
-    change = json.loads(data)
-    return Push("change", change["resource"], change["uuid"], change["op"], change.get("inventory", {}))

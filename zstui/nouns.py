@@ -67,12 +67,21 @@ OTHERS = (
     Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
+    Noun("vol", "Volumes", "volume", ("Volume",), columns.VOLUME, ("VmInstance", "PrimaryStorage"), "NAME",
+         ("volume", "volumes", "disk", "disks"),
+         "No volumes yet. Each VM brings its root volume; n makes a data volume.", "CreateDataVolume"),
     Noun("bin", "Recycle bin", "deleted", ("RecycleBinItem",), recycle_bin.COLUMNS,
          ("Host", "VmInstance", "Volume", "Image"), "EXPUNGED", ("recycle", "trash", "deleted"),
          "Nothing is in the recycle bin.", total=recycle_bin.reclaimable),
     Noun("mig", "Migrations", "migration", ("LongJob",), moves.COLUMNS, ("Host",), "-ASKED",
          ("migration", "migrations", "move", "moves"),
          "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
+    Noun("config", "Global configs", "setting", ("GlobalConfig",), columns.CONFIG, (), "NAME",
+         ("configs", "settings"), "No settings here."),
+    Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
+         "No tags yet. Press T on any row to put one on it."),
+    Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
+         ("accounts", "tenant"), "No accounts here.", "CreateAccount"),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),
          "NAME", (), "No L2 networks yet. Press n to create one.", "CreateL2NoVlanNetwork"),
     Noun("cluster", "Clusters", "cluster", ("Cluster",), columns.columns_of("Cluster"), ("Zone",), "NAME",
@@ -138,6 +147,12 @@ def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
                title=title if title[:2].isupper() else title.lower())  # fmt: skip
     steps = [f"{f':{each.id}':10}{tr(each.title)}" for each in missing]
     return [first, "", *steps]
+
+
+def create_message(noun: Noun, mirror: Mirror) -> str:
+    """What makes one more of a list: of hosts, one that the clusters that are there can take."""
+    kinds = {str(row.get("hypervisorType")) for row in mirror.rows.get("Cluster", {}).values()}
+    return "AddSimulatorHost" if noun.id == "host" and kinds == {"Simulator"} else noun.create
 
 
 def noun_of(kind: str) -> Noun | None:

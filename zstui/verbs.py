@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
-from appliance.api.resource import RESOURCES, Resource, snake
+from appliance.api.resource import RESOURCES, Resource, camel, snake
 from zstui.mirror import Row
 
 Ask = Literal["no", "again", "loss"]
@@ -54,6 +54,9 @@ BINS = {"VmInstance": "vm", "Volume": "volume", "Image": "image"}
 """What is deleted into a recycle bin, and the category of its settings."""
 
 
+TAGS = ("SystemTag", "UserTag")
+
+
 def binned(row: Row) -> bool:
     """Whether a row is in the recycle bin."""
     return row.kind in BINS and (row.get("state") == "Destroyed" or row.get("status") == "Deleted")
@@ -65,16 +68,20 @@ def delete_message(row: Row) -> str | None:
         return "ExpungeDataVolume" if row.kind == "Volume" else f"Expunge{row.kind}"
     if row.kind == "Volume":
         return "DeleteDataVolume" if row.get("type") == "Data" else None
+    if row.kind in TAGS:
+        return None if row.get("inherent") else "DeleteTag"
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
 
 
-def update_message(kind: str) -> str | None:
-    """The message that changes the words of a kind of row."""
-    resource = RESOURCES[kind]
-    return next(
-        (name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource),
-        None,
-    )
+def update_message(row: Row) -> str | None:
+    """The message that changes the words of a row: that for its type, where its type has one."""
+    resource = RESOURCES[row.kind]
+    known = [
+        name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource
+    ]
+    typed = str(row.get(camel(resource.typed_by)) or "")
+    own = [name for name in known if typed and typed in name and name != f"Update{row.kind}"]
+    return next(iter([*own, *(name for name in known if name == f"Update{row.kind}"), *known]), None)
 
 
 def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
@@ -92,7 +99,8 @@ def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
 def _names(message: str, parameter: Parameter, kind: str) -> bool:
     if issubclass(MESSAGES[message], CreateMessage) and not parameter.required:
         return False
-    own = parameter.name == "uuid" and message.endswith(kind)
+    ends = message.endswith(kind) or (message == "DeleteTag" and kind in TAGS)
+    own = parameter.name == "uuid" and ends
     return own or (ref_of(parameter) is RESOURCES[kind] and parameter.name != "default_l3_network_uuid")
 
 

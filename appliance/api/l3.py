@@ -192,6 +192,10 @@ class QueryIpRange(QueryMessage, java=JAVA, resource=IpRange):
     """Find IP ranges."""
 
 
+class QueryIpAddress(QueryMessage, java=JAVA, resource=UsedIp):
+    """Find addresses that are taken, by what, and since when."""
+
+
 class AddDnsToL3Network(Message, java=JAVA, returns=L3Network):
     """Tell the guests of a subnet about a name server."""
 

@@ -12,6 +12,13 @@ def public_keys(tags: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(key for key in keys if key))
 
 
+def instance_id(vm_uuid: str, tags: Iterable[str]) -> str:
+    """Who cloud-init takes the guest for: one that it does not know it applies user data and keys to anew."""
+    start = "userdataRevision::"
+    revision = next((tag.removeprefix(start) for tag in tags if tag.startswith(start)), None)
+    return vm_uuid if revision is None else f"{vm_uuid}-{revision}"
+
+
 def user_data(tags: Iterable[str]) -> str | None:
     """The text of the first `userdata::` tag.
 

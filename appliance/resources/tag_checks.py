@@ -88,6 +88,8 @@ def _check_hole(snapshot: Snapshot, uuid: str, name: str, value: str, holes: dic
             _check_static_ip(snapshot, uuid, holes["l3NetworkUuid"], value)
         case "userdata" if len(value.encode()) > USERDATA_LIMIT:
             raise InvalidArgument(f"userdata has {len(value.encode())} bytes, {USERDATA_LIMIT} at most")
+        case "revision" if not re.fullmatch(r"[1-9][0-9]{0,8}", value):
+            raise InvalidArgument(f"userdataRevision[{value}] is not a number from 1 to 999999999")
         case "sshkey":
             _check_key(value)
         case "rootPassword" if re.search(r"[\x00-\x1f:]", value):

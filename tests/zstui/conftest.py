@@ -24,6 +24,7 @@ from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from zstui.app import Zstui
+from zstui.i18n import begin
 from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
@@ -38,6 +39,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ZSTUI_LANG", "en")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    begin("en")
 
 
 @dataclass
@@ -109,7 +111,7 @@ async def serving(
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database, core.figures)
-        server = Server(dispatch, broadcast, upload=core.upload)
+        server = Server(dispatch, broadcast, transfers=core.transfers)
         async with running(core):
             telling = asyncio.create_task(broadcast.run())
             await server.start(UnixListener(socket), TcpListener("127.0.0.1", 0))

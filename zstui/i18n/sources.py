@@ -10,10 +10,12 @@ from babel.messages.extract import extract_from_dir
 from appliance.api.errors import ERRORS
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
+from appliance.api.setting import SETTINGS
 from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
+from zstui.screens.panels import PANELS
 from zstui.verbs import VERBS, title_of
 
 Source = str | tuple[str, str]
@@ -42,6 +44,8 @@ def screens() -> set[Source]:
         found.update((noun.title, noun.one, noun.empty))
         found.update(column.title.lower() for column in noun.columns)
     found.update(verb.word for verb in VERBS)
+    for panel in PANELS:
+        found.update((panel.word, panel.title))
     found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)
     found.discard("")
     return found
@@ -69,6 +73,8 @@ def _declared() -> Iterator[str]:
                 yield words.label(column.wire)
     for pattern in PATTERNS:
         yield pattern.help
+    for setting in SETTINGS:
+        yield setting.help
     for error in ERRORS.values():
         yield error.description
 

@@ -16,15 +16,14 @@ from zstui.i18n import mark, tr
 from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.moves import plan_of
-from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.nouns import NOUNS, Noun, create_message, noun_of
 from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.form import Form
 from zstui.screens.help import Help
-from zstui.screens.planner import Planner
+from zstui.screens.panels import AFTER, PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
     delete,
@@ -73,10 +72,10 @@ class Acting(Screen[None]):
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
-            Binding("m", "move", "Move to another host"),
             Binding("c", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
+            *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Calls made here, and a prompt"),
             Binding("question_mark,f1", "help", "Help"),
             Binding("colon", "jump", "Go to a list or a row"),
@@ -100,8 +99,8 @@ class Acting(Screen[None]):
         """The noun that the screen shows."""
 
     @abstractmethod
-    async def go(self, noun_id: str, key: str | None = None) -> None:
-        """Show a list, and put its cursor on a row."""
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+        """Show a list, and put its cursor on a row, or find rows in it."""
 
     @property
     def row(self) -> Row | None:
@@ -130,12 +129,16 @@ class Acting(Screen[None]):
         if message is not None:
             word = next(each for each in DELETING if message.lower().startswith(each))
             found.append(("D", word, "screen.delete"))
+        if row is not None and row.kind == "GlobalConfig":
+            found.append(("E", mark("change"), "screen.change"))
         if self.current_noun().create:
             found.append(("n", mark("new"), "screen.create"))
         if row is not None:
             found.append(("x", mark("more"), "screen.more"))
-            if plan_of(row, self.mirror) is not None and not binned(row):
-                found.append(("m", mark("move"), "screen.move"))
+            found += [
+                (panel.key, panel.word, f"screen.panel('{panel.id}')")
+                for panel in panels_of(row, self.mirror)
+            ]
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
@@ -222,12 +225,12 @@ class Acting(Screen[None]):
         """The form of what makes one more of this noun."""
         noun = self.current_noun()
         if noun.create:
-            self.open_form(noun.create)
+            self.open_form(create_message(noun, self.mirror))
 
     def action_change(self) -> None:
         """The form of what changes the row's words."""
         row = self.row
-        message = update_message(row.kind) if row is not None else None
+        message = update_message(row) if row is not None else None
         if row is None or message is None:
             return
         if row.kind == "GlobalConfig":
@@ -247,6 +250,8 @@ class Acting(Screen[None]):
                     self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
                 if noun.id == self.current_noun().id:
                     await self.go(noun.id, str(made["uuid"]))
+                if message in AFTER:
+                    AFTER[message](self, Row(_kind_made(message), str(made["uuid"]), made))
 
         self.app.push_screen(Form(message, self.mirror, **options), done)
 
@@ -281,7 +286,7 @@ class Acting(Screen[None]):
             self.carry_out(message, self.chosen())
             return
         self.open_form(message, given=naming(parameter, row),
-                       shown=row.data if message == update_message(row.kind) else {})  # fmt: skip
+                       shown=row.data if message == update_message(row) else {})  # fmt: skip
 
     # --- the other screens -------------------------------------------------------------------------------
 
@@ -297,31 +302,14 @@ class Acting(Screen[None]):
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(Console(row))
 
-    def action_move(self) -> None:
-        """Plan the row's move to another host, and make it."""
+    def action_panel(self, panel_id: str) -> None:
+        """Open what a key opens on the row."""
         row = self.row
-        plan = plan_of(row, self.mirror) if row is not None else None
-        if row is None or plan is None:
-            return
-
-        def planned(chosen: list[Any] | None) -> None:
-            if chosen:
-                fields = {**plan.subject, plan.target: chosen[0]}
-                self.app.keep(
-                    asyncio.create_task(self.app.calls.make_all(plan.message, [fields])),
-                    f"{tr('move')} {row.name}",
-                )
-                self.say(
-                    tr(
-                        "{row} moves to {host}; :mig shows how far it is",
-                        row=row.name,
-                        host=self.mirror.name(chosen[0]),
-                    ),
-                    "busy",
-                )
-                self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
-
-        self.app.push_screen(Planner(row, plan, self.mirror), planned)
+        panel = next(each for each in PANELS if each.id == panel_id)
+        if row is not None and panel in panels_of(row, self.mirror):
+            panel.open(self, row)
+        else:
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=panel.key), "dim")
 
     def action_copy(self) -> None:
         """Copy something of the row."""

@@ -95,11 +95,15 @@ class Browser(Acting):
         """The noun whose list is shown."""
         return self.noun
 
-    async def go(self, noun_id: str, key: str | None = None) -> None:
-        """Show a list, and put its cursor on a row; a filter that hides the row is taken away."""
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+        """Show a list, and put its cursor on a row, from which a filter may not keep it; or find rows in it."""
         await self.action_show(noun_id)
+        if find:
+            self.table.set_filter(find)
         if key is None:
             return
+        if key not in self.table.listing.rows:
+            await self._watch(self.noun)
         self.mirror.flush()
         if not self.table.select(key):
             self.table.set_filter("")

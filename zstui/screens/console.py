@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ from zstui.mirror import Row
 from zstui.said import Said
 from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
+from zstui.viewer_file import viewer_text, write_viewer_file
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -28,6 +30,8 @@ class Console(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c,enter,y", "copy('line')", "copy"),
         Binding("a", "copy('address')", "address"),
+        Binding("v", "write", "viewer file"),
+        Binding("f", "copy('file')", "viewer file's text"),
         Binding("escape,q", "dismiss", "back"),
     ]
 
@@ -41,7 +45,10 @@ class Console(ModalScreen[None]):
         with Vertical(classes="dialog console"):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
-            yield Said(lambda: tr("c copies the command · a the address · Esc back"), classes="hint")
+            yield Said(
+                lambda: tr("c copies the command · a the address · f a .vv file · v writes one · Esc back"),
+                classes="hint",
+            )
 
     def on_mount(self) -> None:
         """Ask."""
@@ -54,7 +61,8 @@ class Console(ModalScreen[None]):
         except ApiError as error:
             sheet.show([Item(tr("error"), safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
             return
-        self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
+        self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}",
+                       "file": viewer_text(reply, self._row.name)}  # fmt: skip
         sheet.show([
             Item(tr("protocol"), safe(str(reply.get("protocol")))),
             Item(tr("host"), safe(str(reply.get("hostIp")))),
@@ -67,8 +75,21 @@ class Console(ModalScreen[None]):
         """Copy the viewer's command line, or only the address."""
         if what in self._texts:
             self.app.copy_to_clipboard(self._texts[what])
-            self.app.tell(tr("copied {text}", text=self._texts[what]))
+            shown = self._texts[what] if what != "file" else tr("the text of a .vv file")
+            self.app.tell(tr("copied {text}", text=shown))
             self.dismiss()
+
+    def action_write(self) -> None:
+        """Write the file that opens the console in virt-viewer, into the folder where this was started."""
+        if "file" not in self._texts:
+            return
+        try:
+            path = write_viewer_file(self._texts["file"], self._row.name, Path.cwd())
+        except OSError as error:
+            self.app.tell(tr("no file was written: {error}", error=str(error)), wrong=True)
+            return
+        self.app.tell(tr("written: {path}", path=str(path)))
+        self.dismiss()
 
 
 def viewer_line(reply: dict[str, Any]) -> str:

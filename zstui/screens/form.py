@@ -30,7 +30,7 @@ from zstui.mirror import Mirror
 from zstui.said import Said
 from zstui.screens.confirm import Confirm
 from zstui.summary import summary
-from zstui.verbs import is_list, title_of
+from zstui.verbs import is_list, ref_of, title_of
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -118,6 +118,17 @@ class Form(Screen[dict[str, Any] | None]):
             if wire in self.fields and value not in (None, ""):
                 self.fields[wire].fill(value)
         self.call_after_refresh(self._begin)
+        self.run_worker(self._read_choices())
+
+    async def _read_choices(self) -> None:
+        """Read what fields choose among and the mirror does not keep by itself."""
+        kinds = {ref.__name__ for each in self.kind.parameters.values()
+                 if self._asks(each) and (ref := ref_of(each)) is not None}  # fmt: skip
+        try:
+            for kind in sorted(kinds - self.mirror.rows.keys()):
+                await self.mirror.watch(self.app.calls.session, kind)
+        except ApiError as error:
+            self.app.tell(error.details, wrong=True)
 
     def _begin(self) -> None:
         self._changed = False

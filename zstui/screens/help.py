@@ -13,6 +13,7 @@ from zstui.frame import key_name
 from zstui.i18n import mark, tr
 from zstui.nouns import MAIN, Noun
 from zstui.said import Said
+from zstui.screens.panels import PANELS
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
@@ -52,6 +53,11 @@ def _fits(binding: Binding, noun: Noun) -> bool:
     """Whether a key means anything in the list that is shown."""
     if binding.action.startswith("show("):
         return False
+    if binding.action.startswith("panel("):
+        return any(
+            binding.key == each.key and (not each.kinds or set(each.kinds) & set(noun.kinds))
+            for each in PANELS
+        )
     if not binding.action.startswith("verb("):
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)

@@ -60,12 +60,12 @@ class DetailPage(Acting):
         """The noun of the row."""
         return noun_of(self._shown.kind) or MAIN[0]
 
-    async def go(self, noun_id: str, key: str | None = None) -> None:
+    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
         """Back to the lists, and there."""
         below = self.app.screen_stack[-2]
         self.dismiss()
         if isinstance(below, Acting):
-            await below.go(noun_id, key)
+            await below.go(noun_id, key, find)
 
     def action_back(self) -> None:
         """Back to the list."""

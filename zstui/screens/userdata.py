@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from appliance.api.errors import ApiError
 from appliance.api.tag import USERDATA_LIMIT
 from zstui import words
 from zstui.cells import safe, safe_lines
+from zstui.cloud_config import minified, warnings_of
 from zstui.frame import Hints
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
-from zstui.inputs import Writing
+from zstui.inputs import YamlWriting
 from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Make, Said
 from zstui.screens.confirm import Confirm
+from zstui.screens.keys import choose_key
 from zstui.sheet import Item, Sheet, heading, note
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
 PREFIX = "userdata::"
+REVISION = "userdataRevision::"
 FETCHES = 100
+LOOK_SECONDS = 0.3
+WARNINGS = 20
 KINDS = (
     ("#!", mark("script")),
     ("#cloud-config", mark("cloud-config")),
@@ -53,9 +60,12 @@ class Editor(Screen[str | None]):
     """Edits a text on a whole screen; returns it, or None when nothing is to change."""
 
     app: Zstui
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "save", priority=True),
         Binding("ctrl+r", "preview", "as served", priority=True),
+        Binding("ctrl+k", "keys", "SSH keys", priority=True),
+        Binding("ctrl+n", "anew", "apply at next boot", priority=True),
         Binding("escape", "leave", "back", priority=True),
     ]
 
@@ -64,12 +74,15 @@ class Editor(Screen[str | None]):
         self._title = title
         self.saved = text
         """The text that is there already."""
+        self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """What it is, the text, and what belongs to it."""
         yield Said(lambda: f" {safe(self._title())}", classes="form-title")
         yield Static("", classes="form-doc", markup=False)
-        yield Writing(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+        with Container(id="writing"):
+            yield YamlWriting(self.saved, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+            yield Sheet(id="aside")
         yield from self.below()
         yield Hints()
 
@@ -81,11 +94,12 @@ class Editor(Screen[str | None]):
         """Begin to write."""
         self.query_one(TextArea).focus()
         self._describe()
+        self._look()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a VM that exists can say what it would be served."""
         del parameters
-        return action != "preview"
+        return action not in ("preview", "keys", "anew")
 
     @property
     def text(self) -> str:
@@ -93,6 +107,34 @@ class Editor(Screen[str | None]):
         return self.query_one(TextArea).text
 
     @on(TextArea.Changed)
+    def _changed(self) -> None:
+        self._describe()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Read the text for warnings, once nothing was typed for a moment."""
+        if self._looking is not None:
+            self._looking.stop()
+        self._looking = self.set_timer(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self.is_attached:
+            # Not yet a coroutine: one that is replaced before it begins would be thrown away unawaited.
+            self.run_worker(self._warn, exclusive=True, group="warnings")  # type: ignore[arg-type]
+
+    async def _warn(self) -> None:
+        """Say what looks wrong, and how the text is written as a tag on one line; the text may be saved anyhow."""
+        text = self.text
+        found = await asyncio.to_thread(warnings_of, text)
+        items = [heading(tr("warnings"))]
+        for each in found[:WARNINGS]:
+            line = tr("line {line}", line=each.line)
+            items.append(Item(line, safe(each.text), "warn"))
+        items += [] if found else [note(tr("none"), "faint")]
+        items.append(heading(tr("as a tag, minified")))
+        items.append(note(safe(f"{PREFIX}{minified(text)}"), "dim") if text else note(tr("none"), "faint"))
+        self.query_one("#aside", Sheet).show(items)
+
     def _describe(self) -> None:
         size = len(self.text.encode())
         state = "" if self.text == self.saved else f"  · {tr('changed')}"
@@ -105,6 +147,7 @@ class Editor(Screen[str | None]):
     def retranslate(self) -> None:
         """Say in another language what the text is."""
         self._describe()
+        self._look()
 
     def action_save(self) -> None:
         """Return the text."""
@@ -222,6 +265,40 @@ class VmUserdata(Editor):
     def action_preview(self) -> None:
         """Show what the guest would be served now, all tags merged."""
         self.run_worker(self._preview(), exclusive=True, group="preview")
+
+    def action_keys(self) -> None:
+        """Give the VM an SSH key, or take one away."""
+        self.run_worker(choose_key(self.app, self._row, self._say), exclusive=True, group="keys")
+
+    def action_anew(self) -> None:
+        """Have cloud-init apply user data and keys anew at the next boot, once it is said what that means."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._apply_anew(), exclusive=True, group="anew")
+
+        lines = [
+            tr("At its next boot cloud-init takes {vm} for a new machine:", vm=self._row.name),
+            tr("it applies user data and SSH keys again, and makes new host keys."),
+            tr("What was saved counts; the running guest goes on as it is."),
+        ]
+        self.app.push_screen(Confirm(tr("Apply user data at the next boot?"), tr("apply"), lines), answered)
+
+    async def _apply_anew(self) -> None:
+        calls = self.app.calls
+        try:
+            tags = await calls.session.query("SystemTag", resource_uuid=self._row.key)
+            found = next((tag for tag in tags if str(tag["tag"]).startswith(REVISION)), None)
+            if found is None:
+                await calls.make("CreateSystemTag", resourceType="VmInstanceVO", resourceUuid=self._row.key,
+                                 tag=f"{REVISION}1")  # fmt: skip
+            else:
+                number = int(str(found["tag"]).removeprefix(REVISION)) + 1
+                await calls.make("UpdateSystemTag", uuid=found["uuid"], tag=f"{REVISION}{number}")
+        except ApiError as error:
+            self._say(f"{error.details} [{error.code}]", wrong=True)
+            return
+        self._say(tr("it is applied when the guest boots next"))
 
     async def _preview(self) -> None:
         try:

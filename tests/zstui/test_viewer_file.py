@@ -1,0 +1,47 @@
+"""The file that opens a console: what stands in it, and that it never goes over another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.zstui.conftest import Cloud, screens
+from zstui.viewer_file import viewer_text, write_viewer_file
+
+REPLY = {"hostIp": "10.0.0.1", "port": 5900, "protocol": "spice"}
+
+
+def test_a_title_cannot_become_a_setting() -> None:
+    text = viewer_text(REPLY, "web\ndelete-this-file=1")
+    assert text.splitlines() == [
+        "[virt-viewer]", "type=spice", "host=10.0.0.1", "port=5900", "title=web delete-this-file=1",
+        "delete-this-file=0",
+    ]  # fmt: skip
+
+
+def test_another_file_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "web-1.vv").write_text("mine")
+    path = write_viewer_file("theirs", "web/1", tmp_path)
+    assert (path.name, path.read_text(), path.stat().st_mode & 0o777) == ("web-1-2.vv", "theirs", 0o600)
+    assert write_viewer_file("theirs", "web/1", tmp_path) == path
+    assert (tmp_path / "web-1.vv").read_text() == "mine"
+    assert write_viewer_file("x", "../..", tmp_path).parent == tmp_path
+
+
+async def test_the_console_panel_writes_and_copies_it(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cloud.vm("web-1")
+    monkeypatch.chdir(tmp_path)
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("c")
+        await on.sees("5900")
+        await on.press("f")
+        await on.until(lambda: on.app.clipboard.startswith("[virt-viewer]"))
+        await on.press("c")
+        await on.sees("5900")
+        await on.press("v")
+        await on.until((tmp_path / "web-1.vv").exists)
+        assert "port=5900" in (tmp_path / "web-1.vv").read_text()

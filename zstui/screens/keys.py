@@ -1,0 +1,76 @@
+"""SSH keys of a VM: those of this machine to give to it, those that it has to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.api.errors import ApiError
+from zstui.cells import safe
+from zstui.i18n import tr
+from zstui.mirror import Row
+from zstui.screens.chooser import Choice, Chooser, narrowed
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+PREFIX = "sshkey::"
+FOLDER = ".ssh"
+LONGEST = 16_384
+
+
+def local_keys(home: Path) -> dict[str, str]:
+    """The public keys in a home's folder of keys, by the name of their file."""
+    found = {}
+    for path in sorted((home / FOLDER).glob("*.pub")):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")[:LONGEST].strip()
+        except OSError:
+            continue  # one that cannot be read cannot be offered
+        if len(text.split()) >= 2 and "\n" not in text:
+            found[path.name] = text
+    return found
+
+
+def shown_key(text: str) -> str:
+    """A public key as people tell it apart: its type, the end of what it is, its comment."""
+    kind, body, *comment = text.split(maxsplit=2)
+    return safe(f"{kind} …{body[-12:]}  {comment[0] if comment else ''}".rstrip())
+
+
+async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
+    """Show the keys; the chosen one is given to the VM, or taken from it. `done` hears what was said of it."""
+    try:
+        tags = await app.calls.session.query("SystemTag", resource_uuid=vm.key)
+    except ApiError as error:
+        done(f"{error.details} [{error.code}]", wrong=True)
+        return
+    has = {str(tag["tag"]).removeprefix(PREFIX).strip(): str(tag["uuid"])
+           for tag in tags if str(tag["tag"]).startswith(PREFIX)}  # fmt: skip
+    choices = [Choice(("take", uuid), shown_key(text), tr("it has this one; Enter takes it away"), "good")
+               for text, uuid in has.items() if len(text.split()) >= 2]  # fmt: skip
+    choices += [Choice(("give", text), shown_key(text), tr("of this machine, {file}", file=safe(name)))
+                for name, text in local_keys(Path.home()).items() if text not in has]  # fmt: skip
+    if not choices:
+        done(tr("there is no public key in ~/.ssh here; make one with ssh-keygen"), wrong=True)
+        return
+
+    def chosen(values: list[Any] | None) -> None:
+        if values:
+            what, value = values[0]
+            app.run_worker(_change(app, vm, what, value, done), group="keys")
+
+    app.push_screen(Chooser(tr("SSH keys of {vm}", vm=vm.name), narrowed(choices)), chosen)
+
+
+async def _change(app: Zstui, vm: Row, what: str, value: str, done: Any) -> None:
+    try:
+        if what == "take":
+            await app.calls.make("DeleteTag", uuid=value)
+            done(tr("the key is taken away; a guest that has it already keeps it"))
+        else:
+            await app.calls.make("CreateSystemTag", resourceType="VmInstanceVO", resourceUuid=vm.key,
+                                 tag=f"{PREFIX}{value}")  # fmt: skip
+            done(tr("the key is given; a guest that has started before takes it when cloud-init runs anew"))
+    except ApiError as error:
+        done(f"{error.details} [{error.code}]", wrong=True)
