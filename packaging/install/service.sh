@@ -63,6 +63,7 @@ launch() {
     mkdir -p "$DATA" && lock_take -n && { transition_undo || exit 1; }
     settings_load
     exec 9>&-
+    unset ZSTUI_START_NONE
     exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN"
 }
 

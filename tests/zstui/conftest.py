@@ -26,6 +26,7 @@ from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 from zstui.app import Zstui
+from zstui.i18n import begin
 from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
@@ -40,6 +41,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ZSTUI_LANG", "en")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    begin("en")
 
 
 @dataclass

@@ -17,7 +17,7 @@ from zstui.i18n import mark, tr
 from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.nouns import NOUNS, Noun, create_message, noun_of
 from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
@@ -239,12 +239,12 @@ class Acting(Screen[None]):
         """The form of what makes one more of this noun."""
         noun = self.current_noun()
         if noun.create:
-            self.open_form(noun.create)
+            self.open_form(create_message(noun, self.mirror))
 
     def action_change(self) -> None:
         """The form of what changes the row's words."""
         row = self.row
-        message = update_message(row.kind) if row is not None else None
+        message = update_message(row) if row is not None else None
         if row is None or message is None:
             return
         if row.kind == "GlobalConfig":
@@ -300,7 +300,7 @@ class Acting(Screen[None]):
             self.carry_out(message, self.chosen())
             return
         self.open_form(message, given=naming(parameter, row),
-                       shown=row.data if message == update_message(row.kind) else {})  # fmt: skip
+                       shown=row.data if message == update_message(row) else {})  # fmt: skip
 
     # --- the other screens -------------------------------------------------------------------------------
 

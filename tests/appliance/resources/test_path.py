@@ -218,6 +218,10 @@ async def test_system_tags_reach_the_guest_and_come_and_go(cloud: Cloud) -> None
     assert (error["code"], "hostname" in error["details"]) == ("SYS.1007", True)
     tag = await cloud.call("CreateSystemTag", **on, tag="userdata::#!/bin/sh\necho, really")
     assert (await cloud.answer("PreviewUserdata", uuid=uuid))["userData"] == "#!/bin/sh\necho, really"
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::groups:\\n  - a")
+    served = "#cloud-config\ngroups:\n  - a"  # as the agent serves it
+    assert (await cloud.answer("PreviewUserdata", uuid=uuid))["userData"] == served
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::#!/bin/sh\necho, really")
     again = await cloud.answer("CreateSystemTag", **on, tag="userdata::#!/bin/sh\necho, really")
     assert again == {"success": True}
     await cloud.call("DeleteTag", uuid=tag["uuid"])
