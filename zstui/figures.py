@@ -141,7 +141,7 @@ def chart_items(history: History, memory_bytes: float) -> list[Item]:
 
 def span_title(span: str) -> str:
     """What is shown, and how to see the other."""
-    return tr("the last hour, t shows the day") if span == "hour" else tr("the last day, t shows the hour")
+    return tr("the last hour, p shows the day") if span == "hour" else tr("the last day, p shows the hour")
 
 
 def _percent(label: str, history: History, rows: int) -> Chart:

@@ -170,9 +170,9 @@ async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
     monkeypatch.setattr("zstui.detail.read_history", history)
     await cloud.vm("web-1")
     async with screens(cloud.socket, LARGE) as on:
-        await on.sees("the last hour, t shows the day", "network out", "of 256 MiB", "⣿")
-        await on.press("t")
-        await on.sees("the last day, t shows the hour")
+        await on.sees("the last hour, p shows the day", "network out", "of 256 MiB", "⣿")
+        await on.press("p")
+        await on.sees("the last day, p shows the hour")
         await on.press("2")
         await on.until(lambda: asked[-1] == ("ZStack/Host", "day"))
         await on.press("3")
@@ -205,7 +205,7 @@ async def test_the_overview(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size:
         assert {width(line) for line in on.text()} == {size[0]}
         if size != (40, 10):
             await on.sees("capacity", "health", "2/2 connected", "◉ 1 running", "the last hour", "⣿")
-            await on.press("t")
+            await on.press("p")
             await on.sees("the last day")
         host = cloud.host_of(uuid)
         host.reachable = False

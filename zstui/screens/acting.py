@@ -77,7 +77,7 @@ class Acting(Screen[None]):
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
             Binding("0", "overview", "Overview"),
-            Binding("t", "span", "Plots of an hour or a day"),
+            Binding("p", "span", "Plots of an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Calls made here, and a prompt"),
             Binding("question_mark,f1", "help", "Help"),

@@ -189,7 +189,7 @@ class Overview(Acting):
 
     def hints(self) -> list[tuple[str, str, str]]:
         """The ways from here."""
-        found = [("1-7", mark("lists"), "screen.back"), ("t", mark("hour or day"), "screen.span")]
+        found = [("1-7", mark("lists"), "screen.back"), ("p", mark("hour or day"), "screen.span")]
         if self.query_one(Board).found:
             found.insert(0, ("⏎", mark("go there"), "screen.look"))
         return [*found, ("Esc", mark("back"), "screen.back")]
