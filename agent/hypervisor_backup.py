@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import libvirt
@@ -43,7 +43,7 @@ class HypervisorBackups(HypervisorMoves):
 
         Raises `Refused`; the bitmaps of earlier backups are as they were then.
         """
-        await self._apart(vm_uuid, lambda connection: _clear(connection, vm_uuid), BEGIN_SECONDS)
+        await self._apart(vm_uuid, lambda connection: _clear(connection, vm_uuid, disks), BEGIN_SECONDS)
         broken = await self._apart(
             vm_uuid, lambda connection: _begin(connection, vm_uuid, disks), BEGIN_SECONDS
         )
@@ -111,13 +111,20 @@ def _end(connection: Any, vm_uuid: str, kept: Sequence[str], bitmap: str, *, goo
             raise
 
 
-def _clear(connection: Any, vm_uuid: str) -> None:
-    """End what an agent that was killed had begun."""
+def _clear(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> None:
+    """End what an agent that was killed had begun, and remove the bitmaps of a backup that nobody heard of."""
     domain = domain_of(connection, vm_uuid)
     if _progress(connection, vm_uuid) is not None:
         domain.abortJob()
     for checkpoint in domain.listAllCheckpoints():
         checkpoint.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+    xml = str(domain.XMLDesc(0))
+    for disk in disks:
+        try:
+            _know(domain, xml, replace(disk, since=disk.bitmap))
+        except libvirt.libvirtError:
+            continue  # it has no such bitmap, as it should be
+        domain.checkpointLookupByName(disk.bitmap).delete(0)
 
 
 def _progress(connection: Any, vm_uuid: str) -> tuple[int, int] | None:

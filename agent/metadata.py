@@ -5,35 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from agent.protocol import EnsureNic, Metadata
+from agent.protocol import EnsureNic, Metadata, normalise
 
 VERSIONS = ("2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23", "latest")
 """The versions listed; the tree is the same under any date."""
 
 _VERSION = re.compile(r"\A(?:latest|1\.0|\d{4}-\d{2}-\d{2})\Z")
-_LEAVES_ALONE = (
-    "#",
-    "content-type:",
-    "mime-version:",
-    "\x1f\x8b",
-    "h4sia",  # gzip in base64
-    "i2nsb3vkl",  # "#cloud-" in base64
-    "iyev",  # "#!/" in base64
-    "q29udgvudc1",  # "Content-" in base64
-    "tulnrs1wzxjz",  # "MIME-Vers" in base64
-)
-
-
-def normalise(user_data: str) -> str:
-    """User data as cloud-init expects it, from what people type.
-
-    A text in one line with backslash-n written out gets real lines, and a text without a head that
-    cloud-init knows (`#…`, MIME, gzip or base64 of one of them) is taken for a cloud-config.
-    """
-    text = user_data if "\n" in user_data else user_data.replace("\\n", "\n")
-    if not text.strip() or text.lstrip().lower().startswith(_LEAVES_ALONE):
-        return text
-    return "#cloud-config\n" + text
 
 
 def document(path: str, nic: EnsureNic) -> str | None:

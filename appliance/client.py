@@ -19,9 +19,10 @@ from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotAllow
 from appliance.api.message import Message, only_reads, query_of
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
-from appliance.client_events import Push as Push  # for the faces, which see only this module
-from appliance.client_events import blocks, push_of
+from appliance.client_events import Push, blocks, push_of
 from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
+
+__all__ = ["Push", "Session", "Unreachable"]
 
 CALL_SECONDS = 1800.0
 """How long a call may take unless told otherwise; ZStack's clients wait as long."""
@@ -211,32 +212,28 @@ class Session:
         patience = Patience()
         while True:
             try:
-                patience.note(start := await self._arrived(image_uuid))
-                return (
-                    None
-                    if 0 < size == start
-                    else await self._send_file(image_uuid, path, start, size, progress)
-                )
+                start = await self._arrived(image_uuid)
+                patience.note(start)
+                if start < size or size == 0:
+                    await self._send_file(image_uuid, path, start, size, progress)
+                return
             except Unreachable as broken:
                 await patience.pause(broken)
 
     async def _arrived(self, image_uuid: str) -> int:
         """How much of an upload is there; 0 where the upload itself will say what is wrong."""
         with _connection_errors(self.target):
-            async with self._http.head(
-                f"{self._base}/zstack/upload/{image_uuid}", headers=self._headers()
-            ) as response:
+            url = f"{self._base}/zstack/upload/{image_uuid}"
+            async with self._http.head(url, headers=self._headers()) as response:
                 return int(response.headers.get("Upload-Offset", "0")) if response.status == 200 else 0
 
-    async def _send_file(
-        self, image_uuid: str, path: Path, start: int, size: int, progress: Progress | None
-    ) -> None:
+    async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
         with _connection_errors(self.target):
             async with (
-                aclosing(chunks(path, start, size, progress)) as content,
+                aclosing(chunks(path, start, size, tell)) as content,
                 self._http.put(
-                    f"{self._base}/zstack/upload/{image_uuid}", data=content, headers=headers, timeout=ENDLESS
+                    f"{self._base}/zstack/upload/{to}", data=content, headers=headers, timeout=ENDLESS
                 ) as response,
             ):
                 _checked(response.status, await response.read())

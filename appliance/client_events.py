@@ -1,4 +1,4 @@
-"""The event stream as a face reads it: blocks of server-sent events, and what they say."""
+"""What an appliance's event stream says, read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Push:
 
 
 async def blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The blocks of a stream, as they end."""
+    """The blocks of an event stream, as they come."""
     buffer = b""
     async for chunk in content.iter_any():
         *whole, buffer = (buffer + chunk).split(b"\n\n")
@@ -37,7 +37,7 @@ async def blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def push_of(block: bytes) -> Push | None:
-    """What a block says; None for what this face does not know."""
+    """What a block says, if it says anything."""
     kind, data = "", ""
     for line in block.decode("utf-8").split("\n"):
         name, _, value = line.partition(": ")

@@ -14,6 +14,9 @@ from appliance.config import Config
 
 START_SECONDS = 20.0
 
+ONLY_ASK = "ZSTUI_START_NONE"
+"""The installer's questions must not start an appliance: which version may run is what it is changing."""
+
 
 class NotStarted(Exception):
     """An appliance could not be started; the text says why."""
@@ -47,6 +50,8 @@ async def ensure_running(config: Config) -> Path:
     """The socket of the folder's appliance, which is started, detached, when none runs."""
     if answers(config.socket):
         return config.socket
+    if os.environ.get(ONLY_ASK):
+        raise NotStarted(f"no appliance runs in {config.folder}, and {ONLY_ASK} says to start none")
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     process = _spawn(config)
     deadline = asyncio.get_running_loop().time() + START_SECONDS

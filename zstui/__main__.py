@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -89,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--read-only", action="store_true", help="full screen: look at everything and change nothing"
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of a screen, for screen readers and pipes"
+    )
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
@@ -97,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
-    call.add_argument("words", nargs="+", metavar="NAME key=value", help="the message and its parameters")
+    call.add_argument("words", nargs="*", metavar="NAME key=value", help="the message and its parameters")
     commands.add_parser("shell", help="carry out calls line by line, at a >>> prompt or from a pipe")
     _transfer_parsers(commands)
     api = commands.add_parser("api", help="list the messages, or explain one")
@@ -262,7 +266,11 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
+    from zstui.plain import run_plain
 
+    if arguments.plain or os.environ.get("TERM", "dumb") == "dumb":
+        target = _target(config, arguments.connect)
+        return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
     return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
 

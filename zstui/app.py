@@ -6,7 +6,6 @@ import asyncio
 import base64
 import os
 import ssl
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -220,11 +219,6 @@ def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: boo
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
     """
-    if os.environ.get("TERM", "dumb") == "dumb":
-        sys.stderr.write(
-            "zstui: this terminal (TERM=dumb) cannot show screens; use zstui call or zstui shell\n"
-        )
-        return 1
     app = Zstui(target, tls, read_only=read_only)
     app.run()
     return app.return_code or 0

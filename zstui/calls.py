@@ -103,6 +103,6 @@ class Calls:
 def shown_line(message: str, fields: dict[str, Any]) -> str:
     """The `zstui call` line that repeats a call; secrets are starred."""
     try:
-        return f"{CALL}{command_line(parse(MESSAGES[message], fields))}"
+        return f"{CALL}{command_line(parse(MESSAGES[message], fields), whole=True)}"
     except ApiError:
         return f"{CALL}{message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,14 @@ from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, load_paint, paint_of, state_piece
+from zstui.plot import sparkline
 
 Show = Callable[[Row, Mirror], Piece]
 SortKey = tuple[int, Any]
 
+
+SPARK = 6
+"""Cells of a line that says how busy something was."""
 
 GAP = 2
 """Cells between two columns."""
@@ -33,6 +37,8 @@ class Column:
     right: bool = False
     number: Callable[[Row, Mirror], float | None] | None = None
     """What to sort by, when it is not the text."""
+    live: bool = False
+    """Whether it shows figures, which change without their rows."""
 
     @property
     def heading(self) -> str:
@@ -139,6 +145,26 @@ def used(title: str, free: str, total: str, *, rank: int = 0) -> Column:
     return Column(title, show, rank, 12, number=share)
 
 
+def busy(title: str, which: str, *, rank: int) -> Column:
+    """A column of how busy something is, and was just before."""
+
+    def trend(row: Row, mirror: Mirror) -> Sequence[float]:
+        found = mirror.figures.get(row.key)
+        return [] if found is None else list(getattr(found, which))
+
+    def show(row: Row, mirror: Mirror) -> Piece:
+        values = trend(row, mirror)
+        if not values:
+            return "", "dim"
+        return f"{sparkline(values, SPARK, 100.0)} {values[-1]:3.0f}%", load_paint(values[-1] / 100)
+
+    def latest(row: Row, mirror: Mirror) -> float | None:
+        values = trend(row, mirror)
+        return values[-1] if values else None
+
+    return Column(title, show, rank, SPARK + 5, number=latest, live=True)
+
+
 def _number(wire: str) -> Callable[[Row, Mirror], float | None]:
     def value(row: Row, _: Mirror) -> float | None:
         found = row.get(wire)
@@ -239,7 +265,9 @@ VM = (
     name_column(28),
     state("STATE", "state"),
     Column("ADDRESS", _addresses, 1, 31),
-    named("HOST", "hostUuid", rank=3, most=18),
+    named("HOST", "hostUuid", rank=4, most=18),
+    busy("CPU%", "cpu", rank=3),
+    busy("MEM%", "memory", rank=4),
     Column("WHY", _why, 2, 28),
     number("CPU", "cpuNum", rank=5),
     bytes_("MEM", "memorySize", rank=4),
@@ -252,6 +280,8 @@ HOST = (
     text("ADDRESS", "managementIp", rank=1, most=20),
     state("STATE", "state", rank=6),
     Column("VMS", lambda row, mirror: (f"{_vms_on(row, mirror):.0f}", "plain"), 2, 6, True, _vms_on),
+    busy("CPU%", "cpu", rank=5),
+    busy("MEM%", "memory", rank=5),
     used("CPU", "availableCpuCapacity", "totalCpuCapacity", rank=3),
     used("MEMORY", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
     text("RUNS BY", "accelerator", paint="dim", rank=7),

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from appliance.api.errors import ApiError
 from zstui.details import details
+from zstui.figures import NAMESPACE_OF, chart_items, read_history
 from zstui.i18n import tr
 from zstui.line import Line, Part
-from zstui.mirror import Batch, Mirror, Row
+from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import noun_of
 from zstui.sheet import Item, Sheet, note
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
+
+PASSING_SECONDS = 0.15
+"""How long a row is shown before its plots are read."""
 
 
 class Title(Line):
@@ -30,11 +40,20 @@ class Title(Line):
         return [Part("  "), Part(self.row.name, "strong"), Part(f"  {tr(noun.one) if noun else ''}", "faint")]
 
 
+def with_plots(items: list[Item], extra: dict[str, list[Item]]) -> list[Item]:
+    """What is read of a row, with its plots after what matters first."""
+    place = next((at for at, item in enumerate(items) if item.paint == "head"), len(items))
+    return [*items[:place], *extra.get("plots", []), *items[place:]]
+
+
 class Detail(Vertical):
     """A title and a sheet about one row; empty without one."""
 
+    app: Zstui
+
     def __init__(self, mirror: Mirror, row: Row | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self.span = "hour"
         self.mirror = mirror
         self.row = row
         self.extra: dict[str, list[Item]] = {}
@@ -66,13 +85,40 @@ class Detail(Vertical):
             self.extra = {}
         self.row = row
         self._draw()
+        self._read_history()
+
+    def turn_span(self) -> None:
+        """Plots of a day instead of an hour, or the other way round."""
+        self.span = "day" if self.span == "hour" else "hour"
+        self._read_history()
+
+    def _read_history(self) -> None:
+        if self.row is not None and self.row.kind in NAMESPACE_OF:
+            work = partial(self._plot, self.row)
+            self.run_worker(work, group="plots", exclusive=True)  # type: ignore[arg-type]  # Textual's hint
+
+    async def _plot(self, row: Row) -> None:
+        """Read and draw what a row used; somebody who only passes by asks for nothing."""
+        await asyncio.sleep(PASSING_SECONDS)
+        try:
+            history = await read_history(self.app.calls.session, NAMESPACE_OF[row.kind], row.key, self.span)
+        except ApiError:
+            return  # the banner says that nothing answers, and what was drawn is stale as the rest is
+        if self.row is not None and self.row.key == row.key:
+            memory = row.get("memorySize") or row.get("totalMemoryCapacity") or 0
+            self.extra["plots"] = [*chart_items(history, memory)]
+            self._draw()
 
     def _draw(self) -> None:
         row = self.row
         title = self.query_one(Title)
         title.row = row
         title.refresh()
-        items = details(row, self.mirror) if row is not None else [note(tr("Nothing is chosen."), "faint")]
+        items = (
+            with_plots(details(row, self.mirror), self.extra)
+            if row is not None
+            else [note(tr("Nothing is chosen."), "faint")]
+        )
         self.query_one(Sheet).show(items)
 
     def retranslate(self) -> None:
@@ -84,6 +130,8 @@ class Detail(Vertical):
         if self.row is None or not self.is_attached:
             return
         now = batch.get(self.row.kind, {}).get(self.row.key, self.row)
+        if FIGURES in batch:
+            self._read_history()
         if now is not None and now is not self.row:
             self.row = now
             self._draw()

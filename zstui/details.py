@@ -246,7 +246,7 @@ def _call_line(row: Row) -> str:
     kind = MESSAGES.get(str(row.get("name")))
     if kind is None:
         return row.text("name")
-    return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')))}"
+    return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')), whole=True)}"
 
 
 def _event(row: Row, mirror: Mirror) -> Told:

@@ -101,6 +101,7 @@ class Pick(Painted, can_focus=True):
         self.several = several
         self.keys: list[str] = []
         self._title = title
+        self._opened: Chooser | None = None
 
     def action_pick(self) -> None:
         """Open the list."""
@@ -122,11 +123,16 @@ class Pick(Painted, can_focus=True):
         self._open("")
 
     def _open(self, typed: str) -> None:
+        if self._opened is not None:
+            self._opened.type(typed)  # fast fingers are ahead of the screen
+            return
         find = narrowed(resource_choices(self.mirror, self.kind))
         chooser = Chooser(self._title(), find, several=self.several, chosen=self.keys, typed=typed)
+        self._opened = chooser
         self.app.push_screen(chooser, self._chosen)
 
     def _chosen(self, keys: list[Any] | None) -> None:
+        self._opened = None
         if keys is not None:
             self.keys = keys
             self.refresh()

@@ -96,6 +96,10 @@ class Totals(Line):
         return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
 
 
+OVERVIEW = "overview"
+"""In place of a noun, when all of them are shown at once."""
+
+
 class Tabs(Line):
     """The nouns with a number key, and how many rows each has."""
 
@@ -112,6 +116,10 @@ class Tabs(Line):
         """One part for each; the one shown stands out."""
         parts = []
         wide = self.size.width >= 100
+        here = self.noun == OVERVIEW
+        ground = "bar" if here else ""
+        parts.append(Part(" 0 ", "accent" if here else "faint", "screen.overview", ground))
+        parts.append(Part(f"{tr('Overview')} ", "strong" if here else "dim", "screen.overview", ground))
         for number, noun in enumerate(MAIN, start=1):
             here = noun.id == self.noun
             action = f"screen.show('{noun.id}')"
@@ -121,7 +129,7 @@ class Tabs(Line):
             parts.append(Part(f"{tr(noun.title)} ", "strong" if here else "dim", action, ground))
             if wide and noun.id not in ("job", "ev"):
                 parts.append(Part(f"{count} ", "faint", action, ground))
-        if self.noun not in {noun.id for noun in MAIN}:
+        if self.noun not in {OVERVIEW, *(noun.id for noun in MAIN)}:
             parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))
         return parts
 

@@ -12,6 +12,7 @@ from appliance.api.resource import RESOURCES
 from appliance.client import Push, Session
 from zstui import words
 from zstui.cells import safe
+from zstui.figures import Trends
 
 PAGE = 500
 """Rows asked for at once: the answer is read in a few milliseconds, in which no key is late."""
@@ -22,6 +23,9 @@ HISTORY = {"LongJob": "createDate", "Event": "sequence"}
 HISTORY_ROWS = 1000
 BATCH_SECONDS = 0.02
 """How long changes are gathered before the screens hear of them, together."""
+
+FIGURES = "Figures"
+"""In place of a kind, in a batch: how busy things are has changed."""
 
 Status = Literal["connecting", "live", "stale"]
 
@@ -65,6 +69,7 @@ class Mirror:
         self.reason = ""
         self.born: dict[str, int] = {}
         """In which order rows of histories came to be: their dates only have whole seconds."""
+        self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
         self.on_status: Callable[[], None] = lambda: None
         self._pushed: dict[str, set[str]] = {}
@@ -102,6 +107,9 @@ class Mirror:
         match push.kind:
             case "change":
                 self._apply(push)
+            case "figures":
+                self.figures.take(push.inventory)
+                self._note(FIGURES, "", None)
             case "lost":
                 self.set_stale("the connection broke")
             case _:

@@ -149,6 +149,12 @@ def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
     return [first, "", *steps]
 
 
+def create_message(noun: Noun, mirror: Mirror) -> str:
+    """What makes one more of a list: of hosts, one that the clusters that are there can take."""
+    kinds = {str(row.get("hypervisorType")) for row in mirror.rows.get("Cluster", {}).values()}
+    return "AddSimulatorHost" if noun.id == "host" and kinds == {"Simulator"} else noun.create
+
+
 def noun_of(kind: str) -> Noun | None:
     """The list that shows a kind of resource."""
     return next((noun for noun in NOUNS.values() if kind in noun.kinds), None)

@@ -17,6 +17,10 @@ LABEL = 15
 MARGIN = 2
 
 
+Told = list[tuple[str, str]]
+"""A line: texts and their paints."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One thing to read: a label (or none), safe text, its paint. A heading has a label and paint `head`."""
@@ -24,6 +28,11 @@ class Item:
     label: str
     text: str = ""
     paint: str = "plain"
+
+    def lines(self, cells: int) -> list[Told] | None:
+        """How it is drawn in so many cells; None when its label and text are laid out as usual."""
+        del cells
+        return None
 
 
 def heading(title: str) -> Item:
@@ -83,6 +92,9 @@ class Sheet(Painted, can_focus=True):
 
 
 def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, str]]]:
+    own = item.lines(cells)
+    if own is not None:
+        return own
     if item.paint == "head":
         title = f"{item.label} "
         rule = "╌" * max(0, cells - width(title))

@@ -15,7 +15,7 @@ from zstui.cells import fit, width
 from zstui.columns import GAP, Column, fit_columns
 from zstui.keymap import movable
 from zstui.listing import FEW, Listing, sort_by
-from zstui.mirror import Batch, Mirror, Row
+from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
 from zstui.paint import Painted
 from zstui.view import View
@@ -110,6 +110,7 @@ class LiveTable(Painted, can_focus=True):
         """What the mirror says has changed."""
         if any(kind in batch for kind in self.noun.uses):
             self._forget_cells()
+        self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
         own = {
@@ -136,6 +137,16 @@ class LiveTable(Painted, can_focus=True):
         if own and (self.cursor in own or self.cursor not in self.listing):
             self._settle_cursor()
             self.post_message(self.Moved(self, self.row))
+
+    def _take_figures(self, batch: Batch) -> None:
+        """A column of figures comes with the first of them, and rows ordered by it have other places now."""
+        if FIGURES not in batch or not any(column.live for column in self.noun.columns):
+            return
+        self._widths = {}
+        self._forget_cells()
+        if self.listing.sorted_by.live:
+            self.listing.arrange()
+            self._arranged()
 
     def _arranged(self) -> None:
         self._strips.clear()

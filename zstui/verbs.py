@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
-from appliance.api.resource import RESOURCES, Resource, snake
+from appliance.api.resource import RESOURCES, Resource, camel, snake
 from zstui.mirror import Row
 
 Ask = Literal["no", "again", "loss"]
@@ -73,13 +73,15 @@ def delete_message(row: Row) -> str | None:
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)
 
 
-def update_message(kind: str) -> str | None:
-    """The message that changes the words of a kind of row."""
-    resource = RESOURCES[kind]
-    return next(
-        (name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource),
-        None,
-    )
+def update_message(row: Row) -> str | None:
+    """The message that changes the words of a row: that for its type, where its type has one."""
+    resource = RESOURCES[row.kind]
+    known = [
+        name for name, each in MESSAGES.items() if name.startswith("Update") and each.returns is resource
+    ]
+    typed = str(row.get(camel(resource.typed_by)) or "")
+    own = [name for name in known if typed and typed in name and name != f"Update{row.kind}"]
+    return next(iter([*own, *(name for name in known if name == f"Update{row.kind}"), *known]), None)
 
 
 def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:

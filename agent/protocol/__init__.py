@@ -70,6 +70,7 @@ from agent.protocol.requests import (
     StartDomain,
     UndefineDomain,
 )
+from agent.protocol.userdata import normalise
 from agent.protocol.values import (
     Accelerator,
     Capacity,
@@ -186,6 +187,7 @@ __all__ = [
     "decode_reply",
     "digest",
     "encode",
+    "normalise",
     "raw",
     "serial_of",
 ]

@@ -20,8 +20,10 @@ LookUp = Callable[[type[Resource], str], Named]
 class Completer:
     """Completes messages, parameters, choices, and uuids by the name of what they stand for."""
 
-    def __init__(self, look_up: LookUp) -> None:
+    def __init__(self, look_up: LookUp, show: Callable[[list[str]], None] = lambda _: None) -> None:
+        """`show` shows several offers where readline would take back what was typed to offer them."""
         self._look_up = look_up
+        self._show = show
         self._offers: list[str] = []
         self.names: dict[str, str] = {}
         """What the uuids offered last are called."""
@@ -45,7 +47,11 @@ class Completer:
     def for_readline(self, line: str, word: str, state: int) -> str | None:
         """The `state`-th completion, as readline asks for them."""
         if state == 0:
-            self._offers = [each if each.endswith("=") else f"{each} " for each in self.complete(line, word)]
+            offers = self.complete(line, word)
+            self._offers = [each if each.endswith("=") else f"{each} " for each in offers]
+            if len(offers) > 1 and not common_start(offers).startswith(word):
+                self._show(self._offers)
+                self._offers = []
         return self._offers[state] if state < len(self._offers) else None
 
     def _values(self, kind: type[Message], name: str, value: str) -> list[str]:
@@ -61,6 +67,20 @@ class Completer:
         found = self._look_up(resource, typed)
         self.names = {f"{name}={done}{comma}{uuid}": called for uuid, called in found}
         return list(self.names)
+
+
+def grown(word: str, offers: list[str]) -> str:
+    """What a word becomes by what it may become; nothing typed is taken back for several that a name stands for."""
+    if len(offers) == 1:
+        return offers[0] if offers[0].endswith("=") else f"{offers[0]} "
+    longest = common_start(offers)
+    return longest if longest.startswith(word) else word
+
+
+def common_start(texts: list[str]) -> str:
+    """What all texts begin with."""
+    first, last = min(texts), max(texts)
+    return next((first[:at] for at, each in enumerate(first) if not last.startswith(each, at)), first)
 
 
 def _parameter_names(kind: type[Message]) -> list[str]:

@@ -80,7 +80,10 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     cluster_uuid: str = arg("The cluster it goes into.", ref=Cluster)
     username: str = arg("root, or a user with sudo that asks for no password.", max_length=255)
     password: str = arg(
-        "Used once to install the appliance's key; empty if it is installed.", secret=True, empty_allowed=True
+        "Used once to install the appliance's key; empty if it is installed.",
+        max_length=255,
+        secret=True,
+        empty_allowed=True,
     )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
     host_key_fingerprint: str | None = arg(
@@ -100,7 +103,9 @@ class UpdateKVMHost(Message, java=KVM, returns=Host, result_class=f"{JAVA}.APIUp
     description: str | None = arg("New description.", default=None, max_length=2048)
     management_ip: str | None = arg("New address.", default=None, max_length=255)
     username: str | None = arg("New user.", default=None, max_length=255)
-    password: str | None = arg("Used once to install the appliance's key again.", default=None, secret=True)
+    password: str | None = arg(
+        "Used once to install the appliance's key again.", default=None, max_length=255, secret=True
+    )
     ssh_port: int | None = arg("New port.", default=None, minimum=1, maximum=65535)
     host_key_fingerprint: str | None = arg(
         "Accept the SSH host key that the machine has now, if this is its SHA256 fingerprint.", default=None
@@ -117,7 +122,7 @@ class UpdateHost(Message, java=JAVA, returns=Host):
 
 
 class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
-    """Remove a host from the cloud; refused while it holds VMs, unless Enforcing stops them first."""
+    """Remove a host from the cloud; refused while it holds VMs, with either deleteMode."""
 
     uuid: str = arg("The host.")
 

@@ -115,7 +115,7 @@ class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFa
 
     uuid: str = arg("The image.")
     backup_storage_uuids: list[str] = arg(
-        "Only from these; from all when absent.", default=[], ref=BackupStorage
+        "Only from these; from all when absent.", default=[], ref=BackupStorage, nonempty=True
     )
 
 

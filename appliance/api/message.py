@@ -29,12 +29,19 @@ class Parameter:
     default: Any
     choices: tuple[str, ...]
     ref: type[Resource] | None
+    ref_child: str
+    nonempty: bool
     max_length: int | None
     minimum: int | None
     maximum: int | None
     empty_allowed: bool
     secret: bool
     multiline: bool
+
+    @property
+    def ref_vo(self) -> str:
+        """The name of what it refers to, as errors have it."""
+        return f"{self.ref_child}VO" if self.ref_child else self.ref.vo if self.ref is not None else ""
 
 
 def arg(
@@ -43,6 +50,8 @@ def arg(
     default: Any = dataclasses.MISSING,
     choices: tuple[str, ...] = (),
     ref: type[Resource] | None = None,
+    ref_child: str = "",
+    nonempty: bool = False,
     max_length: int | None = None,
     minimum: int | None = None,
     maximum: int | None = None,
@@ -52,12 +61,16 @@ def arg(
 ) -> Any:
     """Declare a parameter. Without a default it is required; `ref` must name an existing resource.
 
+    With `ref_child` it must be one of that type, a `Child` of the resource. A required list or object cannot be
+    empty; `nonempty` says so of one that may be left out.
     A text may be empty only where that is allowed, which it always is of a description.
     """
     metadata = {
         "help": help,
         "choices": choices,
         "ref": ref,
+        "ref_child": ref_child,
+        "nonempty": nonempty,
         "max_length": max_length,
         "minimum": minimum,
         "maximum": maximum,
@@ -165,7 +178,7 @@ class DeleteMessage(Message, abstract=True):
     """Base of messages that remove a resource. A uuid that names nothing succeeds."""
 
     delete_mode: str = arg(
-        "Permissive asks whether it is in use first, Enforcing does not.",
+        "As ZStack's clients send it. What is in use is refused with either: nothing else is deleted along.",
         default="Permissive",
         choices=("Permissive", "Enforcing"),
     )

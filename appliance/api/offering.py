@@ -45,7 +45,7 @@ class DiskOffering(Resource, java=JAVA):
     disk_size: int = column("Bytes.")
     sort_key: int = column("Where it stands in lists.", default=0)
     state: str = column("Enabled or Disabled.", default="Enabled")
-    type: str = column("DefaultDiskOfferingType.", default="DefaultDiskOfferingType")
+    type: str = column("Kind of offering: zstack.", default="zstack")
     allocator_strategy: str = column(
         "How a primary storage is chosen.", default="DefaultPrimaryStorageAllocationStrategy"
     )

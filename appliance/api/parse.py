@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 import typing
 import unicodedata
 from functools import cache
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from appliance.api.errors import BadRequest, InvalidArgument, NotBuilt, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
+from appliance.api.quoting import quote
 from appliance.api.resource import camel, snake
 from appliance.api.tag import PATTERNS, pattern_of
 
@@ -26,6 +26,13 @@ NO_NAME = re.compile(r"[\"'`<>&/\\]|\.\.")
 """What markup, shells and paths are made of. Nothing here is led astray by it; what names are copied to may be."""
 
 TAGS = frozenset({"user_tags", "system_tags"})
+TAG_WIRES = frozenset(map(camel, TAGS))
+SIGNS = {
+    "in": ("?=", None), "not in": ("!?=", None), "like": ("~=", None), "not like": ("!~=", None),
+    "is null": ("=", "null"), "is not null": ("!=", "null"),
+}  # fmt: skip
+"""How operators that are words are typed, and with which value if that is always the same."""
+
 SHOWN = 200
 
 M = TypeVar("M", bound=Message)
@@ -182,14 +189,14 @@ def unparse(message: Message, *, secrets: bool = True) -> dict[str, Any]:
     return fields
 
 
-def command_line(message: Message) -> str:
-    """A message as it could have been typed, secrets starred, long values cut: one line for logs."""
+def command_line(message: Message, *, whole: bool = False) -> str:
+    """A message as it could have been typed, on one line; secrets are starred, and long values cut unless `whole`."""
     words = [type(message).__name__]
     for name, value in unparse(message, secrets=False).items():
         if name == "conditions":
-            words += [_word(f"{each.get('name')}{each.get('op')}", each.get("value", "")) for each in value]
+            words += [_condition_word(each, whole) for each in value]
         else:
-            words.append(_word(f"{name}=", value))
+            words.append(_word(f"{name}=", value, whole))
     return " ".join(words)
 
 
@@ -292,7 +299,7 @@ def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
         )
     if isinstance(value, str):
         _check_text(value, parameter, message)
-    elif isinstance(value, (list, dict)) and parameter.required and not value:
+    elif isinstance(value, (list, dict)) and not value and (parameter.required or parameter.nonempty):
         raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
     elif isinstance(value, int) and not isinstance(value, bool):
         low = LONG[0] if parameter.minimum is None else parameter.minimum
@@ -352,13 +359,25 @@ def _hide(value: Any) -> Any:
     return value
 
 
-def _word(before: str, value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+def _condition_word(condition: dict[str, Any], whole: bool) -> str:
+    name, op = (str(condition.get(each)) for each in ("name", "op"))
+    sign, value = SIGNS.get(op, (op, None))
+    start = f"{name}{sign}"
+    value = condition.get("value", "") if value is None else value
+    return _word(start if start.isprintable() else quote(start), value, whole)
+
+
+def _word(before: str, value: Any, whole: bool) -> str:
+    if isinstance(value, list) and before.removesuffix("=") in TAG_WIRES:
+        value = value[0] if len(value) == 1 and _lone(value[0]) else json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, list) and all(isinstance(each, str) for each in value):
         value = ",".join(each.replace(",", "\\,") for each in value)
     elif isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
     text = _scalar_text(value)
-    quoted = shlex.quote(text if len(text) <= SHOWN else text[:SHOWN] + "…")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in before + quoted
-    )
+    return before + quote(text if whole or len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
+def _lone(tag: str) -> bool:
+    """Whether a tag that stands alone is not read as a list of some."""
+    return "," not in tag and not tag.lstrip().startswith("[")

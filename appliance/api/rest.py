@@ -64,6 +64,11 @@ class RestRoute:
         return issubclass(self.kind, QueryMessage) and not self.one
 
     @property
+    def keyed(self) -> bool:
+        """Whether it takes an idempotency key: what is answered at once leaves no job that could remember it."""
+        return not self.kind.sync
+
+    @property
     def waits(self) -> bool:
         """Whether the answer may come later, so that it can be waited for."""
         return not self.kind.sync or (self.one and self.path == JOB)

@@ -36,12 +36,29 @@ class Shape:
     @cached_property
     def joins(self) -> dict[str, Join]:
         """The joins that can be answered, embedded lists included, by name."""
+        return {wire: join for wire, join in self.declared.items() if find_shape(join.resource) is not None}
+
+    @cached_property
+    def declared(self) -> dict[str, Join]:
+        """All joins, those to resources of ZStack that are not built here included."""
         kind, child = self.kind, self.child
         embedded = [
             Join(each.wire, each.resource, kind.primary, each.by) for each in kind.embeds if not each.pluck
         ]
-        declared = [*embedded, *kind.joins, *(child.joins if child else ())]
-        return {join.wire: join for join in declared if find_shape(join.resource) is not None}
+        return {join.wire: join for join in (*embedded, *kind.joins, *(child.joins if child else ()))}
+
+    def waits_for(self, name: str) -> str | None:
+        """The resource that is not built and that a join or an alias needs; None where nobody declared one."""
+        path = dict((*self.kind.aliases, *(self.child.aliases if self.child else ()))).get(name, name)
+        shape: Shape | None = self
+        for step in path.split("."):
+            join = shape.declared.get(step) if shape is not None else None
+            if join is None:
+                return None
+            shape = find_shape(join.resource)
+            if shape is None:
+                return join.resource
+        return None
 
     @cached_property
     def aliases(self) -> dict[str, str]:

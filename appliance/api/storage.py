@@ -236,7 +236,9 @@ class AddSftpBackupStorage(CreateMessage, java=SFTP, returns=BackupStorage,
     type: str | None = arg("Kind of storage.", default=None)
     hostname: str = arg("Address or name of the machine.", max_length=255)
     username: str = arg("root, or a user with sudo that asks for no password.", max_length=255)
-    password: str = arg("Used once to install the appliance's key.", secret=True, empty_allowed=True)
+    password: str = arg(
+        "Used once to install the appliance's key.", max_length=255, secret=True, empty_allowed=True
+    )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
 
 
@@ -271,7 +273,9 @@ class UpdateSftpBackupStorage(Message, java=SFTP, returns=BackupStorage,
     name: str | None = arg("New name.", default=None, max_length=255)
     description: str | None = arg("New description.", default=None, max_length=2048)
     username: str | None = arg("New user.", default=None, max_length=255)
-    password: str | None = arg("Used once to install the appliance's key again.", default=None, secret=True)
+    password: str | None = arg(
+        "Used once to install the appliance's key again.", default=None, max_length=255, secret=True
+    )
     hostname: str | None = arg("New address or name of the machine.", default=None, max_length=255)
     ssh_port: int | None = arg("New port.", default=None, minimum=1, maximum=65535)
 
@@ -287,7 +291,7 @@ class ReconnectSftpBackupStorage(Message, java=SFTP, returns=BackupStorage, role
                                  raises=(BackupStorageFailed,)):  # fmt: skip
     """Connect a backup storage again from the start."""
 
-    uuid: str = arg("The storage.", ref=BackupStorage)
+    uuid: str = arg("The storage.", ref=BackupStorage, ref_child="SftpBackupStorage")
 
 
 class DeleteBackupStorage(DeleteMessage, java=BACKUP, raises=(OperationFailed,)):

@@ -32,6 +32,10 @@ USERDATA_LIMIT = 65_536
 """Bytes of user data: more does not fit the metadata services that images expect."""
 
 
+VIRTIO_VOLUME = "windows::virtioVolume"
+CAN_SNAPSHOT = "capability:snapshot"
+
+
 @dataclass(frozen=True)
 class TagPattern:
     """A system tag that means something: words and `{holes}` between double colons."""
@@ -72,6 +76,7 @@ PATTERNS = (
                "The size it gets at its next start.", inherent=True),
     TagPattern("VmInstanceVO", "iso::{iso}", "The image in its CD-ROM drive.", inherent=True),
     TagPattern("VmInstanceVO", "bootOrder::{bootOrder}", "What it boots from.", inherent=True),
+    TagPattern("VmInstanceVO", VIRTIO_VOLUME, "Its disks are on virtio, though it runs Windows.", only_one=True),
     TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
     TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
     TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True),
@@ -98,6 +103,10 @@ PATTERNS = (
                "Disks of its VMs go to a primary storage with this user tag, if one has room.", commas=True),
     TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}::required",
                "Disks of its VMs go to a primary storage with this user tag, and nowhere else.", commas=True),
+    *(TagPattern("PrimaryStorageVO", f"primaryStorage::allocator::{rest}",
+                 "Kept for ZStack's programs; what steers is this tag on an instance offering.", commas=True)
+      for rest in ("uuid::{primaryStorageUuid}", "userTag::{tag}", "userTag::{tag}::required")),
+    TagPattern("PrimaryStorageVO", CAN_SNAPSHOT, "Volumes on it can have snapshots.", inherent=True),
     TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
                "The address of its DHCP server.", inherent=True),
 )  # fmt: skip

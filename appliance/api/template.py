@@ -38,7 +38,7 @@ class CreateRootVolumeTemplateFromRootVolume(CreateMessage, java=JAVA, returns=I
     )
     backup_storage_uuids: list[str] = arg(
         "Where it goes; to the one with most room in the volume's zone when absent.",
-        default=[], ref=BackupStorage,
+        default=[], ref=BackupStorage, nonempty=True,
     )  # fmt: skip
     root_volume_uuid: str = arg("The volume.", ref=Volume)
     platform: str | None = arg(
@@ -61,7 +61,7 @@ class CreateRootVolumeTemplateFromVolumeSnapshot(CreateMessage, java=JAVA, retur
     )
     backup_storage_uuids: list[str] = arg(
         "Where it goes; to the one with most room in the volume's zone when absent.",
-        default=[], ref=BackupStorage,
+        default=[], ref=BackupStorage, nonempty=True,
     )  # fmt: skip
     platform: str | None = arg(
         "Decides the virtual devices; that of the volume's image when absent.",
@@ -80,5 +80,5 @@ class CreateDataVolumeTemplateFromVolume(CreateMessage, java=JAVA, returns=Image
     volume_uuid: str = arg("The volume.", ref=Volume)
     backup_storage_uuids: list[str] = arg(
         "Where it goes; to the one with most room in the volume's zone when absent.",
-        default=[], ref=BackupStorage,
+        default=[], ref=BackupStorage, nonempty=True,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from agent.protocol import (
 )
 from appliance.api.l2 import L2Network
 from appliance.api.l3 import IpRange, L3Network
+from appliance.api.tag import VIRTIO_VOLUME
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import naming, userdata
@@ -172,7 +173,7 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         cpu_num=vm.cpu_num,
         cpu_shares=max(2, min(vm.cpu_speed * vm.cpu_num, 262_144)),
         accelerator=cast(Accelerator, rows.accelerator),
-        disks=[*_disks(rows, virtio=virtio)],
+        disks=[*_disks(rows, virtio=virtio or VIRTIO_VOLUME in rows.tags)],
         nics=[_domain_nic(rows, nic, virtio=virtio) for nic in rows.nics if nic.ip],
         boot=[DEVICES[device] for device in boot_order(rows.tags)],
         iso=rows.medium.path if rows.medium is not None else "",

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 HOUR_SECONDS = 3_600
 ASKED_AT_ONCE = 50
 ANSWER_SECONDS = 20.0
-AT_A_TIME = 200
+AT_A_TIME = 50
 """Rows written in one transaction, so that others have their turn."""
 
 SLOTS = BLOCK_SECONDS // SLOT_SECONDS

@@ -16,6 +16,7 @@ from appliance.api.storage import BackupStorage
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.hosts.simulated_dialer import SimulatedDialer
@@ -117,6 +118,8 @@ def _furnish_host(snapshot: Snapshot, host: Host, found: _Furniture) -> None:
         files = json.loads(move.files)
         found.things.lanes.arrived |= files
         found.things.lanes.sizes |= dict.fromkeys(files, move.size)
+    for backup in snapshot.all(VolumeBackup, host_uuid=host.uuid, phase=["carrying", "clearing"]):
+        found.things.files[backup.staged_path] = backup.size
     for vm in vms_on(snapshot, host.uuid):
         _furnish_vm(snapshot, host, vm, found)
         found.clock = max(found.clock, vm.seen_at)
@@ -167,6 +170,8 @@ def _furnish_storage(snapshot: Snapshot, storage: BackupStorage, things: Things)
             continue
         image = snapshot.find(Image, ref.image_uuid)
         things.files[ref.install_path] = image.size if image is not None else 0
+    for backup in snapshot.all(VolumeBackup, backup_storage_uuid=storage.uuid, status="Ready"):
+        things.files[backup.install_path] = backup.size
 
 
 def conduct(snapshot: Snapshot, host: Host | None) -> Conduct:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import Cancelled, OperationFailed
+import json
+
+from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.move import VmMove, VolumeMove
@@ -27,6 +29,8 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
     job = tx.get(LongJob, request.uuid)
     if job.state != "Running":
         raise OperationFailed(f"job[uuid:{job.uuid}] is {job.state}")
+    if job.failure is not None and ApiError.from_wire(json.loads(job.failure)).code == Cancelled.code:
+        return job  # under way: what was done is being undone
     if job.name in CHAIN_JOBS | RESIZES:
         raise OperationFailed(
             f"{job.name} cannot be cancelled: what it changes on the host may be so already"

@@ -15,6 +15,8 @@ from appliance.api.simulator import (
     AddSimulatorPrimaryStorage,
 )
 from appliance.api.storage import BackupStorage, PrimaryStorage
+from appliance.api.tag import CAN_SNAPSHOT
+from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.host import check_hypervisor, refuse_address
 from appliance.resources.registry import Caller, Promise, handles
@@ -76,7 +78,8 @@ def add_simulator_primary_storage(
         available_physical_capacity=available,
         system_used_capacity=total - available,
     )
-    return add(tx, request, storage)
+    put_inherent_tag(tx, add(tx, request, storage), CAN_SNAPSHOT)
+    return storage
 
 
 @handles(AddSimulatorBackupStorage)

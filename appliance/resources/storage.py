@@ -33,12 +33,14 @@ from appliance.api.storage import (
     SyncPrimaryStorageCapacity,
     UpdatePrimaryStorage,
 )
+from appliance.api.tag import CAN_SNAPSHOT
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import target_of
 from appliance.reconcile.host import put_capacity
+from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.resources.creating import STATES, add, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
@@ -68,7 +70,8 @@ def add_local_primary_storage(
         url=url,
         mount_path=url,
     )
-    return add(tx, request, storage)
+    put_inherent_tag(tx, add(tx, request, storage), CAN_SNAPSHOT)
+    return storage
 
 
 @handles(AttachPrimaryStorageToCluster)

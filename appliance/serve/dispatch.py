@@ -32,7 +32,7 @@ from appliance.api.errors import (
 )
 from appliance.api.image import Image
 from appliance.api.job import LongJob
-from appliance.api.message import CreateMessage, Message, QueryMessage
+from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
 from appliance.resources.access import check_access, check_touch, only_seen
@@ -232,18 +232,27 @@ def check_references(snapshot: Snapshot, message: Message) -> None:
         value = getattr(message, parameter.name)
         if parameter.ref is None or value is None:
             continue
-        ref = parameter.ref
         if isinstance(value, list):
-            lost = [each for each in value if snapshot.find(ref, each) is None]
+            lost = [each for each in value if not _exists(snapshot, parameter, each)]
             if lost:
                 raise ResourceNotFound(
-                    f"invalid field[{parameter.wire}], resource[uuids:[{', '.join(lost)}], type:{ref.vo}] "
-                    f"not found"
+                    f"invalid field[{parameter.wire}], resource[uuids:[{', '.join(lost)}], "
+                    f"type:{parameter.ref_vo}] not found"
                 )
-        elif snapshot.find(ref, value) is None:
+        elif not _exists(snapshot, parameter, value):
             raise ResourceNotFound(
-                f"invalid field[{parameter.wire}], resource[uuid:{value}, type:{ref.vo}] not found"
+                f"invalid field[{parameter.wire}], resource[uuid:{value}, type:{parameter.ref_vo}] not found"
             )
+
+
+def _exists(snapshot: Snapshot, parameter: Parameter, uuid: str) -> bool:
+    """Whether a uuid names a resource that a parameter can refer to, of the right type where it is one's."""
+    kind = parameter.ref
+    found = snapshot.find(kind, uuid) if kind is not None else None
+    if kind is None or found is None or not parameter.ref_child:
+        return found is not None
+    of_type = {child.name: child.type for child in kind.children}[parameter.ref_child]
+    return bool(getattr(found, kind.typed_by) == of_type)
 
 
 def _keyed(key: str | None, caller: Caller) -> str | None:

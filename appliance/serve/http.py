@@ -25,6 +25,7 @@ from appliance.api.errors import (
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.resources.registry import Caller
+from appliance.serve.connection import listen
 from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
@@ -83,10 +84,8 @@ class Server:
         for route in table:
             for method in route.methods:
                 app.router.add_route(method, route.path, route.answer)
-        # Nothing is unpacked: no client of ours packs, and what unpacks to more than it is could be anything.
-        self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=2.0, handle_signals=False, auto_decompress=False
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=2.0, handle_signals=False)
+        self._servers: list[asyncio.Server] = []
 
     async def start(self, *listeners: UnixListener | TcpListener) -> None:
         """Begin to listen. Raises OSError, naming the address, for one that cannot be had."""
@@ -102,13 +101,18 @@ class Server:
             sock = bind_unix(listener.path) if isinstance(listener, UnixListener) else bind_tcp(listener)
             tls = listener.tls if isinstance(listener, TcpListener) else None
             self._sockets.append((sock, listener))
-            await web.SockSite(self._runner, sock, ssl_context=tls).start()
+            if self._runner.server is None:
+                raise RuntimeError("the server listens before it is set up")
+            self._servers.append(await listen(self._runner.server, sock, tls))
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
         """Stop to listen, end all streams and waits, let calls that run end."""
         self._stopping.set()
         self._broadcast.close()
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
         await self._runner.cleanup()
         for sock, listener in self._sockets:
             sock.close()

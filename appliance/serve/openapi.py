@@ -19,7 +19,8 @@ DESCRIPTION = """\
 Every message of the appliance, as a route. The same messages can be sent as ZStack's clients send them, to
 /zstack/api. What takes time is answered 202 with a job; `wait` keeps the question until the job has ended.
 Send `Authorization: Bearer` with the uuid of a session (see LogInByAccount) or with an access token. A change
-with the header Idempotency-Key may be repeated: it is carried out once. Dates are as ZStack writes them, in the
+with the header Idempotency-Key may be repeated where the route lists that header: it is carried out once. Other
+routes that are no mere questions refuse it. Dates are as ZStack writes them, in the
 appliance's time zone; a field without a value is left out.
 """
 
@@ -36,6 +37,7 @@ def document(version: str = "1.0") -> bytes:
     paths: dict[str, Schema] = {}
     for route in rest_routes():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths |= _beside()
     said = {
         "openapi": "3.1.0",
         "info": {"title": "zstui", "version": version, "description": DESCRIPTION},
@@ -48,6 +50,31 @@ def document(version: str = "1.0") -> bytes:
         },
     }
     return json.dumps(said, separators=(",", ":")).encode()
+
+
+def _beside() -> dict[str, Schema]:
+    """What is no message: the stream of changes, the figures, and whether the appliance is ready."""
+    ready: Schema = {"type": "object", "properties": {"ready": {"const": True}}}
+    last = {"name": "Last-Event-ID", "in": "header", "description": "The id of the last event that one has.",
+            "schema": {"type": "string"}}  # fmt: skip
+    return {
+        "/events": _watching("events", "Every change as a server-sent event, until one hangs up.",
+                             "text/event-stream", {"type": "string"}, parameters=[last]),
+        "/metrics": _watching("metrics", "Figures for Prometheus.", "text/plain", {"type": "string"}),
+        "/healthz": _watching("healthz", "Whether the appliance answers calls; 503 while it starts.",
+                              "application/json", ready, security=[]),
+    }  # fmt: skip
+
+
+def _watching(name: str, words: str, content: str, schema: Schema, **more: Any) -> Schema:
+    error = {"$ref": "#/components/responses/Error"}
+    done = {"description": "So it is.", "content": {content: {"schema": schema}}}
+    return {
+        "get": {
+            "operationId": name, "tags": ["watching"], "summary": words, **more,
+            "responses": {"200": done, "4XX": error, "5XX": error},
+        }
+    }  # fmt: skip
 
 
 def _common_schemas() -> dict[str, Schema]:
@@ -128,7 +155,7 @@ def _parameters(route: RestRoute) -> list[Schema]:
     if route.waits:
         seconds = {"type": "number", "minimum": 0, "maximum": WAIT_LIMIT_SECONDS}
         found.append({"name": "wait", "in": "query", "description": WAIT_HELP, "schema": seconds})
-    if not route.kind.sync:
+    if route.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": KEY_HELP, "schema": key})
     return found
@@ -152,7 +179,7 @@ def _schema(parameter: Parameter) -> Schema:
         said |= {"minimum": LONG[0] if low is None else low, "maximum": LONG[1] if high is None else high}
     if said.get("type") == "string" and not parameter.empty_allowed:
         said["minLength"] = 1
-    if said.get("type") in ("array", "object") and parameter.required:
+    if said.get("type") in ("array", "object") and (parameter.required or parameter.nonempty):
         said["minItems" if said["type"] == "array" else "minProperties"] = 1
     if parameter.choices:
         said["enum"] = list(parameter.choices)

@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, ResourceNotFound
 from appliance.api.grammar import UsageError, read_condition
+from appliance.api.job import CancelLongJob, QueryLongJob
 from appliance.api.message import Parameter
 from appliance.api.parse import decode, split_list
 from appliance.api.rest import JOB, RestRoute, rest_routes
@@ -63,14 +65,25 @@ class Rest:
             kind=route.kind,
             fields=await _fields(route, request),
             session_uuid=bearer_of(request),
-            key=_key(request),
+            key=_key(route, request),
         )
         if route.path == JOB and wait > 0:
             await self._job(request.match_info["uuid"], wait)
         reply = await self._dispatch.answer(call, origin_of(request))
         if not reply.done and reply.job_uuid is not None and wait > 0:
             reply = await self._job(reply.job_uuid, wait) or reply
+        if route.kind is CancelLongJob and wait > 0 and "error" not in reply.body:
+            reply = await self._cancelled(call, request, wait)
         return _one(route, request, reply) if route.one else _whole(reply)
+
+    async def _cancelled(self, call: Call, request: web.Request, wait: float) -> Reply:
+        """The job that was cancelled as it is when it has ended, or the wait is over."""
+        await self._job(request.match_info["uuid"], wait)
+        asked = {"conditions": [{"name": "uuid", "op": "=", "value": request.match_info["uuid"]}]}
+        look = replace(call, java=QueryLongJob.java, kind=QueryLongJob, fields=asked, key=None)
+        reply = await self._dispatch.answer(look, origin_of(request))
+        (job,) = reply.body.get("inventories") or [None]
+        return reply if job is None else replace(reply, body={"inventory": job})
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._document is None:
@@ -147,9 +160,17 @@ def _check_names(route: RestRoute, given: Any, known: set[str]) -> None:
             )
 
 
-def _key(request: web.Request) -> str | None:
-    """The idempotency key: whoever repeats one with the same call gets the first answer again."""
+def _key(route: RestRoute, request: web.Request) -> str | None:
+    """The idempotency key: whoever repeats one with the same call gets the first answer again.
+
+    It is refused where it would be believed in and not kept; asking and deleting can be repeated without.
+    """
     key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not route.keyed and route.method == "POST":
+        raise InvalidArgument(
+            f"{route.method} {route.path} is answered at once, and its answer is kept nowhere: it would be carried "
+            f"out again in spite of an {IDEMPOTENCY_KEY}. Send none, and look for what was made before you repeat it"
+        )
     if key is not None and not re.fullmatch(KEY, key):
         raise InvalidArgument(
             f"{IDEMPOTENCY_KEY} must be 1 to {KEY_LIMIT} printable characters without spaces"

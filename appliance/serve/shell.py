@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import ssl
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from appliance.api.completion import OFFERED, Completer, LookUp, Named
 from appliance.api.errors import ApiError
 from appliance.api.grammar import UsageError, read_words
 from appliance.api.message import MESSAGES
+from appliance.api.quoting import split
 from appliance.api.resource import Resource, camel
 from appliance.client import Session
 from appliance.serve.cli import (
@@ -70,7 +70,7 @@ def _carry_out(
 ) -> int | None:
     """Carry out a line. Returns its exit code, or None to end."""
     try:
-        words = shlex.split(line)
+        words = split(line)
         if not words:
             return DONE
         if words[0] in ("exit", "quit"):
@@ -110,7 +110,7 @@ def _typed_lines(look_up: LookUp, out: TextIO) -> Iterator[str]:
     """Lines typed at the prompt, with history; passwords are kept out of it."""
     import readline  # here, because it takes hold of the terminal, which only a typed session wants
 
-    completer = Completer(look_up)
+    completer = Completer(look_up, lambda found: _show(completer, found, out))
     history = state_folder() / "history"
     history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from appliance.api.errors import InvalidArgument, WrongQuery
+from appliance.api.errors import InvalidArgument, NotBuilt, WrongQuery
 from appliance.api.message import QueryMessage
 from appliance.api.resource import RESOURCES, Column, Resource, camel, snake
 from appliance.api.shape import Shape, find_shape, shape_of
@@ -127,7 +127,11 @@ class _Translation:
         join = shape.joins.get(head)
         other = find_shape(join.resource) if join is not None else None
         if join is None or other is None:
-            raise _no_subquery(shape, head, f"{head}.{inner[0][0]}")
+            name = f"{head}.{inner[0][0]}"
+            missing = shape.waits_for(head)
+            if missing is not None:
+                raise NotBuilt(f"condition name[{name}] asks for {missing}, which is not built here yet")
+            raise _no_subquery(shape, head, name)
         # A resource may be joined to itself, so that each has a name of its own.
         self._joined += 1
         alias = f"j{self._joined}"

@@ -104,7 +104,7 @@ check_installed() {
         [ -z "$found" ] || [ "$found" = "$NAME" ] ||
             because "$found is installed in $ROOT; upgrade it with -u, or take it away with --uninstall" || return 1
         if [ -z "$found" ]; then
-            [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] ||
+            [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
                 because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
             port_is_free
         fi

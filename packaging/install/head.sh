@@ -4,6 +4,8 @@
 set -u
 umask 077
 export LC_ALL=C
+# A question that outlives this script must not start the version that is being undone.
+export ZSTUI_START_NONE=1
 PATH=$PATH:/usr/sbin:/sbin
 
 VERSION=@VERSION@

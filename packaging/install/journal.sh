@@ -55,7 +55,9 @@ transition_undo() {
 # Undo, and bring back what ran before. Whoever calls this holds the installation's lock.
 recover() {
     [ -f "$ROOT/transition" ] || return 0
-    service_stop && transition_undo || return 1
+    # A start that the killed one has asked for may come late: it must not run what is being taken back.
+    : >"$ROOT/undoing"
+    service_stop && transition_undo && rm -f "$ROOT/undoing" || return 1
     settings_load
     if [ -n "$(current_name)" ]; then service_start; else service_remove; fi
 }

@@ -60,9 +60,15 @@ ended() {
 
 # Run the appliance in the place of this process; what an installer that was cut off has left is undone first.
 launch() {
-    mkdir -p "$DATA" && lock_take -n && { transition_undo || exit 1; }
+    mkdir -p "$DATA" || exit 1
+    if lock_take -n; then
+        transition_undo && rm -f "$ROOT/undoing" || exit 1
+    elif [ -e "$ROOT/undoing" ]; then
+        exit 1
+    fi
     settings_load
     exec 9>&-
+    unset ZSTUI_START_NONE
     exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN"
 }
 

@@ -64,7 +64,14 @@ install_fresh() {
         start_and_check
 }
 
-begin_fresh() { keep_script && transition_write "" "$NAME" "" stopping && guard_start && settings_save; }
+# Whose store is not there yet finds its own when it is repeated: `unfinished` names the folder until the end.
+begin_fresh() {
+    keep_script || return 1
+    [ -e "$DATA/store.db" ] || printf '%s' "$DATA" >"$ROOT/unfinished"
+    transition_write "" "$NAME" "" stopping && guard_start && settings_save
+}
+
+end_fresh() { transition_end && rm -f "$ROOT/unfinished"; }
 
 switch_to() { point_to "$1" && service_install; }
 
@@ -72,7 +79,7 @@ start_and_check() {
     if [ -n "$START" ]; then
         step "Start zstui" service_start && step "Wait until zstui answers" service_wait || return 1
     fi
-    step "Finish" transition_end
+    step "Finish" end_fresh
 }
 
 # change TO HOW …: stop, back up, let HOW change the store, switch, start, look after the hosts.

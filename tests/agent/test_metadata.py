@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from agent.metadata import document, normalise
-from agent.protocol import EnsureNic, Metadata
+from agent.metadata import document
+from agent.protocol import EnsureNic, Metadata, normalise
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,9 @@ SHARED = ("deleteMode", *(parameter.wire for parameter in CreateMessage.paramete
 DELIBERATE = {
     ("AddImage", "url", "most"): "an upload's name and a signed URL may be longer",
     ("AddImage", "format", "valid"): "another format is refused by its name instead of failing at first use",
-    ("AddKVMHost", "password", "most"): "a password is used and not stored",
     ("AddKVMHost", "managementIp", "most"): "longer is no host name",
     ("AddSimulatorHost", "managementIp", "most"): "longer is no host name",
     ("ChangePrimaryStorageState", "stateEvent", "valid"): "ZStack has the state, and no way into it",
-    ("UpdateSftpBackupStorage", "password", "most"): "a password is used and not stored",
-    ("UpdateKVMHost", "password", "most"): "a password is used and not stored",
-    ("AddSftpBackupStorage", "password", "most"): "a password is used and not stored",
     ("CreateL2NoVlanNetwork", "physicalInterface", "most"): "the kernel's limit for a link's name",
     ("CreateL2VlanNetwork", "physicalInterface", "most"): "the kernel's limit for a link's name",
     ("CreateL3Network", "dnsDomain", "most"): "longer is no domain",
@@ -125,7 +121,7 @@ def differences(ours: type[Message], zstack: dict[str, Any]) -> list[tuple[str, 
             "most": (theirs.get("most"), parameter.max_length),
             "type": (KINDS.get(theirs["type"], parameter.kind), parameter.kind),
             "range": (_bounds(theirs), (parameter.minimum, parameter.maximum)),
-            "names": (theirs.get("names"), parameter.ref.vo if parameter.ref else None),
+            "names": (theirs.get("names"), parameter.ref_vo or None),
         }
         found += [(wire, rule, *pair) for rule, pair in rules.items() if _differs(rule, *pair)]
     return found
@@ -139,6 +135,6 @@ def _bounds(theirs: dict[str, Any]) -> tuple[int, ...] | None:
 def _differs(rule: str, theirs: Any, own: Any) -> bool:
     if rule == "range":  # we may keep more out, such as sizes below nothing
         return theirs is not None and bool(theirs != own)
-    if rule == "names":  # we may say more than ZStack of what a uuid means, never less
-        return theirs is not None and own is None
+    if rule == "names":  # we may say of more uuids than ZStack what they mean, and of the same the same
+        return theirs is not None and theirs != own
     return bool(theirs != own)

@@ -11,8 +11,9 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 
 import appliance.resources.every  # noqa: F401 - declares everything
+from appliance.api.errors import NotBuilt
 from appliance.api.message import MESSAGES, QueryMessage
-from appliance.api.resource import RESOURCES, Join, Resource, camel
+from appliance.api.resource import RESOURCES, Resource, camel
 from appliance.api.shape import Shape, find_shape
 from appliance.store.query import Query
 from appliance.store.table import schema, table_of
@@ -49,17 +50,6 @@ CORRECTED = {
 QUERIES = {message.resource: message for message in MESSAGES.values() if issubclass(message, QueryMessage)}
 
 
-def declared(shape: Shape) -> dict[str, Join]:
-    """The joins of a resource and its child, whether or not they can be answered yet."""
-    own = [*shape.kind.joins, *(shape.child.joins if shape.child else ())]
-    embeds = [
-        Join(each.wire, each.resource, shape.kind.primary, each.by)
-        for each in shape.kind.embeds
-        if not each.pluck
-    ]
-    return {join.wire: join for join in (*embeds, *own)}
-
-
 def aliases(shape: Shape) -> dict[str, str]:
     return dict((*shape.kind.aliases, *(shape.child.aliases if shape.child else ())))
 
@@ -70,19 +60,6 @@ def inherited(name: str, what: str) -> dict[str, Any]:
     return {**(inherited(facts["extends"], what) if "extends" in facts else {}), **facts.get(what, {})}
 
 
-def waits_for(shape: Shape, name: str) -> str | None:
-    """The resource that must be built before a name can be answered, or None when it is or nobody declared it."""
-    for step in aliases(shape).get(name, name).split("."):
-        join = declared(shape).get(step)
-        if join is None:
-            return None
-        following = find_shape(join.resource)
-        if following is None:
-            return join.resource
-        shape = following
-    return None
-
-
 def unanswered() -> Iterator[tuple[str, str, str | None]]:
     """Class, name and the resource it waits for, of each join that ZStack has and we do not answer."""
     for name, facts in ZSTACK.items():
@@ -91,7 +68,7 @@ def unanswered() -> Iterator[tuple[str, str, str | None]]:
             if shape is None:
                 yield name, reached, name
             elif reached not in {**shape.joins, **shape.aliases}:
-                yield name, reached, waits_for(shape, reached) or (None if target in SHAPES else target)
+                yield name, reached, shape.waits_for(reached) or (None if target in SHAPES else target)
 
 
 def test_every_join_is_answered_or_waits_for_a_resource_that_is_not_built() -> None:
@@ -105,7 +82,7 @@ def test_joins_and_aliases_are_zstacks(name: str) -> None:
     shape = SHAPES[name]
     ours = {
         wire: [join.resource, camel(join.mine), camel(join.theirs), *(["hidden"] if join.hidden else [])]
-        for wire, join in declared(shape).items()
+        for wire, join in shape.declared.items()
     }
     theirs = inherited(name, "joins") | CORRECTED.get(name, {})
     assert {wire: ours.get(wire) for wire in theirs} == theirs
@@ -113,7 +90,7 @@ def test_joins_and_aliases_are_zstacks(name: str) -> None:
         name, "aliases"
     )
     reached = ZSTACK[name].get("reaches", {})
-    visible = {wire for wire, join in declared(shape).items() if not join.hidden} | set(aliases(shape))
+    visible = {wire for wire, join in shape.declared.items() if not join.hidden} | set(aliases(shape))
     if "reaches" in ZSTACK[name]:
         assert visible - set(reached) == set()
 
@@ -126,6 +103,16 @@ def test_fields_can_be_queried(name: str) -> None:
     assert {field for field in wrong if (name, field) not in DELIBERATE} == set()
     assert shape.java == ZSTACK[name]["class"]
     assert shape.tag_types[0] == ZSTACK[name]["vo"]
+
+
+def test_a_query_over_what_is_not_built_says_so() -> None:
+    for name, reached, target in unanswered():
+        shape = SHAPES.get(name)
+        message = QUERIES.get(shape.kind) if shape is not None else None
+        if message is None or reached not in {**shape.declared, **aliases(shape)} or shape.child is not None:
+            continue
+        with pytest.raises(NotBuilt, match=rf"name\[{reached}\.uuid\] asks for {target}, which is not built"):
+            Query(message(conditions=[{"name": f"{reached}.uuid", "op": "=", "value": "1"}]))
 
 
 def test_every_join_runs() -> None:

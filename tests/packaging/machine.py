@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -19,8 +18,7 @@ _FIRST = "ip link set lo up; exec chroot {tree} bash -c 'echo ready; while :; do
 
 def debian_root() -> Path:
     """The tree of the smallest Debian 12, made now unless it is there; takes a minute then. Needs root."""
-    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    folder = BUILD / f"debian-root-{key}"
+    folder = BUILD / f"debian-root-{RELEASE}"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "debian-root.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -93,4 +91,6 @@ class Machine:
         """End everything on it."""
         self._holder.kill()
         self._holder.wait()
+        if self._holder.stdout is not None:
+            self._holder.stdout.close()
         shutil.rmtree(self._scratch)

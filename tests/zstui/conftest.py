@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from appliance.api.setting import GlobalConfig
 from appliance.client import Session
 from appliance.core import Core, running
 from appliance.hosts.simulated_dialer import SimulatedDialer
@@ -23,7 +24,9 @@ from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
+from appliance.store.transaction import Transaction
 from zstui.app import Zstui
+from zstui.i18n import begin
 from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
@@ -38,6 +41,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ZSTUI_LANG", "en")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    begin("en")
 
 
 @dataclass
@@ -97,6 +101,11 @@ async def fill(cloud: Cloud) -> None:
     await make("CreateInstanceOffering", name="small", cpuNum=1, cpuSpeed=1000, memorySize=1 << 28)
 
 
+def _sample_never(tx: Transaction) -> None:
+    """Figures come when a test says so, not after so many seconds."""
+    tx.update(tx.get(GlobalConfig, "monitor.interval"), value="86400")
+
+
 @asynccontextmanager
 async def serving(
     folder: Path, dialer: SimulatedDialer, socket: Path, *, account: bool = False
@@ -106,6 +115,7 @@ async def serving(
     try:
         if account:
             await ensure_admin(database, PASSWORD)
+        await database.write(_sample_never)
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database, core.figures)

@@ -141,7 +141,7 @@ async def test_titles_tabs_and_hints_can_be_clicked(cloud: Cloud) -> None:
         await on.pilot.click(Caption, offset=(5, 1))
         await on.until(lambda: on.browser.table.listing.downward)
         assert on.browser.table.listing.key_at(0) == cloud.uuids["b"]
-        await on.pilot.click("Tabs", offset=(12, 0))
+        await on.pilot.click("Tabs", offset=(23, 0))
         await on.until(lambda: on.browser.noun.id == "host")
 
 

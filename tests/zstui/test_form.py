@@ -6,8 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from textual import events
 
 from tests.zstui.conftest import LARGE, Cloud, screens
+from zstui.fields import Pick
+from zstui.inputs import Entry
+from zstui.screens.chooser import Chooser
 from zstui.screens.form import Form
 
 
@@ -150,3 +154,23 @@ async def test_a_call_whose_form_was_left_still_says_how_it_ends(
         await on.until(lambda: on.app.screen is on.browser, "the list again")
         held.set()
         await on.sees("invalid field[instanceOfferingUuid]")
+
+
+async def test_fast_fingers_open_one_list(cloud: Cloud) -> None:
+    """Keys that are typed ahead of the screen go into the list that the first of them opened."""
+    fields = {"cpuNum": 4, "cpuSpeed": 1000, "memorySize": 4 << 30}
+    await cloud.make("CreateInstanceOffering", name="large", **fields)
+    async with screens(cloud.socket) as on:
+        await on.press("n")
+        await on.sees("Create VM")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        [pick] = form.fields["instanceOfferingUuid"].query(Pick)
+        pick.focus()
+        for letter in "large":
+            pick.post_message(events.Key(letter, letter))
+        await on.until(lambda: isinstance(on.app.screen, Chooser), "the list")
+        await on.until(lambda: on.app.screen.query_one(Entry).value == "large", "what was typed")
+        await on.press("enter")
+        await on.until(lambda: on.app.screen is form, "the form, below one list")
+        assert pick.keys == [cloud.uuids["large"]]

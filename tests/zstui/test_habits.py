@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from zstui.app import Zstui
 from zstui.i18n import begin
 from zstui.matching import terms
 from zstui.nouns import NOUNS
+from zstui.plain import run_plain
 from zstui.remembered import Remembered
 from zstui.themes import only_ascii
 from zstui.trail import Trail
@@ -195,3 +198,31 @@ def test_ascii_is_told_by_the_locale() -> None:
     assert not only_ascii({"LANG": "zh_CN.UTF-8"})
     assert not only_ascii({"LANG": "C"})
     assert not only_ascii({"LANG": "en_US.ISO-8859-1", "ZSTUI_ASCII": "0"})
+
+
+async def test_the_same_lists_without_a_screen(cloud: Cloud) -> None:
+    for name in ("web-1", "db-1"):
+        await cloud.vm(name)
+    await cloud.session.call("StopVmInstance", uuid=cloud.uuids["db-1"])
+    asked = "vm state:stopped\nvm\nshow web-1\ncall QueryZone name=zone1\nbananas\nshow nobody\nquit\n"
+    out = io.StringIO()
+    code = await asyncio.to_thread(run_plain, cloud.socket, source=io.StringIO(asked), out=out)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "VMs: 1"
+    assert lines[1].startswith("db-1, state Stopped, address 10.9.0.")
+    assert lines[2] == "VMs: 2"
+    assert "state: Running" in lines
+    assert '            "name": "zone1",' in lines
+    assert lines[-2:] == [
+        "bananas is nothing that can be typed here; help says what is",
+        "VMs: there is no nobody",
+    ]
+    assert code == 1
+    assert not any("◉" in line or "\x1b" in line for line in lines)
+
+
+async def test_plain_lines_only_read_when_told_so(cloud: Cloud) -> None:
+    out = io.StringIO()
+    asked = io.StringIO("call CreateZone name=z\n")
+    assert await asyncio.to_thread(run_plain, cloud.socket, source=asked, out=out, read_only=True) == 1
+    assert "APICreateZoneMsg is not sent: this session only reads [ID.1002]" in out.getvalue()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from textual.widgets import TextArea
+
 from tests.zstui.conftest import SMALL, Cloud, screens
-from zstui.screens.shell import common_start
 
 
 async def test_a_call_is_typed_completed_and_answered(cloud: Cloud) -> None:
@@ -55,6 +56,29 @@ async def test_what_keys_do_stands_there_and_can_be_typed_again(cloud: Cloud) ->
         await on.sees("web", "◉ Running")
 
 
+async def test_a_line_with_line_breaks_repeats_what_was_done(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    script = '#!/bin/sh\nprintf "a\\n" > /x\n' + "# " + "long " * 60 + "\n"
+
+    async def tags() -> list[dict[str, str]]:
+        return await cloud.session.query("SystemTag", resource_uuid=uuid)
+
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1")
+        await on.press("e")
+        await on.sees("no user data yet")
+        on.app.screen.query_one(TextArea).text = script
+        await on.press("ctrl+s")
+        await on.sees("saved; the guest gets it")
+        await on.press("escape", "L")
+        await on.sees("CreateSystemTag", r"tag=$'userdata::#!/bin/sh\nprintf")
+        await cloud.session.call("DeleteTag", uuid=(await tags())[0]["uuid"])
+        assert await tags() == []
+        await on.press("up", "enter")
+        await on.until(lambda: on.whole().count('"success": true') == 1, "the line carried out again")
+        assert [tag["tag"] for tag in await tags()] == [f"userdata::{script}"]
+
+
 async def test_what_goes_wrong_is_said_as_the_command_line_says_it(cloud: Cloud) -> None:
     async with screens(cloud.socket, SMALL) as on:
         await on.press("L")
@@ -68,9 +92,3 @@ async def test_what_goes_wrong_is_said_as_the_command_line_says_it(cloud: Cloud)
             await on.write(line)
             await on.press("enter")
             await on.sees(said)
-
-
-def test_the_start_that_all_share() -> None:
-    assert common_start(["name=", "named="]) == "name"
-    assert common_start(["a"]) == "a"
-    assert common_start(["a", "b"]) == ""

@@ -10,6 +10,7 @@ from babel.messages.extract import extract_from_dir
 from appliance.api.errors import ERRORS
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
+from appliance.api.setting import SETTINGS
 from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.nouns import NOUNS
@@ -72,6 +73,8 @@ def _declared() -> Iterator[str]:
                 yield words.label(column.wire)
     for pattern in PATTERNS:
         yield pattern.help
+    for setting in SETTINGS:
+        yield setting.help
     for error in ERRORS.values():
         yield error.description
 

@@ -11,12 +11,13 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from zstui import recycle_bin, words
+from zstui.detail import Detail
 from zstui.frame import News
 from zstui.i18n import mark, tr
 from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.nouns import NOUNS, Noun, noun_of
+from zstui.nouns import NOUNS, Noun, create_message, noun_of
 from zstui.rows import loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
@@ -75,6 +76,8 @@ class Acting(Screen[None]):
             Binding("c", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
+            Binding("0", "overview", "Overview"),
+            Binding("t", "span", "Plots of an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Calls made here, and a prompt"),
             Binding("question_mark,f1", "help", "Help"),
@@ -106,6 +109,17 @@ class Acting(Screen[None]):
     def row(self) -> Row | None:
         """The one row that a key acts on, or the first of several."""
         return next(iter(self.chosen()), None)
+
+    def action_overview(self) -> None:
+        """Show the whole cloud at once."""
+        from zstui.screens.overview import Overview
+
+        self.app.push_screen(Overview(self.mirror))
+
+    def action_span(self) -> None:
+        """Plots show a day instead of an hour, and the other way round."""
+        for detail in self.query(Detail):
+            detail.turn_span()
 
     def say(self, text: str, paint: str = "plain") -> None:
         """Say something on the news line."""
@@ -225,12 +239,12 @@ class Acting(Screen[None]):
         """The form of what makes one more of this noun."""
         noun = self.current_noun()
         if noun.create:
-            self.open_form(noun.create)
+            self.open_form(create_message(noun, self.mirror))
 
     def action_change(self) -> None:
         """The form of what changes the row's words."""
         row = self.row
-        message = update_message(row.kind) if row is not None else None
+        message = update_message(row) if row is not None else None
         if row is None or message is None:
             return
         if row.kind == "GlobalConfig":
@@ -286,7 +300,7 @@ class Acting(Screen[None]):
             self.carry_out(message, self.chosen())
             return
         self.open_form(message, given=naming(parameter, row),
-                       shown=row.data if message == update_message(row.kind) else {})  # fmt: skip
+                       shown=row.data if message == update_message(row) else {})  # fmt: skip
 
     # --- the other screens -------------------------------------------------------------------------------
 

@@ -142,8 +142,17 @@ class Chooser(ModalScreen[list[Any] | None]):
         choices.marks = self._marks
         self._narrow(self._typed)
         entry = self.query_one(Entry)
+        entry.value, entry.cursor_position = self._typed, len(self._typed)
         entry.passed = frozenset({"space"}) if self._several else frozenset()
         entry.focus()
+
+    def type(self, text: str) -> None:
+        """Type on: what was typed before this screen had the keys."""
+        self._typed += text
+        if self.is_mounted:
+            entry = self.query_one(Entry)
+            entry.value += text
+            entry.cursor_position = len(entry.value)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A space is a space where only one can be chosen."""

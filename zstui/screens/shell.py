@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -13,10 +12,11 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from appliance.api.completion import Completer
+from appliance.api.completion import Completer, grown
 from appliance.api.errors import ApiError
 from appliance.api.grammar import UsageError, read_words
 from appliance.api.message import MESSAGES, Message
+from appliance.api.quoting import split
 from appliance.api.resource import Resource, camel
 from zstui import words
 from zstui.calls import CALL, Entry
@@ -130,7 +130,7 @@ class Shell(Screen[None]):
 
     async def _carry_out(self, line: str) -> None:
         try:
-            typed = shlex.split(line)
+            typed = split(line)
             if typed[0] == "help":
                 self._say(explained(typed[1:]))
                 return
@@ -155,11 +155,7 @@ class Shell(Screen[None]):
         completer, offers = await self._offers(line, word)
         if not offers:
             return
-        longest = common_start(offers)
-        if len(offers) == 1:
-            longest += "" if longest.endswith("=") else " "
-        elif not longest.startswith(word):
-            longest = word  # several that a name stands for; nothing typed is taken back
+        longest = grown(word, offers)
         self._prompt.value = line[: len(line) - len(word)] + longest
         self._prompt.cursor_position = len(self._prompt.value)
         shown = [
@@ -265,15 +261,6 @@ def explained(asked: list[str]) -> list[Item]:
     if kind is None:
         return [heading(tr("messages")), note("  ".join(sorted(MESSAGES)))]
     return [heading(kind.__name__), note(tr(words.first_paragraph(kind.__doc__))), *_parameters(kind)]
-
-
-def common_start(texts: list[str]) -> str:
-    """What all texts begin with."""
-    shortest = min(texts, key=len)
-    for place, character in enumerate(shortest):
-        if any(text[place] != character for text in texts):
-            return shortest[:place]
-    return shortest
 
 
 def _parameters(kind: type[Message]) -> list[Item]:

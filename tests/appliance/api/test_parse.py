@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, UnknownMessage
+from appliance.api.grammar import read_words
 from appliance.api.host import AddKVMHost
 from appliance.api.l3 import CreateL3Network
-from appliance.api.message import MESSAGES
+from appliance.api.message import MESSAGES, Message
 from appliance.api.offering import CreateInstanceOffering
 from appliance.api.parse import (
     STARS,
@@ -26,6 +27,7 @@ from appliance.api.parse import (
     unparse,
     wire_fields,
 )
+from appliance.api.quoting import split
 from appliance.api.service import AttachNetworkServiceToL3Network
 from appliance.api.tag import CreateSystemTag
 from appliance.api.vm import CreateVmInstance, QueryVmInstance
@@ -181,11 +183,42 @@ def test_secrets_never_show() -> None:
 def test_a_message_reads_as_a_command_on_one_line() -> None:
     assert (
         command_line(CreateZone(name="a b", description="c\nd"))
-        == "CreateZone name='a b' description='c\\nd'"
+        == "CreateZone name='a b' description=$'c\\nd'"
     )
     query = QueryVmInstance(conditions=[{"name": "state", "op": "=", "value": "Running"}], limit=5)
     assert command_line(query) == "QueryVmInstance state=Running limit=5"
     assert "\x1b" not in command_line(CreateZone(name="z", description="\x1b[2J"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        CreateSystemTag(
+            resource_type="VmInstanceVO", resource_uuid=UUID, tag='userdata::#!/bin/sh\nprintf "a\\n" > /x\n'
+        ),
+        CreateSystemTag(resource_type="VmInstanceVO", resource_uuid=UUID, tag="userdata::" + "long, " * 100),
+        CreateZone(name="it's", description="\\n is no break,\nand $'this' is none\t\u2028"),
+        CreateVmInstance(
+            name="v", image_uuid=UUID, instance_offering_uuid=UUID, l3_network_uuids=["a,b", "c"],
+            system_tags=["userdata::a\\,b,c\n", "hostname::h"], user_tags=["x,y", "[z]"],
+        ),
+        CreateVmInstance(
+            name="v", image_uuid=UUID, instance_offering_uuid=UUID, l3_network_uuids=["c"], user_tags=["[z"]
+        ),
+        QueryVmInstance(
+            conditions=[
+                {"name": "name", "op": "in", "value": "a,b c"}, {"name": "state", "op": "is not null", "value": ""},
+                {"name": "name", "op": "not like", "value": "%\n_"},
+            ],
+            fields=["name", "uuid"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_line_of_a_message_repeats_it(message: Message) -> None:
+    line = command_line(message, whole=True)
+    assert line.isprintable()
+    command = read_words(split(line))
+    assert parse(command.kind, command.fields) == message
 
 
 def test_names_find_messages() -> None:

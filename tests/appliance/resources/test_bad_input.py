@@ -205,7 +205,7 @@ async def test_a_file_outside_of_the_folders_allowed(cloud: Cloud) -> None:
     [
         ({"url": "gopher://x/y"}, ("url[gopher://x/y]",)),
         ({"url": "http://"}, ("url[http://]",)),
-        ({"format": "vmdk"}, ("format", "vmdk")),
+        ({"format": "vdi"}, ("format", "vdi")),
         ({"mediaType": "ISO"}, ("format[qcow2]", "mediaType[ISO]")),
         ({"backupStorageUuids": []}, ("backupStorageUuids",)),
         ({"name": ""}, ("name",)),

@@ -129,6 +129,15 @@ def empty(found: list[Body]) -> bool:
     return found == []
 
 
+async def test_no_storages_at_all_are_no_storages_to_delete_from(cloud: Cloud) -> None:
+    image = cloud.uuids["image"]
+    async with cloud.untouched():
+        error = await cloud.refused("DeleteImage", uuid=image, backupStorageUuids=[])
+        assert (error["code"], error["details"]) == (
+            "SYS.1007", "field[backupStorageUuids] must be a nonempty list",
+        )  # fmt: skip
+
+
 async def test_a_vmdk_becomes_a_qcow2_image(cloud: Cloud) -> None:
     image = await cloud.call(
         "AddImage",

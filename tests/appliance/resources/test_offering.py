@@ -126,3 +126,11 @@ async def test_the_offering_says_how_a_host_is_chosen(cloud: Cloud) -> None:
     }  # fmt: skip
     vm = await cloud.vm(instanceOfferingUuid=offerings[LEAST], hostUuid=host2)
     assert (vm["hostUuid"], vm["allocatorStrategy"]) == (host2, LEAST)
+
+
+async def test_a_disk_offering_is_of_zstacks_type(cloud: Cloud) -> None:
+    for given in ({}, {"type": "zstack"}):
+        made = await cloud.call("CreateDiskOffering", name="d", diskSize=GIB, **given)
+        assert made["type"] == "zstack"
+    error = await cloud.refused("CreateDiskOffering", name="d", diskSize=GIB, type="other")
+    assert error["code"] == "SYS.1007"

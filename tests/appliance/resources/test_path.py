@@ -6,7 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import pytest
+
 from agent.protocol import EnsureNic
+from appliance.api.errors import ApiError
 from tests.simulated_cloud import GIB, Cloud
 
 
@@ -124,7 +127,12 @@ async def test_images_from_a_file_over_http_and_sent(cloud: Cloud) -> None:
         for _ in range(4):
             yield b"x" * 256
 
-    await cloud.core.upload(image["uuid"], content(), 1024)
+    with pytest.raises(ApiError, match=r"file\.short"):
+        await cloud.core.transfers.take(image["uuid"], content(), 2048, 0)
+    assert await cloud.core.transfers.arrived(image["uuid"]) == 1024
+    with pytest.raises(ApiError, match=r"file\.gap"):
+        await cloud.core.transfers.take(image["uuid"], content(), 1024, 1025)
+    await cloud.core.transfers.take(image["uuid"], content(), 1024, 1024)
     assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
     assert (await cloud.vm(imageUuid=image["uuid"]))["state"] == "Running"
 
@@ -210,6 +218,10 @@ async def test_system_tags_reach_the_guest_and_come_and_go(cloud: Cloud) -> None
     assert (error["code"], "hostname" in error["details"]) == ("SYS.1007", True)
     tag = await cloud.call("CreateSystemTag", **on, tag="userdata::#!/bin/sh\necho, really")
     assert (await cloud.answer("PreviewUserdata", uuid=uuid))["userData"] == "#!/bin/sh\necho, really"
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::groups:\\n  - a")
+    served = "#cloud-config\ngroups:\n  - a"  # as the agent serves it
+    assert (await cloud.answer("PreviewUserdata", uuid=uuid))["userData"] == served
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="userdata::#!/bin/sh\necho, really")
     again = await cloud.answer("CreateSystemTag", **on, tag="userdata::#!/bin/sh\necho, really")
     assert again == {"success": True}
     await cloud.call("DeleteTag", uuid=tag["uuid"])

@@ -244,7 +244,9 @@ async def test_a_simulator_image_is_refused_on_a_real_storage(cloud: Cloud) -> N
     async with cloud.untouched():
         error = await cloud.refused("AddImage", format="simulator", **fields)
     assert error["code"] == "SYS.1007"
-    assert "which is a SftpBackupStorage; images there are of format qcow2, raw or iso" in error["details"]
+    assert (
+        "which is a SftpBackupStorage; images there are of format qcow2, raw, vmdk or iso" in error["details"]
+    )
 
 
 async def test_a_real_host_is_not_told_to_be_slow(cloud: Cloud) -> None:
@@ -287,3 +289,21 @@ async def _behaves(sim: SimulatorCloud, holds) -> None:  # type: ignore[no-untyp
     async with asyncio.timeout(10):
         while not all(holds(host) for host in sim.hosts if host.address.startswith("10.")):
             await asyncio.sleep(0.01)
+
+
+async def test_backups_outlive_the_appliance_as_the_hosts_do_not(sim: SimulatorCloud) -> None:
+    vm = await sim.vm(name="web")
+    where = {"backupStorageUuid": sim.uuids["backup"], "name": "b"}
+    backup = await sim.call("CreateVolumeBackup", volumeUuid=vm["rootVolumeUuid"], **where)
+    assert (backup["status"], backup["volumeSize"]) == ("Ready", vm["allVolumes"][0]["size"])
+    await sim.idle()
+    await sim.stop()
+    await sim.start()
+    made = await sim.call(
+        "CreateDataVolumeFromVolumeBackup", backupUuid=backup["uuid"], name="again",
+        primaryStorageUuid=sim.uuids["primary"], hostUuid=sim.uuids["host2"],
+    )  # fmt: skip
+    assert (made["status"], made["format"]) == ("Ready", "simulator")
+    image = await sim.call("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=backup["uuid"], name="was")
+    assert (image["status"], image["format"]) == ("Ready", "simulator")
+    assert (await sim.vm(name="other", imageUuid=image["uuid"]))["state"] == "Running"

@@ -121,10 +121,22 @@ async def test_sftp_storages_are_told_from_simulated_ones(cloud: Cloud) -> None:
     (sftp,) = await cloud.query("QuerySftpBackupStorage")
     assert (sftp["uuid"], sftp["hostname"]) == (cloud.uuids["backup"], "10.0.0.1")
     assert await cloud.query("QuerySftpBackupStorage", uuid=simulated) == []
-    for name in ("UpdateSftpBackupStorage", "ReconnectSftpBackupStorage"):
-        error = await cloud.refused(name, uuid=simulated)
-        assert error["code"] == "SYS.1007"
-        assert "is a SimulatorBackupStorage, not a SftpBackupStorage" in error["details"]
+    error = await cloud.refused("UpdateSftpBackupStorage", uuid=simulated)
+    assert error["code"] == "SYS.1007"
+    assert "is a SimulatorBackupStorage, not a SftpBackupStorage" in error["details"]
+    for uuid in (simulated, "0" * 32):
+        error = await cloud.refused("ReconnectSftpBackupStorage", uuid=uuid)
+        assert error["details"] == (
+            f"invalid field[uuid], resource[uuid:{uuid}, type:SftpBackupStorageVO] not found"
+        )
+
+
+async def test_an_ssh_password_is_no_longer_than_zstack_takes(cloud: Cloud) -> None:
+    fields = {"name": "s", "hostname": "10.0.0.1", "username": "root", "url": "/other", "password": "x" * 256}
+    error = await cloud.refused("AddSftpBackupStorage", **fields)
+    assert error["code"] == "SYS.1007"
+    assert error["details"].endswith("exceeds max length of string. expected was <= 255, actual was 256")
+    await cloud.call("AddSftpBackupStorage", **{**fields, "password": "x" * 255})
 
 
 async def test_which_host_has_a_volume(cloud: Cloud) -> None:

@@ -175,7 +175,7 @@ def test_patterns_are_told_apart_and_belong_to_what_is_built() -> None:
     inherent = {pattern.pattern.partition("::")[0] for pattern in PATTERNS if pattern.inherent}
     assert inherent == {
         "pendingCapacityChange", "os", "qemu-img", "libvirt", "hvm", "capability:liveSnapshot",
-        "capability:virtio-scsi", "kvm", "flatNetwork", "iso", "bootOrder",
+        "capability:virtio-scsi", "capability:snapshot", "kvm", "flatNetwork", "iso", "bootOrder",
     }  # fmt: skip
 
 
@@ -196,7 +196,8 @@ async def test_system_tags_are_found_on_every_kind_that_has_some(whole: Cloud) -
         "ZoneVO": "host::reservedCpu::1K",
         "InstanceOfferingVO": f"primaryStorage::allocator::uuid::{whole.uuids['primary']}",
     }
-    made = {"L2NetworkVO": "kvm::bridge::br_eth1", "L3NetworkVO": "flatNetwork::DhcpServer::"}
+    made = {"L2NetworkVO": "kvm::bridge::br_eth1", "L3NetworkVO": "flatNetwork::DhcpServer::",
+            "PrimaryStorageVO": "capability:snapshot"}  # fmt: skip
     assert given.keys() | made.keys() == {pattern.vo for pattern in PATTERNS}
     for vo, text in given.items():
         on = {"resourceType": vo, "resourceUuid": whole.uuids[MADE[vo][1]]}

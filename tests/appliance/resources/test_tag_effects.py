@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from agent.protocol import EnsureNic
+from agent.protocol import DomainSpec, EnsureNic
 from appliance.api.vm import VmInstance
-from appliance.plans.vm_spec import nic_spec
+from appliance.plans.vm_spec import domain_spec, nic_spec
 from appliance.reconcile.vm_rows import vm_rows
 from appliance.resources.storage_wish import ANY, StorageWish, storage_wish
+from appliance.store.snapshot import Snapshot
 from tests.simulated_cloud import GIB, Body, Cloud
 
 KEY = "ssh-ed25519 AAAA one@here, and there"
@@ -159,6 +162,36 @@ async def offering(cloud: Cloud, *tags: str) -> str:
 
 async def mark(cloud: Cloud, key: str, tag: str) -> None:
     await cloud.call("CreateUserTag", resourceType="PrimaryStorageVO", resourceUuid=cloud.uuids[key], tag=tag)
+
+
+async def test_a_storage_says_that_it_can_snapshot(cloud: Cloud) -> None:
+    simulated = await cloud.make(
+        "sim", "AddSimulatorPrimaryStorage", zoneUuid=cloud.uuids["zone"], url="/s", totalCapacity=GIB
+    )
+    for uuid in (cloud.uuids["primary"], simulated):
+        (tag,) = await cloud.query("QuerySystemTag", resourceUuid=uuid)
+        assert (tag["tag"], tag["inherent"]) == ("capability:snapshot", True)
+
+
+async def test_a_windows_vm_has_its_disks_where_its_tag_says(cloud: Cloud) -> None:
+    await cloud.call("UpdateImage", uuid=cloud.uuids["image"], platform="Windows")
+    on = {False: "ide", True: "virtio"}
+    for tagged, bus in on.items():
+        vm = await cloud.vm(systemTags=["windows::virtioVolume"] if tagged else [])
+        spec = await cloud.database.read(partial(_spec, vm["uuid"]))
+        assert ([disk.bus for disk in spec.disks], [nic.model for nic in spec.nics]) == ([bus], ["e1000"])
+
+
+def _spec(uuid: str, snapshot: Snapshot) -> DomainSpec:
+    return domain_spec(vm_rows(snapshot, snapshot.get(VmInstance, uuid), None))
+
+
+async def test_an_allocators_tag_on_a_storage_is_kept(cloud: Cloud) -> None:
+    primary = cloud.uuids["primary"]
+    on = {"resourceType": "PrimaryStorageVO", "resourceUuid": primary}
+    for rest in (f"uuid::{primary}", "userTag::fast", "userTag::fast::required"):
+        tag = f"primaryStorage::allocator::{rest}"
+        assert (await cloud.call("CreateSystemTag", **on, tag=tag))["tag"] == tag
 
 
 async def test_disks_go_to_the_storage_that_their_offering_names(storages: Cloud) -> None:

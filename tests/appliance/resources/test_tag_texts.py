@@ -113,7 +113,7 @@ async def test_a_refusal_reads(cloud: Cloud, case: Case) -> None:
 @pytest.mark.parametrize(
     "tag",
     ["guestL3Network::x", "role::DHCP", "dedicatedRole", "commandsParallelismDegree::5",
-     "windows::virtioVolume", "capability:snapshot", "hostname", "hostname::a::b"],
+     "windows::virtioVolumes", "capability:snapshot", "hostname", "hostname::a::b"],
 )  # fmt: skip
 async def test_a_tag_that_means_nothing_here_is_refused(cloud: Cloud, tag: str) -> None:
     async with cloud.untouched():

@@ -250,6 +250,7 @@ async def test_an_attachment_taken_back_leaves_no_nic(cloud: Cloud, other: str) 
     _, job = await cloud.begin("AttachL3NetworkToVm", vmInstanceUuid=vm["uuid"], l3NetworkUuid=other)
     assert job is not None
     await cloud.call("CancelLongJob", uuid=job)
+    assert (await cloud.call("CancelLongJob", uuid=job))["uuid"] == job  # once more is no other wish
     body = await cloud.ended(job)
     assert (body["success"], body["error"]["code"]) == (False, "JOB.1000")
     await cloud.idle()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.serve.cli import SavedSessions, call_once, pretty
+from zstui.__main__ import main
 
 from .conftest import PASSWORD, Face
 
@@ -54,6 +55,11 @@ async def test_usage_is_1_and_failure_is_3(face: Face, saved: SavedSessions, tmp
         3, "", "code: SYS.1014\ndescription: The message is not available yet\n"
         "details: CreateEip is a message of ZStack 1.0 that is not built here yet\n",
     )  # fmt: skip
+
+
+def test_a_call_without_a_name_is_wrong_usage_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--connect", "http://127.0.0.1:1", "call"]) == 1
+    assert "name a message" in capsys.readouterr().err
 
 
 async def test_a_session_is_kept_between_commands_for_its_owner(face: Face, saved: SavedSessions) -> None:

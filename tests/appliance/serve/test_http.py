@@ -369,6 +369,40 @@ async def test_a_question_that_is_kept_does_not_hold_up_the_end(face: Face, loca
     kept.cancel()
 
 
+HEAD = b"POST /zstack/api HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz?" + b"q" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        HEAD + b"X-Long: " + b"x" * 9000 + b"\r\n\r\n",
+        HEAD + b"X-Nul: a\0b\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n\r\n",
+        HEAD + b"Content-Length: many\r\n\r\n",
+        b"\x16\x03\x01\x02\x00 nothing like it\r\n\r\n",
+        b"PATCH\r\n\r\n",
+    ],
+    ids=["query", "header", "nul", "chunk", "later chunk", "length", "tls", "words"],
+)
+async def test_what_is_no_http_is_answered_with_a_code(
+    face: Face, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", face.server.addresses[0][1])
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        answer = json.loads(await reader.read())
+    writer.close()
+    assert head.split()[1] == "400"
+    assert "Content-Type: application/json" in head
+    assert answer["error"]["code"] == "SYS.1008"
+    assert answer["success"] is False
+    assert not [record for record in caplog.records if record.exc_info]
+    assert (await raw(face, "GET", "/healthz"))[0] == 200
+
+
 async def test_an_upload_goes_on_where_it_broke(face: Face, tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(os.urandom((5 << 20) + 17))

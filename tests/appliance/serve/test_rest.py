@@ -85,6 +85,21 @@ async def test_what_takes_time_is_accepted_and_can_be_waited_for(wire: Wire) -> 
     assert code(await send(wire, "POST", f"{there}/cancel")) == (409, "SYS.1006")
 
 
+async def test_a_cancelled_job_can_be_waited_for(wire: Wire) -> None:
+    for host in wire.cloud.hosts:
+        host.delays.by_verb["StartDomain"] = 1.0
+    accepted = await send(wire, "POST", "/vm-instances", vm_fields(wire))
+    there = f"/long-jobs/{accepted.wire['job']['uuid']}"
+    first, ended = await asyncio.gather(
+        send(wire, "POST", f"{there}/cancel"), send(wire, "POST", f"{there}/cancel?wait=20")
+    )
+    for host in wire.cloud.hosts:
+        del host.delays.by_verb["StartDomain"]
+    assert (first.status, first.wire["inventory"]["state"]) == (200, "Running")
+    assert (ended.status, ended.wire["inventory"]["state"]) == (200, "Canceled")
+    assert code(await send(wire, "POST", f"{there}/cancel")) == (409, "SYS.1006")
+
+
 async def test_where_a_job_is_asked_for_comes_along(wire: Wire) -> None:
     url = f"{wire.url}{V1}/hosts/{wire.cloud.uuids['host1']}/reconnect"
     async with wire.http.post(url, headers={"Authorization": f"OAuth {wire.session_uuid}"}) as got:
@@ -166,6 +181,14 @@ async def test_a_repeated_key_is_answered_alike_and_done_once(wire: Wire) -> Non
     assert code(badly) == (400, "SYS.1007")
 
 
+async def test_a_key_is_refused_where_nothing_would_remember_it(wire: Wire) -> None:
+    for path, body in (("/access-tokens", {"name": "t"}), ("/backup-store", {"path": "/x"})):
+        answer = await send(wire, "POST", path, body, Idempotency_Key="once")
+        assert code(answer) == (400, "SYS.1007")
+        assert "Send none" in answer.wire["error"]["details"]
+    assert (await send(wire, "DELETE", f"/access-tokens/{'0' * 32}", Idempotency_Key="once")).status != 400
+
+
 async def test_the_document_names_every_route_and_is_asked_for_once(wire: Wire) -> None:
     async with wire.http.get(f"{wire.url}/openapi.json") as got:
         assert got.status == 200
@@ -173,6 +196,12 @@ async def test_the_document_names_every_route_and_is_asked_for_once(wire: Wire) 
         said = await got.json()
     assert said["openapi"] == "3.1.0"
     named = {(method, path) for path, each in said["paths"].items() for method in each}
-    assert named == {(route.method.lower(), route.path) for route in rest_routes()}
+    beside = {("get", "/events"), ("get", "/metrics"), ("get", "/healthz")}
+    assert named == {(route.method.lower(), route.path) for route in rest_routes()} | beside
+    for _, path in beside:
+        headers = {"Authorization": f"Bearer {wire.session_uuid}"}
+        async with wire.http.get(wire.url + path, headers=headers) as got:
+            content = said["paths"][path]["get"]["responses"]["200"]["content"]
+            assert (got.status, [got.content_type]) == (200, list(content))
     async with wire.http.get(f"{wire.url}/openapi.json", headers={"If-None-Match": tag}) as got:
         assert (got.status, await got.read()) == (304, b"")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.completion import grown
 from appliance.api.resource import Resource
 from appliance.serve.shell import Completer, shell_command
 
@@ -47,6 +48,25 @@ def look_up(resource: type[Resource], typed: str) -> list[tuple[str, str]]:
 )
 def test_completion(line: str, offers: list[str]) -> None:
     assert Completer(look_up).complete(line, line.split(" ")[-1]) == offers
+
+
+def test_nothing_typed_is_taken_back_for_several() -> None:
+    shown: list[list[str]] = []
+
+    def two(_: type[Resource], typed: str) -> list[tuple[str, str]]:
+        known = [("1" * 32, "web-1"), ("2" * 32, "web_2"), ("d" * 32, "db"), ("d1" * 16, "other")]
+        return [each for each in known if each[0].startswith(typed) or each[1].startswith(typed)]
+
+    completer = Completer(two, shown.append)
+    assert completer.for_readline("StopVmInstance uuid=web", "uuid=web", 0) is None
+    assert shown.pop() == [f"uuid={'1' * 32} ", f"uuid={'2' * 32} "]
+    assert completer.for_readline("StopVmInstance uuid=db", "uuid=db", 0) == f"uuid={'d' * 32} "
+    found = [completer.for_readline("StopVmInstance uuid=d", "uuid=d", state) for state in range(3)]
+    assert found == [f"uuid={'d' * 32} ", f"uuid={'d1' * 16} ", None]
+    assert not shown
+    assert grown("uuid=web", ["uuid=1", "uuid=2"]) == "uuid=web"
+    assert grown("na", ["name=", "named="]) == "name"
+    assert (grown("na", ["name="]), grown("uuid=w", ["uuid=1"])) == ("name=", "uuid=1 ")
 
 
 def test_offered_uuids_have_their_names() -> None:
@@ -122,6 +142,19 @@ async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_p
         await until(b">>> ")
         os.write(master, b"QueryZone uuid=\t\n")
         await until(b'"name": "typed"')
+        await until(b">>> ")
+        os.write(master, b"CreateZone name=typical\n")
+        await until(b'"success": true')
+        await until(b">>> ")
+        os.write(master, b"QueryZone uuid=typ\t")
+        await until(b"typed")
+        await until(b"typical")
+        await until(b">>> QueryZone uuid=typ")
+        os.write(master, b"i\t\n")
+        await until(b'"name": "typical"')
+        await until(b">>> ")
+        os.write(master, b"UpdateZone uuid=typi\tdescription=$'a\\nb'\n")
+        await until(b'"success": true')
         await until(b">>> ")
         os.write(master, b"LogInByAccount accountName=x password=hush\n")
         await until(b"ID.1000")

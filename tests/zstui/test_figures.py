@@ -1,0 +1,220 @@
+"""Plots: what they draw, what the lists and details show of them, and the overview."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
+from zstui import words
+from zstui.attention import concerns
+from zstui.board import board
+from zstui.cells import width
+from zstui.figures import POINTS, History, Trends, placed, read_history
+from zstui.mirror import FIGURES, Mirror, Row
+from zstui.nouns import WATCHED
+from zstui.plot import area, sparkline, spread
+from zstui.screens.overview import Board, Overview
+
+WAVE = tuple(50 + 40 * math.sin(place / 9) for place in range(POINTS))
+
+
+@pytest.fixture(autouse=True)
+def _utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zstui.plot.plain", lambda: False)
+
+
+def test_a_sparkline_has_a_cell_for_each_of_the_newest_values() -> None:
+    assert sparkline([0, 50, 100, 200], 4, 100.0) == "▁▅██"
+    assert sparkline([1, 2, 100], 2, 100.0) == "▁█"
+    assert sparkline([100, None], 4, 100.0) == "  █ "
+    assert sparkline([], 3, 100.0) == "   "
+
+
+def test_an_area_is_filled_from_below_and_leaves_gaps_empty() -> None:
+    assert area([100, 100, None, None], 2, 2, 100.0) == ["⣿⠀", "⣿⠀"]
+    assert area([0, 0], 1, 2, 100.0) == ["⠀", "⣀"]
+    assert area([0, 100], 1, 1, 100.0) == ["⣸"]
+    assert all(width(line) == 7 for line in area(WAVE, 7, 3, 100.0))
+
+
+def test_a_terminal_without_braille_gets_plain_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zstui.plot.plain", lambda: True)
+    drawn = [sparkline(list(WAVE), 8, 100.0), *area(WAVE, 20, 3, 100.0)]
+    assert all(line.isascii() for line in drawn)
+    assert area([0, 100], 2, 2, 100.0) == [" #", "##"]
+
+
+def test_values_that_share_a_column_show_their_highest() -> None:
+    assert spread([1, 9, None, 2], 2) == [9, 2]
+    assert spread([1, 2], 4) == [1, 1, 2, 2]
+    assert spread([], 2) == [None, None]
+
+
+def test_a_gap_of_a_slot_is_bridged_and_a_longer_one_is_not() -> None:
+    values = placed([(0, 1.0), (2 * 720, 3.0)], 0, 720, "day")
+    assert values[:4] == [1.0, 1.0, 3.0, 3.0]
+    assert values[4] is None
+    assert len(values) == POINTS
+
+
+def test_what_is_not_told_is_as_it_was_and_what_is_gone_goes() -> None:
+    trends = Trends()
+    trends.take({"whole": True, "figures": {"a": [[1, 2], [10, 20]], "b": [[5], [50]]}})
+    trends.take({"whole": False, "figures": {"a": [[3], [30]]}})
+    assert (list(trends["a"].cpu), list(trends["b"].cpu)) == ([1, 2, 3], [5, 5])
+    trends.take({"whole": False, "figures": {"b": []}})
+    assert set(trends) == {"a"}
+    trends.take({"whole": True, "figures": {}})
+    assert not trends
+
+
+def a_mirror(*rows: Row) -> Mirror:
+    mirror = Mirror(WATCHED)
+    for row in rows:
+        mirror.rows[row.kind][row.key] = row
+    return mirror
+
+
+def a_row(kind: str, key: str, **data: Any) -> Row:
+    return Row(kind, key, {"uuid": key, "name": key, **data})
+
+
+def wire_date(seconds: float) -> str:
+    import time
+
+    return time.strftime("%b %d, %Y %I:%M:%S %p", time.localtime(seconds))
+
+
+def test_what_needs_attention_the_worst_first() -> None:
+    now = words.now()
+    mirror = a_mirror(
+        a_row("VmInstance", "vm1", state="Unknown"),
+        a_row("VmInstance", "vm2", state="Running"),
+        a_row("Host", "h1", status="Disconnected", statusReason="silent for 6 s"),
+        a_row("Host", "h2", status="Connected"),
+        a_row("PrimaryStorage", "ps1", status="Connected", totalCapacity=100, availableCapacity=10),
+        a_row("PrimaryStorage", "ps2", status="Connected", totalCapacity=100, availableCapacity=3),
+        a_row("PrimaryStorage", "ps3", status="Connected", totalCapacity=100, availableCapacity=90),
+        a_row("BackupStorage", "bs1", status="Disconnected"),
+        a_row("LongJob", "j1", state="Failed", targetResourceName="web", lastOpDate=wire_date(now - 60),
+              jobResult='{"code": "X", "details": "no room"}'),
+        a_row("LongJob", "j2", state="Failed", lastOpDate=wire_date(now - 7_200)),
+        a_row("RecycleBinItem", "b1", status="Deleted", expungeDate=wire_date(now + 600)),
+        a_row("RecycleBinItem", "b2", status="Deleted", expungeDate=wire_date(now + 80_000)),
+    )  # fmt: skip
+    assert [(each.sign, each.key, each.text) for each in concerns(mirror)] == [
+        ("✗", "h1", "host h1 does not answer: silent for 6 s"),
+        ("✗", "ps2", "storage ps2 is 97% full"),
+        ("✗", "bs1", "storage bs1 does not answer"),
+        ("?", "vm1", "1 VM is in a state that is not known: vm1"),
+        ("?", "ps1", "storage ps1 is 90% full"),
+        ("?", "j1", "j1 web failed: no room"),
+        ("?", "b1", concerns(mirror)[-1].text),
+    ]
+    assert concerns(mirror)[-1].text.startswith("b1 can be recovered for ")
+    assert concerns(a_mirror()) == []
+
+
+@pytest.mark.parametrize("size", [(20, 5), (36, 7), (76, 20), (156, 44), (300, 60)])
+def test_the_board_fits_any_size(size: tuple[int, int]) -> None:
+    mirror = a_mirror(
+        a_row("Host", "h1", status="Connected", totalCpuCapacity=1000, availableCpuCapacity=400),
+        a_row("VmInstance", "数据库-主", state="Running"),
+    )
+    mirror.figures.take({"whole": True, "figures": {"数据库-主": [[10, 90], [5, 5]]}})
+    for history in (None, History("hour", (WAVE,) * 6)):
+        lines, begins = board(mirror, concerns(mirror), history, span="hour", cursor=0, size=size)
+        assert {sum(width(text) for text, _ in line) for line in lines} == {size[0]}
+        assert "Nothing. All is well."[: size[0] - 4] in "".join(text for text, _ in lines[begins])
+
+
+def measured(on: Screens) -> None:
+    """Have every VM and host be as busy as a test wants."""
+    mirror = on.app.mirror
+    keys = [row.key for kind in ("VmInstance", "Host") for row in mirror.all(kind)]
+    cpu = [10, 20, 30, 40, 50, 60, 70, 85]
+    mirror.figures.take({"whole": True, "figures": {key: [cpu, [40] * 8] for key in keys}})
+    mirror._note(FIGURES, "", None)
+    mirror.flush()
+
+
+async def test_lists_show_and_sort_by_how_busy_rows_are(cloud: Cloud) -> None:
+    calm, busy = await cloud.vm("a-calm"), await cloud.vm("b-busy")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("a-calm", "b-busy")
+        assert "CPU%" not in on.whole()
+        measured(on)
+        await on.sees("CPU%", "▃▄▅▅▆▇  85%")
+        table = on.browser.table
+        table.sort(next(column for column in table.noun.columns if column.title == "CPU%"), downward=True)
+        for figures in ({calm: [[5], [1]], busy: [[90], [1]]}, {calm: [[99], [1]]}):
+            on.app.mirror.figures.take({"whole": False, "figures": figures})
+            on.app.mirror._note(FIGURES, "", None)
+            on.app.mirror.flush()
+            first = calm if calm in figures and figures[calm][0] == [99] else busy
+            await on.until(lambda first=first: table.listing.key_at(0) == first)
+
+
+async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def history(session: Any, namespace: str, key: str, span: str) -> History:
+        asked.append((namespace, span))
+        return History(span, (WAVE,) * 6)
+
+    monkeypatch.setattr("zstui.detail.read_history", history)
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("the last hour, t shows the day", "network out", "of 256 MiB", "⣿")
+        await on.press("t")
+        await on.sees("the last day, t shows the hour")
+        await on.press("2")
+        await on.until(lambda: asked[-1] == ("ZStack/Host", "day"))
+        await on.press("3")
+        await on.misses("the last day")
+
+
+async def test_history_is_read_from_the_appliance(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-1")
+        history = await read_history(on.app.calls.session, "ZStack/VM", uuid, "hour")
+        assert [history.latest(metric) for metric in range(6)] == [None] * 6
+        assert {len(values) for values in history.series} == {POINTS}
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE, (40, 10)])
+async def test_the_overview(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    async def history(session: Any, namespace: str, key: str, span: str) -> History:
+        assert (namespace, key) == ("ZStack/System", "")
+        return History(span, (WAVE,) * 6)
+
+    monkeypatch.setattr("zstui.screens.overview.read_history", history)
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket, size) as on:
+        await on.press("0")
+        await on.until(lambda: isinstance(on.app.screen, Overview))
+        await on.sees("needs attention", "All is well.")
+        drawn = on.app.screen.query_one(Board)
+        await on.until(lambda: drawn.history is not None)
+        assert {width(line) for line in on.text()} == {size[0]}
+        if size != (40, 10):
+            await on.sees("capacity", "health", "2/2 connected", "◉ 1 running", "the last hour", "⣿")
+            await on.press("t")
+            await on.sees("the last day")
+        host = cloud.host_of(uuid)
+        host.reachable = False
+        host.cut("power lost")
+        await on.sees("✗ host node-")
+        # The storage on that machine does not answer either, when it is that machine.
+        await on.until(lambda: drawn.found and drawn.found[-1].noun == "vm")
+        await on.press(*["down"] * (len(drawn.found) - 1), "enter")
+        await on.until(lambda: on.app.screen is on.browser and on.browser.noun.id == "vm")
+        assert on.browser.table.cursor == uuid
+        await on.press("0", "escape", "0", "2")
+        await on.until(lambda: on.browser.noun.id == "host")

@@ -1,0 +1,91 @@
+"""What somebody should look at: each in a sentence, the worst first, with the row that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zstui import recycle_bin, words
+from zstui.cells import safe
+from zstui.columns import job_error
+from zstui.i18n import tr, trn
+from zstui.mirror import Mirror, Row
+
+FULL = 0.8
+"""A storage that is as full as this is worth a look."""
+
+ALMOST = 0.95
+FAILED_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Concern:
+    """A sign, a sentence, its paint, and where more is told."""
+
+    text: str
+    paint: str
+    noun: str
+    key: str
+
+    @property
+    def sign(self) -> str:
+        """For those who see no colours."""
+        return "✗" if self.paint == "bad" else "?"
+
+
+def concerns(mirror: Mirror) -> list[Concern]:
+    """All of them."""
+    found = [*_machines(mirror), *_vms(mirror), *_storages(mirror), *_jobs(mirror), *_leaving(mirror)]
+    return sorted(found, key=lambda each: each.paint != "bad")
+
+
+def _machines(mirror: Mirror) -> Iterator[Concern]:
+    for host in mirror.all("Host"):
+        if host.get("status") == "Disconnected":
+            why = host.text("statusReason")
+            said = tr("host {name} does not answer", name=host.name)
+            yield Concern(f"{said}: {why}" if why else said, "bad", "host", host.key)
+
+
+def _vms(mirror: Mirror) -> Iterator[Concern]:
+    unknown = sorted((vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=_by_name)
+    if unknown:
+        names = ", ".join(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
+        said = trn("{number} VM is in a state that is not known",
+                   "{number} VMs are in a state that is not known", len(unknown))  # fmt: skip
+        yield Concern(f"{said}: {names}", "warn", "vm", unknown[0].key)
+
+
+def _storages(mirror: Mirror) -> Iterator[Concern]:
+    for row in (*mirror.all("PrimaryStorage"), *mirror.all("BackupStorage")):
+        total = row.get("totalCapacity") or 0
+        used = (total - (row.get("availableCapacity") or 0)) / total if total else 0.0
+        if row.get("status") == "Disconnected":
+            yield Concern(tr("storage {name} does not answer", name=row.name), "bad", "store", row.key)
+        elif used >= FULL:
+            paint = "bad" if used >= ALMOST else "warn"
+            yield Concern(tr("storage {name} is {share} full", name=row.name, share=f"{used:.0%}"), paint,
+                          "store", row.key)  # fmt: skip
+
+
+def _jobs(mirror: Mirror) -> Iterator[Concern]:
+    since = words.now() - FAILED_SECONDS
+    failed = [job for job in mirror.all("LongJob")
+              if job.get("state") == "Failed" and words.seconds(job.text("lastOpDate")) >= since]  # fmt: skip
+    for job in sorted(failed, key=lambda job: -words.seconds(job.text("lastOpDate"))):
+        error = job_error(job) or {}
+        about = job.text("targetResourceName") or mirror.name(job.get("targetResourceUuid"))
+        said = tr("{job} failed", job=f"{job.text('name')} {about}".strip())
+        yield Concern(f"{said}: {safe(str(error.get('details', '')))}", "warn", "job", job.key)
+
+
+def _leaving(mirror: Mirror) -> Iterator[Concern]:
+    for item in mirror.all(recycle_bin.KIND):
+        left = recycle_bin.seconds_left(item)
+        if item.get("status") == "Deleted" and left is not None and left <= recycle_bin.SOON_SECONDS:
+            said = tr("{name} can be recovered for {time} only", name=item.name, time=words.duration(left))
+            yield Concern(said, "warn", "bin", item.key)
+
+
+def _by_name(row: Row) -> tuple[tuple[int, int, str], ...]:
+    return words.natural(row.name)

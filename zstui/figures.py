@@ -1,0 +1,166 @@
+"""How busy things are: what the event stream says of all, and what is read of one over an hour or a day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.api.figure import NAMES, NAMESPACES
+from appliance.client import Session
+from zstui import words
+from zstui.i18n import tr
+from zstui.plot import Values, area
+from zstui.sheet import Item, Told, heading
+
+KEPT = 16
+POINTS = 120
+SPANS = {"hour": 3_600, "day": 86_400}
+NAMESPACE_OF = {"VmInstance": "ZStack/VM", "Host": "ZStack/Host"}
+
+CPU, MEMORY, READ, WRITE, IN, OUT = range(len(NAMES))
+
+
+@dataclass
+class Trend:
+    """The newest percents of CPU and of memory of one resource."""
+
+    cpu: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    memory: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+
+class Trends(dict[str, Trend]):
+    """Those of every resource that is measured now."""
+
+    def take(self, said: dict[str, Any]) -> None:
+        """What the event stream says; what it does not name is as it was."""
+        named = said["figures"]
+        if said["whole"]:
+            self.clear()
+        for key, trend in self.items():
+            if key not in named:
+                trend.cpu.append(trend.cpu[-1])
+                trend.memory.append(trend.memory[-1])
+        for key, series in named.items():
+            if not series:
+                self.pop(key, None)
+                continue
+            trend = self.setdefault(key, Trend())
+            trend.cpu.extend(series[0])
+            trend.memory.extend(series[1])
+
+
+@dataclass(frozen=True)
+class History:
+    """All figures of one thing over a span, oldest first; None where nothing is known."""
+
+    span: str
+    series: tuple[Values, ...]
+
+    def latest(self, metric: int) -> float | None:
+        """The newest value that is known."""
+        return next((each for each in reversed(self.series[metric]) if each is not None), None)
+
+    def peak(self, metric: int) -> float:
+        """The highest value."""
+        return max((each for each in self.series[metric] if each is not None), default=0.0)
+
+
+async def read_history(session: Session, namespace: str, key: str, span: str) -> History:
+    """Read the figures of one thing. Raises ApiError."""
+    seconds = SPANS[span]
+    period = seconds // POINTS
+    end = int(words.now())
+    start = end - seconds
+    label = NAMESPACES[namespace]
+
+    async def one(name: str) -> Values:
+        reply = await session.call(
+            "GetMetricData", namespace=namespace, metric_name=name, period=period,
+            start_time=start, end_time=end, labels=[f"{label}={key}"] if label else [],
+        )  # fmt: skip
+        return placed([(each["time"], each["value"]) for each in reply["data"]], start, period, span)
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(one(name)) for name in NAMES]
+    return History(span, tuple(task.result() for task in asked))
+
+
+def placed(data: list[tuple[float, float]], start: int, period: int, span: str) -> list[float | None]:
+    """Values at their places in the span; in a gap of one sample or slot the value before it goes on."""
+    values: list[float | None] = [None] * POINTS
+    for at, value in data:
+        place = int((at - start) // period)
+        if 0 <= place < POINTS:
+            values[place] = value
+    bridged = 10 if span == "hour" else 1
+    since = bridged + 1
+    last: float | None = None
+    for place in range(POINTS):
+        if values[place] is not None:
+            since, last = 0, values[place]
+            continue
+        since += 1
+        if since <= bridged:
+            values[place] = last
+    return values
+
+
+@dataclass(frozen=True)
+class Chart(Item):
+    """A figure over time: its name, what it is now, and an area."""
+
+    values: Values = ()
+    top: float = 100.0
+    rows: int = 3
+    now: str = ""
+
+    def lines(self, cells: int) -> list[Told]:
+        """A line of words over the area."""
+        drawn = area(self.values, cells, self.rows, self.top)
+        return [[(self.label, "dim"), ("  ", "plain"), (self.now, "strong"), (f"  {self.text}", "faint")],
+                *([(line, self.paint)] for line in drawn)]  # fmt: skip
+
+
+def charts(history: History, memory_bytes: float, rows: int = 3) -> list[Chart]:
+    """A chart for CPU, memory, and what goes through disks and network."""
+    made = [_percent(tr("cpu"), history, rows), _memory(history, memory_bytes, rows)]
+    for label, metric, paint in ((tr("disk read"), READ, "busy"), (tr("disk write"), WRITE, "busy"),
+                                 (tr("network in"), IN, "good"), (tr("network out"), OUT, "good")):  # fmt: skip
+        made.append(_rate(label, history, metric, paint, rows))
+    return made
+
+
+def chart_items(history: History, memory_bytes: float) -> list[Item]:
+    """The charts of one thing, as they stand in its detail."""
+    if not any(each is not None for values in history.series for each in values):
+        return []
+    return [heading(span_title(history.span)), *charts(history, memory_bytes)]
+
+
+def span_title(span: str) -> str:
+    """What is shown, and how to see the other."""
+    return tr("the last hour, t shows the day") if span == "hour" else tr("the last day, t shows the hour")
+
+
+def _percent(label: str, history: History, rows: int) -> Chart:
+    now = history.latest(CPU)
+    peak = tr("peak {value}", value=f"{history.peak(CPU):.0f}%")
+    return Chart(label, peak, "accent", history.series[CPU], 100.0, rows,
+                 "" if now is None else f"{now:.0f}%")  # fmt: skip
+
+
+def _memory(history: History, memory_bytes: float, rows: int) -> Chart:
+    now = history.latest(MEMORY)
+    top = max(memory_bytes, history.peak(MEMORY)) or 1.0
+    of = tr("of {total}", total=words.long_size(memory_bytes)) if memory_bytes else ""
+    return Chart(tr("memory"), of, "accent", history.series[MEMORY], top, rows,
+                 "" if now is None else words.long_size(now))  # fmt: skip
+
+
+def _rate(label: str, history: History, metric: int, paint: str, rows: int) -> Chart:
+    now, peak = history.latest(metric), history.peak(metric)
+    said = tr("peak {value}", value=f"{words.long_size(peak)}/s")
+    return Chart(label, said, paint, history.series[metric], peak or 1.0, rows,
+                 "" if now is None else f"{words.long_size(now)}/s")  # fmt: skip
