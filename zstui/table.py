@@ -102,8 +102,7 @@ class LiveTable(Painted, can_focus=True):
 
     def reload(self) -> None:
         """Take all rows anew."""
-        rows = (row for kind in self.noun.kinds for row in self.mirror.all(kind))
-        self.listing.fill(row for row in rows if self.noun.holds(row))
+        self.listing.fill(self.noun.rows(self.mirror))
         self._arranged()
 
     def take(self, batch: Batch) -> None:
@@ -113,11 +112,7 @@ class LiveTable(Painted, can_focus=True):
         self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        own = {
-            key: row if row is None or self.noun.holds(row) else None
-            for kind in self.noun.kinds
-            for key, row in batch.get(kind, {}).items()
-        }
+        own = self.noun.among(batch)
         if len(own) > FEW:
             self.reload()
             return
@@ -292,12 +287,10 @@ class LiveTable(Painted, can_focus=True):
         self._forget_cells()
 
     def on_focus(self) -> None:
-        """The cursor shows that keys arrive here."""
+        """The cursor shows whether keys arrive here."""
         self._refresh_key(self.cursor)
 
-    def on_blur(self) -> None:
-        """The cursor shows that keys arrive elsewhere."""
-        self._refresh_key(self.cursor)
+    on_blur = on_focus
 
     def notify_style_update(self) -> None:
         """Colours of another theme."""
