@@ -117,8 +117,7 @@ class LiveTable(Painted, can_focus=True):
             self.reload()
             return
         moved = False
-        if own and not len(self.listing):
-            self._widths = {}
+        self._widths = self._widths if len(self.listing) or not own else {}
         for key, row in own.items():
             self._strips.pop(key, None)
             moved |= self.listing.put(key, row)
@@ -202,8 +201,8 @@ class LiveTable(Painted, can_focus=True):
             return
         place = max(0, min(place, len(self.listing) - 1))
         before, self.cursor = self.cursor, self.listing.key_at(place)
-        self._refresh_key(before)
-        self._refresh_key(self.cursor)
+        for key in (before, self.cursor):
+            self._refresh_key(key)
         top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
         if place < top:
             self.scroll_to(y=place, animate=False, immediate=True)
