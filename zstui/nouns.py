@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES
-from zstui import columns, moves, recycle_bin, words
+from zstui import columns, further_columns, moves, recycle_bin, words
 from zstui.columns import Column
 from zstui.i18n import tr
-from zstui.mirror import Mirror, Row
+from zstui.mirror import Batch, Mirror, Row
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class Noun:
     def holds(self, row: Row) -> bool:
         """Whether a row of its kinds stands in the list."""
         return self.only is None or self.only(row)
+
+    def rows(self, mirror: Mirror) -> Iterator[Row]:
+        """The rows that the list has."""
+        return (row for kind in self.kinds for row in mirror.all(kind) if self.holds(row))
+
+    def among(self, batch: Batch) -> dict[str, Row | None]:
+        """Its rows among those that changed; one that it holds no more is gone."""
+        own = ((key, row) for kind in self.kinds for key, row in batch.get(kind, {}).items())
+        return {key: row if row is None or self.holds(row) else None for key, row in own}
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,7 +76,7 @@ OTHERS = (
     Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
-    Noun("vol", "Volumes", "volume", ("Volume",), columns.VOLUME, ("VmInstance", "PrimaryStorage"), "NAME",
+    Noun("vol", "Volumes", "volume", ("Volume",), further_columns.VOLUME, ("VmInstance", "PrimaryStorage"), "NAME",
          ("volume", "volumes", "disk", "disks"),
          "No volumes yet. Each VM brings its root volume; n makes a data volume.", "CreateDataVolume"),
     Noun("bin", "Recycle bin", "deleted", ("RecycleBinItem",), recycle_bin.COLUMNS,
@@ -76,9 +85,9 @@ OTHERS = (
     Noun("mig", "Migrations", "migration", ("LongJob",), moves.COLUMNS, ("Host",), "-ASKED",
          ("migration", "migrations", "move", "moves"),
          "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
-    Noun("globalconfig", "Global configs", "setting", ("GlobalConfig",), columns.CONFIG, (), "NAME",
+    Noun("globalconfig", "Global configs", "setting", ("GlobalConfig",), further_columns.CONFIG, (), "NAME",
          ("config", "configs", "settings"), "No settings here."),
-    Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
+    Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), further_columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
          "No tags yet. Press T on any row to put one on it."),
     Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
          ("accounts", "tenant"), "No accounts here.", "CreateAccount"),

@@ -102,8 +102,7 @@ class LiveTable(Painted, can_focus=True):
 
     def reload(self) -> None:
         """Take all rows anew."""
-        rows = (row for kind in self.noun.kinds for row in self.mirror.all(kind))
-        self.listing.fill(row for row in rows if self.noun.holds(row))
+        self.listing.fill(self.noun.rows(self.mirror))
         self._arranged()
 
     def take(self, batch: Batch) -> None:
@@ -113,17 +112,12 @@ class LiveTable(Painted, can_focus=True):
         self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        own = {
-            key: row if row is None or self.noun.holds(row) else None
-            for kind in self.noun.kinds
-            for key, row in batch.get(kind, {}).items()
-        }
+        own = self.noun.among(batch)
         if len(own) > FEW:
             self.reload()
             return
         moved = False
-        if own and not len(self.listing):
-            self._widths = {}
+        self._widths = self._widths if len(self.listing) or not own else {}
         for key, row in own.items():
             self._strips.pop(key, None)
             moved |= self.listing.put(key, row)
@@ -207,8 +201,8 @@ class LiveTable(Painted, can_focus=True):
             return
         place = max(0, min(place, len(self.listing) - 1))
         before, self.cursor = self.cursor, self.listing.key_at(place)
-        self._refresh_key(before)
-        self._refresh_key(self.cursor)
+        for key in (before, self.cursor):
+            self._refresh_key(key)
         top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
         if place < top:
             self.scroll_to(y=place, animate=False, immediate=True)
@@ -292,12 +286,10 @@ class LiveTable(Painted, can_focus=True):
         self._forget_cells()
 
     def on_focus(self) -> None:
-        """The cursor shows that keys arrive here."""
+        """The cursor shows whether keys arrive here."""
         self._refresh_key(self.cursor)
 
-    def on_blur(self) -> None:
-        """The cursor shows that keys arrive elsewhere."""
-        self._refresh_key(self.cursor)
+    on_blur = on_focus
 
     def notify_style_update(self) -> None:
         """Colours of another theme."""

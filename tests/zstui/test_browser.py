@@ -175,12 +175,12 @@ async def test_a_list_that_could_not_be_read_is_read_again(
 
         monkeypatch.setattr(session, "query", broken)
         await on.press("colon")
-        await on.write("iprange")
+        await on.write("vmnic")
         await on.press("enter")
         await on.sees("not now")
         monkeypatch.setattr(session, "query", query)
         await on.press("f5")
-        await on.sees("10.9.0.254")
+        await on.sees("10.9.0.3")
 
 
 async def test_of_two_lists_asked_for_at_once_the_latter_stays(

@@ -45,7 +45,7 @@ async def test_snapshots_are_taken_gone_back_to_and_deleted(cloud: Cloud, size: 
     uuid = await cloud.vm("web-1")
     async with screens(cloud.socket, size) as on:
         await on.sees("◉ Running")
-        await on.press("t")
+        await on.press("v")
         await on.sees("Snapshots of", "0 snapshots", "now")
         for name in ("first", "second"):
             await on.press("n")
@@ -76,7 +76,7 @@ async def test_a_data_volume_is_detached_given_away_and_made_larger(cloud: Cloud
     volume = await data_volume(cloud, "data-1", first)
     async with screens(cloud.socket, LARGE) as on:
         await on.browser.go("vol", volume)
-        await on.sees("data-1", "Data", "t snapshots", "a attach", "z resize")
+        await on.sees("data-1", "Data", "v snapshots", "a attach", "z resize")
         await on.sees("device id")
         compare("volumes-160x45", on)
         await on.press("a")

@@ -81,7 +81,6 @@ ERRORS = (
     mark("invalid field[{field}], resource[uuid:{uuid}, type:{type}] not found"),
     mark("invalid field[{field}], resource[uuids:[{uuids}], type:{type}] not found"),
     mark("there has been a host having managementIp[{address}]"),
-    mark("current vm instance state[{state}] doesn't allow to proceed, allowed states are [{states}]"),
     mark(
         "current vm instance state[{state}] doesn't allow to proceed message[{message}], "
         "allowed states are [{states}]"

@@ -165,7 +165,7 @@ def _is_data(row: Row, _: Mirror) -> bool:
 
 PANELS = (
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
-    Panel("snapshots", "t", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
+    Panel("snapshots", "v", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
     Panel("boot", "b", "boot", "Boot order and ISO", ("VmInstance",), _boot),
     Panel("addresses", "i", "addresses", "Map of addresses, and who has them", ("L3Network",), _addresses),
     Panel("services", "w", "services", "Network services by provider", ("L3Network",), _services),
