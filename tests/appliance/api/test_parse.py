@@ -197,7 +197,7 @@ def test_a_message_reads_as_a_command_on_one_line() -> None:
             resource_type="VmInstanceVO", resource_uuid=UUID, tag='userdata::#!/bin/sh\nprintf "a\\n" > /x\n'
         ),
         CreateSystemTag(resource_type="VmInstanceVO", resource_uuid=UUID, tag="userdata::" + "long, " * 100),
-        CreateZone(name="it's", description="\\n is no break,\nand $'this' is none\t\u2028"),
+        CreateZone(name="a b", description="it's \\n is no break,\nand $'this' is none\t\u2028"),
         CreateVmInstance(
             name="v", image_uuid=UUID, instance_offering_uuid=UUID, l3_network_uuids=["a,b", "c"],
             system_tags=["userdata::a\\,b,c\n", "hostname::h"], user_tags=["x,y", "[z]"],

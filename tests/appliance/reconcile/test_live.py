@@ -128,7 +128,7 @@ async def test_new_user_data_touches_nothing_but_the_nic(cloud: Cloud) -> None:
     assert [effect[0] for effect in host.effects[before:]] == [EnsureNic.__name__]
     assert host.things.nics[nic] != served
     assert (await cloud.one("QueryVmInstance", vm["uuid"]))["state"] == "Running"
-    assert (await cloud.answer("PreviewUserdata", uuid=vm["uuid"]))["userData"] == "two"
+    assert (await cloud.answer("PreviewUserdata", uuid=vm["uuid"]))["userData"] == "#cloud-config\ntwo"
 
 
 async def test_new_user_data_is_served_without_a_look_first(cloud: Cloud) -> None:
