@@ -27,9 +27,9 @@ SWITCH_SECONDS = 0.5
 DATA = re.compile(
     r"ROOT-for-\S+|Root volume for \S+|"
     r"https?://\S+|[\w/.-]*/[\w/.-]+|\d+[smhd]\b|\d+(\.\d+)? ?[KMGT]?i?B\b|[\d.]+[KMGT]\b|"
-    r"\b(zstui|web-\d|node-[ab]|zone1|cluster1|local|images|wire|lan|tiny|small|default|provider|eth1|user data|"
+    r"\b(zstui|web-\d|node-[ab]|zone1|cluster1|local|images|wire|lan|tiny|small|default|provider|eth1|capability|user data|"
     r"GHz|GiB|MiB|DHCP|DNS|KVM|CPU|qcow2|raw|kvm|tcg|root|admin|uuid|simulator|Linux|Flat Network Service Provider|"
-    r"Userdata|auto|eth\d)\b|:\w+|\b[0-9a-f]*[a-f][0-9a-f]*(…|(?=\s|$))"
+    r"Userdata|auto|eth\d)\b|:\w+|\b[0-9a-f]*[a-f][0-9a-f]*(…|(?=\s|$|\.))"
 )
 """What is no language: addresses, paths, sizes, ages, names that the test gave, and what machines say."""
 
