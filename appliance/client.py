@@ -8,7 +8,7 @@ import os
 import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -229,9 +229,9 @@ class Session:
 
     async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
-        with _connection_errors(self.target):
+        with closing(await asyncio.to_thread(path.open, "rb")) as source, _connection_errors(self.target):
             async with (
-                aclosing(chunks(path, start, size, tell)) as content,
+                aclosing(chunks(source, start, size, tell)) as content,
                 self._http.put(
                     f"{self._base}/zstack/upload/{to}", data=content, headers=headers, timeout=ENDLESS
                 ) as response,

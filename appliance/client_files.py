@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from appliance.api.errors import ImageFailed
 
@@ -37,18 +38,16 @@ class Patience:
         await asyncio.sleep(PAUSE_SECONDS * 2**self._broken)
 
 
-async def chunks(path: Path, start: int, size: int, progress: Progress | None) -> AsyncGenerator[bytes, None]:
-    """A file from a byte on."""
-    source = await asyncio.to_thread(path.open, "rb")
-    try:
-        await asyncio.to_thread(source.seek, start)
-        while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
-            yield chunk
-            start += len(chunk)
-            if progress is not None:
-                progress(start, size)
-    finally:
-        await asyncio.to_thread(source.close)
+async def chunks(
+    source: BinaryIO, start: int, size: int, progress: Progress | None
+) -> AsyncGenerator[bytes, None]:
+    """An open file from a byte on. Who opened it closes it: this may be cancelled at any moment."""
+    await asyncio.to_thread(source.seek, start)
+    while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
+        yield chunk
+        start += len(chunk)
+        if progress is not None:
+            progress(start, size)
 
 
 class PartFile:
