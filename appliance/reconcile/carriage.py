@@ -31,6 +31,8 @@ class Carriage:
     storage: Target
     host_key: str
     """The storage's, as `key_of` has it."""
+    generation: int
+    """What both ends hear of. A file that is wanted no more has a higher one than while it came."""
     wanted: Callable[[Snapshot], bool]
     """Whether the file is still to come: it is sent no further when it is not."""
 
@@ -47,7 +49,7 @@ class Carriage:
 
         It must not build on another file, nor change meanwhile.
         """
-        lane = self._lane(1)
+        lane = self._lane()
         await lane.open([place])
         copied = await lane.copy([path], bytes_per_second, jobs, title=title)
         await lane.ask(self.storage, AdoptFiles(files={place: ""}))
@@ -56,16 +58,16 @@ class Carriage:
 
     async def withdraw(self, place: str) -> None:
         """End it for good, and take from the storage what has come. Raises what `Link.ask` raises."""
-        lane = self._lane(2)
+        lane = self._lane()
         await lane.close()
         await lane.ask(self.storage, DropFile(path=place))
 
-    def _lane(self, generation: int) -> Lane:
+    def _lane(self) -> Lane:
         return Lane(
             context=self.context,
             asker=self.asker,
             uuid=self.uuid,
-            generation=generation,
+            generation=self.generation,
             source=self.source,
             target=self.storage,
             host_key=self.host_key,
@@ -79,8 +81,8 @@ def key_of(snapshot: Snapshot, storage: BackupStorage) -> str:
     return found.public_key if found is not None else ""
 
 
-async def close_end(asker: Asker, end: Target, uuid: str) -> None:
+async def close_end(asker: Asker, end: Target, uuid: str, generation: int) -> None:
     """End one side of a carriage whose other side is gone. Raises what `Link.ask` raises."""
     request = CloseLane(lane_uuid=uuid, username=end.username)
     await asker.settle_unanswered(end, request)
-    await asker.ask(end, request, resource=uuid, generation=2)
+    await asker.ask(end, request, resource=uuid, generation=generation)

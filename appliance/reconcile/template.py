@@ -85,6 +85,7 @@ class Templates:
             source=host,
             storage=target_of(storage),
             host_key=key,
+            generation=1,
             wanted=lambda snapshot: _still_wanted(snapshot, ref.uuid),
         )
         await carriage.bring(origin.reading.flat_path, place, origin.jobs)
@@ -97,13 +98,13 @@ class Templates:
         uuid, host = origin.reading.uuid, origin.host
         if host is not None:
             for ref in origin.refs:
-                await close_end(self._asker, host, ref.uuid)
+                await close_end(self._asker, host, ref.uuid, 2)
             await drop_flat(self._context, self._asker, host, origin.reading.flat_path, uuid, 2)
         await self._context.database.write(lambda tx: forget_reading(tx, uuid))
 
     async def close(self, storage: Target, ref: ImageBackupStorageRef) -> None:
         """End what may still come to a backup storage. Raises what `Link.ask` raises."""
-        await close_end(self._asker, storage, ref.uuid)
+        await close_end(self._asker, storage, ref.uuid, 2)
 
     async def _flatten(self, origin: Origin, host: Target) -> None:
         reading = origin.reading

@@ -126,7 +126,7 @@ class VolumeBackupWorker:
             carriage = self._carriage(work, work.host, work.storage)
             await carriage.withdraw(work.backup.install_path)
         else:
-            await close_end(self._asker, work.storage, work.backup.uuid)
+            await close_end(self._asker, work.storage, work.backup.uuid, work.backup.generation)
             await self._drop(work.storage, work.backup, work.backup.install_path)
 
     def _carriage(self, work: _Work, host: Target, storage: Target) -> Carriage:
@@ -138,6 +138,7 @@ class VolumeBackupWorker:
             source=host,
             storage=storage,
             host_key=work.host_key,
+            generation=work.backup.generation,
             wanted=lambda snapshot: _still_wanted(snapshot, uuid),
         )
 

@@ -142,6 +142,7 @@ class VolumeRestoreWorker:
             source=storage,
             storage=host,
             host_key=work.host_key,
+            generation=work.restore.generation,
             wanted=lambda snapshot: still_wanted(snapshot, uuid),
         )
 

@@ -151,10 +151,18 @@ def _vms(world: World, look: Snapshot) -> None:
         if left:
             world.violated("I-2", f"of VM {vm.uuid} is left to do: {', '.join(step.title for step in left)}")
         root = look.find(Volume, vm.root_volume_uuid or "")
-        if root is None or root.install_path not in host.things.files or root.status == "Creating":
+        if root is None or _content(look, root) not in host.things.files or root.status == "Creating":
             world.violated("I-3", f"VM {vm.uuid} has no whole root volume: {root}")
 
         _disks(world, look, vm, host)
+
+
+def _content(look: Snapshot, root: Volume) -> str | None:
+    """The file that a root volume's content is in. What a destroyed VM had just begun waits until it is recovered."""
+    if root.status == "Deleted" and root.overlay:
+        latest = look.first(VolumeSnapshot, volume_uuid=root.uuid, latest=True)
+        return latest.primary_storage_install_path if latest is not None else None
+    return root.install_path
 
 
 def _disks(world: World, look: Snapshot, vm: VmInstance, host: WatchedHost) -> None:

@@ -217,6 +217,33 @@ async def test_a_guest_that_somebody_starts_by_hand_writes_to_the_new_file(
     assert writes(host, vm, uuid) == await path_of(cloud, uuid)
 
 
+@pytest.mark.parametrize("end", ["RecoverVmInstance", "ExpungeVmInstance"])
+async def test_a_vm_destroyed_before_its_snapshot_was_taken_goes_on_with_it_or_leaves_nothing(
+    cloud: Cloud, end: str
+) -> None:
+    vm = await cloud.vm()
+    host, root = cloud.host_of(vm["uuid"]), vm["rootVolumeUuid"]
+    first = await path_of(cloud, root)
+    host.reachable = False
+    host.cut("pulled")
+    await cloud.begin("CreateVolumeSnapshot", volumeUuid=root, name="s")
+    _, job = await cloud.begin("DestroyVmInstance", uuid=vm["uuid"])
+    host.reachable = True
+    assert job is not None
+    assert (await cloud.ended(job))["success"]
+    assert below(host, root) == {first}
+    await cloud.answer(end, uuid=vm["uuid"])
+    if end == "ExpungeVmInstance":
+        assert below(host, root) == set()
+        return
+    await cloud.call("StartVmInstance", uuid=vm["uuid"])
+    (made,) = await cloud.query("QueryVolumeSnapshot", volumeUuid=root)
+    second = await path_of(cloud, root)
+    assert (made["status"], made["primaryStorageInstallPath"]) == ("Ready", first)
+    assert chain(host, second)[:2] == [second, first]
+    assert writes(host, vm, root) == second
+
+
 async def test_snapshots_go_with_their_volume(cloud: Cloud, disk: str) -> None:
     vm, data = await attached(cloud, disk)
     host = cloud.host_of(vm["uuid"])

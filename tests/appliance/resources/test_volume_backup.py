@@ -17,6 +17,12 @@ def stored(cloud: Cloud) -> set[str]:
     return {path for host in cloud.hosts for path in host.things.files if "volumeBackups" in path}
 
 
+def left_of_lanes(cloud: Cloud) -> list[str]:
+    """Lanes that a machine has, and what came on them and got no name."""
+    lanes = [host.things.lanes for host in cloud.hosts]
+    return [name for each in lanes for name in (*each.offered, *each.opened, *each.arrived)]
+
+
 async def back_up(cloud: Cloud, volume_uuid: str, **more: Any) -> Body:
     fields = {"volumeUuid": volume_uuid, "backupStorageUuid": cloud.uuids["backup"], "name": "b", **more}
     return await cloud.call("CreateVolumeBackup", **fields)
@@ -144,6 +150,27 @@ async def test_a_backup_that_fails_leaves_nothing(cloud: Cloud, disk: str, verb:
         )
         assert error["code"] == "SYS.1006"
         host.faults.by_verb.clear()
+
+
+@pytest.mark.parametrize("verb", ["BackUpVolumes", "CopyFiles"])
+async def test_a_backup_that_is_being_undone_can_be_deleted(cloud: Cloud, disk: str, verb: str) -> None:
+    vm, data = await attached(cloud, disk, hostUuid=cloud.uuids["host2"])
+    storage, host = cloud.dialer.hosts["10.0.0.1:22"], cloud.host_of(vm["uuid"])
+    host.faults.by_verb[verb] = 1.0
+    storage.faults.by_verb["CloseLane"] = 1.0
+    _, made = await cloud.begin(
+        "CreateVolumeBackup", volumeUuid=data["uuid"], backupStorageUuid=cloud.uuids["backup"], name="b"
+    )
+    (kept,) = await cloud.until(lambda: cloud.query("QueryVolumeBackup", status="Deleting"), bool)
+    _, gone = await cloud.begin("DeleteVolumeBackup", uuid=kept["uuid"])
+    assert made is not None
+    assert gone is not None
+    await cloud.kill()
+    storage.faults.by_verb.clear()
+    await cloud.start()
+    assert (await cloud.ended(gone))["success"]
+    assert (await cloud.ended(made))["error"]["code"] == "SYS.1006"
+    assert (stored(cloud), left_of_lanes(cloud)) == (set(), [])
 
 
 @pytest.mark.parametrize("verb", ["CopyFiles", "OpenLane", "AdoptFiles", "JoinBackups"])
