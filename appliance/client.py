@@ -229,13 +229,11 @@ class Session:
 
     async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
+        url = f"{self._base}/zstack/upload/{to}"
         with closing(await asyncio.to_thread(path.open, "rb")) as source, _connection_errors(self.target):
-            async with (
-                aclosing(chunks(source, start, size, tell)) as content,
-                self._http.put(
-                    f"{self._base}/zstack/upload/{to}", data=content, headers=headers, timeout=ENDLESS
-                ) as response,
-            ):
+            # Nobody but aiohttp ends the chunks: it may be in the middle of one when this is cancelled.
+            content = chunks(source, start, size, tell)
+            async with self._http.put(url, data=content, headers=headers, timeout=ENDLESS) as response:
                 _checked(response.status, await response.read())
 
     async def download(self, image_uuid: str, path: Path, progress: Progress | None = None) -> str:

@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance import client_files
 from appliance.api.account import Account, LogInByAccount, hash_password
 from appliance.api.image import Image
 from appliance.client import Session
@@ -412,6 +413,29 @@ async def test_an_upload_goes_on_where_it_broke(face: Face, tmp_path: Path) -> N
         await session.upload("a" * 32, image, lambda done, total: told.append((done, total)))
     assert face.uploads["a" * 32] == image.read_bytes()
     assert told[-1] == (image.stat().st_size,) * 2
+
+
+async def test_an_upload_can_be_cancelled_while_its_file_is_read(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any moment, also while a thread reads for it: it ends as cancelled, and its file is closed."""
+    image = tmp_path / "image"
+    image.write_bytes(os.urandom(3 << 20))
+    reading, go_on, read = asyncio.Event(), asyncio.Event(), asyncio.to_thread
+
+    async def slowly(act: Any, *args: Any) -> Any:
+        if getattr(act, "__name__", "") == "read":
+            reading.set()
+            await go_on.wait()
+        return await read(act, *args)
+
+    monkeypatch.setattr(client_files.asyncio, "to_thread", slowly)
+    async with await Session.connect(face.socket) as session:
+        sending = asyncio.create_task(session.upload("a" * 32, image))
+        await asyncio.wait_for(reading.wait(), 10)
+        sending.cancel()
+        await asyncio.wait({sending}, timeout=10)
+        assert sending.cancelled()
 
 
 async def test_a_download_goes_on_where_it_broke_and_is_proved(face: Face, tmp_path: Path) -> None:
