@@ -40,6 +40,8 @@ UNREACHABLE_SECONDS = 5.0
 @dataclass(frozen=True)
 class _Work:
     backup: VolumeBackup
+    writer: VolumeBackup
+    """The one that the host writes the group for; itself once that is gone, since nothing is written then."""
     host: Target | None
     storage: Target | None
     host_key: str
@@ -78,7 +80,8 @@ class VolumeBackupWorker:
     async def _pass(self, work: _Work) -> Next:
         backup, database = work.backup, self._context.database
         if backup.intended == "Absent":
-            await self._drop(work.host, backup, backup.staged_path)
+            # Its file may just be written: the host is asked about the resource that it writes for.
+            await self._drop(work.host, work.writer, backup.staged_path)
             await self._withdraw(work)
             await database.write(lambda tx: forget(tx, backup))
             return DONE
@@ -180,6 +183,7 @@ class VolumeBackupWorker:
         storage = snapshot.find(BackupStorage, backup.backup_storage_uuid)
         return _Work(
             backup=backup,
+            writer=snapshot.find(VolumeBackup, backup.group_uuid) or backup,
             host=target_of(host) if host is not None else None,
             storage=target_of(storage) if storage is not None else None,
             host_key=key_of(snapshot, storage) if storage is not None else "",

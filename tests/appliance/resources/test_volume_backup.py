@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -171,6 +172,30 @@ async def test_a_backup_that_is_being_undone_can_be_deleted(cloud: Cloud, disk: 
     assert (await cloud.ended(gone))["success"]
     assert (await cloud.ended(made))["error"]["code"] == "SYS.1006"
     assert (stored(cloud), left_of_lanes(cloud)) == (set(), [])
+
+
+@pytest.mark.parametrize("dies", [True, False])
+async def test_a_vm_backup_that_is_cancelled_while_it_is_written_leaves_nothing(
+    cloud: Cloud, disk: str, dies: bool
+) -> None:
+    vm, _ = await attached(cloud, disk)
+    cloud.host_of(vm["uuid"]).delays.by_verb["BackUpVolumes"] = 0.5
+    async with cloud.untouched():
+        _, job = await cloud.begin(
+            "CreateVmBackup",
+            rootVolumeUuid=vm["rootVolumeUuid"],
+            backupStorageUuid=cloud.uuids["backup"],
+            name="b",
+        )
+        assert job is not None
+        await asyncio.sleep(0.2)
+        await cloud.call("CancelLongJob", uuid=job)
+        if dies:
+            await cloud.kill()
+            await cloud.start()
+        assert (await cloud.ended(job))["error"]["code"] == "JOB.1000"
+        await cloud.idle()
+        assert (stored(cloud), left_of_lanes(cloud)) == (set(), [])
 
 
 @pytest.mark.parametrize("verb", ["CopyFiles", "OpenLane", "AdoptFiles", "JoinBackups"])
