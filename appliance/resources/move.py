@@ -76,7 +76,8 @@ def get_migratable_hosts(
             found.append(host)
         else:
             excluded.append({"hostUuid": host.uuid, "reason": reason})
-    return {"inventories": snapshot.inventories(found), "excluded": excluded}
+    reply = {"inventories": snapshot.inventories(found)}
+    return {**reply, "excluded": excluded} if excluded else reply
 
 
 def _why_not(host: Host, storage: PrimaryStorage, has_part: bool, room: int, size: int) -> str | None:

@@ -30,4 +30,5 @@ def get_migration_candidates(
             hosts.append(host)
         else:
             excluded.append({"hostUuid": host.uuid, "reason": reason})
-    return {"inventories": snapshot.inventories(hosts), "excluded": excluded}
+    reply = {"inventories": snapshot.inventories(hosts)}
+    return {**reply, "excluded": excluded} if excluded else reply
