@@ -202,3 +202,4 @@ async def test_of_two_lists_asked_for_at_once_the_latter_stays(
             latter.set()
         shown = on.browser.query_one(ContentSwitcher).current
         assert (on.browser.noun.id, shown) == ("cluster", "list-cluster")
+        assert [table.id for table in on.browser.query(LiveTable) if table.display] == ["list-cluster"]

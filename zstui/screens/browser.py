@@ -119,7 +119,9 @@ class Browser(Acting):
         name = f"list-{noun_id}"
         if not lists.query(f"#{name}"):
             self.run_worker(self._watch(self.noun))
-            await lists.mount(LiveTable(self.noun, self.mirror, id=name))
+            table = LiveTable(self.noun, self.mirror, id=name)
+            table.display = False  # the switcher shows it once it is the one to be shown
+            await lists.mount(table)
             if self.noun.id != noun_id:
                 return  # somebody went on to another list meanwhile
         lists.current = name
