@@ -320,7 +320,8 @@ def _check_text(value: str, parameter: Parameter, message: type[Message]) -> Non
         for each in value:
             if unicodedata.category(each) in ("Cc", "Zl", "Zp") or each in BIDI:
                 raise InvalidArgument(
-                    f"field[{parameter.wire}] holds the control character U+{ord(each):04X}; leave it out"
+                    f"field[{parameter.wire}] holds the control character U+{ord(each):04X} in {value[:SHOWN]!r}; "
+                    f"leave it out"
                 )
     if parameter.name == "name" and (found := NO_NAME.search(value)):
         raise InvalidArgument(
