@@ -78,6 +78,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
             task.result()
     finally:
         await server.stop()
+        await dispatch.audit.close()
         for task in (ready, *tasks):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -49,6 +49,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return _shell(config, arguments)
         case "api":
             return _api(arguments)
+        case "audit":
+            return _audit(config, arguments)
         case "lab":
             return _lab(config, arguments)
         case "backup" | "restore" | "verify" | "migrate":
@@ -131,6 +133,16 @@ def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
     restore.add_argument("file", type=Path, help="where from")
     commands.add_parser("migrate", help="take the store to this version; the appliance must be off")
+    audit = commands.add_parser(
+        "audit", help="who asked for what; audit verify checks that nobody touched the log"
+    )
+    audit.add_argument(
+        "words",
+        nargs="*",
+        metavar="CONDITION",
+        help="such as message=DestroyVmInstance limit=5, or verify [HEAD]",
+    )
+    audit.add_argument("--json", action="store_true", help="each entry as a line of JSON")
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
 
 
@@ -262,6 +274,15 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
         findings = (await session.call("VerifyStore")).get("findings", [])
         sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
         return FAILED if findings else 0
+
+
+def _audit(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.serve.audit_command import audit_once
+
+    target, tls = _target(config, arguments.connect), _tls(arguments)
+    return asyncio.run(
+        audit_once(target, arguments.words, out=sys.stdout, err=sys.stderr, as_json=arguments.json, tls=tls)
+    )
 
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:

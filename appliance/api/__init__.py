@@ -2,6 +2,7 @@
 
 from appliance.api import (
     account,
+    audit,
     boot,
     capacity,
     cluster,
@@ -41,6 +42,7 @@ from appliance.api import (
 
 __all__ = [
     "account",
+    "audit",
     "boot",
     "capacity",
     "cluster",

@@ -94,6 +94,9 @@ SETTINGS = (
     Setting("identity", "session.cleanup.interval", "3600", "Seconds between looks for ended sessions.",
             minimum=1),
     Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own."),
+    Setting("audit", "reads", "true", "Whether calls that change nothing are written down, too."),
+    Setting("audit", "maxEntries", "500000", "Entries of the audit log that are kept; the oldest go first.",
+            minimum=1000),
     *(Setting("quota", name, str(value), f"What a new account gets as {name}.", minimum=0, maximum=LONG)
       for name, value in QUOTAS.items()),
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),

@@ -25,6 +25,7 @@ from appliance.api.errors import (
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.resources.registry import Caller
+from appliance.serve.audit import entry_of_request
 from appliance.serve.connection import listen
 from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch
@@ -192,7 +193,15 @@ class Server:
             raise NotAllowed("this path has no policy, so nobody may use it")
         if policy == "per-call" or policy == "job-uuid" or policy == "console-token" or policy == "anyone":
             return
-        await self._check_role(request, policy)
+        caller, refusal = None, None
+        try:
+            caller = await self._check_role(request, policy)
+        except ApiError as error:
+            refusal = error
+            raise
+        finally:
+            asked = f"{request.method} {request.path}"
+            self._dispatch.audit.note(entry_of_request(asked, caller, origin_of(request).source, refusal))
 
     async def _check_role(self, request: web.Request, role: Role) -> Caller:
         caller = await self._dispatch.who(bearer_of(request), origin_of(request))
