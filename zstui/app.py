@@ -51,13 +51,20 @@ class Zstui(App[int]):
     ]
 
     def __init__(
-        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False
+        self,
+        target: Path | str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        read_only: bool = False,
+        program: str = "zstui",
     ) -> None:
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
+        self.program = program
+        """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
@@ -214,11 +221,14 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False) -> int:
+def run(
+    target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False, program: str = "zstui"
+) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
-    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
+    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
+    `program` is how a shell reaches the same appliance.
     """
-    app = Zstui(target, tls, read_only=read_only)
+    app = Zstui(target, tls, read_only=read_only, program=program)
     app.run()
     return app.return_code or 0

@@ -31,7 +31,10 @@ HEAD = "#cloud-config\n"
         (r"packages:\n - git\nruncmds: []", [(3, "runcmds is no key that is known here")]),
         (r"#cloud-config\npackages: git", [(2, "packages should be a list")]),
         ("packages:\n - git\nruncmds: []\n", [(3, "runcmds is no key that is known here")]),
-        ("# mine\npackages:\n - git\n", [(1, "cloud-init ignores this: its first line must be #cloud-config")]),
+        (
+            "# mine\npackages:\n - git\n",
+            [(1, "cloud-init ignores this: its first line must be #cloud-config")],
+        ),
     ],
 )
 def test_warnings_name_line_and_what_was_expected(text: str, expected: list[tuple[int, str]]) -> None:
