@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import Worker
@@ -31,6 +32,7 @@ from zstui.screens.form import short_error
 from zstui.screens.login import Login
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
+from zstui.type_ahead import Passed, TypeAhead
 
 AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
@@ -73,6 +75,20 @@ class Zstui(App[int]):
         self._session_uuid: str | None = None
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
+        self._ahead = TypeAhead(self, super().on_event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand keys on in turn, everything else at once."""
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            await self._ahead.take(event)
+            return
+        await super().on_event(event)
+        if isinstance(event, events.Key):
+            self._ahead.passed(event)
+
+    @on(Passed)
+    def _passed(self, message: Passed) -> None:
+        self._ahead.passed(message.key)
 
     def on_mount(self) -> None:
         """Show what there is, and connect meanwhile."""
