@@ -110,7 +110,7 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     type: str | None = arg("Kind of image.", default=None)
 
 
-class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator", raises=(OperationFailed,)):
     """Delete an image. The deletion policy of images decides whether it can still be recovered.
 
     Disks made from it keep the copy they stand on.
