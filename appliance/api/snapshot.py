@@ -25,6 +25,9 @@ class VolumeSnapshotTree(Resource, java=JAVA):
     uuid: str = column("Identity.")
     volume_uuid: str = column("The volume.", indexed=True)
     current: bool = column("Whether the volume builds on one of them.", default=True)
+    root_image_uuid: str | None = column(
+        "The image that the lowest of them builds on.", default=None, private=True, indexed=True
+    )
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
 

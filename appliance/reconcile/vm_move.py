@@ -202,7 +202,7 @@ class VmMoveWorker:
                     f"{', '.join(missing)} is not on host {work.source.address}; mount the storage that holds it"
                 )
             try:
-                found |= in_order(paths, seen.backings, volume.volume.backing)
+                found |= in_order(paths, seen.backings, volume.bases)
             except ValueError as strange:
                 raise OperationFailed(
                     f"the files on host {work.source.address} are no chain: {strange}"
@@ -362,11 +362,8 @@ class VmMoveWorker:
 
 def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, bool]]:
     """Path of each image that the VM has need of on a host, to its uuid, and whether it is still there."""
-    wanted = {
-        each.volume.backing: each.image_uuid or ""
-        for each in (*((intent.root,) if intent.root else ()), *intent.data)
-        if each.volume.backing is not None
-    }
+    volumes = (*((intent.root,) if intent.root else ()), *intent.data)
+    wanted = {path: uuid for each in volumes for path, uuid in each.bases.items()}
     if intent.medium is not None:
         wanted[intent.medium.path] = intent.medium.image_uuid
     return {path: (uuid, snapshot.exists(Image, uuid=uuid)) for path, uuid in wanted.items()}

@@ -7,12 +7,12 @@ from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.simulator import FORMAT, HYPERVISOR
-from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.snapshot_rows import stand_on
 from appliance.reconcile.vm_state import move
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -75,10 +75,7 @@ def _made(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volu
 def _turned(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volume:
     """The volume builds on no snapshot and no image any more; the file that it was on goes by its usual way."""
     volume = tx.get(Volume, restore.volume_uuid)
-    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid, latest=True):
-        tx.update(each, latest=False)
-    for tree in tx.all(VolumeSnapshotTree, volume_uuid=volume.uuid, current=True):
-        tx.update(tree, current=False)
+    stand_on(tx, volume, None)
     before = volume.install_path
     volume = resize_volume(tx, volume, backup.volume_size)
     volume = tx.update(
