@@ -86,6 +86,9 @@ MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
 
 class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
                                            result_class=MIGRATABLE):  # fmt: skip
-    """List the hosts that LocalStorageMigrateVolume would take a volume to, and as `excluded` why not the others."""
+    """List the hosts that LocalStorageMigrateVolume would take a volume to now, and as `excluded` why not the others.
+
+    While a rule keeps the volume where it is (a VM that runs, data volumes beside it) there are none.
+    """
 
     volume_uuid: str = arg("The volume.", ref=Volume)
