@@ -42,7 +42,7 @@ from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.move_rows import is_being_cleared, still_wanted
-from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leaves, stay
+from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leave_vm_behind, leaves, stay
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -277,13 +277,12 @@ class VmMoveWorker:
                 await self._settle(move, ends.source, ends.target)
             if ends.source is not None:
                 await self._clear_source(move, ends.source)
-        except HostUnreachable:
-            return Next(seconds=min(UNREACHABLE_SECONDS, self._backoff.next().seconds))
-        except Refused as refused:
-            log.info(
-                "what vm %s left on its old host stays for now: %s", move.vm_instance_uuid, refused.details
-            )
-            return self._backoff.next()
+        except ApiError as error:
+            reason = error.details
+            await self._context.database.write(lambda tx: leave_vm_behind(tx, move, reason))
+            pause = self._backoff.next()
+            away = isinstance(error, HostUnreachable)
+            return Next(seconds=min(UNREACHABLE_SECONDS, pause.seconds)) if away else pause
         await self._context.database.write(lambda tx: forget_vm_move(tx, move))
         return DONE
 

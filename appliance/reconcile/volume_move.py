@@ -34,7 +34,7 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.move_rows import flip, forget, give_up, is_being_cleared, still_wanted, verified
+from appliance.reconcile.move_rows import flip, forget, give_up, is_being_cleared, leave_behind, still_wanted, verified
 from appliance.reconcile.volume_rows import images_below, volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -81,14 +81,19 @@ class MoveWorker:
             return DONE
         try:
             return await self._pass(work)
-        except HostUnreachable as unreachable:
-            return await self._wait(work, unreachable, UNREACHABLE_SECONDS)
-        except Refused as refused:
-            if refused.refusal.transient or work.move.phase == "moved" or work.move.intended == "Absent":
-                return await self._wait(work, refused, None)
-            return await self._failed(work, refused)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        except ApiError as error:
+            return await self._hindered(work, error)
+
+    async def _hindered(self, work: _Work, error: ApiError) -> Next:
+        move = work.move
+        if move.phase == "moved":
+            await self._context.database.write(lambda tx: leave_behind(tx, move, error.details))
+        if isinstance(error, HostUnreachable):
+            return await self._wait(work, error, UNREACHABLE_SECONDS)
+        stays = move.phase == "moved" or move.intended == "Absent"
+        if isinstance(error, Refused) and (error.refusal.transient or stays):
+            return await self._wait(work, error, None)
+        return await self._failed(work, error)
 
     async def _pass(self, work: _Work) -> Next:
         move, database = work.move, self._context.database
@@ -190,7 +195,8 @@ class MoveWorker:
             await self._ask(work.target, work.move, DropFile(path=path))
 
     async def _clear_source(self, work: _Work) -> None:
-        """Take from the old host what the new one has."""
+        """Take from the old host what the new one has: the call ends with that, or when it cannot be done now."""
+        await self._say(work, "remove what was moved")
         await self._close(work)
         move, source = work.move, work.source
         if source is None:

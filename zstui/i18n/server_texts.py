@@ -45,6 +45,7 @@ STEPS = (
     mark("copy to new host"),
     mark("move memory and disks"),
     mark("name the files"),
+    mark("remove what was moved"),
 )
 EVENTS = (
     mark("{name}: connected; {how}"),
@@ -53,6 +54,7 @@ EVENTS = (
     mark("{name}: removed from its host"),
     mark("{name}: ready, {bytes} bytes"),
     mark("{name}: now on {host}"),
+    mark("{name}: moved; what {host} has of it is removed when that can be done: {reason}"),
     mark("{name}: taken while the guest held its writes back"),
     mark("{name}: domain {uuid} is not one of ours"),
 )
