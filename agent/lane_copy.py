@@ -17,7 +17,19 @@ import msgspec
 
 from agent.image import read_header
 from agent.lane import Lanes
-from agent.lane_stream import ANEW, BLOCK_BYTES, END, PIPE_BYTES, RECORD, Complaint, Have, Proof, extents, give, sha256_of
+from agent.lane_stream import (
+    ANEW,
+    BLOCK_BYTES,
+    END,
+    PIPE_BYTES,
+    RECORD,
+    Complaint,
+    Have,
+    Proof,
+    extents,
+    give,
+    sha256_of,
+)
 from agent.protocol import AdoptFiles, CopyFiles, FilesCopied
 from agent.refused import Refused
 from agent.run import clean_environment

@@ -79,6 +79,8 @@ class VmSeen(Struct, frozen=True):
     """Path to bytes that its file takes on its disk, for each volume asked for that exists."""
     writes: dict[str, str] = {}
     """Serial number to the file that the domain writes to, for each volume that it has now."""
+    traces: bool = False
+    """Whether logs or other things of it are left, though libvirt knows it no more."""
 
 
 class Capacity(Struct, frozen=True):

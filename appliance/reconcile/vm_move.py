@@ -15,6 +15,7 @@ from agent.protocol import (
     Done,
     DropFile,
     DropNic,
+    DropTraces,
     EnsureOverlay,
     EnsureVolume,
     MigrateDomain,
@@ -261,6 +262,7 @@ class VmMoveWorker:
             await self._ask(target, move, UndefineDomain(vm_uuid=vm_uuid))
         if keep:
             return
+        await self._ask(target, move, DropTraces(vm_uuid=vm_uuid))
         for nic in seen.nics:
             await self._ask(target, move, DropNic(nic_uuid=nic))
         for volume in work.volumes:
@@ -288,6 +290,7 @@ class VmMoveWorker:
 
     async def _clear_source(self, move: VmMove, source: Target) -> None:
         await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+        await self._ask(source, move, DropTraces(vm_uuid=move.vm_instance_uuid))
         for nic in json.loads(move.nics):
             await self._ask(source, move, DropNic(nic_uuid=nic))
         for path in reversed(json.loads(move.files)):

@@ -13,6 +13,7 @@ from agent.protocol import (
     CloseLane,
     DropFile,
     DropNic,
+    DropTraces,
     ObserveVm,
     UndefineDomain,
     VmSeen,
@@ -34,7 +35,15 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.move_rows import flip, forget, give_up, is_being_cleared, leave_behind, still_wanted, verified
+from appliance.reconcile.move_rows import (
+    flip,
+    forget,
+    give_up,
+    is_being_cleared,
+    leave_behind,
+    still_wanted,
+    verified,
+)
 from appliance.reconcile.volume_rows import images_below, volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -203,6 +212,7 @@ class MoveWorker:
             return
         if move.vm_instance_uuid is not None:
             await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+            await self._ask(source, move, DropTraces(vm_uuid=move.vm_instance_uuid))
         for nic in json.loads(move.nics):
             await self._ask(source, move, DropNic(nic_uuid=nic))
         for path in reversed(json.loads(move.files)):

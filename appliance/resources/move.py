@@ -72,7 +72,9 @@ def get_migratable_hosts(
     for host in snapshot.all(Host, intended="Present", zone_uuid=storage.zone_uuid, order_by="name"):
         if host.uuid == volume.host_uuid:
             continue
-        reason = stays or _why_not(host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size)
+        reason = stays or _why_not(
+            host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size
+        )
         if reason is None:
             found.append(host)
         else:

@@ -39,6 +39,7 @@ STEPS = (
     mark("start"),
     mark("reboot"),
     mark("delete snapshot"),
+    mark("delete logs"),
     mark("offer address and user data"),
     mark("see where it is"),
     mark("prepare new host"),

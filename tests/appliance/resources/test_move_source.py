@@ -37,7 +37,7 @@ async def test_the_call_ends_when_its_source_is_clear(
     cloud: Cloud, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("appliance.reconcile.loop.Backoff.next", lambda _: pytest.fail("nothing fails"))
-    uuid, job, source, target = await moving(cloud, kind)
+    uuid, job, source, _ = await moving(cloud, kind)
     dropping = slowly(cloud, monkeypatch, "DropFile")
     await has_left(cloud)
     await dropping.wait()
@@ -73,3 +73,30 @@ async def test_a_source_that_is_away_then_is_cleared_when_it_is_back(
     await cloud.until(cloud.rows, lambda rows: not rows["VolumeMove"] and not rows["VmMove"])
     await has_ended(cloud)
     assert files_of(source, uuid) == {}
+
+
+@pytest.mark.parametrize("how", ["MigrateVm", "LocalStorageMigrateVolume"])
+async def test_no_host_that_a_vm_was_on_keeps_logs_of_it(cloud: Cloud, how: str) -> None:
+    vm = await cloud.vm()
+    source, target = ends(cloud, vm)
+    there = await uuid_of(cloud, target)
+    assert (source.logs, target.logs) == ({vm["uuid"]}, set())
+    if how == "MigrateVm":
+        await cloud.call(how, vmInstanceUuid=vm["uuid"], hostUuid=there)
+    else:
+        await cloud.call("StopVmInstance", uuid=vm["uuid"])
+        await cloud.call(how, volumeUuid=vm["rootVolumeUuid"], destHostUuid=there)
+        await cloud.call("StartVmInstance", uuid=vm["uuid"])
+    assert (source.logs, target.logs) == (set(), {vm["uuid"]})
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    assert target.logs == {vm["uuid"]}  # it can be recovered
+    await cloud.answer("ExpungeVmInstance", uuid=vm["uuid"])
+    assert target.logs == set()
+
+
+async def test_a_vm_that_is_destroyed_for_good_leaves_no_logs(cloud: Cloud) -> None:
+    await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    vm = await cloud.vm()
+    host = cloud.host_of(vm["uuid"])
+    await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
+    assert host.logs == set()
