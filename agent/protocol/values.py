@@ -102,11 +102,16 @@ class HostSeen(Struct, frozen=True):
 
 
 class ImageFacts(Struct, frozen=True):
-    """What an image file is. `size_bytes` is the virtual size, `actual_bytes` the length of the file."""
+    """What an image file is.
+
+    `size_bytes` is the virtual size, `actual_bytes` the length of the file, `taken_bytes` what that takes on its disk:
+    less where it has holes.
+    """
 
     format: str
     size_bytes: int
     actual_bytes: int
+    taken_bytes: int
     md5: str
 
 

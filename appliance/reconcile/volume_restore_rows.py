@@ -112,7 +112,8 @@ def turn_image(tx: Transaction, planned: VolumeRestore, facts: ImageFacts) -> No
             format=facts.format,
             status="Ready",
             size=facts.size_bytes,
-            actual_size=facts.actual_bytes,
+            actual_size=facts.taken_bytes,
+            length=facts.actual_bytes,
             md5_sum=facts.md5,
         )
     )

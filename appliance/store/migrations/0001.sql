@@ -219,6 +219,7 @@ CREATE TABLE "image" (
     "status" TEXT COLLATE NOCASE NOT NULL,
     "size" INTEGER NOT NULL,
     "actual_size" INTEGER NOT NULL,
+    "length" INTEGER NOT NULL,
     "md5_sum" TEXT COLLATE NOCASE,
     "url" TEXT COLLATE NOCASE NOT NULL,
     "media_type" TEXT COLLATE NOCASE NOT NULL,
