@@ -81,7 +81,7 @@ class VolumeSnapshotBackupStorageRef(Resource, java=JAVA):
     install_path: str = column("The file.")
 
 
-class CreateVolumeSnapshot(Message, java=VOLUME_JAVA, returns=VolumeSnapshot, role="operator",
+class CreateVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=VolumeSnapshot, role="operator",
                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
     """Keep a volume as it is now. A running guest is asked to hold its writes back, if its agent answers."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from agent.protocol import ImageFacts
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.resource import Resource
 from appliance.api.simulator import FORMAT, HYPERVISOR
+from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
@@ -69,7 +73,16 @@ def _made(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volu
         )
     )
     keep_volume(tx, volume)
+    _tag(tx, restore, volume)
     return volume
+
+
+def _tag(tx: Transaction, restore: VolumeRestore, made: Resource) -> None:
+    """Put the tags on what was made that it was asked for with."""
+    wanted = json.loads(restore.tags)
+    for kind in (SystemTag, UserTag):
+        for tag in dict.fromkeys(wanted.get(kind.name_, ())):
+            tx.insert(kind(uuid=tx.new_uuid(), resource_uuid=restore.uuid, resource_type=made.vo, tag=tag))
 
 
 def _turned(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volume:
@@ -126,6 +139,7 @@ def turn_image(tx: Transaction, planned: VolumeRestore, facts: ImageFacts) -> No
             status="Ready",
         )
     )
+    _tag(tx, restore, image)
     for job in jobs.running(tx, restore.uuid):
         jobs.succeed(tx, job, {"inventory": tx.inventory(image)})
 

@@ -21,7 +21,7 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.snapshot_rows import image_below, latest_of, stand_on
 from appliance.reconcile.vm_state import move
-from appliance.resources.creating import given
+from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
@@ -34,8 +34,10 @@ from appliance.store.transaction import Transaction
 def create_snapshot(tx: Transaction, request: CreateVolumeSnapshot, caller: Caller) -> Promise:
     """The file that is written becomes the snapshot's, and the volume's is a new one on top."""
     volume = _ready(tx, tx.get(Volume, request.volume_uuid), request)
-    parent, uuid = latest_of(tx, volume), tx.new_uuid()
-    made = tx.insert(
+    parent, uuid = latest_of(tx, volume), uuid_for(tx, request, VolumeSnapshot)
+    made = add(
+        tx,
+        request,
         VolumeSnapshot(
             uuid=uuid,
             name=request.name,
@@ -48,7 +50,7 @@ def create_snapshot(tx: Transaction, request: CreateVolumeSnapshot, caller: Call
             volume_type=volume.type,
             format=volume.format,
             host_uuid=volume.host_uuid,
-        )
+        ),
     )
     stand_on(tx, volume, made)
     tx.update(volume, install_path=_beside(volume, uuid), overlay=True)

@@ -1022,6 +1022,7 @@ CREATE TABLE "volume_restore" (
     "guest_os_type" TEXT COLLATE NOCASE,
     "system" INTEGER NOT NULL,
     "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "tags" TEXT COLLATE NOCASE NOT NULL,
     "size" INTEGER NOT NULL,
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "generation" INTEGER NOT NULL,
