@@ -35,6 +35,7 @@ from agent.protocol import (
     DropNetwork,
     DropNic,
     DropStorage,
+    DropTraces,
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
@@ -145,6 +146,7 @@ class HostVerbs:
                 _says(DestroyDomain, domains.destroy),
                 _says(RebootDomain, domains.reboot),
                 _says(UndefineDomain, domains.undefine),
+                _does(DropTraces, domains.drop_traces),
                 _says(ObserveConsole, domains.console),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
@@ -171,8 +173,9 @@ class HostVerbs:
 
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
         devices = await self._domains.devices(request.vm_uuid)
+        domain = await self._domains.observe(request.vm_uuid)
         return VmSeen(
-            domain=await self._domains.observe(request.vm_uuid),
+            domain=domain,
             volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
             cached=await asyncio.to_thread(self._volumes.complete, request.cache_paths),
             bridges=self._bridges.digests(),
@@ -184,6 +187,7 @@ class HostVerbs:
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
             taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
+            traces=await self._domains.leaves(domain),
         )
 
     async def _facts(self) -> HostFacts:

@@ -68,8 +68,8 @@ def choose_host(options: list[HostOption], demand: Demand) -> str:
     for wanted, test in _filters(demand):
         passed = [option for option in left if test(option)]
         if not passed:
-            fell = ", ".join(f"{option.name} ({_why(option, demand)})" for option in left[:5])
-            raise NoHostAvailable(f"no host {wanted}; ruled out last: {fell}")
+            fell = "; ".join(f"{option.name} {_missing(wanted, option, demand)}" for option in left[:5])
+            raise NoHostAvailable(f"no host {wanted}; the last ones ruled out: {fell}")
         left = passed
     return _preferred(left, demand).uuid
 
@@ -101,14 +101,24 @@ def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
     """That a host is not what was wanted of it, in figures where it is a matter of those."""
     figures = {
         CONNECTED: f"is {option.state} and {option.status}, in a cluster that is {option.cluster_state}",
-        MEMORY: f"has {mib(option.available_memory)} of memory left, and {mib(demand.memory)} are needed",
+        MEMORY: f"has {_too_little(option.available_memory, demand.memory, 'memory')}",
         CPU: f"has {option.available_cpu} MHz of CPU left, and {demand.cpu} are needed",
-        DISK: f"has {mib(option.available_disk)} of local storage left, and {mib(demand.disk)} are needed"
+        DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage')}"
         if option.available_disk >= 0
-        else "does not have the primary storage that its disks are on",
+        else "has no primary storage that its disks could be on",
         L2: "is in a cluster without an L2 network that it is on",
+        IMAGE: "is in a zone without a backup storage that has the image",
+        PASSTHROUGH: f"runs guests by {option.accelerator}",
+        _hypervisor(demand): f"is of hypervisor {option.hypervisor_type}",
     }
     return figures.get(wanted, f"is not one that {wanted}")
+
+
+def _too_little(left: int, needed: int, what: str) -> str:
+    """How much is left of something and how much is needed, in bytes where larger units would look the same."""
+    if mib(left) == mib(needed):
+        return f"{left} bytes of {what} left, and {needed} are needed"
+    return f"{mib(left)} of {what} left, and {mib(needed)} are needed"
 
 
 def mib(count: int) -> str:
@@ -120,6 +130,7 @@ L2 = "carries the L2 networks"
 CONNECTED = "is Enabled and Connected"
 MEMORY = "has enough memory"
 CPU = "has enough CPU"
+IMAGE = "has the image's backup storage in its zone"
 DISK = "has room on its primary storage"
 
 
@@ -128,21 +139,14 @@ def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (tex
         (L2, lambda o: demand.l2_uuids <= o.l2_uuids),
         ("is the one designated", lambda o: demand.designated in (None, o.uuid)),
         (CONNECTED, lambda o: (o.state, o.status, o.cluster_state) == UP),
-        (f"has hypervisor {demand.hypervisor}", lambda o: demand.hypervisor in (None, o.hypervisor_type)),
+        (_hypervisor(demand), lambda o: demand.hypervisor in (None, o.hypervisor_type)),
         (MEMORY, lambda o: o.available_memory >= demand.memory),
         (CPU, lambda o: o.available_cpu >= demand.cpu),
-        ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
+        (IMAGE, lambda o: o.backup_storage_in_zone),
         (DISK, lambda o: o.available_disk >= demand.disk),
         (PASSTHROUGH, lambda o: not demand.passthrough or o.accelerator != "tcg"),
     )
 
 
-def _why(option: HostOption, demand: Demand) -> str:
-    disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
-    by = f" by {option.accelerator}" if option.accelerator else ""
-    cluster = "" if option.cluster_state == "Enabled" else f"cluster {option.cluster_state}, "
-    return (
-        f"{option.hypervisor_type}{by}, {cluster}{option.state}, {option.status}, "
-        f"{option.available_memory} of {demand.memory} bytes of memory, "
-        f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
-    )
+def _hypervisor(demand: Demand) -> str:
+    return f"has hypervisor {demand.hypervisor}"

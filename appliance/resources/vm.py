@@ -32,7 +32,7 @@ from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.vm_offering import apply_pending
-from appliance.resources.volume import refuse_backed_up
+from appliance.resources.volume import refuse_kept
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -43,7 +43,7 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
     vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm)
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
-        refuse_backed_up(tx, volume)
+        refuse_kept(tx, volume, head_only=True)
     for nic in nics_of(tx, vm):
         if nic.ip is None:
             take_address(tx, vm, nic)

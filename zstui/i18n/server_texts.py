@@ -39,12 +39,14 @@ STEPS = (
     mark("start"),
     mark("reboot"),
     mark("delete snapshot"),
+    mark("delete logs"),
     mark("offer address and user data"),
     mark("see where it is"),
     mark("prepare new host"),
     mark("copy to new host"),
     mark("move memory and disks"),
     mark("name the files"),
+    mark("remove what was moved"),
 )
 EVENTS = (
     mark("{name}: connected; {how}"),
@@ -53,6 +55,7 @@ EVENTS = (
     mark("{name}: removed from its host"),
     mark("{name}: ready, {bytes} bytes"),
     mark("{name}: now on {host}"),
+    mark("{name}: moved; what {host} has of it is removed when that can be done: {reason}"),
     mark("{name}: taken while the guest held its writes back"),
     mark("{name}: domain {uuid} is not one of ours"),
 )

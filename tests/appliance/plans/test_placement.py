@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,10 +77,13 @@ def test_the_host_with_the_fewest_vms_of_those_that_fit(found: list[HostOption],
         ({"uuid": "other"}, "is the one designated"),
         ({"state": "Disabled"}, "is Enabled and Connected.*Disabled"),
         ({"status": "Disconnected"}, "is Enabled and Connected.*Disconnected"),
-        ({"available_memory": 49}, "has enough memory.*49 of 50 bytes"),
-        ({"available_cpu": 49}, "has enough CPU.*49 of 50 MHz"),
+        ({"available_memory": 49}, "has enough memory.*49 bytes of memory left, and 50 are needed"),
+        ({"available_cpu": 49}, "has enough CPU.*49 MHz of CPU left, and 50 are needed"),
         ({"backup_storage_in_zone": False}, "backup storage in its zone"),
-        ({"available_disk": 49}, "has room on its primary storage.*49 bytes left of 50"),
+        (
+            {"available_disk": 49},
+            "has room on its primary storage.*49 bytes of primary storage left, and 50 are needed",
+        ),
         ({"available_disk": -1}, "has room on its primary storage.*no primary storage"),
     ],
 )
@@ -115,8 +119,27 @@ def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -
     simulated = replace(GOOD, uuid="s", name="sim", hypervisor_type="Simulator")
     assert choose_host([GOOD, simulated], replace(DEMAND, hypervisor="Simulator")) == "s"
     with pytest.raises(
-        NoHostAvailable, match=r"no host has hypervisor KVM; ruled out last: sim \(Simulator, "
+        NoHostAvailable,
+        match=r"no host has hypervisor KVM; the last ones ruled out: sim is of hypervisor Simulator$",
     ):
         choose_host([simulated], replace(DEMAND, hypervisor="KVM"))
-    with pytest.raises(NoHostAvailable, match=r"no host is Enabled and Connected; .*cluster Disabled"):
+    with pytest.raises(
+        NoHostAvailable, match=r"no host is Enabled and Connected; .*in a cluster that is Disabled"
+    ):
         choose_host([replace(GOOD, cluster_state="Disabled")], DEMAND)
+
+
+@pytest.mark.parametrize(
+    ("demand", "words"),
+    [
+        ({"memory": 8 << 30}, "one has 0 MiB of memory left, and 8.0 GiB are needed"),
+        ({"memory": 101}, "one has 100 bytes of memory left, and 101 are needed"),
+        ({"cpu": 200}, "one has 100 MHz of CPU left, and 200 are needed"),
+        ({"disk": 3 << 20}, "one has 0 MiB of primary storage left, and 3 MiB are needed"),
+        ({"l2_uuids": frozenset("c")}, "one is in a cluster without an L2 network that it is on"),
+    ],
+)
+def test_what_is_left_is_told_apart_from_what_is_needed(demand: dict[str, Any], words: str) -> None:
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([GOOD], replace(DEMAND, **demand))
+    assert refused.value.details.endswith(f"the last ones ruled out: {words}")
