@@ -117,6 +117,10 @@ ERRORS = (
     mark("no appliance answers on {target}: {reason}; see that it runs"),
     mark("no appliance runs on {target}: {reason}; start one"),
     mark("a fault in the appliance, reference {reference}; its log says more"),
+    mark(
+        "cannot listen on {address}: {cause}; only the socket in {folder} leads to this appliance: free that address "
+        "and end process {pid}, which the next zstui starts again, or give that another one by --listen"
+    ),
     mark("{address} does not answer"),
     mark("{address} does not answer within {seconds} s; does sshd run?"),
     mark("{address} cannot be reached: {reason}"),
