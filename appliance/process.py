@@ -71,12 +71,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        config = _still_free(config)
-        await server.start(*_listeners(config))
-        if not config.again:
-            taken = address_text(next(iter(server.addresses), None))
-            remember(config.folder, Listening(taken, config.names))
-        core.live.consoles.address = _address(server, config)
+        core.live.consoles.address = await _listen(server, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -88,6 +83,16 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def _listen(server: Server, config: Config) -> Address | None:
+    """Begin to listen, and have the folder remember where; returns where browsers reach the server."""
+    config = _still_free(config)
+    await server.start(*_listeners(config))
+    if not config.again:
+        taken = address_text(next(iter(server.addresses), None))
+        remember(config.folder, Listening(taken, config.names))
+    return _address(server, config)
 
 
 def _still_free(config: Config) -> Config:
