@@ -140,14 +140,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                _says(DefineDomain, domains.define),
-                _says(StartDomain, domains.start),
-                _says(ShutdownDomain, domains.shutdown),
-                _says(DestroyDomain, domains.destroy),
-                _says(RebootDomain, domains.reboot),
-                _says(UndefineDomain, domains.undefine),
-                _does(DropTraces, domains.drop_traces),
-                _says(ObserveConsole, domains.console),
+                *_of_guests(domains),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -215,6 +208,20 @@ def _under_guests(
         _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
         _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
         _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+    ]
+
+
+def _of_guests(domains: Domains) -> list[tuple[type[Request], Answering]]:
+    """What becomes of a guest as a whole."""
+    return [
+        _says(DefineDomain, domains.define),
+        _says(StartDomain, domains.start),
+        _says(ShutdownDomain, domains.shutdown),
+        _says(DestroyDomain, domains.destroy),
+        _says(RebootDomain, domains.reboot),
+        _says(UndefineDomain, domains.undefine),
+        _does(DropTraces, domains.drop_traces),
+        _says(ObserveConsole, domains.console),
     ]
 
 

@@ -20,6 +20,7 @@ from zstui.calls import Calls
 from zstui.cells import crop, safe
 from zstui.frame import key_name
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
+from zstui.i18n.server_texts import said
 from zstui.keymap import id_of, keymap_file, read_keymap
 from zstui.mirror import Mirror
 from zstui.nouns import WATCHED
@@ -53,13 +54,9 @@ class Zstui(App[int]):
     ]
 
     def __init__(
-        self,
-        target: Path | str,
-        tls: ssl.SSLContext | None = None,
-        *,
-        read_only: bool = False,
-        program: str = "zstui",
-    ) -> None:
+        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
+        program: str = "zstui", trouble: str = "",
+    ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
@@ -68,6 +65,7 @@ class Zstui(App[int]):
         self.program = program
         """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
+        self._trouble = trouble
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
@@ -114,7 +112,7 @@ class Zstui(App[int]):
         }
         self.moved_keys, wrong = read_keymap(keymap_file(), known)
         self.set_keymap(self.moved_keys)
-        for problem in (wrong, self.remembered.problem):
+        for problem in (said(self._trouble), wrong, self.remembered.problem):
             if problem:
                 self.tell(problem, wrong=True)
 
@@ -238,13 +236,14 @@ class Zstui(App[int]):
 
 
 def run(
-    target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False, program: str = "zstui"
-) -> int:
+    target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
+    program: str = "zstui", trouble: str = "",
+) -> int:  # fmt: skip
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
-    `program` is how a shell reaches the same appliance.
+    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first.
     """
-    app = Zstui(target, tls, read_only=read_only, program=program)
+    app = Zstui(target, tls, read_only=read_only, program=program, trouble=trouble)
     app.run()
     return app.return_code or 0

@@ -33,8 +33,9 @@ from appliance.api.errors import (
 from appliance.api.image import Image
 from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
-from appliance.api.parse import command_line, not_built, parse, unparse
+from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
+from appliance.api.zstack_names import not_built
 from appliance.resources.access import check_access, check_touch, only_seen
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import (

@@ -8,9 +8,10 @@ from typing import Any, TextIO
 
 from appliance.api.errors import ApiError, UnknownMessage
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
-from appliance.api.parse import message_named, missing_messages, query_instead
+from appliance.api.parse import message_named
 from appliance.api.resource import Resource
 from appliance.api.rest import rest_routes
+from appliance.api.zstack_names import missing_messages, query_instead
 
 
 def reference(kind: type[Message]) -> str:

@@ -19,7 +19,7 @@ from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message, noun_of
-from zstui.rows import loss_of, names_of
+from zstui.rows import impossible, loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
@@ -49,6 +49,7 @@ from zstui.verbs import (
     title_of,
     update_message,
     verb_for,
+    verb_keys,
 )
 
 if TYPE_CHECKING:
@@ -67,11 +68,7 @@ class Acting(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "New"),
-            Binding("s", "verb('s')", "Start"),
-            Binding("S", "verb('S')", "Stop"),
-            Binding("r", "verb('r')", "Reboot, reconnect"),
-            Binding("u", "verb('u')", "Recover"),
-            Binding("K", "verb('K')", "Cancel"),
+            *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
@@ -170,7 +167,11 @@ class Acting(Screen[None]):
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
-        keys = tuple(row.key for row in rows)
+        fitting = [row for row in rows if verb.fits(row)]
+        if not fitting:
+            self.say(impossible(verb.word, verb.states, rows), "warn")
+            return
+        rows, keys = fitting, tuple(row.key for row in fitting)
         if verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
             return
@@ -298,6 +299,9 @@ class Acting(Screen[None]):
             self.action_delete()
             return
         verb = next((each for each in VERBS if each.message == message), None)
+        if verb is not None and not any(verb.fits(each) for each in self.chosen()):
+            self.say(impossible(verb.word, verb.states, self.chosen()), "warn")
+            return
         if verb is not None:
             self.carry_out(message, self.chosen())
             return
@@ -315,8 +319,12 @@ class Acting(Screen[None]):
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
-        if row is not None and row.kind == "VmInstance":
-            self.app.push_screen(Console(row))
+        if row is None or row.kind != "VmInstance":
+            return
+        if row.get("state") != "Running":
+            self.say(impossible(mark("console"), frozenset({"Running"}), [row]), "warn")
+            return
+        self.app.push_screen(Console(row))
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""

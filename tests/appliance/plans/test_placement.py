@@ -70,6 +70,38 @@ def test_the_host_with_the_fewest_vms_of_those_that_fit(found: list[HostOption],
     assert choose_host(list(reversed(found)), demand) == chosen
 
 
+ASKED = {
+    "l3NetworkUuids": "n1,n2", "hostUuid": "h1", "imageUuid": "i", "instanceOfferingUuid": "o", "clusterUuid": "c",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "way_out"),
+    [
+        ({"l2_uuids": frozenset()}, "l3NetworkUuids[n1,n2]", "attach the L2 networks"),
+        ({"uuid": "other"}, "hostUuid[h1]", "name a host of that zone"),
+        ({"status": "Disconnected"}, "hostUuid[h1]", "reconnect a host"),
+        ({"hypervisor_type": "Simulator"}, "imageUuid[i]", "take an image"),
+        ({"available_memory": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
+        ({"available_cpu": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
+        ({"backup_storage_in_zone": False}, "imageUuid[i]", "AttachBackupStorageToZone"),
+        ({"available_disk": 49}, "imageUuid[i]", "attach a primary storage"),
+    ],
+)
+def test_a_refusal_names_the_field_that_cannot_be_met_and_the_way_out(
+    change: dict[str, object], field: str, way_out: str
+) -> None:
+    demand = replace(DEMAND, designated="h1", hypervisor="KVM", asked=ASKED)
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([replace(GOOD, **change)], demand)  # type: ignore[arg-type]
+    assert refused.value.details.startswith(f"{field}: no host ")
+    assert way_out in refused.value.details.rpartition("; ")[2]
+    with pytest.raises(NoHostAvailable, match=r"^uuid\[v\]: no host .* enough memory"):
+        choose_host([replace(GOOD, available_memory=1)], replace(DEMAND, asked={"uuid": "v"}))
+    with pytest.raises(NoHostAvailable, match=r"^clusterUuid\[c\]: there is no host"):
+        choose_host([], replace(DEMAND, asked={"clusterUuid": "c", "imageUuid": "i"}))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -120,7 +152,7 @@ def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -
     assert choose_host([GOOD, simulated], replace(DEMAND, hypervisor="Simulator")) == "s"
     with pytest.raises(
         NoHostAvailable,
-        match=r"no host has hypervisor KVM; the last ones ruled out: sim is of hypervisor Simulator$",
+        match=r"no host has hypervisor KVM; ruled out last: sim is of hypervisor Simulator; take ",
     ):
         choose_host([simulated], replace(DEMAND, hypervisor="KVM"))
     with pytest.raises(
@@ -142,4 +174,4 @@ def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -
 def test_what_is_left_is_told_apart_from_what_is_needed(demand: dict[str, Any], words: str) -> None:
     with pytest.raises(NoHostAvailable) as refused:
         choose_host([GOOD], replace(DEMAND, **demand))
-    assert refused.value.details.endswith(f"the last ones ruled out: {words}")
+    assert f"ruled out last: {words}; " in refused.value.details

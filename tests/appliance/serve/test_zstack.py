@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.api.errors import ApiError, BadRequest, NotBuilt, UnknownMessage
 from appliance.api.message import BY_JAVA
-from appliance.api.parse import missing_messages, query_instead, zstack_messages
 from appliance.api.zone import CreateZone
+from appliance.api.zstack_names import missing_messages, query_instead, zstack_messages
 from appliance.serve.zstack import (
     Reply,
     envelope,
