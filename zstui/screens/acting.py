@@ -167,16 +167,23 @@ class Acting(Screen[None]):
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
-        fitting = [row for row in rows if verb.fits(row)]
-        if not fitting:
-            self.say(impossible(verb.word, verb.states, rows), "warn")
-            return
-        rows, keys = fitting, tuple(row.key for row in fitting)
-        if verb.ask == "again" and self._armed != (verb.id, keys):
+        rows = self._possible(verb.word, verb.states, rows)
+        keys = tuple(row.key for row in rows)
+        if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
             return
-        self._disarm()
-        self.carry_out(verb.message, rows)
+        if rows:
+            self._disarm()
+            self.carry_out(verb.message, rows)
+
+    def _possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
+        """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
+        if not states or self.mirror.status != "live":
+            return rows
+        fitting = [row for row in rows if states & {row.text("state"), row.text("status")}]
+        if not fitting:
+            self.say(impossible(word, states, rows), "warn")
+        return fitting
 
     def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
         self._disarm()
@@ -299,11 +306,10 @@ class Acting(Screen[None]):
             self.action_delete()
             return
         verb = next((each for each in VERBS if each.message == message), None)
-        if verb is not None and not any(verb.fits(each) for each in self.chosen()):
-            self.say(impossible(verb.word, verb.states, self.chosen()), "warn")
-            return
         if verb is not None:
-            self.carry_out(message, self.chosen())
+            rows = self._possible(verb.word, verb.states, self.chosen())
+            if rows:
+                self.carry_out(message, rows)
             return
         self.open_form(message, given=naming(parameter, row),
                        shown=row.data if message == update_message(row) else {})  # fmt: skip
@@ -319,12 +325,9 @@ class Acting(Screen[None]):
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
-        if row is None or row.kind != "VmInstance":
-            return
-        if row.get("state") != "Running":
-            self.say(impossible(mark("console"), frozenset({"Running"}), [row]), "warn")
-            return
-        self.app.push_screen(Console(row))
+        running = frozenset({"Running"})
+        if row is not None and row.kind == "VmInstance" and self._possible(mark("console"), running, [row]):
+            self.app.push_screen(Console(row))
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""
