@@ -118,7 +118,10 @@ def _listeners(config: Config) -> list[UnixListener | TcpListener]:
     listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
     if config.listen is not None:
         host, port = config.listen
-        tls = None if is_loopback(host) else server_tls(config.folder, host, config.names)
+        plain = config.plain_http or is_loopback(host)
+        if plain and not is_loopback(host):
+            log.warning("passwords and sessions go to %s without TLS, as --plain-http says", host)
+        tls = None if plain else server_tls(config.folder, host, config.names)
         listeners.append(TcpListener(host, port, tls))
     return listeners
 
@@ -129,5 +132,5 @@ def _address(server: Server, config: Config) -> Address | None:
         return None
     host, port = server.addresses[0]
     anywhere = host in ("0.0.0.0", "::")
-    scheme = "http" if is_loopback(config.listen[0]) else "https"
+    scheme = "http" if config.plain_http or is_loopback(config.listen[0]) else "https"
     return Address(scheme, socket.gethostname() if anywhere else host, port)

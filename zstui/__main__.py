@@ -40,7 +40,7 @@ def main(words: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     if arguments.serve:
-        return _serve(config)
+        return _serve(config, arguments)
     match arguments.command:
         case "call":
             return _call(config, arguments)
@@ -87,9 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "a certificate that it makes; may be repeated",
     )
     parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
-    parser.add_argument(
-        "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
-    )
+    _tls_options(parser)
     parser.add_argument(
         "--read-only", action="store_true", help="full screen: look at everything and change nothing"
     )
@@ -99,6 +97,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
+
+
+def _tls_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="certificate.pem of the appliance of an https URL; with --serve and --key, one to use from now on",
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="--serve: the key of that certificate")
+    parser.add_argument(
+        "--plain-http", action="store_true", help="--serve: no TLS, even where others can read along"
+    )
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:
@@ -155,15 +166,18 @@ def _config(arguments: argparse.Namespace) -> Config:
     own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
     listen = arguments.listen or own
     if listen != AGAIN:
-        return Config(folder, listen=_address(listen), names=names)
+        return Config(folder, listen=_address(listen), names=names, plain_http=arguments.plain_http)
     kept = remembered(folder)
     names = tuple(dict.fromkeys((*kept.names, *names)))
     return Config(folder, listen=_address(kept.listen or "none"), names=names, again=True)
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.process import serve
+    from appliance.serve.certificate import adopt
 
+    if arguments.certificate or arguments.key:
+        adopt(config.folder, arguments.certificate, arguments.key)
     asyncio.run(serve(config))
     return 0
 

@@ -40,9 +40,14 @@ class Account(Resource, java=JAVA):
 class Session(Resource, java=JAVA, primary="digest"):
     """A login. Only a digest of its uuid is kept, so that a copy of the store opens nothing."""
 
-    digest: str = column("SHA-256 of the uuid.", private=True)
+    joins = (Join("account", "Account", "account_uuid"),)
+
+    digest: str = column("SHA-256 of the uuid: names the session, and opens nothing.")
     account_uuid: str = column("The account that logged in.", indexed=True)
     user_uuid: str = column("The user of it; the account itself when none.", indexed=True)
+    source: str = column(
+        "The address that it was opened from; empty for the appliance's own machine.", default=""
+    )
     expired_date: Timestamp = column("When it ends.", indexed=True)
     create_date: Timestamp = column("When it began.", default=Timestamp(0))
 
@@ -75,6 +80,16 @@ class ValidateSession(Message, java=JAVA, role="anyone", sync=True, raises=(NoSe
     """Say whether a session still holds: validSession."""
 
     session_uuid: str = arg("The session.", secret=True)
+
+
+class QuerySession(QueryMessage, java="org.zstui.identity", resource=Session):
+    """Find out who has logged in, and from where."""
+
+
+class DeleteSession(DeleteMessage, java="org.zstui.identity", sync=True, role="reader"):
+    """End a session of the caller's account, or as admin any, from the next call on."""
+
+    uuid: str = arg("Its digest, as QuerySession says it.")
 
 
 class IsReadyToGo(Message, java="org.zstack.header.apimediator", role="anyone", sync=True):

@@ -91,6 +91,8 @@ SETTINGS = (
     Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts."),
     Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
     Setting("identity", "session.maxConcurrent", "500", "Sessions an account or a user may have.", minimum=1),
+    Setting("identity", "session.bindToAddress", "true",
+            "Whether a session holds at the address that it was opened from only."),
     Setting("identity", "session.cleanup.interval", "3600", "Seconds between looks for ended sessions.",
             minimum=1),
     Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own."),

@@ -92,7 +92,7 @@ class Dispatch:
         self._version = version
         self._node_uuid = node_uuid
         self._live = live
-        self._own: dict[type[Message], Callable[[Any], Awaitable[dict[str, Any]]]] = {
+        self._own: dict[type[Message], Callable[[Any, str], Awaitable[dict[str, Any]]]] = {
             LogInByAccount: auth.log_in,
             LogInByUser: auth.log_in_user,
             ValidateSession: self._validate_session,
@@ -216,18 +216,18 @@ class Dispatch:
             await self.auth.log_out(message.session_uuid or call.session_uuid)
             return {}
         if kind in self._own:
-            return await self._own[kind](message)
+            return await self._own[kind](message, caller.source)
         if kind in READERS:
             return await self.database.read(lambda snapshot: _answer_read(snapshot, message, caller))
         raise NotBuilt(f"{kind.__name__} is declared, but nothing carries it out yet")
 
-    async def _validate_session(self, message: ValidateSession) -> dict[str, Any]:
+    async def _validate_session(self, message: ValidateSession, _: str) -> dict[str, Any]:
         return {"validSession": await self.auth.holds(message.session_uuid)}
 
-    async def _is_ready(self, _: IsReadyToGo) -> dict[str, Any]:
+    async def _is_ready(self, _: IsReadyToGo, __: str) -> dict[str, Any]:
         return {"managementNodeId": self._node_uuid}
 
-    async def _get_version(self, _: GetVersion) -> dict[str, Any]:
+    async def _get_version(self, _: GetVersion, __: str) -> dict[str, Any]:
         return {"version": self._version}
 
 

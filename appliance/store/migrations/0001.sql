@@ -614,6 +614,7 @@ CREATE TABLE "session" (
     "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "account_uuid" TEXT COLLATE NOCASE NOT NULL,
     "user_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "source" TEXT COLLATE NOCASE NOT NULL,
     "expired_date" REAL NOT NULL,
     "create_date" REAL NOT NULL,
     "row_sum" INTEGER NOT NULL
