@@ -81,6 +81,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging
 	$(BIN)/python -m pytest -q -n 2 -m "not lab and not bench"
 
 # Everything: the quick part, then real hosts in the lab.

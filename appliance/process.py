@@ -131,6 +131,6 @@ def _address(server: Server, config: Config) -> Address | None:
     if config.listen is None:
         return None
     host, port = server.addresses[0]
-    anywhere = host in ("0.0.0.0", "::")
+    anywhere = host in ("0.0.0.0", "::")  # nosec B104  # compared, not bound
     scheme = "http" if config.plain_http or is_loopback(config.listen[0]) else "https"
     return Address(scheme, socket.gethostname() if anywhere else host, port)

@@ -50,7 +50,7 @@ def adopt(folder: Path, certificate: Path | None, key: Path | None) -> None:
         raise ValueError("--serve takes a certificate of its own by --certificate and --key together")
     trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        trial.load_cert_chain(certificate, key, password="")
+        trial.load_cert_chain(certificate, key, password="")  # nosec B106  # one with a password is refused
     except ssl.SSLError as error:
         raise ValueError(
             f"--certificate {certificate} and --key {key} are no certificate with its own key, both as PEM and the key "
