@@ -143,7 +143,7 @@ ERRORS = (
     mark("url[{url}]: {reason}"),
 )
 PLACING = (
-    mark("no host {wanted}; ruled out last: {hosts}; {advice}"),
+    mark("no host {wanted}: {advice}; ruled out last: {hosts}"),
     mark("carries the L2 networks"),
     mark("is the one designated"),
     mark("is Enabled and Connected"),
