@@ -1,4 +1,4 @@
-"""VMs that are destroyed for good while their host cannot be reached: gone from it, with all traces, when it is back."""
+"""VMs destroyed for good while their host cannot be reached: gone from it, with all traces, when it is back."""
 
 from __future__ import annotations
 
