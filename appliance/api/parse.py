@@ -33,6 +33,8 @@ SIGNS = {
 }  # fmt: skip
 """How operators that are words are typed, and with which value if that is always the same."""
 
+OLDER = re.compile(r"API(List|Search|Get)(?P<noun>\w+?)s?Msg")
+
 SHOWN = 200
 
 M = TypeVar("M", bound=Message)
@@ -49,6 +51,24 @@ def missing_messages() -> list[str]:
     return sorted(zstack_messages() - BY_JAVA.keys())
 
 
+def query_instead(java: str) -> str | None:
+    """The query that answers what one of ZStack's older List, Search and Get messages asked; None if none does.
+
+    ZStack 1.0 keeps those on its server, from before it had queries, and no client of it speaks them.
+    """
+    older = OLDER.fullmatch(java.rpartition(".")[2])
+    name = f"Query{older['noun']}" if older else ""
+    return name if name in MESSAGES else None
+
+
+def not_built(java: str) -> NotBuilt:
+    """The refusal of a message that ZStack 1.0 has and this version has not."""
+    query = query_instead(java)
+    if query:
+        return NotBuilt(f"{java} is a form from before ZStack's queries; {query} answers it, and more")
+    return NotBuilt(f"{java} is a message of ZStack 1.0 that is not built here yet")
+
+
 def message_named(name: str) -> tuple[str, type[Message] | None]:
     """The Java class of a message given by short name or Java class, and its declaration if there is one.
 
@@ -58,8 +78,9 @@ def message_named(name: str) -> tuple[str, type[Message] | None]:
         return name, BY_JAVA.get(name)
     found = MESSAGES.get(name)
     if found is None:
-        if any(java.endswith(f".API{name}Msg") for java in zstack_messages()):
-            raise NotBuilt(f"{name} is a message of ZStack 1.0 that is not built here yet")
+        for java in zstack_messages():
+            if java.endswith(f".API{name}Msg"):
+                raise not_built(java)
         raise UnknownMessage(f"no message is called {name}; `zstui api` lists those that are")
     return found.java, found
 
@@ -265,12 +286,20 @@ def _bool(value: Any, parameter: Parameter, message: type[Message]) -> bool:
 
 
 def _int(value: Any, parameter: Parameter, message: type[Message]) -> int:
-    digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip())
+    digits = isinstance(value, str) and re.fullmatch(rf"[+-]?[0-9]{{1,{SHOWN}}}", value.strip())
     if digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not LONG[0] <= value <= LONG[1]:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong("a whole number", value, parameter, message)
+    _check_range(value, parameter)
     return value
+
+
+def _check_range(value: int, parameter: Parameter) -> None:
+    low = LONG[0] if parameter.minimum is None else parameter.minimum
+    high = LONG[1] if parameter.maximum is None else parameter.maximum
+    if not low <= value <= high:
+        raise InvalidArgument(f"field[{parameter.wire}] must be in range of [{low}, {high}]")
 
 
 def _scalar_text(value: Any) -> str:
@@ -301,11 +330,6 @@ def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
         _check_text(value, parameter, message)
     elif isinstance(value, (list, dict)) and not value and (parameter.required or parameter.nonempty):
         raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        low = LONG[0] if parameter.minimum is None else parameter.minimum
-        high = LONG[1] if parameter.maximum is None else parameter.maximum
-        if not low <= value <= high:
-            raise InvalidArgument(f"field[{parameter.wire}] must be in range of [{low}, {high}]")
 
 
 def _check_text(value: str, parameter: Parameter, message: type[Message]) -> None:

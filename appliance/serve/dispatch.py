@@ -33,7 +33,7 @@ from appliance.api.errors import (
 from appliance.api.image import Image
 from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
-from appliance.api.parse import command_line, parse, unparse
+from appliance.api.parse import command_line, not_built, parse, unparse
 from appliance.api.resource import Resource
 from appliance.resources.access import check_access, check_touch, only_seen
 from appliance.resources.quota import check_quota
@@ -153,7 +153,7 @@ class Dispatch:
 
     async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:
         if call.kind is None:
-            raise NotBuilt(f"{call.java} is a message of ZStack 1.0 that is not built here yet")
+            raise not_built(call.java)
         if not self.ready() and call.kind not in WHILE_STARTING:
             raise NotReady("the appliance is starting; try again in a moment")
         message = parse(call.kind, call.fields)
