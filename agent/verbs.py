@@ -140,14 +140,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                _says(DefineDomain, domains.define),
-                _says(StartDomain, domains.start),
-                _says(ShutdownDomain, domains.shutdown),
-                _says(DestroyDomain, domains.destroy),
-                _says(RebootDomain, domains.reboot),
-                _says(UndefineDomain, domains.undefine),
-                _does(DropTraces, domains.drop_traces),
-                _says(ObserveConsole, domains.console),
+                *_domains(domains),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -205,6 +198,20 @@ class HostVerbs:
 
     async def _read_fetches(self, request: ReadFetches) -> Fetches:
         return Fetches(fetches=self._nics.fetches_after(request.after)[:MAX_FETCHES])
+
+
+def _domains(domains: Domains) -> list[tuple[type[Request], Answering]]:
+    """The life of a domain, and what is left of it."""
+    return [
+        _says(DefineDomain, domains.define),
+        _says(StartDomain, domains.start),
+        _says(ShutdownDomain, domains.shutdown),
+        _says(DestroyDomain, domains.destroy),
+        _says(RebootDomain, domains.reboot),
+        _says(UndefineDomain, domains.undefine),
+        _does(DropTraces, domains.drop_traces),
+        _says(ObserveConsole, domains.console),
+    ]
 
 
 def _under_guests(

@@ -313,7 +313,7 @@ async def test_no_host_with_room_for_memory(cloud: Cloud) -> None:
     big = await cloud.make("big", "CreateInstanceOffering", cpuNum=1, cpuSpeed=1, memorySize=2048 * GIB)
     async with cloud.untouched():
         error = await cloud.refused("CreateVmInstance", **cloud.vm_fields(instanceOfferingUuid=big))
-        says(error, "HOST_ALLOCATION.1000", "enough memory", "host1", "host2", str(2048 * GIB))
+        says(error, "HOST_ALLOCATION.1000", "enough memory", "host1", "host2", "and 2048.0 GiB are needed")
 
 
 async def test_no_host_with_room_for_cpu(cloud: Cloud) -> None:

@@ -31,6 +31,6 @@ async def test_host_passthrough_without_kvm_is_refused_at_create_and_start(cloud
     async with cloud.untouched():
         refused = await cloud.refused("StartVmInstance", uuid=vm["uuid"])
         assert "no host runs guests by kvm" in refused["details"]
-        assert "KVM by tcg" in refused["details"]
+        assert "host1 runs guests by tcg" in refused["details"]
         refused = await cloud.refused("CreateVmInstance", **cloud.vm_fields())
         assert "kvm vm.cpuMode" in refused["details"]
