@@ -37,6 +37,7 @@ from zstui.screens.recovering import (
 )
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
+from zstui.screens.watching import After
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -73,7 +74,8 @@ class Acting(Screen[None]):
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
-            Binding("c", "console", "Console address"),
+            Binding("c", "serial", "Serial console"),
+            Binding("C", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
             Binding("0", "overview", "Overview"),
@@ -135,7 +137,8 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", mark("console"), "screen.console"))
+                found.append(("c", mark("serial"), "screen.serial"))
+                found.append(("C", mark("console"), "screen.console"))
             found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
             found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
@@ -314,7 +317,19 @@ class Acting(Screen[None]):
         """Say where the row's console is."""
         row = self.row
         if row is not None and row.kind == "VmInstance":
-            self.app.push_screen(Console(row))
+            self.app.push_screen(Console(row), lambda console: self.watch_console(row, console))
+
+    def action_serial(self) -> None:
+        """Show the row's serial console."""
+        self.watch_console(self.row, "serial")
+
+    def watch_console(self, row: Row | None, console: After) -> None:
+        """Show a console of a VM, and then the other when that is wanted."""
+        if row is None or row.kind != "VmInstance" or console is None:
+            return
+        from zstui.screens.serial import Serial
+
+        self.app.push_screen(Serial(row, self.mirror), lambda after: self.watch_console(row, after))
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""
