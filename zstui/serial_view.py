@@ -19,7 +19,7 @@ from zstui.terminal_keys import sent_for
 FRAME_SECONDS = 0.04
 """Twenty-five pictures a second at most."""
 
-PARSE_SECONDS = 0.008
+PARSE_SECONDS = 0.016
 """Of each, so that keys and all else have the rest."""
 
 GUEST_SIZE = (80, 24)
@@ -69,7 +69,7 @@ class SerialView(Widget, can_focus=True):
 
     def on_mount(self) -> None:
         """Draw what comes, a little at a time."""
-        self.run_worker(self._pump)
+        self.run_worker(self._pump())
 
     # --- what the guest writes ---------------------------------------------------------------------------
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
+from functools import lru_cache
+
+from wcwidth import wcwidth
 
 LONGEST = 64
 """No sequence that is obeyed has more characters."""
@@ -22,6 +26,12 @@ NUMBERS = {
     "l": MANY,
 }
 """Final letter of a control sequence that is obeyed, and how many numbers it may have."""
+
+HIGHEST = {"J": 3, "K": 2}
+"""What may be erased, by number."""
+
+MARKS = 4
+"""Accents and their like on one letter."""
 
 PRIVATE = frozenset("hlJK")
 """Those that mean something behind a question mark."""
@@ -42,6 +52,13 @@ _STRINGS = frozenset("]PX^_")
 _C1 = {"\x9b": "[", "\x9d": "]", "\x90": "P", "\x98": "X", "\x9e": "^", "\x9f": "_"}
 
 
+@lru_cache(maxsize=10_000)
+def _kind_of(letter: str) -> str:
+    if letter < "\x7f" or wcwidth(letter) > 0:
+        return "letter"
+    return "mark" if unicodedata.combining(letter) else ""
+
+
 class Sequences:
     """Follows what a guest writes, piece by piece."""
 
@@ -49,7 +66,10 @@ class Sequences:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._in_string = False
+        self._in_numbers = False
+        """In a sequence that is longer than any that is obeyed."""
         self._alphabets = ["B", "B"]
+        self._marks = 0
         self._shifted = 0
 
     def clean(self, data: bytes) -> str:
@@ -61,6 +81,9 @@ class Sequences:
         while at < len(text):
             if self._in_string:
                 at = self._skip_string(text, at)
+                continue
+            if self._in_numbers:
+                at = self._skip_numbers(text, at)
                 continue
             found = _BEGIN.search(text, at)
             end = found.start() if found else len(text)
@@ -75,7 +98,15 @@ class Sequences:
         return "".join(kept)
 
     def _letters(self, text: str) -> str:
-        return text.translate(LINES) if self._alphabets[self._shifted] == "0" else text
+        if self._alphabets[self._shifted] == "0":
+            text = text.translate(LINES)
+        return text if text.isascii() else "".join(filter(self._has_place, text))
+
+    def _has_place(self, letter: str) -> bool:
+        """Whether a letter is drawn: pyte leaves out what follows others, and heaps marks on letters for ever."""
+        kind = _kind_of(letter)
+        self._marks = self._marks + 1 if kind == "mark" else 0
+        return kind == "letter" or (kind == "mark" and self._marks <= MARKS)
 
     def _sequence(self, text: str, at: int) -> tuple[int, str]:
         """Where a sequence ends and what is kept of it; -1 when it is not whole yet."""
@@ -117,6 +148,7 @@ class Sequences:
             and all(each == "" or (each.isascii() and each.isdigit()) for each in modes)
             and len(modes) <= NUMBERS.get(final, 0)
             and (not private or final in PRIVATE)
+            and (final not in HIGHEST or int(plain or 0) <= HIGHEST[final])
         )
         if private and final in "hl":
             plain = ";".join(mode for mode in modes if mode != COLUMNS_132)
@@ -128,7 +160,16 @@ class Sequences:
         if len(text) - at <= LONGEST * 2:
             self._rest = text[at:]
             return -1, ""
+        self._in_numbers = True
         return len(text), ""
+
+    def _skip_numbers(self, text: str, at: int) -> int:
+        numbers = _CSI.match(text, at)
+        end = numbers.end() if numbers else at
+        if end < len(text):
+            self._in_numbers = False
+            end += "@" <= text[end] <= "~"
+        return end
 
     def _skip_string(self, text: str, at: int) -> int:
         found = _STRING_END.search(text, at)

@@ -1,8 +1,9 @@
-"""The consoles of a simulated VM: a VNC server with nothing to show, and a serial line that repeats what is typed."""
+"""The consoles of a simulated VM: a VNC server with bars of colours, and a serial line that repeats what is typed."""
 
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 
 from agent.protocol import SerialFrame
@@ -10,28 +11,79 @@ from agent.protocol import SerialFrame
 GREETING = b"RFB 003.008\n"
 NO_PASSWORD = b"\x01\x01"
 
+WIDTH, HEIGHT = 64, 40
+BARS = (0xFFFFFF, 0xFFFF00, 0x00FFFF, 0x00FF00, 0xFF00FF, 0xFF0000, 0x0000FF, 0x000000)
+_PIXELS = struct.pack(">BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+_BEGIN = struct.pack(">HH", WIDTH, HEIGHT) + _PIXELS + struct.pack(">I", 9) + b"simulated"
+MEETING = ((12, NO_PASSWORD), (1, bytes(4)), (1, _BEGIN))
+"""What a viewer says at first: how long that is, and what is answered."""
+
+LENGTHS = {0: 20, 3: 10, 4: 8, 5: 6}
+COUNTED = {2: (4, 2, ">H", 4), 6: (8, 4, ">I", 1)}
+"""Of messages by their first byte: their lengths; or of their head, where a count is in it, and of each."""
+
 WELCOME = b"This guest is simulated: it repeats what is typed.\r\n"
 KEPT_BYTES = 64 << 10
 LOOK_SECONDS = 0.1
 
 
 class SimulatedConsole:
-    """The stream to a VNC server: it greets and asks for no password."""
+    """The stream to a VNC server: bars of colours, and each key that goes down moves them by one."""
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._inbox.put_nowait(GREETING)
-        self._greeted = False
+        self._said = b""
+        self._met = 0
+        self._keys = 0
+        self._shown = -1
+        self._awaited = False
 
     async def read(self) -> bytes:
         """Some bytes; empty at the end."""
         return await self._inbox.get()
 
     def write(self, data: bytes) -> None:
-        """What the viewer says: its version is answered, and nothing else."""
-        if not self._greeted:
-            self._greeted = True
-            self._inbox.put_nowait(NO_PASSWORD)
+        """What the viewer says."""
+        self._said += data
+        while (length := self._length()) is not None and len(self._said) >= length:
+            message, self._said = self._said[:length], self._said[length:]
+            self._answer(message)
+
+    def _length(self) -> int | None:
+        """How long what comes next is; None while that is not known."""
+        if self._met < len(MEETING):
+            return MEETING[self._met][0]
+        if not self._said:
+            return None
+        if self._said[0] in COUNTED:
+            head, at, form, each = COUNTED[self._said[0]]
+            if len(self._said) < head:
+                return None
+            (count,) = struct.unpack_from(form, self._said, at)
+            return head + int(count) * each
+        return LENGTHS.get(self._said[0], 1)
+
+    def _answer(self, message: bytes) -> None:
+        if self._met < len(MEETING):
+            self._inbox.put_nowait(MEETING[self._met][1])
+            self._met += 1
+            return
+        kind = message[0]
+        self._keys += kind == 4 and message[1]
+        if kind == 3:
+            self._awaited = True
+            self._shown = self._shown if message[1] else -1
+        if self._awaited and self._shown != self._keys:
+            self._awaited, self._shown = False, self._keys
+            self._inbox.put_nowait(self._picture())
+
+    def _picture(self) -> bytes:
+        line = b"".join(
+            BARS[(x * len(BARS) // WIDTH + self._keys) % len(BARS)].to_bytes(4, "little")
+            for x in range(WIDTH)
+        )
+        return struct.pack(">BxHHHHHi", 0, 1, 0, 0, WIDTH, HEIGHT, 0) + line * HEIGHT
 
     async def drain(self) -> None:
         """There is always room."""

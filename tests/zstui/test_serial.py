@@ -158,4 +158,6 @@ async def test_it_fits_and_resizes_without_loss(cloud: Cloud, size: tuple[int, i
         await on.sees("line 39", "line 30 ")
         terminal = on.app.screen.query_one(SerialView).terminal
         text = [terminal.text(number).strip() for number in range(terminal.first, terminal.end)]
-        assert [line for line in text if line.startswith("line")] == [f"line {number}" for number in range(40)]
+        assert [line for line in text if line.startswith("line")] == [
+            f"line {number}" for number in range(40)
+        ]

@@ -37,7 +37,7 @@ from zstui.screens.recovering import (
 )
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
-from zstui.screens.watching import After
+from zstui.screens.watching import After, watch
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -74,7 +74,8 @@ class Acting(Screen[None]):
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
-            Binding("c", "serial", "Serial console"),
+            Binding("c", "watch('serial')", "Serial console"),
+            Binding("V", "watch('vnc')", "Screen by VNC"),
             Binding("C", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
@@ -137,7 +138,8 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", mark("serial"), "screen.serial"))
+                found.append(("c", mark("serial"), "screen.watch('serial')"))
+                found.append(("V", mark("screen"), "screen.watch('vnc')"))
                 found.append(("C", mark("console"), "screen.console"))
             found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
@@ -317,19 +319,12 @@ class Acting(Screen[None]):
         """Say where the row's console is."""
         row = self.row
         if row is not None and row.kind == "VmInstance":
-            self.app.push_screen(Console(row), lambda console: self.watch_console(row, console))
+            self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
-    def action_serial(self) -> None:
-        """Show the row's serial console."""
-        self.watch_console(self.row, "serial")
-
-    def watch_console(self, row: Row | None, console: After) -> None:
-        """Show a console of a VM, and then the other when that is wanted."""
-        if row is None or row.kind != "VmInstance" or console is None:
-            return
-        from zstui.screens.serial import Serial
-
-        self.app.push_screen(Serial(row, self.mirror), lambda after: self.watch_console(row, after))
+    def action_watch(self, console: After) -> None:
+        """Show a console of the row here."""
+        if self.row is not None and self.row.kind == "VmInstance":
+            watch(self, self.row, console)
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""

@@ -32,6 +32,7 @@ class Console(ModalScreen[After]):
         Binding("c,enter,y", "copy('line')", "copy"),
         Binding("a", "copy('address')", "address"),
         Binding("s", "watch('serial')", "serial console"),
+        Binding("g", "watch('vnc')", "VNC screen"),
         Binding("v", "write", "viewer file"),
         Binding("f", "copy('file')", "viewer file's text"),
         Binding("escape,q", "dismiss", "back"),
@@ -48,7 +49,7 @@ class Console(ModalScreen[After]):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
             yield Said(
-                lambda: tr("c copies the command · a the address · f a .vv file · v writes one · Esc back"),
+                lambda: tr("c copies · a address · f .vv text · v .vv file · s serial · g screen · Esc back"),
                 classes="hint",
             )
 

@@ -48,8 +48,7 @@ class Serial(Watching):
         return self.query_one(SerialView)
 
     def on_mount(self) -> None:
-        """Write a recording down every so often."""
-        super().on_mount()
+        """Write a recording down every so often; the rest of mounting is done by Textual's own walk of classes."""
         self.set_interval(FLUSH_SECONDS, self._flush)
 
     async def on_unmount(self) -> None:

@@ -19,6 +19,7 @@ from zstui.mirror import Mirror, Row
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
+    from zstui.screens.acting import Acting
 
 QUIET_SECONDS = 5.0
 """A guest that has said nothing for longer is shown to be quiet, and for how long."""
@@ -82,9 +83,13 @@ class Watching(ModalScreen[After]):
             self.app.calls, self.mirror, self.vm.key, self.console,
             opened=self.opened, heard=self.heard, changed=self.retitle,
         )  # fmt: skip
-        self.run_worker(self.link.run, group="link", exclusive=True)
+        self.reopen()
         self.set_interval(1.0, self.retitle)
         next(iter(self.query_one("#watching").children[1:])).focus()
+
+    def reopen(self) -> None:
+        """Open it anew."""
+        self.run_worker(self.link.run(), group="link", exclusive=True)
 
     def retitle(self) -> None:
         """The title says something else."""
@@ -142,3 +147,13 @@ class ConsoleTitle(Line):
         for key, word in [(LEAVE_NAME, tr("leave")), *keys]:
             parts += [Part(f" {key} ", "accent"), Part(word, "dim")]
         return [*parts, Part(" ")]
+
+
+def watch(screen: Acting, vm: Row, console: After) -> None:
+    """Show a console of a VM, and then the other when that is wanted; nothing for none."""
+    from zstui.screens.serial import Serial
+    from zstui.screens.vnc import Vnc
+
+    if console is not None:
+        kind = Serial if console == "serial" else Vnc
+        screen.app.push_screen(kind(vm, screen.mirror), lambda after: watch(screen, vm, after))
