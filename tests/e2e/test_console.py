@@ -13,6 +13,8 @@ from appliance.client_console import ConsoleEnded, ConsoleStream, Gap
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import BOOT_SECONDS
 from tests.e2e.stage import Stage
+from tests.zstui.conftest import screens
+from zstui.vnc_view import VncView
 
 VERSION = b"RFB 003.008\n"
 SHARED = b"\x01"
@@ -119,3 +121,39 @@ async def shown(stream: ConsoleStream, what: bytes) -> bytes:
             if what in seen:
                 return seen
     raise AssertionError(f"{what!r} is not in {seen[-3000:]!r}")
+
+
+async def test_the_screens_show_the_guest_and_take_keys(cloud: Stage, vm: VmFactory) -> None:
+    await (await vm("seen", host=2)).booted()
+    async with screens(cloud.appliance.socket, (160, 48)) as on:
+        await on.sees("seen", "◉ Running")
+        await on.press("c")
+        await on.sees("seen serial ◉ live", "zstui-tiny: ready", "login:")
+        await on.write("root")
+        await on.press("enter")
+        await on.sees("root@seen:~#")
+        await on.write("echo $((6*7))")
+        await on.press("enter")
+        await on.until(lambda: any(line.startswith("42 ") for line in on.text()), "the answer")
+        await on.press("f11")
+        await on.sees("seen VNC ◉ live", "720×400")
+        view = on.app.screen.query_one(VncView)
+        await on.until(lambda: pixels(view) != b"", "a picture")
+        await on.pilot.pause(1.0)
+        before = pixels(view)
+        await on.write("root")
+        await on.press("enter")
+        await on.until(lambda: difference(before, pixels(view)) > 200, "pixels that keys changed")
+        await on.press("ctrl+right_square_bracket")
+        await on.until(lambda: on.app.screen is on.browser, "the list again")
+
+
+def pixels(view: VncView) -> bytes:
+    """What a screen shows; nothing as long as that is black."""
+    shown = view.rfb.pixels.tobytes() if view.rfb is not None else b""
+    return shown if any(shown) else b""
+
+
+def difference(one: bytes, two: bytes) -> int:
+    """How many bytes of two pictures differ."""
+    return sum(a != b for a, b in zip(one, two, strict=False))
