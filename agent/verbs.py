@@ -35,6 +35,7 @@ from agent.protocol import (
     DropNetwork,
     DropNic,
     DropStorage,
+    DropTraces,
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
@@ -142,13 +143,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                _says(DefineDomain, domains.define),
-                _says(StartDomain, domains.start),
-                _says(ShutdownDomain, domains.shutdown),
-                _says(DestroyDomain, domains.destroy),
-                _says(RebootDomain, domains.reboot),
-                _says(UndefineDomain, domains.undefine),
-                *_consoles(domains, serials),
+                *_of_guests(domains, serials),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -174,8 +169,9 @@ class HostVerbs:
 
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
         devices = await self._domains.devices(request.vm_uuid)
+        domain = await self._domains.observe(request.vm_uuid)
         return VmSeen(
-            domain=await self._domains.observe(request.vm_uuid),
+            domain=domain,
             volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
             cached=await asyncio.to_thread(self._volumes.complete, request.cache_paths),
             bridges=self._bridges.digests(),
@@ -187,6 +183,7 @@ class HostVerbs:
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
             taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
+            traces=await self._domains.leaves(domain),
         )
 
     async def _facts(self) -> HostFacts:
@@ -217,6 +214,21 @@ def _under_guests(
     ]
 
 
+def _of_guests(domains: Domains, serials: Serials) -> list[tuple[type[Request], Answering]]:
+    """What becomes of a guest as a whole."""
+    return [
+        _says(DefineDomain, domains.define),
+        _says(StartDomain, domains.start),
+        _says(ShutdownDomain, domains.shutdown),
+        _says(DestroyDomain, domains.destroy),
+        _says(RebootDomain, domains.reboot),
+        _says(UndefineDomain, domains.undefine),
+        _does(DropTraces, domains.drop_traces),
+        _says(ObserveConsole, domains.console),
+        _says(OpenSerial, serials.open),
+    ]
+
+
 def _files(
     storage: StorageRoots, downloads: Downloads, backups: Backups
 ) -> list[tuple[type[Request], Answering]]:
@@ -244,11 +256,6 @@ def _between_hosts(
         _does(CloseLane, migrations.close),
         (MigrateDomain, migrations.migrate),
     ]
-
-
-def _consoles(domains: Domains, serials: Serials) -> list[tuple[type[Request], Answering]]:
-    """What is looked at of a guest from outside."""
-    return [_says(ObserveConsole, domains.console), _says(OpenSerial, serials.open)]
 
 
 async def _if_in_time(version: Awaitable[str]) -> str:

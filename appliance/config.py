@@ -7,6 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+SOCKET = "appliance.sock"
+"""The name, in the data folder, of what every face connects to."""
+
 
 def frozen_folder() -> Path | None:
     """Where the frozen appliance keeps what it brought along; None when it runs from its sources."""
@@ -43,11 +46,13 @@ class Config:
     bundle: Path | None = None
     names: tuple[str, ...] = ()
     """Host names, beyond the machine's own, that it is reached by."""
+    again: bool = False
+    """Whether it is to listen where the folder remembers, rather than where somebody says."""
 
     @property
     def socket(self) -> Path:
         """The socket that every face connects to."""
-        return self.folder / "appliance.sock"
+        return self.folder / SOCKET
 
     @property
     def keys(self) -> Path:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
@@ -22,7 +23,8 @@ from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
-from appliance.serve.listen import TcpListener, UnixListener
+from appliance.serve.listen import TcpListener, UnixListener, bind_tcp
+from appliance.starting import Listening, address_text, remember, remembered
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -68,8 +70,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        await server.start(*_listeners(config))
-        core.live.consoles.address = _address(server, config)
+        core.live.consoles.address = await _listen(server, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +82,33 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def _listen(server: Server, config: Config) -> Address | None:
+    """Begin to listen, and have the folder remember where; returns where browsers reach the server."""
+    config = _still_free(config)
+    await server.start(*_listeners(config))
+    if not config.again:
+        taken = address_text(next(iter(server.addresses), None))
+        remember(config.folder, Listening(taken, config.names))
+    return _address(server, config)
+
+
+def _still_free(config: Config) -> Config:
+    """An address that is only remembered may be somebody else's by now: that is said, and the socket is left."""
+    trouble = ""
+    if config.again and config.listen is not None:
+        try:
+            bind_tcp(TcpListener(*config.listen)).close()
+        except OSError as failed:
+            trouble = (
+                f"{failed.strerror}; only the socket in {config.folder} leads to this appliance: free that address and "
+                f"end process {os.getpid()}, which the next zstui starts again, or give that another one by --listen"
+            )
+            log.error(trouble)
+    # Before the socket answers: who has started the appliance asks for it then.
+    remember(config.folder, replace(remembered(config.folder), trouble=trouble))
+    return replace(config, listen=None) if trouble else config
 
 
 def _listeners(config: Config) -> list[UnixListener | TcpListener]:

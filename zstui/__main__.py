@@ -7,6 +7,8 @@ import asyncio
 import json
 import logging
 import os
+import shlex
+import shutil
 import ssl
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 from appliance.config import Config, default_folder, frozen_folder, version_text
 
 FAILED = 1
+LISTEN = "127.0.0.1:8080"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -35,9 +38,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = Config(
-        arguments.data.absolute(), listen=_address(arguments.listen), names=tuple(arguments.name_)
-    )
+    config = _config(arguments)
     if arguments.serve:
         return _serve(config)
     match arguments.command:
@@ -67,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
     parser.add_argument(
         "--listen",
-        default="127.0.0.1:8080",
         metavar="ADDR:PORT",
-        help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
+        help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
+        f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
     )
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
@@ -134,6 +135,20 @@ def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
 
 
+def _config(arguments: argparse.Namespace) -> Config:
+    """The folder, and where its appliance is to listen if it is started now."""
+    from appliance.starting import AGAIN, remembered
+
+    folder, names = arguments.data.absolute(), tuple(arguments.name_)
+    own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
+    listen = arguments.listen or own
+    if listen != AGAIN:
+        return Config(folder, listen=_address(listen), names=names)
+    kept = remembered(folder)
+    names = tuple(dict.fromkeys((*kept.names, *names)))
+    return Config(folder, listen=_address(kept.listen or "none"), names=names, again=True)
+
+
 def _serve(config: Config) -> int:
     from appliance.process import serve
 
@@ -147,7 +162,17 @@ def _target(config: Config, url: str | None) -> Path | str:
         return url
     from appliance.starting import ensure_running
 
-    return asyncio.run(ensure_running(Config(config.folder)))
+    target = asyncio.run(ensure_running(config))
+    if trouble := _trouble(config, url):
+        sys.stderr.write(f"zstui: {trouble}\n")
+    return target
+
+
+def _trouble(config: Config, url: str | None) -> str:
+    """Why the folder's appliance does not listen where it should."""
+    from appliance.starting import remembered
+
+    return "" if url is not None else remembered(config.folder).trouble
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
@@ -272,7 +297,30 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
         target = _target(config, arguments.connect)
         return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
+    target, tls = _target(config, arguments.connect), _tls(arguments)
+    return run(
+        target, tls=tls, read_only=arguments.read_only, program=program_words(arguments),
+        trouble=_trouble(config, arguments.connect),
+    )  # fmt: skip
+
+
+def program_words(arguments: argparse.Namespace) -> str:
+    """How a shell calls this very program on the same appliance: with the path where `zstui` would be no other."""
+    own = Path(sys.executable if frozen_folder() else sys.argv[0]).absolute()
+    found = shutil.which("zstui")
+    if own.name == "__main__.py":
+        words = [sys.executable, "-m", "zstui"]
+    elif found is not None and own.exists() and own.samefile(found):
+        words = ["zstui"]
+    else:
+        words = [os.fspath(own)]
+    if arguments.connect is not None:
+        words += ["--connect", arguments.connect]
+    elif arguments.data.absolute() != default_folder():
+        words += ["--data", os.fspath(arguments.data.absolute())]
+    if arguments.certificate:
+        words += ["--certificate", os.fspath(arguments.certificate.absolute())]
+    return shlex.join(words)
 
 
 def _say(step: str) -> None:

@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import Worker
@@ -19,6 +20,7 @@ from zstui.calls import Calls
 from zstui.cells import crop, safe
 from zstui.frame import key_name
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
+from zstui.i18n.server_texts import said
 from zstui.keymap import id_of, keymap_file, read_keymap
 from zstui.mirror import Mirror
 from zstui.nouns import WATCHED
@@ -32,6 +34,7 @@ from zstui.screens.login import Login
 from zstui.screens.watching import Watching
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
+from zstui.type_ahead import Passed, TypeAhead
 
 AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
@@ -52,14 +55,18 @@ class Zstui(App[int]):
     ]
 
     def __init__(
-        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False
-    ) -> None:
+        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
+        program: str = "zstui", trouble: str = "",
+    ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
+        self.program = program
+        """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
+        self._trouble = trouble
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
@@ -67,6 +74,20 @@ class Zstui(App[int]):
         self._session_uuid: str | None = None
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
+        self._ahead = TypeAhead(self, super().on_event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand keys on in turn, everything else at once."""
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            await self._ahead.take(event)
+            return
+        await super().on_event(event)
+        if isinstance(event, events.Key):
+            self._ahead.passed(event)
+
+    @on(Passed)
+    def _passed(self, message: Passed) -> None:
+        self._ahead.passed(message.key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A guest's console has all keys but those in its title: Ctrl+Q is one that a terminal needs."""
@@ -98,7 +119,7 @@ class Zstui(App[int]):
         }
         self.moved_keys, wrong = read_keymap(keymap_file(), known)
         self.set_keymap(self.moved_keys)
-        for problem in (wrong, self.remembered.problem):
+        for problem in (said(self._trouble), wrong, self.remembered.problem):
             if problem:
                 self.tell(problem, wrong=True)
 
@@ -221,11 +242,15 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False) -> int:
+def run(
+    target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
+    program: str = "zstui", trouble: str = "",
+) -> int:  # fmt: skip
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
-    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
+    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
+    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first.
     """
-    app = Zstui(target, tls, read_only=read_only)
+    app = Zstui(target, tls, read_only=read_only, program=program, trouble=trouble)
     app.run()
     return app.return_code or 0

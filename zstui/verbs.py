@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.quoting import quote
 from appliance.api.resource import RESOURCES, Resource, camel, snake
 from zstui.mirror import Row
 
@@ -43,6 +44,14 @@ VERBS = (
     Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
     Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", frozenset({"Running"}), "again"),
 )
+
+
+def verb_keys() -> dict[str, str]:
+    """The keys of all verbs, each with what it does, in words for the help."""
+    found: dict[str, dict[str, None]] = {}
+    for verb in VERBS:
+        found.setdefault(verb.key, {})[verb.word] = None
+    return {key: ", ".join(words).capitalize() for key, words in found.items()}
 
 
 def verb_for(key: str, row: Row) -> Verb | None:
@@ -125,6 +134,11 @@ def is_list(parameter: Parameter) -> bool:
 def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
     """The field that names a row in a call."""
     return {parameter.wire: [row.key] if is_list(parameter) else row.key}
+
+
+def key_word(row: Row) -> str:
+    """The word of a query that finds a row and no other."""
+    return quote(f"{camel(RESOURCES[row.kind].primary)}={row.key}")
 
 
 TITLE_WORDS = (("vm instance", "VM"), ("vm ", "VM "), ("kvmhost", "KVM host"), ("l3 ", "L3 "),

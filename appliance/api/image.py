@@ -30,7 +30,10 @@ class Image(Resource, java=JAVA):
     state: str = column("Enabled or Disabled.", default="Enabled")
     status: str = column("Creating, Downloading, Ready, Error or Deleted.", default="Downloading")
     size: int = column("Virtual size in bytes.", default=0, owner="observed")
-    actual_size: int = column("Bytes on the backup storage.", default=0, owner="observed")
+    actual_size: int = column(
+        "Bytes that it takes on the backup storage: holes take none.", default=0, owner="observed"
+    )
+    length: int = column("Bytes of its file, holes and all.", default=0, owner="observed", private=True)
     md5_sum: str | None = column("MD5 of the file.", default=None, owner="observed")
     url: str = column("Where it came from.")
     media_type: str = column("RootVolumeTemplate, DataVolumeTemplate or ISO.", default="RootVolumeTemplate")
@@ -90,6 +93,9 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     `url` is `http(s)://…`, `file:///…` (a file on the backup storage's machine, in a folder it allows), or
     `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`. HEAD says there by
     `Upload-Offset` how many have arrived, and a PUT with that header goes on from there.
+
+    On the command line (`zstui call`, `zstui shell`) it is `upload:///path/of/a/file`, a file of the machine where
+    that is typed: it is sent along, and `zstui upload` goes on where that was cut off.
     """
 
     name: str = arg("Display name.", max_length=255)
@@ -107,7 +113,7 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     type: str | None = arg("Kind of image.", default=None)
 
 
-class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator", raises=(OperationFailed,)):
     """Delete an image. The deletion policy of images decides whether it can still be recovered.
 
     Disks made from it keep the copy they stand on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from zstui import words
 from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
 from zstui.screens.panels import PANELS
-from zstui.verbs import VERBS, title_of
+from zstui.verbs import VERBS, title_of, verb_keys
+
+HOLE = re.compile(r"\{(\w+)\}")
+"""What a tag's pattern leaves open, which a form has a field for."""
 
 Source = str | tuple[str, str]
 """A text, or one for one thing and one for many."""
@@ -44,6 +48,7 @@ def screens() -> set[Source]:
         found.update((noun.title, noun.one, noun.empty))
         found.update(column.title.lower() for column in noun.columns)
     found.update(verb.word for verb in VERBS)
+    found.update(verb_keys().values())
     for panel in PANELS:
         found.update((panel.word, panel.title))
     found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)
@@ -73,6 +78,7 @@ def _declared() -> Iterator[str]:
                 yield words.label(column.wire)
     for pattern in PATTERNS:
         yield pattern.help
+        yield from (words.label(hole) for hole in HOLE.findall(pattern.pattern))
     for setting in SETTINGS:
         yield setting.help
     for error in ERRORS.values():

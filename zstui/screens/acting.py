@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
+from appliance.api.message import MESSAGES, query_of
 from zstui import recycle_bin, words
 from zstui.detail import Detail
 from zstui.frame import News
@@ -18,7 +19,7 @@ from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message, noun_of
-from zstui.rows import loss_of, names_of
+from zstui.rows import impossible, loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
@@ -37,17 +38,19 @@ from zstui.screens.recovering import (
 )
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
-from zstui.screens.watching import After, watch
+from zstui.screens.watching import watch
 from zstui.verbs import (
     VERBS,
     Verb,
     binned,
     delete_message,
+    key_word,
     messages_about,
     naming,
     title_of,
     update_message,
     verb_for,
+    verb_keys,
 )
 
 if TYPE_CHECKING:
@@ -66,16 +69,10 @@ class Acting(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "New"),
-            Binding("s", "verb('s')", "Start"),
-            Binding("S", "verb('S')", "Stop"),
-            Binding("r", "verb('r')", "Reboot, reconnect"),
-            Binding("u", "verb('u')", "Recover"),
-            Binding("K", "verb('K')", "Cancel"),
+            *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
-            Binding("c", "watch('serial')", "Serial console"),
-            Binding("V", "watch('vnc')", "Screen by VNC"),
             Binding("C", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
@@ -138,8 +135,6 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", mark("serial"), "screen.watch('serial')"))
-                found.append(("V", mark("screen"), "screen.watch('vnc')"))
                 found.append(("C", mark("console"), "screen.console"))
             found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
@@ -173,12 +168,23 @@ class Acting(Screen[None]):
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
+        rows = self._possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
-        if verb.ask == "again" and self._armed != (verb.id, keys):
+        if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
             return
-        self._disarm()
-        self.carry_out(verb.message, rows)
+        if rows:
+            self._disarm()
+            self.carry_out(verb.message, rows)
+
+    def _possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
+        """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
+        if not states or self.mirror.status != "live":
+            return rows
+        fitting = [row for row in rows if states & {row.text("state"), row.text("status")}]
+        if not fitting:
+            self.say(impossible(word, states, rows), "warn")
+        return fitting
 
     def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
         self._disarm()
@@ -302,7 +308,9 @@ class Acting(Screen[None]):
             return
         verb = next((each for each in VERBS if each.message == message), None)
         if verb is not None:
-            self.carry_out(message, self.chosen())
+            rows = self._possible(verb.word, verb.states, self.chosen())
+            if rows:
+                self.carry_out(message, rows)
             return
         self.open_form(message, given=naming(parameter, row),
                        shown=row.data if message == update_message(row) else {})  # fmt: skip
@@ -318,13 +326,9 @@ class Acting(Screen[None]):
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
-        if row is not None and row.kind == "VmInstance":
+        running = frozenset({"Running"})
+        if row is not None and row.kind == "VmInstance" and self._possible(mark("console"), running, [row]):
             self.app.push_screen(Console(row), lambda console: watch(self, row, console))
-
-    def action_watch(self, console: After) -> None:
-        """Show a console of the row here."""
-        if self.row is not None and self.row.kind == "VmInstance":
-            watch(self, self.row, console)
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""
@@ -340,7 +344,7 @@ class Acting(Screen[None]):
         row = self.row
         if row is None:
             return
-        call = f"zstui call Query{row.kind} uuid={row.key}"
+        call = self.app.calls.for_a_shell(f"{query_of(row.kind)} {key_word(row)}")
         texts = [("uuid", row.key), (tr("name"), str(row.get("name") or "")), (tr("call"), call)]
         texts += [(tr("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
         texts += [(tr("address"), row.text("managementIp"))]
@@ -389,7 +393,5 @@ def _fields(message: str, row: Row) -> dict[str, Any]:
 
 
 def _kind_made(message: str) -> str:
-    from appliance.api.message import MESSAGES
-
     returns = MESSAGES[message].returns
     return returns.__name__ if returns is not None else ""

@@ -22,7 +22,7 @@ from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.calls import shown_line
 from zstui.cells import crop, safe
-from zstui.fields import Edited, Field, TagField, field_for
+from zstui.fields import Edited, Field, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
@@ -31,6 +31,7 @@ from zstui.said import Said
 from zstui.screens.confirm import Confirm
 from zstui.summary import summary
 from zstui.verbs import is_list, ref_of, title_of
+from zstui.wrong import readable
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -75,7 +76,8 @@ class Form(Screen[dict[str, Any] | None]):
         self.shown = shown or {}
         """What stands in fields at first; what stays so is not sent."""
         self.fields: dict[str, Field] = {}
-        self._changed = False
+        self._first: dict[str, Any] = {}
+        """What the fields came to before anything was typed."""
         self._busy = False
 
     def compose(self) -> ComposeResult:
@@ -117,7 +119,8 @@ class Form(Screen[dict[str, Any] | None]):
         for wire, value in self.shown.items():
             if wire in self.fields and value not in (None, ""):
                 self.fields[wire].fill(value)
-        self.call_after_refresh(self._begin)
+        self._first = self.values()
+        self._show_summary()
         self.run_worker(self._read_choices())
 
     async def _read_choices(self) -> None:
@@ -129,10 +132,6 @@ class Form(Screen[dict[str, Any] | None]):
                 await self.mirror.watch(self.app.calls.session, kind)
         except ApiError as error:
             self.app.tell(error.details, wrong=True)
-
-    def _begin(self) -> None:
-        self._changed = False
-        self._show_summary()
 
     def values(self) -> dict[str, Any]:
         """What the fields and what was given come to, as the fields of the call."""
@@ -151,7 +150,6 @@ class Form(Screen[dict[str, Any] | None]):
 
     @on(Edited)
     def _edited(self, event: Edited) -> None:
-        self._changed = True
         origin = event.origin
         field = next(
             (each for each in self.fields.values() if origin in each.walk_children(with_self=True)), None
@@ -171,7 +169,7 @@ class Form(Screen[dict[str, Any] | None]):
         try:
             parse(self.kind, values)
         except InvalidArgument as wrong:
-            return short_error(wrong.details)
+            return self._readable(wrong, field)
         return ""
 
     def check_all(self) -> bool:
@@ -193,14 +191,18 @@ class Form(Screen[dict[str, Any] | None]):
 
     def place_error(self, error: ApiError) -> None:
         """Put an error to the field that it names; else below all of them."""
-        text = f"{short_error(error.details)} [{error.code}]"
         for found in NAMED_FIELD.finditer(error.details):
             field = self.fields.get(found.group(1) or found.group(2))
             if field is not None:
-                field.say(text)
+                field.say(self._readable(error, field))
                 self._go_to(field)
                 return
-        self._say(text, "error")
+        self._say(self._readable(error, None), "error")
+
+    def _readable(self, error: ApiError, field: Field | None) -> str:
+        """An error as a sentence; with its code, unless that says no more than that a value is wrong."""
+        sentence = readable(error.details, self.mirror, sizes=isinstance(field, TextField) and field.is_size)
+        return sentence if isinstance(error, InvalidArgument) else f"{sentence} [{error.code}]"
 
     def _say(self, text: str, kind: str = "help") -> None:
         shown = self.query_one(".form-help", Static)
@@ -278,7 +280,7 @@ class Form(Screen[dict[str, Any] | None]):
 
     def action_leave(self) -> None:
         """Go back; what was typed is not thrown away unasked."""
-        if not self._changed:
+        if self.values() == self._first:
             self.dismiss(None)
             return
 
@@ -303,5 +305,6 @@ def _stand_in(parameter: Parameter) -> Any:
 
 
 def short_error(details: str) -> str:
-    """The API's words in the user's language, without the Java class that everybody at a form knows."""
-    return said(re.sub(r"( of)? message\[[^\]]*\]", "", details))
+    """The API's words in the user's language, without the Java class and the uuids that they begin with."""
+    text = re.sub(r"( of)? message\[[^\]]*\]", "", details)
+    return said(re.sub(r"^(?:\w+\[[0-9a-f,]{32,}\](?:, )?)+: ", "", text))

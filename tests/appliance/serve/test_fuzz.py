@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.api.message import MESSAGES, Message, Parameter
-from appliance.api.parse import missing_messages
+from appliance.api.zstack_names import missing_messages
 from appliance.serve import http
 from appliance.serve.http import BODY_LIMIT
 from tests.served_cloud import CALL, Wire, coded, nothing_changes, served
@@ -163,6 +163,14 @@ async def test_a_body_in_broken_pieces_is_refused(
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
         writer.write(piece)
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+
+
+@on_one_loop
+@pytest.mark.parametrize("path", [CALL, "/api/v1/zones", "/nowhere", "/healthz"])
+async def test_an_unknown_expectation_is_refused_in_the_envelope(wire: Wire, path: str) -> None:
+    answer = await wire.exchange("POST", path, b"{}", headers={"Expect": "banana"})
+    assert (answer.status, answer.error["code"]) == (417, "SYS.1008")
+    assert "banana; leave the header out" in answer.error["details"]
 
 
 @on_one_loop
