@@ -11,12 +11,15 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from zstui.half_blocks import Fit, Sampler
+from zstui.half_blocks import Dots, Fit, Sampler
 from zstui.rfb import Rfb
 from zstui.vnc_keys import Stroke, of_letter, stroke_of
 
 FRAME_SECONDS = 0.08
 """A dozen pictures a second at most."""
+
+TEXT_SCREEN = (720, 400)
+"""A PC's screen of 80 by 25 letters, as most begin: it is drawn in dots unless told otherwise."""
 
 BUTTONS = {1: 1, 2: 2, 3: 4}
 WHEEL_UP, WHEEL_DOWN = 8, 16
@@ -35,6 +38,8 @@ class VncView(Widget, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.rfb: Rfb | None = None
+        self._fine: bool | None = None
+        """What was chosen; None when nothing was."""
         self._sampler: Sampler | None = None
         self._strips: dict[int, Strip] = {}
         self._waiting = False
@@ -61,6 +66,18 @@ class VncView(Widget, can_focus=True):
         if self.rfb is not None:
             self.rfb.ask()
 
+    @property
+    def fine(self) -> bool:
+        """Whether it is drawn in dots, which show letters, and not in blocks, which show colours."""
+        if self._fine is not None:
+            return self._fine
+        return self.rfb is not None and (self.rfb.width, self.rfb.height) == TEXT_SCREEN
+
+    def turn_fine(self) -> None:
+        """Dots instead of blocks, or the other way round."""
+        self._fine = not self.fine
+        self._measure()
+
     def redraw(self) -> None:
         """Everything anew, from the server."""
         if self.rfb is not None and self.rfb.width:
@@ -82,7 +99,8 @@ class VncView(Widget, can_focus=True):
         self._strips.clear()
         self._sampler = None
         if rfb is not None and rfb.width and self.size.width and self.size.height:
-            self._sampler = Sampler(Fit.of(rfb.width, rfb.height, self.size.width, self.size.height))
+            kind = Dots if self.fine else Sampler
+            self._sampler = kind(Fit.of(rfb.width, rfb.height, self.size.width, self.size.height))
         self.refresh()
 
     def on_resize(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from zstui.half_blocks import Fit, Sampler
+from zstui.half_blocks import Dots, Fit, Sampler
 from zstui.rfb import PasswordNeeded, Rfb, RfbError, answer_to
 from zstui.terminal_keys import text_of
 from zstui.vnc_keys import SHIFT, stroke_of
@@ -183,3 +183,15 @@ def test_half_blocks_have_the_mean_of_their_pixels() -> None:
     assert [part.style.color.name for part in (left, right) if part.style and part.style.color] == [
         "#f80000", "#0000f8",
     ]  # fmt: skip
+
+
+def test_dots_show_what_is_lighter_than_its_ground() -> None:
+    fit = Fit.of(4, 8, 2, 2)
+    lines = [[0xFFFFFF, 0, 0, 0]] * 3 + [[0xFFFFFF, 0xFFFFFF, 0, 0]] + [[RED] * 4] * 4
+    pixels = memoryview(bytearray(b"".join(colours(*line) for line in lines))).cast("I")
+    first, second = (Dots(fit).row(pixels, row) for row in range(2))
+    assert "".join(part.text for part in first) == "\u28c7 "
+    assert "".join(part.text for part in second) == "  "
+    assert second[0].style is not None
+    assert second[0].style.bgcolor is not None
+    assert second[0].style.bgcolor.name == "#f80000"

@@ -27,7 +27,10 @@ class Vnc(Watching):
     """The screen of one VM."""
 
     console = "vnc"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f8", "menu", "menu", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f8", "menu", "menu", priority=True),
+        Binding("f9", "fine", "dots or blocks", priority=True),
+    ]
 
     def __init__(self, vm: Row, mirror: Mirror) -> None:
         super().__init__(vm, mirror)
@@ -85,7 +88,8 @@ class Vnc(Watching):
 
     def own_keys(self) -> list[tuple[str, str]]:
         """Those that are not the guest's."""
-        return [("F8", tr("menu")), ("F11", tr("serial"))]
+        fine = tr("blocks") if self.query(VncView) and self.view.fine else tr("dots")
+        return [("F8", tr("menu")), ("F9", fine), ("F11", tr("serial"))]
 
     def marks(self) -> list[Part]:
         """How large the screen is, or what is wrong with it."""
@@ -100,14 +104,19 @@ class Vnc(Watching):
     def _unknown(self) -> None:
         self.app.tell(tr("a keyboard has no such key"), wrong=True)
 
+    def action_fine(self) -> None:
+        """Draw it in dots, or in blocks again."""
+        self.view.turn_fine()
+        self.retitle()
+
     def action_menu(self) -> None:
         """What a terminal cannot type."""
         choices = [
             Choice(Stroke(DELETE, (CTRL, ALT)), "Ctrl-Alt-Del", tr("restarts many systems")),
             Choice("type", tr("type a text"), tr("as keys, one after the other")),
             *(
-                Choice(Stroke(key, ()), name, tr("a key that is taken here"))
-                for name, key in (("F8", NAMED["f8"]), ("F11", NAMED["f11"]), ("F12", NAMED["f12"]))
+                Choice(Stroke(NAMED[name], ()), name.upper(), tr("a key that is taken here"))
+                for name in ("f8", "f9", "f11", "f12")
             ),
             *(
                 Choice(
