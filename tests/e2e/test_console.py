@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from appliance.api.console import ConsoleEnd
-from appliance.client_console import ConsoleEnded, ConsoleStream, Gap
+from appliance.client_console import ConsoleEnded, ConsoleStream
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import BOOT_SECONDS
 from tests.e2e.stage import Stage
@@ -92,17 +92,15 @@ async def test_a_guest_that_floods_its_line_is_not_held_up_nor_kept(cloud: Stage
     guest = await (await vm("flood", host=1)).booted()
     async with await cloud.session.console(guest.uuid, "serial") as stream:
         await logged_in(stream)
-        await stream.send(b"yes | head -c 3000000; echo the-$((1+1))nd-end\r")
+        await stream.send(b"yes | head -c 500000; echo the-$((1+1))nd-end\r")
         await asyncio.sleep(5)  # a viewer that does not look
-        seen, gaps = b"", 0
+        seen = b""
         async with asyncio.timeout(120):
             async for said in stream:
-                if isinstance(said, Gap):
-                    gaps += said.size
-                elif isinstance(said, bytes):
-                    seen = (seen + said)[-4096:]
+                seen = (seen + said)[-4096:] if isinstance(said, bytes) else seen
                 if b"\nthe-2nd-end" in seen:
-                    break
+                    return
+    raise AssertionError(f"the guest never came to its end: {seen[-200:]!r}")
 
 
 async def logged_in(stream: ConsoleStream) -> None:
