@@ -31,6 +31,7 @@ from zstui.screens.browser import Browser
 from zstui.screens.chooser import Chooser
 from zstui.screens.form import short_error
 from zstui.screens.login import Login
+from zstui.screens.watching import Watching
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
 from zstui.type_ahead import Passed, TypeAhead
@@ -87,6 +88,12 @@ class Zstui(App[int]):
     @on(Passed)
     def _passed(self, message: Passed) -> None:
         self._ahead.passed(message.key)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A guest's console has all keys but those in its title: Ctrl+Q is one that a terminal needs."""
+        if isinstance(self.screen, Watching) and action in ("quit", "help_quit"):
+            return False
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         """Show what there is, and connect meanwhile."""

@@ -36,11 +36,11 @@ async def test_the_console_panel_writes_and_copies_it(
     monkeypatch.chdir(tmp_path)
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
-        await on.press("c")
+        await on.press("C")
         await on.sees("5900")
         await on.press("f")
         await on.until(lambda: on.app.clipboard.startswith("[virt-viewer]"))
-        await on.press("c")
+        await on.press("C")
         await on.sees("5900")
         await on.press("v")
         await on.until((tmp_path / "web-1.vv").exists)

@@ -16,6 +16,7 @@ from zstui.i18n import tr
 from zstui.mirror import Row
 from zstui.said import Said
 from zstui.screens.form import short_error
+from zstui.screens.watching import After
 from zstui.sheet import Item, Sheet, note
 from zstui.viewer_file import viewer_text, write_viewer_file
 
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     from zstui.app import Zstui
 
 
-class Console(ModalScreen[None]):
+class Console(ModalScreen[After]):
     """Asks for the address, shows it, copies it."""
 
     app: Zstui
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c,enter,y", "copy('line')", "copy"),
         Binding("a", "copy('address')", "address"),
+        Binding("s", "watch('serial')", "serial console"),
+        Binding("g", "watch('vnc')", "VNC screen"),
         Binding("v", "write", "viewer file"),
         Binding("f", "copy('file')", "viewer file's text"),
         Binding("escape,q", "dismiss", "back"),
@@ -46,7 +49,7 @@ class Console(ModalScreen[None]):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
             yield Said(
-                lambda: tr("c copies the command · a the address · f a .vv file · v writes one · Esc back"),
+                lambda: tr("c copies · a address · f .vv text · v .vv file · s serial · g screen · Esc back"),
                 classes="hint",
             )
 
@@ -71,13 +74,17 @@ class Console(ModalScreen[None]):
             Item(tr("command"), safe(self._texts["line"]), "accent"),
         ])  # fmt: skip
 
+    def action_watch(self, console: After) -> None:
+        """Look at a console here."""
+        self.dismiss(console)
+
     def action_copy(self, what: str) -> None:
         """Copy the viewer's command line, or only the address."""
         if what in self._texts:
             self.app.copy_to_clipboard(self._texts[what])
             shown = self._texts[what] if what != "file" else tr("the text of a .vv file")
             self.app.tell(tr("copied {text}", text=shown))
-            self.dismiss()
+            self.dismiss(None)
 
     def action_write(self) -> None:
         """Write the file that opens the console in virt-viewer, into the folder where this was started."""
@@ -89,7 +96,7 @@ class Console(ModalScreen[None]):
             self.app.tell(tr("no file was written: {error}", error=str(error)), wrong=True)
             return
         self.app.tell(tr("written: {path}", path=str(path)))
-        self.dismiss()
+        self.dismiss(None)
 
 
 def viewer_line(reply: dict[str, Any]) -> str:
