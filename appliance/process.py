@@ -19,11 +19,15 @@ from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.resources.console import open_console
 from appliance.serve.auth import Auth, ensure_admin
+from appliance.serve.browser import Browser
 from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
+from appliance.serve.entrance import Entrance
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener, UnixListener
+from appliance.serve.ssh import SshFace
+from appliance.serve.terminal import Terminals
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -54,12 +58,15 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
     broadcast = Broadcast(database, core.figures)
+    entrance, terminals = Entrance(dispatch), Terminals(config.faces_socket, config.homes)
+    ssh = SshFace(entrance, terminals, config.keys / "face_host_key")
     server = Server(
         dispatch,
         broadcast,
         transfers=core.transfers,
         open_console=lambda token: open_console(core.live, token),
         names=[socket.gethostname(), *config.names],
+        pages=Browser(entrance, terminals).table(),
     )
     tasks = [
         asyncio.create_task(core.run(), name="core"),
@@ -70,6 +77,8 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
         await server.start(*_listeners(config))
+        if config.ssh is not None:
+            await ssh.start(*config.ssh)
         core.live.consoles.address = _address(server, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
@@ -77,6 +86,8 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         for task in ended:
             task.result()
     finally:
+        terminals.close()
+        await ssh.stop()
         await server.stop()
         for task in (ready, *tasks):
             task.cancel()
@@ -85,8 +96,11 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
 
 
 def _listeners(config: Config) -> list[UnixListener | TcpListener]:
-    """The folder's socket, and the address if there is to be one; TLS where it is not loopback."""
-    listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
+    """The folder's sockets, and the address if there is to be one; TLS where it is not loopback."""
+    listeners: list[UnixListener | TcpListener] = [
+        UnixListener(config.socket),
+        UnixListener(config.faces_socket, trusted=False),
+    ]
     if config.listen is not None:
         host, port = config.listen
         tls = None if is_loopback(host) else server_tls(config.folder, host, config.names)

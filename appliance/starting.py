@@ -14,6 +14,9 @@ from appliance.config import Config
 
 START_SECONDS = 20.0
 
+SESSION = "ZSTUI_SESSION"
+"""The session or access token that a full screen begins with, when it was started for somebody who has logged in."""
+
 ONLY_ASK = "ZSTUI_START_NONE"
 """The installer's questions must not start an appliance: which version may run is what it is changing."""
 
@@ -64,10 +67,14 @@ async def ensure_running(config: Config) -> Path:
     raise NotStarted(f"the appliance did not answer within {START_SECONDS:g} s: {_last_words(config)}")
 
 
+def program() -> list[str]:
+    """The words that run zstui as this process runs it."""
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "zstui"]
+
+
 def _spawn(config: Config) -> subprocess.Popen[bytes]:
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "zstui"]
     listen = f"{config.listen[0]}:{config.listen[1]}" if config.listen else "none"
-    words = [*program, "--serve", "--data", str(config.folder), "--listen", listen]
+    words = [*program(), "--serve", "--data", str(config.folder), "--listen", listen]
     with (config.folder / "appliance.log").open("ab") as output:
         os.fchmod(output.fileno(), 0o600)
         return subprocess.Popen(

@@ -36,7 +36,10 @@ def main(words: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     config = Config(
-        arguments.data.absolute(), listen=_address(arguments.listen), names=tuple(arguments.name_)
+        arguments.data.absolute(),
+        listen=_address("--listen", arguments.listen),
+        ssh=_address("--ssh", arguments.ssh),
+        names=tuple(arguments.name_),
     )
     if arguments.serve:
         return _serve(config)
@@ -72,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
     )
     parser.add_argument(
+        "--ssh",
+        default="none",
+        metavar="ADDR:PORT",
+        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
     parser.add_argument(
@@ -83,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
         "a certificate that it makes; may be repeated",
     )
-    parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
+    parser.add_argument(
+        "--connect",
+        metavar="URL",
+        help="an appliance elsewhere, like http://HOST:8080, or the path of a socket",
+    )
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
@@ -142,9 +156,9 @@ def _serve(config: Config) -> int:
 
 
 def _target(config: Config, url: str | None) -> Path | str:
-    """What to connect to: the URL, else the data folder's appliance, started when none runs."""
+    """What to connect to: the URL or socket, else the data folder's appliance, started when none runs."""
     if url is not None:
-        return url
+        return Path(url) if url.startswith("/") else url
     from appliance.starting import ensure_running
 
     return asyncio.run(ensure_running(Config(config.folder)))
@@ -266,13 +280,21 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
+    from zstui.guest import begin
     from zstui.plain import run_plain
+
+    guest_session = begin()
 
     if arguments.plain or os.environ.get("TERM", "dumb") == "dumb":
         target = _target(config, arguments.connect)
         return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
-    return run(_target(config, arguments.connect), tls=_tls(arguments), read_only=arguments.read_only)
+    return run(
+        _target(config, arguments.connect),
+        tls=_tls(arguments),
+        read_only=arguments.read_only,
+        guest_session=guest_session,
+    )
 
 
 def _say(step: str) -> None:
@@ -280,12 +302,12 @@ def _say(step: str) -> None:
     sys.stderr.flush()
 
 
-def _address(text: str) -> tuple[str, int] | None:
+def _address(option: str, text: str) -> tuple[str, int] | None:
     if text == "none":
         return None
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"--listen {text} is not ADDR:PORT")
+        raise ValueError(f"{option} {text} is not ADDR:PORT")
     return host.strip("[]"), int(port)
 
 

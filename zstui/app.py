@@ -51,7 +51,12 @@ class Zstui(App[int]):
     ]
 
     def __init__(
-        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False
+        self,
+        target: Path | str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        read_only: bool = False,
+        guest_session: str | None = None,
     ) -> None:
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
@@ -63,7 +68,7 @@ class Zstui(App[int]):
         self.session: Session | None = None
         self.calls = Calls(self)
         self.moved_keys: dict[str, str] = {}
-        self._session_uuid: str | None = None
+        self._session_uuid = guest_session
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
 
@@ -214,11 +219,18 @@ class Zstui(App[int]):
         await asyncio.wait(self._kept) if self._kept else None
 
 
-def run(target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False) -> int:
+def run(
+    target: Path | str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    read_only: bool = False,
+    guest_session: str | None = None,
+) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
-    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything.
+    `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
+    `guest_session` is that of a user elsewhere, for whom the appliance has started this.
     """
-    app = Zstui(target, tls, read_only=read_only)
+    app = Zstui(target, tls, read_only=read_only, guest_session=guest_session)
     app.run()
     return app.return_code or 0

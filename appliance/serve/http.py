@@ -58,7 +58,7 @@ METRICS = "/metrics"
 class Server:
     """Serves calls, jobs, events and uploads on any number of listeners.
 
-    `names` are the host names, beyond localhost, of web pages that may call.
+    `names` are the host names, beyond localhost, of web pages that may call; `pages` are routes of faces.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Server:
         transfers: Transfers | None = None,
         open_console: OpenConsole | None = None,
         names: Collection[str] = (),
+        pages: Collection[Route] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
@@ -78,7 +79,7 @@ class Server:
         self._stopping = asyncio.Event()
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
         rest = Rest(dispatch, self._job)
-        table = (*self._table(), *rest.table())
+        table = (*self._table(), *rest.table(), *pages)
         self._policies = {route.path: route.policy for route in table}
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._guard])
         for route in table:
@@ -103,7 +104,8 @@ class Server:
             self._sockets.append((sock, listener))
             if self._runner.server is None:
                 raise RuntimeError("the server listens before it is set up")
-            self._servers.append(await listen(self._runner.server, sock, tls))
+            trusted = isinstance(listener, UnixListener) and listener.trusted
+            self._servers.append(await listen(self._runner.server, sock, tls, trusted=trusted))
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
@@ -190,7 +192,9 @@ class Server:
         policy = self._policies.get(resource.canonical) if resource else None
         if policy is None:
             raise NotAllowed("this path has no policy, so nobody may use it")
-        if policy == "per-call" or policy == "job-uuid" or policy == "console-token" or policy == "anyone":
+        if policy == "per-call" or policy == "job-uuid" or policy == "anyone":
+            return
+        if policy == "console-token" or policy == "ticket":
             return
         await self._check_role(request, policy)
 
