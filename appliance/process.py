@@ -46,11 +46,16 @@ async def serve(config: Config) -> None:
         await database.close()
 
 
-async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
+async def _name_admin(database: Database) -> None:
+    """See that there is an admin, and say the password of one that is new, once."""
     password = await ensure_admin(database, os.environ.get("ZSTUI_ADMIN_PASSWORD"))
     if password is not None:
         sys.stderr.write(f"the password of admin is {password}; it is not shown again\n")
         sys.stderr.flush()
+
+
+async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
+    await _name_admin(database)
     real = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
     simulated = SimulatedDialer()
     core = Core(database, EitherDialer(real, simulated), simulated)

@@ -67,31 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="zstui COMMAND --help says more of each command.",
     )
     parser.add_argument("--version", action="version", version=f"zstui {version_text()}")
-    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
-    parser.add_argument(
-        "--listen",
-        default="127.0.0.1:8080",
-        metavar="ADDR:PORT",
-        help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
-    )
-    parser.add_argument(
-        "--ssh",
-        default="none",
-        metavar="ADDR:PORT",
-        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default "
-        "%(default)s)",
-    )
+    _serving_options(parser)
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
-    )
-    parser.add_argument(
-        "--name",
-        dest="name_",  # a lab has a name, too
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
-        "a certificate that it makes; may be repeated",
     )
     parser.add_argument(
         "--connect",
@@ -110,6 +88,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
+
+
+def _serving_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
+    parser.add_argument(
+        "--listen",
+        default="127.0.0.1:8080",
+        metavar="ADDR:PORT",
+        help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
+    )
+    parser.add_argument(
+        "--ssh",
+        default="none",
+        metavar="ADDR:PORT",
+        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--name",
+        dest="name_",  # a lab has a name, too
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
+        "a certificate that it makes; may be repeated",
+    )
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ from appliance.resources.registry import Caller
 from appliance.serve.connection import listen
 from appliance.serve.console import OpenConsole, console
 from appliance.serve.dispatch import Dispatch
-from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
+from appliance.serve.events import Broadcast
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp, bind_unix
 from appliance.serve.metrics import CONTENT_TYPE, metrics
 from appliance.serve.rest import Rest
@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 1 << 20
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
+
+CHECK_SECONDS = 15.0
+"""How often a watcher's session is looked at again."""
 
 EVENTS = "/events"
 METRICS = "/metrics"
@@ -253,7 +256,7 @@ class Server:
                 try:
                     async with asyncio.timeout(STUCK_SECONDS):
                         await response.write(block)
-                    if now() - checked >= HEARTBEAT_SECONDS:
+                    if now() - checked >= CHECK_SECONDS:
                         await self._check_role(request, "reader")
                         checked = now()
                 except (TimeoutError, ConnectionError, ApiError):

@@ -32,9 +32,15 @@ class Cells:
         self._fed.set()
 
     @property
-    def text(self) -> str:
+    def lines(self) -> list[str]:
         """The lines as they are now."""
-        return "\n".join(self.screen.display)
+        buffer, columns = self.screen.buffer, range(self.screen.columns)
+        return ["".join(buffer[row][column].data for column in columns) for row in range(self.screen.lines)]
+
+    @property
+    def text(self) -> str:
+        """All lines."""
+        return "\n".join(self.lines)
 
     def place(self, text: str, line: int | None = None) -> tuple[int, int]:
         """Line and column of the first cell of a text. It must be there."""
@@ -75,6 +81,8 @@ class Program:
         self._environment = {**environment, "TERM": "xterm-256color"}
         self._size = (columns, rows)
         self.cells = Cells(columns, rows)
+        self.drawn = 0
+        """How many bytes it has written."""
 
     async def __aenter__(self) -> Program:
         self._master, slave = os.openpty()
@@ -106,6 +114,9 @@ class Program:
 
     def _read(self) -> None:
         try:
-            self.cells.feed(os.read(self._master, 65536))
+            data = os.read(self._master, 65536)
         except OSError:
             asyncio.get_running_loop().remove_reader(self._master)
+            return
+        self.drawn += len(data)
+        self.cells.feed(data)

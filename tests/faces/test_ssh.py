@@ -53,7 +53,7 @@ async def test_the_first_steps_of_the_tour(served: Served, tmp_path: Path) -> No
         screen.press("2")
         await screen.cells.sees("node-a", "Connected")
         screen.resize(120, 30)
-        await screen.cells.until(lambda text: "find" in text.split("\n")[29], "keys in the lowest line")
+        await screen.cells.until(lambda _: "find" in screen.cells.lines[29], "keys in the lowest line")
         screen.press("1")
         await screen.cells.sees("web-1")
         screen.press("n")
