@@ -7,6 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+SOCKET = "appliance.sock"
+"""The name, in the data folder, of what every face connects to."""
+
 
 def frozen_folder() -> Path | None:
     """Where the frozen appliance keeps what it brought along; None when it runs from its sources."""
@@ -50,7 +53,7 @@ class Config:
     @property
     def socket(self) -> Path:
         """The socket that every face connects to."""
-        return self.folder / "appliance.sock"
+        return self.folder / SOCKET
 
     @property
     def faces_socket(self) -> Path:

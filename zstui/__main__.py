@@ -7,6 +7,8 @@ import asyncio
 import json
 import logging
 import os
+import shlex
+import shutil
 import ssl
 import sys
 from pathlib import Path
@@ -293,12 +295,28 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
         target = _target(config, arguments.connect)
         return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
-    return run(
-        _target(config, arguments.connect),
-        tls=_tls(arguments),
-        read_only=arguments.read_only,
-        guest_session=guest_session,
-    )
+    target, tls = _target(config, arguments.connect), _tls(arguments)
+    program = "zstui" if guest_session is not None else program_words(arguments)
+    return run(target, tls=tls, read_only=arguments.read_only, program=program, guest_session=guest_session)
+
+
+def program_words(arguments: argparse.Namespace) -> str:
+    """How a shell calls this very program on the same appliance: with the path where `zstui` would be no other."""
+    own = Path(sys.executable if frozen_folder() else sys.argv[0]).absolute()
+    found = shutil.which("zstui")
+    if own.name == "__main__.py":
+        words = [sys.executable, "-m", "zstui"]
+    elif found is not None and own.exists() and own.samefile(found):
+        words = ["zstui"]
+    else:
+        words = [os.fspath(own)]
+    if arguments.connect is not None:
+        words += ["--connect", arguments.connect]
+    elif arguments.data.absolute() != default_folder():
+        words += ["--data", os.fspath(arguments.data.absolute())]
+    if arguments.certificate:
+        words += ["--certificate", os.fspath(arguments.certificate.absolute())]
+    return shlex.join(words)
 
 
 def _say(step: str) -> None:

@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import Worker
@@ -31,6 +32,7 @@ from zstui.screens.form import short_error
 from zstui.screens.login import Login
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
+from zstui.type_ahead import Passed, TypeAhead
 
 AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
@@ -56,6 +58,7 @@ class Zstui(App[int]):
         tls: ssl.SSLContext | None = None,
         *,
         read_only: bool = False,
+        program: str = "zstui",
         guest_session: str | None = None,
     ) -> None:
         self.remembered = Remembered()
@@ -63,6 +66,8 @@ class Zstui(App[int]):
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
+        self.program = program
+        """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
@@ -71,6 +76,20 @@ class Zstui(App[int]):
         self._session_uuid = guest_session
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
+        self._ahead = TypeAhead(self, super().on_event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand keys on in turn, everything else at once."""
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            await self._ahead.take(event)
+            return
+        await super().on_event(event)
+        if isinstance(event, events.Key):
+            self._ahead.passed(event)
+
+    @on(Passed)
+    def _passed(self, message: Passed) -> None:
+        self._ahead.passed(message.key)
 
     def on_mount(self) -> None:
         """Show what there is, and connect meanwhile."""
@@ -224,13 +243,15 @@ def run(
     *,
     tls: ssl.SSLContext | None = None,
     read_only: bool = False,
+    program: str = "zstui",
     guest_session: str | None = None,
 ) -> int:
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
-    `guest_session` is that of a user elsewhere, for whom the appliance has started this.
+    `program` is how a shell reaches the same appliance; `guest_session` is that of a user elsewhere, for whom the
+    appliance has started this.
     """
-    app = Zstui(target, tls, read_only=read_only, guest_session=guest_session)
+    app = Zstui(target, tls, read_only=read_only, program=program, guest_session=guest_session)
     app.run()
     return app.return_code or 0

@@ -54,6 +54,10 @@ class Calls:
             raise NotReady("the appliance is not connected; it is tried again by itself")
         return self._app.session
 
+    def for_a_shell(self, line: str) -> str:
+        """A call as it is carried out from any shell of this machine, on the same appliance."""
+        return f"{self._app.program} call {line.removeprefix(CALL)}"
+
     async def make(
         self, message: str, new_uuid: str | None = None, /, *, typed: bool = False, **fields: Any
     ) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from appliance.api.userdata import served
 from zstui.i18n import tr
 
 KEYS = {
@@ -32,6 +33,9 @@ KIND_OF = {key: kind for kind, keys in KEYS.items() for key in keys.split()}
 MIXED = frozenset({"users", "mounts", "disable_root_opts", "ssh_pwauth", "user"})
 """Those that several kinds are right for."""
 
+HEAD = "#cloud-config"
+OTHER_HEADS = ("#include", "#cloud-", "#part-handler", "#upstart-job")
+
 TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
@@ -44,10 +48,20 @@ class Doubt:
 
 
 def warnings_of(text: str) -> list[Doubt]:
-    """What looks wrong in a cloud-config; nothing for user data of other kinds."""
-    body = text.lstrip("\ufeff")
-    if not body.startswith("#cloud-config"):
+    """What looks wrong in what a guest is served as cloud-config, by lines of the text; nothing for other kinds."""
+    body = served(text).lstrip("\ufeff")
+    if not is_kind(body, HEAD):
         return _without_header(body)
+    before = 0 if is_kind(text.lstrip("\ufeff"), HEAD) else 1
+    return [Doubt(max(1, each.line - before), each.text) for each in _of_cloud_config(body)]
+
+
+def is_kind(body: str, head: str) -> bool:
+    """Whether cloud-init takes a text for what begins so: case and leading space are no difference to it."""
+    return body.lstrip().lower().startswith(head.lower())
+
+
+def _of_cloud_config(body: str) -> list[Doubt]:
     try:
         root = yaml.compose(body, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -64,10 +78,11 @@ def warnings_of(text: str) -> list[Doubt]:
 
 
 def _without_header(body: str) -> list[Doubt]:
-    """Text that looks like a cloud-config and is none, since it does not say so."""
-    first = re.match(r"([A-Za-z_-]+):(\s|$)", body.lstrip())
-    if first is not None and first[1] in KIND_OF:
-        return [Doubt(1, tr("cloud-init ignores this: its first line must be #cloud-config"))]
+    """Text that looks like a cloud-config and is none, since it begins with another comment."""
+    if re.match(r"#(?:[^!#]|$)", body.lstrip()) and not body.lstrip().startswith(OTHER_HEADS):
+        keys = re.findall(r"^([A-Za-z_-]+):(?:\s|$)", body, re.MULTILINE)
+        if KIND_OF.keys() & set(keys):
+            return [Doubt(1, tr("cloud-init ignores this: its first line must be #cloud-config"))]
     return []
 
 

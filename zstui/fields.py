@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -172,7 +173,7 @@ class Field(Vertical):
         star = "*" if self.required else " "
         with Horizontal():
             yield Said(lambda: fit(f"{star} {tr(self.label)}", 20), classes="label")
-            yield self.control()
+            yield self.control
         yield Static("", classes="error", markup=False)
 
     @property
@@ -180,9 +181,10 @@ class Field(Vertical):
         """What the field is for, in the user's language."""
         return f"{tr(self.help_text)} {tr(self.more_help)}".rstrip()
 
+    @property
     @abstractmethod
     def control(self) -> Widget:
-        """The widget that holds the value."""
+        """The widget that holds the value, whether it is on the screen already or not."""
 
     @property
     @abstractmethod
@@ -213,7 +215,8 @@ class TextField(Field):
         if self.is_size:
             self.more_help = mark("Units may be written: 512M, 2G.")
 
-    def control(self) -> Widget:
+    @cached_property
+    def control(self) -> Entry:
         """One line to type into."""
         default = self.parameter.default
         shown = "" if default in (None, [], {}) or self.required else str(default)
@@ -222,7 +225,7 @@ class TextField(Field):
     @property
     def value(self) -> Any:
         """What was typed, a size in bytes."""
-        typed = self.query_one(Input).value
+        typed = self.control.value
         if self.is_size and typed:
             size = words.read_size(typed)
             return typed if size is None else size
@@ -234,7 +237,7 @@ class TextField(Field):
 
     def fill(self, value: Any) -> None:
         """Show a value."""
-        self.query_one(Input).value = ", ".join(value) if isinstance(value, list) else str(value)
+        self.control.value = ", ".join(value) if isinstance(value, list) else str(value)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
@@ -253,7 +256,8 @@ class ChoiceField(Field):
         if not parameter.required and parameter.default is None:
             self.options = ("", *self.options)
 
-    def control(self) -> Widget:
+    @cached_property
+    def control(self) -> Choice:
         """The words in a row."""
         default = self.parameter.default
         text = str(default).lower() if isinstance(default, bool) else default
@@ -262,13 +266,12 @@ class ChoiceField(Field):
     @property
     def value(self) -> Any:
         """The chosen word."""
-        return self.query_one(Choice).chosen or None
+        return self.control.chosen or None
 
     def fill(self, value: Any) -> None:
         """Choose a word."""
-        control = self.query_one(Choice)
-        control.chosen = str(value).lower() if isinstance(value, bool) else str(value)
-        control.refresh()
+        self.control.chosen = str(value).lower() if isinstance(value, bool) else str(value)
+        self.control.refresh()
 
 
 class PickField(Field):
@@ -281,7 +284,8 @@ class PickField(Field):
         self.mirror = mirror
         self.several = is_list(parameter)
 
-    def control(self) -> Widget:
+    @cached_property
+    def control(self) -> Pick:
         """The name of what is chosen; the only one there is, is chosen already."""
         pick = Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
         only = list(self.mirror.all(self.kind))
@@ -292,14 +296,13 @@ class PickField(Field):
     @property
     def value(self) -> Any:
         """The uuids."""
-        keys = self.query_one(Pick).keys
+        keys = self.control.keys
         return (keys or None) if self.several else (keys[0] if keys else None)
 
     def fill(self, value: Any) -> None:
         """Choose."""
-        control = self.query_one(Pick)
-        control.keys = list(value) if isinstance(value, list) else [value]
-        control.refresh()
+        self.control.keys = list(value) if isinstance(value, list) else [value]
+        self.control.refresh()
 
 
 class ServicesField(PickField):
@@ -311,7 +314,7 @@ class ServicesField(PickField):
     @property
     def value(self) -> Any:
         """Provider to services."""
-        rows = [self.mirror.find(key) for key in self.query_one(Pick).keys]
+        rows = [self.mirror.find(key) for key in self.control.keys]
         return {row.key: row.get("networkServiceTypes", []) for row in rows if row is not None} or None
 
 
@@ -326,7 +329,8 @@ class TagField(Field):
         if self.long:
             self.more_help = mark("^e opens the editor.")
 
-    def control(self) -> Widget:
+    @cached_property
+    def control(self) -> Entry | Writing:
         """One line, or several."""
         if self.long:
             return Writing(compact=True, soft_wrap=False, tab_behavior="focus")
@@ -335,7 +339,7 @@ class TagField(Field):
     @property
     def value(self) -> Any:
         """What was typed."""
-        return (self.query_one(TextArea).text if self.long else self.query_one(Input).value) or None
+        return (self.control.text if isinstance(self.control, Writing) else self.control.value) or None
 
     @property
     def tag(self) -> str | None:
@@ -344,10 +348,10 @@ class TagField(Field):
 
     def fill(self, value: Any) -> None:
         """Show a value."""
-        if self.long:
-            self.query_one(TextArea).text = value
+        if isinstance(self.control, Writing):
+            self.control.text = value
         else:
-            self.query_one(Input).value = value
+            self.control.value = value
 
     @on(Input.Changed)
     @on(TextArea.Changed)

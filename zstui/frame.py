@@ -58,9 +58,16 @@ class Totals(Line):
         return tr("{age} old", age=words.duration(late)) if late else ""
 
     def left(self) -> list[Part]:
-        """Counts and bars."""
-        wide = self.size.width >= 100
-        cells = BAR if wide else 4
+        """Counts and bars, as long as there is room for: nothing is cut before all bars are gone."""
+        room = self.size.width - sum(width(part.text) for part in self.right()) - 1
+        for cells in (BAR, 4, 2, 0) if self.size.width >= 100 else (4, 2, 0):
+            parts = self._with_bars(cells)
+            if _wide(parts) <= room:
+                break
+        return parts
+
+    def _with_bars(self, cells: int) -> list[Part]:
+        wide = cells >= BAR
         gap = Part("   " if wide else "  ")
         parts = [Part(" zstui ", "accent"), gap]
         if getattr(self.app, "read_only", False):
@@ -103,7 +110,7 @@ class Totals(Line):
         return [
             Part(f"{title} ", "dim"),
             Part(full, load_paint(share) if share >= 0.8 else "accent"),
-            Part(f"{whole[len(full) :]} ", "faint"),
+            Part(f"{whole[len(full) :]} " if whole else "", "faint"),
             Part(f"{share:.0%}", "plain"),
         ]
 
@@ -112,6 +119,10 @@ class Totals(Line):
         if not running:
             return []
         return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
+
+
+def _wide(parts: list[Part]) -> int:
+    return sum(width(part.text) for part in parts)
 
 
 OVERVIEW = "overview"
@@ -131,25 +142,36 @@ class Tabs(Line):
         self.noun = MAIN[0].id
 
     def left(self) -> list[Part]:
-        """One part for each; the one shown stands out."""
-        parts = []
+        """Some parts for each; the one shown stands out. Where there is no room the last ones are numbers only."""
+        for named in range(len(MAIN), -1, -1):
+            parts = self._naming(named)
+            if _wide(parts) <= self.size.width:
+                break
+        return parts
+
+    def _naming(self, named: int) -> list[Part]:
+        """All tabs, so many of them, and the one shown, with their titles."""
+        parts = self._tab(0, tr("Overview"), "screen.overview", here=self.noun == OVERVIEW)
         wide = self.size.width >= 100
-        here = self.noun == OVERVIEW
-        ground = "bar" if here else ""
-        parts.append(Part(" 0 ", "accent" if here else "faint", "screen.overview", ground))
-        parts.append(Part(f"{tr('Overview')} ", "strong" if here else "dim", "screen.overview", ground))
         for number, noun in enumerate(MAIN, start=1):
             here = noun.id == self.noun
+            title = tr(noun.title) if here or number <= named else ""
             action = f"screen.show('{noun.id}')"
-            count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
-            ground = "bar" if here else ""
-            parts.append(Part(f" {number} ", "accent" if here else "faint", action, ground))
-            parts.append(Part(f"{tr(noun.title)} ", "strong" if here else "dim", action, ground))
-            if wide and noun.id not in ("job", "ev"):
-                parts.append(Part(f"{count} ", "faint", action, ground))
+            parts += self._tab(number, title, action, here=here)
+            if wide and title and noun.id not in ("job", "ev"):
+                count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
+                parts.append(Part(f"{count} ", "faint", action, "bar" if here else ""))
         if self.noun not in {OVERVIEW, *(noun.id for noun in MAIN)}:
             parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))
         return parts
+
+    def _tab(self, number: int, title: str, action: str, *, here: bool) -> list[Part]:
+        ground = "bar" if here else ""
+        text = f"{title} " if title else ""
+        return [
+            Part(f" {number} ", "accent" if here else "faint", action, ground),
+            Part(text, "strong" if here else "dim", action, ground),
+        ]
 
 
 class Caption(Line):

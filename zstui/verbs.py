@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.quoting import quote
 from appliance.api.resource import RESOURCES, Resource, camel, snake
 from zstui.mirror import Row
 
@@ -125,6 +126,11 @@ def is_list(parameter: Parameter) -> bool:
 def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
     """The field that names a row in a call."""
     return {parameter.wire: [row.key] if is_list(parameter) else row.key}
+
+
+def key_word(row: Row) -> str:
+    """The word of a query that finds a row and no other."""
+    return quote(f"{camel(RESOURCES[row.kind].primary)}={row.key}")
 
 
 TITLE_WORDS = (("vm instance", "VM"), ("vm ", "VM "), ("kvmhost", "KVM host"), ("l3 ", "L3 "),

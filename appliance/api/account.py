@@ -107,7 +107,9 @@ class UpdateAccount(Message, java=JAVA, returns=Account):
     session_role: str | None = arg("The most that its sessions may do.", default=None, choices=ACCOUNT_ROLES)
 
 
-class DeleteAccount(DeleteMessage, java=JAVA):
+class DeleteAccount(
+    DeleteMessage, in_use="deleted", along=("User", "UserGroup", "Policy", "Quota", "AccessToken"), java=JAVA
+):
     """Delete an account with its users, and end their sessions. What it owns belongs to the admin then."""
 
     uuid: str = arg("The account.")

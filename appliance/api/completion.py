@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from appliance.api.grammar import PROGRAM
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.resource import RESOURCES, Resource, snake
+from appliance.api.vm import VmInstance
+from appliance.api.vm_states import ALLOWED
 
 OFFERED = 50
 """Uuids offered at once."""
@@ -14,7 +17,11 @@ OWN_WORDS = ("help", "exit", "quit")
 Named = list[tuple[str, str]]
 """Resources to offer: uuid and name of each."""
 
-LookUp = Callable[[type[Resource], str], Named]
+Where = tuple[tuple[str, str, list[str]], ...]
+"""Conditions that what is offered must meet: field, operator and values."""
+
+LookUp = Callable[[type[Resource], str, Where], Named]
+"""Finds resources whose uuid or name begins with a text."""
 
 
 class Completer:
@@ -32,6 +39,7 @@ class Completer:
         """What the last word of a line may become."""
         self.names = {}
         before = line[: len(line) - len(word)].split()
+        before = before[2:] if before[:2] == [PROGRAM, "call"] else before
         if not before:
             return [name for name in (*sorted(MESSAGES), *OWN_WORDS) if name.startswith(word)]
         if before == ["help"]:
@@ -64,7 +72,7 @@ class Completer:
         if resource is None:
             return []
         done, comma, typed = value.rpartition(",")
-        found = self._look_up(resource, typed)
+        found = self._look_up(resource, typed, _where(kind, resource))
         self.names = {f"{name}={done}{comma}{uuid}": called for uuid, called in found}
         return list(self.names)
 
@@ -88,6 +96,12 @@ def _parameter_names(kind: type[Message]) -> list[str]:
     if issubclass(kind, QueryMessage):
         names = [each.wire for each in kind.resource.columns.values() if not each.private] + names
     return names
+
+
+def _where(kind: type[Message], resource: type[Resource]) -> Where:
+    """What a resource must be for a message to be allowed, where that is declared."""
+    states = ALLOWED.get(kind.__name__) if resource is VmInstance else None
+    return (("state", "in", sorted(states)),) if states else ()
 
 
 def _meant(kind: type[Message], name: str, parameter: Parameter | None) -> type[Resource] | None:

@@ -7,6 +7,7 @@ import json
 import re
 import typing
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 from appliance.api.account import CreateAccount, LogInByAccount, LogInByUser, UpdateAccount, hash_password
@@ -15,6 +16,7 @@ from appliance.api.message import CreateMessage, Message, Parameter, QueryMessag
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
 from appliance.api.resource import snake
 from appliance.api.user import CreateUser, UpdateUser
+from appliance.config import SOCKET
 
 WORD = re.compile(r"([A-Za-z_][\w.]*)(!\?=|\?=|!~=|~=|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 OPS = {
@@ -25,6 +27,11 @@ OPS = {
 
 HASHED = frozenset({CreateAccount, CreateUser, LogInByAccount, LogInByUser, UpdateAccount, UpdateUser})
 """Messages whose password is typed in clear, and sent as its SHA-512."""
+
+
+PROGRAM = "zstui"
+FOR_TARGET = frozenset({"--data", "--connect", "--certificate"})
+"""Options of the program that say which appliance is meant, each with a value."""
 
 
 class UsageError(Exception):
@@ -55,6 +62,30 @@ def read_words(words: list[str]) -> Command:
     if kind in HASHED and "password" in fields:
         fields["password"] = hash_password(fields["password"])
     return Command(kind, fields)
+
+
+def without_program(words: list[str], target: Path | str) -> list[str]:
+    """The words of a call that may begin with a prompt, and as on the command line with `zstui … call`.
+
+    Raises UsageError when they are for another appliance than the one at `target`, a socket or URL.
+    """
+    if words[:1] == [">>>"]:
+        words = words[1:]
+    if not words or PurePath(words[0]).name != PROGRAM:
+        return words
+    rest = list(words[1:])
+    while rest and rest[0].startswith("--"):
+        option, equals, value = rest.pop(0).partition("=")
+        if option in FOR_TARGET and not equals:
+            value = rest.pop(0) if rest else ""
+        elsewhere = (option == "--connect" and value.rstrip("/") != str(target).rstrip("/")) or (
+            option == "--data" and Path(value).absolute() / SOCKET != target
+        )
+        if elsewhere:
+            raise UsageError(f"the line is for {value}, but calls go to {target} here; leave {option} out")
+    if rest[:1] != ["call"]:
+        raise UsageError(f"only calls are carried out here, as in {PROGRAM} call QueryVmInstance")
+    return rest[1:]
 
 
 def read_condition(word: str) -> dict[str, str]:

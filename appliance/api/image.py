@@ -90,6 +90,9 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     `url` is `http(s)://…`, `file:///…` (a file on the backup storage's machine, in a folder it allows), or
     `upload://NAME`: the job then waits for the bytes at `PUT /zstack/upload/{image uuid}`. HEAD says there by
     `Upload-Offset` how many have arrived, and a PUT with that header goes on from there.
+
+    On the command line (`zstui call`, `zstui shell`) it is `upload:///path/of/a/file`, a file of the machine where
+    that is typed: it is sent along, and `zstui upload` goes on where that was cut off.
     """
 
     name: str = arg("Display name.", max_length=255)
@@ -107,7 +110,7 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     type: str | None = arg("Kind of image.", default=None)
 
 
-class DeleteImage(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator", raises=(OperationFailed,)):
     """Delete an image. The deletion policy of images decides whether it can still be recovered.
 
     Disks made from it keep the copy they stand on.

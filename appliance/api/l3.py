@@ -99,7 +99,7 @@ class CreateL3Network(CreateMessage, java=JAVA, returns=L3Network):
     dns_domain: str | None = arg("The domain its guests search.", default=None, max_length=255)
 
 
-class DeleteL3Network(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+class DeleteL3Network(DeleteMessage, along=("IpRange", "L3NetworkDns"), java=JAVA, raises=(OperationFailed,)):
     """Delete a subnet that no VM is on."""
 
     uuid: str = arg("The network.")

@@ -174,14 +174,42 @@ class CreateMessage(Message, abstract=True):
     system_tags: list[str] = arg("System tags to put on the new resource.", default=[])
 
 
+DELETE_MODE = {
+    (True, False): "As ZStack's clients send it. "
+    "What is in use is refused with either: nothing else is deleted along.",
+    (True, True): "As ZStack's clients send it. "
+    "What is in use is refused with either; else what depends on it goes along.",
+    (False, False): "As ZStack's clients send it. "
+    "With either it goes although it is in use, and nothing else is deleted along.",
+    (False, True): "As ZStack's clients send it. "
+    "With either it goes although it is in use, and what depends on it goes along.",
+}
+"""What a deletion says of its mode: by whether what is in use is refused, and whether anything goes along."""
+
+
 class DeleteMessage(Message, abstract=True):
-    """Base of messages that remove a resource. A uuid that names nothing succeeds."""
+    """Base of messages that remove a resource. A uuid that names nothing succeeds.
+
+    Class arguments: `in_use` whether what something else uses is refused or goes; `along` the resources that
+    are deleted with it. They hold for either mode, and what is said of the mode is made of them.
+    """
+
+    in_use: ClassVar[Literal["refused", "deleted"]]
+    along: ClassVar[tuple[str, ...]]
 
     delete_mode: str = arg(
-        "As ZStack's clients send it. What is in use is refused with either: nothing else is deleted along.",
+        DELETE_MODE[True, False],
         default="Permissive",
         choices=("Permissive", "Enforcing"),
     )
+
+    def __init_subclass__(
+        cls, in_use: Literal["refused", "deleted"] = "refused", along: tuple[str, ...] = (), **rest: Any
+    ) -> None:
+        super().__init_subclass__(**rest)
+        cls.in_use, cls.along = in_use, along
+        words = DELETE_MODE[in_use == "refused", bool(along)]
+        cls.parameters["delete_mode"] = dataclasses.replace(cls.parameters["delete_mode"], help=words)
 
 
 class QueryMessage(Message, abstract=True):

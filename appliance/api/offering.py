@@ -83,7 +83,7 @@ class ChangeInstanceOfferingState(Message, java=JAVA, returns=InstanceOffering):
     state_event: str = arg("What to do.", choices=("enable", "disable"))
 
 
-class DeleteInstanceOffering(DeleteMessage, java=JAVA):
+class DeleteInstanceOffering(DeleteMessage, in_use="deleted", java=JAVA):
     """Delete a size; VMs made with it keep theirs."""
 
     uuid: str = arg("The offering.")
@@ -121,7 +121,7 @@ class ChangeDiskOfferingState(Message, java=JAVA, returns=DiskOffering):
     state_event: str = arg("What to do.", choices=("enable", "disable"))
 
 
-class DeleteDiskOffering(DeleteMessage, java=JAVA):
+class DeleteDiskOffering(DeleteMessage, in_use="deleted", java=JAVA):
     """Delete a size; disks made with it keep theirs."""
 
     uuid: str = arg("The offering.")

@@ -265,12 +265,20 @@ def _bool(value: Any, parameter: Parameter, message: type[Message]) -> bool:
 
 
 def _int(value: Any, parameter: Parameter, message: type[Message]) -> int:
-    digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip())
+    digits = isinstance(value, str) and re.fullmatch(rf"[+-]?[0-9]{{1,{SHOWN}}}", value.strip())
     if digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not LONG[0] <= value <= LONG[1]:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong("a whole number", value, parameter, message)
+    _check_range(value, parameter)
     return value
+
+
+def _check_range(value: int, parameter: Parameter) -> None:
+    low = LONG[0] if parameter.minimum is None else parameter.minimum
+    high = LONG[1] if parameter.maximum is None else parameter.maximum
+    if not low <= value <= high:
+        raise InvalidArgument(f"field[{parameter.wire}] must be in range of [{low}, {high}]")
 
 
 def _scalar_text(value: Any) -> str:
@@ -301,11 +309,6 @@ def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
         _check_text(value, parameter, message)
     elif isinstance(value, (list, dict)) and not value and (parameter.required or parameter.nonempty):
         raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        low = LONG[0] if parameter.minimum is None else parameter.minimum
-        high = LONG[1] if parameter.maximum is None else parameter.maximum
-        if not low <= value <= high:
-            raise InvalidArgument(f"field[{parameter.wire}] must be in range of [{low}, {high}]")
 
 
 def _check_text(value: str, parameter: Parameter, message: type[Message]) -> None:

@@ -64,7 +64,7 @@ class CreatePolicy(CreateMessage, java=JAVA, returns=Policy):
     )
 
 
-class DeletePolicy(DeleteMessage, java=JAVA):
+class DeletePolicy(DeleteMessage, in_use="deleted", java=JAVA):
     """Delete a policy; it holds for nobody any more."""
 
     uuid: str = arg("The policy.")

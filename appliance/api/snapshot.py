@@ -107,7 +107,14 @@ class RevertVolumeFromSnapshot(Message, java=JAVA, role="operator", raises=(Oper
     uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
 
 
-class DeleteVolumeSnapshot(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed, WrongVmState)):
+class DeleteVolumeSnapshot(
+    DeleteMessage,
+    in_use="deleted",
+    along=("VolumeSnapshot",),
+    java=JAVA,
+    role="operator",
+    raises=(OperationFailed, WrongVmState),
+):
     """Delete a snapshot and all that are on top of it; the volume keeps its content."""
 
     uuid: str = arg("The snapshot.")

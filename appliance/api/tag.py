@@ -180,7 +180,7 @@ class CreateUserTag(Message, java=JAVA, returns=UserTag, role="operator"):
     tag: str = arg("The tag's whole text.")
 
 
-class DeleteTag(DeleteMessage, java=JAVA, role="operator"):
+class DeleteTag(DeleteMessage, in_use="deleted", java=JAVA, role="operator"):
     """Take a tag off its resource."""
 
     uuid: str = arg("The tag.")

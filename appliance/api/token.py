@@ -55,7 +55,9 @@ class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role
     )
 
 
-class DeleteAccessToken(DeleteMessage, java=JAVA, sync=True, role="reader", raises=(NotAllowed,)):
+class DeleteAccessToken(
+    DeleteMessage, in_use="deleted", java=JAVA, sync=True, role="reader", raises=(NotAllowed,)
+):
     """Revoke a token, from the next call on. A token can revoke itself only."""
 
     uuid: str = arg("The token.")

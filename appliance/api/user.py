@@ -76,7 +76,7 @@ class UpdateUser(Message, java=JAVA):
     )
 
 
-class DeleteUser(DeleteMessage, java=JAVA):
+class DeleteUser(DeleteMessage, in_use="deleted", along=("AccessToken",), java=JAVA):
     """Delete a user and end its sessions; what it made belongs to its account, and stays."""
 
     uuid: str = arg("The user.")
@@ -93,7 +93,7 @@ class CreateUserGroup(CreateMessage, java=JAVA, returns=UserGroup):
     description: str | None = arg("What it is for.", default=None, max_length=2048)
 
 
-class DeleteUserGroup(DeleteMessage, java=JAVA):
+class DeleteUserGroup(DeleteMessage, in_use="deleted", java=JAVA):
     """Delete a group; its users and policies stay."""
 
     uuid: str = arg("The group.")

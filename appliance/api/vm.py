@@ -179,7 +179,14 @@ class RebootVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
     uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class DestroyVmInstance(DeleteMessage, java=JAVA, role="operator", raises=(DestroyVmFailed,)):
+class DestroyVmInstance(
+    DeleteMessage,
+    in_use="deleted",
+    along=("Volume", "VmNic", "VolumeSnapshot"),
+    java=JAVA,
+    role="operator",
+    raises=(DestroyVmFailed,),
+):
     """Destroy a VM. The deletion policy of VMs decides whether it can still be recovered."""
 
     uuid: str = arg("The VM.")

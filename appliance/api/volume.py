@@ -109,7 +109,14 @@ class GetDataVolumeAttachableVm(Message, java=JAVA, sync=True, role="reader"):
     volume_uuid: str = arg("The volume.", ref=Volume)
 
 
-class DeleteDataVolume(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteDataVolume(
+    DeleteMessage,
+    in_use="deleted",
+    along=("VolumeSnapshot",),
+    java=JAVA,
+    role="operator",
+    raises=(OperationFailed,),
+):
     """Delete a data volume, detaching it first. The deletion policy of volumes decides whether it comes back."""
 
     uuid: str = arg("The volume.")

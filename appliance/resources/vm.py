@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.protocol import normalise
 from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
 from appliance.api.event import PreviewUserdata
 from appliance.api.resource import Timestamp
+from appliance.api.userdata import served
 from appliance.api.vm import (
     DestroyVmInstance,
     ExpungeVmInstance,
@@ -126,5 +126,5 @@ def preview_userdata(snapshot: Snapshot, request: PreviewUserdata, caller: Calle
     preview: dict[str, Any] = {"publicKeys": userdata.public_keys(tags)}
     text = userdata.user_data(tags)
     if text is not None:
-        preview["userData"] = normalise(text)
+        preview["userData"] = served(text)
     return preview

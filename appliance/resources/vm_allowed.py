@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.api.errors import OperationFailed, WrongVmState
 from appliance.api.message import Message
 from appliance.api.vm import VmInstance
-from appliance.plans.vm_states import ALLOWED
+from appliance.api.vm_states import ALLOWED
 
 READ_BESIDES = frozenset({"CreateRootVolumeTemplateFromRootVolume", "CreateDataVolumeTemplateFromVolume"})
 """What may be done with a VM while a volume of it is read: another may be read, too."""

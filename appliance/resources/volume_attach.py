@@ -9,6 +9,7 @@ from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.simulator import FORMAT, HYPERVISOR
 from appliance.api.storage import PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.vm import GetVmAttachableDataVolume, VmInstance
+from appliance.api.vm_states import ALLOWED
 from appliance.api.volume import (
     AttachDataVolumeToVm,
     DetachDataVolumeFromVm,
@@ -17,7 +18,6 @@ from appliance.api.volume import (
 )
 from appliance.plans import naming
 from appliance.plans.vm_spec import VIRTIO_PLATFORMS
-from appliance.plans.vm_states import ALLOWED
 from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.vm_state import move, placed_on
 from appliance.reconcile.vm_volume import data_volumes

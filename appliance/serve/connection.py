@@ -39,14 +39,26 @@ class Connection(web.RequestHandler):
         """A coded answer, after which the connection ends; what is no fault of the sender's is the library's."""
         if status != 400:
             return super().handle_error(request, status, exc, message)
-        first = (message or "").strip().partition("\n")[0].rstrip(": ")
-        words = "".join(each if each.isprintable() else "?" for each in first)[:SHOWN]
+        words = _shown((message or "").strip().partition("\n")[0].rstrip(": "))
         log.info("no HTTP from %s: %s", request.remote or "the socket", words)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
         answer = error_answer(BadRequest(f"this is no HTTP request that can be read: {words}"), status)
         answer.force_close()
         return answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write an answer; what the library refuses before anything of ours is asked, an unknown Expect, is coded."""
+        if isinstance(resp, web.HTTPException):
+            advice = "; leave the header out, or send 100-continue" if resp.status == 417 else ""
+            resp = error_answer(BadRequest(f"{_shown(resp.text or resp.reason)}{advice}"), resp.status)
+        return await super().finish_response(request, resp, start_time)
+
+
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)[:SHOWN]
 
 
 async def listen(

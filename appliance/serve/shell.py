@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from appliance.api.completion import OFFERED, Completer, LookUp, Named
+from appliance.api.completion import OFFERED, Completer, LookUp, Named, Where
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words
+from appliance.api.grammar import UsageError, read_words, without_program
 from appliance.api.message import MESSAGES
 from appliance.api.quoting import split
 from appliance.api.resource import Resource, camel
@@ -70,7 +70,7 @@ def _carry_out(
 ) -> int | None:
     """Carry out a line. Returns its exit code, or None to end."""
     try:
-        words = split(line)
+        words = without_program(split(line), session.target)
         if not words:
             return DONE
         if words[0] in ("exit", "quit"):
@@ -93,11 +93,11 @@ def _carry_out(
 
 
 def _look_up(runner: asyncio.Runner, session: Session) -> LookUp:
-    def look_up(resource: type[Resource], typed: str) -> Named:
+    def look_up(resource: type[Resource], typed: str, where: Where) -> Named:
         called = "name" in resource.columns
         fields = [camel(resource.primary), *(["name"] if called else [])]
         try:
-            found = runner.run(session.query(resource.__name__, limit=1000, fields=fields))
+            found = runner.run(session.query(resource.__name__, *where, limit=1000, fields=fields))
         except ApiError:
             return []  # a bell, where words in the middle of a line would only disturb
         pairs = [(str(each[camel(resource.primary)]), str(each.get("name", ""))) for each in found]

@@ -197,10 +197,14 @@ KEYS = {" ": "space", "/": "slash", ":": "colon", "-": "minus", ".": "full_stop"
 
 @asynccontextmanager
 async def screens(
-    target: Path | str, size: tuple[int, int] = SMALL, *, connected: bool = True
+    target: Path | str,
+    size: tuple[int, int] = SMALL,
+    *,
+    connected: bool = True,
+    program: str = "zstui",
 ) -> AsyncIterator[Screens]:
     """The app on an appliance, at a size, and unless told otherwise connected."""
-    app = Zstui(target)
+    app = Zstui(target, program=program)
     async with app.run_test(size=size, notifications=True) as pilot:
         on = Screens(app, pilot)
         if connected:

@@ -27,7 +27,14 @@ HEAD = "#cloud-config\n"
         (f"{HEAD}\nruncmds: []\n", [(3, "runcmds is no key that is known here")]),
         (f"{HEAD}locale: a\nlocale: b\n", [(3, "locale stands here twice; only the last one counts")]),
         (f"{HEAD}- a\n", [(2, "a cloud-config is keys with values, and this is none")]),
-        ("packages:\n - git\n", [(1, "cloud-init ignores this: its first line must be #cloud-config")]),
+        ("packages:\n - git\n", []),
+        (r"packages:\n - git\nruncmds: []", [(3, "runcmds is no key that is known here")]),
+        (r"#cloud-config\npackages: git", [(2, "packages should be a list")]),
+        ("packages:\n - git\nruncmds: []\n", [(3, "runcmds is no key that is known here")]),
+        (
+            "# mine\npackages:\n - git\n",
+            [(1, "cloud-init ignores this: its first line must be #cloud-config")],
+        ),
     ],
 )
 def test_warnings_name_line_and_what_was_expected(text: str, expected: list[tuple[int, str]]) -> None:

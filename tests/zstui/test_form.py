@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual import events
 
-from tests.zstui.conftest import LARGE, Cloud, screens
+from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.fields import Pick
 from zstui.inputs import Entry
 from zstui.screens.chooser import Chooser
@@ -37,6 +37,41 @@ async def test_a_vm_is_made_with_pickers(cloud: Cloud) -> None:
         assert (vm["cpuNum"], vm["hostUuid"]) == (4, cloud.uuids["node-b"])
         tags = [tag["tag"] for tag in await cloud.session.query("SystemTag", resource_uuid=vm["uuid"])]
         assert tags == ["userdata::#cloud-config\nhostname: web-1\n"]
+
+
+def type_at_once(on: Screens, *keys: str) -> None:
+    """Keys as a terminal hands over what was typed while nobody looked: none waits for what the last one does."""
+    for key in keys:
+        on.app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+async def test_what_is_typed_ahead_of_a_form_stands_in_its_first_field(cloud: Cloud) -> None:
+    await cloud.vm("db-1")
+    await cloud.make("CreateInstanceOffering", name="large", cpuNum=4, cpuSpeed=1000, memorySize=4 << 30)
+    async with screens(cloud.socket) as on:
+        await on.sees("db-1")
+        type_at_once(on, "n", *"seed", "tab", *"lar", "enter")
+        await on.until(lambda: isinstance(on.app.screen, Form), "the form")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        await on.until(lambda: form.fields["instanceOfferingUuid"].value, "the offering chosen")
+        assert form.values()["name"] == "seed"
+        assert form.values()["instanceOfferingUuid"] == cloud.uuids["large"]
+        assert on.browser.row is not None
+        assert [entry.line for entry in on.app.calls.log] == []
+        await on.press("escape")
+        await on.sees("Throw away what you typed?")
+        type_at_once(on, "y", "slash", *"web")
+        await on.sees("/web")
+        assert on.app.screen is on.browser
+
+
+async def test_a_form_that_nobody_typed_into_is_left_unasked(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.sees("No VMs yet")
+        type_at_once(on, "n", "x", "backspace", "escape", "n")
+        await on.until(lambda: isinstance(on.app.screen, Form), "the form again")
+        assert len([screen for screen in on.app.screen_stack if isinstance(screen, Form)]) == 1
 
 
 async def test_the_cursor_goes_to_what_takes_long_to_make(cloud: Cloud) -> None:

@@ -15,10 +15,14 @@ import pytest
 from appliance.api.message import MESSAGES
 from tests.zstui.conftest import SMALL, Cloud, Screens, screens
 from zstui import cells, words
+from zstui.frame import Tabs, Totals
 from zstui.i18n import begin, first_language, known, tr
-from zstui.i18n.pseudo import PSEUDO, strange
+from zstui.i18n.pseudo import PSEUDO, Pseudo, strange
 from zstui.i18n.server_texts import HOLE, TEXTS, said
+from zstui.i18n.sources import SOURCES
+from zstui.mirror import Row
 from zstui.nouns import MAIN, NOUNS, Noun
+from zstui.screens.form import Form
 
 WIDE = (160, 48)
 SWITCH_SECONDS = 0.5
@@ -84,6 +88,18 @@ async def speaking(
         yield on
 
 
+@asynccontextmanager
+async def speaking_alone(
+    cloud: Cloud, name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Screens]:
+    """The app, begun in a language, with no VM."""
+    monkeypatch.setenv("ZSTUI_LANG", name)
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.until(lambda: on.app.mirror.status == "live")
+        await on.pilot.pause()
+        yield on
+
+
 async def tour(on: Screens, look: Callable[[str], None], nouns: Iterable[Noun]) -> None:
     """Every screen, and a look at each."""
     look("list of VMs")
@@ -120,6 +136,52 @@ async def test_no_word_on_any_screen_is_left_in_english(
 
         await tour(on, look, [each for each in NOUNS.values() if each.kinds[0] not in NAMES_ONLY])
     assert not left, "\n".join(f"{where}: {found}" for where, found in left.items())
+
+
+async def test_every_label_and_help_of_every_form_is_in_the_catalogue(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pseudo-language makes any text; what it is asked for must be what real catalogues have."""
+    sources = [text for source in SOURCES.values() for text in source()]
+    known = {each for text in sources for each in ((text,) if isinstance(text, str) else text)}
+    asked: dict[str, str] = {}
+    made = Pseudo.gettext
+
+    def gettext(self: Pseudo, message: str) -> str:
+        asked.setdefault(message, form)
+        return made(self, message)
+
+    async with speaking_alone(cloud, PSEUDO, SMALL, monkeypatch) as on:
+        monkeypatch.setattr(Pseudo, "gettext", gettext)
+        for form in sorted(MESSAGES):
+            if not form.startswith(("Query", "Get")):
+                shown = Form(form, on.app.mirror)
+                await on.app.push_screen(shown)
+                for field in shown.fields.values():
+                    tr(field.label), field.help
+                shown.dismiss(None)
+                await on.until(lambda: on.app.screen is on.browser, "the form gone")
+    assert {text: form for text, form in asked.items() if text not in known} == {}
+
+
+@pytest.mark.parametrize("name", ["en", "zh_CN", "zh_TW", PSEUDO])
+async def test_the_header_is_whole_at_80_columns(
+    cloud: Cloud, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every list, and with as many VMs and as much memory as take the most room."""
+    async with speaking_alone(cloud, name, SMALL, monkeypatch) as on:
+        on.app.mirror.rows["VmInstance"] = {
+            str(at): Row("VmInstance", str(at), {"state": "Running"}) for at in range(1000)
+        }
+        for row in on.app.mirror.all("Host"):
+            row.data.update(availableCpuCapacity=0, availableMemoryCapacity=0)
+        for noun in NOUNS.values():
+            await on.browser.action_show(noun.id)
+            totals, tabs = on.app.screen.query_one(Totals), on.app.screen.query_one(Tabs)
+            for line in (totals, tabs):
+                whole = [*line.left(), *line.right()]
+                assert sum(cells.width(part.text) for part in whole) <= SMALL[0], (noun.id, whole)
+            assert tr(noun.title) in "".join(part.text for part in tabs.left())
 
 
 @pytest.mark.parametrize(

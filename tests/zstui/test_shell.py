@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from textual.widgets import TextArea
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, TextArea
 
 from tests.zstui.conftest import SMALL, Cloud, screens
+from zstui.__main__ import _parser, program_words
 
 
 async def test_a_call_is_typed_completed_and_answered(cloud: Cloud) -> None:
@@ -92,3 +100,52 @@ async def test_what_goes_wrong_is_said_as_the_command_line_says_it(cloud: Cloud)
             await on.write(line)
             await on.press("enter")
             await on.sees(said)
+
+
+async def test_what_is_copied_is_carried_out_in_any_shell(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [os.fspath(Path(sys.executable).with_name("zstui"))])
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    program = program_words(_parser().parse_args(["--data", os.fspath(tmp_path)]))
+    async with screens(cloud.socket, program=program) as on:
+        await on.press("L")
+        await on.write("CreateZone name='two words'")
+        await on.press("ctrl+y")
+        assert on.app.clipboard.startswith(f"{program} call CreateZone")
+        assert json.loads(await in_bash(on.app.clipboard))["success"] is True
+        await on.press("enter")
+        await on.sees('"success": true')
+        await on.press("ctrl+y")
+        copied = on.app.clipboard
+        assert json.loads(await in_bash(copied))["inventory"]["name"] == "two words"
+        answers = await in_bash(f"{program} shell", f"{copied}\n>>> zstui call QueryZone count=true\n")
+        assert answers.count('"success": true') == 2
+        on.app.screen.query_one(Input).value = copied
+        await on.press("enter")
+        await on.until(
+            lambda: len(on.app.calls.log) == 2 and on.app.calls.log[1].reply, "carried out once more"
+        )
+        assert len(await cloud.session.query("Zone", name="two words")) == 5
+
+
+async def in_bash(line: str, given: str = "") -> str:
+    """What a line prints in a shell; it must end well."""
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", line, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await shell.communicate(given.encode())
+    assert shell.returncode == 0
+    return out.decode()
+
+
+def test_what_is_copied_says_which_appliance_and_whom_to_trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = os.fspath(Path(sys.executable).with_name("zstui"))
+    monkeypatch.setattr(sys, "argv", [own])
+    monkeypatch.setenv("PATH", os.fspath(Path(own).parent))
+    given = ["--connect", "https://cloud.example:8080", "--certificate", "/c d.pem"]
+    expected = "zstui --connect https://cloud.example:8080 --certificate '/c d.pem'"
+    assert program_words(_parser().parse_args(given)) == expected
+    assert program_words(_parser().parse_args([])) == "zstui"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program_words(_parser().parse_args([])) == own

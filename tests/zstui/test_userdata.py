@@ -59,7 +59,9 @@ async def test_what_is_too_long_is_refused_in_the_appliances_words(cloud: Cloud)
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("", "none"), ("#!/bin/sh", "script"), ("#cloud-config\n", "cloud-config"), ("hello", "plain text"),
+    [("", "none"), ("#!/bin/sh", "script"), ("#cloud-config\n", "cloud-config"), ("# hello", "plain text"),
+     ("hello: 1", "cloud-config"), (r"groups:\n  - ubuntu: [foo,bar]\nusers:\n  - default", "cloud-config"),
+     (r"#!/bin/sh\necho", "script"), (" \n#Cloud-Config\n", "cloud-config"),
      ('Content-Type: multipart/mixed; boundary="x"', "MIME")],
 )  # fmt: skip
 def test_a_text_says_what_it_is(text: str, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
 from zstui.screens.panels import PANELS
 from zstui.verbs import VERBS, title_of
+
+HOLE = re.compile(r"\{(\w+)\}")
+"""What a tag's pattern leaves open, which a form has a field for."""
 
 Source = str | tuple[str, str]
 """A text, or one for one thing and one for many."""
@@ -73,6 +77,7 @@ def _declared() -> Iterator[str]:
                 yield words.label(column.wire)
     for pattern in PATTERNS:
         yield pattern.help
+        yield from (words.label(hole) for hole in HOLE.findall(pattern.pattern))
     for setting in SETTINGS:
         yield setting.help
     for error in ERRORS.values():

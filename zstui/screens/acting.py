@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
+from appliance.api.message import MESSAGES, query_of
 from zstui import recycle_bin, words
 from zstui.detail import Detail
 from zstui.frame import News
@@ -42,6 +43,7 @@ from zstui.verbs import (
     Verb,
     binned,
     delete_message,
+    key_word,
     messages_about,
     naming,
     title_of,
@@ -330,7 +332,7 @@ class Acting(Screen[None]):
         row = self.row
         if row is None:
             return
-        call = f"zstui call Query{row.kind} uuid={row.key}"
+        call = self.app.calls.for_a_shell(f"{query_of(row.kind)} {key_word(row)}")
         texts = [("uuid", row.key), (tr("name"), str(row.get("name") or "")), (tr("call"), call)]
         texts += [(tr("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
         texts += [(tr("address"), row.text("managementIp"))]
@@ -379,7 +381,5 @@ def _fields(message: str, row: Row) -> dict[str, Any]:
 
 
 def _kind_made(message: str) -> str:
-    from appliance.api.message import MESSAGES
-
     returns = MESSAGES[message].returns
     return returns.__name__ if returns is not None else ""

@@ -75,7 +75,8 @@ class Form(Screen[dict[str, Any] | None]):
         self.shown = shown or {}
         """What stands in fields at first; what stays so is not sent."""
         self.fields: dict[str, Field] = {}
-        self._changed = False
+        self._first: dict[str, Any] = {}
+        """What the fields came to before anything was typed."""
         self._busy = False
 
     def compose(self) -> ComposeResult:
@@ -117,7 +118,8 @@ class Form(Screen[dict[str, Any] | None]):
         for wire, value in self.shown.items():
             if wire in self.fields and value not in (None, ""):
                 self.fields[wire].fill(value)
-        self.call_after_refresh(self._begin)
+        self._first = self.values()
+        self._show_summary()
         self.run_worker(self._read_choices())
 
     async def _read_choices(self) -> None:
@@ -129,10 +131,6 @@ class Form(Screen[dict[str, Any] | None]):
                 await self.mirror.watch(self.app.calls.session, kind)
         except ApiError as error:
             self.app.tell(error.details, wrong=True)
-
-    def _begin(self) -> None:
-        self._changed = False
-        self._show_summary()
 
     def values(self) -> dict[str, Any]:
         """What the fields and what was given come to, as the fields of the call."""
@@ -151,7 +149,6 @@ class Form(Screen[dict[str, Any] | None]):
 
     @on(Edited)
     def _edited(self, event: Edited) -> None:
-        self._changed = True
         origin = event.origin
         field = next(
             (each for each in self.fields.values() if origin in each.walk_children(with_self=True)), None
@@ -278,7 +275,7 @@ class Form(Screen[dict[str, Any] | None]):
 
     def action_leave(self) -> None:
         """Go back; what was typed is not thrown away unasked."""
-        if not self._changed:
+        if self.values() == self._first:
             self.dismiss(None)
             return
 

@@ -12,9 +12,9 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from appliance.api.completion import Completer, grown
+from appliance.api.completion import Completer, Named, Where, grown
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words
+from appliance.api.grammar import UsageError, read_words, without_program
 from appliance.api.message import MESSAGES, Message
 from appliance.api.quoting import split
 from appliance.api.resource import Resource, camel
@@ -126,12 +126,12 @@ class Shell(Screen[None]):
         if line in ("exit", "quit"):
             self.action_leave()
         elif line:
-            self.run_worker(self._carry_out(line.removeprefix(PROMPT.strip()).removeprefix(CALL)))
+            self.run_worker(self._carry_out(line))
 
     async def _carry_out(self, line: str) -> None:
         try:
-            typed = split(line)
-            if typed[0] == "help":
+            typed = without_program(split(line), self.app.target)
+            if typed[:1] == ["help"]:
                 self._say(explained(typed[1:]))
                 return
             command = read_words(typed)
@@ -166,27 +166,27 @@ class Shell(Screen[None]):
 
     async def _offers(self, line: str, word: str) -> tuple[Completer, list[str]]:
         """What a word may become; resources are asked for when it may be the uuid of one."""
-        wanted: list[type[Resource]] = []
-        known: dict[str, list[tuple[str, str]]] = {}
+        wanted: list[tuple[type[Resource], Where]] = []
+        known: dict[str, Named] = {}
 
-        def look_up(resource: type[Resource], typed: str) -> list[tuple[str, str]]:
-            wanted.append(resource)
+        def look_up(resource: type[Resource], typed: str, where: Where) -> Named:
+            wanted.append((resource, where))
             found = known.get(resource.__name__, [])
             return [pair for pair in found if pair[0].startswith(typed) or pair[1].startswith(typed)]
 
         completer = Completer(look_up)
         offers = completer.complete(line, word)
-        for resource in wanted:
+        for resource, where in wanted:
             try:
-                known[resource.__name__] = await self._named(resource)
+                known[resource.__name__] = await self._named(resource, where)
             except ApiError as error:
                 self.app.tell(said(error.details), wrong=True)
                 return completer, []
         return completer, completer.complete(line, word) if wanted else offers
 
-    async def _named(self, resource: type[Resource]) -> list[tuple[str, str]]:
+    async def _named(self, resource: type[Resource], where: Where) -> Named:
         fields = [camel(resource.primary), *(["name"] if "name" in resource.columns else [])]
-        found = await self.app.calls.session.query(resource.__name__, limit=1000, fields=fields)
+        found = await self.app.calls.session.query(resource.__name__, *where, limit=1000, fields=fields)
         return [(str(each[fields[0]]), str(each.get("name", ""))) for each in found]
 
     def _offer(self, items: list[Item]) -> None:
@@ -212,9 +212,9 @@ class Shell(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the line that is typed, else the last that was carried out."""
-        lines = [entry.line for entry in self.app.calls.log]
-        text = f"{CALL}{self._prompt.value}" if self._prompt.value else lines[-1] if lines else ""
-        if text:
+        lines = [self._prompt.value] if self._prompt.value else [entry.line for entry in self.app.calls.log]
+        if lines:
+            text = self.app.calls.for_a_shell(lines[-1])
             self.app.copy_to_clipboard(text)
             self.app.tell(tr("copied {text}", text=text))
 

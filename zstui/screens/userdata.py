@@ -15,9 +15,10 @@ from textual.widgets import Static, TextArea
 
 from appliance.api.errors import ApiError
 from appliance.api.tag import USERDATA_LIMIT
+from appliance.api.userdata import served
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.cloud_config import minified, warnings_of
+from zstui.cloud_config import is_kind, minified, warnings_of
 from zstui.frame import Hints
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
@@ -48,11 +49,12 @@ KINDS = (
 
 
 def kind_of(text: str) -> str:
-    """What a guest will take user data for, by how it begins."""
-    if not text.strip():
+    """What a guest will take user data for, by how what it is served begins."""
+    body = served(text)
+    if not body.strip():
         return tr("none")
     return next(
-        (tr(kind) for start, kind in KINDS if text.startswith(start)), tr("plain text: cloud-init ignores it")
+        (tr(kind) for start, kind in KINDS if is_kind(body, start)), tr("plain text: cloud-init ignores it")
     )
 
 

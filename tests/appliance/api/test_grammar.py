@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from appliance.api.errors import NotBuilt
-from appliance.api.grammar import UsageError, read_words
+from appliance.api.grammar import UsageError, read_words, without_program
 from appliance.api.parse import parse
 
 UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
@@ -113,3 +114,36 @@ def test_what_is_no_call_says_why(words: list[str], says: str) -> None:
 def test_a_message_that_is_yet_to_come_is_refused_by_its_code() -> None:
     with pytest.raises(NotBuilt, match=r"CreateEip is a message of ZStack 1\.0 that is not built here yet"):
         read_words(["CreateEip", "name=x"])
+
+
+HERE = Path("/data/appliance.sock")
+
+
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        ("QueryZone name=a", HERE),
+        (">>> QueryZone name=a", HERE),
+        ("zstui call QueryZone name=a", HERE),
+        (">>> .venv/bin/zstui --data /data call QueryZone name=a", HERE),
+        ("zstui --data=/data --verbose call QueryZone name=a", HERE),
+        ("zstui --connect http://c:1 --certificate x call QueryZone name=a", "http://c:1"),
+    ],
+)
+def test_a_line_may_begin_as_on_the_command_line(line: str, target: Path | str) -> None:
+    assert without_program(line.split(), target) == ["QueryZone", "name=a"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("zstui --connect http://other call QueryZone", "is for http://other"),
+        ("zstui --data /other call QueryZone", "is for /other"),
+        ("zstui verify", "only calls"),
+        ("zstui --data", "is for "),
+        ("zstui", "only calls"),
+    ],
+)
+def test_a_line_for_another_appliance_or_command_is_refused(line: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        without_program(line.split(), HERE)

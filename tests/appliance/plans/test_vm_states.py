@@ -7,7 +7,8 @@ from typing import get_args
 
 from agent.protocol import Cause
 from appliance.api.vm import STATES
-from appliance.plans.vm_states import ALLOWED, CAUSES, Intended, Power, Sight, intend_after, state_of
+from appliance.api.vm_states import ALLOWED
+from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_after, state_of
 
 INTENDED = get_args(Intended)
 POWERS = get_args(Power)

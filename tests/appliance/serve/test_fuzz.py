@@ -166,6 +166,14 @@ async def test_a_body_in_broken_pieces_is_refused(
 
 
 @on_one_loop
+@pytest.mark.parametrize("path", [CALL, "/api/v1/zones", "/nowhere", "/healthz"])
+async def test_an_unknown_expectation_is_refused_in_the_envelope(wire: Wire, path: str) -> None:
+    answer = await wire.exchange("POST", path, b"{}", headers={"Expect": "banana"})
+    assert (answer.status, answer.error["code"]) == (417, "SYS.1008")
+    assert "banana; leave the header out" in answer.error["details"]
+
+
+@on_one_loop
 @steady
 @given(junk=st.binary(max_size=300))
 async def test_random_bytes_are_400(wire: Wire, junk: bytes) -> None:

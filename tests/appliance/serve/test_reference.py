@@ -46,3 +46,10 @@ def test_mistakes_go_to_stderr(words: list[str]) -> None:
     code, out, err = run(*words)
     assert (code, out) == (1, "")
     assert err
+
+
+def test_an_image_is_sent_as_its_page_says() -> None:
+    page = reference(MESSAGES["AddImage"])
+    for way in ("`upload://NAME`", "`PUT /zstack/upload/{image uuid}`", "`upload:///path/of/a/file`"):
+        assert way in page
+    assert "`zstui call`, `zstui shell`" in page

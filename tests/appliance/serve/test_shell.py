@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.completion import grown
+from appliance.api.completion import Named, Where, grown
 from appliance.api.resource import Resource
 from appliance.serve.shell import Completer, shell_command
 
 from .conftest import Face
 
 
-def look_up(resource: type[Resource], typed: str) -> list[tuple[str, str]]:
+def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[str, str]]:
     known = {"Zone": [("1" * 32, "north"), ("2" * 32, "south")], "Image": [("3" * 32, "tiny")]}
     return [
         each
@@ -53,7 +53,7 @@ def test_completion(line: str, offers: list[str]) -> None:
 def test_nothing_typed_is_taken_back_for_several() -> None:
     shown: list[list[str]] = []
 
-    def two(_: type[Resource], typed: str) -> list[tuple[str, str]]:
+    def two(_: type[Resource], typed: str, where: Where) -> list[tuple[str, str]]:
         known = [("1" * 32, "web-1"), ("2" * 32, "web_2"), ("d" * 32, "db"), ("d1" * 16, "other")]
         return [each for each in known if each[0].startswith(typed) or each[1].startswith(typed)]
 
@@ -67,6 +67,31 @@ def test_nothing_typed_is_taken_back_for_several() -> None:
     assert grown("uuid=web", ["uuid=1", "uuid=2"]) == "uuid=web"
     assert grown("na", ["name=", "named="]) == "name"
     assert (grown("na", ["name="]), grown("uuid=w", ["uuid=1"])) == ("name=", "uuid=1 ")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("StopVmInstance uuid=", "Running Stopped Unknown"),
+        ("StartVmInstance uuid=", "Stopped"),
+        ("RecoverVmInstance vmInstanceUuid=", "Destroyed"),
+        ("MigrateVm vmInstanceUuid=", "Running"),
+        ("AttachDataVolumeToVm vmInstanceUuid=", "Running Stopped"),
+        ("UpdateVmInstance uuid=", "Running Stopped Unknown Destroyed"),
+        ("QueryVmInstance uuid=", "Running Stopped Unknown Destroyed"),
+        ("DeleteDataVolume uuid=", "Ready Deleted"),
+    ],
+)
+def test_what_is_offered_may_be_named(line: str, offered: str) -> None:
+    known = {"VmInstance": "Running Stopped Unknown Destroyed", "Volume": "Ready Deleted"}
+
+    def one_of_each(resource: type[Resource], typed: str, where: Where) -> Named:
+        states = known[resource.__name__].split()
+        allowed = where[0][2] if where else states
+        return [(state, "web") for state in states if state in allowed]
+
+    name = line.split(" ")[-1]
+    assert Completer(one_of_each).complete(line, name) == [f"{name}{state}" for state in offered.split()]
 
 
 def test_offered_uuids_have_their_names() -> None:
