@@ -56,6 +56,7 @@ from agent.protocol import (
     ObserveVm,
     OfferLane,
     OpenLane,
+    OpenSerial,
     Ping,
     ProbeAccelerator,
     ReadFetches,
@@ -71,6 +72,7 @@ from agent.protocol import (
     VmSeen,
 )
 from agent.refused import Refused
+from agent.serial import Serials
 from agent.snapshot import Overlays
 from agent.storage import StorageRoots
 from agent.volume import Volumes
@@ -109,6 +111,7 @@ class HostVerbs:
         hypervisor: HypervisorCalls,
         domains: Domains,
         migrations: Migrations,
+        serials: Serials,
         accelerator: AcceleratorProbe,
     ) -> None:
         self._bridges = bridges
@@ -145,7 +148,7 @@ class HostVerbs:
                 _says(DestroyDomain, domains.destroy),
                 _says(RebootDomain, domains.reboot),
                 _says(UndefineDomain, domains.undefine),
-                _says(ObserveConsole, domains.console),
+                *_consoles(domains, serials),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -241,6 +244,11 @@ def _between_hosts(
         _does(CloseLane, migrations.close),
         (MigrateDomain, migrations.migrate),
     ]
+
+
+def _consoles(domains: Domains, serials: Serials) -> list[tuple[type[Request], Answering]]:
+    """What is looked at of a guest from outside."""
+    return [_says(ObserveConsole, domains.console), _says(OpenSerial, serials.open)]
 
 
 async def _if_in_time(version: Awaitable[str]) -> str:

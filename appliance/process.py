@@ -13,11 +13,10 @@ import sys
 
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
-from appliance.hosts.console_tokens import Address
 from appliance.hosts.deploy import SshDialer
 from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.simulated_dialer import SimulatedDialer
-from appliance.resources.console import open_console
+from appliance.resources.console_tokens import Address
 from appliance.serve.auth import Auth, ensure_admin
 from appliance.serve.browser import Browser
 from appliance.serve.certificate import is_loopback, server_tls
@@ -69,7 +68,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         dispatch,
         broadcast,
         transfers=core.transfers,
-        open_console=lambda token: open_console(core.live, token),
+        live=core.live,
         names=[socket.gethostname(), *config.names],
         pages=Browser(entrance, terminals).table(),
     )

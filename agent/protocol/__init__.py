@@ -70,6 +70,7 @@ from agent.protocol.requests import (
     StartDomain,
     UndefineDomain,
 )
+from agent.protocol.serial import OpenSerial, SerialDoor, SerialFrame, SerialFrames
 from agent.protocol.userdata import normalise
 from agent.protocol.values import (
     Accelerator,
@@ -159,6 +160,7 @@ __all__ = [
     "ObserveVm",
     "OfferLane",
     "OpenLane",
+    "OpenSerial",
     "Outgoing",
     "OverlayMade",
     "PROTOCOL",
@@ -174,6 +176,9 @@ __all__ = [
     "RebootDomain",
     "Refusal",
     "Request",
+    "SerialDoor",
+    "SerialFrame",
+    "SerialFrames",
     "ShutdownDomain",
     "StartDomain",
     "Struct",

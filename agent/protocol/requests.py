@@ -8,6 +8,7 @@ from agent.protocol.backups import BackUpVolumes, JoinBackups
 from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
+from agent.protocol.serial import OpenSerial
 from agent.protocol.values import (
     Accelerator,
     Capacity,
@@ -356,6 +357,7 @@ AnyRequest = (
     | RebootDomain
     | UndefineDomain
     | ObserveConsole
+    | OpenSerial
     | ReadFetches
     | ReadFigures
     | ProbeAccelerator

@@ -18,15 +18,14 @@ from appliance.api.errors import (
     InternalError,
     InvalidArgument,
     NotAllowed,
-    NotBuilt,
     NotReady,
     ResourceNotFound,
 )
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
-from appliance.resources.registry import Caller
+from appliance.resources.registry import Caller, Live
 from appliance.serve.connection import listen
-from appliance.serve.console import OpenConsole, console
+from appliance.serve.console import Consoles
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp, bind_unix
@@ -70,16 +69,16 @@ class Server:
         broadcast: Broadcast,
         *,
         transfers: Transfers | None = None,
-        open_console: OpenConsole | None = None,
+        live: Live | None = None,
         names: Collection[str] = (),
         pages: Collection[Route] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
         self._transfers = transfers
-        self._open_console = open_console
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
         self._stopping = asyncio.Event()
+        self._consoles = Consoles(dispatch, live, self._stopping)
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
         rest = Rest(dispatch, self._job)
         table = (*self._table(), *rest.table(), *pages)
@@ -142,7 +141,7 @@ class Server:
             Route(("GET",), EVENTS, "reader", self._events),
             Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
-            Route(("GET",), "/websockify", "console-token", self._console),
+            Route(("GET",), "/websockify", "console-token", self._consoles.serve),
             Route(("GET",), METRICS, "reader", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
@@ -273,11 +272,6 @@ class Server:
         caller = await self._check_role(request, "operator")
         await self._dispatch.check_image(caller, ExportImageFromBackupStorage, uuid)
         return await export(request, uuid, transfers)
-
-    async def _console(self, request: web.Request) -> web.StreamResponse:
-        if self._open_console is None:
-            raise NotBuilt("this appliance opens no consoles")
-        return await console(request, self._open_console)
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         watchers, calls = len(self._broadcast.listeners), self._dispatch.calls
