@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
@@ -56,8 +57,7 @@ async def _name_admin(database: Database) -> None:
 async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
     await _name_admin(database)
     real = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
-    simulated = SimulatedDialer()
-    core = Core(database, EitherDialer(real, simulated), simulated)
+    core = Core(database, EitherDialer(real, simulated := SimulatedDialer()), simulated)
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
@@ -81,8 +81,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
         await server.start(*_listeners(config))
-        if config.ssh is not None:
-            await ssh.start(*config.ssh)
+        await ssh.start(config.ssh)
         core.live.consoles.address = _address(server, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
@@ -93,10 +92,14 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         terminals.close()
         await ssh.stop()
         await server.stop()
-        for task in (ready, *tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await _end(ready, *tasks)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _listeners(config: Config) -> list[UnixListener | TcpListener]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
@@ -53,7 +53,8 @@ class Browser:
     def __init__(self, entrance: Entrance, terminals: Terminals) -> None:
         self._entrance = entrance
         self._terminals = terminals
-        self._tickets: dict[str, tuple[Guest, str, float]] = {}
+        self._tickets: dict[str, tuple[Guest, str]] = {}
+        self._expiring: set[asyncio.Task[None]] = set()
 
     def table(self) -> tuple[Route, ...]:
         """The page, what it is made of, its login, and its stream."""
@@ -93,24 +94,26 @@ class Browser:
         said = await _login_of(request)
         self._terminals.check_room()
         guest = await self._entrance.admit(said["name"], said["secret"], origin_of(request).source)
-        await self._sweep()
         ticket = secrets.token_urlsafe(32)
-        self._tickets[ticket] = (guest, said["language"], time.monotonic() + TICKET_SECONDS)
+        self._tickets[ticket] = (guest, said["language"])
+        task = asyncio.create_task(self._expire(ticket))
+        self._expiring.add(task)
+        task.add_done_callback(self._expiring.discard)
         return json_answer({"ticket": ticket})
 
-    async def _sweep(self) -> None:
-        """End the sessions of tickets that nobody used."""
-        now = time.monotonic()
-        for ticket in [ticket for ticket, (_, _, until) in self._tickets.items() if until <= now]:
-            guest, _, _ = self._tickets.pop(ticket)
+    async def _expire(self, ticket: str) -> None:
+        """End the session of a ticket that nobody has used."""
+        await asyncio.sleep(TICKET_SECONDS)
+        guest, _ = self._tickets.pop(ticket, (None, ""))
+        if guest is not None:
             await self._entrance.leave(guest)
 
     async def _terminal(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=MESSAGE_BYTES, timeout=2.0)
         if not socket.can_prepare(request).ok:
             raise BadRequest("a full screen is opened by a WebSocket, as the page at / does")
-        guest, language, until = self._tickets.pop(request.match_info["ticket"], (None, "", 0.0))
-        if guest is None or until <= time.monotonic():
+        guest, language = self._tickets.pop(request.match_info["ticket"], (None, ""))
+        if guest is None:
             raise NoSession("the ticket is unknown, used, or too old; log in again")
         try:
             size = Size.of(_number(request, "width"), _number(request, "height"))

@@ -12,6 +12,7 @@ import asyncssh
 
 from appliance.api.errors import ApiError
 from appliance.serve.entrance import Entrance, Guest
+from appliance.serve.listen import TcpListener, bind_tcp
 from appliance.serve.terminal import CHUNK_BYTES, Size, Terminal, Terminals
 
 log = logging.getLogger(__name__)
@@ -35,13 +36,15 @@ class SshFace:
         self.lines: set[asyncssh.SSHServerConnection] = set()
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> None:
-        """Begin to listen. Raises OSError for an address that cannot be had."""
+    async def start(self, address: tuple[str, int] | None) -> None:
+        """Begin to listen, if there is to be an address. Raises OSError, naming it, when it cannot be had."""
+        if address is None:
+            return
+        host, port = address
         key = await asyncio.to_thread(host_key, self._key)
-        self._acceptor = await asyncssh.create_server(
-            lambda: _Line(self),
-            host,
-            port,
+        self._acceptor = await asyncssh.listen(
+            sock=bind_tcp(TcpListener(host, port)),
+            server_factory=lambda: _Line(self),
             server_host_keys=[key],
             process_factory=self._show,
             encoding=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -101,3 +102,26 @@ async def test_a_line_does_nothing_else(
         await screen.cells.sees(said)
         async with asyncio.timeout(10):
             assert await screen.process.wait() != 0
+
+
+async def test_a_full_screen_dies_with_its_appliance(served: Served, tmp_path: Path) -> None:
+    async with Program(*ssh(served, tmp_path), environment=environment()) as screen:
+        await screen.cells.sees("password:")
+        screen.press(f"{PASSWORD}\r")
+        await screen.cells.sees("◉ live")
+        assert len(children_of(served)) == 1
+        await served.kill()
+        async with asyncio.timeout(10):
+            while children_of(served):
+                await asyncio.sleep(0.05)
+
+
+def children_of(served: Served) -> list[int]:
+    """The full screens that an appliance runs."""
+    socket = os.fsencode(served.folder / "faces.sock")
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if socket in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
