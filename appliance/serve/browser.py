@@ -1,4 +1,4 @@
-"""The full screen in a browser: a page, a login that gives a ticket, and textual-serve's protocol behind it."""
+"""Pages for browsers: the full screen, by a login that gives a ticket and textual-serve's protocol; a VM's screen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ TERMINAL = {
 }
 """What is textual-serve's: xterm.js and what speaks the protocol, by the name that pages know it by."""
 
-OURS = ("terminal.html", "terminal.js", "terminal.css", "words.js")
+OURS = (
+    *("terminal.html", "terminal.js", "terminal.css", "words.js"),
+    *("console.html", "console.js", "console.css", "rfb.js", "keys.js"),
+)
 
 
 class Browser:
@@ -57,9 +60,10 @@ class Browser:
         self._expiring: set[asyncio.Task[None]] = set()
 
     def table(self) -> tuple[Route, ...]:
-        """The page, what it is made of, its login, and its stream."""
+        """The pages, what they are made of, the login of one, and its stream."""
         return (
             Route(("GET",), "/", "anyone", self._page),
+            Route(("GET",), "/console", "anyone", self._console),
             Route(("GET",), "/pages/{name}", "anyone", self._part),
             Route(("POST",), "/terminal", "anyone", self._log_in),
             Route(("GET",), "/terminal/{ticket}", "ticket", self._terminal),
@@ -75,6 +79,9 @@ class Browser:
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
         return self._file("terminal.html")
+
+    async def _console(self, _: web.Request) -> web.StreamResponse:
+        return self._file("console.html")
 
     async def _part(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

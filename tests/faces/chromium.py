@@ -61,7 +61,8 @@ class Page:
                 case "Network.webSocketCreated", {"url": url}:
                     self.asked.append(url)
                     size = parse_qs(urlsplit(url).query)
-                    self.cells.screen.resize(int(size["height"][0]), int(size["width"][0]))
+                    if "width" in size:
+                        self.cells.screen.resize(int(size["height"][0]), int(size["width"][0]))
                 case "Runtime.exceptionThrown", {"exceptionDetails": details}:
                     self.broken.append(json.dumps(details))
 

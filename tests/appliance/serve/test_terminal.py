@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,15 @@ async def ssh_to(doors: Doors) -> asyncssh.SSHClientConnection:
         "127.0.0.1", doors.ssh.port, username="admin", password=PASSWORD, known_hosts=None, client_keys=None,
         config=None,
     )  # fmt: skip
+
+
+def test_the_pages_say_the_same_in_every_language() -> None:
+    pages = Path(browser.__file__).parent / "pages"
+    blocks = re.findall(r'(?ms)^  "(\S+)": \{$(.*?)^  \},$', (pages / "words.js").read_text())
+    spoken = {name: set(re.findall(r"\b(\w+): \"", block)) for name, block in blocks}
+    assert set(spoken) == {"en", "zh-CN", "zh-TW"}
+    assert len(spoken["en"]) > 15
+    assert spoken["en"] == spoken["zh-CN"] == spoken["zh-TW"]
+    for page in pages.glob("*.*"):
+        used = set(re.findall(r'(?:word\("|data-text=")(\w+)"', page.read_text()))
+        assert used <= spoken["en"], page
