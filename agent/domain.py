@@ -19,6 +19,7 @@ from agent.protocol import (
     DestroyDomain,
     DomainSeen,
     DomainSpec,
+    DropTraces,
     EnsureOverlay,
     GrowVolume,
     ObserveConsole,
@@ -33,6 +34,7 @@ from agent.protocol import (
 )
 from agent.refused import Refused
 from agent.storage import StorageRoots, clean, disk_refused, make_folders
+from agent.traces import Traces
 
 LIBVIRT_LOGS = Path("/var/log/libvirt/qemu")
 _UUID = re.compile("[0-9a-f]{32}")
@@ -69,11 +71,16 @@ class Domains:
     """Carries out requests about domains. `guarded` says whether a tap's guard is in force."""
 
     def __init__(
-        self, hypervisor: DomainCalls, storage: StorageRoots, guarded: Callable[[str], bool]
+        self,
+        hypervisor: DomainCalls,
+        storage: StorageRoots,
+        guarded: Callable[[str], bool],
+        traces: Traces | None = None,
     ) -> None:
         self._hypervisor = hypervisor
         self._storage = storage
         self._guarded = guarded
+        self._traces = traces or Traces()
         self._plugs = Plugs(hypervisor, guarded)
         self._disks = DiskPlugs(hypervisor)
         self._starts = asyncio.Semaphore(min(2 * (os.cpu_count() or 1), _MAX_STARTS))
@@ -170,6 +177,17 @@ class Domains:
             return await self._hypervisor.undefine(request.vm_uuid)
         except Refused as refused:
             return await self._if_gone(refused, request.vm_uuid)
+
+    async def leaves(self, seen: DomainSeen) -> bool:
+        """Whether something is left of a domain that libvirt knows no more."""
+        return not seen.defined and await asyncio.to_thread(self._traces.exist, _vm(seen.vm_uuid))
+
+    async def drop_traces(self, request: DropTraces) -> None:
+        """Remove what is left of a domain that libvirt knows no more. Refused as `domain.defined`."""
+        seen = await self._hypervisor.seen(_vm(request.vm_uuid))
+        if seen.defined or seen.power != "off":
+            raise Refused("domain.defined", f"libvirt knows VM {request.vm_uuid}; undefine it first")
+        await asyncio.to_thread(self._traces.remove, request.vm_uuid)
 
     async def console(self, request: ObserveConsole) -> ConsoleSeen:
         """Where a running domain's console really listens. Refused as `domain.off`."""

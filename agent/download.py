@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
 from agent.convert import KEPT_FREE_BYTES, convert
-from agent.image import FORMATS, SOURCE_FORMATS, inspect, md5_of
+from agent.image import FORMATS, SOURCE_FORMATS, image_facts, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
 from agent.refused import Refused
 from agent.storage import (
@@ -55,9 +55,7 @@ class Downloads:
             else:
                 md5 = await self._bring(request, path, report)
             size_bytes = await inspect(path, request.format)
-        return ImageFacts(
-            format=request.format, size_bytes=size_bytes, actual_bytes=path.stat().st_size, md5=md5
-        )
+        return image_facts(path, request.format, size_bytes, md5)
 
     async def _bring(self, request: FetchImage, path: Path, report: Report) -> str:
         part, fetched = part_of(path), fetched_of(path)

@@ -16,7 +16,7 @@ import msgspec
 from agent.protocol import ImageFacts, ObserveImage
 from agent.refused import Refused
 from agent.run import run
-from agent.storage import StorageRoots, disk_refused, is_regular
+from agent.storage import StorageRoots, disk_refused, is_regular, taken_bytes
 from agent.vmdk import vmdk_size
 
 FORMATS = ("qcow2", "raw", "iso")
@@ -52,8 +52,18 @@ async def observe_image(storage: StorageRoots, request: ObserveImage) -> ImageFa
     """Say what a file below a storage root is. Raises `Refused` unless it stands alone and is sound."""
     path = storage.resolve(request.path)
     size_bytes = await inspect(path, request.format)
-    md5 = await asyncio.to_thread(md5_of, path)
-    return ImageFacts(format=request.format, size_bytes=size_bytes, actual_bytes=path.stat().st_size, md5=md5)
+    return image_facts(path, request.format, size_bytes, await asyncio.to_thread(md5_of, path))
+
+
+def image_facts(path: Path, image_format: str, size_bytes: int, md5: str) -> ImageFacts:
+    """What is known of an image, with what its file is on this disk."""
+    return ImageFacts(
+        format=image_format,
+        size_bytes=size_bytes,
+        actual_bytes=path.stat().st_size,
+        taken_bytes=taken_bytes(path),
+        md5=md5,
+    )
 
 
 async def inspect(path: Path, image_format: str) -> int:

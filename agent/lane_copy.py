@@ -17,7 +17,19 @@ import msgspec
 
 from agent.image import read_header
 from agent.lane import Lanes
-from agent.lane_stream import ANEW, END, PIPE_BYTES, RECORD, Complaint, Have, Proof, extents, give, sha256_of
+from agent.lane_stream import (
+    ANEW,
+    BLOCK_BYTES,
+    END,
+    PIPE_BYTES,
+    RECORD,
+    Complaint,
+    Have,
+    Proof,
+    extents,
+    give,
+    sha256_of,
+)
 from agent.protocol import AdoptFiles, CopyFiles, FilesCopied
 from agent.refused import Refused
 from agent.run import clean_environment
@@ -26,6 +38,8 @@ from agent.storage import StorageRoots, disk_refused, is_regular, part_of, publi
 Report = Callable[[int, int], object]
 W = TypeVar("W", Have, Proof)
 COMPLAINT_BYTES = 4096
+BLOCKS_A_SECOND = 8
+LEAST_BYTES = 64 << 10
 
 
 class LaneCopies:
@@ -129,6 +143,9 @@ class Sending:
         self._report = report
         self._done = self._total = self._sent = self._sent_before = 0
         self._began = self._seconds = 0.0
+        # A limit is kept at every moment, not on average over large blocks.
+        share = request.bytes_per_second // BLOCKS_A_SECOND or BLOCK_BYTES
+        self._at_once = min(BLOCK_BYTES, max(LEAST_BYTES, share))
 
     def run(self) -> FilesCopied:
         """Send what the other end has not got, and compare; once more where that differs. Raises `Refused`."""
@@ -187,7 +204,7 @@ class Sending:
                 self._record(number, 0, ANEW)
             for at, length in span:
                 self._record(number, at, length)
-                give(self._pipe, file, at, length, self._told)
+                give(self._pipe, file, at, length, self._told, self._at_once)
             self._record(number, size, 0)
         self._record(END, 1, 0)
         self._seconds += time.monotonic() - self._began

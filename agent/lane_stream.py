@@ -60,11 +60,13 @@ def extents(descriptor: int, start: int, size: int) -> Iterator[tuple[int, int]]
         at = end
 
 
-def give(target: int, source: int, at: int, length: int, told: Callable[[int], None]) -> None:
-    """Send bytes of a file into a pipe; `told` hears of each block before it is sent."""
+def give(
+    target: int, source: int, at: int, length: int, told: Callable[[int], None], at_once: int = BLOCK_BYTES
+) -> None:
+    """Send bytes of a file into a pipe; `told` hears of each block, of at most `at_once` bytes, before it is sent."""
     left = length
     while left:
-        block = min(left, BLOCK_BYTES)
+        block = min(left, at_once)
         told(block)
         while block:
             sent = os.sendfile(target, source, at, block)

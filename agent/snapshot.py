@@ -10,7 +10,7 @@ from agent.image import read_header
 from agent.protocol import EnsureOverlay, OverlayMade, RebaseVolume
 from agent.refused import Refused
 from agent.run import run
-from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
+from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish, taken_bytes
 from agent.volume import check_size
 
 REBASE_SECONDS = 3600.0
@@ -34,7 +34,7 @@ class Overlays:
         else:
             await self._create(path, backing, request.size_bytes)
         quiesced = bool(request.vm_uuid) and await under_guest(request)
-        return OverlayMade(backing_bytes=backing.stat().st_blocks * 512, quiesced=quiesced)
+        return OverlayMade(backing_bytes=taken_bytes(backing), quiesced=quiesced)
 
     async def rebase(
         self, request: RebaseVolume, under_guest: Callable[[RebaseVolume], Awaitable[bool]]

@@ -197,6 +197,11 @@ def publish(part: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def taken_bytes(path: Path) -> int:
+    """What a file takes on its disk, whatever its length. Raises `OSError`."""
+    return path.stat().st_blocks * 512  # which stat counts in, whatever the file system does
+
+
 def is_regular(path: Path) -> bool:
     """Whether a path is a plain file, itself and not through a link."""
     try:

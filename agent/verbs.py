@@ -35,6 +35,7 @@ from agent.protocol import (
     DropNetwork,
     DropNic,
     DropStorage,
+    DropTraces,
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
@@ -142,12 +143,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                _says(DefineDomain, domains.define),
-                _says(StartDomain, domains.start),
-                _says(ShutdownDomain, domains.shutdown),
-                _says(DestroyDomain, domains.destroy),
-                _says(RebootDomain, domains.reboot),
-                _says(UndefineDomain, domains.undefine),
+                *_of_guests(domains),
                 *_consoles(domains, serials),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
@@ -174,8 +170,9 @@ class HostVerbs:
 
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
         devices = await self._domains.devices(request.vm_uuid)
+        domain = await self._domains.observe(request.vm_uuid)
         return VmSeen(
-            domain=await self._domains.observe(request.vm_uuid),
+            domain=domain,
             volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
             cached=await asyncio.to_thread(self._volumes.complete, request.cache_paths),
             bridges=self._bridges.digests(),
@@ -187,6 +184,7 @@ class HostVerbs:
             backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
             taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
             writes=devices.writes if devices else {},
+            traces=await self._domains.leaves(domain),
         )
 
     async def _facts(self) -> HostFacts:
@@ -214,6 +212,20 @@ def _under_guests(
         _does(GrowVolume, lambda request: volumes.grow(request, domains.grow)),
         _says(EnsureOverlay, lambda request: overlays.ensure(request, domains.overlay)),
         _does(RebaseVolume, lambda request: overlays.rebase(request, domains.rebase)),
+    ]
+
+
+def _of_guests(domains: Domains) -> list[tuple[type[Request], Answering]]:
+    """What becomes of a guest as a whole."""
+    return [
+        _says(DefineDomain, domains.define),
+        _says(StartDomain, domains.start),
+        _says(ShutdownDomain, domains.shutdown),
+        _says(DestroyDomain, domains.destroy),
+        _says(RebootDomain, domains.reboot),
+        _says(UndefineDomain, domains.undefine),
+        _does(DropTraces, domains.drop_traces),
+        _says(ObserveConsole, domains.console),
     ]
 
 

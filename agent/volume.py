@@ -10,10 +10,7 @@ from agent.image import read_header
 from agent.protocol import EnsureVolume, GrowVolume
 from agent.refused import Refused
 from agent.run import run
-from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
-
-BLOCK_BYTES = 512
-"""What stat counts blocks in, whatever the file system does."""
+from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish, taken_bytes
 
 
 class Volumes:
@@ -75,7 +72,7 @@ class Volumes:
     def taken(self, paths: list[str]) -> dict[str, int]:
         """Path to bytes that its file takes on its disk, for each path at which a file is."""
         found = ((asked, self._existing(asked)) for asked in paths)
-        return {asked: path.stat().st_blocks * BLOCK_BYTES for asked, path in found if path is not None}
+        return {asked: taken_bytes(path) for asked, path in found if path is not None}
 
     def complete(self, paths: list[str]) -> list[str]:
         """The paths at which a complete file is: files get their name only when they are."""

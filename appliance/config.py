@@ -49,6 +49,8 @@ class Config:
     bundle: Path | None = None
     names: tuple[str, ...] = ()
     """Host names, beyond the machine's own, that it is reached by."""
+    again: bool = False
+    """Whether it is to listen where the folder remembers, rather than where somebody says."""
 
     @property
     def socket(self) -> Path:

@@ -21,6 +21,7 @@ from appliance.api.node import ManagementNode
 from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.resource import Resource, Timestamp
 from appliance.api.setting import GlobalConfig
+from appliance.api.snapshot import VolumeSnapshotTree
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.template import VolumeReading
@@ -234,7 +235,7 @@ class Core:
 
     async def _followed_end(self, gone: Resource) -> None:
         """What is gone may have been the last to need a copy of an image."""
-        if isinstance(gone, (Image, Volume, VolumeMove, SystemTag)):
+        if isinstance(gone, (Image, Volume, VolumeMove, VolumeRestore, VolumeSnapshotTree, SystemTag)):
             for uuid in await self.database.read(lambda snapshot: copies_without(snapshot, gone)):
                 self.loop.poke("ImageCache", uuid)
 

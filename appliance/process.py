@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 from appliance.config import Config, agent_bundle, version_text
@@ -25,9 +26,10 @@ from appliance.serve.dispatch import Dispatch
 from appliance.serve.entrance import Entrance
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
-from appliance.serve.listen import TcpListener, UnixListener
+from appliance.serve.listen import TcpListener, UnixListener, bind_tcp
 from appliance.serve.ssh import SshFace
 from appliance.serve.terminal import Terminals
+from appliance.starting import Listening, address_text, remember, remembered
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -80,9 +82,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        await server.start(*_listeners(config))
-        await ssh.start(config.ssh)
-        core.live.consoles.address = _address(server, config)
+        core.live.consoles.address = await _listen(server, ssh, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +100,46 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _listen(server: Server, ssh: SshFace, config: Config) -> Address | None:
+    """Begin to listen, and have the folder remember where; returns where browsers reach the server."""
+    config = _still_free(config)
+    await server.start(*_listeners(config))
+    await ssh.start(config.ssh)
+    if not config.again:
+        taken = address_text(next(iter(server.addresses), None))
+        remember(config.folder, Listening(taken, config.names, ssh=address_text(ssh.address)))
+    return _address(server, config)
+
+
+def _still_free(config: Config) -> Config:
+    """An address that is only remembered may be somebody else's by now: that is said, and the rest is taken."""
+    again = f"free that address and end process {os.getpid()}, which the next zstui starts again, or give that another"
+    troubles = []
+    if config.again and (taken := _taken(config.listen)):
+        leads = f"only the socket in {config.folder} leads to this appliance"
+        troubles.append(f"{taken}; {leads}: {again} one by --listen")
+        config = replace(config, listen=None)
+    if config.again and (taken := _taken(config.ssh)):
+        troubles.append(f"{taken}; the full screen is not shown by SSH: {again} one by --ssh")
+        config = replace(config, ssh=None)
+    for trouble in troubles:
+        log.error(trouble)
+    # Before the socket answers: who has started the appliance asks for it then.
+    trouble = next(iter(troubles), "")
+    remember(config.folder, replace(remembered(config.folder), trouble=trouble))
+    return config
+
+
+def _taken(address: tuple[str, int] | None) -> str:
+    """Why an address cannot be had; empty when it can, or there is to be none."""
+    if address is not None:
+        try:
+            bind_tcp(TcpListener(*address)).close()
+        except OSError as failed:
+            return failed.strerror or str(failed)
+    return ""
 
 
 def _listeners(config: Config) -> list[UnixListener | TcpListener]:

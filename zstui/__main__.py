@@ -16,6 +16,7 @@ from pathlib import Path
 from appliance.config import Config, default_folder, frozen_folder, version_text
 
 FAILED = 1
+LISTEN = "127.0.0.1:8080"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -37,12 +38,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = Config(
-        arguments.data.absolute(),
-        listen=_address("--listen", arguments.listen),
-        ssh=_address("--ssh", arguments.ssh),
-        names=tuple(arguments.name_),
-    )
+    config = _config(arguments)
     if arguments.serve:
         return _serve(config)
     match arguments.command:
@@ -96,16 +92,15 @@ def _serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
     parser.add_argument(
         "--listen",
-        default="127.0.0.1:8080",
         metavar="ADDR:PORT",
-        help="where --serve listens besides its socket; none for nowhere (default %(default)s)",
+        help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
+        f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
     )
     parser.add_argument(
         "--ssh",
-        default="none",
         metavar="ADDR:PORT",
-        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default "
-        "%(default)s)",
+        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default: none, and "
+        "with --listen again where it was last told to)",
     )
     parser.add_argument(
         "--name",
@@ -154,6 +149,23 @@ def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
 
 
+def _config(arguments: argparse.Namespace) -> Config:
+    """The folder, and where its appliance is to listen if it is started now."""
+    from appliance.starting import AGAIN, remembered
+
+    folder, names = arguments.data.absolute(), tuple(arguments.name_)
+    own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
+    listen = arguments.listen or own
+    if listen != AGAIN:
+        address, ssh = _address("--listen", listen), _address("--ssh", arguments.ssh or "none")
+        return Config(folder, listen=address, ssh=ssh, names=names)
+    kept = remembered(folder)
+    names = tuple(dict.fromkeys((*kept.names, *names)))
+    address = _address("--listen", kept.listen or "none")
+    ssh = _address("--ssh", arguments.ssh or kept.ssh or "none")
+    return Config(folder, listen=address, ssh=ssh, names=names, again=True)
+
+
 def _serve(config: Config) -> int:
     from appliance.process import serve
 
@@ -167,7 +179,17 @@ def _target(config: Config, url: str | None) -> Path | str:
         return Path(url) if url.startswith("/") else url
     from appliance.starting import ensure_running
 
-    return asyncio.run(ensure_running(Config(config.folder)))
+    target = asyncio.run(ensure_running(config))
+    if trouble := _trouble(config, url):
+        sys.stderr.write(f"zstui: {trouble}\n")
+    return target
+
+
+def _trouble(config: Config, url: str | None) -> str:
+    """Why the folder's appliance does not listen where it should."""
+    from appliance.starting import remembered
+
+    return "" if url is not None else remembered(config.folder).trouble
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
@@ -297,7 +319,10 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     logging.getLogger().handlers.clear()
     target, tls = _target(config, arguments.connect), _tls(arguments)
     program = "zstui" if guest_session is not None else program_words(arguments)
-    return run(target, tls=tls, read_only=arguments.read_only, program=program, guest_session=guest_session)
+    return run(
+        target, tls=tls, read_only=arguments.read_only, program=program,
+        trouble=_trouble(config, arguments.connect), guest_session=guest_session,
+    )  # fmt: skip
 
 
 def program_words(arguments: argparse.Namespace) -> str:

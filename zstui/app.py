@@ -20,6 +20,7 @@ from zstui.calls import Calls
 from zstui.cells import crop, safe
 from zstui.frame import key_name
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
+from zstui.i18n.server_texts import said
 from zstui.keymap import id_of, keymap_file, read_keymap
 from zstui.mirror import Mirror
 from zstui.nouns import WATCHED
@@ -53,14 +54,9 @@ class Zstui(App[int]):
     ]
 
     def __init__(
-        self,
-        target: Path | str,
-        tls: ssl.SSLContext | None = None,
-        *,
-        read_only: bool = False,
-        program: str = "zstui",
-        guest_session: str | None = None,
-    ) -> None:
+        self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
+        program: str = "zstui", trouble: str = "", guest_session: str | None = None,
+    ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
@@ -69,6 +65,7 @@ class Zstui(App[int]):
         self.program = program
         """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
+        self._trouble = trouble
         self.mirror = Mirror(WATCHED)
         self.session: Session | None = None
         self.calls = Calls(self)
@@ -115,7 +112,7 @@ class Zstui(App[int]):
         }
         self.moved_keys, wrong = read_keymap(keymap_file(), known)
         self.set_keymap(self.moved_keys)
-        for problem in (wrong, self.remembered.problem):
+        for problem in (said(self._trouble), wrong, self.remembered.problem):
             if problem:
                 self.tell(problem, wrong=True)
 
@@ -239,19 +236,17 @@ class Zstui(App[int]):
 
 
 def run(
-    target: Path | str,
-    *,
-    tls: ssl.SSLContext | None = None,
-    read_only: bool = False,
-    program: str = "zstui",
-    guest_session: str | None = None,
-) -> int:
+    target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
+    program: str = "zstui", trouble: str = "", guest_session: str | None = None,
+) -> int:  # fmt: skip
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
-    `program` is how a shell reaches the same appliance; `guest_session` is that of a user elsewhere, for whom the
-    appliance has started this.
+    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first;
+    `guest_session` is that of a user elsewhere, for whom the appliance has started this.
     """
-    app = Zstui(target, tls, read_only=read_only, program=program, guest_session=guest_session)
+    app = Zstui(
+        target, tls, read_only=read_only, program=program, trouble=trouble, guest_session=guest_session
+    )
     app.run()
     return app.return_code or 0

@@ -9,7 +9,7 @@ from zstui.columns import Column, SortKey
 from zstui.i18n import language
 from zstui.matching import terms
 from zstui.mirror import Mirror, Row
-from zstui.nouns import Noun
+from zstui.nouns import Noun, empty_lines
 
 FEW = 64
 """So many changed rows are put in place one by one; more are sorted anew."""
@@ -105,6 +105,15 @@ class Listing:
         """So many rows from all over the list."""
         step = max(1, len(self._view) // count)
         return [self.rows[self._view[place][1]] for place in range(0, len(self._view), step)]
+
+    def instead(self) -> list[str]:
+        """What is said where rows would be, when there are none."""
+        return [] if len(self) else empty_lines(self.noun, self.mirror, filtered=bool(self.rows))
+
+    def some(self, place: int, count: int) -> list[Row]:
+        """The rows at so many places from one on; fewer at the end."""
+        last = min(place + count, len(self._view))
+        return [self.rows[self.key_at(each)] for each in range(place, last)]
 
     def text(self, row: Row) -> str:
         """All that a row shows, as one text to search in."""

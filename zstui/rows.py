@@ -13,6 +13,18 @@ def names_of(rows: list[Row]) -> str:
     return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
 
 
+def impossible(word: str, states: frozenset[str], rows: list[Row]) -> str:
+    """Why what is called so and needs one of some states can be done to none of some rows."""
+    named = tr(" or ").join(tr(each) for each in sorted(states))
+    if len(rows) > 1:
+        return tr("{verb} is not possible: none of {rows} is {states}",
+                  verb=tr(word), rows=names_of(rows), states=named)  # fmt: skip
+    [row] = rows
+    state = tr(row.text("status") or row.text("state"))
+    return tr("{verb} is not possible: {name} is {state}, not {states}",
+              verb=tr(word), name=row.name, state=state, states=named)  # fmt: skip
+
+
 def noun_title(row: Row) -> str:
     """What rows of this kind are called, several of them."""
     noun = noun_of(row.kind)

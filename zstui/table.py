@@ -12,13 +12,14 @@ from textual.message import Message
 from textual.strip import Strip
 
 from zstui.cells import fit, width
-from zstui.columns import GAP, Column, fit_columns
+from zstui.columns import GAP, Column
 from zstui.keymap import movable
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import FIGURES, Batch, Mirror, Row
-from zstui.nouns import Noun, empty_lines
+from zstui.nouns import Noun
 from zstui.paint import Painted
 from zstui.view import View
+from zstui.widths import Widths
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 EDGE = 3
 """Cells left of the first column: the cursor's bar, the mark, and a space."""
 
-SAMPLE = 200
-"""Rows whose values decide how wide columns are at first; wider ones widen them when they are drawn."""
+NARROW_SECONDS = 0.5
+"""How long columns stay wider than their rows need: many that shrink are measured once."""
 
 STRIPS = 1000
 
@@ -80,11 +81,11 @@ class LiveTable(Painted, can_focus=True):
         self.mirror = mirror
         self.listing = Listing(noun, mirror)
         self.view: View
+        self.widths: Widths
         self.cursor: str | None = None
         self.lines_drawn = 0
         """Lines drawn since the table was made: what the tests measure smoothness by."""
-        self._widths: dict[str, int] = {}
-        self._layout: list[tuple[Column, int]] = []
+        self._narrowing = False
         self._strips: dict[str, Strip] = {}
 
     # --- rows ------------------------------------------------------------------------------------------
@@ -94,6 +95,7 @@ class LiveTable(Painted, can_focus=True):
         super().on_mount()
         self.mirror.listeners.append(self.take)
         self.view = View(self.listing, self.app.remembered)
+        self.widths = Widths(self.view, self.listing)
         self.reload()
 
     def on_unmount(self) -> None:
@@ -112,39 +114,44 @@ class LiveTable(Painted, can_focus=True):
         self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        own = self.noun.among(batch)
-        if len(own) > FEW:
+        if len(own := self.noun.among(batch)) > FEW:
             self.reload()
             return
-        moved = False
-        self._widths = self._widths if len(self.listing) or not own else {}
-        for key, row in own.items():
-            self._strips.pop(key, None)
-            moved |= self.listing.put(key, row)
-        if moved:
-            self._view_changed()
-        if any(row is not None and self.view.fills(row, self._widths) for row in own.values()):
-            self._widths = {}
-            self._forget_cells()
+        self._put(own)
         for key in own:
             self._refresh_key(key)
         if own and (self.cursor in own or self.cursor not in self.listing):
             self._settle_cursor()
             self.post_message(self.Moved(self, self.row))
 
+    def _put(self, own: dict[str, Row | None]) -> None:
+        """Put rows where they belong now, and see whether the columns still fit them."""
+        if own and not len(self.listing):
+            self.widths.forget()
+        loose = moved = False
+        for key, row in own.items():
+            loose |= key in self.listing and self.widths.loosens(self.listing.rows[key], row)
+            self._strips.pop(key, None)
+            moved |= self.listing.put(key, row)
+        if moved:
+            self._view_changed()
+        if any(row is not None and self.widths.fills(row) for row in own.values()):
+            self._forget_widths()
+        elif loose:
+            self._narrow_soon()
+
     def _take_figures(self, batch: Batch) -> None:
         """A column of figures comes with the first of them, and rows ordered by it have other places now."""
         if FIGURES not in batch or not any(column.live for column in self.noun.columns):
             return
-        self._widths = {}
-        self._forget_cells()
+        self._forget_widths()
         if self.listing.sorted_by.live:
             self.listing.arrange()
             self._arranged()
 
     def _arranged(self) -> None:
         self._strips.clear()
-        self._widths = {}
+        self.widths.forget()
         self._view_changed()
         self._settle_cursor()
         self.post_message(self.Moved(self, self.row))
@@ -170,8 +177,7 @@ class LiveTable(Painted, can_focus=True):
     def hide(self, titles: frozenset[str]) -> None:
         """Show the other columns only."""
         self.view.hide(titles)
-        self._widths = {}
-        self._forget_cells()
+        self._forget_widths()
 
     # --- the cursor --------------------------------------------------------------------------------------
 
@@ -260,7 +266,10 @@ class LiveTable(Painted, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """A click chooses a row, a second opens it; on a column's title it sorts."""
         if event.y == 0:
-            self._click_title(event.x)
+            column = self.widths.column_at(event.x - EDGE)
+            if column is not None:
+                again = column is self.listing.sorted_by
+                self.sort(column, downward=again and not self.listing.downward)
             return
         place = int(self.scroll_offset.y) + event.y - 1
         if place < len(self.listing):
@@ -268,22 +277,12 @@ class LiveTable(Painted, can_focus=True):
             if event.chain == 2:
                 self.action_open()
 
-    def _click_title(self, x: int) -> None:
-        at = EDGE
-        for column, cells in self._layout:
-            if at <= x < at + cells + GAP:
-                again = column is self.listing.sorted_by
-                self.sort(column, downward=again and not self.listing.downward)
-                return
-            at += cells + GAP
-
     # --- drawing -----------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
         """Other columns fit now."""
-        self._widths = {}
         self._view_changed()
-        self._forget_cells()
+        self._forget_widths()
 
     def on_focus(self) -> None:
         """The cursor shows whether keys arrive here."""
@@ -302,16 +301,18 @@ class LiveTable(Painted, can_focus=True):
         self.listing.forget_texts()
         self.refresh()
 
+    def _forget_widths(self) -> None:
+        """Columns may be as wide as they please."""
+        self.widths.forget()
+        self._forget_cells()
+
     def retranslate(self) -> None:
         """Other words are as wide as they are; what is sorted by them is sorted anew."""
-        self._widths = {}
         self.listing.arrange()
         self._arranged()
         self._forget_cells()
 
-    def refresh_ages(self) -> None:
-        """Time has passed."""
-        self._forget_cells()
+    refresh_ages = _forget_cells
 
     def _refresh_key(self, key: str | None) -> None:
         if key is None or key not in self.listing:
@@ -323,8 +324,8 @@ class LiveTable(Painted, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the titles, then rows."""
         self.lines_drawn += 1
-        if not self._widths:
-            self._measure()
+        if not self.widths.known:
+            self.widths.measure(self._room)
         if y == 0:
             return self._titles()
         place = int(self.scroll_offset.y) + y - 1
@@ -333,12 +334,9 @@ class LiveTable(Painted, can_focus=True):
         return self._blank(y)
 
     def _blank(self, y: int) -> Strip:
-        lines = (
-            [] if len(self.listing) else empty_lines(self.noun, self.mirror, filtered=bool(self.listing.rows))
-        )
+        lines = self.listing.instead()
         text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
-        paint = self.paint("dim")
-        return Strip([Segment(fit(" " * EDGE + text, self.size.width), paint)], self.size.width)
+        return Strip([Segment(fit(" " * EDGE + text, self.size.width), self.paint("dim"))], self.size.width)
 
     @property
     def _room(self) -> int:
@@ -347,17 +345,12 @@ class LiveTable(Painted, can_focus=True):
 
     def watch_show_vertical_scrollbar(self) -> None:
         """A scrollbar came or went, and took or gave a cell."""
-        self._widths = {}
+        self.widths.forget()
         self._strips.clear()
-
-    def _measure(self) -> None:
-        """Decide which columns fit, and how wide each is."""
-        self._widths = self.view.widths(self.listing.sample(SAMPLE))
-        self._layout = fit_columns(self.view.columns, self._widths, self._room)
 
     def _titles(self) -> Strip:
         parts = [Segment(" " * EDGE, self.paint("head"))]
-        for column, cells in self._layout:
+        for column, cells in self.widths.fitted:
             here = column is self.listing.sorted_by
             title = f"{column.heading} {'▾' if self.listing.downward else '▴'}" if here else column.heading
             parts.append(
@@ -380,21 +373,28 @@ class LiveTable(Painted, can_focus=True):
         row = self.listing.rows[key]
         edge = ("▐" if ground else " ") + ("✓ " if key in self.listing.marks else "  ")
         parts = [Segment(edge, self.paint("accent", ground))]
-        for column, cells in self._layout:
+        for column, cells in self.widths.fitted:
             text, paint = column.show(row, self.mirror)
-            if width(text) > cells:
-                self._widen(column, min(width(text), column.most))
+            if width(text) > cells and self.widths.widen(column, width(text)):
+                self.call_later(self._relayout)
             parts.append(Segment(fit(text, cells, right=column.right), self.paint(paint, ground)))
             parts.append(Segment(" " * GAP, self.paint("plain", ground)))
         return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
 
-    def _widen(self, column: Column, cells: int) -> None:
-        """A value is wider than those that the columns were measured by."""
-        if self._widths.get(column.title, 0) < cells:
-            self._widths[column.title] = cells
-            self.call_later(self._relayout)
-
     def _relayout(self) -> None:
-        self._layout = fit_columns(self.view.columns, self._widths, self._room)
+        self.widths.fit(self._room)
         self._strips.clear()
         self.refresh()
+
+    def _narrow_soon(self) -> None:
+        if not self._narrowing:
+            self._narrowing = True
+            self.set_timer(NARROW_SECONDS, self._narrow)
+
+    def _narrow(self) -> None:
+        """Measure anew: what is on the screen, too, lest a column shrinks only to be widened again."""
+        self._narrowing = False
+        seen = self.listing.some(int(self.scroll_offset.y), self.size.height)
+        if self.widths.known and self.widths.measure(self._room, seen):
+            self._strips.clear()
+            self.refresh()

@@ -46,6 +46,14 @@ VERBS = (
 )
 
 
+def verb_keys() -> dict[str, str]:
+    """The keys of all verbs, each with what it does, in words for the help."""
+    found: dict[str, dict[str, None]] = {}
+    for verb in VERBS:
+        found.setdefault(verb.key, {})[verb.word] = None
+    return {key: ", ".join(words).capitalize() for key, words in found.items()}
+
+
 def verb_for(key: str, row: Row) -> Verb | None:
     """What a key does to a row."""
     return next((verb for verb in VERBS if verb.key == key and verb.kind == row.kind), None)

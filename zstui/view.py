@@ -49,11 +49,6 @@ class View:
                 found[column.title] = max(min(longest, column.most), width(column.heading) + arrow)
         return found
 
-    def fills(self, row: Row, widths: dict[str, int]) -> bool:
-        """Whether a row has a value in a column that was left out because no row had one."""
-        out = (column for column in self.columns if column.title not in widths)
-        return any(column.show(row, self._listing.mirror)[0] for column in out)
-
     def hide(self, titles: frozenset[str]) -> None:
         """Leave columns out from now on."""
         self.hidden = titles

@@ -296,6 +296,15 @@ class UndefineDomain(Request, tag=True, frozen=True):
     vm_uuid: str
 
 
+class DropTraces(Request, tag=True, frozen=True):
+    """Remove the logs, and whatever else is left here of a domain that libvirt has forgotten. Absent is fine.
+
+    Refused as `domain.defined` while libvirt knows it.
+    """
+
+    vm_uuid: str
+
+
 class ObserveConsole(Request, tag=True, frozen=True):
     """Ask where the console of a running domain listens."""
 
@@ -356,6 +365,7 @@ AnyRequest = (
     | DestroyDomain
     | RebootDomain
     | UndefineDomain
+    | DropTraces
     | ObserveConsole
     | OpenSerial
     | ReadFetches

@@ -79,6 +79,8 @@ class VmSeen(Struct, frozen=True):
     """Path to bytes that its file takes on its disk, for each volume asked for that exists."""
     writes: dict[str, str] = {}
     """Serial number to the file that the domain writes to, for each volume that it has now."""
+    traces: bool = False
+    """Whether logs or other things of it are left, though libvirt knows it no more."""
 
 
 class Capacity(Struct, frozen=True):
@@ -100,11 +102,16 @@ class HostSeen(Struct, frozen=True):
 
 
 class ImageFacts(Struct, frozen=True):
-    """What an image file is. `size_bytes` is the virtual size, `actual_bytes` the length of the file."""
+    """What an image file is.
+
+    `size_bytes` is the virtual size, `actual_bytes` the length of the file, `taken_bytes` what that takes on its disk:
+    less where it has holes.
+    """
 
     format: str
     size_bytes: int
     actual_bytes: int
+    taken_bytes: int
     md5: str
 
 

@@ -30,7 +30,10 @@ class Image(Resource, java=JAVA):
     state: str = column("Enabled or Disabled.", default="Enabled")
     status: str = column("Creating, Downloading, Ready, Error or Deleted.", default="Downloading")
     size: int = column("Virtual size in bytes.", default=0, owner="observed")
-    actual_size: int = column("Bytes on the backup storage.", default=0, owner="observed")
+    actual_size: int = column(
+        "Bytes that it takes on the backup storage: holes take none.", default=0, owner="observed"
+    )
+    length: int = column("Bytes of its file, holes and all.", default=0, owner="observed", private=True)
     md5_sum: str | None = column("MD5 of the file.", default=None, owner="observed")
     url: str = column("Where it came from.")
     media_type: str = column("RootVolumeTemplate, DataVolumeTemplate or ISO.", default="RootVolumeTemplate")

@@ -60,7 +60,9 @@ class MigrateVm(Message, java=VM_JAVA, returns=VmInstance, role="operator",
                 raises=(OperationFailed, WrongVmState)):  # fmt: skip
     """Move a running VM to another host, with what it has on local storage, its address and its user data.
 
-    Its guest goes on meanwhile, and stands still for less than a second at the end.
+    Its guest goes on meanwhile, and stands still for less than a second at the end. The call ends when what it had
+    on its old host is removed there. Where that cannot be done at once it ends all the same, with an event: the
+    removal is recorded, outlives the appliance, and is made up for when the host is back.
     """
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
@@ -73,7 +75,8 @@ class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourc
                                 raises=(OperationFailed,)):  # fmt: skip
     """Move a volume of a local storage to another host, snapshots and all.
 
-    A root volume's VM must be stopped and have no data volumes; a data volume must be detached.
+    A root volume's VM must be stopped and have no data volumes; a data volume must be detached. The call ends when
+    the files on the host that it leaves are removed; what can't be removed at once is recorded, as for MigrateVm.
     """
 
     volume_uuid: str = arg("The volume.", ref=Volume)
@@ -86,6 +89,9 @@ MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
 
 class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
                                            result_class=MIGRATABLE):  # fmt: skip
-    """List the hosts that LocalStorageMigrateVolume would take a volume to, and as `excluded` why not the others."""
+    """List the hosts that LocalStorageMigrateVolume would take a volume to now, and as `excluded` why not the others.
+
+    While a rule keeps the volume where it is (a VM that runs, data volumes beside it) there are none.
+    """
 
     volume_uuid: str = arg("The volume.", ref=Volume)

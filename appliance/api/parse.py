@@ -7,15 +7,14 @@ import math
 import re
 import typing
 import unicodedata
-from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
-from appliance.api.errors import BadRequest, InvalidArgument, NotBuilt, UnknownMessage
+from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.quoting import quote
 from appliance.api.resource import camel, snake
 from appliance.api.tag import PATTERNS, pattern_of
+from appliance.api.zstack_names import not_built, zstack_messages
 
 DEPTH_LIMIT = 32
 LONG = (-(1 << 63), (1 << 63) - 1)
@@ -38,17 +37,6 @@ SHOWN = 200
 M = TypeVar("M", bound=Message)
 
 
-@cache
-def zstack_messages() -> frozenset[str]:
-    """The Java classes of all messages of ZStack 1.0."""
-    return frozenset(files("appliance.api").joinpath("zstack_messages.txt").read_text().split())
-
-
-def missing_messages() -> list[str]:
-    """The Java classes of ZStack 1.0's messages that are not declared here."""
-    return sorted(zstack_messages() - BY_JAVA.keys())
-
-
 def message_named(name: str) -> tuple[str, type[Message] | None]:
     """The Java class of a message given by short name or Java class, and its declaration if there is one.
 
@@ -58,8 +46,9 @@ def message_named(name: str) -> tuple[str, type[Message] | None]:
         return name, BY_JAVA.get(name)
     found = MESSAGES.get(name)
     if found is None:
-        if any(java.endswith(f".API{name}Msg") for java in zstack_messages()):
-            raise NotBuilt(f"{name} is a message of ZStack 1.0 that is not built here yet")
+        for java in zstack_messages():
+            if java.endswith(f".API{name}Msg"):
+                raise not_built(java)
         raise UnknownMessage(f"no message is called {name}; `zstui api` lists those that are")
     return found.java, found
 
@@ -118,15 +107,15 @@ def check_sound(value: Any) -> None:
 
     Raises InvalidArgument.
     """
-    level = [value]
+    level = [("", value)]
     for _ in range(DEPTH_LIMIT):
-        below: list[Any] = []
-        for each in level:
-            _check_leaf(each)
+        below: list[tuple[str, Any]] = []
+        for field, each in level:
+            _check_leaf(field, each)
             if isinstance(each, dict):
-                below += [*each.keys(), *each.values()]
+                below += [(field, key) for key in each] + [(str(key), held) for key, held in each.items()]
             elif isinstance(each, list):
-                below += each
+                below += [(field, held) for held in each]
         if not below:
             return
         level = below
@@ -204,13 +193,18 @@ def _no_constant(name: str) -> None:
     raise InvalidArgument(f"{name} is no number that a call can hold")
 
 
-def _check_leaf(value: Any) -> None:
+def _check_leaf(field: str, value: Any) -> None:
+    """`field` is the name that a value stands at, empty where there is none. What may be secret is not repeated."""
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidArgument(f"{value} is no number that a call can hold")
-    if isinstance(value, str) and not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
-        raise InvalidArgument("a text holds half a surrogate pair, which is no character")
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidArgument("a text holds a NUL character, which nothing here can keep")
+    if not isinstance(value, str):
+        return
+    where = f"field[{field}]" if field and field != value else "the name of a field"
+    if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        raise InvalidArgument(f"{where} holds half a surrogate pair, which is no character; leave it out")
+    if "\0" in value:
+        shown = f"in {value[:SHOWN]!r}" if field == "name" else f"as character {value.index(chr(0)) + 1}"
+        raise InvalidArgument(f"{where} holds the control character U+0000 {shown}; leave it out")
 
 
 def _coerce(kind: Any, value: Any, parameter: Parameter, message: type[Message]) -> Any:
@@ -311,6 +305,10 @@ def _check(value: Any, parameter: Parameter, message: type[Message]) -> None:
         raise InvalidArgument(f"field[{parameter.wire}] must be a nonempty list")
 
 
+UNSEEN = ("Zs", "Cf")
+"""Categories of characters that leave nothing to be seen: blanks and what only forms others."""
+
+
 def _check_text(value: str, parameter: Parameter, message: type[Message]) -> None:
     if parameter.max_length is not None and len(value) > parameter.max_length:
         raise InvalidArgument(
@@ -326,6 +324,10 @@ def _check_text(value: str, parameter: Parameter, message: type[Message]) -> Non
                     f"field[{parameter.wire}] holds the control character U+{ord(each):04X} in {value[:SHOWN]!r}; "
                     f"leave it out"
                 )
+    if parameter.name == "name" and value and all(unicodedata.category(each) in UNSEEN for each in value):
+        raise InvalidArgument(
+            f"field[name] holds nothing but blanks: {value[:SHOWN]!r}; give it a name to be seen"
+        )
     if parameter.name == "name" and (found := NO_NAME.search(value)):
         raise InvalidArgument(
             f"field[name] holds {found[0]!r} in [{value[:SHOWN]}]; a name has no quotes, no < > &, no / or \\ and no .."

@@ -25,6 +25,9 @@ class VolumeSnapshotTree(Resource, java=JAVA):
     uuid: str = column("Identity.")
     volume_uuid: str = column("The volume.", indexed=True)
     current: bool = column("Whether the volume builds on one of them.", default=True)
+    root_image_uuid: str | None = column(
+        "The image that the lowest of them builds on.", default=None, private=True, indexed=True
+    )
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
 
@@ -78,7 +81,7 @@ class VolumeSnapshotBackupStorageRef(Resource, java=JAVA):
     install_path: str = column("The file.")
 
 
-class CreateVolumeSnapshot(Message, java=VOLUME_JAVA, returns=VolumeSnapshot, role="operator",
+class CreateVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=VolumeSnapshot, role="operator",
                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
     """Keep a volume as it is now. A running guest is asked to hold its writes back, if its agent answers."""
 

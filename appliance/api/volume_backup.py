@@ -81,6 +81,7 @@ class VolumeRestore(Resource):
     guest_os_type: str | None = column("Of an image: what is in it.", default=None)
     system: bool = column("Of an image: whether it belongs to the appliance.", default=False)
     install_path: str = column("The file that is to be.")
+    tags: str = column("Tags for the new one, by their kind: JSON.", default="{}")
     size: int = column("Bytes promised to it.")
     intended: str = column("Present, or Absent: then what has come goes.", default="Present")
     generation: int = column("Counts changes of what is intended.", default=1)

@@ -233,7 +233,13 @@ class Things:
             raise SimulatedRefusal("file.missing", f"{path} is not there as a regular file")
         if path in self.unsound:
             raise SimulatedRefusal(*self.unsound[path])
-        return ImageFacts(format=image_format, size_bytes=IMAGE_BYTES, actual_bytes=IMAGE_BYTES, md5="0" * 32)
+        return ImageFacts(
+            format=image_format,
+            size_bytes=IMAGE_BYTES,
+            actual_bytes=IMAGE_BYTES,
+            taken_bytes=IMAGE_BYTES,
+            md5="0" * 32,
+        )
 
 
 def _check_size(size_bytes: int) -> None:

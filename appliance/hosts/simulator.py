@@ -28,6 +28,7 @@ from agent.protocol import (
     DomainChanged,
     DomainSeen,
     Done,
+    DropTraces,
     EnsureOverlay,
     Fetches,
     Hello,
@@ -74,6 +75,8 @@ class SimulatedHost(SimulatedAgent):
         super().__init__(rules, delays)
         self.address = address
         self.domains: dict[str, Domain] = {}
+        self.logs: set[str] = set()
+        """The domains that it has logs of: those that ever ran."""
         self.things = Things()
         self.doors = SerialDoors()
         self.effects: list[tuple[str, str, str]] = []
@@ -130,6 +133,8 @@ class SimulatedHost(SimulatedAgent):
                 return self._reboot(request)
             case UndefineDomain(vm_uuid=uuid):
                 return self._undefine(uuid)
+            case DropTraces(vm_uuid=uuid):
+                return self._drop_traces(uuid)
             case EnsureOverlay():
                 return self._overlay(request)
             case ObserveConsole(vm_uuid=uuid):
@@ -164,6 +169,7 @@ class SimulatedHost(SimulatedAgent):
         if domain.power == "off":
             domain.power, domain.cause, domain.booted_from = "on", "booted", domain.order
             domain.starts += 1
+            self.logs.add(uuid)
             if tell:
                 self._emit(DomainChanged(seen=self.seen(uuid)))
         return self.seen(uuid)
@@ -261,6 +267,12 @@ class SimulatedHost(SimulatedAgent):
         self.domains.pop(uuid, None)
         return self.seen(uuid)
 
+    def _drop_traces(self, uuid: str) -> Done:
+        if uuid in self.domains:
+            raise SimulatedRefusal("domain.defined", f"VM {uuid} is known; undefine it first")
+        self.logs.discard(uuid)
+        return Done()
+
     def _migrate(self, request: MigrateDomain) -> Done:
         uuid, there = request.spec.vm_uuid, self.neighbour(f"{request.address}:{request.port}")
         if self._domain(uuid).power == "off":
@@ -269,6 +281,7 @@ class SimulatedHost(SimulatedAgent):
             raise SimulatedRefusal("migrate.failed", f"the way to {request.address} broke")
         check_place(request, there.things)
         domain = self.domains.pop(uuid)
+        there.logs.add(uuid)
         there.domains[uuid] = dataclasses.replace(domain, digest=digest(request.spec), cause="migrated")
         self._emit(DomainChanged(seen=self.seen(uuid)))
         there.tell(uuid)
@@ -333,6 +346,7 @@ class SimulatedHost(SimulatedAgent):
                 path: things.backings[path] for path in request.volume_paths if path in things.backings
             },
             writes=writes_of(domain),
+            traces=domain is None and request.vm_uuid in self.logs,
             taken={path: things.files[path] for path in request.volume_paths if path in things.files},
         )
 

@@ -102,7 +102,7 @@ class Cloud:
         return [Machine(host.name, host.address, host.user, host.password) for host in hosts]
 
     async def _build(self, session: Session, machines: list[Machine]) -> dict[str, Any]:
-        make = _Maker(session, self._say)
+        make = Maker(session, self._say)
         zone = await make("Zone", "CreateZone", name="zone-1")
         cluster = await make(
             "Cluster", "CreateCluster", name="cluster-1", zoneUuid=zone, hypervisorType="KVM"
@@ -124,7 +124,7 @@ class Cloud:
             "AttachPrimaryStorageToCluster", storage, clusterUuid=cluster, primaryStorageUuid=storage
         )
         await make.attach("AttachL2NetworkToCluster", l2, clusterUuid=cluster, l2NetworkUuid=l2)
-        await session.call("AttachBackupStorageToZone", zoneUuid=zone, backupStorageUuid=backup)
+        await make.attach("AttachBackupStorageToZone", backup, zoneUuid=zone, backupStorageUuid=backup)
         l3 = await self._network(session, make, l2)
         image = await self._image(session, make, backup)
         offering = await make(
@@ -138,7 +138,7 @@ class Cloud:
         await self._running(session, vm)
         return await self._summary(session)
 
-    async def _machines(self, make: _Maker, cluster: str, machines: list[Machine]) -> None:
+    async def _machines(self, make: Maker, cluster: str, machines: list[Machine]) -> None:
         """Every host at once, and the first one's images."""
         async with asyncio.TaskGroup() as group:
             for machine in machines:
@@ -174,7 +174,7 @@ class Cloud:
     def _images(self) -> str:
         return self._local.images if self._local else "/zstack_bs"
 
-    async def _network(self, session: Session, make: _Maker, l2: str) -> str:
+    async def _network(self, session: Session, make: Maker, l2: str) -> str:
         l3 = await make("L3Network", "CreateL3Network", name="flat", l2NetworkUuid=l2, dnsDomain="zstui.test")
         network = (await session.query("L3Network", uuid=l3))[0]
         if not network.get("ipRanges"):
@@ -194,7 +194,7 @@ class Cloud:
             )
         return l3
 
-    async def _image(self, session: Session, make: _Maker, backup: str) -> str:
+    async def _image(self, session: Session, make: Maker, backup: str) -> str:
         path = tiny_image()
         found = await session.query("Image", name="tiny")
         if found:
@@ -242,7 +242,7 @@ class Cloud:
         }
 
 
-class _Maker:
+class Maker:
     """Makes a resource by a call, unless one of that name is there."""
 
     def __init__(self, session: Session, say: Callable[[str], None]) -> None:
@@ -258,9 +258,10 @@ class _Maker:
         return str(reply["inventory"]["uuid"])
 
     async def attach(self, message: str, uuid: str, **parameters: Any) -> None:
-        kind = "PrimaryStorage" if "Primary" in message else "L2Network"
+        """Attach a resource to the cluster or zone that is named, unless it is."""
+        kind, to = message.removeprefix("Attach").split("To")
         found = (await self._session.query(kind, uuid=uuid))[0]
-        if parameters["clusterUuid"] in found.get("attachedClusterUuids", []):
+        if parameters[f"{to.lower()}Uuid"] in found.get(f"attached{to}Uuids", []):
             return
         self._say(message)
         await self._session.call(message, **parameters)

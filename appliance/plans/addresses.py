@@ -17,16 +17,18 @@ def number(ip: str, field: str) -> int:
         raise InvalidArgument(f"{field}[{ip}] is not an IPv4 address") from wrong
 
 
-def first_free(ranges: Sequence[IpRange], taken: Collection[int], network: str) -> tuple[IpRange, str]:
+def first_free(
+    ranges: Sequence[IpRange], taken: Collection[int], network: str, named: str
+) -> tuple[IpRange, str]:
     """The lowest address that is in a range and not taken.
 
-    Raises `NoAddressLeft` naming the network and how many addresses it has.
+    Raises `NoAddressLeft` naming what of the call wants one, the network, and how many addresses it has.
     """
     for found in free(ranges, taken, 1):
         return found
     total = sum(size(ip_range) for ip_range in ranges)
     raise NoAddressLeft(
-        f"all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"
+        f"{named}: all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"
     )
 
 
@@ -85,16 +87,19 @@ def check_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> str:
         if ipaddress.IPv4Address(ip) not in subnet:
             raise InvalidArgument(f"{field}[{ip}] is not in the subnet {subnet} of startIp and netmask")
     if start <= int(subnet.network_address) or end >= int(subnet.broadcast_address):
-        raise InvalidArgument(f"the range {start_ip}-{end_ip} holds the subnet's own or broadcast address")
+        raise InvalidArgument(
+            f"startIp[{start_ip}], endIp[{end_ip}]: the range {start_ip}-{end_ip} holds the subnet's own or broadcast "
+            f"address; leave those of {subnet} out"
+        )
     return str(subnet)
 
 
-def check_apart(new: tuple[str, str], existing: Sequence[IpRange]) -> None:
-    """Refuse a range that shares an address with another; raises `InvalidArgument` naming both."""
+def check_apart(new: tuple[str, str], existing: Sequence[IpRange], named: str) -> None:
+    """Refuse a range that shares an address with another; raises `InvalidArgument` naming the fields and both."""
     start, end = number(new[0], "startIp"), number(new[1], "endIp")
     for other in existing:
         if start <= number(other.end_ip, "endIp") and number(other.start_ip, "startIp") <= end:
             raise InvalidArgument(
-                f"the range {new[0]}-{new[1]} overlaps with {other.start_ip}-{other.end_ip} "
-                f"[ipRange uuid:{other.uuid}]"
+                f"{named}: the range {new[0]}-{new[1]} overlaps with {other.start_ip}-{other.end_ip} "
+                f"[ipRange uuid:{other.uuid}]; give addresses outside of that, or delete it first"
             )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
-def in_order(paths: Sequence[str], backings: Mapping[str, str], base: str | None) -> dict[str, str]:
+def in_order(paths: Sequence[str], backings: Mapping[str, str], bases: Collection[str]) -> dict[str, str]:
     """Each file to the one it builds on, the lowest first. Raises `ValueError` where one builds on a stranger.
 
-    `base` is the image below all of them, if they have one; it goes first where it must be taken along.
+    `bases` are the images that its files build on, where they do: a volume that was restored stands beside
+    the tree of snapshots that it left.
     """
     left = dict.fromkeys(paths)
     found: dict[str, str] = {}
@@ -18,7 +19,7 @@ def in_order(paths: Sequence[str], backings: Mapping[str, str], base: str | None
             raise ValueError(f"{', '.join(left)} build on each other")
         for path in ready:
             below = backings.get(path, "")
-            if below not in (*found, base, ""):
+            if below and below not in found and below not in bases:
                 raise ValueError(f"{path} builds on {below}, which is no file of this volume")
             found[path] = below
             del left[path]

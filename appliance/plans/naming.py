@@ -43,9 +43,12 @@ def cached_image(storage: str, image_uuid: str, image_format: str) -> str:
     return f"{storage.rstrip('/')}/imagecache/{kind}/{image_uuid}/{image_uuid}.{ending}"
 
 
-def stored_image(storage: str, image_uuid: str, image_format: str) -> str:
-    """The file of an image on a backup storage."""
-    kind = "iso" if image_format == "iso" else "rootVolumeTemplates"
+def stored_image(
+    storage: str, image_uuid: str, image_format: str, media_type: str = "RootVolumeTemplate"
+) -> str:
+    """The file of a new image on a backup storage, in the folder of what it is made for."""
+    kind = "dataVolumeTemplates" if media_type == "DataVolumeTemplate" else "rootVolumeTemplates"
+    kind = "iso" if image_format == "iso" else kind
     return f"{storage.rstrip('/')}/{kind}/acct-{ADMIN_UUID}/{image_uuid}/{image_uuid}.{image_format}"
 
 

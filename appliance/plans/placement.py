@@ -9,14 +9,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from appliance.api.errors import NoHostAvailable
 from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS
 
 UP = ("Enabled", "Connected", "Enabled")
-PASSTHROUGH = "runs guests by kvm, without which QEMU has no host-passthrough; give the global config kvm \
-vm.cpuMode another value"
+PASSTHROUGH = "runs guests by kvm, without which QEMU has no host-passthrough"
+CPU_MODE = "give the global config kvm vm.cpuMode another value"
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,49 @@ class Demand:
     last_host: str | None = None
     passthrough: bool = False
     """Whether its guest is to see the CPU as it is, which QEMU does under KVM only."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """The fields of the call that want a host, and their values: what a refusal names."""
+
+    def named(self, *wires: str) -> str:
+        """The first of some fields that the call has, else all that it has, with their values."""
+        first = next((wire for wire in wires if wire in self.asked), None)
+        return ", ".join(f"{wire}[{self.asked[wire]}]" for wire in ([first] if first else self.asked))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is wanted of a host, the fields of calls that ask for it, best first, and what helps when no host is so."""
+
+    wanted: str
+    wires: tuple[str, ...]
+    advice: str
+    test: Callable[[HostOption], bool]
 
 
 def choose_host(options: list[HostOption], demand: Demand) -> str:
     """The uuid of the host that the strategy prefers among those that can take the VM.
 
-    Raises `NoHostAvailable` saying which filter left none, and why the last ones fell out.
+    Raises `NoHostAvailable` naming the field of the call that cannot be met, which filter left no host, why the last
+    ones fell out, and what to do.
     """
     left = options
     if not left:
-        raise NoHostAvailable("there is no host in the zone and cluster asked for; add one with AddKVMHost")
-    for wanted, test in _filters(demand):
-        passed = [option for option in left if test(option)]
+        text = "there is no host in the zone and cluster asked for; add one with AddKVMHost"
+        raise NoHostAvailable(
+            _led(demand.named("hostUuid", "clusterUuid", "zoneUuid", "l3NetworkUuids"), text)
+        )
+    for each in _filters(demand):
+        passed = [option for option in left if each.test(option)]
         if not passed:
-            fell = ", ".join(f"{option.name} ({_why(option, demand)})" for option in left[:5])
-            raise NoHostAvailable(f"no host {wanted}; ruled out last: {fell}")
+            fell = "; ".join(f"{option.name} {_missing(each.wanted, option, demand)}" for option in left[:5])
+            text = f"no host {each.wanted}; ruled out last: {fell}; {each.advice}"
+            raise NoHostAvailable(_led(demand.named(*each.wires), text))
         left = passed
     return _preferred(left, demand).uuid
+
+
+def _led(named: str, text: str) -> str:
+    return f"{named}: {text}" if named else text
 
 
 def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
@@ -91,9 +118,9 @@ def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
 
 def why_not(option: HostOption, demand: Demand) -> str | None:
     """The first thing that keeps a host from taking the VM, with its figures; None when nothing does."""
-    for wanted, test in _filters(demand):
-        if not test(option):
-            return _missing(wanted, option, demand)
+    for each in _filters(demand):
+        if not each.test(option):
+            return _missing(each.wanted, option, demand)
     return None
 
 
@@ -101,14 +128,24 @@ def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
     """That a host is not what was wanted of it, in figures where it is a matter of those."""
     figures = {
         CONNECTED: f"is {option.state} and {option.status}, in a cluster that is {option.cluster_state}",
-        MEMORY: f"has {mib(option.available_memory)} of memory left, and {mib(demand.memory)} are needed",
+        MEMORY: f"has {_too_little(option.available_memory, demand.memory, 'memory')}",
         CPU: f"has {option.available_cpu} MHz of CPU left, and {demand.cpu} are needed",
-        DISK: f"has {mib(option.available_disk)} of local storage left, and {mib(demand.disk)} are needed"
+        DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage')}"
         if option.available_disk >= 0
-        else "does not have the primary storage that its disks are on",
+        else "has no primary storage that its disks could be on",
         L2: "is in a cluster without an L2 network that it is on",
+        IMAGE: "is in a zone without a backup storage that has the image",
+        PASSTHROUGH: f"runs guests by {option.accelerator}",
+        _hypervisor(demand): f"is of hypervisor {option.hypervisor_type}",
     }
     return figures.get(wanted, f"is not one that {wanted}")
+
+
+def _too_little(left: int, needed: int, what: str) -> str:
+    """How much is left of something and how much is needed, in bytes where larger units would look the same."""
+    if mib(left) == mib(needed):
+        return f"{left} bytes of {what} left, and {needed} are needed"
+    return f"{mib(left)} of {what} left, and {mib(needed)} are needed"
 
 
 def mib(count: int) -> str:
@@ -120,29 +157,38 @@ L2 = "carries the L2 networks"
 CONNECTED = "is Enabled and Connected"
 MEMORY = "has enough memory"
 CPU = "has enough CPU"
+IMAGE = "has the image's backup storage in its zone"
 DISK = "has room on its primary storage"
+SIZE = ("instanceOfferingUuid",)
 
 
-def _filters(demand: Demand):  # type: ignore[no-untyped-def]  # a table of (text, predicate)
+def _filters(demand: Demand) -> tuple[Filter, ...]:
+    """In ZStack's order."""
+    image = ("imageUuid",)
     return (
-        (L2, lambda o: demand.l2_uuids <= o.l2_uuids),
-        ("is the one designated", lambda o: demand.designated in (None, o.uuid)),
-        (CONNECTED, lambda o: (o.state, o.status, o.cluster_state) == UP),
-        (f"has hypervisor {demand.hypervisor}", lambda o: demand.hypervisor in (None, o.hypervisor_type)),
-        (MEMORY, lambda o: o.available_memory >= demand.memory),
-        (CPU, lambda o: o.available_cpu >= demand.cpu),
-        ("has the image's backup storage in its zone", lambda o: o.backup_storage_in_zone),
-        (DISK, lambda o: o.available_disk >= demand.disk),
-        (PASSTHROUGH, lambda o: not demand.passthrough or o.accelerator != "tcg"),
-    )
+        Filter(L2, ("l3NetworkUuids",), "attach the L2 networks of these L3 networks to one cluster with hosts",
+               lambda o: demand.l2_uuids <= o.l2_uuids),
+        Filter("is the one designated", ("hostUuid",), "name a host of that zone and cluster, or none",
+               lambda o: demand.designated in (None, o.uuid)),
+        Filter(CONNECTED, ("hostUuid", "clusterUuid", "zoneUuid", "l3NetworkUuids"),
+               "enable or reconnect a host, or add one with AddKVMHost",
+               lambda o: (o.state, o.status, o.cluster_state) == UP),
+        Filter(_hypervisor(demand), image, "take an image for the hypervisor that is there",
+               lambda o: demand.hypervisor in (None, o.hypervisor_type)),
+        Filter(MEMORY, SIZE, "take a smaller instance offering, stop VMs, or add a host with AddKVMHost",
+               lambda o: o.available_memory >= demand.memory),
+        Filter(CPU, SIZE, "take a smaller instance offering, stop VMs, or add a host with AddKVMHost",
+               lambda o: o.available_cpu >= demand.cpu),
+        Filter(IMAGE, image,
+               "attach the image's backup storage to the zone with AttachBackupStorageToZone",
+               lambda o: o.backup_storage_in_zone),
+        Filter(DISK, ("rootDiskOfferingUuid", "dataDiskOfferingUuids", *image),
+               "attach a primary storage to the cluster, or expunge what is deleted there",
+               lambda o: o.available_disk >= demand.disk),
+        Filter(PASSTHROUGH, (), CPU_MODE,
+               lambda o: not demand.passthrough or o.accelerator != "tcg"),
+    )  # fmt: skip
 
 
-def _why(option: HostOption, demand: Demand) -> str:
-    disk = "no primary storage" if option.available_disk < 0 else f"{option.available_disk} bytes left"
-    by = f" by {option.accelerator}" if option.accelerator else ""
-    cluster = "" if option.cluster_state == "Enabled" else f"cluster {option.cluster_state}, "
-    return (
-        f"{option.hypervisor_type}{by}, {cluster}{option.state}, {option.status}, "
-        f"{option.available_memory} of {demand.memory} bytes of memory, "
-        f"{option.available_cpu} of {demand.cpu} MHz, {disk} of {demand.disk} bytes of disk"
-    )
+def _hypervisor(demand: Demand) -> str:
+    return f"has hypervisor {demand.hypervisor}"

@@ -12,6 +12,7 @@ from agent.protocol import (
     DomainSpec,
     DropFile,
     DropNic,
+    DropTraces,
     EnsureBridge,
     EnsureNetwork,
     EnsureNic,
@@ -211,6 +212,8 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     for path in () if keep_volume or intent.root is None else (*intent.root.dropped, *intent.root.beside):
         if path in seen.volumes:
             yield Ask("delete snapshot", DropFile(path=path))
+    if not keep_volume and seen.traces:
+        yield Ask("delete logs", DropTraces(vm_uuid=intent.vm_uuid))
 
 
 def _dropped(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:

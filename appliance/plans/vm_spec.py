@@ -65,8 +65,6 @@ class VmRows:
     leaving: tuple[str, ...]
     networks: dict[str, NetworkRows]
     tags: tuple[str, ...]
-    storage_path: str | None
-    image_format: str
     accelerator: str
     console_mode: str
     cpu_mode: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from agent.protocol import (
     DropFile,
@@ -30,6 +30,8 @@ class VolumeIntent:
     volume: EnsureVolume
     image_uuid: str | None = None
     """What it is made from, if anything."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """Copies of images that its files, those of snapshots too, may build on: their paths to the images."""
     copy_of: str | None = None
     """The file of a snapshot whose content it is to have, if it is made of one."""
     whole: bool = False

@@ -10,6 +10,7 @@ from agent.protocol import AnyRequest, ConfirmBridge, Done, EnsureBridge, Refusa
 from appliance.api.errors import ApiError, HostUnreachable
 from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import LinkLost, Refused
+from appliance.reconcile.loop import Backoff, Next
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 
@@ -19,6 +20,46 @@ RETRY_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 PATIENCE = 6
 """How often a machine that says "not now" is asked again before that counts as a failure."""
+
+
+class Tries:
+    """The tries of one worker: pauses that grow, and patience with who says "not now"."""
+
+    def __init__(self) -> None:
+        self._backoff = Backoff()
+        self._refusals = 0
+
+    def reset(self) -> None:
+        """Something worked: start over."""
+        self._backoff.reset()
+        self._refusals = 0
+
+    def pause(self) -> Next:
+        """Try again, later each time."""
+        return self._backoff.next()
+
+    async def attempt(
+        self,
+        advancing: Awaitable[Next],
+        *,
+        failed: Callable[[ApiError], Awaitable[Next]],
+        away: Callable[[HostUnreachable], Awaitable[Next]] | None = None,
+    ) -> Next:
+        """One pass of a worker, and what follows where that fails.
+
+        Who refuses for now is asked again a few times. A machine that cannot be asked is put to `away`, where that
+        is something else than to have `failed`.
+        """
+        try:
+            return await advancing
+        except HostUnreachable as unreachable:
+            return await (away or failed)(unreachable)
+        except ApiError as error:
+            if isinstance(error, Refused) and error.refusal.transient and self._refusals < PATIENCE:
+                self._refusals += 1
+                return self._backoff.next()
+            return await failed(error)
+
 
 _Details = tuple[str, int, float, Callable[[int, int], None] | None]
 """Of a request: resource, generation, seconds, and who hears of its progress."""

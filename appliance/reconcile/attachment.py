@@ -12,16 +12,15 @@ from appliance.api.errors import ApiError, HostUnreachable, NetworkFailed, Prima
 from appliance.api.host import Host
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
-from appliance.hosts.link import Refused
 from appliance.plans.naming import bridge
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host import put_capacity
 from appliance.reconcile.inherent_tags import set_inherent_tag
-from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -47,26 +46,23 @@ class AttachmentWorker:
         self._kind = kind
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
-        self._backoff = Backoff()
-        self._again = 0
+        self._tries = Tries()
 
     async def advance(self) -> Next:
         """One pass over the cluster's hosts."""
         work = await self._context.database.read(self._load)
         if work is None:
             return DONE
-        try:
-            for host in work.hosts:
-                await self._apply(work, host)
-        except HostUnreachable:
-            return self._backoff.next()
-        except Refused as refused:
-            if refused.refusal.transient and self._again < PATIENCE:
-                self._again += 1
-                return self._backoff.next()
-            return await self._failed(work, refused)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        return await self._tries.attempt(
+            self._pass(work), failed=partial(self._failed, work), away=self._wait
+        )
+
+    async def _wait(self, _: HostUnreachable) -> Next:
+        return self._tries.pause()
+
+    async def _pass(self, work: _Work) -> Next:
+        for host in work.hosts:
+            await self._apply(work, host)
         return DONE if await self._context.database.write(partial(self._settle, work)) else AGAIN
 
     async def _apply(self, work: _Work, host: Host) -> None:
@@ -80,7 +76,7 @@ class AttachmentWorker:
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         """An attachment that a host refuses is taken back from those that have it."""
         if work.ref.intended == "Absent":
-            return self._backoff.next()
+            return self._tries.pause()
         wrapper = NetworkFailed if isinstance(work.ref, L2NetworkClusterRef) else PrimaryStorageFailed
 
         def write(tx: Transaction) -> bool:
@@ -94,7 +90,7 @@ class AttachmentWorker:
             return True
 
         turned = await self._context.database.write(write)
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._tries.pause()
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         ref = snapshot.find(self._kind, self._uuid)

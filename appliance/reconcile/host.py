@@ -32,17 +32,16 @@ from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.hosts.fleet import Target
-from appliance.hosts.link import Refused
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
 from appliance.plans.step import Ask
 from appliance.plans.vm_spec import l2_spec
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
-from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
@@ -73,8 +72,7 @@ class HostWorker:
         self._context = context
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
-        self._backoff = Backoff()
-        self._again = 0
+        self._tries = Tries()
 
     async def advance(self) -> Next:
         """One pass: connect if need be, then scan and mend."""
@@ -83,19 +81,13 @@ class HostWorker:
             return DONE
         if work.host.intended == "Absent":
             return await self._leave(work)
-        try:
-            if work.host.connected_id < work.host.connect_id or not self._connected(work):
-                await self._connect(work)
-            await self._mend(work)
-        except Refused as refused:
-            if refused.refusal.transient and self._again < PATIENCE:
-                self._again += 1
-                return self._backoff.next()
-            return await self._failed(work, refused)
-        except ApiError as failed:
-            return await self._failed(work, failed)
-        self._backoff.reset()
-        self._again = 0
+        return await self._tries.attempt(self._pass(work), failed=partial(self._failed, work))
+
+    async def _pass(self, work: _Work) -> Next:
+        if work.host.connected_id < work.host.connect_id or not self._connected(work):
+            await self._connect(work)
+        await self._mend(work)
+        self._tries.reset()
         return Next(seconds=work.interval)
 
     def _connected(self, work: _Work) -> bool:
@@ -228,7 +220,7 @@ class HostWorker:
             return AGAIN
         if not isinstance(error, HostUnreachable):
             log.warning("host %s: %s", work.host.name, error.details)
-        return self._backoff.next() if work.reconnect else Next(seconds=3600.0)
+        return self._tries.pause() if work.reconnect else Next(seconds=3600.0)
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         host = snapshot.find(Host, self._uuid)

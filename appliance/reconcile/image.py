@@ -138,7 +138,8 @@ class ImageWorker:
         image = tx.update(
             image,
             size=facts.size_bytes,
-            actual_size=facts.actual_bytes,
+            actual_size=facts.taken_bytes,
+            length=facts.actual_bytes,
             md5_sum=facts.md5,
         )
         image = restate(tx, image)

@@ -8,13 +8,16 @@ from appliance.api.host import Host
 from appliance.api.image import Image, ImageCache
 from appliance.api.move import VolumeMove
 from appliance.api.resource import Resource
+from appliance.api.snapshot import VolumeSnapshotTree
 from appliance.api.tag import SystemTag
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeRestore
 from appliance.plans.boot import ISO
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.observe import host_at
+from appliance.reconcile.volume_rows import images_below
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -34,20 +37,21 @@ def is_leaving(snapshot: Snapshot, host_uuid: str) -> bool:
 
 def copies_without(snapshot: Snapshot, gone: Resource) -> list[str]:
     """The uuids of the copies that something which is gone now may have been the last to need."""
-    image_uuid = None
+    images: set[str | None] = set()
     match gone:
         case Image():
-            image_uuid = gone.uuid
-        case Volume():
-            image_uuid = gone.root_image_uuid
+            images = {gone.uuid}
+        case Volume() | VolumeSnapshotTree():
+            images = {gone.root_image_uuid}
         case VolumeMove():
             volume = snapshot.find(Volume, gone.volume_uuid)
-            image_uuid = volume.root_image_uuid if volume is not None else None
+            images = set(images_below(snapshot, volume)) if volume is not None else set()
         case SystemTag(tag=tag) if tag.startswith(ISO):
-            image_uuid = tag.removeprefix(ISO)
-    if image_uuid is None:
-        return []
-    return [copy.uuid for copy in snapshot.all(ImageCache, image_uuid=image_uuid)]
+            images = {tag.removeprefix(ISO)}
+        case VolumeRestore():
+            return unneeded(snapshot)  # its volume builds on no image any more
+    found = [uuid for uuid in images if uuid is not None]
+    return [copy.uuid for copy in snapshot.all(ImageCache, image_uuid=found)] if found else []
 
 
 def unneeded(snapshot: Snapshot) -> list[str]:
@@ -62,6 +66,8 @@ def _is_used(snapshot: Snapshot, copy: ImageCache) -> bool:
     ):
         return True
     volumes = snapshot.all(Volume, root_image_uuid=copy.image_uuid)
+    trees = snapshot.all(VolumeSnapshotTree, root_image_uuid=copy.image_uuid)
+    volumes += [snapshot.get(Volume, tree.volume_uuid) for tree in trees]
     moves = (snapshot.first(VolumeMove, volume_uuid=volume.uuid) for volume in volumes)
     return any(volume.host_uuid in (None, copy.host_uuid) for volume in volumes) or any(
         move is not None and copy.host_uuid in (move.host_uuid, move.source_host_uuid) for move in moves

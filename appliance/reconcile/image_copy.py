@@ -57,7 +57,7 @@ class ImageCopies:
             ref.install_path,
             host,
             cache_path,
-            size=image.actual_size,
+            size=image.length,
             md5=image.md5_sum or "-",
             on_progress=meter,
         )

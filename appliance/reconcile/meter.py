@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from appliance.api.job import LongJob
+from appliance.plans.pace import Pace
 from appliance.reconcile import jobs
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
 WRITE_SECONDS = 0.5
-READINGS = 10
-"""How many of the last readings its pace is counted from."""
 
 
 class Meter:
@@ -26,11 +24,12 @@ class Meter:
         self._title = title
         self._latest = (0, 0)
         self._written = (0, 0)
-        self._readings: deque[tuple[float, int]] = deque(maxlen=READINGS)
+        self._pace = Pace()
 
     def __call__(self, done: int, total: int) -> None:
         """Take a new reading."""
         self._latest = (done, total)
+        self._pace.take(self._database.now(), done)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Meter]:
@@ -46,7 +45,6 @@ class Meter:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            self._readings.append((self._database.now(), self._latest[0]))
             if self._latest != self._written and self._jobs:
                 self._written = self._latest
                 await self._database.write(self._put)
@@ -54,8 +52,8 @@ class Meter:
     def _put(self, tx: Transaction) -> None:
         done, total = self._written
         percent = 100 * done // total if total else 0
-        rate = self._rate()
-        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{self._pace(rate)})"
+        rate = self._pace.rate(self._database.now())
+        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{_said(rate, total - done)})"
         for uuid in self._jobs:
             job = tx.find(LongJob, uuid)
             if job is not None and job.state == "Running":
@@ -63,14 +61,10 @@ class Meter:
                 job = tx.update(job, done_bytes=done, total_bytes=total, bytes_per_second=whole)
                 jobs.progress(tx, job, title, percent)
 
-    def _rate(self) -> float | None:
-        """How many bytes come in a second, counted from the last readings; None until that is known."""
-        (began, first), (now, last) = self._readings[0], self._readings[-1]
-        return (last - first) / (now - began) if now > began and last > first else None
 
-    def _pace(self, rate: float | None) -> str:
-        """How fast it goes, and how long it takes at that; nothing until that is known."""
-        if rate is None:
-            return ""
-        left = round((self._written[1] - self._written[0]) / rate)
-        return f", {rate / (1 << 20):.1f} MiB/s, {left // 60}:{left % 60:02} left"
+def _said(rate: float | None, left: int) -> str:
+    """How fast it goes, and how long it takes at that; nothing until that is known."""
+    if rate is None:
+        return ""
+    seconds = round(left / rate)
+    return f", {rate / (1 << 20):.1f} MiB/s, {seconds // 60}:{seconds % 60:02} left"

@@ -49,7 +49,7 @@ def flip(tx: Transaction, planned: VolumeMove) -> None:
             tx, move, OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] was started by somebody else meanwhile")
         )
         return
-    ref = rehome(tx, volume, move.host_uuid)
+    rehome(tx, volume, move.host_uuid)
     nics: list[str] = []
     if vm is not None:
         nics = [nic.uuid for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid)]
@@ -59,16 +59,38 @@ def flip(tx: Transaction, planned: VolumeMove) -> None:
         tx.update(vm, **place, moving=False, generation=vm.generation + 1, power="unseen", seen_at=0)
     tx.update(move, phase="moved", size=0, nics=json.dumps(nics))
     recount_storage(tx, move.primary_storage_uuid)
-    for job in jobs.running(tx, move.uuid):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(ref)})
 
 
-def rehome(tx: Transaction, volume: Volume, host_uuid: str) -> LocalStorageResourceRef:
+def leave_behind(tx: Transaction, planned: VolumeMove, reason: str) -> None:
+    """The old host cannot be cleared now: the call has what it wanted, and the rest goes when it can."""
+    move = tx.find(VolumeMove, planned.uuid)
+    if move is not None and _end(tx, move):
+        note_left_behind(tx, move, reason)
+
+
+def note_left_behind(tx: Transaction, move: VolumeMove | VmMove, reason: str) -> None:
+    """Say that what has left a host is still there, and why."""
+    host = tx.find(Host, move.source_host_uuid)
+    at = host.name if host is not None else "its former host"
+    words = f"{move.name}: moved; what {at} has of it is removed when that can be done: {reason}"
+    tx.note("SourceLeftForNow", words, level="warning", about=move)
+
+
+def _end(tx: Transaction, move: VolumeMove) -> bool:
+    """The calls that wanted a move that was made have it; False when none waits any more."""
+    found = jobs.running(tx, move.uuid)
+    ref = tx.find(LocalStorageResourceRef, move.volume_uuid)
+    for job in found:
+        jobs.succeed(tx, job, {"inventory": tx.inventory(ref)} if ref is not None else {})
+    return bool(found)
+
+
+def rehome(tx: Transaction, volume: Volume, host_uuid: str) -> None:
     """Another host has the files of a volume from here on, those of its snapshots too."""
     tx.update(volume, host_uuid=host_uuid, status="Ready", generation=volume.generation + 1)
     for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
         tx.update(each, host_uuid=host_uuid)
-    return tx.update(tx.get(LocalStorageResourceRef, volume.uuid), host_uuid=host_uuid)
+    tx.update(tx.get(LocalStorageResourceRef, volume.uuid), host_uuid=host_uuid)
 
 
 def is_being_cleared(snapshot: Snapshot, host_uuid: str) -> bool:
@@ -105,7 +127,6 @@ def forget(tx: Transaction, planned: VolumeMove) -> None:
     vm = tx.find(VmInstance, move.vm_instance_uuid) if move.vm_instance_uuid else None
     if vm is not None and move.phase != "moved":  # after which it may be on its way again
         tx.update(vm, moving=False)
-    for job in jobs.running(tx, move.uuid):
-        jobs.succeed(tx, job, {})  # which says the failure that it was undone for
+    _end(tx, move)  # with the failure that it was undone for, if it was
     tx.delete(move)
     recount_storage(tx, move.primary_storage_uuid)

@@ -68,9 +68,17 @@ def take_event(
             case HypervisorBack(seen=seen, libvirt_version=libvirt):
                 take_scan(tx, host, seen, poke)
                 put_libvirt_tag(tx, host, libvirt)
-                tx.note("HypervisorBack", f"{host.name}: libvirt is back", about=host)
+                if _was_away(tx, host):
+                    tx.note("HypervisorBack", f"{host.name}: libvirt is back", about=host)
 
     return write
+
+
+def _was_away(snapshot: Snapshot, host: Host) -> bool:
+    """Whether a host's libvirt was said to be gone, and not yet to be back: a first connection is no return."""
+    told = ["HypervisorLost", "HypervisorBack"]
+    last = snapshot.all(Event, order_by="-sequence", limit=1, resource_uuid=host.uuid, name=told)
+    return bool(last) and last[0].name == "HypervisorLost"
 
 
 def take_scan(

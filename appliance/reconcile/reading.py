@@ -11,6 +11,7 @@ from appliance.api.job import LongJob
 from appliance.api.template import VolumeReading
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Target
 from appliance.reconcile.asking import Asker, ended_when_unwanted
 from appliance.reconcile.context import Context
@@ -40,9 +41,18 @@ def begin_reading(
     )
 
 
-def is_read(snapshot: Snapshot, volume: Volume) -> bool:
-    """Whether the files of a volume must stay as they are."""
-    return snapshot.exists(VolumeReading, volume_uuid=volume.uuid, phase="reading")
+def why_kept(snapshot: Snapshot, volume: Volume, *, head_only: bool = False) -> str | None:
+    """Why the files of a volume must stay as they are, being copied or replaced; None when they need not.
+
+    With `head_only`, why nobody may write to the topmost: what is made of a snapshot does not touch that.
+    """
+    readings = snapshot.all(VolumeReading, volume_uuid=volume.uuid, phase="reading")
+    if any(not head_only or each.path == volume.install_path for each in readings):
+        return "is being read, as something is made of it"
+    backed_up = {"volume_uuid": volume.uuid, "phase": "writing", "intended": "Present"}
+    if snapshot.exists(VolumeBackup, **backed_up) or snapshot.exists(VolumeRestore, volume_uuid=volume.uuid):
+        return "is being backed up, or restored from a backup"
+    return None
 
 
 def readings_on(snapshot: Snapshot, host: Host) -> list[VolumeReading]:

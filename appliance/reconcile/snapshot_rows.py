@@ -21,6 +21,24 @@ def latest_of(snapshot: Snapshot, volume: Volume) -> VolumeSnapshot | None:
     return snapshot.first(VolumeSnapshot, volume_uuid=volume.uuid, latest=True)
 
 
+def stand_on(tx: Transaction, volume: Volume, kept: VolumeSnapshot | None) -> None:
+    """Have a volume be on top of a snapshot of it, or of none: the others, and their trees, are kept beside it."""
+    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
+        is_latest = kept is not None and each.uuid == kept.uuid
+        if each.latest != is_latest:
+            tx.update(each, latest=is_latest)
+    for tree in tx.all(VolumeSnapshotTree, volume_uuid=volume.uuid):
+        is_current = kept is not None and tree.uuid == kept.tree_uuid
+        if tree.current != is_current:
+            tx.update(tree, current=is_current)
+
+
+def image_below(snapshot: Snapshot, kept: VolumeSnapshot | None) -> str | None:
+    """The image that a snapshot's tree builds on; None of a volume that stands alone, beside its snapshots."""
+    tree = snapshot.find(VolumeSnapshotTree, kept.tree_uuid) if kept is not None else None
+    return tree.root_image_uuid if tree is not None else None
+
+
 def settle_chain(tx: Transaction, volume: Volume) -> None:
     """The host has the files that are intended: new snapshots are ready, deleted ones forgotten."""
     if not volume.chain_changes:
@@ -56,16 +74,20 @@ def turn_back_chain(tx: Transaction, volume: Volume) -> None:
     if not volume.overlay:
         return
     made = tx.first(VolumeSnapshot, volume_uuid=volume.uuid, status="Creating")
-    latest = latest_of(tx, volume)
-    before = made.primary_storage_install_path if made is not None else volume.abandoned
-    if latest is not None:
-        tx.update(latest, latest=False)
+    former = tx.find(VolumeSnapshot, volume.former_snapshot) if volume.former_snapshot else None
+    stand_on(tx, volume, former)
+    before, image_uuid = volume.abandoned, image_below(tx, former)
     if made is not None:
         _forget(tx, made)
-    former = tx.find(VolumeSnapshot, volume.former_snapshot) if volume.former_snapshot else None
-    if former is not None:
-        tx.update(former, latest=True)
-    tx.update(volume, install_path=before, abandoned=volume.install_path, overlay=False, former_snapshot=None)
+        before, image_uuid = made.primary_storage_install_path, volume.root_image_uuid
+    tx.update(
+        volume,
+        install_path=before,
+        abandoned=volume.install_path,
+        root_image_uuid=image_uuid,
+        overlay=False,
+        former_snapshot=None,
+    )
 
 
 def drop_snapshots(tx: Transaction, volume: Volume) -> None:

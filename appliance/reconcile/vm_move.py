@@ -15,6 +15,7 @@ from agent.protocol import (
     Done,
     DropFile,
     DropNic,
+    DropTraces,
     EnsureOverlay,
     EnsureVolume,
     MigrateDomain,
@@ -42,7 +43,7 @@ from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.move_rows import is_being_cleared, still_wanted
-from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leaves, stay
+from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leave_vm_behind, leaves, stay
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -202,7 +203,7 @@ class VmMoveWorker:
                     f"{', '.join(missing)} is not on host {work.source.address}; mount the storage that holds it"
                 )
             try:
-                found |= in_order(paths, seen.backings, volume.volume.backing)
+                found |= in_order(paths, seen.backings, volume.bases)
             except ValueError as strange:
                 raise OperationFailed(
                     f"the files on host {work.source.address} are no chain: {strange}"
@@ -261,6 +262,7 @@ class VmMoveWorker:
             await self._ask(target, move, UndefineDomain(vm_uuid=vm_uuid))
         if keep:
             return
+        await self._ask(target, move, DropTraces(vm_uuid=vm_uuid))
         for nic in seen.nics:
             await self._ask(target, move, DropNic(nic_uuid=nic))
         for volume in work.volumes:
@@ -277,18 +279,18 @@ class VmMoveWorker:
                 await self._settle(move, ends.source, ends.target)
             if ends.source is not None:
                 await self._clear_source(move, ends.source)
-        except HostUnreachable:
-            return Next(seconds=min(UNREACHABLE_SECONDS, self._backoff.next().seconds))
-        except Refused as refused:
-            log.info(
-                "what vm %s left on its old host stays for now: %s", move.vm_instance_uuid, refused.details
-            )
-            return self._backoff.next()
+        except ApiError as error:
+            reason = error.details
+            await self._context.database.write(lambda tx: leave_vm_behind(tx, move, reason))
+            pause = self._backoff.next()
+            away = isinstance(error, HostUnreachable)
+            return Next(seconds=min(UNREACHABLE_SECONDS, pause.seconds)) if away else pause
         await self._context.database.write(lambda tx: forget_vm_move(tx, move))
         return DONE
 
     async def _clear_source(self, move: VmMove, source: Target) -> None:
         await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+        await self._ask(source, move, DropTraces(vm_uuid=move.vm_instance_uuid))
         for nic in json.loads(move.nics):
             await self._ask(source, move, DropNic(nic_uuid=nic))
         for path in reversed(json.loads(move.files)):
@@ -362,11 +364,8 @@ class VmMoveWorker:
 
 def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, bool]]:
     """Path of each image that the VM has need of on a host, to its uuid, and whether it is still there."""
-    wanted = {
-        each.volume.backing: each.image_uuid or ""
-        for each in (*((intent.root,) if intent.root else ()), *intent.data)
-        if each.volume.backing is not None
-    }
+    volumes = (*((intent.root,) if intent.root else ()), *intent.data)
+    wanted = {path: uuid for each in volumes for path, uuid in each.bases.items()}
     if intent.medium is not None:
         wanted[intent.medium.path] = intent.medium.image_uuid
     return {path: (uuid, snapshot.exists(Image, uuid=uuid)) for path, uuid in wanted.items()}

@@ -11,7 +11,7 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host, recount_storage
-from appliance.reconcile.move_rows import rehome
+from appliance.reconcile.move_rows import note_left_behind, rehome
 from appliance.reconcile.vm_state import move as move_vm
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -62,7 +62,23 @@ def arrive(tx: Transaction, planned: VmMove) -> None:
     tx.note("VmMoved", f"{vm.name}: now on {host.name}", about=vm)
     for job in jobs.running(tx, move.uuid):
         # It may have been asked to stay when it had gone already.
-        jobs.succeed(tx, tx.update(job, failure=None), {"inventory": tx.inventory(vm)})
+        tx.update(job, failure=None, step="remove what was moved")
+
+
+def leave_vm_behind(tx: Transaction, planned: VmMove, reason: str) -> None:
+    """The old host cannot be cleared now: the call has what it wanted, and the rest goes when it can."""
+    move = tx.find(VmMove, planned.uuid)
+    if move is not None and _end(tx, move):
+        note_left_behind(tx, move, reason)
+
+
+def _end(tx: Transaction, move: VmMove) -> bool:
+    """The calls that wanted a move have its end; False when none waits any more."""
+    found = jobs.running(tx, move.uuid)
+    vm = tx.find(VmInstance, move.vm_instance_uuid)
+    for job in found:  # those of a VM that stays say the failure that it does for
+        jobs.succeed(tx, job, {"inventory": tx.inventory(vm)} if vm is not None else {})
+    return bool(found)
 
 
 def stay(tx: Transaction, planned: VmMove, error: ApiError) -> bool:
@@ -93,5 +109,4 @@ def forget_vm_move(tx: Transaction, planned: VmMove) -> None:
     if vm is not None and move.phase != "moved":  # after which it may be on its way again
         move_vm(tx, vm, moving=False, generation=vm.generation + 1)
     recount_host(tx, move.host_uuid)
-    for job in jobs.running(tx, move.uuid):
-        jobs.succeed(tx, job, {})  # which says the failure that it stays for
+    _end(tx, move)

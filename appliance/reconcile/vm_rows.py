@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.protocol import EnsureVolume
 from appliance.api.host import Host
 from appliance.api.image import Image
 from appliance.api.l2 import L2Network
@@ -70,8 +69,6 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         leaving=tuple(nic.uuid for nic in found if nic.intended == "Absent"),
         networks={nic.l3_network_uuid: network_rows(snapshot, nic.l3_network_uuid) for nic in nics},
         tags=tags,
-        storage_path=storage.url if storage else None,
-        image_format=image.format if image else "qcow2",
         accelerator=(host.accelerator if host else None) or "tcg",
         console_mode=snapshot.setting("kvm", "vm.consoleMode"),
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
@@ -105,7 +102,7 @@ def vm_intent(rows: VmRows) -> VmIntent:
         vm_uuid=vm.uuid,
         intended=vm.intended,
         spec=domain_spec(rows) if vm.intended == "Running" else None,
-        volume=_volume(rows),
+        volume=rows.root_intent.volume if rows.root_intent is not None else None,
         image_uuid=vm.image_uuid,
         bridges=tuple({network.l2.uuid: bridge_spec(network) for network in networks}.values()),
         networks=tuple(spec for network in networks if (spec := network_spec(network)) is not None),
@@ -135,19 +132,3 @@ def _root_intent(snapshot: Snapshot, root: Volume | None) -> VolumeIntent | None
     """The root volume with its snapshots; the VM's plan makes its file."""
     intent = volume_intent(snapshot, root) if root is not None else None
     return replace(intent, whole=True) if intent is not None else None
-
-
-def _volume(rows: VmRows) -> EnsureVolume | None:
-    root = rows.root
-    if root is None or root.install_path is None or rows.storage_path is None:
-        return None
-    backing = None
-    if root.root_image_uuid is not None:
-        backing = naming.cached_image(rows.storage_path, root.root_image_uuid, rows.image_format)
-    return EnsureVolume(
-        volume_uuid=root.uuid,
-        path=root.install_path,
-        size_bytes=root.size,
-        backing=backing,
-        backing_format="raw" if rows.image_format == "raw" else "qcow2",
-    )

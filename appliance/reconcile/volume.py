@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import AnyRequest, FlattenVolume, ObserveVm, OverlayMade, VmSeen
 from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed
@@ -15,10 +16,10 @@ from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step
 from appliance.plans.volume import VolumeIntent, plan
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
-from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.reading import flatten, forget_reading
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.snapshot_rows import note_size, settle_chain, turn_back_files
@@ -49,8 +50,7 @@ class VolumeWorker:
         self._copies = copies
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
-        self._backoff = Backoff()
-        self._again = 0
+        self._tries = Tries()
         self._asked: AnyRequest | None = None
 
     async def advance(self) -> Next:
@@ -62,19 +62,13 @@ class VolumeWorker:
             volume = work
             await self._context.database.write(lambda tx: forget_volume(tx, volume))
             return DONE
-        try:
-            return await self._pass(work)
-        except HostUnreachable:
-            pause = self._backoff.next()
-            connected = self._context.fleet.connected(work.target)
-            return pause if connected else Next(seconds=UNREACHABLE_SECONDS)
-        except Refused as refused:
-            if refused.refusal.transient and self._again < PATIENCE:
-                self._again += 1
-                return self._backoff.next()
-            return await self._failed(work, refused)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        return await self._tries.attempt(
+            self._pass(work), failed=partial(self._failed, work), away=partial(self._wait, work)
+        )
+
+    async def _wait(self, work: _Work, _: HostUnreachable) -> Next:
+        pause = self._tries.pause()
+        return pause if self._context.fleet.connected(work.target) else Next(seconds=UNREACHABLE_SECONDS)
 
     async def _pass(self, work: _Work) -> Next:
         self._asked = None
@@ -95,8 +89,7 @@ class VolumeWorker:
             return DONE if held else AGAIN
         await self._say(work, step)
         await self._take(work, step)
-        self._backoff.reset()
-        self._again = 0
+        self._tries.reset()
         return AGAIN
 
     async def _take(self, work: _Work, step: Step) -> None:
@@ -140,7 +133,7 @@ class VolumeWorker:
         refused = self._asked if isinstance(error, Refused) else None
         self._asked = None
         turned = await self._context.database.write(lambda tx: give_up(tx, work.volume, error, refused))
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._tries.pause()
 
     async def _say(self, work: _Work, step: Step) -> None:
         if not work.jobs:

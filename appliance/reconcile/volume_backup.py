@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import AnyRequest, BackedUp, BackupDisk, BackUpVolumes, DropFile, Struct
-from appliance.api.errors import ApiError, HostUnreachable, OperationFailed, TimedOut
+from appliance.api.errors import ApiError, OperationFailed, TimedOut
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.api.vm import VmInstance
 from appliance.api.volume_backup import VolumeBackup
 from appliance.hosts.fleet import Target
-from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
-from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.meter import Meter
 from appliance.reconcile.volume_backup_rows import (
     forget,
@@ -57,25 +57,16 @@ class VolumeBackupWorker:
         self._context = context
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
-        self._backoff = Backoff()
-        self._again = 0
+        self._tries = Tries()
 
     async def advance(self) -> Next:
         """One pass."""
         work = await self._context.database.read(self._load)
         if work is None:
             return DONE
-        try:
-            return await self._pass(work)
-        except Refused as refused:
-            if refused.refusal.transient and self._again < PATIENCE:
-                self._again += 1
-                return self._backoff.next()
-            return await self._failed(work, refused)
-        except HostUnreachable as unreachable:
-            return await self._wait(work, unreachable)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        return await self._tries.attempt(
+            self._pass(work), failed=partial(self._failed, work), away=partial(self._wait, work)
+        )
 
     async def _pass(self, work: _Work) -> Next:
         backup, database = work.backup, self._context.database
@@ -95,8 +86,7 @@ class VolumeBackupWorker:
             await self._drop(work.host, backup, backup.staged_path)
             await database.write(lambda tx: _done(tx, backup))
             return DONE
-        self._backoff.reset()
-        self._again = 0
+        self._tries.reset()
         return AGAIN
 
     async def _write(self, work: _Work) -> BackedUp:
@@ -165,12 +155,12 @@ class VolumeBackupWorker:
 
         if await self._context.database.write(write):
             return await self._failed(work, TimedOut(f"given up after waiting: {reason.details}"))
-        return Next(seconds=min(UNREACHABLE_SECONDS, self._backoff.next().seconds))
+        return Next(seconds=min(UNREACHABLE_SECONDS, self._tries.pause().seconds))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("backup %s: %s", self._uuid, error.details)
         turned = await self._context.database.write(lambda tx: give_up(tx, work.backup, error))
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._tries.pause()
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         backup = snapshot.find(VolumeBackup, self._uuid)

@@ -6,16 +6,10 @@ from agent.protocol import BackedUp
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotBackupStorageRef
 from appliance.api.volume import Volume
-from appliance.api.volume_backup import VolumeBackup, VolumeRestore
+from appliance.api.volume_backup import VolumeBackup
 from appliance.reconcile import jobs
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
-
-
-def is_writing(snapshot: Snapshot, volume_uuid: str) -> bool:
-    """Whether a volume's files must stay as they are, since they are being copied or replaced."""
-    writing = snapshot.exists(VolumeBackup, volume_uuid=volume_uuid, phase="writing", intended="Present")
-    return writing or snapshot.exists(VolumeRestore, volume_uuid=volume_uuid)
 
 
 def group_of(snapshot: Snapshot, backup: VolumeBackup) -> list[VolumeBackup]:

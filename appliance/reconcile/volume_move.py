@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import (
     AdoptFiles,
@@ -12,13 +13,14 @@ from agent.protocol import (
     CloseLane,
     DropFile,
     DropNic,
+    DropTraces,
     ObserveVm,
     UndefineDomain,
     VmSeen,
 )
 from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, OperationFailed, TimedOut
 from appliance.api.host import Host, HostKey
-from appliance.api.image import Image
+from appliance.api.image import Image, ImageCache
 from appliance.api.job import LongJob
 from appliance.api.move import VolumeMove
 from appliance.api.volume import Volume
@@ -33,8 +35,16 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.move_rows import flip, forget, give_up, is_being_cleared, still_wanted, verified
-from appliance.reconcile.volume_rows import volume_intent
+from appliance.reconcile.move_rows import (
+    flip,
+    forget,
+    give_up,
+    is_being_cleared,
+    leave_behind,
+    still_wanted,
+    verified,
+)
+from appliance.reconcile.volume_rows import images_below, volume_intent
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -52,7 +62,10 @@ class _Work:
     source: Target | None
     target: Target | None
     host_key: str
-    image: Image | None
+    images: frozenset[str]
+    """Those of what it builds on that are still there."""
+    copies: frozenset[str]
+    """What the source has of images, by path: that is not the volume's."""
     bytes_per_second: int
     must_wait: bool
     jobs: tuple[LongJob, ...]
@@ -77,14 +90,19 @@ class MoveWorker:
             return DONE
         try:
             return await self._pass(work)
-        except HostUnreachable as unreachable:
-            return await self._wait(work, unreachable, UNREACHABLE_SECONDS)
-        except Refused as refused:
-            if refused.refusal.transient or work.move.phase == "moved" or work.move.intended == "Absent":
-                return await self._wait(work, refused, None)
-            return await self._failed(work, refused)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        except ApiError as error:
+            return await self._hindered(work, error)
+
+    async def _hindered(self, work: _Work, error: ApiError) -> Next:
+        move = work.move
+        if move.phase == "moved":
+            await self._context.database.write(lambda tx: leave_behind(tx, move, error.details))
+        if isinstance(error, HostUnreachable):
+            return await self._wait(work, error, UNREACHABLE_SECONDS)
+        stays = move.phase == "moved" or move.intended == "Absent"
+        if isinstance(error, Refused) and (error.refusal.transient or stays):
+            return await self._wait(work, error, None)
+        return await self._failed(work, error)
 
     async def _pass(self, work: _Work) -> Next:
         move, database = work.move, self._context.database
@@ -117,11 +135,12 @@ class MoveWorker:
             # Nobody is to start it from the files that leave.
             await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
         files = await self._files(work.intent, source, volume.volume_uuid)
-        if volume.backing is not None and not await self._bring_base(work, volume.backing):
-            base, image_uuid = volume.backing, work.intent.image_uuid or ""
-            key = _there(work.target).key
-            await self._context.database.write(lambda tx: remember(tx, image_uuid, key, base))
-            files = {base: "", **files}
+        key = _there(work.target).key
+        for base, image_uuid in work.intent.bases.items():
+            if base in files.values() and not await self._bring_base(work, base, image_uuid):
+                note = partial(remember, image_uuid=image_uuid, machine=key, path=base)
+                await self._context.database.write(note)
+                files = {base: "", **files}
         lane = self._lane(work)
         await lane.open(list(files))
         copied = await lane.copy(list(files), work.bytes_per_second, work.jobs, self._progressed)
@@ -155,11 +174,11 @@ class MoveWorker:
                 f"{', '.join(missing)} is not on host {source.address}; mount the storage that holds it, then try again"
             )
         try:
-            return in_order(paths, seen.backings, intent.volume.backing)
+            return in_order(paths, seen.backings, intent.bases)
         except ValueError as strange:
             raise OperationFailed(f"the files on host {source.address} are no chain: {strange}") from strange
 
-    async def _bring_base(self, work: _Work, path: str) -> bool:
+    async def _bring_base(self, work: _Work, path: str, image_uuid: str) -> bool:
         """Have the image below the volume on the new host; False when only the old one can give it."""
         target = _there(work.target)
         seen = await self._context.fleet.link(target).ask(
@@ -167,10 +186,10 @@ class MoveWorker:
         )
         if path in seen.cached:
             return True
-        if work.image is None:
+        if image_uuid not in work.images:
             return False
         try:
-            await self._copies.bring(work.image.uuid, target, path, work.jobs)
+            await self._copies.bring(image_uuid, target, path, work.jobs)
         except ImageFailed:
             return False
         return True
@@ -181,23 +200,23 @@ class MoveWorker:
         intent = work.intent
         if work.target is None or intent is None:
             return
-        base = [f"{intent.volume.backing}.part"] if intent.volume.backing else []
-        for path in [*reversed(intent.files), *base]:
+        for path in [*reversed(intent.files), *(f"{base}.part" for base in intent.bases)]:
             await self._ask(work.target, work.move, DropFile(path=path))
 
     async def _clear_source(self, work: _Work) -> None:
-        """Take from the old host what the new one has."""
+        """Take from the old host what the new one has: the call ends with that, or when it cannot be done now."""
+        await self._say(work, "remove what was moved")
         await self._close(work)
         move, source = work.move, work.source
         if source is None:
             return
         if move.vm_instance_uuid is not None:
             await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
+            await self._ask(source, move, DropTraces(vm_uuid=move.vm_instance_uuid))
         for nic in json.loads(move.nics):
             await self._ask(source, move, DropNic(nic_uuid=nic))
-        base = work.intent.volume.backing if work.intent is not None else None
         for path in reversed(json.loads(move.files)):
-            if path != base:
+            if path not in work.copies:
                 await self._ask(source, move, DropFile(path=path))
 
     async def _close(self, work: _Work) -> None:
@@ -241,7 +260,7 @@ class MoveWorker:
         if move is None or move.vm_move_uuid is not None:
             return None
         volume = snapshot.find(Volume, move.volume_uuid)
-        image_uuid = volume.root_image_uuid if volume is not None else None
+        below = images_below(snapshot, volume) if volume is not None else ()
         source, target = snapshot.find(Host, move.source_host_uuid), snapshot.find(Host, move.host_uuid)
         key = snapshot.find(HostKey, target_of(target).key) if target is not None else None
         return _Work(
@@ -250,7 +269,10 @@ class MoveWorker:
             source=target_of(source) if source is not None else None,
             target=target_of(target) if target is not None else None,
             host_key=key.public_key if key is not None else "",
-            image=snapshot.find(Image, image_uuid) if image_uuid is not None else None,
+            images=frozenset(uuid for uuid in below if snapshot.exists(Image, uuid=uuid)),
+            copies=frozenset(
+                copy.install_path for copy in snapshot.all(ImageCache, host_uuid=move.source_host_uuid)
+            ),
             bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
             must_wait=is_being_cleared(snapshot, move.host_uuid) or is_leaving(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid5
 
 from agent.protocol import AnyRequest, DropFile, ImageFacts, JoinBackups, ObserveImage, Struct
-from appliance.api.errors import ApiError, HostUnreachable, OperationFailed, TimedOut
+from appliance.api.errors import ApiError, OperationFailed, TimedOut
 from appliance.api.host import Host, HostKey
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Target
-from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
-from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.carriage import Carriage
 from appliance.reconcile.context import Context, target_of
-from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.volume_backup_rows import chain_of
 from appliance.reconcile.volume_restore_rows import forget, give_up, still_wanted, turn, turn_image
 from appliance.store.snapshot import Snapshot
@@ -58,8 +58,7 @@ class VolumeRestoreWorker:
         self._context = context
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
-        self._backoff = Backoff()
-        self._again = 0
+        self._tries = Tries()
         self._brought: set[str] = set()
 
     async def advance(self) -> Next:
@@ -67,17 +66,9 @@ class VolumeRestoreWorker:
         work = await self._context.database.read(self._load)
         if work is None:
             return DONE
-        try:
-            return await self._pass(work)
-        except Refused as refused:
-            if refused.refusal.transient and self._again < PATIENCE:
-                self._again += 1
-                return self._backoff.next()
-            return await self._failed(work, refused)
-        except HostUnreachable as unreachable:
-            return await self._wait(work, unreachable)
-        except ApiError as failed:
-            return await self._failed(work, failed)
+        return await self._tries.attempt(
+            self._pass(work), failed=partial(self._failed, work), away=partial(self._wait, work)
+        )
 
     async def _pass(self, work: _Work) -> Next:
         restore = work.restore
@@ -168,13 +159,13 @@ class VolumeRestoreWorker:
         if late and work.restore.intended == "Present":
             return await self._failed(work, TimedOut(f"given up after waiting: {reason.details}"))
         await self._say(work, "wait", reason.details)
-        return Next(seconds=min(UNREACHABLE_SECONDS, self._backoff.next().seconds))
+        return Next(seconds=min(UNREACHABLE_SECONDS, self._tries.pause().seconds))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         log.info("restore %s: %s", self._uuid, error.details)
         self._brought.clear()
         turned = await self._context.database.write(lambda tx: give_up(tx, work.restore, error))
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._tries.pause()
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         restore = snapshot.find(VolumeRestore, self._uuid)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 from agent.protocol import ImageFacts
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
+from appliance.api.resource import Resource
 from appliance.api.simulator import FORMAT, HYPERVISOR
-from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
+from appliance.api.tag import SystemTag, UserTag
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
+from appliance.reconcile.snapshot_rows import stand_on
 from appliance.reconcile.vm_state import move
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -69,16 +73,22 @@ def _made(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volu
         )
     )
     keep_volume(tx, volume)
+    _tag(tx, restore, volume)
     return volume
+
+
+def _tag(tx: Transaction, restore: VolumeRestore, made: Resource) -> None:
+    """Put the tags on what was made that it was asked for with."""
+    wanted = json.loads(restore.tags)
+    for kind in (SystemTag, UserTag):
+        for tag in dict.fromkeys(wanted.get(kind.name_, ())):
+            tx.insert(kind(uuid=tx.new_uuid(), resource_uuid=restore.uuid, resource_type=made.vo, tag=tag))
 
 
 def _turned(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Volume:
     """The volume builds on no snapshot and no image any more; the file that it was on goes by its usual way."""
     volume = tx.get(Volume, restore.volume_uuid)
-    for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid, latest=True):
-        tx.update(each, latest=False)
-    for tree in tx.all(VolumeSnapshotTree, volume_uuid=volume.uuid, current=True):
-        tx.update(tree, current=False)
+    stand_on(tx, volume, None)
     before = volume.install_path
     volume = resize_volume(tx, volume, backup.volume_size)
     volume = tx.update(
@@ -115,7 +125,8 @@ def turn_image(tx: Transaction, planned: VolumeRestore, facts: ImageFacts) -> No
             format=facts.format,
             status="Ready",
             size=facts.size_bytes,
-            actual_size=facts.actual_bytes,
+            actual_size=facts.taken_bytes,
+            length=facts.actual_bytes,
             md5_sum=facts.md5,
         )
     )
@@ -128,6 +139,7 @@ def turn_image(tx: Transaction, planned: VolumeRestore, facts: ImageFacts) -> No
             status="Ready",
         )
     )
+    _tag(tx, restore, image)
     for job in jobs.running(tx, restore.uuid):
         jobs.succeed(tx, job, {"inventory": tx.inventory(image)})
 

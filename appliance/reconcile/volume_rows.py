@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agent.protocol import EnsureVolume
 from appliance.api.host import Host
-from appliance.api.image import Image
+from appliance.api.image import Image, ImageCache
+from appliance.api.snapshot import VolumeSnapshotTree
 from appliance.api.storage import PrimaryStorage
 from appliance.api.template import VolumeReading
 from appliance.api.volume import Volume
@@ -24,11 +25,8 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
     storage = snapshot.find(PrimaryStorage, volume.primary_storage_uuid or "")
     if storage is None or volume.install_path is None:
         return None
-    backing, image_format = None, "qcow2"
-    if volume.root_image_uuid is not None:
-        image = snapshot.find(Image, volume.root_image_uuid)
-        image_format = image.format if image is not None else image_format
-        backing = naming.cached_image(storage.url, volume.root_image_uuid, image_format)
+    bases = {uuid: _copy_of(snapshot, storage, uuid) for uuid in images_below(snapshot, volume)}
+    backing = bases.get(volume.root_image_uuid or "")
     reading = snapshot.find(VolumeReading, volume.uuid) if volume.status == "Creating" else None
     return VolumeIntent(
         volume=EnsureVolume(
@@ -36,14 +34,32 @@ def volume_intent(snapshot: Snapshot, volume: Volume) -> VolumeIntent | None:
             path=volume.install_path,
             size_bytes=volume.size,
             backing=backing,
-            backing_format="raw" if image_format == "raw" else "qcow2",
+            backing_format="raw" if backing is not None and backing.endswith(".raw") else "qcow2",
         ),
         image_uuid=volume.root_image_uuid,
+        bases={path: uuid for uuid, path in bases.items()},
         copy_of=reading.path if reading is not None else None,
         whole=volume.whole_size is not None,
         present=volume.intended != "Absent",
         **chain_files(snapshot, volume),
     )
+
+
+def images_below(snapshot: Snapshot, volume: Volume) -> set[str]:
+    """The images that files of a volume build on, those of its snapshots too."""
+    trees = snapshot.all(VolumeSnapshotTree, volume_uuid=volume.uuid)
+    found = {volume.root_image_uuid, *(tree.root_image_uuid for tree in trees)}
+    return {uuid for uuid in found if uuid is not None}
+
+
+def _copy_of(snapshot: Snapshot, storage: PrimaryStorage, image_uuid: str) -> str:
+    """A host's copy of an image on a storage; of one that is gone the copies alone know what it was."""
+    image = snapshot.find(Image, image_uuid)
+    if image is None:
+        for copy in snapshot.all(ImageCache, image_uuid=image_uuid):
+            if copy.install_path.startswith(f"{storage.url.rstrip('/')}/"):
+                return copy.install_path
+    return naming.cached_image(storage.url, image_uuid, image.format if image is not None else "qcow2")
 
 
 def unfinished(volume: Volume) -> bool:

@@ -47,6 +47,16 @@ def given(request: Message, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(request, name)) is not None}
 
 
+def asked(request: Message) -> dict[str, str]:
+    """The uuids that a call names, by field: what it is told that cannot be met."""
+    found = {}
+    for name, parameter in request.parameters.items():
+        value = getattr(request, name)
+        if value and (name == "uuid" or name.endswith(("_uuid", "_uuids"))) and name != "resource_uuid":
+            found[parameter.wire] = ",".join(value) if isinstance(value, list) else str(value)
+    return found
+
+
 def refuse_twins(snapshot: Snapshot, kind: type[Resource], what: str, **equals: Any) -> None:
     """Refuse a second resource with the same values."""
     found = snapshot.first(kind, **equals)

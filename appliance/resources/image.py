@@ -74,7 +74,7 @@ def add_copies(tx: Transaction, image: Image, storage_uuids: list[str]) -> None:
                 uuid=tx.new_uuid(),
                 image_uuid=image.uuid,
                 backup_storage_uuid=storage.uuid,
-                install_path=naming.stored_image(storage.url, image.uuid, image.format),
+                install_path=naming.stored_image(storage.url, image.uuid, image.format, image.media_type),
             )
         )
 
@@ -99,7 +99,7 @@ def export_image(snapshot: Snapshot, request: ExportImageFromBackupStorage, call
     return {
         "imageUrl": f"/zstack/export/{request.image_uuid}{where}",
         "exportMd5Sum": place.image.md5_sum,
-        "size": place.image.actual_size,
+        "size": place.image.length,
     }
 
 

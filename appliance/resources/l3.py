@@ -90,12 +90,15 @@ def _add_range(
     network = tx.get(L3Network, request.l3_network_uuid)
     siblings = [l3.uuid for l3 in tx.all(L3Network, l2_network_uuid=network.l2_network_uuid)]
     existing = tx.all(IpRange, l3_network_uuid=siblings)
-    addresses.check_apart((start_ip, end_ip), existing)
+    named = f"startIp[{start_ip}], endIp[{end_ip}]"
+    if isinstance(request, AddIpRangeByNetworkCidr):
+        named = f"networkCidr[{request.network_cidr}]"
+    addresses.check_apart((start_ip, end_ip), existing, named)
     for other in existing:
         if other.l3_network_uuid == network.uuid and (other.network_cidr, other.gateway) != (cidr, gateway):
             raise InvalidArgument(
-                f"L3 network {network.name} is {other.network_cidr} with gateway {other.gateway}; "
-                f"the new range is {cidr} with gateway {gateway}"
+                f"{named}: L3 network {network.name} is {other.network_cidr} with gateway {other.gateway}, and "
+                f"the new range is {cidr} with gateway {gateway}; give a range of the same, or make another L3 network"
             )
     return add(
         tx,

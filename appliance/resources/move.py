@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.errors import ApiError, InvalidArgument, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import LocalStorageGetVolumeMigratableHosts, LocalStorageMigrateVolume, VolumeMove
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
@@ -62,22 +62,35 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
 def get_migratable_hosts(
     snapshot: Snapshot, request: LocalStorageGetVolumeMigratableHosts, caller: Caller
 ) -> dict[str, Any]:
-    """Other hosts that are there and have the room, whether the volume may leave now or not, and why not others."""
+    """The hosts that the call would be taken for now, and why not the others: none while the volume has to stay."""
     volume = snapshot.get(Volume, request.volume_uuid)
     storage = _movable(snapshot, volume)
     size = bytes_of(snapshot, volume)
+    stays = _why_it_stays(snapshot, volume)
     parts = {host.uuid for host in _hosts_of(snapshot, storage, volume)}
     found, excluded = [], []
     for host in snapshot.all(Host, intended="Present", zone_uuid=storage.zone_uuid, order_by="name"):
         if host.uuid == volume.host_uuid:
             continue
-        reason = _why_not(host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size)
+        reason = stays or _why_not(
+            host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size
+        )
         if reason is None:
             found.append(host)
         else:
             excluded.append({"hostUuid": host.uuid, "reason": reason})
     reply = {"inventories": snapshot.inventories(found)}
     return {**reply, "excluded": excluded} if excluded else reply
+
+
+def _why_it_stays(snapshot: Snapshot, volume: Volume) -> str | None:
+    """What keeps a volume from leaving for any host; None when nothing does."""
+    try:
+        _check_use(snapshot, volume)
+        refuse_busy(snapshot, volume)
+    except ApiError as refused:
+        return refused.details
+    return None
 
 
 def _why_not(host: Host, storage: PrimaryStorage, has_part: bool, room: int, size: int) -> str | None:
@@ -103,9 +116,9 @@ def _movable(snapshot: Snapshot, volume: Volume) -> PrimaryStorage:
     return storage
 
 
-def _check_use(tx: Transaction, volume: Volume) -> VmInstance | None:
+def _check_use(snapshot: Snapshot, volume: Volume) -> VmInstance | None:
     """Refuse to move what is in use; the VM of a root volume that may be moved."""
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
+    vm = snapshot.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is None:
         return None
     if volume.type == "Data":
@@ -118,7 +131,7 @@ def _check_use(tx: Transaction, volume: Volume) -> VmInstance | None:
             f"the volume[uuid:{volume.uuid}] is the root volume of the VM[uuid:{vm.uuid}], which is {vm.state} and "
             f"not Stopped, please stop it before migration"
         )
-    attached = tx.all(Volume, vm_instance_uuid=vm.uuid, type="Data")
+    attached = snapshot.all(Volume, vm_instance_uuid=vm.uuid, type="Data")
     if attached:
         names = ", ".join(f"{each.name}[uuid:{each.uuid}]" for each in attached)
         raise OperationFailed(

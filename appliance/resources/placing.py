@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def check_hypervisor(
             )
 
 
-def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
+def check_room(snapshot: Snapshot, vm: VmInstance, asked: Mapping[str, str]) -> None:
     """Refuse to start a VM on a host that cannot take it, or whose storage is under maintenance."""
     _check_storage(snapshot, vm)
     demand = Demand(
@@ -103,6 +103,7 @@ def check_room(snapshot: Snapshot, vm: VmInstance) -> None:
         strategy=LAST_HOST,
         last_host=vm.last_host_uuid,
         passthrough=passthrough(snapshot),
+        asked=asked,
     )
     check_increase(snapshot, vm, demand)
 
@@ -117,7 +118,11 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
     host_uuid = placed_on(snapshot, vm)
     host = snapshot.find(Host, host_uuid) if host_uuid else None
     if host is None:
-        raise NoHostAvailable(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
+        named = demand.named()
+        raise NoHostAvailable(
+            f"{named}: VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted; destroy the VM, or "
+            f"make it again from its image or a backup"
+        )
     choose_host([_option(host)], demand)
 
 
@@ -199,13 +204,13 @@ def _check_storage(snapshot: Snapshot, vm: VmInstance) -> None:
             )
 
 
-def ensure_dhcp_address(tx: Transaction, l3: L3Network) -> L3Network:
+def ensure_dhcp_address(tx: Transaction, l3: L3Network, *, named: str = "") -> L3Network:
     """A network with DHCP or user data has an address for its server, taken from its ranges at first use."""
     services = tx.all(NetworkServiceL3NetworkRef, l3_network_uuid=l3.uuid)
     wanted = any(ref.network_service_type in ("DHCP", "Userdata") for ref in services)
     if not wanted or l3.dhcp_ip is not None:
         return l3
-    used = take(tx, l3, used_for="DHCP")
+    used = take(tx, l3, used_for="DHCP", named=named)
     put_inherent_tag(tx, l3, f"flatNetwork::DhcpServer::{used.ip}::ipUuid::{used.uuid}")
     return tx.update(l3, dhcp_ip=used.ip, generation=l3.generation + 1)
 
@@ -224,10 +229,11 @@ def static_ip(snapshot: Snapshot, vm_uuid: str, l3_uuid: str) -> str | None:
     return next((tag.removeprefix(start) for tag in tags if tag.startswith(start)), None)
 
 
-def take_address(tx: Transaction, vm: VmInstance, nic: VmNic) -> VmNic:
-    """Give a NIC an address: its `staticIp` tag's, else the lowest free; raises `NoAddressLeft`."""
+def take_address(tx: Transaction, vm: VmInstance, nic: VmNic, *, named: str) -> VmNic:
+    """Give a NIC an address: its `staticIp` tag's, else the lowest free; raises `NoAddressLeft`, as `take` does."""
     l3 = tx.get(L3Network, nic.l3_network_uuid)
-    return give(tx, nic, take(tx, l3, used_for=nic.uuid, wanted=static_ip(tx, vm.uuid, l3.uuid)))
+    wanted = static_ip(tx, vm.uuid, l3.uuid)
+    return give(tx, nic, take(tx, l3, used_for=nic.uuid, wanted=wanted, named=named))
 
 
 def give(tx: Transaction, nic: VmNic, used: UsedIp) -> VmNic:
@@ -241,17 +247,21 @@ def give(tx: Transaction, nic: VmNic, used: UsedIp) -> VmNic:
     )
 
 
-def take(tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None = None) -> UsedIp:
+def take(
+    tx: Transaction, l3: L3Network, *, used_for: str, wanted: str | None = None, named: str = ""
+) -> UsedIp:
     """Take an address of a network for a NIC or for `DHCP`: the wanted one, else the lowest free.
 
+    `named` is the field of the call that wants it, with its value; by default `l3NetworkUuid` with the network's.
     Raises `OperationFailed` when the wanted one is not to be had, `NoAddressLeft` when none is left.
     """
+    named = named or f"l3NetworkUuid[{l3.uuid}]"
     ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
     if not ranges:
-        raise OperationFailed(f"L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
+        raise OperationFailed(f"{named}: L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
     taken = taken_in(tx, ranges)
     if wanted is None:
-        ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]")
+        ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]", named)
     else:
         found = addresses.range_of(ranges, wanted)
         if found is None or not addresses.is_free(found, int(ipaddress.IPv4Address(wanted)), taken):

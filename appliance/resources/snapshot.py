@@ -19,9 +19,9 @@ from appliance.api.snapshot import (
 )
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.reconcile.snapshot_rows import latest_of
+from appliance.reconcile.snapshot_rows import image_below, latest_of, stand_on
 from appliance.reconcile.vm_state import move
-from appliance.resources.creating import given
+from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
@@ -34,29 +34,35 @@ from appliance.store.transaction import Transaction
 def create_snapshot(tx: Transaction, request: CreateVolumeSnapshot, caller: Caller) -> Promise:
     """The file that is written becomes the snapshot's, and the volume's is a new one on top."""
     volume = _ready(tx, tx.get(Volume, request.volume_uuid), request)
-    parent, uuid = latest_of(tx, volume), tx.new_uuid()
-    tree = tx.first(VolumeSnapshotTree, volume_uuid=volume.uuid) or tx.insert(
-        VolumeSnapshotTree(uuid=tx.new_uuid(), volume_uuid=volume.uuid)
-    )
-    if parent is not None:
-        tx.update(parent, latest=False)
-    tx.insert(
+    parent, uuid = latest_of(tx, volume), uuid_for(tx, request, VolumeSnapshot)
+    made = add(
+        tx,
+        request,
         VolumeSnapshot(
             uuid=uuid,
             name=request.name,
             description=request.description,
             volume_uuid=volume.uuid,
-            tree_uuid=tree.uuid,
+            tree_uuid=parent.tree_uuid if parent is not None else _planted(tx, volume).uuid,
             parent_uuid=parent.uuid if parent is not None else None,
             primary_storage_uuid=volume.primary_storage_uuid,
             primary_storage_install_path=str(volume.install_path),
             volume_type=volume.type,
             format=volume.format,
             host_uuid=volume.host_uuid,
-        )
+        ),
     )
+    stand_on(tx, volume, made)
     tx.update(volume, install_path=_beside(volume, uuid), overlay=True)
     return _begun(tx, request, volume, parent, caller)
+
+
+def _planted(tx: Transaction, volume: Volume) -> VolumeSnapshotTree:
+    """A tree of its own for a volume that builds on no snapshot, though others of it may be kept."""
+    image_uuid = volume.root_image_uuid
+    return tx.insert(
+        VolumeSnapshotTree(uuid=tx.new_uuid(), volume_uuid=volume.uuid, root_image_uuid=image_uuid)
+    )
 
 
 @handles(RevertVolumeFromSnapshot)
@@ -69,11 +75,15 @@ def revert_volume(tx: Transaction, request: RevertVolumeFromSnapshot, caller: Ca
             f"snapshot[uuid:{target.uuid}] is {target.status} and {target.state}, can't revert"
         )
     latest = latest_of(tx, volume)
-    if latest is not None:
-        tx.update(latest, latest=False)
-    tx.update(target, latest=True)
+    stand_on(tx, volume, target)
     fresh = _beside(volume, tx.new_uuid())
-    tx.update(volume, install_path=fresh, abandoned=volume.install_path, overlay=True)
+    tx.update(
+        volume,
+        install_path=fresh,
+        abandoned=volume.install_path,
+        overlay=True,
+        root_image_uuid=image_below(tx, target),
+    )
     return _begun(tx, request, volume, latest, caller)
 
 

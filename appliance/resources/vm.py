@@ -23,7 +23,7 @@ from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_settle import cancel
 from appliance.reconcile.vm_state import move
-from appliance.resources.creating import given
+from appliance.resources.creating import asked, given
 from appliance.resources.placing import check_room, take_address
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.static_ip import take_kept
@@ -32,7 +32,7 @@ from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.vm_offering import apply_pending
-from appliance.resources.volume import refuse_backed_up
+from appliance.resources.volume import refuse_kept
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -41,12 +41,12 @@ from appliance.store.transaction import Transaction
 def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promise:
     """Intended running, on the host that has its disk."""
     vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
-    check_room(tx, vm)
+    check_room(tx, vm, asked(request))
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
-        refuse_backed_up(tx, volume)
+        refuse_kept(tx, volume, head_only=True)
     for nic in nics_of(tx, vm):
         if nic.ip is None:
-            take_address(tx, vm, nic)
+            take_address(tx, vm, nic, named=f"uuid[{vm.uuid}]")
         else:
             take_kept(tx, nic)
     vm = move(tx, vm, intended="Running", generation=vm.generation + 1)

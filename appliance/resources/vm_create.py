@@ -20,7 +20,7 @@ from appliance.plans.placement import Demand
 from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_state import move
-from appliance.resources.creating import add, uuid_for
+from appliance.resources.creating import add, asked, uuid_for
 from appliance.resources.offering import enabled_instance_offering
 from appliance.resources.placing import (
     check_hypervisor,
@@ -64,7 +64,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
     for device_id, each in enumerate(data, 1):
         _data_volume(tx, vm, each, device_id, storage_uuid)
     for device_id, network in enumerate(networks):
-        add_nic(tx, vm, network, device_id)
+        add_nic(tx, vm, network, device_id, field="l3NetworkUuids")
     vm = move(tx, vm, intended="Running")
     recount_storage(tx, storage_uuid)
     return promise(tx, request, vm, caller)
@@ -113,6 +113,7 @@ def _demand(
         designated=request.host_uuid,
         hypervisor=hypervisor_for(image),
         strategy=offering.allocator_strategy,
+        asked=asked(request),
     )
 
 

@@ -14,6 +14,7 @@ from appliance.plans.placement import choose_host
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import move
+from appliance.resources.creating import asked
 from appliance.resources.placing import bytes_of, move_options
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
@@ -37,7 +38,8 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
             f"a NIC of VM[uuid:{vm.uuid}] is being changed by another call; try again later"
         )
     options, demand = move_options(tx, vm)
-    host = tx.get(Host, choose_host(options, replace(demand, designated=request.host_uuid)))
+    demand = replace(demand, designated=request.host_uuid, asked=asked(request))
+    host = tx.get(Host, choose_host(options, demand))
     source = tx.get(Host, str(vm.host_uuid))
     trouble = cpu_trouble(tx, vm, source, host)
     if trouble is not None:

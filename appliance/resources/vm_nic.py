@@ -35,7 +35,7 @@ def attach_l3(tx: Transaction, request: AttachL3NetworkToVm, caller: Caller) -> 
     if against is not None:
         raise OperationFailed(f"unable to attach a L3 network. {against}")
     running = vm.intended == "Running"
-    add_nic(tx, vm, network, _free_device(tx, vm), plugged=not running)
+    add_nic(tx, vm, network, _free_device(tx, vm), field="l3NetworkUuid", plugged=not running)
     vm = move(
         tx, vm, generation=vm.generation + 1,
         default_l3_network_uuid=vm.default_l3_network_uuid or network.uuid,
@@ -65,9 +65,10 @@ def get_attachable(snapshot: Snapshot, request: GetVmAttachableL3Network, caller
 
 
 def add_nic(
-    tx: Transaction, vm: VmInstance, network: L3Network, device_id: int, *, plugged: bool = True
+    tx: Transaction, vm: VmInstance, network: L3Network, device_id: int, *, field: str, plugged: bool = True
 ) -> VmNic:
-    """A new NIC of a VM, with its address."""
+    """A new NIC of a VM, with its address; `field` is that of the call which names the network."""
+    named = f"{field}[{network.uuid}]"
     nic = tx.insert(
         VmNic(
             uuid=tx.new_uuid(),
@@ -81,10 +82,10 @@ def add_nic(
     )
     # An address that is asked for by name goes before the server's, which may be any.
     if static_ip(tx, vm.uuid, network.uuid) is None:
-        ensure_dhcp_address(tx, network)
-        return take_address(tx, vm, nic)
-    nic = take_address(tx, vm, nic)
-    ensure_dhcp_address(tx, network)
+        ensure_dhcp_address(tx, network, named=named)
+        return take_address(tx, vm, nic, named=named)
+    nic = take_address(tx, vm, nic, named=named)
+    ensure_dhcp_address(tx, network, named=named)
     return nic
 
 

@@ -8,6 +8,7 @@ from appliance.api.vm import ChangeInstanceOffering, VmInstance
 from appliance.plans.placement import Demand
 from appliance.reconcile.inherent_tags import drop_inherent_tags, put_inherent_tag
 from appliance.reconcile.vm_state import move
+from appliance.resources.creating import asked
 from appliance.resources.placing import check_increase
 from appliance.resources.registry import Caller, handles
 from appliance.resources.vm_allowed import allowed
@@ -38,7 +39,7 @@ def change_instance_offering(tx: Transaction, request: ChangeInstanceOffering, c
     vm = move(tx, vm)
     cpu = max(0, offering.cpu_num * offering.cpu_speed - vm.cpu_num * vm.cpu_speed)
     memory = max(0, offering.memory_size - vm.memory_size)
-    check_increase(tx, vm, Demand(memory, cpu, 0, frozenset()))
+    check_increase(tx, vm, Demand(memory, cpu, 0, frozenset(), asked=asked(request)))
     put_inherent_tag(tx, vm, f"{PENDING}cpuNum::{then[0]}::cpuSpeed::{then[1]}::memory::{then[2]}")
     return move(
         tx, vm, instance_offering_uuid=offering.uuid, pending_cpu_num=offering.cpu_num,

@@ -22,10 +22,9 @@ from appliance.api.volume import (
 from appliance.plans import naming
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
-from appliance.reconcile.reading import is_read
+from appliance.reconcile.reading import why_kept
 from appliance.reconcile.recycle_bin import rename
 from appliance.reconcile.vm_state import move
-from appliance.reconcile.volume_backup_rows import is_writing
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import check_hypervisor, room_on
 from appliance.resources.quota import check_quota
@@ -160,36 +159,20 @@ def refuse_moving(volume: Volume) -> None:
         )
 
 
-def refuse_read(snapshot: Snapshot, volume: Volume) -> None:
-    """Refuse to change what something is being made of."""
-    if is_read(snapshot, volume):
-        raise OperationFailed(
-            f"volume[uuid:{volume.uuid}] is being read, as something is made of it; wait for that, or cancel its job"
-        )
-
-
-def refuse_backed_up(snapshot: Snapshot, volume: Volume) -> None:
-    """Refuse what needs a volume's file while that is copied to a backup, or made of one."""
-    if is_writing(snapshot, volume.uuid):
-        raise OperationFailed(
-            f"volume[uuid:{volume.uuid}] is being backed up, or restored from a backup; wait for that, or cancel "
-            f"its job"
-        )
+def refuse_kept(snapshot: Snapshot, volume: Volume, *, head_only: bool = False) -> None:
+    """Refuse to change a volume that must stay as it is; with `head_only`, to let a guest write to it."""
+    reason = why_kept(snapshot, volume, head_only=head_only)
+    if reason is not None:
+        raise OperationFailed(f"volume[uuid:{volume.uuid}] {reason}; wait for that, or cancel its job")
 
 
 def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     """Refuse a second change of a volume while one is under way."""
     refuse_moving(volume)
-    refuse_read(snapshot, volume)
+    refuse_kept(snapshot, volume)
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
-    if (
-        under_way
-        or grows
-        or volume.chain_changes
-        or volume.status == "Creating"
-        or is_writing(snapshot, volume.uuid)
-    ):
+    if under_way or grows or volume.chain_changes or volume.status == "Creating":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is being changed by another call; try again when that has ended"
         )

@@ -26,6 +26,7 @@ from appliance.reconcile.vm_volume import data_volumes
 from appliance.resources.creating import uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
+from appliance.resources.tags_of import put_tags
 from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.transaction import Transaction
 
@@ -39,6 +40,7 @@ def create_backup(tx: Transaction, request: CreateVolumeBackup, caller: Caller) 
     storage = tx.get(BackupStorage, request.backup_storage_uuid)
     uuid = uuid_for(tx, request, VolumeBackup)
     (row,) = _rows(tx, [volume], storage, uuid, request.name, request.description, request.mode)
+    put_tags(tx, request, row)
     return promise(tx, request, row, caller)
 
 
@@ -53,6 +55,8 @@ def create_vm_backup(tx: Transaction, request: CreateVmBackup, caller: Caller) -
     uuid = uuid_for(tx, request, VolumeBackup)
     volumes = [root, *data_volumes(tx, vm)]
     rows = _rows(tx, volumes, storage, uuid, request.name, request.description, request.mode)
+    for row in rows:
+        put_tags(tx, request, row)
     return promise(tx, request, rows[0], caller)
 
 

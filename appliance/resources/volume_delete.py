@@ -16,10 +16,9 @@ from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import (
     check_room,
-    refuse_backed_up,
     refuse_busy,
+    refuse_kept,
     refuse_moving,
-    refuse_read,
 )
 from appliance.resources.volume_attach import take_from
 from appliance.store.transaction import Transaction
@@ -38,9 +37,8 @@ def delete_volume(tx: Transaction, request: DeleteDataVolume, caller: Caller) ->
     intended = intended_by_policy(tx)
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     refuse_moving(volume)
-    refuse_read(tx, volume)
+    refuse_kept(tx, volume)
     if vm is None:
-        refuse_backed_up(tx, volume)
         jobs.overtake(tx, volume.uuid, Cancelled("the volume was deleted"))
         never = volume.whole_size is None and volume.install_path is not None
         return _delete(tx, request, tx.update(volume, intended="Absent" if never else intended), caller)

@@ -24,6 +24,7 @@ from appliance.reconcile.volume_backup_rows import chain_of
 from appliance.resources.creating import uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
+from appliance.resources.tags_of import tags_to_be
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
 from appliance.store.transaction import Transaction
 
@@ -52,6 +53,7 @@ def create_volume(tx: Transaction, request: CreateDataVolumeFromVolumeBackup, ca
             primary_storage_uuid=storage.uuid,
             host_uuid=host.uuid,
             install_path=naming.data_volume(storage.url, uuid),
+            tags=tags_to_be(tx, request, Volume, uuid),
             size=backup.volume_size,
         )
     )
@@ -115,6 +117,7 @@ def create_template(
             account_uuid=caller.account_uuid,
             backup_storage_uuid=storage.uuid,
             install_path=naming.stored_image(storage.url, uuid, image_format),
+            tags=tags_to_be(tx, request, Image, uuid),
             format=image_format,
             size=0,
             platform=request.platform,

@@ -34,6 +34,7 @@ from appliance.api.job import LongJob
 from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
+from appliance.api.zstack_names import not_built
 from appliance.resources.access import check_access, check_references, check_touch, only_seen
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import (
@@ -166,7 +167,7 @@ class Dispatch:
 
     async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:
         if call.kind is None:
-            raise NotBuilt(f"{call.java} is a message of ZStack 1.0 that is not built here yet")
+            raise not_built(call.java)
         if not self.ready() and call.kind not in WHILE_STARTING:
             raise NotReady("the appliance is starting; try again in a moment")
         message = parse(call.kind, call.fields)

@@ -8,9 +8,10 @@ from typing import Any, TextIO
 
 from appliance.api.errors import ApiError, UnknownMessage
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
-from appliance.api.parse import message_named, missing_messages
+from appliance.api.parse import message_named
 from appliance.api.resource import Resource
 from appliance.api.rest import rest_routes
+from appliance.api.zstack_names import missing_messages, query_instead
 
 
 def reference(kind: type[Message]) -> str:
@@ -45,7 +46,10 @@ def index() -> str:
 def api_command(words: list[str], out: TextIO, err: TextIO) -> int:
     """`zstui api [NAME | --missing]`: the list, one message's reference, or what is not built."""
     if words == ["--missing"]:
-        out.writelines(f"{java}\n" for java in missing_messages())
+        width = max(map(len, missing_messages()))
+        for java in missing_messages():
+            query = query_instead(java)
+            out.write(f"{java:{width}}  answered by {query}\n" if query else f"{java}\n")
         return 0
     if len(words) > 1 or (words and words[0].startswith("-")):
         err.write("usage: zstui api [NAME | --missing]\n")

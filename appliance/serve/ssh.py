@@ -56,12 +56,12 @@ class SshFace:
             keepalive_interval=ALIVE_SECONDS,
             server_version="zstui",
         )
-        log.info("listening for SSH on %s:%s, key %s", host, self.port, key.get_fingerprint())
+        log.info("listening for SSH on %s, key %s", self.address, key.get_fingerprint())
 
     @property
-    def port(self) -> int:
-        """The port it listens on; 0 when it does not."""
-        return self._acceptor.get_port() if self._acceptor is not None else 0
+    def address(self) -> tuple[str, int] | None:
+        """The address and port it listens on."""
+        return self._acceptor.get_addresses()[0][:2] if self._acceptor is not None else None
 
     async def stop(self) -> None:
         """Stop to listen, end all lines, and their sessions."""

@@ -56,7 +56,7 @@ async def export(request: web.Request, uuid: str, transfers: Transfers) -> web.S
     """Give an image out, from the byte that is asked for."""
     backup_storage_uuid = request.query.get("backupStorageUuid")
     place = await transfers.stored(uuid, backup_storage_uuid)
-    image, size = place.image, place.image.actual_size
+    image, size = place.image, place.image.length
     tag = f'"{image.md5_sum}"'
     start = _start(request, size) if request.headers.get(hdrs.IF_RANGE, tag) == tag else 0
     headers = {

@@ -11,7 +11,8 @@ from typing import Any
 from appliance.api.errors import ApiError, BadRequest, UnknownMessage
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES, Message
-from appliance.api.parse import decode, message_named, zstack_messages
+from appliance.api.parse import decode, message_named
+from appliance.api.zstack_names import zstack_messages
 from appliance.store.inventory import wire_date
 from appliance.store.snapshot import Snapshot
 

@@ -11,8 +11,8 @@ from agent.protocol import EnsureStorage, ObserveImage
 from agent.storage import StorageRoots
 
 
-async def test_an_image_is_as_long_as_its_file_however_its_disk_holds_it(tmp_path: Path) -> None:
-    """Whoever copies an image must know how many bytes will come: blocks on disk say something else."""
+async def test_an_image_is_as_long_as_its_file_and_takes_what_its_disk_holds_of_it(tmp_path: Path) -> None:
+    """Whoever copies an image must know how many bytes will come, and who counts room how many are there."""
     storage = StorageRoots(Paths(tmp_path / "state", tmp_path / "run"))
     storage.ensure(EnsureStorage(storage_uuid="a" * 32, root=str(tmp_path / "images")))
     path = tmp_path / "images" / "sparse.raw"
@@ -21,3 +21,4 @@ async def test_an_image_is_as_long_as_its_file_however_its_disk_holds_it(tmp_pat
         file.truncate(1_000_001)
     facts = await observe_image(storage, ObserveImage(path=str(path), format="raw"))
     assert facts.actual_bytes == 1_000_001
+    assert 0 < facts.taken_bytes == path.stat().st_blocks * 512 < 100_000

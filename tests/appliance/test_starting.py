@@ -1,13 +1,31 @@
-"""A question that may start no appliance starts none."""
+"""Appliances that faces start: none where none may be, and after a crash one where the last one was to be found."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance.config import Config
-from appliance.starting import ONLY_ASK, NotStarted, ensure_running
+from appliance.starting import (
+    ONLY_ASK,
+    Listening,
+    NotStarted,
+    ensure_running,
+    reached,
+    remember,
+    remembered,
+)
+from tests.e2e.appliance_process import TREE, free_port
 
 
 async def test_the_installers_questions_start_nothing(
@@ -17,3 +35,117 @@ async def test_the_installers_questions_start_nothing(
     with pytest.raises(NotStarted, match="to start none"):
         await ensure_running(Config(tmp_path / "data"))
     assert not (tmp_path / "data").exists()
+
+
+def test_what_is_remembered_is_read_again_and_what_is_no_memory_is_none(tmp_path: Path) -> None:
+    assert remembered(tmp_path) == Listening()
+    kept = Listening("[::1]:8080", ("cloud.example",), "why")
+    remember(tmp_path, kept)
+    assert remembered(tmp_path) == kept
+    for wrong in ("", "[]", "{}", '{"listen": 1}', "\0"):
+        (tmp_path / "listening.json").write_text(wrong)
+        assert remembered(tmp_path) == Listening()
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process may have anything open: one that nobody has waited for has not, once its threads are gone."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return len(threads) > 1 or state != "Z"
+
+
+class Folder:
+    """A data folder, and the program as people call it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.environment = {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_AGENT_BUNDLE": "none"}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "zstui", "--data", str(self.path), *words]
+
+    def call(self, *options: str) -> str:
+        """Ask the folder's appliance for something; returns what the face said besides the answer."""
+        done = subprocess.run(
+            self.command(*options, "call", "QueryZone"), cwd=TREE, env=self.environment, timeout=60,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert '"inventories": []' in done.stdout
+        return done.stderr
+
+    def kill(self) -> None:
+        """kill -9 of its appliance, and wait until its socket is nobody's."""
+        pid = int((self.path / "lock").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while _lives(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    @property
+    def log(self) -> str:
+        return (self.path / "appliance.log").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    made = Folder(tmp_path / "data")
+    yield made
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        made.kill()
+
+
+def welcomes(port: int, name: str) -> bool:
+    """Whether a page at a name may call what listens on a port of loopback."""
+    headers = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/healthz", headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as refused:
+        return refused.code != 403
+
+
+@pytest.mark.timeout(120)
+def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Folder) -> None:
+    port = free_port()
+    served = folder.command("--listen", f"127.0.0.1:{port}", "--name", "cloud.example", "--serve")
+    process = subprocess.Popen(served, cwd=TREE, env=folder.environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while remembered(folder.path) != Listening(f"127.0.0.1:{port}", ("cloud.example",)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (welcomes(port, "cloud.example"), welcomes(port, "evil.example")) == (True, False)
+
+    folder.kill()
+    process.wait()
+    assert not reached("127.0.0.1", port)
+    assert folder.call() == ""
+    assert (welcomes(port, "cloud.example"), welcomes(port, "evil.example")) == (True, False)
+
+    folder.kill()
+    with socket.create_server(("127.0.0.1", port)):
+        wrong = folder.call()
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use; only the socket" in wrong
+        assert wrong.removeprefix("zstui: ").strip() in folder.log
+        assert folder.call() == wrong  # it is still so
+
+    folder.kill()
+    assert folder.call() == ""
+    assert reached("127.0.0.1", port)
+
+    folder.kill()
+    other = free_port()
+    assert folder.call("--listen", f"127.0.0.1:{other}") == ""
+    assert (reached("127.0.0.1", other), reached("127.0.0.1", port)) == (True, False)
+    assert remembered(folder.path).listen == f"127.0.0.1:{other}"
+
+    folder.kill()
+    assert folder.call("--listen", "none") == ""
+    assert not reached("127.0.0.1", other)
+    folder.kill()
+    assert folder.call() == ""
+    assert not reached("127.0.0.1", other)

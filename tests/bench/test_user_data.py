@@ -96,10 +96,11 @@ async def asking(cloud: Stage, guest: Guest) -> AsyncIterator[Asker]:
     address = ["ip", "address"], [f"{guest.ip}/32", "dev", "lo"]
     pid = process.first(guest.host.name)
     assert pid is not None
-    enter = ["nsenter", "--target", str(pid), "--mount", "--net", "--root", "--wd", "--"]
+    # Its network alone: Python stands in a folder that the host, with a /tmp and /home of its own, need not see.
+    enter = ["nsenter", f"--net=/proc/{pid}/root/run/netns/{namespace_of(l3)}", "--"]
     await cloud.in_network(guest.host, l3, [*address[0], "add", *address[1]])
     running = await asyncio.create_subprocess_exec(
-        *enter, "ip", "netns", "exec", namespace_of(l3), sys.executable, "-c", ASKER, guest.ip,
+        *enter, sys.executable, "-c", ASKER, guest.ip,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -56,7 +56,8 @@ async def test_half_an_upload_is_gone_on_with_and_the_image_comes_out_again(
     await cloud.session.upload(image["uuid"], file, lambda done, _total: told.append(done))
     assert told[0] > half // 2  # what had arrived was not sent again
     made = (await cloud.session.wait(job, 60))["inventory"]
-    assert (made["md5Sum"], made["actualSize"]) == (md5(file), file.stat().st_size)
+    assert made["md5Sum"] == md5(file)
+    assert 0 < made["actualSize"] <= file.stat().st_size + 4096
     out.with_name("out.qcow2.part").write_bytes(file.read_bytes()[:1000])
     assert made["md5Sum"] in await zstui(cloud, "export", made["uuid"], str(out))
     assert md5(out) == md5(file)

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from appliance.client import Session
 from appliance.lab import Lab, network
 from appliance.lab.instance import ROOT, uplink_of
 from tests.e2e.appliance_process import TREE, free_port
@@ -118,9 +119,11 @@ async def test_run_run_again_stop_and_clean(tree: Tree) -> None:
     running = [await domains(number) for number in (1, 2)]
     assert sorted(running) == ["", vm["uuid"]]
 
+    jobs = await job_names(tree)
     lines, took = await tree.make("run")
     again = json.loads(lines[-1])
     assert again == summary
+    assert await job_names(tree) == jobs, "what is there already is asked for, not done again"
     assert took < SECOND_RUN_SECONDS
 
     await tree.make("stop")
@@ -133,6 +136,12 @@ async def test_run_run_again_stop_and_clean(tree: Tree) -> None:
     assert leftovers(tree) == nothing()
     assert not (ROOT / NAME).exists()
     assert not tree.data.exists()
+
+
+async def job_names(tree: Tree) -> list[str]:
+    """The names of all jobs that the instance's appliance knows of."""
+    async with await Session.connect(tree.data / "appliance.sock") as session:
+        return sorted(str(job["name"]) for job in await session.query("LongJob"))
 
 
 async def domains(number: int) -> str:

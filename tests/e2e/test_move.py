@@ -162,7 +162,7 @@ async def test_a_stopped_vm_moves_with_its_snapshots_and_keeps_its_address(
     address, mac = guest.ip, guest.mac
     await guest.stop()
     await cloud.session.wait(await begin(cloud, root, 2), 90)
-    await nothing_left(cloud, one, root)
+    assert await of(cloud, one, root) == set()
     assert guest.uuid not in await cloud.domains(one, "--all")
     assert mac not in await cloud.leases(one, cloud.l3)
     await (await guest.start()).booted()

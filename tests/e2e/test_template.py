@@ -66,7 +66,7 @@ async def test_an_image_of_a_root_volume_has_its_bytes_and_boots(cloud: Stage, v
         assert (await digest(cloud, host, path)) == seen
         assert "backing file" not in await cloud.run(host, "qemu-img", "info", path)
         assert (await cloud.run(host, "md5sum", path)).split()[0] == image["md5Sum"]
-        assert int(await cloud.run(host, "stat", "-c", "%s", path)) == image["actualSize"]
+        assert int(await cloud.run(host, "stat", "-c", "%b", path)) * 512 == image["actualSize"]
         await nothing_left(cloud)
     child = await (await vm("child", host=1, image=made[1]["uuid"])).booted()
     assert (await child.ssh("cat /root/mark")).strip() == "kept"

@@ -13,6 +13,7 @@ from tests.e2e.stage import Stage
 FOLDERS = (
     "/zstack_ps", "/zstack_bs", "/var/lib/zstui-agent", "/var/lib/libvirt", "/etc/libvirt",
     "/run/zstui-agent", "/run/zstui-agent-dhcp", "/run/libvirt",
+    "/var/log/libvirt", "/var/log/swtpm", "/etc/apparmor.d/libvirt",
 )  # fmt: skip
 HISTORY = ("*.log", "*.err", "log", "log.old", "fetches*", "read", "*.qcow2", "zstui-agent")
 """Files that tell what was: logs, fetches, operations answered, what a DHCP server has ever read."""

@@ -103,6 +103,7 @@ def differences(ours: type[Message], zstack: dict[str, Any]) -> list[tuple[str, 
         ("class", zstack["class"], ours.java),
         ("result", zstack["result"], ours.result_class),
         ("sync", zstack["sync"], ours.sync),
+        ("create", zstack.get("create", False), issubclass(ours, CreateMessage)),
         ("inventory", "inventory" in zstack["fields"], ours.returns is not None and not query),
     ):
         if theirs != own:

@@ -37,12 +37,44 @@ async def test_several_at_once(cloud: Cloud) -> None:
         assert [await state(cloud, uuid) for uuid in uuids] == ["Stopped", "Stopped", "Running"]
 
 
-async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
-    await cloud.vm("web-1")
+async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_asked(cloud: Cloud) -> None:
+    uuids = [await cloud.vm(name) for name in ("a", "b")]
     async with screens(cloud.socket) as on:
-        await on.sees("◉ Running")
+        await on.sees("vms 2/2")
         await on.press("s")
-        await on.sees("doesn't allow to", "SYS.1006")
+        await on.sees("start is not possible: a is Running, not Stopped")
+        await on.press("S", "S")
+        await on.sees("vms 1/2", "◌ Stopped")
+        await on.press("r")
+        await on.sees("reboot is not possible: a is Stopped, not Running")
+        await on.press("S")
+        await on.sees("stop is not possible: a is Stopped, not Running or Unknown")
+        await on.press("u")
+        await on.sees("recover is not possible: a is Stopped, not Destroyed")
+        assert "again" not in on.whole()
+        await on.press("x")
+        await on.sees("what shall be done?")
+        await on.write("reboot")
+        await on.press("enter")
+        await on.sees("reboot is not possible: a is Stopped, not Running")
+        assert [entry.line.split()[2] for entry in on.app.calls.log] == ["StopVmInstance"]
+        # Of several that are marked, those are done that can be.
+        await on.press("asterisk", "r")
+        await on.sees("Press r again to reboot b")
+        await cloud.session.call("StopVmInstance", uuid=uuids[1])
+        await on.sees("vms 0/2")
+        await on.press("r")
+        await on.sees("reboot is not possible: none of 2 VMs is Running")
+
+
+async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
+    await cloud.session.call("StopVmInstance", uuid=await cloud.vm("web-1"))
+    for host in ("node-a", "node-b"):
+        await cloud.session.call("ChangeHostState", uuid=cloud.uuids[host], stateEvent="disable")
+    async with screens(cloud.socket) as on:
+        await on.sees("◌ Stopped")
+        await on.press("s")
+        await on.sees("ruled out", "[HOST_ALLOCATION.1000]")
 
 
 async def test_destroy_names_what_goes_and_can_be_taken_back(cloud: Cloud) -> None:
@@ -130,7 +162,7 @@ async def test_the_console_is_shown_and_copied(cloud: Cloud) -> None:
         await on.press("S", "S")
         await on.sees("◌ Stopped")
         await on.press("c")
-        await on.sees("doesn't allow to proceed")
+        await on.sees("console is not possible: web-1 is Stopped, not Running")
 
 
 async def test_every_list_opens(cloud: Cloud) -> None:

@@ -93,15 +93,16 @@ async def test_the_cursor_goes_to_what_takes_long_to_make(cloud: Cloud) -> None:
         await on.sees("web-1: Starting → Running")
 
 
-async def test_what_is_missing_is_said_in_the_apis_words(cloud: Cloud) -> None:
+async def test_what_is_missing_is_said_in_a_sentence(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.press("n")
         await on.sees("Create VM")
         await on.press("ctrl+s")
-        await on.sees("field[name] is mandatory, can not be null")
+        await on.sees("This is needed.")
+        assert "field[" not in on.whole()
         assert isinstance(on.app.screen, Form)
         on.app.screen.fields["name"].fill("x" * 256)
-        await on.sees("exceeds max length of string")
+        await on.sees("At most 255 characters fit here; these are 256.")
         assert await cloud.session.query("VmInstance") == []
 
 
@@ -114,7 +115,7 @@ async def test_a_refusal_goes_to_its_field(cloud: Cloud) -> None:
         assert isinstance(form, Form)
         form.fields["hostname"].fill("not a host name")
         await on.press("ctrl+s")
-        await on.sees("hostname[not a host name] is not a host name", "SYS.1007")
+        await on.sees("not a host name is not a host name: letters, digits, dashes and dots make one.")
         assert form.fields["hostname"].error
         assert form.fields["hostname"].has_focus_within
 
@@ -147,7 +148,7 @@ async def test_sizes_take_units(cloud: Cloud) -> None:
         for wire, text in (("name", "big"), ("cpuNum", "x"), ("cpuSpeed", "1000"), ("memorySize", "1.5G")):
             form.fields[wire].fill(text)
         await on.press("ctrl+s")
-        await on.sees("must be a whole number, but actual is x")
+        await on.sees("This must be a whole number, and is x.")
         form.fields["cpuNum"].fill("2")
         await on.press("ctrl+s")
         await on.sees("big", "1.5G")
@@ -209,3 +210,18 @@ async def test_fast_fingers_open_one_list(cloud: Cloud) -> None:
         await on.press("enter")
         await on.until(lambda: on.app.screen is form, "the form, below one list")
         assert pick.keys == [cloud.uuids["large"]]
+
+
+async def test_no_room_is_said_below_what_wants_it(cloud: Cloud) -> None:
+    await cloud.make("CreateInstanceOffering", name="huge", cpuNum=1, cpuSpeed=1, memorySize=1 << 50)
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("n")
+        await on.sees("Create VM")
+        await on.write("web-1")
+        form = on.app.screen
+        assert isinstance(form, Form)
+        form.fields["instanceOfferingUuid"].fill(cloud.uuids["huge"])
+        await on.press("ctrl+s")
+        await on.sees("No host has enough memory: take a smaller instance offering", "[HOST_ALLOCATION.1000]")
+        assert form.fields["instanceOfferingUuid"].error
+        assert cloud.uuids["huge"] not in on.whole()

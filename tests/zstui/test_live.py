@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.zstui.conftest import Cloud, screens
+from tests.zstui.conftest import LARGE, Cloud, Screens, screens
+from zstui.mirror import Row
 
 WITHIN_SECONDS = 1.0
 
@@ -39,3 +40,51 @@ async def test_guests_that_halt_at_once_stay_halted(cloud: Cloud) -> None:
         await on.until(lambda: on.whole().count("shut down inside the guest") >= 6)
         for uuid in uuids:
             assert cloud.host_of(uuid).domains[uuid].starts == 1
+
+
+def wide(on: Screens, title: str) -> int:
+    """How wide a column is; 0 when it is not there."""
+    fitted = on.browser.table.widths.fitted
+    return next((cells for column, cells in fitted if column.title == title), 0)
+
+
+async def test_columns_shrink_when_what_made_them_wide_is_gone(cloud: Cloud) -> None:
+    uuids = [await cloud.vm(name) for name in ("web-1", "web-2")]
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("vms 2/2")
+        await on.until(lambda: wide(on, "WHY") == 0, "no column of causes yet")
+        cloud.host_of(uuids[0]).power_off(uuids[0], "guest_shutdown")
+        cloud.host_of(uuids[1]).power_off(uuids[1], "crashed")
+        await on.sees("shut down inside the guest", "crashed")
+        assert wide(on, "WHY") == len("shut down inside the guest")
+        await cloud.session.call("StartVmInstance", uuid=uuids[0])
+        await on.until(lambda: wide(on, "WHY") == len("crashed"), "a narrower column")
+        await cloud.session.call("StartVmInstance", uuid=uuids[1])
+        await on.until(lambda: wide(on, "WHY") == 0, "no column of causes")
+        long = "a name that is rather long"
+        await cloud.session.call("UpdateVmInstance", uuid=uuids[0], name=long)
+        await on.until(lambda: wide(on, "NAME") == len(long), "a wider column")
+        await cloud.session.call("DestroyVmInstance", uuid=uuids[0])
+        await cloud.session.call("ExpungeVmInstance", uuid=uuids[0])
+        await on.until(lambda: wide(on, "NAME") < 8, "a narrower column")
+
+
+async def test_a_burst_of_changes_is_measured_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("vms 1/1")
+        table, mirror = on.browser.table, on.app.mirror
+        [row] = mirror.all("VmInstance")
+        measured: list[int] = []
+        measure = table.widths.measure
+
+        def counted(room: int, seen: list[Row] | tuple[()] = ()) -> bool:
+            measured.append(len(seen))
+            return measure(room, seen)
+
+        monkeypatch.setattr(table.widths, "measure", counted)
+        for number in range(200, 0, -1):
+            changed = Row("VmInstance", row.key, {**row.data, "stateCause": "x" * (number % 30)})
+            table.take({"VmInstance": {row.key: changed}})
+        await on.until(lambda: wide(on, "WHY") == len("WHY"), "a narrower column")
+        assert len(measured) <= 3

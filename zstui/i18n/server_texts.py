@@ -39,12 +39,14 @@ STEPS = (
     mark("start"),
     mark("reboot"),
     mark("delete snapshot"),
+    mark("delete logs"),
     mark("offer address and user data"),
     mark("see where it is"),
     mark("prepare new host"),
     mark("copy to new host"),
     mark("move memory and disks"),
     mark("name the files"),
+    mark("remove what was moved"),
 )
 EVENTS = (
     mark("{name}: connected; {how}"),
@@ -53,6 +55,7 @@ EVENTS = (
     mark("{name}: removed from its host"),
     mark("{name}: ready, {bytes} bytes"),
     mark("{name}: now on {host}"),
+    mark("{name}: moved; what {host} has of it is removed when that can be done: {reason}"),
     mark("{name}: taken while the guest held its writes back"),
     mark("{name}: domain {uuid} is not one of ours"),
 )
@@ -90,6 +93,13 @@ ERRORS = (
     mark("there is no host in the zone and cluster asked for; add one with AddKVMHost"),
     mark("all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"),
     mark("L3 network {name}[uuid:{uuid}] has no IP range; add one first"),
+    mark(
+        "the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
+        "give addresses outside of that, or delete it first"
+    ),
+    mark("field[{field}] holds the control character {character} in {value}; leave it out"),
+    mark("field[{field}] holds nothing but blanks: {value}; give it a name to be seen"),
+    mark("field[name] holds {marks} in [{value}]; a name has no quotes, no < > &, no / or \\ and no .."),
     mark("host {name}[uuid:{uuid}] holds {count} VMs ({vms}); destroy or migrate them first"),
     mark("cluster {name}[uuid:{uuid}] holds {count} hosts; delete them first"),
     mark("L2 network {name} has L3 networks; delete them first"),
@@ -110,6 +120,14 @@ ERRORS = (
     mark("no appliance answers on {target}: {reason}; see that it runs"),
     mark("no appliance runs on {target}: {reason}; start one"),
     mark("a fault in the appliance, reference {reference}; its log says more"),
+    mark(
+        "cannot listen on {address}: {cause}; only the socket in {folder} leads to this appliance: free that address "
+        "and end process {pid}, which the next zstui starts again, or give that another one by --listen"
+    ),
+    mark(
+        "cannot listen on {address}: {cause}; the full screen is not shown by SSH: free that address and end process "
+        "{pid}, which the next zstui starts again, or give that another one by --ssh"
+    ),
     mark("{address} does not answer"),
     mark("{address} does not answer within {seconds} s; does sshd run?"),
     mark("{address} cannot be reached: {reason}"),
@@ -128,6 +146,27 @@ ERRORS = (
     mark("hostname[{address}]: {reason}"),
     mark("url[{url}]: {reason}"),
 )
+PLACING = (
+    mark("no host {wanted}; ruled out last: {hosts}; {advice}"),
+    mark("carries the L2 networks"),
+    mark("is the one designated"),
+    mark("is Enabled and Connected"),
+    mark("has hypervisor {hypervisor}"),
+    mark("has enough memory"),
+    mark("has enough CPU"),
+    mark("has the image's backup storage in its zone"),
+    mark("has room on its primary storage"),
+    mark("runs guests by kvm, without which QEMU has no host-passthrough"),
+    mark("attach the L2 networks of these L3 networks to one cluster with hosts"),
+    mark("name a host of that zone and cluster, or none"),
+    mark("enable or reconnect a host, or add one with AddKVMHost"),
+    mark("take an image for the hypervisor that is there"),
+    mark("take a smaller instance offering, stop VMs, or add a host with AddKVMHost"),
+    mark("attach the image's backup storage to the zone with AttachBackupStorageToZone"),
+    mark("attach a primary storage to the cluster, or expunge what is deleted there"),
+    mark("give the global config kvm vm.cpuMode another value"),
+)
+"""Why no host can take a VM, and what helps."""
 TOLD_LAST = (
     mark("{name}: {before} → {after} ({reason})"),
     mark("{name}: {before} → {after}"),
@@ -137,10 +176,10 @@ TOLD_LAST = (
 )
 """The widest patterns, which the others come before."""
 
-TEXTS = (*CAUSES, *STEPS, *EVENTS, *ERRORS, *TOLD_LAST)
+TEXTS = (*CAUSES, *STEPS, *EVENTS, *ERRORS, *PLACING, *TOLD_LAST)
 """Every pattern, in the order in which they are tried."""
 
-NESTED = frozenset({"reason", "how", "before", "after", "state", "step"})
+NESTED = frozenset({"reason", "how", "before", "after", "state", "step", "wanted", "advice"})
 """Holes that hold words of the appliance's too."""
 
 HOLE = re.compile(r"\{(\w+)\}")

@@ -17,7 +17,7 @@ from zstui import words
 from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
 from zstui.screens.panels import PANELS
-from zstui.verbs import VERBS, title_of
+from zstui.verbs import VERBS, title_of, verb_keys
 
 HOLE = re.compile(r"\{(\w+)\}")
 """What a tag's pattern leaves open, which a form has a field for."""
@@ -48,6 +48,7 @@ def screens() -> set[Source]:
         found.update((noun.title, noun.one, noun.empty))
         found.update(column.title.lower() for column in noun.columns)
     found.update(verb.word for verb in VERBS)
+    found.update(verb_keys().values())
     for panel in PANELS:
         found.update((panel.word, panel.title))
     found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)

@@ -19,7 +19,7 @@ from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message, noun_of
-from zstui.rows import loss_of, names_of
+from zstui.rows import impossible, loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
@@ -49,6 +49,7 @@ from zstui.verbs import (
     title_of,
     update_message,
     verb_for,
+    verb_keys,
 )
 
 if TYPE_CHECKING:
@@ -67,11 +68,7 @@ class Acting(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "New"),
-            Binding("s", "verb('s')", "Start"),
-            Binding("S", "verb('S')", "Stop"),
-            Binding("r", "verb('r')", "Reboot, reconnect"),
-            Binding("u", "verb('u')", "Recover"),
-            Binding("K", "verb('K')", "Cancel"),
+            *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
@@ -170,12 +167,23 @@ class Acting(Screen[None]):
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
+        rows = self._possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
-        if verb.ask == "again" and self._armed != (verb.id, keys):
+        if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
             return
-        self._disarm()
-        self.carry_out(verb.message, rows)
+        if rows:
+            self._disarm()
+            self.carry_out(verb.message, rows)
+
+    def _possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
+        """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
+        if not states or self.mirror.status != "live":
+            return rows
+        fitting = [row for row in rows if states & {row.text("state"), row.text("status")}]
+        if not fitting:
+            self.say(impossible(word, states, rows), "warn")
+        return fitting
 
     def _arm(self, verb: Verb, rows: list[Row], keys: tuple[str, ...]) -> None:
         self._disarm()
@@ -299,7 +307,9 @@ class Acting(Screen[None]):
             return
         verb = next((each for each in VERBS if each.message == message), None)
         if verb is not None:
-            self.carry_out(message, self.chosen())
+            rows = self._possible(verb.word, verb.states, self.chosen())
+            if rows:
+                self.carry_out(message, rows)
             return
         self.open_form(message, given=naming(parameter, row),
                        shown=row.data if message == update_message(row) else {})  # fmt: skip
@@ -315,7 +325,8 @@ class Acting(Screen[None]):
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
-        if row is not None and row.kind == "VmInstance":
+        running = frozenset({"Running"})
+        if row is not None and row.kind == "VmInstance" and self._possible(mark("console"), running, [row]):
             self.app.push_screen(Console(row))
 
     def action_panel(self, panel_id: str) -> None:

@@ -22,7 +22,7 @@ from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.calls import shown_line
 from zstui.cells import crop, safe
-from zstui.fields import Edited, Field, TagField, field_for
+from zstui.fields import Edited, Field, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
@@ -31,6 +31,7 @@ from zstui.said import Said
 from zstui.screens.confirm import Confirm
 from zstui.summary import summary
 from zstui.verbs import is_list, ref_of, title_of
+from zstui.wrong import readable
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -168,7 +169,7 @@ class Form(Screen[dict[str, Any] | None]):
         try:
             parse(self.kind, values)
         except InvalidArgument as wrong:
-            return short_error(wrong.details)
+            return self._readable(wrong, field)
         return ""
 
     def check_all(self) -> bool:
@@ -190,14 +191,18 @@ class Form(Screen[dict[str, Any] | None]):
 
     def place_error(self, error: ApiError) -> None:
         """Put an error to the field that it names; else below all of them."""
-        text = f"{short_error(error.details)} [{error.code}]"
         for found in NAMED_FIELD.finditer(error.details):
             field = self.fields.get(found.group(1) or found.group(2))
             if field is not None:
-                field.say(text)
+                field.say(self._readable(error, field))
                 self._go_to(field)
                 return
-        self._say(text, "error")
+        self._say(self._readable(error, None), "error")
+
+    def _readable(self, error: ApiError, field: Field | None) -> str:
+        """An error as a sentence; with its code, unless that says no more than that a value is wrong."""
+        sentence = readable(error.details, self.mirror, sizes=isinstance(field, TextField) and field.is_size)
+        return sentence if isinstance(error, InvalidArgument) else f"{sentence} [{error.code}]"
 
     def _say(self, text: str, kind: str = "help") -> None:
         shown = self.query_one(".form-help", Static)
@@ -300,5 +305,6 @@ def _stand_in(parameter: Parameter) -> Any:
 
 
 def short_error(details: str) -> str:
-    """The API's words in the user's language, without the Java class that everybody at a form knows."""
-    return said(re.sub(r"( of)? message\[[^\]]*\]", "", details))
+    """The API's words in the user's language, without the Java class and the uuids that they begin with."""
+    text = re.sub(r"( of)? message\[[^\]]*\]", "", details)
+    return said(re.sub(r"^(?:\w+\[[0-9a-f,]{32,}\](?:, )?)+: ", "", text))

@@ -219,6 +219,7 @@ CREATE TABLE "image" (
     "status" TEXT COLLATE NOCASE NOT NULL,
     "size" INTEGER NOT NULL,
     "actual_size" INTEGER NOT NULL,
+    "length" INTEGER NOT NULL,
     "md5_sum" TEXT COLLATE NOCASE,
     "url" TEXT COLLATE NOCASE NOT NULL,
     "media_type" TEXT COLLATE NOCASE NOT NULL,
@@ -1021,6 +1022,7 @@ CREATE TABLE "volume_restore" (
     "guest_os_type" TEXT COLLATE NOCASE,
     "system" INTEGER NOT NULL,
     "install_path" TEXT COLLATE NOCASE NOT NULL,
+    "tags" TEXT COLLATE NOCASE NOT NULL,
     "size" INTEGER NOT NULL,
     "intended" TEXT COLLATE NOCASE NOT NULL,
     "generation" INTEGER NOT NULL,
@@ -1089,12 +1091,15 @@ CREATE TABLE "volume_snapshot_tree" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "volume_uuid" TEXT COLLATE NOCASE NOT NULL,
     "current" INTEGER NOT NULL,
+    "root_image_uuid" TEXT COLLATE NOCASE,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX "volume_snapshot_tree_volume_uuid" ON "volume_snapshot_tree" ("volume_uuid");
+
+CREATE INDEX "volume_snapshot_tree_root_image_uuid" ON "volume_snapshot_tree" ("root_image_uuid");
 
 CREATE TABLE "zone" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -1253,6 +1258,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('volume_snapshot_backup_storage_ref', 'volume_snapshot_backup_storage_ref_volume_snapshot_uuid', '1000000 100'),
     ('volume_snapshot_backup_storage_ref', 'volume_snapshot_backup_storage_ref_backup_storage_uuid', '1000000 100'),
     ('volume_snapshot_tree', 'volume_snapshot_tree_volume_uuid', '1000000 100'),
+    ('volume_snapshot_tree', 'volume_snapshot_tree_root_image_uuid', '1000000 100'),
     ('zone', 'zone_name', '1000000 100');
 
 ANALYZE sqlite_schema;

@@ -38,10 +38,12 @@ def test_the_lowest_free_address_is_given(
     free = sorted({each for start, end in spans for each in range(start, end + 1)} - taken - {gateway})
     numbers = {BASE + each for each in taken}
     if not free:
-        with pytest.raises(NoAddressLeft, match="of l3 are taken"):
-            first_free(ranges, numbers, "l3")
+        with pytest.raises(
+            NoAddressLeft, match=r"^l3NetworkUuids\[l3\]: all .* of l3 are taken; add a range"
+        ):
+            first_free(ranges, numbers, "l3", "l3NetworkUuids[l3]")
         return
-    found, address = first_free(ranges, numbers, "l3")
+    found, address = first_free(ranges, numbers, "l3", "l3NetworkUuids[l3]")
     assert address == ip(free[0])
     assert int(ipaddress.IPv4Address(address)) not in numbers
     assert address != ip(gateway)
@@ -53,11 +55,14 @@ def test_ranges_are_apart_or_refused(new: tuple[int, int], old: tuple[int, int])
     shared = set(range(new[0], new[1] + 1)) & set(range(old[0], old[1] + 1))
     pair = (ip(new[0]), ip(new[1]))
     if not shared:
-        check_apart(pair, [a_range(*old)])
+        check_apart(pair, [a_range(*old)], "startIp[a], endIp[b]")
         return
     with pytest.raises(InvalidArgument, match="overlaps") as refused:
-        check_apart(pair, [a_range(*old)])
-    assert all(word in refused.value.details for word in (*pair, ip(old[0]), f"r{old[0]}"))
+        check_apart(pair, [a_range(*old)], "startIp[a], endIp[b]")
+    assert all(
+        word in refused.value.details
+        for word in ("startIp[a], endIp[b]:", "give addresses outside", *pair, ip(old[0]), f"r{old[0]}")
+    )
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))

@@ -54,7 +54,12 @@ def test_files_are_named_by_uuids_alone() -> None:
     assert naming.root_volume("/ps/", "u").startswith("/ps/rootVolumes/")
     assert naming.cached_image("/ps", "i", "iso") == "/ps/imagecache/iso/i/i.iso"
     assert naming.cached_image("/ps", "i", "raw") == "/ps/imagecache/template/i/i.raw"
+    assert naming.stored_image("/bs", "i", "qcow2").startswith("/bs/rootVolumeTemplates/")
     assert naming.stored_image("/bs", "i", "qcow2").endswith("/i/i.qcow2")
+    assert naming.stored_image("/bs", "i", "qcow2", "DataVolumeTemplate").startswith(
+        "/bs/dataVolumeTemplates/"
+    )
+    assert naming.stored_image("/bs", "i", "iso", "ISO").startswith("/bs/iso/")
 
 
 @pytest.mark.parametrize("name", ["a", "Web-1", "1", "a.b.example", "a.b.", "x" * 63, ".".join(["ab"] * 84)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,38 @@ def test_the_host_with_the_fewest_vms_of_those_that_fit(found: list[HostOption],
     assert choose_host(list(reversed(found)), demand) == chosen
 
 
+ASKED = {
+    "l3NetworkUuids": "n1,n2", "hostUuid": "h1", "imageUuid": "i", "instanceOfferingUuid": "o", "clusterUuid": "c",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "way_out"),
+    [
+        ({"l2_uuids": frozenset()}, "l3NetworkUuids[n1,n2]", "attach the L2 networks"),
+        ({"uuid": "other"}, "hostUuid[h1]", "name a host of that zone"),
+        ({"status": "Disconnected"}, "hostUuid[h1]", "reconnect a host"),
+        ({"hypervisor_type": "Simulator"}, "imageUuid[i]", "take an image"),
+        ({"available_memory": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
+        ({"available_cpu": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
+        ({"backup_storage_in_zone": False}, "imageUuid[i]", "AttachBackupStorageToZone"),
+        ({"available_disk": 49}, "imageUuid[i]", "attach a primary storage"),
+    ],
+)
+def test_a_refusal_names_the_field_that_cannot_be_met_and_the_way_out(
+    change: dict[str, object], field: str, way_out: str
+) -> None:
+    demand = replace(DEMAND, designated="h1", hypervisor="KVM", asked=ASKED)
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([replace(GOOD, **change)], demand)  # type: ignore[arg-type]
+    assert refused.value.details.startswith(f"{field}: no host ")
+    assert way_out in refused.value.details.rpartition("; ")[2]
+    with pytest.raises(NoHostAvailable, match=r"^uuid\[v\]: no host .* enough memory"):
+        choose_host([replace(GOOD, available_memory=1)], replace(DEMAND, asked={"uuid": "v"}))
+    with pytest.raises(NoHostAvailable, match=r"^clusterUuid\[c\]: there is no host"):
+        choose_host([], replace(DEMAND, asked={"clusterUuid": "c", "imageUuid": "i"}))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -76,10 +109,13 @@ def test_the_host_with_the_fewest_vms_of_those_that_fit(found: list[HostOption],
         ({"uuid": "other"}, "is the one designated"),
         ({"state": "Disabled"}, "is Enabled and Connected.*Disabled"),
         ({"status": "Disconnected"}, "is Enabled and Connected.*Disconnected"),
-        ({"available_memory": 49}, "has enough memory.*49 of 50 bytes"),
-        ({"available_cpu": 49}, "has enough CPU.*49 of 50 MHz"),
+        ({"available_memory": 49}, "has enough memory.*49 bytes of memory left, and 50 are needed"),
+        ({"available_cpu": 49}, "has enough CPU.*49 MHz of CPU left, and 50 are needed"),
         ({"backup_storage_in_zone": False}, "backup storage in its zone"),
-        ({"available_disk": 49}, "has room on its primary storage.*49 bytes left of 50"),
+        (
+            {"available_disk": 49},
+            "has room on its primary storage.*49 bytes of primary storage left, and 50 are needed",
+        ),
         ({"available_disk": -1}, "has room on its primary storage.*no primary storage"),
     ],
 )
@@ -115,8 +151,27 @@ def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -
     simulated = replace(GOOD, uuid="s", name="sim", hypervisor_type="Simulator")
     assert choose_host([GOOD, simulated], replace(DEMAND, hypervisor="Simulator")) == "s"
     with pytest.raises(
-        NoHostAvailable, match=r"no host has hypervisor KVM; ruled out last: sim \(Simulator, "
+        NoHostAvailable,
+        match=r"no host has hypervisor KVM; ruled out last: sim is of hypervisor Simulator; take ",
     ):
         choose_host([simulated], replace(DEMAND, hypervisor="KVM"))
-    with pytest.raises(NoHostAvailable, match=r"no host is Enabled and Connected; .*cluster Disabled"):
+    with pytest.raises(
+        NoHostAvailable, match=r"no host is Enabled and Connected; .*in a cluster that is Disabled"
+    ):
         choose_host([replace(GOOD, cluster_state="Disabled")], DEMAND)
+
+
+@pytest.mark.parametrize(
+    ("demand", "words"),
+    [
+        ({"memory": 8 << 30}, "one has 0 MiB of memory left, and 8.0 GiB are needed"),
+        ({"memory": 101}, "one has 100 bytes of memory left, and 101 are needed"),
+        ({"cpu": 200}, "one has 100 MHz of CPU left, and 200 are needed"),
+        ({"disk": 3 << 20}, "one has 0 MiB of primary storage left, and 3 MiB are needed"),
+        ({"l2_uuids": frozenset("c")}, "one is in a cluster without an L2 network that it is on"),
+    ],
+)
+def test_what_is_left_is_told_apart_from_what_is_needed(demand: dict[str, Any], words: str) -> None:
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([GOOD], replace(DEMAND, **demand))
+    assert f"ruled out last: {words}; " in refused.value.details

@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from agent.protocol import Cause, EnsureNic
+from agent.protocol import Cause, EnsureNic, HypervisorBack, HypervisorLost
+from appliance.reconcile.observe import take_event
 from tests.simulated_cloud import Cloud
 
 
@@ -102,6 +103,17 @@ async def test_a_host_that_rebooted_has_its_vms_stopped(cloud: Cloud) -> None:
     assert host.domains[uuid].starts == 1
     await cloud.call("StartVmInstance", uuid=uuid)
     assert host.domains[uuid].power == "on"
+
+
+async def test_libvirt_is_back_only_after_it_was_away(cloud: Cloud) -> None:
+    machine = "10.0.0.1:22"
+    back = HypervisorBack(seen=cloud.dialer.hosts[machine]._scan(), libvirt_version="9.0.0")
+    told = []
+    for event in (back, HypervisorLost(reason="killed"), back, back):
+        await cloud.database.write(take_event(machine, event, lambda *_: None))
+        events = await cloud.query("QueryEvent", resourceUuid=cloud.uuids["host1"])
+        told.append(sum(each["text"] == "host1: libvirt is back" for each in events))
+    assert told == [0, 0, 1, 1]
 
 
 async def test_a_domain_of_somebody_else_is_told_once_and_never_touched(cloud: Cloud) -> None:

@@ -235,10 +235,13 @@ async def test_an_exhausted_ip_range(cloud: Cloud) -> None:
     )  # fmt: skip
     services = {cloud.uuids["provider"]: ["DHCP"]}
     await cloud.call("AttachNetworkServiceToL3Network", l3NetworkUuid=l3, networkServices=services)
-    first = await cloud.vm(l3NetworkUuids=[l3])
+    first, other = await cloud.vm(l3NetworkUuids=[l3]), await cloud.vm()
     async with cloud.untouched():
         error = await cloud.refused("CreateVmInstance", **cloud.vm_fields(l3NetworkUuids=[l3]))
-        says(error, "L3.1000", "small", l3, "2 addresses")
+        says(error, "L3.1000", f"l3NetworkUuids[{l3}]: ", "small", l3, "2 addresses", "add a range")
+        attach = {"vmInstanceUuid": other["uuid"], "l3NetworkUuid": l3}
+        error = await cloud.refused("AttachL3NetworkToVm", **attach)
+        says(error, "L3.1000", f"l3NetworkUuid[{l3}]: ", "small", "add a range")
         both = cloud.vm_fields(l3NetworkUuids=[cloud.uuids["l3"], l3])
         says(await cloud.refused("CreateVmInstance", **both), "L3.1000", "small")
     await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
@@ -258,10 +261,11 @@ async def test_overlapping_ranges(cloud: Cloud) -> None:
     async with cloud.untouched():
         for l3 in (cloud.uuids["l3"], sibling):
             error = await cloud.refused("AddIpRange", name="r", l3NetworkUuid=l3, **inside)
-            says(error, "SYS.1007", "10.9.0.100-10.9.0.120", "10.9.0.2-10.9.0.254", cloud.uuids["range"])
+            named = "startIp[10.9.0.100], endIp[10.9.0.120]: "
+            says(error, "SYS.1007", named, "10.9.0.2-10.9.0.254", cloud.uuids["range"], "outside of that")
             cidr = {"l3NetworkUuid": l3, "networkCidr": "10.9.0.0/25"}
             error = await cloud.refused("AddIpRangeByNetworkCidr", name="r", **cidr)
-            says(error, "SYS.1007", "10.9.0.2-10.9.0.126", "overlaps")
+            says(error, "SYS.1007", "networkCidr[10.9.0.0/25]: ", "10.9.0.2-10.9.0.126", "overlaps")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +317,8 @@ async def test_no_host_with_room_for_memory(cloud: Cloud) -> None:
     big = await cloud.make("big", "CreateInstanceOffering", cpuNum=1, cpuSpeed=1, memorySize=2048 * GIB)
     async with cloud.untouched():
         error = await cloud.refused("CreateVmInstance", **cloud.vm_fields(instanceOfferingUuid=big))
-        says(error, "HOST_ALLOCATION.1000", "enough memory", "host1", "host2", str(2048 * GIB))
+        says(error, "HOST_ALLOCATION.1000", f"instanceOfferingUuid[{big}]: ", "enough memory", "host1", "host2",
+             str(2048 * GIB), "take a smaller instance offering")  # fmt: skip
 
 
 async def test_no_host_with_room_for_cpu(cloud: Cloud) -> None:
@@ -346,11 +351,21 @@ async def test_the_last_room_is_given_once(cloud: Cloud) -> None:
 # --- names and uuids ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "tab\there", "nul\0", "\u202eevil", "", "\ud800", "x" * 256])
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "tab\there", "nul\0", "  ", "\u3000\u200b", "\u202eevil", "", "\ud800", "x" * 256]
+)
 async def test_a_name_that_no_terminal_could_show(cloud: Cloud, name: str) -> None:
     async with cloud.untouched():
-        says(await cloud.refused("CreateVmInstance", **cloud.vm_fields(name=name)), "SYS.1007")
-        says(await cloud.refused("CreateZone", name=name), "SYS.1007")
+        says(await cloud.refused("CreateVmInstance", **cloud.vm_fields(name=name)), "SYS.1007", "field[name]")
+        says(await cloud.refused("CreateZone", name=name), "SYS.1007", "field[name]")
+
+
+async def test_a_secret_with_a_nul_is_named_and_not_repeated(cloud: Cloud) -> None:
+    async with cloud.untouched():
+        fields = at(cloud, 22, managementIp="10.0.0.7", password="hush\0hush")
+        error = await cloud.refused("AddKVMHost", **fields)
+        says(error, "SYS.1007", "field[password]", "U+0000 as character 5")
+        assert "hush" not in error["details"]
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,27 @@ async def test_where_a_volume_could_go(cloud: Cloud, disk: str) -> None:
     assert {"hostUuid": there, "reason": "is Disabled and Connected"} in answer["excluded"]
 
 
+async def test_a_volume_that_has_to_stay_could_go_nowhere_and_hears_the_rule(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+    _, target = ends(cloud, vm)
+    there, root = await uuid_of(cloud, target), vm["rootVolumeUuid"]
+
+    async def is_kept(uuid: str) -> str:
+        answer = await cloud.answer("LocalStorageGetVolumeMigratableHosts", volumeUuid=uuid)
+        _, words = await refused(cloud, uuid, there)
+        assert answer["inventories"] == []
+        assert answer["excluded"] == [{"hostUuid": there, "reason": words}]
+        return words
+
+    assert "please stop it" in await is_kept(root)
+    assert "Please detach it" in await is_kept(data["uuid"])
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    assert "detach them" in await is_kept(root)
+    await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
+    found = await cloud.answer("LocalStorageGetVolumeMigratableHosts", volumeUuid=root)
+    assert [host["uuid"] for host in found["inventories"]] == [there]
+
+
 @pytest.mark.parametrize("verb", ["OfferLane", "OpenLane", "CopyFiles", "AdoptFiles", "UndefineDomain"])
 async def test_a_host_that_refuses_leaves_everything_where_it_was(cloud: Cloud, verb: str) -> None:
     vm, source, target = await rooted(cloud)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from agent.protocol import serial_of
@@ -279,3 +281,19 @@ async def test_what_speaks_against_snapshots(cloud: Cloud, disk: str) -> None:
     changed = await cloud.call("UpdateVolumeSnapshot", uuid=made["uuid"], name="n", description="d")
     assert (changed["name"], changed["description"], changed["backupStorageRefs"]) == ("n", "d", [])
     assert vm["state"] == "Running"
+
+
+async def test_it_has_the_uuid_and_the_tags_that_it_was_given(cloud: Cloud, disk: str) -> None:
+    _, data = await attached(cloud, disk)
+    uuid = uuid4().hex
+    made = await cloud.call(
+        "CreateVolumeSnapshot", volumeUuid=data["uuid"], name="s", resourceUuid=uuid, userTags=["nightly"]
+    )
+    assert (made["uuid"], uuid in (await cloud.one("QueryVolume", data["uuid"]))["installPath"]) == (
+        uuid,
+        True,
+    )
+    (tag,) = await cloud.query("QueryUserTag", resourceUuid=uuid)
+    assert (tag["tag"], tag["resourceType"]) == ("nightly", "VolumeSnapshotVO")
+    error = await cloud.refused("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="t", resourceUuid=uuid)
+    assert (error["code"], "exists already" in error["details"]) == ("SYS.1007", True)

@@ -45,7 +45,7 @@ async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
 
     await cloud.database.write(fill)
     assert await candidates(cloud, vm) == []
-    assert await why_not(cloud, vm, other) == "has 60 MiB of local storage left, and 64 MiB are needed"
+    assert await why_not(cloud, vm, other) == "has 60 MiB of primary storage left, and 64 MiB are needed"
 
 
 async def test_a_vm_whose_disk_is_everywhere_goes_where_there_is_room(cloud: Cloud) -> None:

@@ -287,3 +287,32 @@ async def test_a_vms_disk_goes_on_elsewhere_as_an_image(cloud: Cloud) -> None:
         host.faults.by_verb["JoinBackups"] = 1.0
         await cloud.refused("CreateRootVolumeTemplateFromVolumeBackup", backupUuid=last["uuid"], name="no")
         host.faults.by_verb.clear()
+
+
+async def test_what_is_made_has_the_tags_that_it_was_asked_for_with(cloud: Cloud, disk: str) -> None:
+    vm, data = await attached(cloud, disk)
+
+    async def tagged(uuid: str) -> list[tuple[str, str]]:
+        return [
+            (tag["tag"], tag["resourceType"]) for tag in await cloud.query("QueryUserTag", resourceUuid=uuid)
+        ]
+
+    kept = await back_up(cloud, data["uuid"], userTags=["nightly"])
+    assert await tagged(kept["uuid"]) == [("nightly", "VolumeBackupVO")]
+    backups = {"backupStorageUuid": cloud.uuids["backup"], "name": "b", "userTags": ["all"]}
+    made = await cloud.answer("CreateVmBackup", rootVolumeUuid=vm["rootVolumeUuid"], **backups)
+    for each in made["inventories"]:
+        assert await tagged(each["uuid"]) == [("all", "VolumeBackupVO")]
+    place = {"primaryStorageUuid": cloud.uuids["primary"], "hostUuid": cloud.uuids["host1"]}
+    ask = {"backupUuid": kept["uuid"], "name": "again", "userTags": ["one", "two", "one"]}
+    volume = await cloud.call("CreateDataVolumeFromVolumeBackup", **ask, **place)
+    assert await tagged(volume["uuid"]) == [("one", "VolumeVO"), ("two", "VolumeVO")]
+    image = await cloud.call("CreateRootVolumeTemplateFromVolumeBackup", **ask)
+    assert await tagged(image["uuid"]) == [("one", "ImageVO"), ("two", "ImageVO")]
+    async with cloud.untouched():
+        for name, more in (
+            ("CreateRootVolumeTemplateFromVolumeBackup", {}),
+            ("CreateDataVolumeFromVolumeBackup", place),
+        ):
+            error = await cloud.refused(name, **{**ask, "systemTags": ["no::such"]}, **more)
+            assert "no system tag matches" in error["details"]

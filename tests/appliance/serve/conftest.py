@@ -170,7 +170,7 @@ class Taken:
         content = self.face.uploads[image_uuid]
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         image = Image(
-            uuid=image_uuid, name="i", url="upload://i", format="qcow2", actual_size=len(content), md5_sum=md5
+            uuid=image_uuid, name="i", url="upload://i", format="qcow2", length=len(content), md5_sum=md5
         )
         return Stored(image, Target("here"), "/i")
 

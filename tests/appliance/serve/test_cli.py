@@ -53,7 +53,8 @@ async def test_usage_is_1_and_failure_is_3(face: Face, saved: SavedSessions, tmp
     assert "no appliance answers" in err
     assert await run(face.socket, saved, "CreateEip", "name=x") == (
         3, "", "code: SYS.1014\ndescription: The message is not available yet\n"
-        "details: CreateEip is a message of ZStack 1.0 that is not built here yet\n",
+        "details: org.zstack.network.service.eip.APICreateEipMsg is a message of ZStack 1.0 "
+        "that is not built here yet\n",
     )  # fmt: skip
 
 

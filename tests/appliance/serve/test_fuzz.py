@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.api.message import MESSAGES, Message, Parameter
-from appliance.api.parse import missing_messages
+from appliance.api.zstack_names import missing_messages
 from appliance.serve import http
 from appliance.serve.http import BODY_LIMIT
 from tests.served_cloud import CALL, Wire, coded, nothing_changes, served

@@ -203,10 +203,15 @@ def test_the_key_is_kept_and_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 
 async def ssh_to(doors: Doors) -> asyncssh.SSHClientConnection:
+    assert doors.ssh.address is not None
     return await asyncssh.connect(
-        "127.0.0.1", doors.ssh.port, username="admin", password=PASSWORD, known_hosts=None, client_keys=None,
+        *doors.ssh.address,
+        username="admin",
+        password=PASSWORD,
+        known_hosts=None,
+        client_keys=None,
         config=None,
-    )  # fmt: skip
+    )
 
 
 def test_the_pages_say_the_same_in_every_language() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.api.errors import ApiError, BadRequest, NotBuilt, UnknownMessage
 from appliance.api.message import BY_JAVA
-from appliance.api.parse import missing_messages, zstack_messages
 from appliance.api.zone import CreateZone
+from appliance.api.zstack_names import missing_messages, query_instead, zstack_messages
 from appliance.serve.zstack import (
     Reply,
     envelope,
@@ -52,6 +52,21 @@ def test_unknown_and_not_built_differ() -> None:
     reply = refused(call, NotBuilt("x"))
     assert reply.result_class == "org.zstack.header.message.APIReply"
     assert reply.body["error"]["code"] == NotBuilt.code
+
+
+def test_forms_from_before_queries_name_the_query_that_answers_them() -> None:
+    older = [java for java in missing_messages() if java.startswith("org.zstack.header.") and "List" in java]
+    assert {query_instead(java) for java in older} >= {
+        "QueryImage",
+        "QueryVolume",
+        "QueryZone",
+        "QueryIpRange",
+    }
+    assert not [java for java in older if query_instead(java) is None]
+    assert query_instead("org.zstack.header.image.APISearchImageMsg") == "QueryImage"
+    assert query_instead("org.zstack.header.volume.APIGetVolumeMsg") == "QueryVolume"
+    assert query_instead(EIP) is None
+    assert query_instead("org.zstack.network.securitygroup.APIListSecurityGroupMsg") is None
 
 
 def test_all_of_zstack_is_known() -> None:

@@ -1,0 +1,43 @@
+"""How fast bytes come: counted over the last seconds, from the first that really came."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_SECONDS = 15.0
+"""So much of the past counts: blocks are large, and a slow lane has one every few seconds."""
+LEAST_SECONDS = 1.0
+"""Over less than this nothing is said: what fits into buffers seems to go at once."""
+APART_SECONDS = 0.1
+"""Readings that are closer than this are one."""
+
+
+class Pace:
+    """The pace of one piece of work. Where it begins, or begins again, is no bytes that came."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, int]] = deque()
+
+    def take(self, now: float, done: int) -> None:
+        """At a moment, in seconds, so many bytes are done."""
+        readings = self._readings
+        if readings and done < readings[-1][1]:
+            readings.clear()  # a round of its own
+        if readings and done == readings[-1][1]:
+            return
+        if len(readings) > 1 and now - readings[-2][0] < APART_SECONDS:
+            readings.pop()
+        readings.append((now, done))
+        while len(readings) > 2 and now - readings[1][0] > WINDOW_SECONDS:
+            readings.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Bytes a second; None until that is known, and once nothing has come for long."""
+        if len(self._readings) < 2:
+            return None
+        (began, first), (last, done) = self._readings[0], self._readings[-1]
+        # What comes in blocks comes at their ends: in between, time passes without a sign that it is slower.
+        silent = now - last
+        if last - began < LEAST_SECONDS or silent > WINDOW_SECONDS:
+            return None
+        return (done - first) / (last - began + max(0.0, silent - (last - began)))

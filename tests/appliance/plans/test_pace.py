@@ -1,0 +1,59 @@
+"""The pace of what is moved: what comes now, not what was there before, nor the first burst."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.plans.pace import WINDOW_SECONDS, Pace
+
+MIB = 1 << 20
+
+
+def test_what_was_there_before_it_began_is_no_pace() -> None:
+    pace = Pace()
+    pace.take(0.0, 0)
+    assert pace.rate(0.0) is None
+    pace = Pace()
+    for second in range(5):
+        pace.take(float(second), (500 + 2 * second) * MIB)
+    assert pace.rate(4.0) == 2 * MIB
+
+
+def test_a_burst_at_the_beginning_is_forgotten() -> None:
+    pace = Pace()
+    pace.take(0.0, 0)
+    for second in range(1, 41):
+        pace.take(float(second), 64 * MIB + second * MIB)
+    assert pace.rate(40.0) == pytest.approx(MIB)
+
+
+def test_blocks_that_come_seldom_are_no_waves() -> None:
+    pace = Pace()
+    found = []
+    for tick in range(240):  # half seconds; a block of 4 MiB each four of them
+        now = tick / 2
+        if tick % 8 == 0:
+            pace.take(now, 4 * MIB * (tick // 8))
+        found.append(pace.rate(now))
+    assert {rate for rate in found if rate is not None} == {float(MIB)}
+
+
+def test_many_readings_at_once_are_one() -> None:
+    pace = Pace()
+    for step in range(2000):
+        pace.take(step / 1000, step * MIB)
+    assert pace.rate(2.0) == pytest.approx(1000 * MIB, rel=0.01)
+    assert len(pace._readings) < 25
+
+
+def test_nothing_is_said_of_what_has_stopped_and_a_new_round_begins_anew() -> None:
+    pace = Pace()
+    for second in range(5):
+        pace.take(float(second), second * MIB)
+    assert pace.rate(4.5) == MIB
+    slower = pace.rate(12.0)
+    assert slower is not None
+    assert slower < MIB
+    assert pace.rate(4.0 + WINDOW_SECONDS + 1) is None
+    pace.take(30.0, 0)
+    assert pace.rate(30.0) is None

@@ -1,0 +1,71 @@
+"""Errors as sentences below fields: in the user's language, without names that only programs have."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.api.errors import InvalidArgument
+from appliance.api.message import MESSAGES
+from appliance.api.parse import parse
+from tests.zstui.test_figures import a_mirror, a_row
+from zstui.i18n import LANGUAGES, begin
+from zstui.wrong import SENTENCES, readable
+
+U = "1234567890abcdef1234567890abcdef"
+
+
+@pytest.mark.parametrize(
+    ("details", "sentence"),
+    [
+        ("field[name] of message[org.x.Y] is mandatory, can not be null", "This is needed."),
+        ("field[l3NetworkUuids] must be a nonempty list", "Choose at least one."),
+        ("field[cpuNum] must be in range of [1, 1024]", "This must be from 1 to 1024."),
+        (f"invalid field[imageUuid], resource[uuid:{U}, type:ImageVO] not found",
+         "What was chosen is not there any more; choose another."),
+        (f"l3NetworkUuids[{U}]: all 2 addresses of the IP ranges of L3 network lan[uuid:{U}] are taken; "
+         f"add a range, or delete VMs", "All 2 addresses of L3 network lan are taken; add a range, or delete VMs."),
+        (f"hostUuid[{U}]: no host is Enabled and Connected; ruled out last: a (KVM, b); "
+         f"enable or reconnect a host, or add one with AddKVMHost",
+         "No host is Enabled and Connected: enable or reconnect a host, or add one with AddKVMHost."),
+        ("startIp[10.0.0.2], endIp[10.0.0.9]: the range 10.0.0.2-10.0.0.9 overlaps with 10.0.0.1-10.0.0.4 "
+         f"[ipRange uuid:{U}]; give addresses outside of that, or delete it first",
+         "10.0.0.2-10.0.0.9 overlaps with the range 10.0.0.1-10.0.0.4; take addresses outside of that."),
+        ("format[vmdk] does not fit mediaType[ISO]; say iso", "Format vmdk does not fit media type ISO; say iso."),
+        (f"imageUuid[{U}] is a DataVolumeTemplate; a VM is made from a RootVolumeTemplate or an ISO",
+         "Image alpha is a DataVolumeTemplate; a VM is made from a RootVolumeTemplate or an ISO."),
+        (f"the volume[uuid:{U}, name:data] is Root Volume, can't attach it",
+         "The volume data is Root Volume, can't attach it."),
+    ],
+)  # fmt: skip
+def test_an_error_is_a_sentence(details: str, sentence: str) -> None:
+    mirror = a_mirror(a_row("Image", U, name="alpha"))
+    assert readable(details, mirror) == sentence
+
+
+def test_limits_of_sizes_are_sizes() -> None:
+    text = "field[memorySize] must be in range of [16777216, 1099511627776]"
+    assert readable(text, a_mirror(), sizes=True) == "This must be from 16 MiB to 1 TiB."
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_sentences_are_in_the_users_language(language: str) -> None:
+    begin("en")
+    english = readable("field[cpuNum] must be a whole number, but actual is x", a_mirror())
+    begin(language)
+    said = readable("field[cpuNum] must be a whole number, but actual is x", a_mirror())
+    assert said != english
+    assert "whole" not in said
+    assert "x" in said
+    assert said.endswith("。")
+
+
+def test_each_sentence_of_the_parser_is_one_that_it_says() -> None:
+    """What the parser refuses in forms is known here: by its words as they are today."""
+    good = {"name": "o", "cpuNum": 1, "cpuSpeed": 1, "memorySize": 1 << 28}
+    offering = MESSAGES["CreateInstanceOffering"]
+    for wrong in ({"name": None}, {"name": ""}, {"name": " "}, {"name": "a\tb"}, {"name": "a/b"}, {"name": "x" * 300},
+                  {"cpuNum": 0}, {"cpuNum": "x"}):  # fmt: skip
+        with pytest.raises(InvalidArgument) as refused:
+            parse(offering, {**good, **wrong})
+        text = refused.value.details.replace(f" of message[{offering.java}]", "")
+        assert any(known.fullmatch(text) for known, _ in SENTENCES), text

@@ -1,0 +1,111 @@
+"""What the API says against a value, as a sentence for the one who typed it: below its field, so without its name.
+
+What is not known here by its pattern is said in the appliance's own words, without the names that only programs have.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zstui import words
+from zstui.i18n import mark, tr
+from zstui.i18n.server_texts import pattern, said
+from zstui.mirror import Mirror
+
+SENTENCES = tuple(
+    (pattern(told), sentence)
+    for told, sentence in (
+        ("field[{field}] is mandatory, can not be null", mark("This is needed.")),
+        ("field[{field}] cannot be an empty string", mark("This is needed.")),
+        ("field[{field}] must be a nonempty list", mark("Choose at least one.")),
+        ("valid value for field[{field}] are [{values}], but actual is {value}",
+         mark("This must be one of {values}, and is {value}.")),
+        ("field[{field}] exceeds max length of string. expected was <= {limit}, actual was {length}",
+         mark("At most {limit} characters fit here; these are {length}.")),
+        ("field[{field}] must be in range of [{low}, {high}]", mark("This must be from {low} to {high}.")),
+        ("field[{field}] must be {wanted}, but actual is {value}", mark("This must be {wanted}, and is {value}.")),
+        ("field[{field}] holds the control character {character} {where}; leave it out",
+         mark("The character {character} cannot be part of this; leave it out.")),
+        ("field[{field}] holds nothing but blanks: {value}; give it a name to be seen",
+         mark("A name needs something that can be seen.")),
+        ("field[name] holds {marks} in [{value}]; a name has no quotes, no < > &, no / or \\ and no ..",
+         mark("A name has no quotes, no < > &, no / or \\ and no .. in it; here is {marks}.")),
+        ("{field}[{address}] is not an IPv4 address", mark("{address} is not an IPv4 address.")),
+        ("netmask[{netmask}] is not a netmask", mark("{netmask} is not a netmask.")),
+        ("startIp[{start}] is after endIp[{end}]", mark("The first address, {start}, is after the last, {end}.")),
+        ("networkCidr[{cidr}] is not a CIDR like 10.0.0.0/24", mark("{cidr} is not a network like 10.0.0.0/24.")),
+        ("networkCidr[{cidr}] must be from /8 to /29", mark("{cidr} has not from /8 to /29.")),
+        ("physicalInterface[{interface}] is not the name of a network interface",
+         mark("{interface} is not the name of a network interface.")),
+        ("url[{url}] must begin with http://, https://, file:// or upload://",
+         mark("An address begins with http://, https://, file:// or upload://.")),
+        ("invalid field[{field}], resource[{uuids}, type:{type}] not found",
+         mark("What was chosen is not there any more; choose another.")),
+        ("there has been a host having managementIp[{address}]", mark("{address} is another host's already.")),
+        ("hostname[{name}] is not a host name: letters, digits, dashes, dots",
+         mark("{name} is not a host name: letters, digits, dashes and dots make one.")),
+        ("{named}: all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs",
+         mark("All {total} addresses of {network} are taken; add a range, or delete VMs.")),
+        ("{named}: L3 network {name}[uuid:{uuid}] has no IP range; add one first",
+         mark("{name} has no IP range; add one first.")),
+        ("{named}: the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
+         "give addresses outside of that, or delete it first",
+         mark("{start}-{end} overlaps with the range {first}-{last}; take addresses outside of that.")),
+        ("{named}: there is no host in the zone and cluster asked for; add one with AddKVMHost",
+         mark("There is no host there; add one first.")),
+        ("{named}: no host {wanted}; ruled out last: {hosts}; {advice}", mark("No host {wanted}: {advice}.")),
+    )
+)  # fmt: skip
+
+WANTED = (
+    mark("a list"),
+    mark("an object"),
+    mark("a single value"),
+    mark("true or false"),
+    mark("a whole number"),
+)
+"""What values are said to have to be."""
+
+SPOKEN = frozenset({"wanted", "advice"})
+"""Holes that hold words of the appliance's."""
+
+MESSAGE = re.compile(r"( of)? message\[[^\]]*\]")
+NAMED = re.compile(r"\[uuid: ?[0-9a-f]{32}(?:, name:([^\]]*))?\]")
+LEAD = re.compile(r"^(?:\w+\[[^\]]*\](?:, )?)+: |^field\[\w+\]:? ")
+UUIDS = re.compile(r"\b(\w+)\[([0-9a-f]{32}(?:,[0-9a-f]{32})*)\]")
+VALUE = re.compile(r"\b([a-z]\w*)\[([^\]]*)\]")
+WIRE = re.compile(r"\b[a-z]+[0-9]?(?:[A-Z][a-z0-9]*)+\b")
+
+
+def readable(details: str, mirror: Mirror, *, sizes: bool = False) -> str:
+    """A sentence that says what is wrong; `sizes` writes the limits of a number as sizes."""
+    text = MESSAGE.sub("", details)
+    for known, sentence in SENTENCES:
+        found = known.fullmatch(text)
+        if found is not None:
+            holes = {hole: _hole(hole, value, sizes=sizes) for hole, value in found.groupdict().items()}
+            return tr(sentence, **holes)
+    return _whole(_plain(said(text) if said(text) != text else LEAD.sub("", text), mirror))
+
+
+def _hole(hole: str, value: str, *, sizes: bool) -> str:
+    if hole in SPOKEN:
+        return tr(value) if value in WANTED else said(value)
+    if sizes and hole in ("low", "high") and value.isdecimal():
+        return words.long_size(int(value))
+    return NAMED.sub("", value)
+
+
+def _plain(text: str, mirror: Mirror) -> str:
+    """A text without uuids, and with names of fields as their labels are."""
+    text = NAMED.sub(lambda found: f" {found[1]}" if found[1] else "", text)
+    text = UUIDS.sub(lambda found: f"{found[1]} {', '.join(map(mirror.name, found[2].split(',')))}", text)
+    text = VALUE.sub(r"\1 \2", text)
+    return WIRE.sub(lambda found: tr(words.label(found[0])), text)
+
+
+def _whole(text: str) -> str:
+    """With a capital at its begin and a stop at its end."""
+    text = text.strip()
+    stop = "" if text.endswith((".", "。", "!", "?")) else "。" if text and ord(text[-1]) > 0x2E7F else "."
+    return f"{text[:1].upper()}{text[1:]}{stop}"
