@@ -71,6 +71,8 @@ class Zstui(App[int]):
         self.calls = Calls(self)
         self.moved_keys: dict[str, str] = {}
         self._session_uuid = guest_session
+        self.is_guest = guest_session is not None
+        """Whether the user is elsewhere: files of this machine are none of theirs."""
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
         self._ahead = TypeAhead(self, super().on_event)
