@@ -73,7 +73,11 @@ def freeze(work: Path) -> Path:
             *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
             *(f"--hidden-import={name}" for name in _modules()),
             *("--collect-submodules=textual.widgets", "--hidden-import=pysqlite3.dbapi2"),
-            *("--hidden-import=textual_serve", "--collect-data=textual_serve"),
+            *(
+                "--hidden-import=textual_serve",
+                "--collect-data=textual_serve",
+                "--copy-metadata=textual-serve",
+            ),
             *(f"--add-data={source}:{place}" for source, place in _data()),
             *excluded,
             str(entry),

@@ -56,20 +56,23 @@ class Unpacker {
   constructor() {
     const stream = new DecompressionStream("deflate");
     this.writer = stream.writable.getWriter();
-    this.#read(stream.readable.getReader());
+    this.#read(stream.readable.getReader()).catch(() => {});  // who waits for it is told that it has ended
   }
 
   async #read(reader) {
-    for (;;) {
-      const {value, done} = await reader.read();
-      if (done) break;
-      this.#inbox.put(value);
+    try {
+      for (;;) {
+        const {value, done} = await reader.read();
+        if (done) break;
+        this.#inbox.put(value);
+      }
+    } finally {
+      this.#inbox.end();
     }
-    this.#inbox.end();
   }
 
   async unpack(packed, length) {
-    this.writer.write(packed);
+    this.writer.write(packed).catch(() => {});
     return this.#inbox.take(length);
   }
 }
