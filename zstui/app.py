@@ -56,7 +56,7 @@ class Zstui(App[int]):
 
     def __init__(
         self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
-        program: str = "zstui", trouble: str = "",
+        program: str = "zstui", trouble: str = "", guest_session: str | None = None,
     ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
@@ -71,7 +71,9 @@ class Zstui(App[int]):
         self.session: Session | None = None
         self.calls = Calls(self)
         self.moved_keys: dict[str, str] = {}
-        self._session_uuid: str | None = None
+        self._session_uuid = guest_session
+        self.is_guest = guest_session is not None
+        """Whether the user is elsewhere: files of this machine are none of theirs."""
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
         self._ahead = TypeAhead(self, super().on_event)
@@ -244,13 +246,16 @@ class Zstui(App[int]):
 
 def run(
     target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
-    program: str = "zstui", trouble: str = "",
+    program: str = "zstui", trouble: str = "", guest_session: str | None = None,
 ) -> int:  # fmt: skip
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
-    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first.
+    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first;
+    `guest_session` is that of a user elsewhere, for whom the appliance has started this.
     """
-    app = Zstui(target, tls, read_only=read_only, program=program, trouble=trouble)
+    app = Zstui(
+        target, tls, read_only=read_only, program=program, trouble=trouble, guest_session=guest_session
+    )
     app.run()
     return app.return_code or 0

@@ -27,7 +27,7 @@ from appliance.resources.registry import Caller, Live
 from appliance.serve.connection import listen
 from appliance.serve.console import Consoles
 from appliance.serve.dispatch import Dispatch
-from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
+from appliance.serve.events import Broadcast
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp, bind_unix
 from appliance.serve.metrics import CONTENT_TYPE, metrics
 from appliance.serve.rest import Rest
@@ -50,6 +50,9 @@ BODY_LIMIT = 1 << 20
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
+CHECK_SECONDS = 15.0
+"""How often a watcher's session is looked at again."""
+
 EVENTS = "/events"
 METRICS = "/metrics"
 
@@ -57,7 +60,7 @@ METRICS = "/metrics"
 class Server:
     """Serves calls, jobs, events and uploads on any number of listeners.
 
-    `names` are the host names, beyond localhost, of web pages that may call.
+    `names` are the host names, beyond localhost, of web pages that may call; `pages` are routes of faces.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Server:
         transfers: Transfers | None = None,
         live: Live | None = None,
         names: Collection[str] = (),
+        pages: Collection[Route] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
@@ -77,7 +81,7 @@ class Server:
         self._consoles = Consoles(dispatch, live, self._stopping)
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
         rest = Rest(dispatch, self._job)
-        table = (*self._table(), *rest.table())
+        table = (*self._table(), *rest.table(), *pages)
         self._policies = {route.path: route.policy for route in table}
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._guard])
         for route in table:
@@ -102,7 +106,8 @@ class Server:
             self._sockets.append((sock, listener))
             if self._runner.server is None:
                 raise RuntimeError("the server listens before it is set up")
-            self._servers.append(await listen(self._runner.server, sock, tls))
+            trusted = isinstance(listener, UnixListener) and listener.trusted
+            self._servers.append(await listen(self._runner.server, sock, tls, trusted=trusted))
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
@@ -189,7 +194,9 @@ class Server:
         policy = self._policies.get(resource.canonical) if resource else None
         if policy is None:
             raise NotAllowed("this path has no policy, so nobody may use it")
-        if policy == "per-call" or policy == "job-uuid" or policy == "console-token" or policy == "anyone":
+        if policy == "per-call" or policy == "job-uuid" or policy == "anyone":
+            return
+        if policy == "console-token" or policy == "ticket":
             return
         await self._check_role(request, policy)
 
@@ -248,7 +255,7 @@ class Server:
                 try:
                     async with asyncio.timeout(STUCK_SECONDS):
                         await response.write(block)
-                    if now() - checked >= HEARTBEAT_SECONDS:
+                    if now() - checked >= CHECK_SECONDS:
                         await self._check_role(request, "reader")
                         checked = now()
                 except (TimeoutError, ConnectionError, ApiError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -33,6 +34,7 @@ class Console(ModalScreen[After]):
         Binding("a", "copy('address')", "address"),
         Binding("s", "watch('serial')", "serial console"),
         Binding("g", "watch('vnc')", "VNC screen"),
+        Binding("b", "browse", "in a browser"),
         Binding("v", "write", "viewer file"),
         Binding("f", "copy('file')", "viewer file's text"),
         Binding("escape,q", "dismiss", "back"),
@@ -49,7 +51,9 @@ class Console(ModalScreen[After]):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
             yield Said(
-                lambda: tr("c copies · a address · f .vv text · v .vv file · s serial · g screen · Esc back"),
+                lambda: tr(
+                    "c copy · a address · b browser · f .vv text · v .vv file · s serial · g screen · Esc back"
+                ),
                 classes="hint",
             )
 
@@ -86,9 +90,32 @@ class Console(ModalScreen[After]):
             self.app.tell(tr("copied {text}", text=shown))
             self.dismiss(None)
 
+    def action_browse(self) -> None:
+        """Copy an address that shows the console in a browser, once."""
+        self.run_worker(self._browse())
+
+    async def _browse(self) -> None:
+        try:
+            reply = await self.app.calls.make("RequestConsoleAccess", vmInstanceUuid=self._row.key)
+        except ApiError as error:
+            self.app.tell(f"{short_error(error.details)} [{error.code}]", wrong=True)
+            return
+        link = browser_link(reply["inventory"], self._row.name)
+        if not link:
+            self.app.tell(tr("the appliance listens on no address; start it with --listen"), wrong=True)
+            return
+        self.app.copy_to_clipboard(link)
+        self.query_one(Sheet).show([Item(tr("browser"), link, "accent")])
+        self.app.tell(tr("copied; the address is good for one visit, within two minutes"))
+
     def action_write(self) -> None:
         """Write the file that opens the console in virt-viewer, into the folder where this was started."""
         if "file" not in self._texts:
+            return
+        if self.app.is_guest:
+            self.app.tell(
+                tr("files would be written where the appliance is; copy the text with f"), wrong=True
+            )
             return
         try:
             path = write_viewer_file(self._texts["file"], self._row.name, Path.cwd())
@@ -97,6 +124,16 @@ class Console(ModalScreen[After]):
             return
         self.app.tell(tr("written: {path}", path=str(path)))
         self.dismiss(None)
+
+
+def browser_link(access: dict[str, Any], name: str) -> str:
+    """The address of a console's page; empty when the appliance has none. What is after # stays in the browser."""
+    if not access.get("port"):
+        return ""
+    host = str(access["hostname"])
+    host = f"[{host}]" if ":" in host else host
+    given = urlencode({"token": access["token"], "name": name})
+    return f"{access['scheme']}://{host}:{access['port']}/console#{given}"
 
 
 def viewer_line(reply: dict[str, Any]) -> str:
