@@ -18,10 +18,10 @@ import frozen
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = (
     *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "babel", "cryptography", "msgspec", "pysqlite3"),
-    *("textual", "rich", "pyinstaller", "PyYAML"),
+    *("pyte", "pyyaml", "textual", "textual-serve", "rich", "pyinstaller"),
 )
 SOURCES = ("appliance", "zstui", "agent")
-SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po")
+SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po", ".html", ".js", ".css")
 LOCALES = ("root", "en", "zh")
 """What is kept of Babel's data: that of the languages of the screens."""
 
@@ -32,7 +32,6 @@ EXCLUDED_MODULES = (
         "PIL",
         "resvg_py",
         "hypothesis",
-        "pyte",
         "_testcapi",
         "libvirt",
         "libvirtmod",
@@ -66,6 +65,11 @@ def freeze(work: Path) -> Path:
         options=(
             *(f"--hidden-import={name}" for name in _modules()),
             *("--collect-submodules=textual.widgets", "--hidden-import=pysqlite3.dbapi2"),
+            *(
+                "--hidden-import=textual_serve",
+                "--collect-data=textual_serve",
+                "--copy-metadata=textual-serve",
+            ),
             *(f"--add-data={source}:{place}" for source, place in _data()),
         ),
     )

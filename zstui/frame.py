@@ -18,6 +18,7 @@ from zstui.table import LiveTable
 from zstui.trail import Trail
 
 BAR = 8
+LOOK_SECONDS = 0.5
 STATUS = {
     "live": ("◉", mark("live"), "good"),
     "connecting": ("◍", mark("connecting"), "busy"),
@@ -39,6 +40,22 @@ class Totals(Line):
     def __init__(self, mirror: Mirror, **options: Any) -> None:
         super().__init__(**options)
         self.mirror = mirror
+        self._late = ""
+
+    def on_mount(self) -> None:
+        """Look now and then whether the appliance still speaks."""
+        self.set_interval(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        late = self._age()
+        if late != self._late:
+            self.refresh()
+        self._late = late
+
+    def _age(self) -> str:
+        """How old what is shown may be, where the appliance is there but says nothing."""
+        late = self.mirror.late_seconds
+        return tr("{age} old", age=words.duration(late)) if late else ""
 
     def left(self) -> list[Part]:
         """Counts and bars, as long as there is room for: nothing is cut before all bars are gone."""
@@ -61,10 +78,11 @@ class Totals(Line):
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        sign, text, paint = STATUS[self.mirror.status]
+        late = self._age()
+        sign, text, paint = STATUS["stale" if late else self.mirror.status]
         spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
         return [
-            Part(f"{sign} {tr(text)} ", paint),
+            Part(f"{sign} {late or tr(text)} ", paint),
             spoken,
             Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim"),
         ]
