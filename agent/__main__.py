@@ -1,4 +1,4 @@
-"""The agent's commands: `attach`, `serve`, `supervise`, `stop`, `remove`, `send`, `receive`, `lane`, `version`."""
+"""The agent's commands: `attach`, `serve`, `supervise`, `stop`, `version` and what is done with files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import sys
 
 USAGE = """usage: agent COMMAND
   attach                    connect standard input and output to this host's daemon
-  send PATH                 write a file below a storage root to standard output
-  receive PATH SIZE MD5     read a file from standard input (MD5 `-`: do not verify)
+  send PATH START           write a file below a storage root to standard output, from a byte on
+  receive PATH SIZE START   read one from standard input, from a byte on
+  arrived PATH              say how many bytes of one have been received
+  give PATH BYTES           write one to standard output without its holes, so many bytes a second (0: no limit)
+  take PATH SIZE MD5        read what `give` writes from standard input (MD5 `-`: do not verify)
   lane UUID WORD            be the other end of a lane (sshd runs this for the key of one)
   supervise                 start the supervisor, which starts the daemon
   serve                     be the daemon (the supervisor runs this)
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             from agent.remove import remove
 
             return remove(Paths.from_environment())
-        case ["send" | "receive" | "arrived" | "lane", *words]:
+        case ["send" | "receive" | "arrived" | "give" | "take" | "lane", *words]:
             return _stream(argv[0], words)
         case _:
             return _misused()
@@ -59,10 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _stream(verb: str, words: list[str]) -> int:
     """The commands that sshd runs for what goes through standard input and output."""
     match verb, words:
-        case "send", [path]:
-            from agent.stream import send
-
-            return send(path)
         case "send", [path, start] if start.isdecimal():
             from agent.stream import send
 
@@ -71,14 +70,18 @@ def _stream(verb: str, words: list[str]) -> int:
             from agent.stream import arrived
 
             return arrived(path)
-        case "receive", [path, size, md5] if size.isdecimal():
+        case "receive", [path, size, start] if size.isdecimal() and start.isdecimal():
             from agent.stream import receive
 
-            return receive(path, int(size), md5)
-        case "receive", [path, size, md5, start] if size.isdecimal() and start.isdecimal():
-            from agent.stream import receive
+            return receive(path, int(size), int(start))
+        case "give", [path, limit] if limit.isdecimal():
+            from agent.sparse_stream import give
 
-            return receive(path, int(size), md5, int(start))
+            return give(path, int(limit))
+        case "take", [path, size, md5] if size.isdecimal():
+            from agent.sparse_stream import take
+
+            return take(path, int(size), md5)
         case "lane", [uuid, asked]:
             from agent.lane_end import lane
             from agent.paths import Paths

@@ -16,6 +16,7 @@ from agent.convert import KEPT_FREE_BYTES, convert
 from agent.image import FORMATS, SOURCE_FORMATS, image_facts, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
 from agent.refused import Refused
+from agent.sparse import append
 from agent.storage import (
     StorageRoots,
     clean,
@@ -28,7 +29,6 @@ from agent.storage import (
 )
 
 CHUNK_BYTES = 4 << 20
-HOLE_BYTES = 64 << 10
 
 Report = Callable[[int, int], None]
 
@@ -52,12 +52,12 @@ class Downloads:
         async with lock:
             if is_regular(path):
                 md5 = await asyncio.to_thread(md5_of, path)
+                size_bytes = await inspect(path, request.format)
             else:
-                md5 = await self._bring(request, path, report)
-            size_bytes = await inspect(path, request.format)
+                md5, size_bytes = await self._bring(request, path, report)
         return image_facts(path, request.format, size_bytes, md5)
 
-    async def _bring(self, request: FetchImage, path: Path, report: Report) -> str:
+    async def _bring(self, request: FetchImage, path: Path, report: Report) -> tuple[str, int]:
         part, fetched = part_of(path), fetched_of(path)
         converts = request.source_format not in {"", request.format}
         try:
@@ -67,14 +67,14 @@ class Downloads:
                 size = await inspect(fetched, request.source_format)
                 await convert(fetched, request.source_format, part, size, report)
                 md5 = await asyncio.to_thread(md5_of, part)
-            await inspect(part, request.format)
+            size_bytes = await inspect(part, request.format)
             await asyncio.to_thread(publish, part, path)
         except OSError as failed:
             raise disk_refused(failed, path) from failed
         finally:
             part.unlink(missing_ok=True)
             fetched.unlink(missing_ok=True)
-        return md5
+        return md5, size_bytes
 
     async def _transfer(self, request: FetchImage, part: Path, report: Report) -> str:
         scheme = urlsplit(request.url).scheme
@@ -118,20 +118,12 @@ class Sink:
             raise ValueError("the sink was not opened")
         self._check_limit(self.done + len(chunk))
         self._md5.update(chunk)
-        view = memoryview(chunk)
-        for start in range(0, len(chunk), HOLE_BYTES):
-            block = view[start : start + HOLE_BYTES]
-            if any(block[:64]) or bytes(block).count(0) != len(block):
-                self._file.write(block)
-            else:
-                self._file.seek(len(block), os.SEEK_CUR)
-        self.done += len(chunk)
+        self.done = append(self._file.fileno(), self.done, chunk)
 
     def finish(self) -> str:
         """End the file and return its MD5 as hex."""
         if self._file is None:
             raise ValueError("the sink was not opened")
-        self._file.truncate(self.done)
         self.close()
         return self._md5.hexdigest()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import Callable
 from typing import Protocol
 
@@ -49,12 +51,29 @@ async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> 
         raise Refused("url.redirects", f"{url} redirects more than {MAX_REDIRECTS} times") from redirects
     except aiohttp.InvalidURL as invalid:
         raise Refused("url.bad", f"{url[:200]!r} is not an address that can be fetched") from invalid
+    except aiohttp.ClientConnectorError as failed:
+        where = f"{failed.host}:{failed.port}"
+        raise Refused(
+            "url.failed", f"no connection to {where}: {_reason(failed)}", transient=True
+        ) from failed
     except (aiohttp.ClientError, TimeoutError) as failed:
         raise Refused(
             "url.failed", f"{url}: {failed or 'it did not answer in time'}", transient=True
         ) from failed
     finally:
         sink.close()
+
+
+def _reason(failed: aiohttp.ClientConnectorError) -> str:
+    """Why a connection could not be made, without what aiohttp says around it."""
+    if isinstance(failed, aiohttp.ClientConnectorCertificateError):
+        return str(failed.certificate_error)
+    number = failed.os_error.errno
+    if (
+        number is None or number < 0 or isinstance(failed.os_error, ssl.SSLError)
+    ):  # which have errors of their own
+        return failed.os_error.strerror or str(failed.os_error)
+    return os.strerror(number)
 
 
 async def _receive(

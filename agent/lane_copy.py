@@ -19,7 +19,6 @@ from agent.image import read_header
 from agent.lane import Lanes
 from agent.lane_stream import (
     ANEW,
-    BLOCK_BYTES,
     END,
     PIPE_BYTES,
     RECORD,
@@ -34,12 +33,11 @@ from agent.protocol import AdoptFiles, CopyFiles, FilesCopied
 from agent.refused import Refused
 from agent.run import clean_environment
 from agent.storage import StorageRoots, disk_refused, is_regular, part_of, publish
+from agent.throttle import Throttle
 
 Report = Callable[[int, int], object]
 W = TypeVar("W", Have, Proof)
 COMPLAINT_BYTES = 4096
-BLOCKS_A_SECOND = 8
-LEAST_BYTES = 64 << 10
 
 
 class LaneCopies:
@@ -141,11 +139,8 @@ class Sending:
         self._answers = answers
         self._pipe = pipe
         self._report = report
-        self._done = self._total = self._sent = self._sent_before = 0
-        self._began = self._seconds = 0.0
-        # A limit is kept at every moment, not on average over large blocks.
-        share = request.bytes_per_second // BLOCKS_A_SECOND or BLOCK_BYTES
-        self._at_once = min(BLOCK_BYTES, max(LEAST_BYTES, share))
+        self._done = self._total = self._sent = 0
+        self._seconds = 0.0
 
     def run(self) -> FilesCopied:
         """Send what the other end has not got, and compare; once more where that differs. Raises `Refused`."""
@@ -195,8 +190,7 @@ class Sending:
         ]
         self._total = sum(whole)
         self._done = self._total - sum(length for span in spans for _, length in span)
-        self._began = time.monotonic()
-        self._sent_before = self._sent
+        began, throttle = time.monotonic(), Throttle(self._request.bytes_per_second)
         for number, (file, span, size) in enumerate(zip(files, spans, sizes, strict=True)):
             if have[number] < 0:
                 continue
@@ -204,21 +198,17 @@ class Sending:
                 self._record(number, 0, ANEW)
             for at, length in span:
                 self._record(number, at, length)
-                give(self._pipe, file, at, length, self._told, self._at_once)
+                give(self._pipe, file, at, length, partial(self._told, throttle), throttle.at_once)
             self._record(number, size, 0)
         self._record(END, 1, 0)
-        self._seconds += time.monotonic() - self._began
+        self._seconds += time.monotonic() - began
         with ThreadPoolExecutor(2) as pool:
             own = list(pool.map(sha256_of, files))
         return own, self._hear(Proof).sha256
 
-    def _told(self, block: int) -> None:
+    def _told(self, throttle: Throttle, block: int) -> None:
         """Count a block, and wait while the lane has had its share of bytes."""
-        limit = self._request.bytes_per_second
-        if limit:
-            due = self._began + (self._sent - self._sent_before) / limit
-            # This thread does nothing else, so it may wait.
-            time.sleep(max(0.0, due - time.monotonic()))  # noqa: TID251
+        throttle.take(block)
         self._done += block
         self._sent += block
         self._report(self._done, self._total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 
 from agent.refused import Refused
 
@@ -20,8 +21,14 @@ def clean_environment() -> dict[str, str]:
     return environment
 
 
-async def run(*argv: str, stdin: str = "", timeout_seconds: float = 30.0) -> str:
-    """Run a program to its end and return what it printed.
+async def run(
+    *argv: str,
+    stdin: str = "",
+    timeout_seconds: float = 30.0,
+    accepted: Collection[int] = (0,),
+    mute: bool = False,
+) -> str:
+    """Run a program to its end and return what it printed. `mute`: its standard error may be endless.
 
     Raises `Refused` with code `program.missing`, `program.slow` (transient) or `program.failed`, with the
     end of its standard error.
@@ -31,7 +38,7 @@ async def run(*argv: str, stdin: str = "", timeout_seconds: float = 30.0) -> str
             *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL if mute else asyncio.subprocess.PIPE,
             env=clean_environment(),
         )
     except FileNotFoundError as missing:
@@ -49,7 +56,9 @@ async def run(*argv: str, stdin: str = "", timeout_seconds: float = 30.0) -> str
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode != 0:
-        complaint = err.decode(errors="replace").strip()[-600:] or f"exit status {process.returncode}"
+    if process.returncode not in accepted:
+        complaint = (err or b"").decode(errors="replace").strip()[
+            -600:
+        ] or f"exit status {process.returncode}"
         raise Refused("program.failed", f"{' '.join(argv[:3])}: {complaint}")
     return out.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Whole files through standard input and output: the fastest way for one through an SSH channel."""
+"""Files through standard input and output, from any byte on: how images are uploaded and given out."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from pathlib import Path
 
 from agent.paths import Paths
 from agent.refused import Refused
+from agent.sparse import append
 from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
 
 CHUNK_BYTES = 1 << 20
 
 
-def send(path: str, start: int = 0) -> int:
+def send(path: str, start: int) -> int:
     """Write a file below a storage root to standard output, from a byte on. Returns the exit status."""
     try:
         _send(StorageRoots(Paths.from_environment()).resolve(path), start)
     except Refused as refused:
-        return _complain(refused)
+        return complain(refused)
     return 0
 
 
-def receive(path: str, size: int, md5: str, start: int | None = None) -> int:
-    """Read exactly `size` bytes from standard input into a file below a storage root.
+def receive(path: str, size: int, start: int) -> int:
+    """Read a file of `size` bytes below a storage root from standard input, from a byte on.
 
-    With a `start` only those from there on are read, and what has come stays when they stop. The file gets its
-    name only when it is whole and its MD5 (hex; `-`: any) is right. Prints `{"md5": …, "size": …}`. Returns the
-    exit status.
+    What has come stays when they stop; the file gets its name when it is whole, with holes for its zeros. Prints
+    `{"md5": …, "size": …}`. Returns the exit status.
     """
     try:
-        target = StorageRoots(Paths.from_environment()).resolve(path)
-        seen = _receive(target, size, md5) if start is None else _receive_rest(target, size, start)
+        seen = _receive(StorageRoots(Paths.from_environment()).resolve(path), size, start)
     except Refused as refused:
-        return _complain(refused)
+        return complain(refused)
     json.dump({"md5": seen, "size": size}, sys.stdout)
     print(flush=True)  # noqa: T201
     return 0
@@ -51,7 +50,7 @@ def arrived(path: str) -> int:
         there = target if is_regular(target) else part_of(target)
         size = there.stat().st_size if is_regular(there) else 0
     except Refused as refused:
-        return _complain(refused)
+        return complain(refused)
     json.dump({"size": size}, sys.stdout)
     print(flush=True)  # noqa: T201
     return 0
@@ -65,29 +64,12 @@ def _send(path: Path, start: int) -> None:
             file.seek(start)
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
             while chunk := file.read(CHUNK_BYTES):
-                _write_all(1, chunk)
+                write_all(1, chunk)
     except OSError as failed:
         raise disk_refused(failed, path) from failed
 
 
-def _receive(path: Path, size: int, md5: str) -> str:
-    part = part_of(path)
-    try:
-        make_folders(path.parent)
-        counted = os.statvfs(path.parent)
-        if size > counted.f_bavail * counted.f_frsize:
-            raise Refused("storage.full", f"{path} needs {size} bytes; free space on this storage")
-        with _held(part) as descriptor:
-            seen = _fill(descriptor, size)
-            if md5 not in {"-", seen}:
-                raise Refused("file.md5", f"{path} arrived with MD5 {seen} instead of {md5}; send it again")
-            publish(part, path)
-    except OSError as failed:
-        raise disk_refused(failed, path) from failed
-    return seen
-
-
-def _receive_rest(path: Path, size: int, start: int) -> str:
+def _receive(path: Path, size: int, start: int) -> str:
     part = part_of(path)
     try:
         make_folders(path.parent)
@@ -99,8 +81,7 @@ def _receive_rest(path: Path, size: int, start: int) -> str:
             if there < start:
                 raise Refused("file.gap", f"only {there} bytes of {path} have arrived; go on from there")
             os.ftruncate(descriptor, start)
-            os.lseek(descriptor, start, os.SEEK_SET)
-            _fill(descriptor, size - start)
+            _fill(descriptor, start, size)
             with part.open("rb") as whole:
                 seen = hashlib.file_digest(whole, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
             publish(part, path)
@@ -110,7 +91,7 @@ def _receive_rest(path: Path, size: int, start: int) -> str:
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Iterator[int]:
+def held(part: Path) -> Iterator[int]:
     """An empty part that nobody else fills; gone in the end unless it was published."""
     with _locked(part) as descriptor:
         os.ftruncate(descriptor, 0)
@@ -136,25 +117,24 @@ def _locked(part: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _fill(descriptor: int, size: int) -> str:
-    seen = hashlib.md5(usedforsecurity=False)
-    left = size
-    while left:
-        chunk = os.read(0, min(CHUNK_BYTES, left))
+def _fill(descriptor: int, at: int, size: int) -> None:
+    while at < size:
+        chunk = os.read(0, min(CHUNK_BYTES, size - at))
         if not chunk:
-            raise Refused("file.short", f"the stream ended {left} of {size} bytes too early; send it again")
-        seen.update(chunk)
-        _write_all(descriptor, chunk)
-        left -= len(chunk)
-    return seen.hexdigest()
+            raise Refused(
+                "file.short", f"the stream ended {size - at} of {size} bytes too early; send it again"
+            )
+        at = append(descriptor, at, chunk)
 
 
-def _write_all(descriptor: int, chunk: bytes) -> None:
+def write_all(descriptor: int, chunk: bytes) -> None:
+    """Write bytes to where a file, pipe or socket is. Raises `OSError`."""
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def _complain(refused: Refused) -> int:
+def complain(refused: Refused) -> int:
+    """Say why a command was refused; its exit status."""
     print(f"{refused.refusal.code}: {refused.refusal.message}", file=sys.stderr)  # noqa: T201
     return 1

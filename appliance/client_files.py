@@ -11,6 +11,8 @@ from typing import BinaryIO
 from appliance.api.errors import ImageFailed
 
 CHUNK_BYTES = 1 << 20
+HOLE_BYTES = 64 << 10
+_ZEROS = bytes(HOLE_BYTES)
 TRIES = 6
 """So often a connection may break in a row without a byte more."""
 PAUSE_SECONDS = 0.2
@@ -68,10 +70,8 @@ class PartFile:
         """Add what comes."""
         target = await asyncio.to_thread(self._part.open, "r+b")
         try:
-            await asyncio.to_thread(target.seek, start)
             async for chunk in content:
-                await asyncio.to_thread(target.write, chunk)
-                start += len(chunk)
+                start = await asyncio.to_thread(_append, target, start, chunk)
                 if progress is not None:
                     progress(start, self.size)
         finally:
@@ -89,3 +89,19 @@ class PartFile:
     def _md5(self) -> str:
         with self._part.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _append(target: BinaryIO, at: int, data: bytes) -> int:
+    """Add bytes to a file that ends at `at`, with holes for zeros, as the agent does; where it ends now."""
+    start = 0
+    while start < len(data):
+        block = data[start : start + HOLE_BYTES - at % HOLE_BYTES]
+        if block == _ZEROS[: len(block)]:
+            target.truncate(at + len(block))
+        else:
+            target.seek(at)
+            target.write(block)
+        at += len(block)
+        start += len(block)
+    target.flush()
+    return at

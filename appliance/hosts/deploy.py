@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 VERSIONS = "/var/lib/zstui-agent/versions"
 CHUNK_BYTES = 1 << 18
+LENGTH_BYTES = 8
+"""What `give` says first (`agent/sparse_stream.py`): how many bytes follow."""
 DEPLOY_SECONDS = 120.0
 LEAVE_SECONDS = 30.0
 
@@ -136,13 +138,14 @@ class SshDialer:
         *,
         size: int,
         md5: str,
+        bytes_per_second: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
-        """Copy a file of known size and MD5 through the appliance; both are checked on arrival."""
-        giving = await self._start(source, "send", source_path)
-        taking = await self._start(destination, "receive", destination_path, str(size), md5)
+        """Copy a file of known size and MD5 through the appliance without its holes; both are checked on arrival."""
+        giving = await self._start(source, "give", source_path, str(bytes_per_second))
+        taking = await self._start(destination, "take", destination_path, str(size), md5)
         try:
-            await _pump(giving, taking, size, on_progress)
+            await _pump(giving, taking, on_progress)
             await _finish(taking, f"{destination_path} on {destination.address}")
         finally:
             giving.close()
@@ -161,7 +164,7 @@ class SshDialer:
         self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
     ) -> None:
         """Write the rest of a file on the machine from a stream; what has come stays for the next try."""
-        taking = await self._start(destination, "receive", path, str(size), "-", str(start))
+        taking = await self._start(destination, "receive", path, str(size), str(start))
         sent = hashlib.md5(usedforsecurity=False)
         try:
             async for chunk in content:
@@ -233,21 +236,27 @@ def _sudo(target: Target) -> str:
 async def _pump(
     giving: asyncssh.SSHClientProcess[bytes],
     taking: asyncssh.SSHClientProcess[bytes],
-    size: int,
     on_progress: Callable[[int, int], None],
 ) -> None:
-    done = 0
-    while done < size:
+    try:
+        head = await giving.stdout.readexactly(LENGTH_BYTES)
+    except asyncio.IncompleteReadError as nothing:
+        raise BackupStorageFailed(f"the copy did not begin: {await _complaint(giving)}") from nothing
+    done, total = 0, int.from_bytes(head)
+    taking.stdin.write(head)
+    while done < total:
         chunk = await giving.stdout.read(CHUNK_BYTES)
         if not chunk:
-            raise BackupStorageFailed(f"the copy ended at {done} of {size} bytes: {await _complaint(giving)}")
+            raise BackupStorageFailed(
+                f"the copy ended at {done} of {total} bytes: {await _complaint(giving)}"
+            )
         try:
             taking.stdin.write(chunk)
             await taking.stdin.drain()
         except (asyncssh.Error, OSError) as failed:
-            raise BackupStorageFailed(f"the copy broke at {done} of {size} bytes: {failed}") from failed
+            raise BackupStorageFailed(f"the copy broke at {done} of {total} bytes: {failed}") from failed
         done += len(chunk)
-        on_progress(done, size)
+        on_progress(done, total)
     taking.stdin.write_eof()
 
 

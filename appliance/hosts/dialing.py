@@ -45,6 +45,7 @@ class EitherDialer:
         *,
         size: int,
         md5: str,
+        bytes_per_second: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """Copy a file from machine to machine; `ImageFailed` when only one of them is simulated."""
@@ -57,7 +58,14 @@ class EitherDialer:
                 f"{destination.address} ({destination.hypervisor})"
             )
         await self._of(source).copy(
-            source, source_path, destination, destination_path, size=size, md5=md5, on_progress=on_progress
+            source,
+            source_path,
+            destination,
+            destination_path,
+            size=size,
+            md5=md5,
+            bytes_per_second=bytes_per_second,
+            on_progress=on_progress,
         )
 
     async def arrived(self, destination: Target, path: str) -> int:

@@ -57,9 +57,13 @@ class Dialer(Protocol):
         *,
         size: int,
         md5: str,
+        bytes_per_second: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
-        """Copy a file from machine to machine; raises `ApiError`, leaving no half file."""
+        """Copy a file from machine to machine, at most so fast (0: no limit); holes stay holes.
+
+        Raises `ApiError`, leaving no half file. `on_progress` hears how much of what moves has moved, in bytes.
+        """
 
     async def arrived(self, destination: Target, path: str) -> int:
         """How many bytes of a file that is uploaded are on a machine; raises `ApiError`."""

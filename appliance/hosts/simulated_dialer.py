@@ -70,6 +70,7 @@ class SimulatedDialer:
         *,
         size: int,
         md5: str,
+        bytes_per_second: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """A file's size, from host to host."""

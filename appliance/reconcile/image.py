@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.protocol import Done as AgentDone
 from agent.protocol import DropFile, FetchImage, ImageFacts, ObserveImage
-from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, TimedOut
+from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, OperationFailed, TimedOut
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
@@ -59,7 +59,7 @@ class ImageWorker:
             return await self._drop(copy) if copy.ref.intended == "Absent" else await self._bring(copy)
         except Refused as refused:
             if _waits(copy, refused):
-                return await self._later(copy, refused)
+                return await self._later(copy, _awaited(copy) if _is_uploaded(copy.image) else refused)
             if refused.refusal.transient and self._again < PATIENCE:
                 self._again += 1
                 return await self._later(copy, refused)
@@ -195,7 +195,8 @@ class ImageWorker:
             image = tx.find(Image, self._uuid)
             if image is None:
                 return False
-            return fail_image(tx, image, ImageFailed(f"url[{image.url}]: {error.details}", cause=error))
+            failure = f"url[{image.url}]: {_by_whom(copy)}{error.details}"
+            return fail_image(tx, image, ImageFailed(failure, cause=error))
 
         turned = await self._context.database.write(write)
         return AGAIN if turned else self._backoff.next()
@@ -227,6 +228,23 @@ def _waits(copy: _Copy, refused: Refused) -> bool:
     if _is_uploaded(copy.image):
         return refusal.code == "file.missing"
     return copy.origin is not None and refusal.transient and refusal.code.startswith(("copy.", "lane."))
+
+
+def _awaited(copy: _Copy) -> OperationFailed:
+    """What an upload waits for, and how that comes."""
+    done, total = max(((job.done_bytes or 0, job.total_bytes or 0) for job in copy.jobs), default=(0, 0))
+    how = f"zstui upload {copy.image.uuid} FILE"
+    if not done:
+        return OperationFailed(f"its file is awaited; send it: {how}")
+    came = f"{done >> 20} of {total >> 20} MiB came"
+    return OperationFailed(f"the rest of its file is awaited ({came}); go on: {how}")
+
+
+def _by_whom(copy: _Copy) -> str:
+    """Which machine a URL is to be reached from: its user's own may well reach it."""
+    if not copy.image.url.startswith(("http://", "https://")):
+        return ""
+    return f"backup storage {copy.storage.name} ({copy.storage.hostname}) fetches it: "
 
 
 def restate(tx: Transaction, image: Image) -> Image:

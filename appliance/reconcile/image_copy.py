@@ -26,8 +26,16 @@ class ImageCopies:
         self._context = context
         self._under_way: dict[tuple[str, str], asyncio.Lock] = {}
 
-    async def bring(self, image_uuid: str, host: Target, cache_path: str, found: Sequence[LongJob]) -> None:
-        """Bring an image to a host's cache.
+    async def bring(
+        self,
+        image_uuid: str,
+        host: Target,
+        cache_path: str,
+        found: Sequence[LongJob],
+        *,
+        bytes_per_second: int = 0,
+    ) -> None:
+        """Bring an image to a host's cache, from another machine at most so fast (0: no limit).
 
         Raises `ImageFailed` when no storage can give it, `HostUnreachable` when one may in a moment.
         """
@@ -40,9 +48,11 @@ class ImageCopies:
             await self._context.database.write(lambda tx: remember(tx, image_uuid, host.key, cache_path))
             meter = Meter(self._context.database, found, "copy image to host")
             async with meter.running():
-                await self._copy(image_uuid, host, cache_path, meter)
+                await self._copy(image_uuid, host, cache_path, bytes_per_second, meter)
 
-    async def _copy(self, image_uuid: str, host: Target, cache_path: str, meter: Meter) -> None:
+    async def _copy(
+        self, image_uuid: str, host: Target, cache_path: str, bytes_per_second: int, meter: Meter
+    ) -> None:
         image, ref, storage = await self._context.database.read(lambda s: _source(s, image_uuid))
         source = target_of(storage)
         if source.key == host.key:
@@ -59,6 +69,7 @@ class ImageCopies:
             cache_path,
             size=image.length,
             md5=image.md5_sum or "-",
+            bytes_per_second=bytes_per_second,
             on_progress=meter,
         )
 

@@ -228,7 +228,9 @@ class VmMoveWorker:
             if path in seen.cached:
                 continue
             if there:
-                await self._copies.bring(image_uuid, work.target, path, work.jobs)
+                await self._copies.bring(
+                    image_uuid, work.target, path, work.jobs, bytes_per_second=work.bytes_per_second
+                )
                 continue
             missing.append(path)
             await self._context.database.write(

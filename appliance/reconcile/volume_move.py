@@ -189,7 +189,9 @@ class MoveWorker:
         if image_uuid not in work.images:
             return False
         try:
-            await self._copies.bring(image_uuid, target, path, work.jobs)
+            await self._copies.bring(
+                image_uuid, target, path, work.jobs, bytes_per_second=work.bytes_per_second
+            )
         except ImageFailed:
             return False
         return True

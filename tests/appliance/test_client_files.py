@@ -54,3 +54,14 @@ async def test_patience_ends_when_nothing_gets_on(monkeypatch: pytest.MonkeyPatc
         await patience.pause(broken)
     with pytest.raises(ConnectionError):
         await patience.pause(broken)
+
+
+async def test_zeros_become_holes(tmp_path: Path) -> None:
+    data, path = bytes(3 << 20) + os.urandom(100_000) + bytes((2 << 20) + 1), tmp_path / "image"
+    first = PartFile(path, len(data))
+    await first.write(some(data[: 1 << 20]), await first.length(), None)
+    assert await first.length() == 1 << 20
+    await first.write(some(data[1 << 20 :]), 1 << 20, None)
+    await first.finish(hashlib.md5(data, usedforsecurity=False).hexdigest())
+    assert path.read_bytes() == data
+    assert path.stat().st_blocks * 512 <= 256 << 10

@@ -185,6 +185,7 @@ class WorldDialer:
         *,
         size: int,
         md5: str,
+        bytes_per_second: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """A file from host to host; half a copy never has the file's name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.api.job import LongJob
 from appliance.reconcile.janitor import expunge_due
 from appliance.store.transaction import Transaction
 from tests.simulated_cloud import Body, Cloud
@@ -149,3 +150,38 @@ async def test_a_vmdk_becomes_a_qcow2_image(cloud: Cloud) -> None:
     assert (image["format"], image["status"]) == ("qcow2", "Ready")
     assert image["backupStorageRefs"][0]["installPath"].endswith(f"{image['uuid']}.qcow2")
     assert (await cloud.vm(imageUuid=image["uuid"]))["state"] == "Running"
+
+
+async def test_who_fetches_an_image_is_said_where_it_cannot_be_fetched(cloud: Cloud) -> None:
+    """Its user's own browser may well reach it."""
+    cloud.hosts[0].things.unsound["http://10.9.9.9/i"] = (
+        "url.failed",
+        "no connection to 10.9.9.9:80: No route to host",
+    )
+    answer = await cloud.answer(
+        "AddImage",
+        name="far",
+        url="http://10.9.9.9/i",
+        format="qcow2",
+        backupStorageUuids=[cloud.uuids["backup"]],
+    )
+    assert "backup storage backup (10.0.0.1) fetches it: " in answer["error"]["details"]
+    assert "no connection to 10.9.9.9:80" in answer["error"]["details"]
+
+
+async def test_an_upload_that_stopped_says_how_it_goes_on(cloud: Cloud) -> None:
+    _, job = await cloud.begin(
+        "AddImage", name="sent", url="upload://i", format="qcow2", backupStorageUuids=[cloud.uuids["backup"]]
+    )
+    (image,) = await cloud.query("QueryImage", name="sent")
+
+    def moved(tx: Transaction) -> None:
+        found = tx.get(LongJob, str(job))
+        tx.update(found, done_bytes=3 << 20, total_bytes=9 << 20)
+
+    await cloud.database.write(moved)
+    wanted = f"the rest of its file is awaited (3 of 9 MiB came); go on: zstui upload {image['uuid']} FILE"
+    (found,) = await cloud.until(
+        lambda: cloud.query("QueryLongJob", uuid=str(job)), lambda jobs: jobs[0]["waitsFor"] == wanted
+    )
+    assert found["state"] == "Running"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -282,3 +283,30 @@ async def test_an_appliance_killed_in_the_middle_goes_on(
     await has_ended(cloud)
     assert (files_of(source, uuid), files_of(target, uuid)) == ({}, there)
     assert (await cloud.call("StartVmInstance", uuid=vm["uuid"]))["hostUuid"] == await uuid_of(cloud, target)
+
+
+async def test_an_image_goes_along_no_faster_than_what_is_on_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that is only fetched as fast as ever."""
+    limits, copy = [], cloud.dialer.copy
+
+    async def seen(*ends: Any, **rest: Any) -> None:
+        limits.append(rest["bytes_per_second"])
+        await copy(*ends, **rest)
+
+    monkeypatch.setattr(cloud.dialer, "copy", seen)
+    at = {host.address: host for host in cloud.hosts}
+    vm = await cloud.vm(hostUuid=await uuid_of(cloud, at["10.0.0.1"]))  # where the backup storage is
+    other = await cloud.make(
+        "other", "AddImage", url="http://images/other.qcow2", format="qcow2",
+        backupStorageUuids=[cloud.uuids["backup"]],
+    )  # fmt: skip
+    await cloud.call(
+        "UpdateGlobalConfig", category="localStorage", name="migration.bytesPerSecond", value=str(3 << 20)
+    )
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    assert (await move(cloud, vm["rootVolumeUuid"], at["10.0.0.2"]))["success"]
+    assert limits == [3 << 20]
+    await cloud.vm(name="new", imageUuid=other, hostUuid=await uuid_of(cloud, at["10.0.0.2"]))
+    assert limits == [3 << 20, 0]

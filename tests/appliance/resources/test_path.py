@@ -132,6 +132,11 @@ async def test_images_from_a_file_over_http_and_sent(cloud: Cloud) -> None:
     assert await cloud.core.transfers.arrived(image["uuid"]) == 1024
     with pytest.raises(ApiError, match=r"file\.gap"):
         await cloud.core.transfers.take(image["uuid"], content(), 1024, 1025)
+    how = f"zstui upload {image['uuid']} FILE"
+    (waiting,) = await cloud.until(
+        lambda: cloud.query("QueryLongJob", uuid=job), lambda found: bool(found[0]["waitsFor"])
+    )
+    assert waiting["waitsFor"] == f"its file is awaited; send it: {how}"
     await cloud.core.transfers.take(image["uuid"], content(), 1024, 1024)
     assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
     assert (await cloud.vm(imageUuid=image["uuid"]))["state"] == "Running"
