@@ -145,6 +145,10 @@ ERRORS = (
     mark("managementIp[{address}]: {reason}"),
     mark("hostname[{address}]: {reason}"),
     mark("url[{url}]: {reason}"),
+    mark("backup storage {name} ({host}) fetches it: {reason}"),
+    mark("no connection to {target}: {reason}"),
+    mark("its file is awaited; send it: {command}"),
+    mark("the rest of its file is awaited ({done} of {total} MiB came); go on: {command}"),
 )
 PLACING = (
     mark("no host {wanted}: {advice}; ruled out last: {hosts}"),

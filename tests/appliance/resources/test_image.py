@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 
-from appliance.api.job import LongJob
+from appliance.api.errors import ApiError
 from appliance.reconcile.janitor import expunge_due
+from appliance.reconcile.meter import WRITE_SECONDS
 from appliance.store.transaction import Transaction
 from tests.simulated_cloud import Body, Cloud
 
@@ -173,15 +177,20 @@ async def test_an_upload_that_stopped_says_how_it_goes_on(cloud: Cloud) -> None:
     _, job = await cloud.begin(
         "AddImage", name="sent", url="upload://i", format="qcow2", backupStorageUuids=[cloud.uuids["backup"]]
     )
+    assert job is not None
     (image,) = await cloud.query("QueryImage", name="sent")
+    uuid, total = image["uuid"], 3 << 20
 
-    def moved(tx: Transaction) -> None:
-        found = tx.get(LongJob, str(job))
-        tx.update(found, done_bytes=3 << 20, total_bytes=9 << 20)
+    async def content(count: int, pause: float) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield bytes(1 << 20)
+        await asyncio.sleep(pause)
 
-    await cloud.database.write(moved)
-    wanted = f"the rest of its file is awaited (3 of 9 MiB came); go on: zstui upload {image['uuid']} FILE"
-    (found,) = await cloud.until(
-        lambda: cloud.query("QueryLongJob", uuid=str(job)), lambda jobs: jobs[0]["waitsFor"] == wanted
+    with pytest.raises(ApiError, match=r"file\.short"):
+        await cloud.core.transfers.take(uuid, content(2, WRITE_SECONDS + 0.3), total, 0)
+    wanted = f"the rest of its file is awaited (2 of 3 MiB came); go on: zstui upload {uuid} FILE"
+    await cloud.until(
+        lambda: cloud.query("QueryLongJob", uuid=job), lambda found: found[0]["waitsFor"] == wanted
     )
-    assert found["state"] == "Running"
+    await cloud.core.transfers.take(uuid, content(1, 0), 1 << 20, 2 << 20)
+    assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
