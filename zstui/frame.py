@@ -11,14 +11,14 @@ from zstui.cells import safe, width
 from zstui.i18n import language, mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
-from zstui.mirror import Mirror
+from zstui.mirror import STATUS, Batch, Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
 from zstui.trail import Trail
 
 BAR = 8
-STATUS = {
+STATUSES = {
     "live": ("◉", mark("live"), "good"),
     "connecting": ("◍", mark("connecting"), "busy"),
     "stale": ("?", mark("stale"), "warn"),
@@ -61,7 +61,7 @@ class Totals(Line):
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        sign, text, paint = STATUS[self.mirror.status]
+        sign, text, paint = STATUSES[self.mirror.status]
         spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
         return [
             Part(f"{sign} {tr(text)} ", paint),
@@ -213,6 +213,16 @@ class Banner(Line):
         super().__init__(**options)
         self.mirror = mirror
 
+    def on_mount(self) -> None:
+        """Follow the mirror by itself: a screen that comes or goes has no banner for a while."""
+        super().on_mount()
+        self.mirror.listeners.append(self._heard)
+        self._heard({STATUS: {}})
+
+    def on_unmount(self) -> None:
+        """Stop following it."""
+        self.mirror.listeners.remove(self._heard)
+
     def left(self) -> list[Part]:
         """Since when, and why."""
         if self.mirror.status == "connecting":
@@ -224,8 +234,9 @@ class Banner(Line):
             Part(f"  {self.mirror.reason}", "faint"),
         ]
 
-    def update_status(self) -> None:
-        """Show or hide it."""
+    def _heard(self, batch: Batch) -> None:
+        if STATUS not in batch:
+            return
         late = self.mirror.status == "connecting" and bool(self.mirror.reason)
         self.set_class(self.mirror.status == "stale" or late, "-shown")
         self.refresh()

@@ -27,6 +27,9 @@ BATCH_SECONDS = 0.02
 FIGURES = "Figures"
 """In place of a kind, in a batch: how busy things are has changed."""
 
+STATUS = "Status"
+"""In place of a kind, in a batch: whether what is held is true has changed."""
+
 Status = Literal["connecting", "live", "stale"]
 
 
@@ -71,7 +74,6 @@ class Mirror:
         """In which order rows of histories came to be: their dates only have whole seconds."""
         self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
-        self.on_status: Callable[[], None] = lambda: None
         self._pushed: dict[str, set[str]] = {}
         """Of the kinds that are being read: what was pushed meanwhile."""
         self._pending: Batch = {}
@@ -127,7 +129,7 @@ class Mirror:
         self.status = status
         if status == "live":
             self.reason = ""
-        self.on_status()
+        self._tell({STATUS: {"": None}})
 
     async def _load_all(self, session: Session) -> None:
         for kind in self._kinds:
@@ -232,7 +234,11 @@ class Mirror:
             self._timer.cancel()
             self._timer = None
         batch, self._pending = self._pending, {}
-        for listener in list(self.listeners) if batch else ():
+        if batch:
+            self._tell(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        for listener in list(self.listeners):
             listener(batch)
 
 

@@ -17,7 +17,7 @@ from zstui.filter import Filter
 from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n.server_texts import said
 from zstui.keymap import movable
-from zstui.mirror import Batch, Mirror, Row
+from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
@@ -78,9 +78,12 @@ class Browser(Acting):
     async def on_mount(self) -> None:
         """Follow the mirror, and show the first noun."""
         self.mirror.listeners.append(self._changed)
-        self.mirror.on_status = self._status_changed
         self.set_interval(AGES_SECONDS, self._time_passed)
         await self.action_show(self.noun.id)
+
+    def on_unmount(self) -> None:
+        """Stop following the mirror."""
+        self.mirror.listeners.remove(self._changed)
 
     @property
     def table(self) -> LiveTable:
@@ -231,7 +234,8 @@ class Browser(Acting):
             self.query_one(Detail).focus()
 
     def _changed(self, batch: Batch) -> None:
-        del batch
+        if STATUS in batch:
+            self._status_changed()
         self._refresh_frame()
 
     def _refresh_frame(self) -> None:
@@ -240,10 +244,8 @@ class Browser(Acting):
                 part.refresh()
 
     def _status_changed(self) -> None:
-        self.query_one(Banner).update_status()
         if self.mirror.status == "live":
             self.run_worker(self._watch(self.noun))
-        self._refresh_frame()
         for table in self.query(LiveTable):
             table.refresh()
 
