@@ -76,10 +76,10 @@ class Totals(Line):
         return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
 
     def _vms(self) -> list[Part]:
-        states = [vm.get("state") for vm in self.mirror.all("VmInstance")]
-        running = states.count("Running")
-        unknown = states.count("Unknown")
-        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
+        states = self.mirror.tally("VmInstance", "state")
+        running, unknown = states["Running"], states["Unknown"]
+        counted = f"{running}/{states.total()}"
+        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(counted, "plain")]
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
 
     def _load(self, title: str, what: str, cells: int) -> list[Part]:
@@ -97,7 +97,7 @@ class Totals(Line):
         ]
 
     def _jobs(self) -> list[Part]:
-        running = sum(job.get("state") == "Running" for job in self.mirror.all("LongJob"))
+        running = self.mirror.tally("LongJob", "state")["Running"]
         if not running:
             return []
         return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
@@ -141,7 +141,7 @@ class Tabs(Line):
             action = f"screen.show('{noun.id}')"
             parts += self._tab(number, title, action, here=here)
             if wide and title and noun.id not in ("job", "ev"):
-                count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
+                count = sum(len(self.mirror.rows.get(kind, ())) for kind in noun.kinds)
                 parts.append(Part(f"{count} ", "faint", action, "bar" if here else ""))
         if self.noun not in {OVERVIEW, *(noun.id for noun in MAIN)}:
             parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))

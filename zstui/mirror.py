@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class Mirror:
         self.listeners: list[Callable[[Batch], None]] = []
         self._pushed: dict[str, set[str]] = {}
         """Of the kinds that are being read: what was pushed meanwhile."""
+        self._tallies: dict[tuple[str, str], Counter[Any]] = {}
         self._pending: Batch = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,6 +97,19 @@ class Mirror:
     def all(self, kind: str) -> Iterator[Row]:
         """The rows of a kind."""
         return iter(self.rows.get(kind, {}).values())
+
+    def tally(self, kind: str, wire: str) -> Counter[Any]:
+        """How many rows of a kind have which value there: counted once, then kept with each change."""
+        found = self._tallies.get((kind, wire))
+        if found is None:
+            found = self._tallies[kind, wire] = Counter(row.get(wire) for row in self.all(kind))
+        return found
+
+    def _count(self, kind: str, before: Row | None, after: Row | None) -> None:
+        for (counted, wire), tally in self._tallies.items():
+            if counted == kind:
+                tally.subtract([before.get(wire)] if before is not None else [])
+                tally.update([after.get(wire)] if after is not None else [])
 
     async def follow(self, session: Session) -> None:
         """Fill the rows and keep them true until the session is closed.
@@ -145,6 +160,7 @@ class Mirror:
             except BaseException:
                 # Not read is not empty: it is asked for again when somebody looks.
                 del self.rows[kind]
+                self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] != kind}
                 self._kinds.remove(kind)
                 raise
 
@@ -208,6 +224,7 @@ class Mirror:
             if known is not None and known.data == row.data:
                 return
             rows[row.key] = row
+            self._count(row.kind, known, row)
             if row.kind in HISTORY:
                 self.born.setdefault(row.key, len(self.born))
                 if len(rows) > 2 * HISTORY_ROWS:
@@ -215,7 +232,8 @@ class Mirror:
         self._note(row.kind, row.key, row)
 
     def _drop(self, kind: str, key: str) -> None:
-        self.rows.get(kind, {}).pop(key, None)
+        known = self.rows.get(kind, {}).pop(key, None)
+        self._count(kind, known, None)
         self._note(kind, key, None)
 
     def _forget_oldest(self, kind: str) -> None:
