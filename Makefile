@@ -15,7 +15,8 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   libvirt-daemon libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils \
   dnsmasq-base nftables iproute2 openssh-server openssh-client ethtool sudo iputils-ping \
   mtools syslinux syslinux-common extlinux dosfstools e2fsprogs cpio xz-utils busybox-static udhcpc xorriso \
-  debootstrap shellcheck tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core
+  debootstrap shellcheck tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core \
+  chromium
 
 .PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs texts
 

@@ -22,6 +22,7 @@ from agent.migrate import Migrations
 from agent.paths import Paths
 from agent.pidfile import PidFile
 from agent.ports import BridgesPort, Emit, NetworksPort, NicsPort
+from agent.serial import Serials
 from agent.server import Server
 from agent.snapshot import Overlays
 from agent.storage import StorageRoots
@@ -68,14 +69,14 @@ def network_half(paths: Paths, emit: Emit) -> NetworkHalf:
 
 
 async def _run(paths: Paths) -> None:
-    loop = asyncio.get_running_loop()
     retired = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, retired.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, retired.set)
     server = Server(Ledger(paths.state))
     network = network_half(paths, server.emit)
     storage = StorageRoots(paths)
     lanes = Lanes(paths, storage)
     hypervisor = Hypervisor(server.emit, os.environ.get("ZSTUI_AGENT_LIBVIRT", URI))
+    serials = Serials(hypervisor)
     domains = Domains(hypervisor, storage, network.nics.guarded)
     verbs = HostVerbs(
         network.bridges,
@@ -90,13 +91,14 @@ async def _run(paths: Paths) -> None:
         hypervisor=hypervisor,
         domains=domains,
         migrations=Migrations(hypervisor, lanes, domains.expect),
+        serials=serials,
         accelerator=AcceleratorProbe(paths),
     )
     hypervisor.scan_host = verbs.observe_host
     # The door opens first, so that whoever attaches waits for answers and not for the socket.
     doorway = Doorway(paths.socket, server, retired.set)
     doorway.start()
-    keeper = loop.create_task(_keep_supervisor(paths, retired))
+    keeper = asyncio.create_task(_keep_supervisor(paths, retired))
     await _start(network, hypervisor)
     server.start(verbs)
     await retired.wait()
@@ -104,7 +106,7 @@ async def _run(paths: Paths) -> None:
     keeper.cancel()
     doorway.stop()
     await server.stop()
-    for part in (network.nics, network.networks, network.bridges):
+    for part in (serials, network.nics, network.networks, network.bridges):
         await part.stop()
     hypervisor.stop()
 

@@ -245,6 +245,12 @@ def console_of(xml: str) -> Console | None:
     return None
 
 
+def serial_log_of(xml: str) -> str | None:
+    """The file that a domain's serial console is logged to; None where it is not."""
+    log = ET.fromstring(xml).find("devices/serial/log")
+    return None if log is None else log.get("file")
+
+
 def dashed(vm_uuid: str) -> str:
     """A uuid of 32 hex digits as libvirt writes it."""
     u = vm_uuid

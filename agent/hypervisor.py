@@ -75,7 +75,7 @@ class Hypervisor(HypervisorBackups):
 
     def __init__(self, emit: Emit, uri: str = URI) -> None:
         self._emit = emit
-        self._uri = uri
+        self.uri = uri
         self._loop = asyncio.get_running_loop()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="libvirt-ask")
         self._acting = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt-act")
@@ -254,7 +254,7 @@ class Hypervisor(HypervisorBackups):
             if self._connection is None:
                 lock.release()
                 raise unreachable("there is no connection")
-            running = self._loop.run_in_executor(self._acting, with_own_connection, self._uri, act)
+            running = self._loop.run_in_executor(self._acting, with_own_connection, self.uri, act)
             running.add_done_callback(partial(_release, lock))
             return await asyncio.shield(running)
 
@@ -295,7 +295,7 @@ class Hypervisor(HypervisorBackups):
 
     def _connect(self) -> Any:
         """Open and register, in a thread; events may come before this returns, and wait for the loop."""
-        connection = libvirt.open(self._uri)
+        connection = libvirt.open(self.uri)
         connection.registerCloseCallback(lambda _, reason, __: self._cross(self._on_closed, reason), None)
         for kind, hear in (
             (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event),

@@ -28,6 +28,7 @@ from agent.protocol import (
     ObserveHost,
     ObserveImage,
     ObserveVm,
+    OpenSerial,
     Ping,
     ProbeAccelerator,
     Progress,
@@ -50,7 +51,7 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-        ProbeAccelerator, CopyFiles, MigrateDomain,
+        ProbeAccelerator, CopyFiles, MigrateDomain, OpenSerial,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.

@@ -57,6 +57,7 @@ from agent.protocol import (
     ObserveVm,
     OfferLane,
     OpenLane,
+    OpenSerial,
     Ping,
     ProbeAccelerator,
     ReadFetches,
@@ -72,6 +73,7 @@ from agent.protocol import (
     VmSeen,
 )
 from agent.refused import Refused
+from agent.serial import Serials
 from agent.snapshot import Overlays
 from agent.storage import StorageRoots
 from agent.volume import Volumes
@@ -110,6 +112,7 @@ class HostVerbs:
         hypervisor: HypervisorCalls,
         domains: Domains,
         migrations: Migrations,
+        serials: Serials,
         accelerator: AcceleratorProbe,
     ) -> None:
         self._bridges = bridges
@@ -140,7 +143,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                *_of_guests(domains),
+                *_of_guests(domains, serials),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -211,7 +214,7 @@ def _under_guests(
     ]
 
 
-def _of_guests(domains: Domains) -> list[tuple[type[Request], Answering]]:
+def _of_guests(domains: Domains, serials: Serials) -> list[tuple[type[Request], Answering]]:
     """What becomes of a guest as a whole."""
     return [
         _says(DefineDomain, domains.define),
@@ -222,6 +225,7 @@ def _of_guests(domains: Domains) -> list[tuple[type[Request], Answering]]:
         _says(UndefineDomain, domains.undefine),
         _does(DropTraces, domains.drop_traces),
         _says(ObserveConsole, domains.console),
+        _says(OpenSerial, serials.open),
     ]
 
 

@@ -15,10 +15,19 @@ from typing import Any, Self
 import aiohttp
 
 from appliance.api.account import hash_password
-from appliance.api.errors import ApiError, BadRequest, InvalidArgument, NotAllowed, NotReady, TimedOut
+from appliance.api.errors import (
+    ApiError,
+    BadRequest,
+    InvalidArgument,
+    NotAllowed,
+    NotReady,
+    OperationFailed,
+    TimedOut,
+)
 from appliance.api.message import Message, only_reads, query_of
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
 from appliance.api.resource import camel
+from appliance.client_console import ConsoleStream
 from appliance.client_events import Push, blocks, push_of
 from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
 
@@ -39,6 +48,7 @@ PAUSE_SECONDS = 0.2
 QUIET_SECONDS = 45.0
 """An event stream without even a heartbeat for so long is dead."""
 
+HEARTBEAT_SECONDS = 30.0
 RECONNECT_SECONDS = (0.2, 5.0)
 CALL_BYTES = 1 << 20
 ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
@@ -255,6 +265,22 @@ class Session:
                 if response.status != (206 if start else 200):
                     _checked(response.status, await response.read())
                 await file.write(response.content.iter_chunked(CHUNK_BYTES), start, progress)
+
+    async def console(self, vm_uuid: str, console: str) -> ConsoleStream:
+        """Open the `serial` or `vnc` console of a running VM. Close the stream when done."""
+        reply = await self.call("RequestConsoleAccess", vm_instance_uuid=vm_uuid, console=console)
+        url, token = f"{self._base}/websockify", {"token": str(reply["inventory"]["token"])}
+        with _connection_errors(self.target):
+            try:
+                socket = await self._http.ws_connect(
+                    url, params=token, protocols=("binary",), heartbeat=HEARTBEAT_SECONDS
+                )
+            except aiohttp.WSServerHandshakeError as refused:
+                raise OperationFailed(
+                    f"the {console} console of VM[uuid:{vm_uuid}] was closed while it was opened "
+                    f"(HTTP {refused.status}); try again"
+                ) from refused
+        return ConsoleStream(socket)
 
     async def events(self) -> AsyncIterator[Push]:
         """What changes, from now on, for ever: `ready` first, then changes; reconnects by itself.

@@ -16,11 +16,11 @@ class Push:
 
     `ready`: the stream stands, read now. `change`: a resource was written or deleted. `overflow`: changes
     were left out, read again. `lost`: the stream broke, what you hold may be stale. `reconnected`: it stands
-    again, read again. `figures`: how busy things are, by uuid: percent of CPU and of memory, oldest first; those
-    not named are as they were, or when it is `whole`, not known.
+    again, read again. `beat`: there is nothing new. `figures`: how busy things are, by uuid: percent of CPU
+    and of memory, oldest first; those not named are as they were, or when it is `whole`, not known.
     """
 
-    kind: Literal["ready", "change", "overflow", "lost", "reconnected", "figures"]
+    kind: Literal["ready", "change", "overflow", "lost", "reconnected", "beat", "figures"]
     resource: str = ""
     uuid: str = ""
     op: Literal["", "upsert", "delete"] = ""
@@ -38,6 +38,8 @@ async def blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def push_of(block: bytes) -> Push | None:
     """What a block says, if it says anything."""
+    if block.startswith(b":"):
+        return Push("beat")
     kind, data = "", ""
     for line in block.decode("utf-8").split("\n"):
         name, _, value = line.partition(": ")

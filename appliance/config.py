@@ -43,6 +43,9 @@ class Config:
 
     folder: Path
     listen: tuple[str, int] | None = None
+    ssh: tuple[str, int] | None = None
+    """Where it shows the full screen to whoever logs in by SSH."""
+
     bundle: Path | None = None
     names: tuple[str, ...] = ()
     """Host names, beyond the machine's own, that it is reached by."""
@@ -53,6 +56,16 @@ class Config:
     def socket(self) -> Path:
         """The socket that every face connects to."""
         return self.folder / SOCKET
+
+    @property
+    def faces_socket(self) -> Path:
+        """The socket of full screens that run here for users elsewhere: nobody is trusted there."""
+        return self.folder / "faces.sock"
+
+    @property
+    def homes(self) -> Path:
+        """What such users' full screens remember, each in a folder of its own."""
+        return self.folder / "faces"
 
     @property
     def keys(self) -> Path:

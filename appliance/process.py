@@ -11,20 +11,24 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from typing import Any
 
 from appliance.config import Config, agent_bundle, version_text
 from appliance.core import Core, DatabasePins
-from appliance.hosts.console_tokens import Address
 from appliance.hosts.deploy import SshDialer
 from appliance.hosts.dialing import EitherDialer
 from appliance.hosts.simulated_dialer import SimulatedDialer
-from appliance.resources.console import open_console
+from appliance.resources.console_tokens import Address
 from appliance.serve.auth import Auth, ensure_admin
+from appliance.serve.browser import Browser
 from appliance.serve.certificate import is_loopback, server_tls
 from appliance.serve.dispatch import Dispatch
+from appliance.serve.entrance import Entrance
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp
+from appliance.serve.ssh import SshFace
+from appliance.serve.terminal import Terminals
 from appliance.starting import Listening, address_text, remember, remembered
 from appliance.store.database import Database
 
@@ -44,24 +48,31 @@ async def serve(config: Config) -> None:
         await database.close()
 
 
-async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
+async def _name_admin(database: Database) -> None:
+    """See that there is an admin, and say the password of one that is new, once."""
     password = await ensure_admin(database, os.environ.get("ZSTUI_ADMIN_PASSWORD"))
     if password is not None:
         sys.stderr.write(f"the password of admin is {password}; it is not shown again\n")
         sys.stderr.flush()
+
+
+async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
+    await _name_admin(database)
     real = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
-    simulated = SimulatedDialer()
-    core = Core(database, EitherDialer(real, simulated), simulated)
+    core = Core(database, EitherDialer(real, simulated := SimulatedDialer()), simulated)
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
     )
     broadcast = Broadcast(database, core.figures)
+    entrance, terminals = Entrance(dispatch), Terminals(config.faces_socket, config.homes)
+    ssh = SshFace(entrance, terminals, config.keys / "face_host_key")
     server = Server(
         dispatch,
         broadcast,
         transfers=core.transfers,
-        open_console=lambda token: open_console(core.live, token),
+        live=core.live,
         names=[socket.gethostname(), *config.names],
+        pages=Browser(entrance, terminals).table(),
     )
     tasks = [
         asyncio.create_task(core.run(), name="core"),
@@ -71,50 +82,72 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
     ready = asyncio.create_task(core.ready.wait(), name="ready")
     try:
         await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        core.live.consoles.address = await _listen(server, config)
+        core.live.consoles.address = await _listen(server, ssh, config)
         # What is there now stays: the collector need not walk it again and again.
         gc.freeze()
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
     finally:
+        terminals.close()
+        await ssh.stop()
         await server.stop()
-        for task in (ready, *tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await _end(ready, *tasks)
 
 
-async def _listen(server: Server, config: Config) -> Address | None:
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _listen(server: Server, ssh: SshFace, config: Config) -> Address | None:
     """Begin to listen, and have the folder remember where; returns where browsers reach the server."""
     config = _still_free(config)
     await server.start(*_listeners(config))
+    await ssh.start(config.ssh)
     if not config.again:
         taken = address_text(next(iter(server.addresses), None))
-        remember(config.folder, Listening(taken, config.names))
+        remember(config.folder, Listening(taken, config.names, ssh=address_text(ssh.address)))
     return _address(server, config)
 
 
 def _still_free(config: Config) -> Config:
-    """An address that is only remembered may be somebody else's by now: that is said, and the socket is left."""
-    trouble = ""
-    if config.again and config.listen is not None:
-        try:
-            bind_tcp(TcpListener(*config.listen)).close()
-        except OSError as failed:
-            trouble = (
-                f"{failed.strerror}; only the socket in {config.folder} leads to this appliance: free that address and "
-                f"end process {os.getpid()}, which the next zstui starts again, or give that another one by --listen"
-            )
-            log.error(trouble)
+    """An address that is only remembered may be somebody else's by now: that is said, and the rest is taken."""
+    again = f"free that address and end process {os.getpid()}, which the next zstui starts again, or give that another"
+    troubles = []
+    if config.again and (taken := _taken(config.listen)):
+        leads = f"only the socket in {config.folder} leads to this appliance"
+        troubles.append(f"{taken}; {leads}: {again} one by --listen")
+        config = replace(config, listen=None)
+    if config.again and (taken := _taken(config.ssh)):
+        troubles.append(f"{taken}; the full screen is not shown by SSH: {again} one by --ssh")
+        config = replace(config, ssh=None)
+    for trouble in troubles:
+        log.error(trouble)
     # Before the socket answers: who has started the appliance asks for it then.
+    trouble = next(iter(troubles), "")
     remember(config.folder, replace(remembered(config.folder), trouble=trouble))
-    return replace(config, listen=None) if trouble else config
+    return config
+
+
+def _taken(address: tuple[str, int] | None) -> str:
+    """Why an address cannot be had; empty when it can, or there is to be none."""
+    if address is not None:
+        try:
+            bind_tcp(TcpListener(*address)).close()
+        except OSError as failed:
+            return failed.strerror or str(failed)
+    return ""
 
 
 def _listeners(config: Config) -> list[UnixListener | TcpListener]:
-    """The folder's socket, and the address if there is to be one; TLS where it is not loopback."""
-    listeners: list[UnixListener | TcpListener] = [UnixListener(config.socket)]
+    """The folder's sockets, and the address if there is to be one; TLS where it is not loopback."""
+    listeners: list[UnixListener | TcpListener] = [
+        UnixListener(config.socket),
+        UnixListener(config.faces_socket, trusted=False),
+    ]
     if config.listen is not None:
         host, port = config.listen
         tls = None if is_loopback(host) else server_tls(config.folder, host, config.names)

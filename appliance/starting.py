@@ -20,6 +20,8 @@ from appliance.config import Config
 
 START_SECONDS = 20.0
 
+SESSION = "ZSTUI_SESSION"
+"""The session or access token that a full screen begins with, when it was started for somebody who has logged in."""
 AGAIN = "again"
 """Instead of an address after `--listen`: where the folder remembers, and on the socket alone if that is taken."""
 
@@ -40,14 +42,17 @@ class Listening:
     trouble: str = ""
     """Why the appliance that runs now does not listen there, and what to do; empty when it does."""
 
+    ssh: str = ""
+    """Where it shows the full screen by SSH, as `listen`."""
+
 
 def remembered(folder: Path) -> Listening:
     """Where the folder's appliance was last told to listen; nowhere when it never was, or nobody can read that."""
     try:
         kept = json.loads(_memory(folder).read_text())
         names = tuple(str(each) for each in kept["names"])
-        return Listening(str(kept["listen"]), names, str(kept["trouble"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Listening(str(kept["listen"]), names, str(kept["trouble"]), str(kept.get("ssh", "")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Listening()
 
 
@@ -112,11 +117,16 @@ async def ensure_running(config: Config) -> Path:
     raise NotStarted(f"the appliance did not answer within {START_SECONDS:g} s: {_last_words(config)}")
 
 
+def program() -> list[str]:
+    """The words that run zstui as this process runs it."""
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "zstui"]
+
+
 def _spawn(config: Config) -> subprocess.Popen[bytes]:
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "zstui"]
     listen = AGAIN if config.again else address_text(config.listen) or "none"
+    ssh = [] if config.again else ["--ssh", address_text(config.ssh) or "none"]
     names = [word for name in config.names for word in ("--name", name)]
-    words = [*program, "--serve", "--data", str(config.folder), "--listen", listen, *names]
+    words = [*program(), "--serve", "--data", str(config.folder), "--listen", listen, *ssh, *names]
     with (config.folder / "appliance.log").open("ab") as output:
         os.fchmod(output.fileno(), 0o600)
         return subprocess.Popen(

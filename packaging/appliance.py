@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 ENTRY = "import sys\nfrom zstui.__main__ import main\nsys.exit(main())\n"
 LIBRARIES = (
     *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "babel", "cryptography", "msgspec", "pysqlite3"),
-    *("textual", "rich", "pyinstaller"),
+    *("pyyaml", "textual", "textual-serve", "rich", "pyinstaller"),
 )
 SOURCES = ("appliance", "zstui", "agent")
-SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po")
+SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po", ".html", ".js", ".css")
 LOCALES = ("root", "en", "zh")
 """What is kept of Babel's data: that of the languages of the screens."""
 
@@ -33,7 +33,6 @@ EXCLUDED_MODULES = (
         "PIL",
         "resvg_py",
         "hypothesis",
-        "yaml",
         "pyte",
         "_testcapi",
         "libvirt",
@@ -74,6 +73,11 @@ def freeze(work: Path) -> Path:
             *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
             *(f"--hidden-import={name}" for name in _modules()),
             *("--collect-submodules=textual.widgets", "--hidden-import=pysqlite3.dbapi2"),
+            *(
+                "--hidden-import=textual_serve",
+                "--collect-data=textual_serve",
+                "--copy-metadata=textual-serve",
+            ),
             *(f"--add-data={source}:{place}" for source, place in _data()),
             *excluded,
             str(entry),

@@ -74,26 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="zstui COMMAND --help says more of each command.",
     )
     parser.add_argument("--version", action="version", version=f"zstui {version_text()}")
-    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
-    parser.add_argument(
-        "--listen",
-        metavar="ADDR:PORT",
-        help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
-        f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
-    )
+    _serving_options(parser)
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
     parser.add_argument(
-        "--name",
-        dest="name_",  # a lab has a name, too
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
-        "a certificate that it makes; may be repeated",
+        "--connect",
+        metavar="URL",
+        help="an appliance elsewhere, like http://HOST:8080, or the path of a socket",
     )
-    parser.add_argument("--connect", metavar="URL", help="an appliance elsewhere, like http://HOST:8080")
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
     )
@@ -106,6 +95,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
+
+
+def _serving_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDR:PORT",
+        help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
+        f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
+    )
+    parser.add_argument(
+        "--ssh",
+        metavar="ADDR:PORT",
+        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default: none, and "
+        "with --listen again where it was last told to)",
+    )
+    parser.add_argument(
+        "--name",
+        dest="name_",  # a lab has a name, too
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
+        "a certificate that it makes; may be repeated",
+    )
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:
@@ -152,10 +166,13 @@ def _config(arguments: argparse.Namespace) -> Config:
     own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
     listen = arguments.listen or own
     if listen != AGAIN:
-        return Config(folder, listen=_address(listen), names=names)
+        address, ssh = _address("--listen", listen), _address("--ssh", arguments.ssh or "none")
+        return Config(folder, listen=address, ssh=ssh, names=names)
     kept = remembered(folder)
     names = tuple(dict.fromkeys((*kept.names, *names)))
-    return Config(folder, listen=_address(kept.listen or "none"), names=names, again=True)
+    address = _address("--listen", kept.listen or "none")
+    ssh = _address("--ssh", arguments.ssh or kept.ssh or "none")
+    return Config(folder, listen=address, ssh=ssh, names=names, again=True)
 
 
 def _serve(config: Config) -> int:
@@ -166,9 +183,9 @@ def _serve(config: Config) -> int:
 
 
 def _target(config: Config, url: str | None) -> Path | str:
-    """What to connect to: the URL, else the data folder's appliance, started when none runs."""
+    """What to connect to: the URL or socket, else the data folder's appliance, started when none runs."""
     if url is not None:
-        return url
+        return Path(url) if url.startswith("/") else url
     from appliance.starting import ensure_running
 
     target = asyncio.run(ensure_running(config))
@@ -300,16 +317,20 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
     from zstui.app import run
+    from zstui.guest import begin
     from zstui.plain import run_plain
+
+    guest_session = begin()
 
     if arguments.plain or os.environ.get("TERM", "dumb") == "dumb":
         target = _target(config, arguments.connect)
         return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
     logging.getLogger().handlers.clear()
     target, tls = _target(config, arguments.connect), _tls(arguments)
+    program = "zstui" if guest_session is not None else program_words(arguments)
     return run(
-        target, tls=tls, read_only=arguments.read_only, program=program_words(arguments),
-        trouble=_trouble(config, arguments.connect),
+        target, tls=tls, read_only=arguments.read_only, program=program,
+        trouble=_trouble(config, arguments.connect), guest_session=guest_session,
     )  # fmt: skip
 
 
@@ -337,12 +358,12 @@ def _say(step: str) -> None:
     sys.stderr.flush()
 
 
-def _address(text: str) -> tuple[str, int] | None:
+def _address(option: str, text: str) -> tuple[str, int] | None:
     if text == "none":
         return None
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"--listen {text} is not ADDR:PORT")
+        raise ValueError(f"{option} {text} is not ADDR:PORT")
     return host.strip("[]"), int(port)
 
 

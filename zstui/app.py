@@ -31,6 +31,7 @@ from zstui.screens.browser import Browser
 from zstui.screens.chooser import Chooser
 from zstui.screens.form import short_error
 from zstui.screens.login import Login
+from zstui.screens.watching import Watching
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
 from zstui.type_ahead import Passed, TypeAhead
@@ -55,7 +56,7 @@ class Zstui(App[int]):
 
     def __init__(
         self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
-        program: str = "zstui", trouble: str = "",
+        program: str = "zstui", trouble: str = "", guest_session: str | None = None,
     ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
@@ -70,7 +71,9 @@ class Zstui(App[int]):
         self.session: Session | None = None
         self.calls = Calls(self)
         self.moved_keys: dict[str, str] = {}
-        self._session_uuid: str | None = None
+        self._session_uuid = guest_session
+        self.is_guest = guest_session is not None
+        """Whether the user is elsewhere: files of this machine are none of theirs."""
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
         self._ahead = TypeAhead(self, super().on_event)
@@ -87,6 +90,12 @@ class Zstui(App[int]):
     @on(Passed)
     def _passed(self, message: Passed) -> None:
         self._ahead.passed(message.key)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A guest's console has all keys but those in its title: Ctrl+Q is one that a terminal needs."""
+        if isinstance(self.screen, Watching) and action in ("quit", "help_quit"):
+            return False
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         """Show what there is, and connect meanwhile."""
@@ -237,13 +246,16 @@ class Zstui(App[int]):
 
 def run(
     target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
-    program: str = "zstui", trouble: str = "",
+    program: str = "zstui", trouble: str = "", guest_session: str | None = None,
 ) -> int:  # fmt: skip
     """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
-    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first.
+    `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first;
+    `guest_session` is that of a user elsewhere, for whom the appliance has started this.
     """
-    app = Zstui(target, tls, read_only=read_only, program=program, trouble=trouble)
+    app = Zstui(
+        target, tls, read_only=read_only, program=program, trouble=trouble, guest_session=guest_session
+    )
     app.run()
     return app.return_code or 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from appliance.api.errors import ApiError, NotReady
 from appliance.api.message import MESSAGES
 from appliance.api.parse import command_line, parse
 from appliance.client import Session
+from appliance.client_console import ConsoleStream
 from zstui import words
 
 if TYPE_CHECKING:
@@ -66,15 +68,26 @@ class Calls:
         `new_uuid` names what a message makes; the logged line is without it, so that it can be repeated.
         The reply of one that was `typed` is kept in the log, to be read.
         """
+        named = {"resourceUuid": new_uuid} if new_uuid else {}
+        with self._logged(message, fields, typed=typed) as entry:
+            reply = await self.session.call(message, **(fields | named))
+            entry.reply = reply if typed else None
+            return reply
+
+    async def console(self, vm_uuid: str, console: str) -> ConsoleStream:
+        """Open a VM's `serial` or `vnc` console, and log the call that does. Raises ApiError."""
+        with self._logged("RequestConsoleAccess", {"vmInstanceUuid": vm_uuid, "console": console}):
+            return await self.session.console(vm_uuid, console)
+
+    @contextmanager
+    def _logged(self, message: str, fields: dict[str, Any], *, typed: bool = False) -> Iterator[Entry]:
+        """The entry of a call while it is made: how long that takes and how it ends is written into it."""
         entry = Entry(shown_line(message, fields), typed=typed)
         self.log.append(entry)
         self._changed()
         began = time.monotonic()
         try:
-            named = {"resourceUuid": new_uuid} if new_uuid else {}
-            reply = await self.session.call(message, **(fields | named))
-            entry.reply = reply if typed else None
-            return reply
+            yield entry
         except ApiError as error:
             entry.error = error
             raise

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.api.errors import ApiError
 from appliance.api.figure import NAMES, NAMESPACES
 from appliance.client import Session
 from zstui import words
@@ -82,8 +83,14 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
         )  # fmt: skip
         return placed([(each["time"], each["value"]) for each in reply["data"]], start, period, span)
 
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(one(name)) for name in NAMES]
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(one(name)) for name in NAMES]
+    except ExceptionGroup as several:
+        refused, faults = several.split(ApiError)
+        if refused is None or faults is not None:
+            raise
+        raise refused.exceptions[0] from None  # one says enough, and is what callers expect
     return History(span, tuple(task.result() for task in asked))
 
 

@@ -11,13 +11,14 @@ from zstui.cells import safe, width
 from zstui.i18n import language, mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
-from zstui.mirror import STATUS, Batch, Mirror
+from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import bar, load_paint
 from zstui.table import LiveTable
 from zstui.trail import Trail
 
 BAR = 8
+LOOK_SECONDS = 0.5
 STATUSES = {
     "live": ("◉", mark("live"), "good"),
     "connecting": ("◍", mark("connecting"), "busy"),
@@ -39,6 +40,22 @@ class Totals(Line):
     def __init__(self, mirror: Mirror, **options: Any) -> None:
         super().__init__(**options)
         self.mirror = mirror
+        self._late = ""
+
+    def on_mount(self) -> None:
+        """Look now and then whether the appliance still speaks."""
+        self.set_interval(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        late = self._age()
+        if late != self._late:
+            self.refresh()
+        self._late = late
+
+    def _age(self) -> str:
+        """How old what is shown may be, where the appliance is there but says nothing."""
+        late = self.mirror.late_seconds
+        return tr("{age} old", age=words.duration(late)) if late else ""
 
     def left(self) -> list[Part]:
         """Counts and bars, as long as there is room for: nothing is cut before all bars are gone."""
@@ -61,10 +78,11 @@ class Totals(Line):
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        sign, text, paint = STATUSES[self.mirror.status]
+        late = self._age()
+        sign, text, paint = STATUSES["stale" if late else self.mirror.status]
         spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
         return [
-            Part(f"{sign} {tr(text)} ", paint),
+            Part(f"{sign} {late or tr(text)} ", paint),
             spoken,
             Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim"),
         ]
@@ -199,47 +217,6 @@ class Caption(Line):
                 Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
             ]
         return parts
-
-
-class Banner(Line):
-    """Says, calmly, that nothing answers and how old what is shown is."""
-
-    DEFAULT_CSS = """
-    Banner { background: $warning 20%; display: none; }
-    Banner.-shown { display: block; }
-    """
-
-    def __init__(self, mirror: Mirror, **options: Any) -> None:
-        super().__init__(**options)
-        self.mirror = mirror
-
-    def on_mount(self) -> None:
-        """Follow the mirror by itself: a screen that comes or goes has no banner for a while."""
-        super().on_mount()
-        self.mirror.listeners.append(self._heard)
-        self._heard({STATUS: {}})
-
-    def on_unmount(self) -> None:
-        """Stop following it."""
-        self.mirror.listeners.remove(self._heard)
-
-    def left(self) -> list[Part]:
-        """Since when, and why."""
-        if self.mirror.status == "connecting":
-            return [Part(f"  {tr('not connected yet')}", "warn"), Part(f"  {self.mirror.reason}", "dim")]
-        when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
-        return [
-            Part("  " + tr("not connected, data as of {when}", when=when), "warn"),
-            Part(f"  {tr('trying again')}", "dim"),
-            Part(f"  {self.mirror.reason}", "faint"),
-        ]
-
-    def _heard(self, batch: Batch) -> None:
-        if STATUS not in batch:
-            return
-        late = self.mirror.status == "connecting" and bool(self.mirror.reason)
-        self.set_class(self.mirror.status == "stale" or late, "-shown")
-        self.refresh()
 
 
 class News(Line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -22,6 +23,9 @@ HISTORY = {"LongJob": "createDate", "Event": "sequence"}
 """Resources that only grow, and what orders them: only their newest rows are kept."""
 
 HISTORY_ROWS = 1000
+LATE_SECONDS = 5.0
+"""An appliance that is heard says something every two seconds."""
+
 BATCH_SECONDS = 0.02
 """How long changes are gathered before the screens hear of them, together."""
 
@@ -70,6 +74,7 @@ class Mirror:
         self.status: Status = "connecting"
         self.as_of = 0.0
         """When what is held was last known to be true, in seconds since 1970."""
+        self._heard = 0.0
         self.reason = ""
         self.born: dict[str, int] = {}
         """In which order rows of histories came to be: their dates only have whole seconds."""
@@ -120,8 +125,25 @@ class Mirror:
             async for push in stream:
                 await self._take(push, session)
 
+    @property
+    def late_seconds(self) -> float:
+        """How old what is held may be, of an appliance that seems to be there but says nothing; 0 while it speaks."""
+        silent = time.monotonic() - self._heard
+        return silent if self.status == "live" and silent > LATE_SECONDS else 0.0
+
+    def _hear(self) -> None:
+        """Something was said, so what is held is true up to now."""
+        was_late = self.late_seconds > 0
+        self._heard = time.monotonic()
+        if was_late:
+            self._tell({STATUS: {"": None}})
+
     async def _take(self, push: Push, session: Session) -> None:
+        if push.kind != "lost":
+            self._hear()
         match push.kind:
+            case "beat":
+                return
             case "change":
                 self._apply(push)
             case "figures":
@@ -137,7 +159,7 @@ class Mirror:
         """Say that what is held may no longer be true, and why."""
         self.reason = reason
         if self.status == "live":
-            self.as_of = words.now()
+            self.as_of = words.now() - (time.monotonic() - self._heard)
         self._set_status("stale" if self.as_of else "connecting")
 
     def _set_status(self, status: Status) -> None:
@@ -190,6 +212,7 @@ class Mirror:
                     limit=PAGE if ordered else 100_000,
                     sort_by=primary if ordered else None,
                 )
+                self._hear()
                 for data in page:
                     last = key_of(kind, data)
                     seen.add(last)

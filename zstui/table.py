@@ -167,7 +167,7 @@ class LiveTable(Painted, can_focus=True):
 
     async def prepare_to_find(self) -> None:
         """Make the texts that a filter looks in, some at a time, before the first letter is typed."""
-        while self.listing.prepare(PREPARED):
+        while self.listing.prepare(PREPARED):  # noqa: ASYNC110 - keys come in between; nothing is waited for
             await asyncio.sleep(0)
 
     def sort(self, column: Column, *, downward: bool = False) -> None:

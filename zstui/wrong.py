@@ -53,7 +53,7 @@ SENTENCES = tuple(
          mark("{start}-{end} overlaps with the range {first}-{last}; take addresses outside of that.")),
         ("{named}: there is no host in the zone and cluster asked for; add one with AddKVMHost",
          mark("There is no host there; add one first.")),
-        ("{named}: no host {wanted}; ruled out last: {hosts}; {advice}", mark("No host {wanted}: {advice}.")),
+        ("{named}: no host {wanted}: {advice}; ruled out last: {hosts}", mark("No host {wanted}: {advice}.")),
     )
 )  # fmt: skip
 

@@ -71,6 +71,7 @@ from agent.protocol.requests import (
     StartDomain,
     UndefineDomain,
 )
+from agent.protocol.serial import OpenSerial, SerialDoor, SerialFrame, SerialFrames
 from agent.protocol.userdata import normalise
 from agent.protocol.values import (
     Accelerator,
@@ -161,6 +162,7 @@ __all__ = [
     "ObserveVm",
     "OfferLane",
     "OpenLane",
+    "OpenSerial",
     "Outgoing",
     "OverlayMade",
     "PROTOCOL",
@@ -176,6 +178,9 @@ __all__ = [
     "RebootDomain",
     "Refusal",
     "Request",
+    "SerialDoor",
+    "SerialFrame",
+    "SerialFrames",
     "ShutdownDomain",
     "StartDomain",
     "Struct",

@@ -8,6 +8,7 @@ from agent.protocol.backups import BackUpVolumes, JoinBackups
 from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
 from agent.protocol.request import PROTOCOL, Request
+from agent.protocol.serial import OpenSerial
 from agent.protocol.values import (
     Accelerator,
     Capacity,
@@ -366,6 +367,7 @@ AnyRequest = (
     | UndefineDomain
     | DropTraces
     | ObserveConsole
+    | OpenSerial
     | ReadFetches
     | ReadFigures
     | ProbeAccelerator

@@ -14,7 +14,7 @@ import asyncssh
 
 from appliance.api.errors import BackupStorageFailed, HostUnreachable
 from appliance.hosts.fleet import Target
-from appliance.hosts.link import Wire
+from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.ssh import Pins, Ssh
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,13 @@ class SshPipe:
         """Send bytes; asyncssh buffers them."""
         self._writer.write(data)
 
+    async def drain(self) -> None:
+        """Wait until asyncssh has room again."""
+        try:
+            await self._writer.drain()
+        except asyncssh.Error as failed:
+            raise ConnectionError(str(failed)) from failed
+
     def close(self) -> None:
         """Close the channel without waiting for the other side."""
         self._writer.channel.abort()
@@ -97,7 +104,7 @@ class SshDialer:
             raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
         return SshWire(process)
 
-    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+    async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine."""
         connection = await self.ssh.connection(target)
         try:

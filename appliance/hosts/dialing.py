@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from appliance.api.errors import ImageFailed
 from appliance.api.simulator import HYPERVISOR
 from appliance.hosts.fleet import Dialer, Target
-from appliance.hosts.link import Wire
+from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.simulated_dialer import SimulatedDialer
 
 
@@ -26,7 +26,7 @@ class EitherDialer:
         """Start the agent there, or attach to the simulated one."""
         return await self._of(target).dial(target)
 
-    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+    async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine."""
         return await self._of(target).pipe(target, address, port)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agent.protocol import AnyEvent, HostFacts
 from appliance.api.errors import ApiError, HostUnreachable
-from appliance.hosts.link import Link, Wire
+from appliance.hosts.link import Link, Pipe, Wire
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Dialer(Protocol):
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
 
-    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+    async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine; raises `HostUnreachable`."""
 
     async def leave(self, target: Target) -> None:

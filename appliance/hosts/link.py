@@ -52,6 +52,13 @@ class Wire(Protocol):
         """End it, at once."""
 
 
+class Pipe(Wire, Protocol):
+    """A stream to something else on a host, which may take what it is sent more slowly than it comes."""
+
+    async def drain(self) -> None:
+        """Wait until there is room for more. Raises ConnectionError."""
+
+
 class LinkLost(HostUnreachable):
     """The link broke before the answer came: whether the request was carried out is not known."""
 
@@ -250,4 +257,4 @@ class Link:
         self._send(Call(id=0, owner=self.owner, epoch=self.epoch, request=Ping()))
 
 
-__all__ = ["Done", "Link", "LinkLost", "Refused", "Wire"]
+__all__ = ["Done", "Link", "LinkLost", "Pipe", "Refused", "Wire"]

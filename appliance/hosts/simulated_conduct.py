@@ -17,6 +17,7 @@ from agent.protocol import (
     ObserveHost,
     ObserveImage,
     ObserveVm,
+    OpenSerial,
     Ping,
     ProbeAccelerator,
     ReadFetches,
@@ -25,7 +26,7 @@ from agent.protocol import (
 
 OBSERVING = (
     Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-    ProbeAccelerator, CopyFiles, MigrateDomain,
+    ProbeAccelerator, CopyFiles, MigrateDomain, OpenSerial,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from appliance.api.errors import BackupStorageFailed, HostUnreachable, ImageFailed
 from appliance.hosts.fleet import Target
-from appliance.hosts.link import Wire
+from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulator import SimulatedHost
@@ -45,9 +45,9 @@ class SimulatedDialer:
         if not self.host(target).reachable:
             raise HostUnreachable(f"{target.address} does not answer")
 
-    async def pipe(self, target: Target, address: str, port: int) -> Wire:
+    async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """All that listens on a simulated host are consoles."""
-        return SimulatedConsole()
+        return self.host(target).enter(port) or SimulatedConsole()
 
     async def leave(self, target: Target) -> None:
         """The host forgets whose it was."""

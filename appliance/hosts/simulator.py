@@ -38,6 +38,7 @@ from agent.protocol import (
     ObserveConsole,
     ObserveHost,
     ObserveVm,
+    OpenSerial,
     OverlayMade,
     Ping,
     ProbeAccelerator,
@@ -56,7 +57,9 @@ from agent.protocol import (
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
+from appliance.hosts.simulated_console import SimulatedSerialPipe
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
+from appliance.hosts.simulated_doors import SerialDoors
 from appliance.hosts.simulated_figures import figures
 from appliance.hosts.simulated_lane import check_place
 from appliance.hosts.simulated_things import Things
@@ -75,6 +78,7 @@ class SimulatedHost(SimulatedAgent):
         self.logs: set[str] = set()
         """The domains that it has logs of: those that ever ran."""
         self.things = Things()
+        self.doors = SerialDoors()
         self.effects: list[tuple[str, str, str]] = []
         """(verb, resource, operation id) of the changes carried out, in order; the oldest are forgotten."""
         self.reachable = True
@@ -135,6 +139,9 @@ class SimulatedHost(SimulatedAgent):
                 return self._overlay(request)
             case ObserveConsole(vm_uuid=uuid):
                 return self._console(uuid)
+            case OpenSerial(vm_uuid=uuid):
+                self._console(uuid)
+                return self.doors.open(uuid)
             case MigrateDomain():
                 return self._migrate(request)
             case ProbeAccelerator(forced=forced):
@@ -288,6 +295,18 @@ class SimulatedHost(SimulatedAgent):
         if self._domain(uuid).power == "off":
             raise SimulatedRefusal("domain.off", f"VM {uuid} has no console while it is off")
         return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
+
+    def enter(self, port: int) -> SimulatedSerialPipe | None:
+        """The stream behind a door to a guest's serial console; None where there is no door."""
+        return self.doors.enter(port, self._gone)
+
+    def _gone(self, uuid: str) -> str | None:
+        """Why there is nothing more to see of a domain. Raises ConnectionError when the host is away."""
+        if not self.reachable:
+            raise ConnectionError(f"{self.address} does not answer")
+        if uuid not in self.domains:
+            return "domain.missing the VM is not on this host any more"
+        return "domain.off the VM is off" if self.domains[uuid].power == "off" else None
 
     def _facts(self) -> HostFacts:
         facts = HostFacts(

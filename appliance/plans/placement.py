@@ -91,7 +91,7 @@ def choose_host(options: list[HostOption], demand: Demand) -> str:
         passed = [option for option in left if each.test(option)]
         if not passed:
             fell = "; ".join(f"{option.name} {_missing(each.wanted, option, demand)}" for option in left[:5])
-            text = f"no host {each.wanted}; ruled out last: {fell}; {each.advice}"
+            text = f"no host {each.wanted}: {each.advice}; ruled out last: {fell}"
             raise NoHostAvailable(_led(demand.named(*each.wires), text))
         left = passed
     return _preferred(left, demand).uuid
@@ -133,6 +133,7 @@ def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
         DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage')}"
         if option.available_disk >= 0
         else "has no primary storage that its disks could be on",
+        DESIGNATED_ONE: "is another",
         L2: "is in a cluster without an L2 network that it is on",
         IMAGE: "is in a zone without a backup storage that has the image",
         PASSTHROUGH: f"runs guests by {option.accelerator}",
@@ -154,6 +155,7 @@ def mib(count: int) -> str:
 
 
 L2 = "carries the L2 networks"
+DESIGNATED_ONE = "is the one designated"
 CONNECTED = "is Enabled and Connected"
 MEMORY = "has enough memory"
 CPU = "has enough CPU"
@@ -168,7 +170,7 @@ def _filters(demand: Demand) -> tuple[Filter, ...]:
     return (
         Filter(L2, ("l3NetworkUuids",), "attach the L2 networks of these L3 networks to one cluster with hosts",
                lambda o: demand.l2_uuids <= o.l2_uuids),
-        Filter("is the one designated", ("hostUuid",), "name a host of that zone and cluster, or none",
+        Filter(DESIGNATED_ONE, ("hostUuid",), "name a host of that zone and cluster, or none",
                lambda o: demand.designated in (None, o.uuid)),
         Filter(CONNECTED, ("hostUuid", "clusterUuid", "zoneUuid", "l3NetworkUuids"),
                "enable or reconnect a host, or add one with AddKVMHost",

@@ -1,4 +1,4 @@
-"""Whose resources a call names: an account touches its own, and uses what is shared with it."""
+"""What a call names: it is there, and an account touches its own and uses what is shared with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from appliance.api.account import ADMIN_UUID
-from appliance.api.errors import NotAllowed
+from appliance.api.errors import NotAllowed, ResourceNotFound
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.ownership import ACCOUNTS_OWN, OWNED, PART_OF, SharedResource
 from appliance.api.resource import RESOURCES, Resource
@@ -27,6 +27,35 @@ USES_NETWORK = frozenset({
 """Messages that use the L3 network which they name in `l3NetworkUuid`."""
 
 TAGS = (SystemTag, UserTag)
+
+
+def check_references(snapshot: Snapshot, message: Message) -> None:
+    """Refuse a message that names a resource that is not there. Raises ResourceNotFound."""
+    for parameter in message.parameters.values():
+        value = getattr(message, parameter.name)
+        if parameter.ref is None or value is None:
+            continue
+        if isinstance(value, list):
+            lost = [each for each in value if not _exists(snapshot, parameter, each)]
+            if lost:
+                raise ResourceNotFound(
+                    f"invalid field[{parameter.wire}], resource[uuids:[{', '.join(lost)}], "
+                    f"type:{parameter.ref_vo}] not found"
+                )
+        elif not _exists(snapshot, parameter, value):
+            raise ResourceNotFound(
+                f"invalid field[{parameter.wire}], resource[uuid:{value}, type:{parameter.ref_vo}] not found"
+            )
+
+
+def _exists(snapshot: Snapshot, parameter: Parameter, uuid: str) -> bool:
+    """Whether a uuid names a resource that a parameter can refer to, of the right type where it is one's."""
+    kind = parameter.ref
+    found = snapshot.find(kind, uuid) if kind is not None else None
+    if kind is None or found is None or not parameter.ref_child:
+        return found is not None
+    of_type = {child.name: child.type for child in kind.children}[parameter.ref_child]
+    return bool(getattr(found, kind.typed_by) == of_type)
 
 
 def check_access(snapshot: Snapshot, message: Message, caller: Caller) -> None:

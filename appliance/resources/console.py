@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from agent.protocol import ConsoleSeen, ObserveConsole
+from agent.protocol import ConsoleSeen, ObserveConsole, OpenSerial, SerialDoor
 from appliance.api.console import RequestConsoleAccess
-from appliance.api.errors import NotAllowed, OperationFailed
+from appliance.api.errors import OperationFailed
 from appliance.api.host import Host
 from appliance.api.message import Message
 from appliance.api.vm import GetVmConsoleAddress, VmInstance
-from appliance.hosts.link import Wire
+from appliance.hosts.fleet import Target
+from appliance.hosts.link import Pipe
 from appliance.plans.vm_spec import console_listen
 from appliance.reconcile.context import target_of
 from appliance.reconcile.vm_state import placed_on
+from appliance.resources.console_tokens import Ticket
 from appliance.resources.registry import Caller, Live, asks_host
 from appliance.resources.vm_allowed import allowed
 from appliance.store.snapshot import Snapshot
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class OpenConsole:
+    """The stream of a console, and the host that it comes from. `framed` says that it is a serial line's frames."""
+
+    pipe: Pipe
+    target: Target
+    framed: bool
 
 
 @asks_host(GetVmConsoleAddress)
@@ -29,31 +43,34 @@ async def get_vm_console_address(live: Live, request: GetVmConsoleAddress, calle
 @asks_host(RequestConsoleAccess)
 async def request_console_access(live: Live, request: RequestConsoleAccess, caller: Caller) -> dict[str, Any]:
     """A token for one connection, and where to take it."""
-    await _vnc(live, request.vm_instance_uuid, request)
+    if request.console == "serial":
+        await _host(live, request.vm_instance_uuid, request)
+    else:
+        await _vnc(live, request.vm_instance_uuid, request)
     address = live.consoles.address
-    if address is None:
-        raise OperationFailed(
-            "this appliance listens on no address that a browser could reach; start it with --listen ADDR:PORT"
-        )
-    token = live.consoles.give(request.vm_instance_uuid)
-    return {
-        "inventory": {
-            "scheme": address.scheme, "hostname": address.hostname, "port": address.port, "token": token,
-        }
-    }  # fmt: skip
+    where = {"scheme": address.scheme, "hostname": address.hostname, "port": address.port} if address else {}
+    return {"inventory": {**where, "token": live.consoles.give(Ticket(request, caller))}}
 
 
-async def open_console(live: Live, token: str) -> Wire:
-    """The stream of the console that a token is for: where the VM has it now, not where it had it then.
+async def open_console(live: Live, request: RequestConsoleAccess) -> OpenConsole:
+    """The stream of a console: where the VM has it now, not where it had it then.
 
-    Raises `NotAllowed` for a token that opens nothing, and what asking the VM's host raises.
+    Raises what asking the VM's host raises.
     """
-    vm_uuid = live.consoles.take(token)
-    if vm_uuid is None:
-        raise NotAllowed("this console token is unknown, used or too old; get one with RequestConsoleAccess")
-    request = RequestConsoleAccess(vm_instance_uuid=vm_uuid)
-    host, console = await _vnc(live, vm_uuid, request)
-    return await live.fleet.dialer.pipe(target_of(host), console_listen(host.management_ip), console.port)
+    if request.console == "serial":
+        return await _open_serial(live, request)
+    host, console = await _vnc(live, request.vm_instance_uuid, request)
+    target = target_of(host)
+    pipe = await live.fleet.dialer.pipe(target, console_listen(host.management_ip), console.port)
+    return OpenConsole(pipe, target, framed=False)
+
+
+async def _open_serial(live: Live, request: RequestConsoleAccess) -> OpenConsole:
+    target = target_of(await _host(live, request.vm_instance_uuid, request))
+    door = await live.fleet.link(target).ask(OpenSerial(vm_uuid=request.vm_instance_uuid), SerialDoor)
+    pipe = await live.fleet.dialer.pipe(target, LOOPBACK, door.port)
+    pipe.write(f"{door.key}\n".encode())
+    return OpenConsole(pipe, target, framed=True)
 
 
 async def _vnc(live: Live, vm_uuid: str, request: Message) -> tuple[Host, ConsoleSeen]:
@@ -67,6 +84,14 @@ async def _vnc(live: Live, vm_uuid: str, request: Message) -> tuple[Host, Consol
 
 
 async def _console(live: Live, vm_uuid: str, request: Message) -> tuple[Host, ConsoleSeen]:
+    host = await _host(live, vm_uuid, request)
+    link = live.fleet.link(target_of(host))
+    return host, await link.ask(ObserveConsole(vm_uuid=vm_uuid), ConsoleSeen)
+
+
+async def _host(live: Live, vm_uuid: str, request: Message) -> Host:
+    """The host that a VM runs on, if its state allows the request."""
+
     def look(snapshot: Snapshot) -> Host:
         vm = allowed(snapshot.get(VmInstance, vm_uuid), request)
         host_uuid = placed_on(snapshot, vm)
@@ -74,6 +99,4 @@ async def _console(live: Live, vm_uuid: str, request: Message) -> tuple[Host, Co
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] is on no host")
         return snapshot.get(Host, host_uuid)
 
-    host = await live.database.read(look)
-    link = live.fleet.link(target_of(host))
-    return host, await link.ask(ObserveConsole(vm_uuid=vm_uuid), ConsoleSeen)
+    return await live.database.read(look)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES, Message, QueryMessage, Role
 from appliance.api.resource import Resource
-from appliance.hosts.console_tokens import ConsoleTokens
+from appliance.resources.console_tokens import ConsoleTokens
 
 if TYPE_CHECKING:
     from appliance.hosts.fleet import Fleet

@@ -195,6 +195,18 @@ class Auth:
         digest = digest_of(session_uuid)
         return await self._database.read(lambda snapshot: _caller(snapshot, digest, source))
 
+    async def renewed(self, caller: Caller) -> Caller:
+        """Who a caller is by now. Raises NoSession when its session or token is no more."""
+
+        def look(snapshot: Snapshot) -> Caller:
+            if caller.token_uuid is not None:
+                return _of_token(snapshot, snapshot.find(AccessToken, caller.token_uuid), caller.source)
+            if caller.session_digest is not None:
+                return _caller(snapshot, caller.session_digest, caller.source)
+            return caller
+
+        return await self._database.read(look)
+
     async def holds(self, session_uuid: str) -> bool:
         """Whether a session is known and not expired."""
         try:
@@ -256,7 +268,10 @@ def _caller(snapshot: Snapshot, digest: str, source: str) -> Caller:
 
 
 def _token_caller(snapshot: Snapshot, token: str, source: str) -> Caller:
-    found = snapshot.first(AccessToken, digest=digest_of(token))
+    return _of_token(snapshot, snapshot.first(AccessToken, digest=digest_of(token)), source)
+
+
+def _of_token(snapshot: Snapshot, found: AccessToken | None, source: str) -> Caller:
     if found is None or found.expired_date <= time.time():
         raise NoSession(
             f"the access token[uuid:{found.uuid}] has expired; make another with CreateAccessToken"

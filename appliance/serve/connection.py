@@ -22,7 +22,12 @@ SETTINGS: dict[str, Any] = {"access_log": None, "auto_decompress": False}
 class Connection(web.RequestHandler):
     """The library's, but for what it says of bytes that are no request: plain text, and a traceback in the log."""
 
-    __slots__ = ()
+    __slots__ = ("trusted",)
+
+    def __init__(self, server: web.Server, *, trusted: bool, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server, loop=loop, **SETTINGS)
+        self.trusted = trusted
+        """Whether who connects is the admin without a word."""
 
     def handle_error(
         self,
@@ -56,10 +61,14 @@ def _shown(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)[:SHOWN]
 
 
-async def listen(server: web.Server, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.Server:
+async def listen(
+    server: web.Server, sock: socket.socket, tls: ssl.SSLContext | None, *, trusted: bool
+) -> asyncio.Server:
     """Take connections on a socket for a server.
 
     Nothing is unpacked: no client of ours packs, and what unpacks to more than it is could be anything.
     """
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Connection(server, loop=loop, **SETTINGS), sock=sock, ssl=tls)
+    return await loop.create_server(
+        lambda: Connection(server, trusted=trusted, loop=loop), sock=sock, ssl=tls
+    )

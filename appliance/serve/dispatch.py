@@ -28,15 +28,14 @@ from appliance.api.errors import (
     NoSession,
     NotBuilt,
     NotReady,
-    ResourceNotFound,
 )
 from appliance.api.image import Image
 from appliance.api.job import LongJob
-from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
+from appliance.api.message import CreateMessage, Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
 from appliance.api.resource import Resource
 from appliance.api.zstack_names import not_built
-from appliance.resources.access import check_access, check_touch, only_seen
+from appliance.resources.access import check_access, check_references, check_touch, only_seen
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import (
     HANDLERS,
@@ -152,6 +151,20 @@ class Dispatch:
         await check_permission(self.database, message, caller)
         await self.database.read(lambda snapshot: check_touch(snapshot, Image, image_uuid, caller))
 
+    async def check_still(self, caller: Caller, message: Message) -> None:
+        """Refuse what goes on for longer than a call as soon as it would be refused anew.
+
+        Raises NoSession when the caller's session or token has ended, and NotAllowed.
+        """
+        caller = await self.auth.renewed(caller)
+        await check_permission(self.database, type(message), caller)
+
+        def look(snapshot: Snapshot) -> None:
+            check_references(snapshot, message)
+            check_access(snapshot, message, caller)
+
+        await self.database.read(look)
+
     async def _admit(self, call: Call, origin: Origin) -> tuple[Message, Caller]:
         if call.kind is None:
             raise not_built(call.java)
@@ -225,35 +238,6 @@ class Dispatch:
 
     async def _get_version(self, _: GetVersion) -> dict[str, Any]:
         return {"version": self._version}
-
-
-def check_references(snapshot: Snapshot, message: Message) -> None:
-    """Refuse a message that names a resource that is not there. Raises ResourceNotFound."""
-    for parameter in message.parameters.values():
-        value = getattr(message, parameter.name)
-        if parameter.ref is None or value is None:
-            continue
-        if isinstance(value, list):
-            lost = [each for each in value if not _exists(snapshot, parameter, each)]
-            if lost:
-                raise ResourceNotFound(
-                    f"invalid field[{parameter.wire}], resource[uuids:[{', '.join(lost)}], "
-                    f"type:{parameter.ref_vo}] not found"
-                )
-        elif not _exists(snapshot, parameter, value):
-            raise ResourceNotFound(
-                f"invalid field[{parameter.wire}], resource[uuid:{value}, type:{parameter.ref_vo}] not found"
-            )
-
-
-def _exists(snapshot: Snapshot, parameter: Parameter, uuid: str) -> bool:
-    """Whether a uuid names a resource that a parameter can refer to, of the right type where it is one's."""
-    kind = parameter.ref
-    found = snapshot.find(kind, uuid) if kind is not None else None
-    if kind is None or found is None or not parameter.ref_child:
-        return found is not None
-    of_type = {child.name: child.type for child in kind.children}[parameter.ref_child]
-    return bool(getattr(found, kind.typed_by) == of_type)
 
 
 def _keyed(key: str | None, caller: Caller) -> str | None:

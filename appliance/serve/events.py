@@ -18,7 +18,9 @@ from appliance.store.database import Database
 from appliance.store.journal import Named, entries_after, last_entry, touched
 from appliance.store.snapshot import Snapshot
 
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 2.0
+"""A face that hears nothing for longer says how old what it shows is."""
+
 WAITING_LIMIT = 20_000
 """Changes kept for a watcher that reads too slowly; with more it is told to read again instead."""
 

@@ -18,17 +18,16 @@ from appliance.api.errors import (
     InternalError,
     InvalidArgument,
     NotAllowed,
-    NotBuilt,
     NotReady,
     ResourceNotFound,
 )
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
-from appliance.resources.registry import Caller
+from appliance.resources.registry import Caller, Live
 from appliance.serve.connection import listen
-from appliance.serve.console import OpenConsole, console
+from appliance.serve.console import Consoles
 from appliance.serve.dispatch import Dispatch
-from appliance.serve.events import HEARTBEAT_SECONDS, Broadcast
+from appliance.serve.events import Broadcast
 from appliance.serve.listen import TcpListener, UnixListener, bind_tcp, bind_unix
 from appliance.serve.metrics import CONTENT_TYPE, metrics
 from appliance.serve.rest import Rest
@@ -51,6 +50,9 @@ BODY_LIMIT = 1 << 20
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
+CHECK_SECONDS = 15.0
+"""How often a watcher's session is looked at again."""
+
 EVENTS = "/events"
 METRICS = "/metrics"
 
@@ -58,7 +60,7 @@ METRICS = "/metrics"
 class Server:
     """Serves calls, jobs, events and uploads on any number of listeners.
 
-    `names` are the host names, beyond localhost, of web pages that may call.
+    `names` are the host names, beyond localhost, of web pages that may call; `pages` are routes of faces.
     """
 
     def __init__(
@@ -67,18 +69,19 @@ class Server:
         broadcast: Broadcast,
         *,
         transfers: Transfers | None = None,
-        open_console: OpenConsole | None = None,
+        live: Live | None = None,
         names: Collection[str] = (),
+        pages: Collection[Route] = (),
     ) -> None:
         self._dispatch = dispatch
         self._broadcast = broadcast
         self._transfers = transfers
-        self._open_console = open_console
         self._names = frozenset({"localhost", *(name.lower() for name in names)})
         self._stopping = asyncio.Event()
+        self._consoles = Consoles(dispatch, live, self._stopping)
         self._sockets: list[tuple[socket.socket, TcpListener | UnixListener]] = []
         rest = Rest(dispatch, self._job)
-        table = (*self._table(), *rest.table())
+        table = (*self._table(), *rest.table(), *pages)
         self._policies = {route.path: route.policy for route in table}
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._guard])
         for route in table:
@@ -103,7 +106,8 @@ class Server:
             self._sockets.append((sock, listener))
             if self._runner.server is None:
                 raise RuntimeError("the server listens before it is set up")
-            self._servers.append(await listen(self._runner.server, sock, tls))
+            trusted = isinstance(listener, UnixListener) and listener.trusted
+            self._servers.append(await listen(self._runner.server, sock, tls, trusted=trusted))
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
@@ -137,7 +141,7 @@ class Server:
             Route(("GET",), EVENTS, "reader", self._events),
             Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
-            Route(("GET",), "/websockify", "console-token", self._console),
+            Route(("GET",), "/websockify", "console-token", self._consoles.serve),
             Route(("GET",), METRICS, "reader", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
@@ -190,7 +194,9 @@ class Server:
         policy = self._policies.get(resource.canonical) if resource else None
         if policy is None:
             raise NotAllowed("this path has no policy, so nobody may use it")
-        if policy == "per-call" or policy == "job-uuid" or policy == "console-token" or policy == "anyone":
+        if policy == "per-call" or policy == "job-uuid" or policy == "anyone":
+            return
+        if policy == "console-token" or policy == "ticket":
             return
         await self._check_role(request, policy)
 
@@ -249,7 +255,7 @@ class Server:
                 try:
                     async with asyncio.timeout(STUCK_SECONDS):
                         await response.write(block)
-                    if now() - checked >= HEARTBEAT_SECONDS:
+                    if now() - checked >= CHECK_SECONDS:
                         await self._check_role(request, "reader")
                         checked = now()
                 except (TimeoutError, ConnectionError, ApiError):
@@ -266,11 +272,6 @@ class Server:
         caller = await self._check_role(request, "operator")
         await self._dispatch.check_image(caller, ExportImageFromBackupStorage, uuid)
         return await export(request, uuid, transfers)
-
-    async def _console(self, request: web.Request) -> web.StreamResponse:
-        if self._open_console is None:
-            raise NotBuilt("this appliance opens no consoles")
-        return await console(request, self._open_console)
 
     async def _metrics(self, _: web.Request) -> web.StreamResponse:
         watchers, calls = len(self._broadcast.listeners), self._dispatch.calls

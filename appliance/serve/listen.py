@@ -13,9 +13,10 @@ from appliance.client import short_socket_path
 
 @dataclass(frozen=True)
 class UnixListener:
-    """Listen on a socket file that only its owner can open; who can is trusted as the admin."""
+    """Listen on a socket file that only its owner can open; who can is trusted as the admin, unless said otherwise."""
 
     path: Path
+    trusted: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ WAIT_LIMIT_SECONDS = 60.0
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-Policy = Literal["per-call", "job-uuid", "console-token"] | Role
-"""Who may use a route: whoever may send the message in it; whoever knows the job's uuid, or has a token; a role."""
+Policy = Literal["per-call", "job-uuid", "console-token", "ticket"] | Role
+"""Who may use a route: whoever may send the message in it; whoever knows the job's uuid, or has a token
+or a ticket; a role."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def origin_of(request: web.Request) -> Origin:
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport else None
     if sock is not None and sock.family == socket.AF_UNIX:
-        return Origin("socket", trusted=True)
+        trusted = getattr(request.protocol, "trusted", False)
+        return Origin("socket" if trusted else "a full screen", trusted=trusted)
     peer = transport.get_extra_info("peername") if transport else None
     return Origin(f"{peer[0]}:{peer[1]}" if peer else "gone", trusted=False)
 

@@ -111,11 +111,21 @@ def welcomes(port: int, name: str) -> bool:
 
 @pytest.mark.timeout(120)
 def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Folder) -> None:
-    port = free_port()
-    served = folder.command("--listen", f"127.0.0.1:{port}", "--name", "cloud.example", "--serve")
+    port, ssh = free_port(), free_port()
+    words = (
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--ssh",
+        f"127.0.0.1:{ssh}",
+        "--name",
+        "cloud.example",
+        "--serve",
+    )
+    served = folder.command(*words)
     process = subprocess.Popen(served, cwd=TREE, env=folder.environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
-    while remembered(folder.path) != Listening(f"127.0.0.1:{port}", ("cloud.example",)):
+    kept = Listening(f"127.0.0.1:{port}", ("cloud.example",), ssh=f"127.0.0.1:{ssh}")
+    while remembered(folder.path) != kept:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert (welcomes(port, "cloud.example"), welcomes(port, "evil.example")) == (True, False)
@@ -125,6 +135,15 @@ def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Fol
     assert not reached("127.0.0.1", port)
     assert folder.call() == ""
     assert (welcomes(port, "cloud.example"), welcomes(port, "evil.example")) == (True, False)
+    assert reached("127.0.0.1", ssh)
+
+    folder.kill()
+    with socket.create_server(("127.0.0.1", ssh)):
+        wrong = folder.call()
+        assert (
+            f"cannot listen on 127.0.0.1:{ssh}: Address already in use; the full screen is not shown" in wrong
+        )
+        assert reached("127.0.0.1", port)
 
     folder.kill()
     with socket.create_server(("127.0.0.1", port)):

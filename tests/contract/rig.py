@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from uuid import uuid4
 
 from agent.protocol import DestroyDomain, EnsureStorage, Hello, HostFacts, UndefineDomain
+from appliance.hosts.link import Pipe
 from appliance.hosts.simulator import SimulatedHost
 from tests.agent.libvirt_host import LibvirtHost
 from tests.contract.peer import PATIENCE_SECONDS, Peer
@@ -37,6 +38,9 @@ class Rig(Protocol):
 
     def files(self) -> set[str]:
         """Every file below the storage folder."""
+
+    async def door(self, port: int) -> Pipe:
+        """A stream to a port of the host's loopback."""
 
     async def close(self) -> None:
         """End the links of this test."""
@@ -88,6 +92,12 @@ class SimulatedRig:
     def cling(self, vm_uuid: str) -> None:
         self.host.domains[vm_uuid].clinging = True
 
+    async def door(self, port: int) -> Pipe:
+        found = self.host.enter(port)
+        if found is None:
+            raise ConnectionRefusedError(port)
+        return found
+
     async def close(self) -> None:
         self.host.cut("the test is over")
 
@@ -109,6 +119,26 @@ class ProcessWire:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+
+class SocketPipe:
+    """A connection to a port of this machine."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        return await self._reader.read(1 << 16)
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 class AgentHost:
@@ -194,6 +224,9 @@ class AgentRig:
             *self.host.enter, "virsh", "-c", "qemu:///system", "-q", verb, vm_uuid
         )
         assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0
+
+    async def door(self, port: int) -> Pipe:
+        return SocketPipe(*await asyncio.open_connection("127.0.0.1", port))
 
     def cling(self, vm_uuid: str) -> None:
         """Its disks hold no system, so nobody answers in its guests."""

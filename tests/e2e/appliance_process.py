@@ -35,6 +35,8 @@ class ApplianceProcess:
         self.log_path = folder / "e2e.log"
         self.settings: dict[str, str] = {}
         """More of its environment, from its next start on."""
+        self.words: tuple[str, ...] = ()
+        """More words of its command line, from its next start on."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,7 +79,7 @@ class ApplianceProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                self.command("--serve"),
+                self.command("--serve", *self.words),
                 cwd=TREE,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

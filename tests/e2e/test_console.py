@@ -8,8 +8,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from appliance.api.console import ConsoleEnd
+from appliance.client_console import ConsoleEnded, ConsoleStream
 from tests.e2e.conftest import VmFactory
+from tests.e2e.guest import BOOT_SECONDS
 from tests.e2e.stage import Stage
+from tests.zstui.conftest import screens
+from zstui.vnc_view import VncView
 
 VERSION = b"RFB 003.008\n"
 SHARED = b"\x01"
@@ -64,3 +69,89 @@ async def test_an_address_is_what_the_running_vm_has_whatever_the_setting_is_now
             shown = shown.replace(f":{said['port'] - 5900}", f":{said['port']}")
         assert (said["protocol"], shown) == (protocol, f"{protocol}://{said['hostIp']}:{said['port']}")
         await (await guest.stop()).start()
+
+
+async def test_a_guest_is_watched_while_it_boots_and_typed_into(cloud: Stage, vm: VmFactory) -> None:
+    guest = await vm("typed", host=2)
+    async with await cloud.session.console(guest.uuid, "serial") as stream:
+        await logged_in(stream)
+        await stream.send(b"echo $((6*7))-$(uname -s)\r")
+        assert b"\n42-Linux" in await shown(stream, b"\n42-Linux")
+        async with await cloud.session.console(guest.uuid, "serial") as other:
+            await shown(other, b"\n42-Linux")
+            await stream.send(b"echo seen-by-$((1+1))\r")
+            await shown(other, b"\nseen-by-2")
+            await shown(stream, b"\nseen-by-2")
+        await stream.send(b"poweroff\r")
+        with pytest.raises(ConsoleEnded) as end:
+            await shown(stream, b"never")
+        assert (end.value.end, end.value.reason) == (ConsoleEnd.VM_OFF, "the VM is off")
+
+
+async def test_a_guest_that_floods_its_line_is_not_held_up_nor_kept(cloud: Stage, vm: VmFactory) -> None:
+    guest = await (await vm("flood", host=1)).booted()
+    async with await cloud.session.console(guest.uuid, "serial") as stream:
+        await logged_in(stream)
+        await stream.send(b"yes | head -c 500000; echo the-$((1+1))nd-end\r")
+        await asyncio.sleep(5)  # a viewer that does not look
+        seen = b""
+        async with asyncio.timeout(120):
+            async for said in stream:
+                seen = (seen + said)[-4096:] if isinstance(said, bytes) else seen
+                if b"\nthe-2nd-end" in seen:
+                    return
+    raise AssertionError(f"the guest never came to its end: {seen[-200:]!r}")
+
+
+async def logged_in(stream: ConsoleStream) -> None:
+    """Log in at the tiny guest's console, once its boot is seen."""
+    assert b"zstui-tiny: ready" in await shown(stream, b" login: ")
+    await stream.send(b"root\r")
+    await shown(stream, b"# ")
+
+
+async def shown(stream: ConsoleStream, what: bytes) -> bytes:
+    """What a console shows, until something is there."""
+    seen = b""
+    async with asyncio.timeout(BOOT_SECONDS):
+        async for said in stream:
+            seen += said if isinstance(said, bytes) else b""
+            if what in seen:
+                return seen
+    raise AssertionError(f"{what!r} is not in {seen[-3000:]!r}")
+
+
+async def test_the_screens_show_the_guest_and_take_keys(cloud: Stage, vm: VmFactory) -> None:
+    await (await vm("seen", host=2)).booted()
+    async with screens(cloud.appliance.socket, (160, 48)) as on:
+        await on.sees("seen", "◉ Running")
+        await on.press("c")
+        await on.sees("seen serial ◉ live", "zstui-tiny: ready", "login:")
+        await on.write("root")
+        await on.press("enter")
+        await on.sees("root@seen:~#")
+        await on.write("echo $((6*7))")
+        await on.press("enter")
+        await on.until(lambda: any(line.startswith("42 ") for line in on.text()), "the answer")
+        await on.press("f11")
+        await on.sees("seen VNC ◉ live", "720×400")
+        view = on.app.screen.query_one(VncView)
+        await on.until(lambda: pixels(view) != b"", "a picture")
+        await on.pilot.pause(1.0)
+        before = pixels(view)
+        await on.write("root")
+        await on.press("enter")
+        await on.until(lambda: difference(before, pixels(view)) > 200, "pixels that keys changed")
+        await on.press("ctrl+right_square_bracket")
+        await on.until(lambda: on.app.screen is on.browser, "the list again")
+
+
+def pixels(view: VncView) -> bytes:
+    """What a screen shows; nothing as long as that is black."""
+    shown = view.rfb.pixels.tobytes() if view.rfb is not None else b""
+    return shown if any(shown) else b""
+
+
+def difference(one: bytes, two: bytes) -> int:
+    """How many bytes of two pictures differ."""
+    return sum(a != b for a, b in zip(one, two, strict=False))

@@ -137,7 +137,7 @@ async def test_screens_of_one_vm(cloud: Stage, guests: dict[str, Guest], shoot: 
         shoot(on, "userdata")
         await on.press("escape")
         await on.until(lambda: on.app.screen is on.browser, "the list again")
-        await on.press("c")
+        await on.press("C")
         await on.sees("Console of web-01", "protocol", guests["web-01"].host.address)
         shoot(on, "console")
         await on.press("escape", "question_mark")

@@ -119,7 +119,7 @@ async def serving(
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database, core.figures)
-        server = Server(dispatch, broadcast, transfers=core.transfers)
+        server = Server(dispatch, broadcast, transfers=core.transfers, live=core.live)
         async with running(core):
             telling = asyncio.create_task(broadcast.run())
             await server.start(UnixListener(socket), TcpListener("127.0.0.1", 0))

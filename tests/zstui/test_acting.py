@@ -155,13 +155,13 @@ async def test_the_console_is_shown_and_copied(cloud: Cloud) -> None:
     await cloud.vm("web-1")
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
-        await on.press("c")
+        await on.press("C")
         await on.sees("vnc", "5900", "vncviewer 10.0.0.")
         await on.press("c")
         await on.until(lambda: on.app.clipboard.startswith("vncviewer 10.0.0."))
         await on.press("S", "S")
         await on.sees("◌ Stopped")
-        await on.press("c")
+        await on.press("C")
         await on.sees("console is not possible: web-1 is Stopped, not Running")
 
 

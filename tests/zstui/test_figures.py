@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from appliance.client import Session, Unreachable
 from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
 from zstui import words
 from zstui.attention import concerns
@@ -177,6 +178,13 @@ async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
         await on.until(lambda: asked[-1] == ("ZStack/Host", "day"))
         await on.press("3")
         await on.misses("the last day")
+
+
+async def test_a_history_that_is_not_to_be_had_is_one_error(cloud: Cloud) -> None:
+    async with await Session.connect(cloud.socket) as session:
+        await cloud.server.stop()
+        with pytest.raises(Unreachable):
+            await read_history(session, "ZStack/VM", "0" * 32, "hour")
 
 
 async def test_history_is_read_from_the_appliance(cloud: Cloud) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.zstui.conftest import Cloud, screens
+from zstui.screens.console import browser_link
 from zstui.viewer_file import viewer_text, write_viewer_file
 
 REPLY = {"hostIp": "10.0.0.1", "port": 5900, "protocol": "spice"}
@@ -36,12 +37,45 @@ async def test_the_console_panel_writes_and_copies_it(
     monkeypatch.chdir(tmp_path)
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
-        await on.press("c")
+        await on.press("C")
         await on.sees("5900")
         await on.press("f")
         await on.until(lambda: on.app.clipboard.startswith("[virt-viewer]"))
-        await on.press("c")
+        await on.press("C")
         await on.sees("5900")
         await on.press("v")
         await on.until((tmp_path / "web-1.vv").exists)
         assert "port=5900" in (tmp_path / "web-1.vv").read_text()
+
+
+def test_the_address_for_a_browser_keeps_its_token_in_the_browser() -> None:
+    access = {"scheme": "https", "hostname": "fe80::1", "port": 8080, "token": "a-b_c"}
+    assert browser_link(access, "数据 #1") == (
+        "https://[fe80::1]:8080/console#token=a-b_c&name=%E6%95%B0%E6%8D%AE+%231"
+    )
+    assert browser_link({"token": "a"}, "x") == ""
+
+
+async def test_an_appliance_without_an_address_has_none_for_browsers(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("c")
+        await on.sees("5900", "b a browser's", "Esc back")
+        await on.press("b")
+        await on.sees("listens on no address")
+
+
+async def test_who_is_elsewhere_gets_no_file_here(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cloud.vm("web-1")
+    monkeypatch.chdir(tmp_path)
+    async with screens(cloud.socket) as on:
+        on.app.is_guest = True
+        await on.sees("◉ Running")
+        await on.press("c")
+        await on.sees("5900")
+        await on.press("v")
+        await on.sees("where the appliance is")
+    assert not (tmp_path / "web-1.vv").exists()

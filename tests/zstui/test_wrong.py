@@ -24,8 +24,8 @@ U = "1234567890abcdef1234567890abcdef"
          "What was chosen is not there any more; choose another."),
         (f"l3NetworkUuids[{U}]: all 2 addresses of the IP ranges of L3 network lan[uuid:{U}] are taken; "
          f"add a range, or delete VMs", "All 2 addresses of L3 network lan are taken; add a range, or delete VMs."),
-        (f"hostUuid[{U}]: no host is Enabled and Connected; ruled out last: a (KVM, b); "
-         f"enable or reconnect a host, or add one with AddKVMHost",
+        (f"hostUuid[{U}]: no host is Enabled and Connected: enable or reconnect a host, "
+         "or add one with AddKVMHost; ruled out last: a has 1, and 2 are needed; b has 1, and 2 are needed",
          "No host is Enabled and Connected: enable or reconnect a host, or add one with AddKVMHost."),
         ("startIp[10.0.0.2], endIp[10.0.0.9]: the range 10.0.0.2-10.0.0.9 overlaps with 10.0.0.1-10.0.0.4 "
          f"[ipRange uuid:{U}]; give addresses outside of that, or delete it first",

@@ -124,6 +124,10 @@ ERRORS = (
         "cannot listen on {address}: {cause}; only the socket in {folder} leads to this appliance: free that address "
         "and end process {pid}, which the next zstui starts again, or give that another one by --listen"
     ),
+    mark(
+        "cannot listen on {address}: {cause}; the full screen is not shown by SSH: free that address and end process "
+        "{pid}, which the next zstui starts again, or give that another one by --ssh"
+    ),
     mark("{address} does not answer"),
     mark("{address} does not answer within {seconds} s; does sshd run?"),
     mark("{address} cannot be reached: {reason}"),
@@ -143,7 +147,7 @@ ERRORS = (
     mark("url[{url}]: {reason}"),
 )
 PLACING = (
-    mark("no host {wanted}; ruled out last: {hosts}; {advice}"),
+    mark("no host {wanted}: {advice}; ruled out last: {hosts}"),
     mark("carries the L2 networks"),
     mark("is the one designated"),
     mark("is Enabled and Connected"),

@@ -38,6 +38,7 @@ from zstui.screens.recovering import (
 )
 from zstui.screens.shell import Shell
 from zstui.screens.userdata import VmUserdata
+from zstui.screens.watching import watch
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -72,7 +73,7 @@ class Acting(Screen[None]):
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
             Binding("e", "userdata", "User data"),
-            Binding("c", "console", "Console address"),
+            Binding("C", "console", "Console address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "All that can be done to this row"),
             Binding("0", "overview", "Overview"),
@@ -134,7 +135,7 @@ class Acting(Screen[None]):
         ]
         if row is not None and row.kind == "VmInstance":
             if row.get("state") == "Running":
-                found.append(("c", mark("console"), "screen.console"))
+                found.append(("C", mark("console"), "screen.console"))
             found.append(("e", mark("userdata"), "screen.userdata"))
         if row is not None and row.kind == recycle_bin.KIND:
             found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
@@ -327,7 +328,7 @@ class Acting(Screen[None]):
         row = self.row
         running = frozenset({"Running"})
         if row is not None and row.kind == "VmInstance" and self._possible(mark("console"), running, [row]):
-            self.app.push_screen(Console(row))
+            self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
     def action_panel(self, panel_id: str) -> None:
         """Open what a key opens on the row."""

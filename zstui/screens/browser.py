@@ -12,9 +12,10 @@ from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
+from zstui.banner import Banner
 from zstui.detail import Detail
 from zstui.filter import Filter
-from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.frame import Caption, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n.server_texts import said
 from zstui.keymap import movable
 from zstui.line import Line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,6 +17,7 @@ from zstui.i18n import tr
 from zstui.mirror import Row
 from zstui.said import Said
 from zstui.screens.form import short_error
+from zstui.screens.watching import After
 from zstui.sheet import Item, Sheet, note
 from zstui.viewer_file import viewer_text, write_viewer_file
 
@@ -23,13 +25,16 @@ if TYPE_CHECKING:
     from zstui.app import Zstui
 
 
-class Console(ModalScreen[None]):
+class Console(ModalScreen[After]):
     """Asks for the address, shows it, copies it."""
 
     app: Zstui
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c,enter,y", "copy('line')", "copy"),
         Binding("a", "copy('address')", "address"),
+        Binding("s", "watch('serial')", "serial console"),
+        Binding("g", "watch('vnc')", "VNC screen"),
+        Binding("b", "browse", "in a browser"),
         Binding("v", "write", "viewer file"),
         Binding("f", "copy('file')", "viewer file's text"),
         Binding("escape,q", "dismiss", "back"),
@@ -46,7 +51,9 @@ class Console(ModalScreen[None]):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
             yield Said(
-                lambda: tr("c copies the command · a the address · f a .vv file · v writes one · Esc back"),
+                lambda: tr(
+                    "c copy · a address · b browser · f .vv text · v .vv file · s serial · g screen · Esc back"
+                ),
                 classes="hint",
             )
 
@@ -71,17 +78,44 @@ class Console(ModalScreen[None]):
             Item(tr("command"), safe(self._texts["line"]), "accent"),
         ])  # fmt: skip
 
+    def action_watch(self, console: After) -> None:
+        """Look at a console here."""
+        self.dismiss(console)
+
     def action_copy(self, what: str) -> None:
         """Copy the viewer's command line, or only the address."""
         if what in self._texts:
             self.app.copy_to_clipboard(self._texts[what])
             shown = self._texts[what] if what != "file" else tr("the text of a .vv file")
             self.app.tell(tr("copied {text}", text=shown))
-            self.dismiss()
+            self.dismiss(None)
+
+    def action_browse(self) -> None:
+        """Copy an address that shows the console in a browser, once."""
+        self.run_worker(self._browse())
+
+    async def _browse(self) -> None:
+        try:
+            reply = await self.app.calls.make("RequestConsoleAccess", vmInstanceUuid=self._row.key)
+        except ApiError as error:
+            self.app.tell(f"{short_error(error.details)} [{error.code}]", wrong=True)
+            return
+        link = browser_link(reply["inventory"], self._row.name)
+        if not link:
+            self.app.tell(tr("the appliance listens on no address; start it with --listen"), wrong=True)
+            return
+        self.app.copy_to_clipboard(link)
+        self.query_one(Sheet).show([Item(tr("browser"), link, "accent")])
+        self.app.tell(tr("copied; the address is good for one visit, within two minutes"))
 
     def action_write(self) -> None:
         """Write the file that opens the console in virt-viewer, into the folder where this was started."""
         if "file" not in self._texts:
+            return
+        if self.app.is_guest:
+            self.app.tell(
+                tr("files would be written where the appliance is; copy the text with f"), wrong=True
+            )
             return
         try:
             path = write_viewer_file(self._texts["file"], self._row.name, Path.cwd())
@@ -89,7 +123,17 @@ class Console(ModalScreen[None]):
             self.app.tell(tr("no file was written: {error}", error=str(error)), wrong=True)
             return
         self.app.tell(tr("written: {path}", path=str(path)))
-        self.dismiss()
+        self.dismiss(None)
+
+
+def browser_link(access: dict[str, Any], name: str) -> str:
+    """The address of a console's page; empty when the appliance has none. What is after # stays in the browser."""
+    if not access.get("port"):
+        return ""
+    host = str(access["hostname"])
+    host = f"[{host}]" if ":" in host else host
+    given = urlencode({"token": access["token"], "name": name})
+    return f"{access['scheme']}://{host}:{access['port']}/console#{given}"
 
 
 def viewer_line(reply: dict[str, Any]) -> str:

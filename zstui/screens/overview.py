@@ -13,10 +13,11 @@ from textual.strip import Strip
 
 from appliance.api.errors import ApiError
 from zstui.attention import Concern, concerns
+from zstui.banner import Banner
 from zstui.board import Block, board
 from zstui.cells import width
 from zstui.figures import History, read_history
-from zstui.frame import OVERVIEW, Banner, Hints, LastCall, News, Tabs, Totals
+from zstui.frame import OVERVIEW, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n import mark
 from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import MAIN, Noun

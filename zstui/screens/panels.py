@@ -23,6 +23,7 @@ from zstui.screens.planner import Planner
 from zstui.screens.relations import to_owner, to_related, to_tags
 from zstui.screens.services import Services
 from zstui.screens.snapshots import Snapshots, volumes_of
+from zstui.screens.watching import watch
 from zstui.verbs import binned
 
 if TYPE_CHECKING:
@@ -164,6 +165,17 @@ def _is_data(row: Row, _: Mirror) -> bool:
 
 
 PANELS = (
+    Panel(
+        "serial",
+        "c",
+        "serial",
+        "Serial console",
+        ("VmInstance",),
+        lambda screen, row: watch(screen, row, "serial"),
+    ),
+    Panel(
+        "vnc", "V", "screen", "Screen by VNC", ("VmInstance",), lambda screen, row: watch(screen, row, "vnc")
+    ),
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
     Panel("snapshots", "v", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
     Panel("boot", "b", "boot", "Boot order and ISO", ("VmInstance",), _boot),

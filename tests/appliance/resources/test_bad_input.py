@@ -318,7 +318,7 @@ async def test_no_host_with_room_for_memory(cloud: Cloud) -> None:
     async with cloud.untouched():
         error = await cloud.refused("CreateVmInstance", **cloud.vm_fields(instanceOfferingUuid=big))
         says(error, "HOST_ALLOCATION.1000", f"instanceOfferingUuid[{big}]: ", "enough memory", "host1", "host2",
-             str(2048 * GIB), "take a smaller instance offering")  # fmt: skip
+             "and 2048.0 GiB are needed", "take a smaller instance offering")  # fmt: skip
 
 
 async def test_no_host_with_room_for_cpu(cloud: Cloud) -> None:

@@ -158,7 +158,7 @@ async def test_no_vm_is_placed_in_a_disabled_cluster(cloud: Cloud) -> None:
     error = await cloud.refused("CreateVmInstance", **cloud.vm_fields())
     assert error["code"] == "HOST_ALLOCATION.1000"
     assert "no host is Enabled and Connected" in error["details"]
-    assert "cluster Disabled" in error["details"]
+    assert "in a cluster that is Disabled" in error["details"]
     await cloud.call("ChangeClusterState", uuid=cloud.uuids["cluster"], stateEvent="enable")
     assert (await cloud.vm())["memorySize"] == GIB // 4
 

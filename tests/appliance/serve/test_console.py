@@ -11,14 +11,17 @@ from typing import Any
 import aiohttp
 import pytest
 
+from appliance.api.console import RequestConsoleAccess
 from appliance.api.job import LongJob
-from appliance.hosts import console_tokens
-from appliance.hosts.console_tokens import Address, ConsoleTokens
 from appliance.hosts.simulated_console import GREETING, NO_PASSWORD
-from appliance.resources.console import open_console
+from appliance.resources import console_tokens
+from appliance.resources.console_tokens import Address, ConsoleTokens, Ticket
+from appliance.resources.registry import Caller
+from appliance.serve.auth import Auth
+from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
-from appliance.serve.listen import TcpListener
+from appliance.serve.listen import TcpListener, UnixListener
 from tests.simulated_cloud import Body, Cloud
 
 
@@ -36,12 +39,15 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     await made.stop()
 
 
+def dispatch(cloud: Cloud) -> Dispatch:
+    auth = Auth(cloud.database)
+    return Dispatch(cloud.database, auth, version="1", node_uuid="n" * 32, live=cloud.core.live)
+
+
 @pytest.fixture
 async def server(cloud: Cloud) -> AsyncIterator[Server]:
     live = cloud.core.live
-    made = Server(
-        cloud.dispatch, Broadcast(cloud.database), open_console=lambda token: open_console(live, token)
-    )
+    made = Server(dispatch(cloud), Broadcast(cloud.database), live=live)
     await made.start(TcpListener("127.0.0.1", 0))
     live.consoles.address = Address("http", *made.addresses[0])
     yield made
@@ -118,15 +124,26 @@ async def test_a_token_is_written_down_nowhere(cloud: Cloud, server: Server) -> 
     assert token not in json.dumps(await cloud.rows(), default=str) + str(jobs)
 
 
-async def test_without_an_address_there_is_no_way_to_a_console(cloud: Cloud) -> None:
-    vm = await cloud.vm()
-    error = await cloud.refused("RequestConsoleAccess", vmInstanceUuid=vm["uuid"])
-    assert (error["code"], "--listen" in error["details"]) == ("SYS.1006", True)
+async def test_without_an_address_a_token_is_for_the_socket(cloud: Cloud, tmp_path: Path) -> None:
+    socket = tmp_path / "socket"
+    served = Server(dispatch(cloud), Broadcast(cloud.database), live=cloud.core.live)
+    await served.start(UnixListener(socket))
+    try:
+        where = await access(cloud, await cloud.vm())
+        assert where.keys() == {"token"}
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as http,
+            http.ws_connect("ws://localhost/websockify", params=where) as viewing,
+        ):
+            assert await viewing.receive_bytes(timeout=5) == GREETING
+    finally:
+        await served.stop()
 
 
 def test_a_token_grows_old(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = ConsoleTokens()
-    first = tokens.give("vm")
+    ticket = Ticket(RequestConsoleAccess(vm_instance_uuid="vm"), Caller("account", "admin", None, "here"))
+    first = tokens.give(ticket)
     monkeypatch.setattr(console_tokens, "TOKEN_SECONDS", -1.0)
-    late = tokens.give("vm")
-    assert (tokens.take(first), tokens.take(first), tokens.take(late)) == ("vm", None, None)
+    late = tokens.give(ticket)
+    assert (tokens.take(first), tokens.take(first), tokens.take(late)) == (ticket, None, None)

@@ -154,10 +154,49 @@ def _name(device: ElementTree.Element) -> str:
     return str(target.get("dev"))
 
 
+class EchoStream:
+    """Its guests repeat what is typed: it is in their log."""
+
+    def __init__(self, *_: object) -> None:
+        self._log = ""
+
+    def attach(self, log: str) -> None:
+        self._log = log
+
+    def send(self, data: bytes) -> int:
+        with open(self._log, "ab") as log:  # noqa: PTH123 - as QEMU does
+            log.write(data)
+        return len(data)
+
+    def eventAddCallback(self, *_: object) -> None:  # noqa: N802 - libvirt's name
+        """What it would say is in the log."""
+
+    def eventRemoveCallback(self) -> None:  # noqa: N802 - libvirt's name
+        pass
+
+    def abort(self) -> None:
+        _typing.discard(self._log)
+
+
+def _console(domain: Any, _: None, stream: EchoStream, flags: int) -> int:
+    """One at a time, as libvirt has it where it is asked to be safe."""
+    log = ElementTree.fromstring(_with_port(domain)).find("devices/serial/log")
+    assert log is not None
+    assert flags == libvirt.VIR_DOMAIN_CONSOLE_SAFE
+    path = str(log.get("file"))
+    assert path not in _typing
+    _typing.add(path)
+    stream.attach(path)
+    return 0
+
+
+_typing: set[str] = set()
 _plugged: dict[str, dict[str, ElementTree.Element]] = {}
 """Interfaces and disks by name, of each running domain that something was plugged into."""
 _described = libvirt.virDomain.XMLDesc
 libvirt.virDomain.XMLDesc = _with_port
+libvirt.virConnect.newStream = EchoStream
+libvirt.virDomain.openConsole = _console
 libvirt.virDomain.attachDeviceFlags = _attach
 libvirt.virDomain.detachDeviceFlags = _detach
 libvirt.virDomain.updateDeviceFlags = _update
