@@ -82,6 +82,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging
 	$(BIN)/python -m pytest -q -n 2 -m "not lab and not bench"
 
 # Everything: the quick part, then real hosts in the lab.
@@ -95,6 +96,7 @@ bench: setup agent tiny
 
 torture: setup
 	$(BIN)/python -m tests.simulation.torture
+	ZSTUI_FUZZ=100 $(BIN)/python -m pytest -q -n 2 --timeout 1800 tests/agent/test_parsers.py tests/appliance/api/test_texts.py
 
 screenshots: setup agent tiny
 	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py

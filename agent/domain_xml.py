@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from agent.libvirt_xml import parsed
 from agent.protocol import DiskSpec, DomainSpec, NicSpec, serial_of
 
 MARK_URI = "https://zstui.invalid/domain"
@@ -76,7 +77,7 @@ def domain_xml(spec: DomainSpec, mark: Mark) -> str:
 
 def listening_xml(xml: str, address: str) -> str:
     """A domain whose console listens at another address: that of the host it goes to."""
-    domain = ET.fromstring(xml)
+    domain = parsed(xml)
     for graphics in domain.iterfind("devices/graphics"):
         graphics.set("listen", address)
         for listen in graphics.iterfind("listen[@type='address']"):
@@ -92,7 +93,7 @@ def mark_xml(mark: Mark) -> str:
 def read_mark(xml: str) -> Mark | None:
     """The mark from what libvirt's metadata call returns; None where it is not ours."""
     try:
-        element = ET.fromstring(xml)
+        element = parsed(xml)
         return Mark(
             digest=element.get("digest", ""),
             boot_count=int(element.get("boot_count", "0")),
@@ -118,7 +119,7 @@ def plug_xml(nic: NicSpec) -> str:
 
 def plugged_xml(xml: str, plug: Plug) -> str | None:
     """The element of one NIC of a running domain, as libvirt wants it back; None where it is gone."""
-    for element in ET.fromstring(xml).iterfind("devices/interface"):
+    for element in parsed(xml).iterfind("devices/interface"):
         if _plug_of(element) == plug:
             return ET.tostring(element, encoding="unicode")
     return None
@@ -148,7 +149,7 @@ class Devices:
 
 def devices_of(xml: str) -> Devices:
     """What a domain has that can be changed while it runs."""
-    devices = ET.fromstring(xml).find("devices")
+    devices = parsed(xml).find("devices")
     if devices is None:
         return Devices([], [], "", {})
     drive = devices.find("disk[@device='cdrom']")
@@ -177,7 +178,7 @@ def disk_xml(disk: DiskSpec) -> str:
 
 def plugged_disk_xml(xml: str, plug: DiskPlug) -> str | None:
     """The element of one volume of a running domain, as libvirt wants it back; None where it is gone."""
-    for element in ET.fromstring(xml).iterfind("devices/disk"):
+    for element in parsed(xml).iterfind("devices/disk"):
         if _disk_plug(element) == plug:
             return ET.tostring(element, encoding="unicode")
     return None
@@ -202,7 +203,7 @@ def guest_agent_answers(xml: str) -> bool:
     """Whether the guest of a running domain has opened the channel of its agent."""
     return any(
         target.get("name") == GUEST_AGENT and target.get("state") == "connected"
-        for target in ET.fromstring(xml).iterfind("devices/channel/target")
+        for target in parsed(xml).iterfind("devices/channel/target")
     )
 
 
@@ -213,18 +214,18 @@ def cdrom_xml(iso: str) -> str:
 
 def drive_alias(xml: str) -> str:
     """What QEMU calls the CD-ROM drive of a domain that runs; empty where it has none."""
-    alias = ET.fromstring(xml).find("devices/disk[@device='cdrom']/alias")
+    alias = parsed(xml).find("devices/disk[@device='cdrom']/alias")
     return "" if alias is None else alias.get("name", "")
 
 
 def boot_of(xml: str) -> list[str]:
     """The devices that a domain boots from, in their order."""
-    return [boot.get("dev", "") for boot in ET.fromstring(xml).iterfind("os/boot")]
+    return [boot.get("dev", "") for boot in parsed(xml).iterfind("os/boot")]
 
 
 def boot_xml(xml: str, order: Sequence[str]) -> str:
     """A domain that boots from these instead. It has no mark, since it is not what any spec says."""
-    domain = ET.fromstring(xml)
+    domain = parsed(xml)
     system, metadata = domain.find("os"), domain.find("metadata")
     if system is not None:
         for boot in system.findall("boot"):
@@ -238,7 +239,7 @@ def boot_xml(xml: str, order: Sequence[str]) -> str:
 
 def console_of(xml: str) -> Console | None:
     """The console of a running domain; None while it has no port."""
-    for graphics in ET.fromstring(xml).iterfind("devices/graphics"):
+    for graphics in parsed(xml).iterfind("devices/graphics"):
         port = int(graphics.get("port", "-1"))
         if port > 0:
             return Console(graphics.get("type", ""), port)
@@ -247,7 +248,7 @@ def console_of(xml: str) -> Console | None:
 
 def serial_log_of(xml: str) -> str | None:
     """The file that a domain's serial console is logged to; None where it is not."""
-    log = ET.fromstring(xml).find("devices/serial/log")
+    log = parsed(xml).find("devices/serial/log")
     return None if log is None else log.get("file")
 
 
@@ -344,7 +345,7 @@ def _plug_of(element: ET.Element) -> Plug:
 
 
 def _disk_elements(xml: str) -> list[ET.Element]:
-    return ET.fromstring(xml).findall("devices/disk")
+    return parsed(xml).findall("devices/disk")
 
 
 def _disk_plug(element: ET.Element) -> DiskPlug:

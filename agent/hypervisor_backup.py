@@ -17,6 +17,7 @@ import libvirt
 from agent.domain_xml import DiskPlug, printable
 from agent.hypervisor_move import HypervisorMoves
 from agent.libvirt_calls import domain_of, message_of
+from agent.libvirt_xml import parsed
 from agent.refused import Refused
 
 BEGIN_SECONDS = 120.0
@@ -88,9 +89,9 @@ def _begin(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> dict[str
 
 def _know(domain: Any, xml: str, disk: LiveDisk) -> None:
     """Have libvirt know the bitmap of an earlier backup, if it is whole."""
-    element = ET.fromstring(_checkpoint_xml(xml, [disk], disk.since))
+    element = parsed(_checkpoint_xml(xml, [disk], disk.since))
     ET.SubElement(element, "creationTime").text = "1"
-    element.append(ET.fromstring(xml))
+    element.append(parsed(xml))
     flags = (
         libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE
     )
@@ -186,7 +187,7 @@ def _checkpoint_xml(xml: str, disks: Sequence[LiveDisk], name: str) -> str:
 
 def _targets(xml: str) -> list[str]:
     """The names of a domain's disks, drives without a disk's content left out."""
-    found = ET.fromstring(xml).iterfind("devices/disk")
+    found = parsed(xml).iterfind("devices/disk")
     return [
         target.get("dev", "")
         for each in found

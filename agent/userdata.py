@@ -197,7 +197,7 @@ def _open_socket() -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
         listening.setblocking(False)
-        listening.bind(("0.0.0.0", PORT))
+        listening.bind(("0.0.0.0", PORT))  # nosec B104  # inside the namespace of one network
     except OSError:
         listening.close()
         raise

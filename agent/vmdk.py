@@ -36,7 +36,8 @@ def vmdk_size(path: Path) -> int:
                 raise Refused(
                     "image.version", f"{path} is VMDK version {version}; versions 1 to 3 are accepted"
                 )
-            if not 0 < length <= MAX_DESCRIPTOR_SECTORS or at == 0:
+            sectors = os.fstat(file.fileno()).st_size // SECTOR
+            if not 0 < length <= MAX_DESCRIPTOR_SECTORS or not 0 < at < sectors:
                 raise Refused("image.not_an_image", f"{path} does not describe itself")
             file.seek(at * SECTOR)
             _check_description(file.read(length * SECTOR), path)

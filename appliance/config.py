@@ -49,6 +49,8 @@ class Config:
     bundle: Path | None = None
     names: tuple[str, ...] = ()
     """Host names, beyond the machine's own, that it is reached by."""
+    plain_http: bool = False
+    """Whether it speaks without TLS even where others on the network can read along."""
     again: bool = False
     """Whether it is to listen where the folder remembers, rather than where somebody says."""
 

@@ -92,6 +92,7 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         terminals.close()
         await ssh.stop()
         await server.stop()
+        await dispatch.audit.close()
         await _end(ready, *tasks)
 
 
@@ -150,7 +151,10 @@ def _listeners(config: Config) -> list[UnixListener | TcpListener]:
     ]
     if config.listen is not None:
         host, port = config.listen
-        tls = None if is_loopback(host) else server_tls(config.folder, host, config.names)
+        plain = config.plain_http or is_loopback(host)
+        if plain and not is_loopback(host):
+            log.warning("passwords and sessions go to %s without TLS, as --plain-http says", host)
+        tls = None if plain else server_tls(config.folder, host, config.names)
         listeners.append(TcpListener(host, port, tls))
     return listeners
 
@@ -160,6 +164,6 @@ def _address(server: Server, config: Config) -> Address | None:
     if config.listen is None:
         return None
     host, port = server.addresses[0]
-    anywhere = host in ("0.0.0.0", "::")
-    scheme = "http" if is_loopback(config.listen[0]) else "https"
+    anywhere = host in ("0.0.0.0", "::")  # nosec B104  # compared, not bound
+    scheme = "http" if config.plain_http or is_loopback(config.listen[0]) else "https"
     return Address(scheme, socket.gethostname() if anywhere else host, port)

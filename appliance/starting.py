@@ -90,7 +90,7 @@ def answers(path: Path) -> bool:
 
 def reached(host: str, port: int) -> bool:
     """Whether anything listens on an address of this machine."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # compared, not bound
     with (
         contextlib.suppress(OSError),
         socket.create_connection((everywhere.get(host, host), port), timeout=2.0),

@@ -12,15 +12,15 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import frozen
+
 ROOT = Path(__file__).resolve().parent.parent
-ENTRY = "import sys\nfrom agent.__main__ import main\nsys.exit(main())\n"
 LIBRARIES = ("aiohttp", "libvirt-python", "msgspec", "pyinstaller")
 
 # Never used on a host. PyInstaller would find some through optional imports.
@@ -63,7 +63,11 @@ def main() -> int:
 def inputs_hash(kernel: Path | None) -> str:
     """A name for everything that the archive is made of."""
     seen = hashlib.sha256()
-    sources = [*sorted((ROOT / "agent").rglob("*.py")), Path(__file__).resolve()]
+    sources = [
+        *sorted((ROOT / "agent").rglob("*.py")),
+        Path(__file__).resolve(),
+        Path(frozen.__file__).resolve(),
+    ]
     for path in [*sources, *([kernel] if kernel else [])]:
         name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
         seen.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -75,33 +79,17 @@ def inputs_hash(kernel: Path | None) -> str:
 
 def freeze(work: Path, inputs: str) -> Path:
     """Run PyInstaller and return the folder it made, cleaned of what the host has itself."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    # Not beside this file, which has the name of the package that the entry imports.
-    entry = work / "agent_entry.py"
-    entry.write_text(ENTRY)
-    excluded = [f"--exclude-module={name}" for name in EXCLUDED_MODULES]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"),
-            *("--onedir", "--noupx", "--name=zstui-agent", f"--paths={ROOT}"),
-            *(["--strip"] if shutil.which("strip") else []),
-            *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
-            *("--hidden-import=agent.bridge", "--hidden-import=agent.network", "--hidden-import=agent.nic"),
-            *excluded,
-            str(entry),
-        ],
-        check=False,
-        cwd=work,
-        # Byte code that does not depend on the order of sets.
-        env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    folder = frozen.freeze(
+        work,
+        "zstui-agent",
+        "agent.__main__",
+        excluded=EXCLUDED_MODULES,
+        options=(
+            "--hidden-import=agent.bridge",
+            "--hidden-import=agent.network",
+            "--hidden-import=agent.nic",
+        ),
     )
-    if done.returncode:
-        sys.stderr.buffer.write(done.stdout)
-        done.check_returncode()
-    folder = work / "dist" / "zstui-agent"
     for library in (folder / "_internal").iterdir():
         if is_host_library(library):
             library.unlink()

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import frozen
+
 ROOT = Path(__file__).resolve().parent.parent
-ENTRY = "import sys\nfrom zstui.__main__ import main\nsys.exit(main())\n"
 LIBRARIES = (
     *("aiohttp", "aiosqlite", "argon2-cffi", "asyncssh", "babel", "cryptography", "msgspec", "pysqlite3"),
-    *("pyyaml", "textual", "textual-serve", "rich", "pyinstaller"),
+    *("pyte", "pyyaml", "textual", "textual-serve", "rich", "pyinstaller"),
 )
 SOURCES = ("appliance", "zstui", "agent")
 SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po", ".html", ".js", ".css")
@@ -28,12 +27,11 @@ LOCALES = ("root", "en", "zh")
 
 # Found through optional imports, and never used here.
 EXCLUDED_MODULES = (
-    *("tkinter", "pydoc", "doctest", "pdb", "lib2to3", "setuptools", "pip", "readline", "pytest", "_pytest"),
+    *("tkinter", "pydoc", "doctest", "pdb", "lib2to3", "setuptools", "pip", "pytest", "_pytest"),
     *(
         "PIL",
         "resvg_py",
         "hypothesis",
-        "pyte",
         "_testcapi",
         "libvirt",
         "libvirtmod",
@@ -49,7 +47,7 @@ def inputs_hash() -> str:
     """A name for everything that the frozen folder is made of."""
     seen = hashlib.sha256()
     found = [path for room in SOURCES for path in (ROOT / room).rglob("*") if path.suffix in SUFFIXES]
-    for path in [*sorted(found), Path(__file__).resolve()]:
+    for path in [*sorted(found), Path(__file__).resolve(), Path(frozen.__file__).resolve()]:
         seen.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     for library in LIBRARIES:
         seen.update(f"{library}={importlib.metadata.version(library)}\0".encode())
@@ -59,18 +57,12 @@ def inputs_hash() -> str:
 
 def freeze(work: Path) -> Path:
     """Run PyInstaller and return the folder it made."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    # Not beside this file, which has the name of the package that the entry imports.
-    entry = work / "zstui_entry.py"
-    entry.write_text(ENTRY)
-    excluded = [f"--exclude-module={name}" for name in EXCLUDED_MODULES]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"),
-            *("--onedir", "--noupx", "--name=zstui", f"--paths={ROOT}"),
-            *(["--strip"] if shutil.which("strip") else []),
-            *(f"--distpath={work / 'dist'}", f"--workpath={work / 'build'}", f"--specpath={work}"),
+    made = frozen.freeze(
+        work,
+        "zstui",
+        "zstui.__main__",
+        excluded=EXCLUDED_MODULES,
+        options=(
             *(f"--hidden-import={name}" for name in _modules()),
             *("--collect-submodules=textual.widgets", "--hidden-import=pysqlite3.dbapi2"),
             *(
@@ -79,20 +71,8 @@ def freeze(work: Path) -> Path:
                 "--copy-metadata=textual-serve",
             ),
             *(f"--add-data={source}:{place}" for source, place in _data()),
-            *excluded,
-            str(entry),
-        ],
-        check=False,
-        cwd=work,
-        # Byte code that does not depend on the order of sets.
-        env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        ),
     )
-    if done.returncode:
-        sys.stderr.buffer.write(done.stdout)
-        done.check_returncode()
-    made = work / "dist" / "zstui"
     for path in made.rglob("babel/locale-data/*.dat"):
         if path.stem.partition("_")[0] not in LOCALES:
             path.unlink()

@@ -29,7 +29,7 @@ from appliance.store.transaction import Transaction
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 20.0
-HISTORY = frozenset({"Event", "JournalEntry", "LongJob"})
+HISTORY = frozenset({"AuditEntry", "Event", "JournalEntry", "LongJob"})
 """What happened stays, also what failed; everything else must be as if it had not been tried."""
 GIB = 1 << 30
 

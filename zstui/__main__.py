@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 
 from appliance.config import Config, default_folder, frozen_folder, version_text
+from zstui.options import LISTEN, serving_options, tls_options
 
 FAILED = 1
 UNREAD = 128 + signal.SIGPIPE
 """As of a program that ended because whoever read its output had enough."""
-LISTEN = "127.0.0.1:8080"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def main(words: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     if arguments.serve:
-        return _serve(config)
+        return _serve(config, arguments)
     match arguments.command:
         case "call":
             return _call(config, arguments)
@@ -59,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return _shell(config, arguments)
         case "api":
             return _api(arguments)
+        case "audit":
+            return _audit(config, arguments)
         case "lab":
             return _lab(config, arguments)
         case "backup" | "restore" | "verify" | "migrate":
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="zstui COMMAND --help says more of each command.",
     )
     parser.add_argument("--version", action="version", version=f"zstui {version_text()}")
-    _serving_options(parser)
+    serving_options(parser)
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
@@ -83,9 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="an appliance elsewhere, like http://HOST:8080, or the path of a socket",
     )
-    parser.add_argument(
-        "--certificate", type=Path, metavar="FILE", help="certificate.pem of the appliance of an https URL"
-    )
+    tls_options(parser)
     parser.add_argument(
         "--read-only", action="store_true", help="full screen: look at everything and change nothing"
     )
@@ -95,31 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log every call and step")
     _add_commands(parser)
     return parser
-
-
-def _serving_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
-    parser.add_argument(
-        "--listen",
-        metavar="ADDR:PORT",
-        help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
-        f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
-    )
-    parser.add_argument(
-        "--ssh",
-        metavar="ADDR:PORT",
-        help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default: none, and "
-        "with --listen again where it was last told to)",
-    )
-    parser.add_argument(
-        "--name",
-        dest="name_",  # a lab has a name, too
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
-        "a certificate that it makes; may be repeated",
-    )
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +130,16 @@ def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
     restore.add_argument("file", type=Path, help="where from")
     commands.add_parser("migrate", help="take the store to this version; the appliance must be off")
+    audit = commands.add_parser(
+        "audit", help="who asked for what; audit verify checks that nobody touched the log"
+    )
+    audit.add_argument(
+        "words",
+        nargs="*",
+        metavar="CONDITION",
+        help="such as message=DestroyVmInstance limit=5, or verify [HEAD]",
+    )
+    audit.add_argument("--json", action="store_true", help="each entry as a line of JSON")
     commands.add_parser("verify", help="check the store, and say what is wrong with it")
 
 
@@ -167,7 +152,7 @@ def _config(arguments: argparse.Namespace) -> Config:
     listen = arguments.listen or own
     if listen != AGAIN:
         address, ssh = _address("--listen", listen), _address("--ssh", arguments.ssh or "none")
-        return Config(folder, listen=address, ssh=ssh, names=names)
+        return Config(folder, listen=address, ssh=ssh, names=names, plain_http=arguments.plain_http)
     kept = remembered(folder)
     names = tuple(dict.fromkeys((*kept.names, *names)))
     address = _address("--listen", kept.listen or "none")
@@ -175,9 +160,12 @@ def _config(arguments: argparse.Namespace) -> Config:
     return Config(folder, listen=address, ssh=ssh, names=names, again=True)
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.process import serve
+    from appliance.serve.certificate import adopt
 
+    if arguments.certificate or arguments.key:
+        adopt(config.folder, arguments.certificate, arguments.key)
     asyncio.run(serve(config))
     return 0
 
@@ -313,6 +301,15 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
         findings = (await session.call("VerifyStore")).get("findings", [])
         sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
         return FAILED if findings else 0
+
+
+def _audit(config: Config, arguments: argparse.Namespace) -> int:
+    from appliance.serve.audit_command import audit_once
+
+    target, tls = _target(config, arguments.connect), _tls(arguments)
+    return asyncio.run(
+        audit_once(target, arguments.words, out=sys.stdout, err=sys.stderr, as_json=arguments.json, tls=tls)
+    )
 
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ class VncView(Widget, can_focus=True):
 
     # --- the picture -------------------------------------------------------------------------------------
 
-    def begin(self, send: Callable[[bytes], object], password: str = "") -> None:
+    def begin(self, send: Callable[[bytes], object], password: str = "") -> None:  # nosec B107  # none is asked for
         """A connection begins."""
         self.rfb = Rfb(send, self._changed, password)
         self._waiting = False

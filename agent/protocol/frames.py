@@ -91,17 +91,31 @@ def raw(value: Struct) -> msgspec.Raw:
 
 def decode_call(line: bytes) -> Call:
     """A line from the appliance. Raises `msgspec.DecodeError` (a `ValueError`) for anything else."""
-    return _call_decoder.decode(line)
+    try:
+        return _call_decoder.decode(line)
+    except (RecursionError, UnicodeDecodeError) as bad:
+        raise _undecodable(bad) from bad
 
 
 def decode_outgoing(line: bytes) -> Outgoing:
     """A line from an agent. Raises `msgspec.DecodeError` (a `ValueError`) for anything else."""
-    return _outgoing_decoder.decode(line)
+    try:
+        return _outgoing_decoder.decode(line)
+    except (RecursionError, UnicodeDecodeError) as bad:
+        raise _undecodable(bad) from bad
 
 
 def decode_reply(raw_reply: msgspec.Raw, kind: type[S]) -> S:
     """The reply inside an `Answer`. Raises `msgspec.DecodeError` when it is not of the expected kind."""
-    return msgspec.json.decode(raw_reply, type=kind)
+    try:
+        return msgspec.json.decode(raw_reply, type=kind)
+    except (RecursionError, UnicodeDecodeError) as bad:
+        raise _undecodable(bad) from bad
+
+
+def _undecodable(bad: Exception) -> msgspec.DecodeError:
+    """What msgspec raises of its own kinds is not all that it raises."""
+    return msgspec.DecodeError(f"the frame is no JSON of ours: {bad}")
 
 
 def digest(spec: Struct) -> str:

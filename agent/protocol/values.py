@@ -235,7 +235,7 @@ class DomainSpec(Struct, frozen=True):
     nics: list[NicSpec]
     boot: list[Literal["hd", "cdrom"]]
     console: Literal["vnc", "spice"] = "vnc"
-    console_listen: str = "0.0.0.0"
+    console_listen: str = "127.0.0.1"
     cpu_mode: Literal["none", "host-model", "host-passthrough"] = "none"
     chassis_asset: str = ""
     serial_log: str = ""

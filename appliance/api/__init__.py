@@ -2,6 +2,7 @@
 
 from appliance.api import (
     account,
+    audit,
     boot,
     capacity,
     cluster,
@@ -43,6 +44,7 @@ from appliance.api import (
 
 __all__ = [
     "account",
+    "audit",
     "boot",
     "capacity",
     "cluster",

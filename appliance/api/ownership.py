@@ -44,6 +44,7 @@ ACCOUNTS_OWN = {
     "LongJob": "account_uuid",
     "Policy": "account_uuid",
     "Quota": "identity_uuid",
+    "Session": "account_uuid",
     "User": "account_uuid",
     "UserGroup": "account_uuid",
 }

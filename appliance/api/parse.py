@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.quoting import quote
+from appliance.api.redaction import STARS, hidden
 from appliance.api.resource import camel, snake
-from appliance.api.tag import PATTERNS, pattern_of
+from appliance.api.tag import pattern_of
 from appliance.api.zstack_names import not_built, zstack_messages
 
 DEPTH_LIMIT = 32
 LONG = (-(1 << 63), (1 << 63) - 1)
-STARS = "******"
 UUID = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NO_NAME = re.compile(r"[\"'`<>&/\\]|\.\.")
@@ -173,7 +173,7 @@ def unparse(message: Message, *, secrets: bool = True) -> dict[str, Any]:
         if value is None or (not parameter.required and value == _default(parameter)):
             continue
         if not secrets:
-            value = STARS if parameter.secret else _hide(value)
+            value = STARS if parameter.secret else hidden(value)
         fields[parameter.wire] = value
     return fields
 
@@ -280,7 +280,7 @@ def _scalar_text(value: Any) -> str:
 
 
 def _wrong(wanted: str, value: Any, parameter: Parameter, message: type[Message]) -> InvalidArgument:
-    shown = STARS if parameter.secret else str(value)[:SHOWN]
+    shown = STARS if parameter.secret else str(hidden(value))[:SHOWN]
     return InvalidArgument(
         f"field[{parameter.wire}] of message[{message.java}] must be {wanted}, but actual is {shown}"
     )
@@ -349,20 +349,6 @@ def _default(parameter: Parameter) -> Any:
     if parameter.default is None and typing.get_origin(parameter.kind) in (list, dict):
         return typing.get_origin(parameter.kind)()
     return parameter.default
-
-
-def _hide(value: Any) -> Any:
-    """A value with the secret part of tags such as a root password's starred."""
-    if isinstance(value, list):
-        return [_hide(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _hide(each) for name, each in value.items()}
-    if isinstance(value, str):
-        for pattern in PATTERNS:
-            before, _, hole = pattern.pattern.partition("{")
-            if "password" in hole.lower() and value.startswith(before):
-                return before + STARS
-    return value
 
 
 def _condition_word(condition: dict[str, Any], whole: bool) -> str:

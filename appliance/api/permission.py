@@ -17,9 +17,10 @@ CATEGORIES = {
     "eip": """AttachEip ChangeEipState CreateEip DeleteEip DetachEip GetEipAttachableVmNics QueryEip
         UpdateEip""",
     "identity": """AddUserToGroup AttachPolicyToUser AttachPolicyToUserGroup CreateAccessToken
-        CreatePolicy CreateUser CreateUserGroup DeleteAccessToken DeleteAccount DeletePolicy DeleteUser
+        CreatePolicy CreateUser CreateUserGroup DeleteAccessToken DeleteAccount DeletePolicy DeleteSession DeleteUser
         DeleteUserGroup DetachPolicyFromUser DetachPolicyFromUserGroup QueryAccessToken QueryPolicy QueryQuota
-        QueryUser QueryUserGroup RemoveUserFromGroup RevokeResourceSharing ShareResource UpdateAccount UpdateUser""",
+        QuerySession QueryUser QueryUserGroup RemoveUserFromGroup RevokeResourceSharing ShareResource
+        UpdateAccount UpdateUser""",
     "image": """AddImage ChangeImageState CreateDataVolumeTemplateFromVolume
         CreateRootVolumeTemplateFromRootVolume CreateRootVolumeTemplateFromVolumeSnapshot DeleteImage
         ExportImageFromBackupStorage QueryImage UpdateImage""",

@@ -91,9 +91,14 @@ SETTINGS = (
     Setting("host", "connection.autoReconnectOnError", "true", "Reconnect lost hosts."),
     Setting("identity", "session.timeout", "7200", "Seconds a session lasts.", minimum=1),
     Setting("identity", "session.maxConcurrent", "500", "Sessions an account or a user may have.", minimum=1),
+    Setting("identity", "session.bindToAddress", "true",
+            "Whether a session holds at the address that it was opened from only."),
     Setting("identity", "session.cleanup.interval", "3600", "Seconds between looks for ended sessions.",
             minimum=1),
     Setting("identity", "admin.showAllResource", "true", "Whether queries of the admin find all accounts' own."),
+    Setting("audit", "reads", "true", "Whether calls that change nothing are written down, too."),
+    Setting("audit", "maxEntries", "500000", "Entries of the audit log that are kept; the oldest go first.",
+            minimum=1000),
     *(Setting("quota", name, str(value), f"What a new account gets as {name}.", minimum=0, maximum=LONG)
       for name, value in QUOTAS.items()),
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
@@ -128,7 +133,7 @@ class UpdateGlobalConfig(Message, java=JAVA, returns=GlobalConfig):
     value: str | None = arg("New value; the default when absent.", default=None)
 
 
-class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="reader"):
+class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="read-only"):
     """Say what a setting is."""
 
     category: str = arg("Category.")

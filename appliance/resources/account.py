@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from appliance.api.account import ADMIN_UUID, Account, CreateAccount, DeleteAccount, Session, UpdateAccount
+from appliance.api.account import (
+    ADMIN_UUID,
+    Account,
+    CreateAccount,
+    DeleteAccount,
+    DeleteSession,
+    Session,
+    UpdateAccount,
+)
 from appliance.api.errors import InvalidArgument, NotAllowed
 from appliance.api.ownership import AccountResourceRef, SharedResource
 from appliance.api.policy import Policy
@@ -77,6 +85,18 @@ def delete_account(tx: Transaction, request: DeleteAccount, caller: Caller) -> N
         f"{account.name}: deleted; {owned} resources that it owned belong to the admin now",
         about=account,
     )
+
+
+@handles(DeleteSession)
+def delete_session(tx: Transaction, request: DeleteSession, caller: Caller) -> None:
+    """Gone; whoever has it must log in again. One that is unknown has ended already."""
+    session = tx.find(Session, request.uuid)
+    if session is None:
+        return
+    whose = session.user_uuid if caller.user_uuid is not None else session.account_uuid
+    if not caller.is_admin and whose != (caller.user_uuid or caller.account_uuid):
+        raise NotAllowed(f"session[digest:{request.uuid}] is another account's; only the admin may end it")
+    tx.delete(session)
 
 
 def _remove(tx: Transaction, account: Account) -> None:

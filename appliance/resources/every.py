@@ -2,6 +2,7 @@
 
 from appliance.resources import (
     account,
+    audit,
     backup_storage,
     boot,
     capacity,
@@ -47,6 +48,7 @@ from appliance.resources import (
 
 __all__ = [
     "account",
+    "audit",
     "backup_storage",
     "boot",
     "capacity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import math
 import secrets
 import time
@@ -127,16 +128,16 @@ class Auth:
         self._waiting = 0
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
-    async def log_in(self, message: LogInByAccount) -> dict[str, Any]:
+    async def log_in(self, message: LogInByAccount, source: str = "") -> dict[str, Any]:
         """Check name and password and open a session. Returns the reply's fields; raises WrongPassword."""
         name = message.account_name
         account = await self._in_turn(
             name,
             lambda: self._checked(lambda snapshot: _account(snapshot, name), name, message.password, WRONG),
         )
-        return await self._database.write(lambda tx: _open_session(tx, account, account))
+        return await self._database.write(lambda tx: _open_session(tx, account, account, source))
 
-    async def log_in_user(self, message: LogInByUser) -> dict[str, Any]:
+    async def log_in_user(self, message: LogInByUser, source: str = "") -> dict[str, Any]:
         """Check account, name and password of a user and open a session. Raises WrongPassword."""
         if message.account_uuid is None and message.account_name is None:
             raise InvalidArgument(
@@ -151,7 +152,7 @@ class Auth:
         )
 
         def open_it(tx: Transaction) -> dict[str, Any]:
-            return _open_session(tx, tx.get(Account, user.account_uuid), user)
+            return _open_session(tx, tx.get(Account, user.account_uuid), user, source)
 
         return await self._database.write(open_it)
 
@@ -235,6 +236,15 @@ class Auth:
             return False
 
 
+def place_of(source: str) -> str:
+    """The address of a source such as `192.0.2.1:4711`; empty for the appliance's own machine."""
+    try:
+        address = ipaddress.ip_address(source.rpartition(":")[0].partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if address.is_loopback else str(address)
+
+
 def trusted_caller(source: str = "socket") -> Caller:
     """Who calls over the appliance's own socket: whoever may open it is the admin."""
     return Caller(ADMIN_UUID, "admin", None, source, is_admin=True)
@@ -263,6 +273,12 @@ def _caller(snapshot: Snapshot, digest: str, source: str) -> Caller:
     session = snapshot.find(Session, digest)
     if session is None or session.expired_date <= time.time():
         raise NoSession("Session expired")  # an unknown one is most likely one that was swept away
+    place = place_of(source)
+    if place and place != session.source and snapshot.flag("identity", "session.bindToAddress"):
+        raise NoSession(
+            f"the session was opened from {session.source or 'the appliance itself'}, and this is {place}; log in from "
+            "here, or let sessions wander by identity.session.bindToAddress=false"
+        )
     user_uuid = session.user_uuid if session.user_uuid != session.account_uuid else None
     return caller_of(snapshot, session.account_uuid, source=source, digest=digest, user_uuid=user_uuid)
 
@@ -296,7 +312,7 @@ def _user(snapshot: Snapshot, message: LogInByUser) -> User | None:
     return snapshot.first(User, account_uuid=account.uuid, name=message.user_name)
 
 
-def _open_session(tx: Transaction, account: Account, who: Account | User) -> dict[str, Any]:
+def _open_session(tx: Transaction, account: Account, who: Account | User, source: str) -> dict[str, Any]:
     now = float(tx.now)
     sessions = tx.all(Session, user_uuid=who.uuid)
     for session in sessions:
@@ -313,8 +329,10 @@ def _open_session(tx: Transaction, account: Account, who: Account | User) -> dic
         digest=digest_of(token),
         account_uuid=account.uuid,
         user_uuid=who.uuid,
+        source=place_of(source),
         expired_date=Timestamp(now + int(tx.setting("identity", "session.timeout"))),
         create_date=Timestamp(now),
     )
     tx.insert(session)
-    return {"inventory": {**tx.inventory(session), "uuid": token}}
+    told = {name: value for name, value in tx.inventory(session).items() if name not in ("digest", "source")}
+    return {"inventory": {**told, "uuid": token}}

@@ -41,6 +41,28 @@ def server_tls(folder: Path, host: str, names: Collection[str] = ()) -> ssl.SSLC
     return context
 
 
+def adopt(folder: Path, certificate: Path | None, key: Path | None) -> None:
+    """Keep a given certificate, with what leads from it to its authority, and its key as the appliance's own.
+
+    Raises ValueError when the two do not belong together, OSError when they cannot be read.
+    """
+    if certificate is None or key is None:
+        raise ValueError("--serve takes a certificate of its own by --certificate and --key together")
+    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        trial.load_cert_chain(certificate, key, password="")  # nosec B106  # one with a password is refused
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"--certificate {certificate} and --key {key} are no certificate with its own key, both as PEM and the key "
+            f"without a password: {error.reason or error}"
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Were it killed between the two, the pair would not fit: the old certificate goes first, and a new one is made.
+    (folder / "certificate.pem").unlink(missing_ok=True)
+    _write(folder / "certificate.key", key.read_bytes())
+    _write(folder / "certificate.pem", certificate.read_bytes())
+
+
 def client_tls(certificate: Path) -> ssl.SSLContext:
     """TLS that trusts one appliance: the one whose `certificate.pem` this is."""
     return ssl.create_default_context(cafile=str(certificate))

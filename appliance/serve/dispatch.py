@@ -46,10 +46,12 @@ from appliance.resources.registry import (
     Outcome,
     Promise,
 )
+from appliance.serve.audit import Audit, entry_of
 from appliance.serve.auth import Auth, trusted_caller
 from appliance.serve.metrics import CallCounts
 from appliance.serve.permission import check_permission
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
+from appliance.store.audit import append
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -85,10 +87,11 @@ class Dispatch:
         self.auth = auth
         self.ready = ready
         self.calls = CallCounts()
+        self.audit = Audit(database)
         self._version = version
         self._node_uuid = node_uuid
         self._live = live
-        self._own: dict[type[Message], Callable[[Any], Awaitable[dict[str, Any]]]] = {
+        self._own: dict[type[Message], Callable[[Any, str], Awaitable[dict[str, Any]]]] = {
             LogInByAccount: auth.log_in,
             LogInByUser: auth.log_in_user,
             ValidateSession: self._validate_session,
@@ -99,7 +102,7 @@ class Dispatch:
     async def answer(self, call: Call, origin: Origin) -> Reply:
         """Carry out a call and say how it went."""
         began = time.monotonic()
-        said = call.java
+        said, message, caller = call.java, None, None
         try:
             message, caller = await self._admit(call, origin)
             said = command_line(message)
@@ -114,6 +117,7 @@ class Dispatch:
         seconds = time.monotonic() - began
         code = reply.body["error"]["code"] if "error" in reply.body else ""
         self.calls.count(call.kind.__name__ if call.kind else "unbuilt", code, seconds)
+        await self.audit.answered(call, message, caller, origin.source, reply)
         _log(said, origin, reply, seconds)
         return reply
 
@@ -187,7 +191,7 @@ class Dispatch:
         try:
             if kind in HANDLERS:
                 sealed = await self.auth.sealed(message)
-                return await self.database.write(lambda tx: _carry_out(tx, sealed, caller))
+                return await self.database.write(lambda tx: _carry_out(tx, sealed, caller, call))
             if kind in LIVE_HANDLERS and self._live is not None:
                 return await self._ask_host(self._live, message, caller)
             body = await self._read(message, caller, call)
@@ -225,18 +229,18 @@ class Dispatch:
             await self.auth.log_out(message.session_uuid or call.session_uuid)
             return {}
         if kind in self._own:
-            return await self._own[kind](message)
+            return await self._own[kind](message, caller.source)
         if kind in READERS:
             return await self.database.read(lambda snapshot: _answer_read(snapshot, message, caller))
         raise NotBuilt(f"{kind.__name__} is declared, but nothing carries it out yet")
 
-    async def _validate_session(self, message: ValidateSession) -> dict[str, Any]:
+    async def _validate_session(self, message: ValidateSession, _: str) -> dict[str, Any]:
         return {"validSession": await self.auth.holds(message.session_uuid)}
 
-    async def _is_ready(self, _: IsReadyToGo) -> dict[str, Any]:
+    async def _is_ready(self, _: IsReadyToGo, __: str) -> dict[str, Any]:
         return {"managementNodeId": self._node_uuid}
 
-    async def _get_version(self, _: GetVersion) -> dict[str, Any]:
+    async def _get_version(self, _: GetVersion, __: str) -> dict[str, Any]:
         return {"version": self._version}
 
 
@@ -264,8 +268,14 @@ def _check(snapshot: Snapshot, message: Message, caller: Caller) -> None:
         raise _Unfit(error) from error
 
 
-def _carry_out(tx: Transaction, message: Message, caller: Caller) -> Reply:
-    """Run a handler inside its transaction and write down the job that the call is."""
+def _carry_out(tx: Transaction, message: Message, caller: Caller, call: Call) -> Reply:
+    """Run a handler inside its transaction, and write down there the job that the call is and who asked for it."""
+    reply = _done(tx, message, caller)
+    append(tx, [entry_of(call, message, caller, caller.source, reply)])
+    return replace(reply, audited=True)
+
+
+def _done(tx: Transaction, message: Message, caller: Caller) -> Reply:
     first = _first_answer(tx, message, caller)
     if first is not None:
         return first

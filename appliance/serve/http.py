@@ -24,6 +24,7 @@ from appliance.api.errors import (
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.resources.registry import Caller, Live
+from appliance.serve.audit import entry_of_request
 from appliance.serve.connection import listen
 from appliance.serve.console import Consoles
 from appliance.serve.dispatch import Dispatch
@@ -138,11 +139,11 @@ class Server:
             Route(call, "/zstack/api/", "per-call", self._call),
             Route(ask, "/zstack/api/result/{uuid}", "job-uuid", self._result),
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
-            Route(("GET",), EVENTS, "reader", self._events),
+            Route(("GET",), EVENTS, "read-only", self._events),
             Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
             Route(("GET",), "/websockify", "console-token", self._consoles.serve),
-            Route(("GET",), METRICS, "reader", self._metrics),
+            Route(("GET",), METRICS, "read-only", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
 
@@ -198,7 +199,15 @@ class Server:
             return
         if policy == "console-token" or policy == "ticket":
             return
-        await self._check_role(request, policy)
+        caller, refusal = None, None
+        try:
+            caller = await self._check_role(request, policy)
+        except ApiError as error:
+            refusal = error
+            raise
+        finally:
+            asked = f"{request.method} {request.path}"
+            self._dispatch.audit.note(entry_of_request(asked, caller, origin_of(request).source, refusal))
 
     async def _check_role(self, request: web.Request, role: Role) -> Caller:
         caller = await self._dispatch.who(bearer_of(request), origin_of(request))
@@ -256,7 +265,7 @@ class Server:
                     async with asyncio.timeout(STUCK_SECONDS):
                         await response.write(block)
                     if now() - checked >= CHECK_SECONDS:
-                        await self._check_role(request, "reader")
+                        await self._check_role(request, "read-only")
                         checked = now()
                 except (TimeoutError, ConnectionError, ApiError):
                     break

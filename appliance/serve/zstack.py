@@ -49,6 +49,8 @@ class Reply:
     finished: float = field(default_factory=time.time)
     http_status: int = 200
     """What it is where the protocol's own statuses count."""
+    audited: bool = False
+    """Whether the audit log has it, in the transaction of what it changed."""
 
 
 def read_call(raw: bytes) -> Call:

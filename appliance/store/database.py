@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import aiosqlite
 from pysqlite3 import dbapi2 as sqlite
 
-from appliance.store import backup, meta
+from appliance.store import audit, backup, meta
 from appliance.store.change_feed import Batch, ChangeFeed
 from appliance.store.connection import Deadline, check_library, connect, translated
 from appliance.store.errors import StoreBroken, StoreClosed, StoreError, StoreFull
@@ -292,6 +292,11 @@ class Database:
         """What is wrong with the store, in sentences. Takes seconds per million rows."""
         self._check_open()
         return await self._aside(backup.findings)
+
+    async def audit_findings(self, known: audit.Link | None = None) -> list[str]:
+        """What is wrong with the audit log, in sentences. Takes seconds per million entries."""
+        self._check_open()
+        return await self._aside(lambda raw: audit.findings(raw, known))
 
     async def _aside(self, work: Callable[[Any], T]) -> T:
         """Run something long on a reader of its own."""

@@ -34,7 +34,7 @@ class Vnc(Watching):
 
     def __init__(self, vm: Row, mirror: Mirror) -> None:
         super().__init__(vm, mirror)
-        self._password = ""
+        self._password = ""  # nosec B105  # none is asked for
         self._wrong = ""
         self._wants_password = False
 
@@ -62,7 +62,7 @@ class Vnc(Watching):
             self._wants_password = True
             self._ended(tr("the screen wants a password"))
         except RfbError as error:
-            self._password = ""
+            self._password = ""  # nosec B105  # as above
             self._ended(tr("the screen refused: {why}", why=str(error)))
 
     def _ended(self, why: str) -> None:

@@ -54,6 +54,30 @@ CREATE TABLE "account_resource_ref" (
 
 CREATE INDEX "account_resource_ref_account_uuid" ON "account_resource_ref" ("account_uuid");
 
+CREATE TABLE "audit_entry" (
+    "sequence" INTEGER NOT NULL PRIMARY KEY,
+    "create_date" REAL NOT NULL,
+    "account_uuid" TEXT COLLATE NOCASE,
+    "user_uuid" TEXT COLLATE NOCASE,
+    "token_uuid" TEXT COLLATE NOCASE,
+    "session_digest" TEXT COLLATE NOCASE,
+    "source" TEXT COLLATE NOCASE NOT NULL,
+    "message" TEXT COLLATE NOCASE NOT NULL,
+    "parameters" TEXT NOT NULL,
+    "target_uuid" TEXT COLLATE NOCASE,
+    "job_uuid" TEXT COLLATE NOCASE,
+    "code" TEXT COLLATE NOCASE,
+    "details" TEXT COLLATE NOCASE,
+    "times" INTEGER NOT NULL,
+    "previous" TEXT COLLATE NOCASE NOT NULL,
+    "digest" TEXT COLLATE NOCASE NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX "audit_entry_account_uuid" ON "audit_entry" ("account_uuid");
+
+CREATE INDEX "audit_entry_target_uuid" ON "audit_entry" ("target_uuid");
+
 CREATE TABLE "backup_storage" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "name" TEXT COLLATE NOCASE NOT NULL,
@@ -590,6 +614,7 @@ CREATE TABLE "session" (
     "digest" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "account_uuid" TEXT COLLATE NOCASE NOT NULL,
     "user_uuid" TEXT COLLATE NOCASE NOT NULL,
+    "source" TEXT COLLATE NOCASE NOT NULL,
     "expired_date" REAL NOT NULL,
     "create_date" REAL NOT NULL,
     "row_sum" INTEGER NOT NULL
@@ -1122,6 +1147,8 @@ INSERT INTO sqlite_stat1 VALUES
     ('access_token', 'access_token_user_uuid', '1000000 100'),
     ('access_token', 'access_token_expired_date', '1000000 1'),
     ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
+    ('audit_entry', 'audit_entry_account_uuid', '1000000 100'),
+    ('audit_entry', 'audit_entry_target_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),

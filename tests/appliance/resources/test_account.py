@@ -58,7 +58,7 @@ async def test_a_second_admin_sees_and_does_everything(empty_tenants: Tenants) -
 
 
 async def test_the_role_of_an_account_is_the_most_its_sessions_may_do(empty_tenants: Tenants) -> None:
-    reader = await empty_tenants.account("eyes", type="SystemAdmin", sessionRole="reader")
+    reader = await empty_tenants.account("eyes", type="SystemAdmin", sessionRole="read-only")
     assert await reader.seen("QueryZone") == set()
     code, details = await reader.refused("CreateZone", name="z")
     assert (code, details) == (
@@ -218,3 +218,18 @@ async def test_a_deleted_users_session_ends_and_leaves_nothing(empty_tenants: Te
     database = empty_tenants.cloud.database
     assert await database.read(lambda s: (s.count(User), s.count(Session, user_uuid=uuid))) == (0, 0)
     await account.call("DeleteUser", uuid=uuid)
+
+
+async def test_a_session_is_ended_by_its_own_account_or_the_admin(empty_tenants: Tenants) -> None:
+    one, other = await empty_tenants.account("one"), await empty_tenants.account("other")
+    [mine] = (await one.answer("QuerySession"))["inventories"]
+    [its] = (await other.answer("QuerySession"))["inventories"]
+    assert mine["accountUuid"] == one.account_uuid != its["accountUuid"]
+    code, details = await one.refused("DeleteSession", uuid=its["digest"])
+    assert code == "ID.1002"
+    assert "is another account's" in details
+    await one.call("DeleteSession", uuid=mine["digest"])
+    assert (await one.refused("QueryZone"))[0] == "ID.1001"
+    await empty_tenants.cloud.call("DeleteSession", uuid=its["digest"])
+    await empty_tenants.cloud.call("DeleteSession", uuid=its["digest"])
+    assert (await other.refused("QueryZone"))[0] == "ID.1001"

@@ -9,7 +9,10 @@ import pytest
 from cryptography import x509
 
 from appliance.client import Session, Unreachable
-from appliance.serve.certificate import client_tls, is_loopback, server_tls
+from appliance.config import Config
+from appliance.process import _listeners
+from appliance.serve.certificate import adopt, client_tls, is_loopback, server_tls
+from appliance.serve.listen import TcpListener
 from appliance.store.database import Database
 
 from .conftest import serving
@@ -43,6 +46,37 @@ def test_it_is_for_the_names_that_the_appliance_was_given(
     assert not caplog.records
     server_tls(tmp_path, "192.0.2.1", ["cloud.example", "other.example"])
     assert "is not for the name other.example; remove it to have a new one made" in caplog.text
+
+
+def test_a_given_certificate_is_kept_and_one_without_its_key_is_refused(tmp_path: Path) -> None:
+    given, other, own = tmp_path / "given", tmp_path / "other", tmp_path / "own"
+    for folder in (given, other):
+        folder.mkdir()
+        server_tls(folder, "192.0.2.1")
+    with pytest.raises(ValueError, match="are no certificate with its own key"):
+        adopt(own, given / "certificate.pem", other / "certificate.key")
+    assert not own.exists()
+    adopt(own, given / "certificate.pem", given / "certificate.key")
+    server_tls(own, "192.0.2.9")
+    assert (own / "certificate.pem").read_bytes() == (given / "certificate.pem").read_bytes()
+    assert stat.S_IMODE((own / "certificate.key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("host", "plain", "encrypted"),
+    [
+        ("127.0.0.1", False, False),
+        ("192.0.2.1", False, True),
+        ("192.0.2.1", True, False),
+        ("0.0.0.0", False, True),
+    ],
+)
+def test_what_others_could_read_is_encrypted_unless_told_otherwise(
+    tmp_path: Path, host: str, plain: bool, encrypted: bool
+) -> None:
+    listeners = _listeners(Config(tmp_path, listen=(host, 1), plain_http=plain))
+    [tcp] = [each for each in listeners if isinstance(each, TcpListener)]
+    assert (tcp.tls is not None) is encrypted
 
 
 async def test_only_who_has_the_certificate_connects(database: Database, tmp_path: Path) -> None:

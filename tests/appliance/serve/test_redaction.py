@@ -1,0 +1,156 @@
+"""Secrets stay with whom they were given: no log, audit entry, job, event or error repeats one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import appliance.resources.every  # noqa: F401 - declares every message
+from appliance.api.message import MESSAGES, Message, Parameter
+from appliance.api.parse import unparse
+from appliance.api.redaction import STARS, hidden
+from appliance.api.resource import RESOURCES
+from tests.simulated_cloud import Cloud
+
+CANARY = "c4nary-S3cret"
+DATA = frozenset({"SystemTag"})
+"""What a guest is to be served, secrets included, is kept where it is asked for, and nowhere else."""
+
+WITH_SECRETS = sorted(
+    name for name, kind in MESSAGES.items() if any(each.secret for each in kind.parameters.values())
+)
+
+
+def plausible(parameter: Parameter) -> Any:
+    if parameter.secret:
+        return CANARY
+    if parameter.choices:
+        return parameter.choices[0]
+    if parameter.kind is int:
+        return parameter.minimum or 1
+    if parameter.kind is bool:
+        return True
+    if parameter.kind is str:
+        return "a" * 32
+    return {} if parameter.kind == dict[str, Any] else []
+
+
+def filled(kind: type[Message]) -> dict[str, Any]:
+    return {each.wire: plausible(each) for each in kind.parameters.values() if each.required or each.secret}
+
+
+USER_DATA = f"""#cloud-config
+password: {CANARY}
+ssh_pwauth: true
+chpasswd:
+  list: |
+    root:{CANARY}
+    - admin:{CANARY}
+  expire: false
+users:
+  - name: web
+    plain_text_passwd: "{CANARY}"
+    hashed_passwd: {CANARY}
+  - {{name: two, passwd: {CANARY}, lock_passwd: false}}
+write_files:
+  - content: |
+      -----BEGIN OPENSSH PRIVATE KEY-----
+      {CANARY}
+      -----END OPENSSH PRIVATE KEY-----
+runcmd:
+  - echo "root:{CANARY}" | chpasswd
+  - curl https://me:{CANARY}@example.com/
+hostname: kept
+"""
+
+
+def test_the_walk_has_what_to_walk() -> None:
+    assert {"LogInByAccount", "LogOut", "CreateAccount", "AddKVMHost", "AddSftpBackupStorage"} <= {
+        *WITH_SECRETS
+    }
+
+
+@pytest.mark.parametrize("text", [USER_DATA, USER_DATA.replace("\n", "\\n"), USER_DATA.replace("\n", "\r\n")])
+def test_user_data_is_repeated_without_its_passwords(text: str) -> None:
+    shown = hidden(f"userdata::{text}")
+    assert CANARY not in shown
+    for kept in ("hostname: kept", "ssh_pwauth: true", "name: web", "expire: false", "lock_passwd: false"):
+        assert kept in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("rootPassword::x", f"rootPassword::{STARS}"),
+        ("https://me:x@h/a", f"https://me:{STARS}@h/a"),
+        ("https://h:80/a@b", "https://h:80/a@b"),
+        ("userdata::cGFzc3dvcmQ6IHgK", f"userdata::{STARS}"),
+        ("hostname::password", "hostname::password"),
+        ("userdata::#!/bin/sh\necho a:b", "userdata::#!/bin/sh\necho a:b"),
+        ([{"value": "rootPassword::x"}, 1], [{"value": f"rootPassword::{STARS}"}, 1]),
+    ],
+)
+def test_what_is_starred(value: Any, shown: Any) -> None:
+    assert hidden(value) == shown
+
+
+async def told(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> str:
+    """All that the appliance says and remembers, but what guests are to be served."""
+    await cloud.dispatch.audit.close()
+    rows = await cloud.database.read(
+        lambda snapshot: {
+            kind.name_: snapshot.all(kind) for kind in RESOURCES.values() if kind.name_ not in DATA
+        }
+    )
+    assert rows["AuditEntry"]
+    return f"{caplog.text}{rows}"
+
+
+@pytest.mark.parametrize("name", WITH_SECRETS)
+async def test_no_secret_parameter_is_repeated(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    cloud, kind = Cloud(tmp_path), MESSAGES[name]
+    await cloud.start()
+    heard = cloud.database.feed.subscribe()
+    try:
+        answers = [await cloud.answer(name, **filled(kind))]
+        for secret in (each for each in kind.parameters.values() if each.secret):
+            answers.append(await cloud.answer(name, **filled(kind) | {secret.wire: [CANARY]}))
+            answers.append(await cloud.answer(name, **{secret.wire: CANARY}))
+        assert CANARY not in str(answers)
+        assert CANARY not in await told(cloud, caplog)
+        assert "AuditEntry" not in str(heard)
+    finally:
+        heard.close()
+        await cloud.stop()
+
+
+async def test_passwords_in_tags_are_repeated_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    cloud = Cloud(tmp_path)
+    await cloud.start()
+    try:
+        tags = [f"rootPassword::{CANARY}", f"userdata::{USER_DATA}"]
+        for name in sorted(name for name, kind in MESSAGES.items() if "system_tags" in kind.parameters):
+            await cloud.answer(name, **filled(MESSAGES[name]), systemTags=tags)
+        for tag in tags:
+            await cloud.answer("CreateSystemTag", resourceType="VmInstanceVO", resourceUuid="a" * 32, tag=tag)
+        zone = await cloud.make("zone", "CreateZone")
+        await cloud.answer("CreateSystemTag", resourceType="ZoneVO", resourceUuid=zone, tag=tags[0])
+        await cloud.answer("QuerySystemTag", conditions=[{"name": "tag", "op": "=", "value": tags[0]}])
+        assert CANARY not in await told(cloud, caplog)
+    finally:
+        await cloud.stop()
+
+
+def test_a_message_can_be_repeated_without_its_secrets() -> None:
+    kind = MESSAGES["CreateAccount"]
+    message = kind(name="a", password=CANARY)  # type: ignore[call-arg]
+    assert unparse(message, secrets=False)["password"] == STARS

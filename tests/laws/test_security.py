@@ -1,0 +1,33 @@
+"""SECURITY.md says what is so: each test that it names is there, and so is each file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text()
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    assert len(named) > 30
+    there: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        there |= set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE))
+    assert named - there == set()
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_versions_are_those_that_are_pinned() -> None:
+    pinned = dict(
+        line.lower().split("==") for line in (ROOT / "requirements.lock").read_text().split() if "==" in line
+    )
+    told = re.findall(r"^\| ([\w-]+) \| (\d[\w.]+) \|", PAGE, re.MULTILINE)
+    assert len(told) >= 6
+    assert [(name, version) for name, version in told if pinned[name.lower()] != version] == []
