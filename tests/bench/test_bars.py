@@ -157,9 +157,7 @@ async def test_5_the_palette_under_load(pair: Pair) -> None:
         loading = asyncio.create_task(shown.ask("load", where="seen", rate=1000, seconds=6))
         await asyncio.sleep(0.5)
         for _ in range(5):
-            values.append(
-                await shown.key_shows(PALETTE, "earch for" if shown is pair.stock else "Everything")
-            )
+            values.append(await shown.key_shows(PALETTE, "Theme" if shown is pair.stock else "Everything"))
             await shown.press(ESCAPE)
             await asyncio.sleep(0.3)
         await loading
@@ -178,7 +176,9 @@ async def test_6_find_and_sort(pair: Pair) -> None:
     for letter in b"vm-q":
         say(f"find, {chr(letter)} typed", (await pair.ours.key(bytes([letter])))[1] * 1000, "ms", 60)
     await pair.ours.key(ESCAPE)
-    await pair.stock.key(b"\r")
+    await pair.stock.press(b"\r")
+    await asyncio.sleep(1)
+    await pair.stock.quiet()
     order = await late("sort, all drawn", pair, [b"O"] * 4, last=True)
     assert typed.ratio <= TYPED
     assert cleared.ratio <= CLEARED
