@@ -52,8 +52,14 @@ def english(on: Screens) -> list[str]:
     return found
 
 
-NAMES_ONLY = {"SystemTag", "NetworkServiceProvider", "NetworkServiceL3NetworkRef", "GlobalConfig"}
-"""Lists of what is written the same everywhere: tags, types of services, settings' names."""
+NAMES_ONLY = {
+    "AuditEntry",
+    "SystemTag",
+    "NetworkServiceProvider",
+    "NetworkServiceL3NetworkRef",
+    "GlobalConfig",
+}
+"""Lists of what is written the same everywhere: calls and their parameters, tags, types of services, settings."""
 
 KEYS = {
     "Home",

@@ -21,6 +21,7 @@ from zstui.keymap import movable
 from zstui.line import Line
 from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
+from zstui.recycle_bin import KIND as BINNED
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
@@ -245,7 +246,7 @@ class Browser(Acting):
         if STATUS in batch:
             self._status_changed()
         changed = {key for rows in batch.values() for key in rows}
-        if any(row.key in changed for row in self.chosen()):
+        if BINNED in batch or any(row.key in changed for row in self.chosen()):
             self._stale.add(Hints)
         if "Event" in batch:
             self._stale.add(News)
