@@ -170,9 +170,8 @@ async def test_the_header_is_whole_at_80_columns(
 ) -> None:
     """With every list, and with as many VMs and as much memory as take the most room."""
     async with speaking_alone(cloud, name, SMALL, monkeypatch) as on:
-        on.app.mirror.rows["VmInstance"] = {
-            str(at): Row("VmInstance", str(at), {"state": "Running"}) for at in range(1000)
-        }
+        for at in range(1000):
+            on.app.mirror._put(Row("VmInstance", str(at), {"state": "Running"}))
         for row in on.app.mirror.all("Host"):
             row.data.update(availableCpuCapacity=0, availableMemoryCapacity=0)
         for noun in NOUNS.values():
