@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from agent.image import read_header
 from agent.lane import Lanes
@@ -30,7 +31,7 @@ from agent.lane_stream import (
     give,
     sha256_of,
 )
-from agent.protocol import AdoptFiles, CopyFiles, FilesCopied
+from agent.protocol import AdoptFiles, CopyFiles, FilesCopied, LimitLane
 from agent.refused import Refused
 from agent.run import clean_environment
 from agent.storage import StorageRoots, disk_refused, is_regular, part_of, publish
@@ -40,6 +41,8 @@ W = TypeVar("W", Have, Proof)
 COMPLAINT_BYTES = 4096
 BLOCKS_A_SECOND = 8
 LEAST_BYTES = 64 << 10
+LOOK_SECONDS = 0.5
+"""A limit that is changed is kept after so long, however low it was."""
 
 
 class LaneCopies:
@@ -53,19 +56,26 @@ class LaneCopies:
     async def copy(self, request: CopyFiles, report: Report) -> FilesCopied:
         """Send files and compare. Raises `Refused`; what has arrived stays beside its place for the next try.
 
-        Who asks for what is being copied already waits for that, and hears of its progress.
+        Who asks for what is being copied already waits for that, which keeps the new limit, and hears of its progress.
         """
         found = self._under_way.get(request.lane_uuid)
-        if found is not None and found.request != request:
+        if found is not None and not found.is_for(request):
             raise Refused("lane.busy", f"lane {request.lane_uuid} carries other files", transient=True)
         if found is None:
             found = self._under_way[request.lane_uuid] = _UnderWay(request)
-            found.task = asyncio.create_task(self._copy(request, found.report))
+            found.task = asyncio.create_task(self._copy(request, found.report, found.limit))
             found.task.add_done_callback(lambda _: self._under_way.pop(request.lane_uuid))
+        found.bytes_per_second = request.bytes_per_second
         found.reports.append(report)
         return await asyncio.shield(found.task)
 
-    async def _copy(self, request: CopyFiles, report: Report) -> FilesCopied:
+    def limit(self, request: LimitLane) -> None:
+        """Have a copy keep another limit from now on; where there is none that is fine."""
+        found = self._under_way.get(request.lane_uuid)
+        if found is not None:
+            found.bytes_per_second = request.bytes_per_second
+
+    async def _copy(self, request: CopyFiles, report: Report, limit: Callable[[], int]) -> FilesCopied:
         command = self._lanes.ssh(
             request.lane_uuid, request.address, request.port, request.username, request.host_key
         )
@@ -87,7 +97,7 @@ class LaneCopies:
                 os.close(answer_write)
             with self._lanes.moving(request.lane_uuid, process):
                 try:
-                    sending = Sending(request, places, answers, write_end, tell)
+                    sending = Sending(request, places, answers, write_end, tell, limit)
                     return await asyncio.to_thread(sending.run)
                 except (OSError, EOFError) as broken:
                     raise await _broken(process, broken, request.address) from broken
@@ -122,8 +132,17 @@ class _UnderWay:
 
     def __init__(self, request: CopyFiles) -> None:
         self.request = request
+        self.bytes_per_second = request.bytes_per_second
         self.reports: list[Report] = []
         self.task: asyncio.Task[FilesCopied]
+
+    def is_for(self, request: CopyFiles) -> bool:
+        """Whether a request asks for the same, at whatever pace."""
+        return replace(self.request, bytes_per_second=request.bytes_per_second) == request
+
+    def limit(self) -> int:
+        """Bytes a second, as was said last."""
+        return self.bytes_per_second
 
     def report(self, done: int, total: int) -> None:
         for report in self.reports:
@@ -134,18 +153,23 @@ class Sending:
     """One copy under way, in a thread of its own: it waits for nothing but the pipe and the disk."""
 
     def __init__(
-        self, request: CopyFiles, places: list[Path], answers: IO[bytes], pipe: int, report: Report
+        self,
+        request: CopyFiles,
+        places: list[Path],
+        answers: IO[bytes],
+        pipe: int,
+        report: Report,
+        limit: Callable[[], int],
     ) -> None:
         self._request = request
         self._places = places
         self._answers = answers
         self._pipe = pipe
         self._report = report
-        self._done = self._total = self._sent = self._sent_before = 0
-        self._began = self._seconds = 0.0
-        # A limit is kept at every moment, not on average over large blocks.
-        share = request.bytes_per_second // BLOCKS_A_SECOND or BLOCK_BYTES
-        self._at_once = min(BLOCK_BYTES, max(LEAST_BYTES, share))
+        self._limit = limit
+        self._done = self._total = self._sent = 0
+        self._seconds = 0.0
+        self._keep(limit())
 
     def run(self) -> FilesCopied:
         """Send what the other end has not got, and compare; once more where that differs. Raises `Refused`."""
@@ -195,8 +219,8 @@ class Sending:
         ]
         self._total = sum(whole)
         self._done = self._total - sum(length for span in spans for _, length in span)
-        self._began = time.monotonic()
-        self._sent_before = self._sent
+        began = time.monotonic()
+        self._keep(self._limit())
         for number, (file, span, size) in enumerate(zip(files, spans, sizes, strict=True)):
             if have[number] < 0:
                 continue
@@ -204,21 +228,32 @@ class Sending:
                 self._record(number, 0, ANEW)
             for at, length in span:
                 self._record(number, at, length)
-                give(self._pipe, file, at, length, self._told, self._at_once)
+                give(self._pipe, file, at, length, self._told, lambda: self._at_once)
             self._record(number, size, 0)
         self._record(END, 1, 0)
-        self._seconds += time.monotonic() - self._began
+        self._seconds += time.monotonic() - began
         with ThreadPoolExecutor(2) as pool:
             own = list(pool.map(sha256_of, files))
         return own, self._hear(Proof).sha256
 
+    def _keep(self, bytes_per_second: int) -> None:
+        """Count anew against a limit. It is kept at every moment, not on average over large blocks."""
+        self._kept, self._since, self._sent_before = bytes_per_second, time.monotonic(), self._sent
+        share = bytes_per_second // BLOCKS_A_SECOND or BLOCK_BYTES
+        self._at_once = min(BLOCK_BYTES, max(LEAST_BYTES, share))
+
+    def _due(self) -> float:
+        """When the next block may go, by the limit that holds now."""
+        limit = self._limit()
+        if limit != self._kept:
+            self._keep(limit)
+        return self._since + (self._sent - self._sent_before) / limit if limit else 0.0
+
     def _told(self, block: int) -> None:
         """Count a block, and wait while the lane has had its share of bytes."""
-        limit = self._request.bytes_per_second
-        if limit:
-            due = self._began + (self._sent - self._sent_before) / limit
+        while (wait := self._due() - time.monotonic()) > 0:
             # This thread does nothing else, so it may wait.
-            time.sleep(max(0.0, due - time.monotonic()))  # noqa: TID251
+            time.sleep(min(wait, LOOK_SECONDS))  # noqa: TID251
         self._done += block
         self._sent += block
         self._report(self._done, self._total)

@@ -22,6 +22,7 @@ from agent.protocol import (
     Call,
     CopyFiles,
     Hello,
+    LimitLane,
     MigrateDomain,
     Notice,
     ObserveConsole,
@@ -51,7 +52,7 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-        ProbeAccelerator, CopyFiles, MigrateDomain, OpenSerial,
+        ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.

@@ -35,7 +35,15 @@ from agent.protocol.frames import (
     encode,
     raw,
 )
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
+from agent.protocol.lanes import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    LimitLane,
+    MigrateDomain,
+    OfferLane,
+    OpenLane,
+)
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.requests import (
     AnyRequest,
@@ -151,6 +159,7 @@ __all__ = [
     "ImageFacts",
     "JoinBackups",
     "LaneOffer",
+    "LimitLane",
     "MAX_FRAME_BYTES",
     "Metadata",
     "MigrateDomain",

@@ -6,7 +6,15 @@ from typing import ClassVar, Literal
 
 from agent.protocol.backups import BackUpVolumes, JoinBackups
 from agent.protocol.figures import ReadFigures
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
+from agent.protocol.lanes import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    LimitLane,
+    MigrateDomain,
+    OfferLane,
+    OpenLane,
+)
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.serial import OpenSerial
 from agent.protocol.values import (
@@ -356,6 +364,7 @@ AnyRequest = (
     | CopyFiles
     | AdoptFiles
     | CloseLane
+    | LimitLane
     | MigrateDomain
     | BackUpVolumes
     | JoinBackups
