@@ -218,7 +218,7 @@ class Dnsmasq:
 
     def _all_kept(self) -> bool:
         read = [line for line in self._live.values() if self._read.get(_mac_of(line)) == line]
-        return self._whole() and all([self._kept(line) for line in read])
+        return self._whole() and all(self._kept(line) for line in read)
 
     def _on_disk(self, line: str) -> str | None:
         """What the file of a NIC says."""
