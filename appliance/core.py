@@ -216,7 +216,7 @@ class Core:
                 # Its name and its default network are served to the guest.
                 wanted = (after.intended, after.generation, after.name, after.default_l3_network_uuid)
             case Host() | BackupStorage():
-                wanted = (after.intended, after.connect_id, after.status)
+                wanted = (after.intended, after.connect_id, after.status, after.state)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
             case Volume(type="Data") | L3Network():

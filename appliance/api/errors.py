@@ -21,6 +21,7 @@ ApiError
 ├── NoAddressLeft        L3.1000
 ├── HostError
 │   ├── AddHostFailed    HOST.1000
+│   ├── MaintenanceFailed HOST.1001
 │   ├── ReconnectFailed  HOST.1002
 │   └── HostUnreachable  HOST.1003
 ├── VmError
@@ -229,6 +230,13 @@ class AddHostFailed(HostError):
 
     code = "HOST.1000"
     description = "Unable to add a host"
+
+
+class MaintenanceFailed(HostError):
+    """The host could not be put into maintenance; it is enabled as before."""
+
+    code = "HOST.1001"
+    description = "Unable to put the host into maintenance"
 
 
 class ReconnectFailed(HostError):

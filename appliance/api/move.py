@@ -87,7 +87,7 @@ MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
 """ZStack's name of the reply, which is not made of the message's."""
 
 
-class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
+class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="read-only",
                                            result_class=MIGRATABLE):  # fmt: skip
     """List the hosts that LocalStorageMigrateVolume would take a volume to now, and as `excluded` why not the others.
 

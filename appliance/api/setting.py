@@ -133,7 +133,7 @@ class UpdateGlobalConfig(Message, java=JAVA, returns=GlobalConfig):
     value: str | None = arg("New value; the default when absent.", default=None)
 
 
-class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="reader"):
+class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="read-only"):
     """Say what a setting is."""
 
     category: str = arg("Category.")

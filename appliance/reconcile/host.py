@@ -44,6 +44,7 @@ from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
+from appliance.reconcile.maintenance import SOON, begin_if_empty, give_up
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
@@ -90,7 +91,8 @@ class HostWorker:
             await self._connect(work)
         await self._mend(work)
         self._tries.reset()
-        return Next(seconds=work.interval)
+        emptying = await self._context.database.write(lambda tx: begin_if_empty(tx, self._uuid))
+        return Next(seconds=SOON if emptying else work.interval)
 
     def _connected(self, work: _Work) -> bool:
         return self._context.fleet.connected(work.target) and work.host.status == "Connected"
@@ -206,6 +208,7 @@ class HostWorker:
             host = tx.find(Host, self._uuid)
             if host is None or host.intended == "Absent":
                 return True
+            give_up(tx, host, error)
             found = jobs.running(tx, host.uuid)
             if host.connected_id == 0:
                 named = f"managementIp[{host.management_ip}]: {error.details}"
@@ -323,6 +326,8 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
     host = tx.get(Host, host.uuid)
     # Who asked for another connection meanwhile gets that one, and its end.
     for job in jobs.running(tx, host.uuid) if asked == host.connect_id else ():
+        if job.name == "ChangeHostState":
+            continue  # that ends with its VMs
         jobs.succeed(tx, job, {"inventory": tx.inventory(host)} if MESSAGES[job.name].returns else {})
     return host
 
