@@ -173,7 +173,7 @@ class Server:
                     f"the appliance speaks protocol {request.protocol} and this agent {PROTOCOL}; "
                     "install the agent that came with the appliance",
                 )
-            self._ledger.admit(call.owner, call.epoch)
+            self._ledger.admit(call.owner, call.epoch, request.host_uuid, instead_of=request.instead_of)
             self._activate(link)
             return
         if not link.greeted:

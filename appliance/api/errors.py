@@ -253,6 +253,13 @@ class HostUnreachable(HostError):
     description = "Unable to connect to the host"
 
 
+class MachineIsHost(HostError):
+    """The machine is a host already, under another address; nothing was left on it."""
+
+    code = "HOST.1004"
+    description = "The machine is another host"
+
+
 class VmError(ApiError):
     """Something about a VM went wrong on its host."""
 

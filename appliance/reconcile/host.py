@@ -23,7 +23,7 @@ from agent.protocol import (
     ReadFetches,
     UserdataFetch,
 )
-from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
+from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, OperationFailed, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.image import ImageCache
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
@@ -31,6 +31,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
+from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
@@ -47,6 +48,7 @@ from appliance.reconcile.maintenance import SOON, begin_if_empty, give_up
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
+from appliance.reconcile.vm_state import placed_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -190,6 +192,7 @@ class HostWorker:
     async def _strip(self, work: _Work) -> None:
         link = self._context.fleet.link(work.target)
         seen = await link.ask(ObserveHost(), HostSeen)
+        await self._context.database.read(lambda snapshot: _refuse_others(snapshot, self._uuid, seen))
         for l3_uuid in seen.networks:
             await link.ask(DropNetwork(l3_uuid=l3_uuid), Done)
         bridges = await self._context.database.read(lambda snapshot: _bridge_names(snapshot, seen))
@@ -342,6 +345,14 @@ def _forced(snapshot: Snapshot, host: Host) -> Accelerator | None:
 def _backup_storages(snapshot: Snapshot) -> set[str]:
     """Those that may be on the same machine have folders of their own there."""
     return {storage.uuid for storage in snapshot.all(BackupStorage)}
+
+
+def _refuse_others(snapshot: Snapshot, host_uuid: str, seen: HostSeen) -> None:
+    """Leave a machine alone on which VMs of another host run: it is that one's, by another address."""
+    running = [domain.vm_uuid for domain in seen.domains if domain.power == "on"]
+    for vm in snapshot.all(VmInstance, uuid=running):
+        if placed_on(snapshot, vm) not in {None, host_uuid}:
+            raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] of another host runs on this machine")
 
 
 def _bridge_names(snapshot: Snapshot, seen: HostSeen) -> dict[str, str]:

@@ -34,7 +34,7 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     await live.database.read(lambda snapshot: _check_new(snapshot, request))
     target = Target(request.management_ip, request.ssh_port, request.username)
     try:
-        await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
+        await live.fleet.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
         raise AddHostFailed(
             f"managementIp[{request.management_ip}]: {failed.details}", cause=failed
@@ -92,7 +92,9 @@ async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) ->
             request.ssh_port or host.ssh_port,
             request.username or host.username,
         )
-        await live.fleet.dialer.trust(target, request.password or "", request.host_key_fingerprint)
+        await live.fleet.trust(
+            target, request.password or "", request.host_key_fingerprint, host_uuid=host.uuid
+        )
 
     def write(tx: Transaction) -> dict[str, object]:
         return {"inventory": tx.inventory(_update(tx, request, "username", "ssh_port"))}

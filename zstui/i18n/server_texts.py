@@ -144,6 +144,10 @@ ERRORS = (
     mark("{address} cannot be reached: {reason}"),
     mark("{address} refuses the login of {user}: wrong user or password"),
     mark("{address} is not connected"),
+    mark(
+        "{machine} is the machine of host {name}[uuid:{uuid}], managementIp[{address}] sshPort[{port}]; "
+        "use that one, give it this address with UpdateKVMHost, or delete it first"
+    ),
     mark("not connected: {reason}"),
     mark("cancelled by its caller"),
     mark("the host was deleted"),
