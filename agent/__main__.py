@@ -15,7 +15,7 @@ USAGE = """usage: agent COMMAND
   supervise                 start the supervisor, which starts the daemon
   serve                     be the daemon (the supervisor runs this)
   stop                      end daemon and supervisor; guests and their networks go on
-  remove                    end both and take all of the agent from this host
+  remove [HOST]             end both and take all of the agent from this host, unless it is another than HOST
   version                   print version and build"""
 
 
@@ -48,11 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             from agent.stop import stop
 
             return stop(Paths.from_environment())
-        case ["remove"]:
+        case ["remove", *host] if len(host) <= 1:
             from agent.paths import Paths
             from agent.remove import remove
 
-            return remove(Paths.from_environment())
+            return remove(Paths.from_environment(), *host)
         case ["send" | "receive" | "arrived" | "give" | "take" | "lane", *words]:
             return _stream(argv[0], words)
         case _:

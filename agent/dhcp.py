@@ -119,6 +119,7 @@ class Dnsmasq:
         """The line of each NIC that is to be answered, by its uuid."""
         self._read: dict[str, str] = {}
         """The lines the running server has read, by MAC: more than the live ones."""
+        self._spec: EnsureNetwork | None = None
         self._descriptor: int | None = None
         self._ended = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -128,13 +129,15 @@ class Dnsmasq:
     async def ensure(self, spec: EnsureNetwork) -> None:
         """Have the server run with this configuration; one that already does is left alone.
 
-        Raises `Refused` with code `dhcp.failed` and dnsmasq's own words.
+        Files that were removed are written again; where more is lost, or says something else, a fresh server
+        takes over. Raises `Refused` with code `dhcp.failed` and dnsmasq's own words.
         """
         async with self._lock:
+            self._spec = spec
             changed = self._write(spec)
             if self._descriptor is None:
                 self._adopt()
-            if changed and self._descriptor is not None:
+            if (changed or not self._all_kept()) and self._descriptor is not None:
                 await self._stop()
             if self._descriptor is None:
                 await self._launch()
@@ -170,9 +173,11 @@ class Dnsmasq:
             self._live[nic.nic_uuid] = line
             mac, ip = nic.mac.lower(), nic.ip
             old = self._read.get(mac)
-            if old == line:
+            whole = self._whole()
+            if old == line and whole and self._kept(line):
                 return
-            if old is not None or any(ip in other.strip().split(",") for other in self._read.values()):
+            taken = any(ip in other.strip().split(",") for other in self._read.values())
+            if old is not None or taken or not whole:
                 await self._stop()
                 await self._launch()
             else:
@@ -186,10 +191,41 @@ class Dnsmasq:
             if mac in self._read:
                 self._write_host(f"{mac},ignore\n")
 
+    def offers(self, nic: EnsureNic) -> bool:
+        """Whether a NIC is answered, and its line on the disk."""
+        line = host_line(nic)
+        return self._live.get(nic.nic_uuid) == line == self._on_disk(line)
+
     def forget(self, nic: EnsureNic) -> None:
         """Expect a NIC no more: without its guard it cannot ask. Asking for it again costs nothing."""
         self._live.pop(nic.nic_uuid, None)
         self._host_file(nic.mac.lower()).unlink(missing_ok=True)
+
+    def _whole(self) -> bool:
+        """Whether all is there that whoever adopts the running server goes by, but for single hosts."""
+        hosts = not self._read or (self._folder / "read").exists()
+        return hosts and self._hosts().exists() and (self._folder / "pid").exists()
+
+    def _kept(self, line: str) -> bool:
+        """Have a line that was read be on the disk; not where the file says something else by now.
+
+        dnsmasq complains of such a line in its log, as of a double, and goes on with the one that it has.
+        """
+        found = self._on_disk(line)
+        if found is None:
+            _replace(self._host_file(_mac_of(line)), line)
+        return found in {None, line}
+
+    def _all_kept(self) -> bool:
+        read = [line for line in self._live.values() if self._read.get(_mac_of(line)) == line]
+        return self._whole() and all(self._kept(line) for line in read)
+
+    def _on_disk(self, line: str) -> str | None:
+        """What the file of a NIC says."""
+        try:
+            return self._host_file(_mac_of(line)).read_text()
+        except FileNotFoundError:
+            return None
 
     def _write_host(self, line: str) -> None:
         mac = _mac_of(line)
@@ -250,6 +286,8 @@ class Dnsmasq:
 
     async def _launch(self) -> None:
         # dnsmasq puts itself into the background, in a session of its own, once it serves.
+        if self._spec is not None:
+            self._write(self._spec)
         (self._folder / "pid").unlink(missing_ok=True)
         if (self._folder / "log").exists():
             (self._folder / "log").replace(self._folder / "log.old")

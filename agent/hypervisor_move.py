@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import libvirt
+import libvirt_qemu
 
 from agent.domain_xml import listening_xml
 from agent.hypervisor_disk import HypervisorDisks
@@ -19,7 +21,12 @@ from agent.refused import Refused
 MOVE_SECONDS = 7 * 86400.0
 """A move takes as long as it takes; what stalls it is seen by who asked for it."""
 LOOK_SECONDS = 0.5
+FIRST_LOOK_SECONDS = 0.1
+"""So soon a limit is looked after as long as nothing is known to keep it: libvirt begins with whole MiB a second."""
 _MIB = 1 << 20
+_NO_LIMIT = (1 << 63) // _MIB * _MIB - _MIB
+"""What libvirt asks QEMU for when a memory has no limit."""
+_MEMORY = "max-bandwidth"
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,8 @@ class Destination:
     definition: str
     """What is defined there, as XML."""
     console_listen: str
-    bytes_per_second: int
+    limit: Callable[[], int]
+    """Bytes a second of each volume and of the memory, as they are at this moment; 0 for none."""
 
 
 class HypervisorMoves(HypervisorDisks):
@@ -41,11 +49,19 @@ class HypervisorMoves(HypervisorDisks):
 
     async def migrate(self, vm_uuid: str, there: Destination, report: Callable[[int, int], object]) -> None:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
+        kept = there.limit()
+        begun = _whole_mib(kept)
         moving = asyncio.ensure_future(
-            self._apart(vm_uuid, lambda connection: _migrate(connection, vm_uuid, there), MOVE_SECONDS)
+            self._apart(vm_uuid, lambda connection: _migrate(connection, vm_uuid, there, begun), MOVE_SECONDS)
         )
+        limited = bool(kept)
+        kept_by = 0
         try:
-            while not (await asyncio.wait({moving}, timeout=LOOK_SECONDS))[0]:
+            while not (await _ended(moving, LOOK_SECONDS if kept_by or not limited else FIRST_LOOK_SECONDS)):
+                limit = there.limit()
+                limited = limited or bool(limit)
+                if limited:
+                    kept_by = await self.keep_limit(vm_uuid, limit)
                 progress = await self._ask(lambda connection: _progress(connection, vm_uuid))
                 if progress is not None:
                     report(*progress)
@@ -53,6 +69,10 @@ class HypervisorMoves(HypervisorDisks):
             if not moving.done():
                 await self.stop_migration(vm_uuid)
         return await moving
+
+    async def keep_limit(self, vm_uuid: str, bytes_per_second: int) -> int:
+        """Have what is copied of a domain keep a limit from now on; how many of its disks do. Raises `Refused`."""
+        return await self._ask(lambda connection: _limit(connection, vm_uuid, bytes_per_second))
 
     async def stop_migration(self, vm_uuid: str) -> None:
         """Have a domain stay that is on its way; one that is not is fine."""
@@ -63,7 +83,17 @@ class HypervisorMoves(HypervisorDisks):
         return await self._ask(lambda connection: _job(connection, vm_uuid) is not None)
 
 
-def _migrate(connection: Any, vm_uuid: str, there: Destination) -> None:
+def _whole_mib(bytes_per_second: int) -> int:
+    """The limit that libvirt is given to begin with: it knows whole MiB only, and takes 0 for none."""
+    return max(bytes_per_second // _MIB, 1) if bytes_per_second else 0
+
+
+async def _ended(moving: asyncio.Future[None], seconds: float) -> bool:
+    """Whether a move ends within some time."""
+    return bool((await asyncio.wait({moving}, timeout=seconds))[0])
+
+
+def _migrate(connection: Any, vm_uuid: str, there: Destination, mib_per_second: int) -> None:
     domain = domain_of(connection, vm_uuid)
     running = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_MIGRATABLE)
     flags = (
@@ -82,8 +112,8 @@ def _migrate(connection: Any, vm_uuid: str, there: Destination) -> None:
         libvirt.VIR_MIGRATE_PARAM_DEST_XML: listening_xml(running, there.console_listen),
         libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: there.definition,
     }
-    if there.bytes_per_second:
-        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = max(there.bytes_per_second // _MIB, 1)
+    if mib_per_second:
+        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = mib_per_second
     try:
         domain.migrateToURI3(f"qemu+unix:///system?socket={there.libvirt}", parameters, flags)
     except libvirt.libvirtError as failed:
@@ -109,6 +139,37 @@ def _progress(connection: Any, vm_uuid: str) -> tuple[int, int] | None:
     if stats is None or not stats.get("data_total"):
         return None
     return stats["data_processed"], stats["data_processed"] + stats["data_remaining"]
+
+
+def _limit(connection: Any, vm_uuid: str, bytes_per_second: int) -> int:
+    """Hold each mirror of a domain's disks, and its memory, to bytes a second; how many mirrors there are.
+
+    Said past libvirt, which lets nobody change a block job while it migrates, and counts in MiB.
+    """
+    try:
+        domain = domain_of(connection, vm_uuid)
+        mirrors = [job for job in _tell(domain, "query-block-jobs") or () if job["type"] == "mirror"]
+        for job in mirrors:
+            if job["speed"] != bytes_per_second:
+                _tell(domain, "block-job-set-speed", device=job["device"], speed=bytes_per_second)
+        memory = bytes_per_second or _NO_LIMIT
+        if mirrors and _tell(domain, "query-migrate-parameters")[_MEMORY] != memory:
+            _tell(domain, "migrate-set-parameters", **{_MEMORY: memory})
+    except libvirt.libvirtError as failed:
+        if failed.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
+            return 0
+        raise
+    return len(mirrors)
+
+
+def _tell(domain: Any, command: str, **arguments: object) -> Any:
+    """What QEMU returns; None where the job has ended meanwhile. Raises `Refused` for what it would not do."""
+    asked = json.dumps({"execute": command, "arguments": arguments})
+    said = json.loads(libvirt_qemu.qemuMonitorCommand(domain, asked, 0))
+    wrong = said.get("error")
+    if wrong is not None and wrong["class"] != "DeviceNotActive":
+        raise Refused("migrate.failed", f"the limit of {command} could not be kept: {wrong['desc']}")
+    return said.get("return")
 
 
 def _stop(connection: Any, vm_uuid: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from agent.image import read_header
 from agent.lane import Lanes
@@ -29,7 +30,7 @@ from agent.lane_stream import (
     give,
     sha256_of,
 )
-from agent.protocol import AdoptFiles, CopyFiles, FilesCopied
+from agent.protocol import AdoptFiles, CopyFiles, FilesCopied, LimitLane
 from agent.refused import Refused
 from agent.run import clean_environment
 from agent.storage import StorageRoots, disk_refused, is_regular, part_of, publish
@@ -51,19 +52,26 @@ class LaneCopies:
     async def copy(self, request: CopyFiles, report: Report) -> FilesCopied:
         """Send files and compare. Raises `Refused`; what has arrived stays beside its place for the next try.
 
-        Who asks for what is being copied already waits for that, and hears of its progress.
+        Who asks for what is being copied already waits for that, which keeps the new limit, and hears of its progress.
         """
         found = self._under_way.get(request.lane_uuid)
-        if found is not None and found.request != request:
+        if found is not None and not found.is_for(request):
             raise Refused("lane.busy", f"lane {request.lane_uuid} carries other files", transient=True)
         if found is None:
             found = self._under_way[request.lane_uuid] = _UnderWay(request)
-            found.task = asyncio.create_task(self._copy(request, found.report))
+            found.task = asyncio.create_task(self._copy(request, found.report, found.limit))
             found.task.add_done_callback(lambda _: self._under_way.pop(request.lane_uuid))
+        found.bytes_per_second = request.bytes_per_second
         found.reports.append(report)
         return await asyncio.shield(found.task)
 
-    async def _copy(self, request: CopyFiles, report: Report) -> FilesCopied:
+    def limit(self, request: LimitLane) -> None:
+        """Have a copy keep another limit from now on; where there is none that is fine."""
+        found = self._under_way.get(request.lane_uuid)
+        if found is not None:
+            found.bytes_per_second = request.bytes_per_second
+
+    async def _copy(self, request: CopyFiles, report: Report, limit: Callable[[], int]) -> FilesCopied:
         command = self._lanes.ssh(
             request.lane_uuid, request.address, request.port, request.username, request.host_key
         )
@@ -85,7 +93,7 @@ class LaneCopies:
                 os.close(answer_write)
             with self._lanes.moving(request.lane_uuid, process):
                 try:
-                    sending = Sending(request, places, answers, write_end, tell)
+                    sending = Sending(request, places, answers, write_end, tell, limit)
                     return await asyncio.to_thread(sending.run)
                 except (OSError, EOFError) as broken:
                     raise await _broken(process, broken, request.address) from broken
@@ -120,8 +128,17 @@ class _UnderWay:
 
     def __init__(self, request: CopyFiles) -> None:
         self.request = request
+        self.bytes_per_second = request.bytes_per_second
         self.reports: list[Report] = []
         self.task: asyncio.Task[FilesCopied]
+
+    def is_for(self, request: CopyFiles) -> bool:
+        """Whether a request asks for the same, at whatever pace."""
+        return replace(self.request, bytes_per_second=request.bytes_per_second) == request
+
+    def limit(self) -> int:
+        """Bytes a second, as was said last."""
+        return self.bytes_per_second
 
     def report(self, done: int, total: int) -> None:
         for report in self.reports:
@@ -132,13 +149,20 @@ class Sending:
     """One copy under way, in a thread of its own: it waits for nothing but the pipe and the disk."""
 
     def __init__(
-        self, request: CopyFiles, places: list[Path], answers: IO[bytes], pipe: int, report: Report
+        self,
+        request: CopyFiles,
+        places: list[Path],
+        answers: IO[bytes],
+        pipe: int,
+        report: Report,
+        limit: Callable[[], int],
     ) -> None:
         self._request = request
         self._places = places
         self._answers = answers
         self._pipe = pipe
         self._report = report
+        self._limit = limit
         self._done = self._total = self._sent = 0
         self._seconds = 0.0
 
@@ -190,7 +214,7 @@ class Sending:
         ]
         self._total = sum(whole)
         self._done = self._total - sum(length for span in spans for _, length in span)
-        began, throttle = time.monotonic(), Throttle(self._request.bytes_per_second)
+        began, throttle = time.monotonic(), Throttle(self._limit)
         for number, (file, span, size) in enumerate(zip(files, spans, sizes, strict=True)):
             if have[number] < 0:
                 continue

@@ -61,12 +61,12 @@ def extents(descriptor: int, start: int, size: int) -> Iterator[tuple[int, int]]
 
 
 def give(
-    target: int, source: int, at: int, length: int, told: Callable[[int], None], at_once: int = BLOCK_BYTES
+    target: int, source: int, at: int, length: int, told: Callable[[int], None], at_once: Callable[[], int]
 ) -> None:
     """Send bytes of a file into a pipe; `told` hears of each block, of at most `at_once` bytes, before it is sent."""
     left = length
     while left:
-        block = min(left, at_once)
+        block = min(left, at_once())
         told(block)
         while block:
             sent = os.sendfile(target, source, at, block)

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from agent.protocol import Answer, Refusal
+from agent.protocol import Answer, Claim, Refusal
 from agent.refused import Refused
 from agent.specs import sync_folder
 
 log = logging.getLogger(__name__)
 
+CLAIM = "claim.json"
 KEPT_ANSWERS = 2_000
 KEPT_GENERATIONS = 100_000
 
@@ -34,13 +35,6 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         return Answer(id=call_id, result=self.result)
 
 
-class _Claim(msgspec.Struct, frozen=True):
-    """Who drives this host, and since which of its starts."""
-
-    owner: str
-    epoch: int
-
-
 _outcome_decoder = msgspec.json.Decoder(Outcome)
 _entry_decoder = msgspec.json.Decoder(tuple[str, str, msgspec.Raw])
 
@@ -53,11 +47,9 @@ class Ledger:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._claim_path = folder / "claim.json"
+        self._claim_path = folder / CLAIM
         self._log_path = folder / "ledger.log"
-        self._claim = _Claim("", 0)
-        if self._claim_path.exists():
-            self._claim = msgspec.json.decode(self._claim_path.read_bytes(), type=_Claim)
+        self._claim = claimed(folder)
         self._generations: OrderedDict[str, int] = OrderedDict()
         self._answers: OrderedDict[str, Outcome] = OrderedDict()
         self._lines = 0
@@ -75,13 +67,15 @@ class Ledger:
         """The appliance that holds this host; empty when none does yet."""
         return self._claim.owner
 
-    def admit(self, owner: str, epoch: int) -> None:
+    def admit(self, owner: str, epoch: int, host_uuid: str | None = None, *, instead_of: str = "") -> None:
         """Let a call of this owner and epoch act; a higher epoch is on disk when this returns.
 
-        Raises `Refused` with `owner.other` or `epoch.stale`.
+        So is the host that this machine is, where the call says one. Raises `Refused` with `owner.other`,
+        `epoch.stale` or `host.other`.
         """
         claim = self._claim
-        if claim.owner == owner and claim.epoch == epoch:
+        host_uuid = claim.host_uuid if host_uuid is None else host_uuid
+        if (claim.owner, claim.epoch, claim.host_uuid) == (owner, epoch, host_uuid):
             return
         if claim.owner and claim.owner != owner:
             raise Refused(
@@ -92,7 +86,8 @@ class Ledger:
         if not owner:
             raise Refused("owner.missing", "a call without an owner cannot hold a host; name the appliance")
         self.require_epoch(epoch)
-        self._write_claim(_Claim(owner, epoch))
+        require_host(claim, host_uuid, instead_of)
+        self._write_claim(Claim(owner=owner, epoch=epoch, host_uuid=host_uuid))
 
     def require_epoch(self, epoch: int) -> None:
         """Raise `Refused` with `epoch.stale` when a newer epoch has been seen."""
@@ -139,7 +134,7 @@ class Ledger:
         if len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
 
-    def _write_claim(self, claim: _Claim) -> None:
+    def _write_claim(self, claim: Claim) -> None:
         part = self._claim_path.with_suffix(".part")
         try:
             with part.open("wb") as file:
@@ -227,6 +222,22 @@ class Ledger:
         part.replace(self._log_path)
         sync_folder(self._log_path.parent)
         self._lines = len(lines)
+
+
+def claimed(folder: Path) -> Claim:
+    """Who drives this host, as its state folder has it; nobody yet, without one."""
+    path = folder / CLAIM
+    return msgspec.json.decode(path.read_bytes(), type=Claim) if path.exists() else Claim()
+
+
+def require_host(claim: Claim, host_uuid: str, instead_of: str = "") -> None:
+    """Raise `Refused` with `host.other` when the machine is claimed for another host than these."""
+    if claim.host_uuid and claim.host_uuid not in {host_uuid, instead_of}:
+        raise Refused(
+            "host.other",
+            f"this machine is host {claim.host_uuid} of the same appliance, not {host_uuid or 'a mere storage'}",
+            about=claim.host_uuid,
+        )
 
 
 def _line(kind: str, key: str, value: Any) -> bytes:

@@ -12,7 +12,7 @@ from agent.domain_xml import Mark, domain_xml
 from agent.hypervisor_move import LOOK_SECONDS, Destination
 from agent.lane import END_SECONDS, Lanes
 from agent.lane_doors import doors
-from agent.protocol import CloseLane, DomainSeen, DomainSpec, Done, MigrateDomain, OpenLane, digest
+from agent.protocol import CloseLane, DomainSeen, DomainSpec, Done, LimitLane, MigrateDomain, OpenLane, digest
 from agent.refused import Refused
 
 
@@ -34,6 +34,8 @@ class Migrations:
         self._hypervisor = hypervisor
         self._lanes = lanes
         self._expect = expect
+        self._limits: dict[str, int] = {}
+        """Bytes a second, by the lane of each move that is under way."""
 
     async def open(self, request: OpenLane) -> None:
         """Open a lane, also for a domain that is to come. Raises `Refused`."""
@@ -51,8 +53,20 @@ class Migrations:
             await self._hypervisor.stop_migration(request.vm_uuid)
             await asyncio.sleep(LOOK_SECONDS)
 
+    def limit(self, request: LimitLane) -> None:
+        """Have a move keep another limit from now on; where there is none that is fine."""
+        if request.lane_uuid in self._limits:
+            self._limits[request.lane_uuid] = request.bytes_per_second
+
     async def migrate(self, request: MigrateDomain, report: Callable[[int, int], object]) -> Done:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
+        self._limits[request.lane_uuid] = request.bytes_per_second
+        try:
+            return await self._migrate(request, report)
+        finally:
+            self._limits.pop(request.lane_uuid, None)
+
+    async def _migrate(self, request: MigrateDomain, report: Callable[[int, int], object]) -> Done:
         spec, uuid = request.spec, request.lane_uuid
         seen = await self._hypervisor.seen(spec.vm_uuid)
         if seen.power == "off":
@@ -69,7 +83,7 @@ class Migrations:
             disks_port=request.disks_port,
             definition=domain_xml(spec, Mark(digest(spec), seen.boot_count, spec.internal_id)),
             console_listen=spec.console_listen,
-            bytes_per_second=request.bytes_per_second,
+            limit=lambda: self._limits.get(uuid, request.bytes_per_second),
         )
         places: dict[str, Path | int] = {
             "libvirt": way,

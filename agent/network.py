@@ -105,6 +105,14 @@ class Networks:
             self.guard.networks.pop(l3_uuid, None)
             await self.guard.sync()
 
+    async def check(self) -> None:
+        """Have the files of every DHCP server be what it was told, whoever removed them. Raises `Refused`."""
+        for l3_uuid in list(self._applied):
+            async with self._locks[l3_uuid]:
+                spec, server = self._specs.get(l3_uuid), self._servers.get(l3_uuid)
+                if spec is not None and server is not None:
+                    await server.ensure(spec)
+
     def digests(self) -> dict[str, str]:
         """uuid to digest of what is served: not of what could not be carried out."""
         return dict(self._applied)

@@ -22,7 +22,7 @@ from agent.specs import Specs
 from agent.userdata import Question, Reply
 
 CHECK_SECONDS = 10.0
-"""How often the guard in the kernel is compared with what it should be."""
+"""How often the guard in the kernel and the files of DHCP are compared with what they should be."""
 
 BURST = 100
 PER_SECOND = 5.0
@@ -90,8 +90,16 @@ class Nics:
             await self._remove(request.nic_uuid)
 
     def digests(self) -> dict[str, str]:
-        """uuid to digest of what is applied: not of what could not be carried out."""
-        return dict(self._applied)
+        """uuid to digest of what is applied: not of what could not be carried out, nor of what was lost."""
+        return {uuid: applied for uuid, applied in self._applied.items() if self._offered(uuid)}
+
+    def _offered(self, nic_uuid: str) -> bool:
+        """Whether DHCP still answers a NIC that it is to answer."""
+        spec = self._specs.get(nic_uuid)
+        if spec is None or not spec.dhcp:
+            return spec is not None
+        server = self._networks.dhcp(spec.l3_uuid)
+        return server is not None and server.offers(spec)
 
     def guarded(self, device: str) -> bool:
         """Whether the guard in the kernel has this tap."""
@@ -172,8 +180,9 @@ class Nics:
             await asyncio.sleep(CHECK_SECONDS)
             try:
                 await self._networks.guard.check()
-            except Refused as refused:
-                _log.error("%s", refused)
+                await self._networks.check()
+            except (Refused, OSError) as failed:
+                _log.error("%s", failed)
 
     def _answer(self, question: Question) -> Reply:
         nic = self._callers.get((question.l3_uuid, question.source))

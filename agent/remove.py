@@ -9,13 +9,23 @@ import sys
 from pathlib import Path
 
 from agent.guard import Guard
+from agent.ledger import claimed, require_host
 from agent.paths import Paths
 from agent.refused import Refused
 from agent.stop import stop
 
 
-def remove(paths: Paths) -> int:
-    """Return 0 once the host is as it was before the agent came; 1, with the reason, when it is not."""
+def remove(paths: Paths, host_uuid: str | None = None) -> int:
+    """Return 0 once the host is as it was before the agent came; 1, with the reason, when it is not.
+
+    An appliance says which of its hosts the machine is to it, and is refused when that is another one's.
+    """
+    if host_uuid is not None:
+        try:
+            require_host(claimed(paths.state), host_uuid)
+        except Refused as refused:
+            print(f"zstui-agent: {refused}; it stays", file=sys.stderr)  # noqa: T201
+            return 1
     served = [name for name in ("nics", "networks", "bridges") if any((paths.state / name).glob("*.json"))]
     if served:
         print(f"zstui-agent: {', '.join(served)} are still kept here; drop them first", file=sys.stderr)  # noqa: T201

@@ -22,6 +22,7 @@ from agent.protocol import (
     Call,
     CopyFiles,
     Hello,
+    LimitLane,
     MigrateDomain,
     Notice,
     ObserveConsole,
@@ -51,7 +52,7 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-        ProbeAccelerator, CopyFiles, MigrateDomain, OpenSerial,
+        ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.
@@ -172,7 +173,7 @@ class Server:
                     f"the appliance speaks protocol {request.protocol} and this agent {PROTOCOL}; "
                     "install the agent that came with the appliance",
                 )
-            self._ledger.admit(call.owner, call.epoch)
+            self._ledger.admit(call.owner, call.epoch, request.host_uuid, instead_of=request.instead_of)
             self._activate(link)
             return
         if not link.greeted:

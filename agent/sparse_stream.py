@@ -58,7 +58,7 @@ def _give(path: Path, bytes_per_second: int) -> None:
             spans = list(extents(descriptor, 0, size))
             length = sum(length for _, length in spans) + RECORD.size * (len(spans) + 1)
             write_all(1, length.to_bytes(LENGTH_BYTES))
-            throttle = Throttle(bytes_per_second)
+            throttle = Throttle(lambda: bytes_per_second)
             for at, length in spans:
                 write_all(1, RECORD.pack(0, at, length))
                 send_span(1, descriptor, at, length, throttle.take, throttle.at_once)

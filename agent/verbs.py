@@ -50,6 +50,7 @@ from agent.protocol import (
     HostFacts,
     HostSeen,
     JoinBackups,
+    LimitLane,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -248,11 +249,17 @@ def _between_hosts(
     lanes: Lanes, copies: LaneCopies, migrations: Migrations
 ) -> list[tuple[type[Request], Answering]]:
     """What goes from this host to another, or comes from one."""
+
+    async def limit(request: LimitLane) -> None:
+        copies.limit(request)
+        migrations.limit(request)
+
     return [
         _says(OfferLane, lanes.offer),
         _does(OpenLane, migrations.open),
         (CopyFiles, copies.copy),
         _does(AdoptFiles, copies.adopt),
+        _does(LimitLane, limit),
         _does(CloseLane, migrations.close),
         (MigrateDomain, migrations.migrate),
     ]

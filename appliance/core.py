@@ -42,6 +42,7 @@ from appliance.reconcile.image_transfer import ImageTransfers
 from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
+from appliance.reconcile.machine import DatabaseRoster
 from appliance.reconcile.observe import lose_machine, take_event
 from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
@@ -100,7 +101,9 @@ class Core:
         """`simulated` is the part of the dialer that reaches hosts which are furnished from the store."""
         self.database = database
         self._simulating = Simulating(database, simulated) if simulated is not None else None
-        self.fleet = Fleet(database, dialer, on_event=self._on_event, on_lost=self._on_lost)
+        self.fleet = Fleet(
+            database, DatabaseRoster(database), dialer, on_event=self._on_event, on_lost=self._on_lost
+        )
         self.loop = Loop(self._workers())
         self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
         self.figures = FigureHistory(database)
@@ -213,7 +216,7 @@ class Core:
                 # Its name and its default network are served to the guest.
                 wanted = (after.intended, after.generation, after.name, after.default_l3_network_uuid)
             case Host() | BackupStorage():
-                wanted = (after.intended, after.connect_id, after.status)
+                wanted = (after.intended, after.connect_id, after.status, after.state)
             case L2NetworkClusterRef() | PrimaryStorageClusterRef():
                 wanted = (after.intended,)
             case Volume(type="Data") | L3Network():

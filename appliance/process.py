@@ -116,14 +116,18 @@ async def _listen(server: Server, ssh: SshFace, config: Config) -> Address | Non
 
 def _still_free(config: Config) -> Config:
     """An address that is only remembered may be somebody else's by now: that is said, and the rest is taken."""
-    again = f"free that address and end process {os.getpid()}, which the next zstui starts again, or give that another"
-    troubles = []
+    pid, troubles = os.getpid(), []
     if config.again and (taken := _taken(config.listen)):
-        leads = f"only the socket in {config.folder} leads to this appliance"
-        troubles.append(f"{taken}; {leads}: {again} one by --listen")
+        troubles.append(
+            f"{taken}; only the socket in {config.folder} leads to this appliance: free that address and end process "
+            f"{pid}, which the next zstui starts again, or give that another one by --listen"
+        )
         config = replace(config, listen=None)
     if config.again and (taken := _taken(config.ssh)):
-        troubles.append(f"{taken}; the full screen is not shown by SSH: {again} one by --ssh")
+        troubles.append(
+            f"{taken}; the full screen is not shown by SSH: free that address and end process "
+            f"{pid}, which the next zstui starts again, or give that another one by --ssh"
+        )
         config = replace(config, ssh=None)
     for trouble in troubles:
         log.error(trouble)

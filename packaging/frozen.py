@@ -35,7 +35,13 @@ def freeze(work: Path, name: str, module: str, *, excluded: Iterable[str], optio
         check=False,
         cwd=work,
         # Byte code that does not depend on the order of sets.
-        env={**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1"},
+        env={
+            **os.environ,
+            "PYTHONHASHSEED": "1",
+            "SOURCE_DATE_EPOCH": "1",
+            # Its cache is its own, lest one that freezes elsewhere at the same time clean it away.
+            "PYINSTALLER_CONFIG_DIR": str(work / "cache"),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

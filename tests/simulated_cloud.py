@@ -15,7 +15,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
 from appliance.core import Core, DatabasePins, running
 from appliance.hosts.dialing import EitherDialer
-from appliance.hosts.fleet import Dialer, Target
+from appliance.hosts.fleet import Admit, Dialer, Target
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.hosts.simulator import SimulatedHost
 from appliance.hosts.ssh import Ssh
@@ -43,11 +43,11 @@ class SshDialer(SimulatedDialer):
         super().__init__()
         self.ssh: Ssh | None = None
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         if target.address == "127.0.0.1" and self.ssh is not None:
-            await self.ssh.trust(target, password, fingerprint)
+            await self.ssh.trust(target, password, fingerprint, admit)
         else:
-            await super().trust(target, password, fingerprint)
+            await super().trust(target, password, fingerprint, admit)
 
 
 class Cloud:

@@ -7,8 +7,10 @@ import asyncio
 import json
 import logging
 import os
+import select
 import shlex
 import shutil
+import signal
 import ssl
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from appliance.config import Config, default_folder, frozen_folder, version_text
 from zstui.options import LISTEN, serving_options, tls_options
 
 FAILED = 1
+UNREAD = 128 + signal.SIGPIPE
+"""As of a program that ended because whoever read its output had enough."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,11 +30,16 @@ def main(words: list[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     try:
-        return _run(arguments)
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
     except Exception as failed:
         first = _first(failed)
+        if isinstance(first, BrokenPipeError) and _nobody_reads():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+            return UNREAD
         if not _expected(first):
             raise
         sys.stderr.write(f"zstui: {first}\n")
@@ -360,6 +369,13 @@ def _first(failed: Exception) -> Exception:
     while isinstance(failed, ExceptionGroup):
         failed = failed.exceptions[0]
     return failed
+
+
+def _nobody_reads() -> bool:
+    """Whether it is our output that broke, and no connection."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
 
 
 def _expected(failed: Exception) -> bool:

@@ -87,5 +87,5 @@ def _leaving(mirror: Mirror) -> Iterator[Concern]:
             yield Concern(said, "warn", "bin", item.key)
 
 
-def _by_name(row: Row) -> tuple[tuple[int, int, str], ...]:
+def _by_name(row: Row) -> str:
     return words.natural(row.name)

@@ -51,7 +51,7 @@ class Column:
             value = self.number(row, mirror)
             return (1, 0.0) if value is None else (0, value)
         text = self.show(row, mirror)[0]
-        return (0, words.natural(text)) if text else (1, ())
+        return (0, words.natural(text)) if text else (1, "")
 
 
 def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:

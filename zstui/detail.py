@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PASSING_SECONDS = 0.15
 """How long a row is shown before its plots are read."""
 
+OTHERS_SECONDS = 0.25
+"""How long changes of other rows are gathered before what is shown of them here is drawn anew."""
+
 
 class Title(Line):
     """The name of what is shown."""
@@ -56,6 +59,7 @@ class Detail(Vertical):
         self.span = "hour"
         self.mirror = mirror
         self.row = row
+        self._drawing = False
         self.extra: dict[str, list[Item]] = {}
         """What is read from the appliance for this row only, by section."""
 
@@ -110,10 +114,11 @@ class Detail(Vertical):
             self._draw()
 
     def _draw(self) -> None:
+        self._drawing = False
         row = self.row
         title = self.query_one(Title)
         title.row = row
-        title.refresh()
+        title.renew()
         items = (
             with_plots(details(row, self.mirror), self.extra)
             if row is not None
@@ -135,5 +140,6 @@ class Detail(Vertical):
         if now is not None and now is not self.row:
             self.row = now
             self._draw()
-        elif set(batch) - {"Event"}:
-            self._draw()
+        elif set(batch) - {"Event", FIGURES} and not self._drawing:
+            self._drawing = True
+            self.set_timer(OTHERS_SECONDS, self._draw)

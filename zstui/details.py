@@ -216,7 +216,9 @@ def _moved(row: Row) -> list[Item]:
     items = _pair(
         "bytes", tr("{shown} of {total}", shown=words.long_size(done), total=words.long_size(total))
     )
-    if rate and row.get("state") == "Running":
+    if rate and row.text("waitsFor"):
+        items += _pair("pace", tr("{size} in a second", size=words.long_size(rate)))
+    elif rate and row.get("state") == "Running":
         left = words.duration(max(0, total - done) / rate)
         items += _pair("pace", tr("{size} in a second, {time} left", size=words.long_size(rate), time=left))
     return items

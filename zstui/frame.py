@@ -19,7 +19,7 @@ from zstui.trail import Trail
 
 BAR = 8
 LOOK_SECONDS = 0.5
-STATUS = {
+STATUSES = {
     "live": ("◉", mark("live"), "good"),
     "connecting": ("◍", mark("connecting"), "busy"),
     "stale": ("?", mark("stale"), "warn"),
@@ -79,7 +79,7 @@ class Totals(Line):
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
         late = self._age()
-        sign, text, paint = STATUS["stale" if late else self.mirror.status]
+        sign, text, paint = STATUSES["stale" if late else self.mirror.status]
         spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
         return [
             Part(f"{sign} {late or tr(text)} ", paint),
@@ -94,10 +94,10 @@ class Totals(Line):
         return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
 
     def _vms(self) -> list[Part]:
-        states = [vm.get("state") for vm in self.mirror.all("VmInstance")]
-        running = states.count("Running")
-        unknown = states.count("Unknown")
-        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(f"{running}/{len(states)}", "plain")]
+        states = self.mirror.tally("VmInstance", "state")
+        running, unknown = states["Running"], states["Unknown"]
+        counted = f"{running}/{states.total()}"
+        parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(counted, "plain")]
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
 
     def _load(self, title: str, what: str, cells: int) -> list[Part]:
@@ -115,7 +115,7 @@ class Totals(Line):
         ]
 
     def _jobs(self) -> list[Part]:
-        running = sum(job.get("state") == "Running" for job in self.mirror.all("LongJob"))
+        running = self.mirror.tally("LongJob", "state")["Running"]
         if not running:
             return []
         return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
@@ -159,7 +159,7 @@ class Tabs(Line):
             action = f"screen.show('{noun.id}')"
             parts += self._tab(number, title, action, here=here)
             if wide and title and noun.id not in ("job", "ev"):
-                count = sum(1 for kind in noun.kinds for _ in self.mirror.all(kind))
+                count = sum(len(self.mirror.rows.get(kind, ())) for kind in noun.kinds)
                 parts.append(Part(f"{count} ", "faint", action, "bar" if here else ""))
         if self.noun not in {OVERVIEW, *(noun.id for noun in MAIN)}:
             parts.append(Part(f" : {tr(NOUNS[self.noun].title)} ", "strong", "", "bar"))
@@ -217,36 +217,6 @@ class Caption(Line):
                 Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
             ]
         return parts
-
-
-class Banner(Line):
-    """Says, calmly, that nothing answers and how old what is shown is."""
-
-    DEFAULT_CSS = """
-    Banner { background: $warning 20%; display: none; }
-    Banner.-shown { display: block; }
-    """
-
-    def __init__(self, mirror: Mirror, **options: Any) -> None:
-        super().__init__(**options)
-        self.mirror = mirror
-
-    def left(self) -> list[Part]:
-        """Since when, and why."""
-        if self.mirror.status == "connecting":
-            return [Part(f"  {tr('not connected yet')}", "warn"), Part(f"  {self.mirror.reason}", "dim")]
-        when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
-        return [
-            Part("  " + tr("not connected, data as of {when}", when=when), "warn"),
-            Part(f"  {tr('trying again')}", "dim"),
-            Part(f"  {self.mirror.reason}", "faint"),
-        ]
-
-    def update_status(self) -> None:
-        """Show or hide it."""
-        late = self.mirror.status == "connecting" and bool(self.mirror.reason)
-        self.set_class(self.mirror.status == "stale" or late, "-shown")
-        self.refresh()
 
 
 class News(Line):

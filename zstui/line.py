@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from textual import events
+from textual.geometry import Region
 from textual.strip import Strip
 
 from zstui.cells import crop, width
-from zstui.paint import Painted
+from zstui.paint import Painted, difference
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Line(Painted):
     DEFAULT_CSS = """
     Line { height: 1; overflow: hidden; }
     """
+
+    _painted: Strip | None = None
 
     def left(self) -> list[Part]:
         """The parts that stand at the left."""
@@ -53,9 +56,22 @@ class Line(Painted):
                 break
         return [*fitting, Part(" " * max(room, 0)), *right]
 
+    def renew(self) -> None:
+        """Paint what is other now than it was painted, and nothing when all is the same."""
+        if self._painted is None or self._painted.cell_length != self.size.width:
+            self.refresh()
+            return
+        found = difference(self._painted, self._strip())
+        if found is not None:
+            self.refresh(Region(found[0], 0, found[1], 1))
+
     def render_line(self, y: int) -> Strip:
         """The line."""
         del y
+        self._painted = self._strip()
+        return self._painted
+
+    def _strip(self) -> Strip:
         segments = [Segment(part.text, self.paint(part.paint, part.ground)) for part in self.parts()]
         return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from zstui.columns import Column, SortKey
 from zstui.i18n import language
-from zstui.matching import terms
+from zstui.matching import Term, terms
 from zstui.mirror import Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -28,7 +28,12 @@ class Listing:
         self.rows: dict[str, Row] = {}
         self.marks: set[str] = set()
         self._keys: dict[str, SortKey] = {}
+        self._order: list[tuple[SortKey, str]] = []
+        """All rows in order, whether the filter lets them through or not."""
         self._view: list[tuple[SortKey, str]] = []
+        """Those it lets through: the same list as long as there is no filter."""
+        self._found: set[str] | None = None
+        """Their keys; None as long as there is no filter."""
         self._places: dict[str, int] | None = None
         self._texts: dict[str, str] = {}
 
@@ -37,7 +42,11 @@ class Listing:
         return len(self._view)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._shown
+
+    @property
+    def _shown(self) -> Set[str]:
+        return self._keys.keys() if self._found is None else self._found
 
     def key_at(self, place: int) -> str:
         """The key of the row at a place."""
@@ -56,13 +65,27 @@ class Listing:
         self.arrange()
 
     def arrange(self) -> None:
-        """Filter and sort all rows anew."""
+        """Filter and sort all rows anew, by what they show now."""
         self._texts.clear()
-        chosen = (row for row in self.rows.values() if self._matches(row))
-        self._keys = {row.key: self.sorted_by.sort_key(row, self.mirror) for row in chosen}
-        self._view = sorted((key, uuid) for uuid, key in self._keys.items())
-        self._places = None
+        self.sort()
+
+    def sort(self) -> None:
+        """Sort all rows anew."""
+        sort_key, mirror = self.sorted_by.sort_key, self.mirror
+        self._keys = {key: sort_key(row, mirror) for key, row in self.rows.items()}
+        self._order = sorted((key, uuid) for uuid, key in self._keys.items())
         self.marks &= self.rows.keys()
+        self.choose()
+
+    def choose(self) -> None:
+        """Let through what the filter lets through now; the order stays."""
+        if self.filter:
+            wanted = terms(self.filter, self.noun.columns, language())
+            self._view = [each for each in self._order if self._meets(self.rows[each[1]], wanted)]
+            self._found = {key for _, key in self._view}
+        else:
+            self._view, self._found = self._order, None
+        self._places = None
 
     def put(self, key: str, row: Row | None) -> bool:
         """Take one row as it is now, or None for gone; whether any place changed."""
@@ -73,18 +96,29 @@ class Listing:
             self.marks.discard(key)
         else:
             self.rows[key] = row
-        shown = row is not None and self._matches(row)
-        new = self.sorted_by.sort_key(row, self.mirror) if row is not None and shown else None
-        if old == new:
+        new = self.sorted_by.sort_key(row, self.mirror) if row is not None else None
+        before = old if key in self._shown else None
+        after = new if row is not None and self._matches(row) else None
+        if old == new and before == after:
             return False
         if old is not None:
-            del self._view[bisect_left(self._view, (old, key))]
+            _remove(self._order, old, key)
             del self._keys[key]
         if new is not None:
-            insort(self._view, (new, key))
+            insort(self._order, (new, key))
             self._keys[key] = new
+        if self._found is not None:
+            self._put_found(self._found, key, before, after)
         self._places = None
-        return True
+        return before != after
+
+    def _put_found(self, found: set[str], key: str, before: SortKey | None, after: SortKey | None) -> None:
+        found.discard(key)
+        if before is not None:
+            _remove(self._view, before, key)
+        if after is not None:
+            insort(self._view, (after, key))
+            found.add(key)
 
     def forget_texts(self) -> None:
         """What rows show of other rows may have changed."""
@@ -94,12 +128,12 @@ class Listing:
         """The marked rows, in order, those hidden by the filter last; without marks the one at the cursor."""
         if self.marks:
             shown = [self.rows[key] for _, key in self._view if key in self.marks]
-            return shown + [self.rows[key] for key in sorted(self.marks - self._keys.keys())]
-        return [self.rows[cursor]] if cursor is not None and cursor in self._keys else []
+            return shown + [self.rows[key] for key in sorted(self.marks - self._shown)]
+        return [self.rows[cursor]] if cursor is not None and cursor in self._shown else []
 
     def mark_all(self) -> None:
         """Mark all rows shown; those that are marked lose it."""
-        self.marks ^= self._keys.keys()
+        self.marks ^= self._shown
 
     def sample(self, count: int) -> list[Row]:
         """So many rows from all over the list."""
@@ -124,15 +158,28 @@ class Listing:
             found = self._texts[row.key] = " ".join((*shown, *states, row.key)).casefold()
         return found
 
+    def prepare(self, count: int) -> bool:
+        """Make texts to search in for so many more rows; whether any row is still without."""
+        missing = [row for key, row in self.rows.items() if key not in self._texts]
+        for row in missing[:count]:
+            self.text(row)
+        return len(missing) > count
+
     def _matches(self, row: Row) -> bool:
-        if not self.filter:
-            return True
+        return not self.filter or self._meets(row, terms(self.filter, self.noun.columns, language()))
+
+    def _meets(self, row: Row, wanted: tuple[Term, ...]) -> bool:
         text = self.text(row)
-        wanted = terms(self.filter, self.noun.columns, language())
         return all(term.meets(row, text, self.mirror) for term in wanted)
 
 
 def sort_by(listing: Listing, column: Column, *, downward: bool) -> None:
     """Order a listing by a column."""
+    same = column is listing.sorted_by
     listing.sorted_by, listing.downward = column, downward
-    listing.arrange()
+    if not same:
+        listing.sort()
+
+
+def _remove(places: list[tuple[SortKey, str]], sort_key: SortKey, key: str) -> None:
+    del places[bisect_left(places, (sort_key, key))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ BATCH_SECONDS = 0.02
 
 FIGURES = "Figures"
 """In place of a kind, in a batch: how busy things are has changed."""
+
+STATUS = "Status"
+"""In place of a kind, in a batch: whether what is held is true has changed."""
 
 Status = Literal["connecting", "live", "stale"]
 
@@ -76,9 +80,9 @@ class Mirror:
         """In which order rows of histories came to be: their dates only have whole seconds."""
         self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
-        self.on_status: Callable[[], None] = lambda: None
         self._pushed: dict[str, set[str]] = {}
         """Of the kinds that are being read: what was pushed meanwhile."""
+        self._tallies: dict[tuple[str, str], Counter[Any]] = {}
         self._pending: Batch = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -98,6 +102,19 @@ class Mirror:
     def all(self, kind: str) -> Iterator[Row]:
         """The rows of a kind."""
         return iter(self.rows.get(kind, {}).values())
+
+    def tally(self, kind: str, wire: str) -> Counter[Any]:
+        """How many rows of a kind have which value there: counted once, then kept with each change."""
+        found = self._tallies.get((kind, wire))
+        if found is None:
+            found = self._tallies[kind, wire] = Counter(row.get(wire) for row in self.all(kind))
+        return found
+
+    def _count(self, kind: str, before: Row | None, after: Row | None) -> None:
+        for (counted, wire), tally in self._tallies.items():
+            if counted == kind:
+                tally.subtract([before.get(wire)] if before is not None else [])
+                tally.update([after.get(wire)] if after is not None else [])
 
     async def follow(self, session: Session) -> None:
         """Fill the rows and keep them true until the session is closed.
@@ -119,7 +136,7 @@ class Mirror:
         was_late = self.late_seconds > 0
         self._heard = time.monotonic()
         if was_late:
-            self.on_status()
+            self._tell({STATUS: {"": None}})
 
     async def _take(self, push: Push, session: Session) -> None:
         if push.kind != "lost":
@@ -149,7 +166,7 @@ class Mirror:
         self.status = status
         if status == "live":
             self.reason = ""
-        self.on_status()
+        self._tell({STATUS: {"": None}})
 
     async def _load_all(self, session: Session) -> None:
         for kind in self._kinds:
@@ -165,6 +182,7 @@ class Mirror:
             except BaseException:
                 # Not read is not empty: it is asked for again when somebody looks.
                 del self.rows[kind]
+                self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] != kind}
                 self._kinds.remove(kind)
                 raise
 
@@ -229,6 +247,7 @@ class Mirror:
             if known is not None and known.data == row.data:
                 return
             rows[row.key] = row
+            self._count(row.kind, known, row)
             if row.kind in HISTORY:
                 self.born.setdefault(row.key, len(self.born))
                 if len(rows) > 2 * HISTORY_ROWS:
@@ -236,7 +255,8 @@ class Mirror:
         self._note(row.kind, row.key, row)
 
     def _drop(self, kind: str, key: str) -> None:
-        self.rows.get(kind, {}).pop(key, None)
+        known = self.rows.get(kind, {}).pop(key, None)
+        self._count(kind, known, None)
         self._note(kind, key, None)
 
     def _forget_oldest(self, kind: str) -> None:
@@ -255,7 +275,11 @@ class Mirror:
             self._timer.cancel()
             self._timer = None
         batch, self._pending = self._pending, {}
-        for listener in list(self.listeners) if batch else ():
+        if batch:
+            self._tell(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        for listener in list(self.listeners):
             listener(batch)
 
 

@@ -63,7 +63,7 @@ def _of_vm(row: Row) -> Plan | None:
             state_now == "Running",
         ),
         Rule(tr("memory, local disks and their snapshots, address and user data go with it")),
-        Rule(tr("its guest stands still for less than a second at the end")),
+        Rule(tr("its guest stands still for about a second at the end, longer on a busy host")),
     ]
     named = {"vmInstanceUuid": row.key}
     return Plan(VM, named, "hostUuid", "GetVmMigrationCandidateHosts", rules)
@@ -166,9 +166,9 @@ def _rate(row: Row, _: Mirror) -> Piece:
 
 
 def seconds_left(row: Row, _: Mirror) -> float | None:
-    """How long a move still takes at the pace it has; None while that is not known."""
+    """How long a move still takes at the pace it has; None while that is not known, or something keeps it."""
     rate, total = row.get("bytesPerSecond"), row.get("totalBytes")
-    if row.get("state") != "Running" or not rate or total is None:
+    if row.get("state") != "Running" or not rate or total is None or row.text("waitsFor"):
         return None
     return float(max(0, total - (row.get("doneBytes") or 0)) / rate)
 

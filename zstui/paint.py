@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from zstui.i18n import tr
 
@@ -50,6 +53,21 @@ def bar(share: float, cells: int) -> str:
 def load_paint(share: float) -> str:
     """The paint of how full something is."""
     return "bad" if share >= 0.95 else "warn" if share >= 0.8 else "good"
+
+
+def difference(before: Strip, after: Strip) -> tuple[int, int] | None:
+    """Where a line is other than it was: the first cell and how many; None when it is the same."""
+    olds, news = list(before), list(after)
+    if olds == news:
+        return None
+    begin = sum(part.cell_length for part in _alike(olds, news))
+    end = sum(part.cell_length for part in _alike(olds[::-1], news[::-1]))
+    cells = max(before.cell_length, after.cell_length)
+    return begin, max(1, cells - end - begin)
+
+
+def _alike(olds: list[Segment], news: list[Segment]) -> list[Segment]:
+    return [old for old, _ in takewhile(lambda pair: pair[0] == pair[1], zip(olds, news, strict=False))]
 
 
 class Painted(ScrollView):

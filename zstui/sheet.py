@@ -71,8 +71,9 @@ class Sheet(Painted, can_focus=True):
 
     def show(self, items: list[Item]) -> None:
         """Show other items."""
-        self.items = items
-        self._lay_out()
+        if items != self.items:
+            self.items = items
+            self._lay_out()
 
     def _lay_out(self) -> None:
         cells = max(10, self.size.width - 2 * MARGIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
@@ -11,26 +12,25 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from zstui.cells import fit, width
-from zstui.columns import GAP, Column
+from zstui.cells import fit
+from zstui.columns import Column
 from zstui.keymap import movable
 from zstui.listing import FEW, Listing, sort_by
 from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import Noun
 from zstui.paint import Painted
+from zstui.table_lines import EDGE, TableLines
 from zstui.view import View
 from zstui.widths import Widths
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
-EDGE = 3
-"""Cells left of the first column: the cursor's bar, the mark, and a space."""
+PREPARED = 200
+"""Rows whose texts are made at once: in a few milliseconds, in which no key is late."""
 
 NARROW_SECONDS = 0.5
 """How long columns stay wider than their rows need: many that shrink are measured once."""
-
-STRIPS = 1000
 
 
 class LiveTable(Painted, can_focus=True):
@@ -80,13 +80,13 @@ class LiveTable(Painted, can_focus=True):
         self.noun = noun
         self.mirror = mirror
         self.listing = Listing(noun, mirror)
-        self.view: View
-        self.widths: Widths
+        self.view = View(self.listing, self.app.remembered)
+        self.widths = Widths(self.view, self.listing)
+        self.lines = TableLines(self.listing, self.widths, self.paint, self._too_narrow)
         self.cursor: str | None = None
         self.lines_drawn = 0
         """Lines drawn since the table was made: what the tests measure smoothness by."""
         self._narrowing = False
-        self._strips: dict[str, Strip] = {}
 
     # --- rows ------------------------------------------------------------------------------------------
 
@@ -94,8 +94,6 @@ class LiveTable(Painted, can_focus=True):
         """Take the mirror's rows and follow it."""
         super().on_mount()
         self.mirror.listeners.append(self.take)
-        self.view = View(self.listing, self.app.remembered)
-        self.widths = Widths(self.view, self.listing)
         self.reload()
 
     def on_unmount(self) -> None:
@@ -119,7 +117,7 @@ class LiveTable(Painted, can_focus=True):
             return
         self._put(own)
         for key in own:
-            self._refresh_key(key)
+            self._renew_key(key)
         if own and (self.cursor in own or self.cursor not in self.listing):
             self._settle_cursor()
             self.post_message(self.Moved(self, self.row))
@@ -131,7 +129,6 @@ class LiveTable(Painted, can_focus=True):
         loose = moved = False
         for key, row in own.items():
             loose |= key in self.listing and self.widths.loosens(self.listing.rows[key], row)
-            self._strips.pop(key, None)
             moved |= self.listing.put(key, row)
         if moved:
             self._view_changed()
@@ -150,7 +147,7 @@ class LiveTable(Painted, can_focus=True):
             self._arranged()
 
     def _arranged(self) -> None:
-        self._strips.clear()
+        self.lines.forget()
         self.widths.forget()
         self._view_changed()
         self._settle_cursor()
@@ -165,8 +162,13 @@ class LiveTable(Painted, can_focus=True):
         """Show only rows that hold all words; a word after `!` must not be there."""
         if text != self.listing.filter:
             self.listing.filter = text
-            self.listing.arrange()
+            self.listing.choose()
             self._arranged()
+
+    async def prepare_to_find(self) -> None:
+        """Make the texts that a filter looks in, some at a time, before the first letter is typed."""
+        while self.listing.prepare(PREPARED):  # noqa: ASYNC110 - keys come in between; nothing is waited for
+            await asyncio.sleep(0)
 
     def sort(self, column: Column, *, downward: bool = False) -> None:
         """Order the rows by a column."""
@@ -250,7 +252,7 @@ class LiveTable(Painted, can_focus=True):
         self._marks_changed()
 
     def _marks_changed(self) -> None:
-        self._strips.clear()
+        self.lines.forget()
         self.refresh()
         self.post_message(self.Changed(self))
 
@@ -293,11 +295,11 @@ class LiveTable(Painted, can_focus=True):
     def notify_style_update(self) -> None:
         """Colours of another theme."""
         super().notify_style_update()
-        self._strips.clear()
+        self.lines.forget()
 
     def _forget_cells(self) -> None:
         """What rows show, of other rows or of the time, is no longer right."""
-        self._strips.clear()
+        self.lines.forget()
         self.listing.forget_texts()
         self.refresh()
 
@@ -312,14 +314,32 @@ class LiveTable(Painted, can_focus=True):
         self._arranged()
         self._forget_cells()
 
-    refresh_ages = _forget_cells
+    def refresh_ages(self) -> None:
+        """Time has passed: paint what is other by it."""
+        seen = [row.key for row in self.listing.some(int(self.scroll_offset.y), self.size.height)]
+        self.lines.forget_but({*seen})
+        for key in seen:
+            self._renew_key(key)
 
     def _refresh_key(self, key: str | None) -> None:
-        if key is None or key not in self.listing:
-            return
-        y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
-        if 0 < y < self.size.height:
+        if (y := self._line_of(key)) is not None:
             self.refresh(Region(0, y, self.size.width, 1))
+
+    def _renew_key(self, key: str) -> None:
+        """Paint what is other now of a row than it was painted."""
+        if (y := self._line_of(key)) is None or not self.widths.known:
+            self.lines.forget_row(key)
+            return
+        found = self.lines.changed(key, self._ground(key), self.size.width)
+        if found is not None:
+            self.refresh(Region(found[0], y, found[1], 1))
+
+    def _line_of(self, key: str | None) -> int | None:
+        """Where on the screen a row is; None when it is not there."""
+        if key is None or key not in self.listing:
+            return None
+        y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
+        return y if 0 < y < self.size.height else None
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the titles, then rows."""
@@ -327,10 +347,11 @@ class LiveTable(Painted, can_focus=True):
         if not self.widths.known:
             self.widths.measure(self._room)
         if y == 0:
-            return self._titles()
+            return self.lines.titles(self.size.width)
         place = int(self.scroll_offset.y) + y - 1
         if place < len(self.listing):
-            return self._line(self.listing.key_at(place))
+            key = self.listing.key_at(place)
+            return self.lines.row(key, self._ground(key), self.size.width)
         return self._blank(y)
 
     def _blank(self, y: int) -> Strip:
@@ -346,44 +367,18 @@ class LiveTable(Painted, can_focus=True):
     def watch_show_vertical_scrollbar(self) -> None:
         """A scrollbar came or went, and took or gave a cell."""
         self.widths.forget()
-        self._strips.clear()
+        self.lines.forget()
 
-    def _titles(self) -> Strip:
-        parts = [Segment(" " * EDGE, self.paint("head"))]
-        for column, cells in self.widths.fitted:
-            here = column is self.listing.sorted_by
-            title = f"{column.heading} {'▾' if self.listing.downward else '▴'}" if here else column.heading
-            parts.append(
-                Segment(fit(title, cells, right=column.right), self.paint("accent" if here else "head"))
-            )
-            parts.append(Segment(" " * GAP, self.paint("head")))
-        return Strip(parts).adjust_cell_length(self.size.width, self.paint("head"))
+    def _ground(self, key: str) -> str:
+        return ("cursor" if self.has_focus else "blur") if key == self.cursor else ""
 
-    def _line(self, key: str) -> Strip:
-        if key == self.cursor:
-            return self._draw(key, "cursor" if self.has_focus else "blur")
-        strip = self._strips.get(key)
-        if strip is None:
-            if len(self._strips) > STRIPS:
-                self._strips.clear()
-            strip = self._strips[key] = self._draw(key, "")
-        return strip
-
-    def _draw(self, key: str, ground: str) -> Strip:
-        row = self.listing.rows[key]
-        edge = ("▐" if ground else " ") + ("✓ " if key in self.listing.marks else "  ")
-        parts = [Segment(edge, self.paint("accent", ground))]
-        for column, cells in self.widths.fitted:
-            text, paint = column.show(row, self.mirror)
-            if width(text) > cells and self.widths.widen(column, width(text)):
-                self.call_later(self._relayout)
-            parts.append(Segment(fit(text, cells, right=column.right), self.paint(paint, ground)))
-            parts.append(Segment(" " * GAP, self.paint("plain", ground)))
-        return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
+    def _too_narrow(self, column: Column, cells: int) -> None:
+        if self.widths.widen(column, cells):
+            self.call_later(self._relayout)
 
     def _relayout(self) -> None:
         self.widths.fit(self._room)
-        self._strips.clear()
+        self.lines.forget()
         self.refresh()
 
     def _narrow_soon(self) -> None:
@@ -396,5 +391,5 @@ class LiveTable(Painted, can_focus=True):
         self._narrowing = False
         seen = self.listing.some(int(self.scroll_offset.y), self.size.height)
         if self.widths.known and self.widths.measure(self._room, seen):
-            self._strips.clear()
+            self.lines.forget()
             self.refresh()

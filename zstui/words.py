@@ -17,6 +17,7 @@ MONTHS = {
     )
 }
 WIRE_DATE = re.compile(r"(\w{3}) (\d+), (\d+) (\d+):(\d+):(\d+) ([AP])M")
+NUMBERS = re.compile(r"\d+")
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
 UNITS = "kmgtp"
 SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
@@ -144,10 +145,11 @@ def first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split())
 
 
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts `web-2` before `web-10`."""
-    return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d+)", text.casefold())
-        if part
-    )
+def natural(text: str) -> str:
+    """A text that sorts `web-2` before `web-10`: each number begins with how long it is, before all letters."""
+    return NUMBERS.sub(_sortable, text.casefold())
+
+
+def _sortable(number: re.Match[str]) -> str:
+    digits = str(int(number[0]))  # of any script, and without zeros before it
+    return f"\0{len(digits):04}{digits}"

@@ -35,7 +35,15 @@ from agent.protocol.frames import (
     encode,
     raw,
 )
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
+from agent.protocol.lanes import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    LimitLane,
+    MigrateDomain,
+    OfferLane,
+    OpenLane,
+)
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.requests import (
     AnyRequest,
@@ -77,6 +85,7 @@ from agent.protocol.values import (
     Accelerator,
     Capacity,
     Cause,
+    Claim,
     ConsoleSeen,
     DiskSpec,
     DomainSeen,
@@ -112,6 +121,7 @@ __all__ = [
     "Call",
     "Capacity",
     "Cause",
+    "Claim",
     "CloseLane",
     "ConfirmBridge",
     "ConsoleSeen",
@@ -151,6 +161,7 @@ __all__ = [
     "ImageFacts",
     "JoinBackups",
     "LaneOffer",
+    "LimitLane",
     "MAX_FRAME_BYTES",
     "Metadata",
     "MigrateDomain",

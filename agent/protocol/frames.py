@@ -36,12 +36,14 @@ class Call(Struct, tag="call", tag_field="frame", frozen=True):
 class Refusal(Struct, frozen=True):
     """Why a request was not fulfilled.
 
-    `transient` says that trying again may help; a permanent refusal will be the same next time.
+    `transient` says that trying again may help; a permanent refusal will be the same next time. `about` is
+    the uuid of what stands in the way, where the appliance can do something about that.
     """
 
     code: str
     message: str
     transient: bool = False
+    about: str = ""
 
 
 class Answer(Struct, tag="answer", tag_field="frame", frozen=True):

@@ -58,6 +58,16 @@ class CopyFiles(Request, tag=True, frozen=True):
     bytes_per_second: int = 0
 
 
+class LimitLane(Request, tag=True, frozen=True):
+    """Have what moves on a lane keep another limit from now on, as `CopyFiles` and `MigrateDomain` say it.
+
+    Asked of the source. Where nothing moves that is fine.
+    """
+
+    lane_uuid: str
+    bytes_per_second: int
+
+
 class AdoptFiles(Request, tag=True, frozen=True):
     """Give copied files their names on the target: each with the file that it builds on, empty for none.
 
@@ -84,7 +94,8 @@ class MigrateDomain(Request, tag=True, frozen=True):
     The lane's doors are `libvirt`, and `memory` and `disks`, which lead to these ports there and are taken here.
     The target has the domain's NICs, and its volumes with all that they build on; what is written to the
     topmost file of each is sent. It is defined there as `spec` says, and not here any more. Sends progress in
-    bytes. Refused as `migrate.failed` with libvirt's reason, the guest going on here; as `domain.off`.
+    bytes. The limit is kept by each volume and by the memory; 0 is none. Refused as `migrate.failed` with
+    libvirt's reason, the guest going on here; as `domain.off`.
     """
 
     reply: ClassVar[type[Struct]] = Done

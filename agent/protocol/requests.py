@@ -6,7 +6,15 @@ from typing import ClassVar, Literal
 
 from agent.protocol.backups import BackUpVolumes, JoinBackups
 from agent.protocol.figures import ReadFigures
-from agent.protocol.lanes import AdoptFiles, CloseLane, CopyFiles, MigrateDomain, OfferLane, OpenLane
+from agent.protocol.lanes import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    LimitLane,
+    MigrateDomain,
+    OfferLane,
+    OpenLane,
+)
 from agent.protocol.request import PROTOCOL, Request
 from agent.protocol.serial import OpenSerial
 from agent.protocol.values import (
@@ -28,10 +36,17 @@ from agent.protocol.values import (
 
 
 class Hello(Request, tag=True, frozen=True):
-    """First request of every link, and the one that raises the epoch: older requests are refused after it."""
+    """First request of every link, and the one that raises the epoch: older requests are refused after it.
+
+    `host_uuid` is the host that the appliance takes the machine for, empty where it is none of its hosts, absent
+    from an appliance that does not say. A machine is one host: another uuid than the one that claimed it is
+    refused with `host.other`, unless `instead_of` is that one.
+    """
 
     reply: ClassVar[type[Struct]] = HostFacts
     protocol: int = PROTOCOL
+    host_uuid: str | None = None
+    instead_of: str = ""
 
 
 class Ping(Request, tag=True, frozen=True):
@@ -356,6 +371,7 @@ AnyRequest = (
     | CopyFiles
     | AdoptFiles
     | CloseLane
+    | LimitLane
     | MigrateDomain
     | BackUpVolumes
     | JoinBackups

@@ -15,6 +15,17 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every value on the wire: unknown fields are ignored, new fields have defaults."""
 
 
+class Claim(Struct, frozen=True):
+    """Who drives a host, since which of its starts, and as which of its hosts: what `claim.json` says.
+
+    `host_uuid` is empty where the machine is no host, or where its appliance has not said which.
+    """
+
+    owner: str = ""
+    epoch: int = 0
+    host_uuid: str = ""
+
+
 class HostFacts(Struct, frozen=True):
     """What a host is. Sizes in bytes, CPU speed in MHz; `boot_id` changes with every boot of the host.
 

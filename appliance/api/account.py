@@ -14,7 +14,7 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 """ZStack's own uuid of the first account."""
 
 
-ACCOUNT_ROLES = ("reader", "operator", "admin")
+ACCOUNT_ROLES = ("read-only", "operator", "admin")
 
 
 class Account(Resource, java=JAVA):
@@ -31,7 +31,7 @@ class Account(Resource, java=JAVA):
     name: str = column("Name to log in with.", unique=True)
     description: str | None = column("Who it is.", default=None)
     type: str = column("SystemAdmin or Normal.", default="Normal")
-    role: str = column("The most that its sessions may do: reader, operator or admin.", default="admin")
+    role: str = column("The most that its sessions may do: read-only, operator or admin.", default="admin")
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     password_hash: str = column("argon2 of the SHA-512 that clients send.", private=True)
@@ -86,7 +86,7 @@ class QuerySession(QueryMessage, java="org.zstui.identity", resource=Session):
     """Find out who has logged in, and from where."""
 
 
-class DeleteSession(DeleteMessage, java="org.zstui.identity", sync=True, role="reader"):
+class DeleteSession(DeleteMessage, java="org.zstui.identity", sync=True, role="read-only"):
     """End a session of the caller's account, or as admin any, from the next call on."""
 
     uuid: str = arg("Its digest, as QuerySession says it.")

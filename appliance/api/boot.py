@@ -25,7 +25,7 @@ class DetachIsoFromVmInstance(Message, java=JAVA, returns=VmInstance, role="oper
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class GetVmBootOrder(Message, java=JAVA, sync=True, role="reader"):
+class GetVmBootOrder(Message, java=JAVA, sync=True, role="read-only"):
     """Say what a VM boots from at its next start."""
 
     uuid: str = arg("The VM.", ref=VmInstance)

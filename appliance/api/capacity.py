@@ -9,7 +9,7 @@ from appliance.api.storage import BACKUP, LOCAL, PRIMARY, BackupStorage, Primary
 from appliance.api.zone import Zone
 
 
-class GetCpuMemoryCapacity(Message, java="org.zstack.header.allocator", sync=True, role="reader"):
+class GetCpuMemoryCapacity(Message, java="org.zstack.header.allocator", sync=True, role="read-only"):
     """Say how much CPU and memory some hosts have in all, and how much of it is left for VMs."""
 
     zone_uuids: list[str] = arg("The hosts of these zones.", default=[], ref=Zone)
@@ -18,7 +18,7 @@ class GetCpuMemoryCapacity(Message, java="org.zstack.header.allocator", sync=Tru
     all: bool = arg("Every host.", default=False)
 
 
-class GetPrimaryStorageCapacity(Message, java=PRIMARY, sync=True, role="reader"):
+class GetPrimaryStorageCapacity(Message, java=PRIMARY, sync=True, role="read-only"):
     """Say how much some primary storages hold in all, and how much of it is left for volumes."""
 
     zone_uuids: list[str] = arg("The storages of these zones.", default=[], ref=Zone)
@@ -27,7 +27,7 @@ class GetPrimaryStorageCapacity(Message, java=PRIMARY, sync=True, role="reader")
     all: bool = arg("Every storage.", default=False)
 
 
-class GetBackupStorageCapacity(Message, java=BACKUP, sync=True, role="reader"):
+class GetBackupStorageCapacity(Message, java=BACKUP, sync=True, role="read-only"):
     """Say how much some backup storages hold in all, and how much of it is left for images."""
 
     zone_uuids: list[str] = arg("The storages attached to these zones.", default=[], ref=Zone)
@@ -35,7 +35,7 @@ class GetBackupStorageCapacity(Message, java=BACKUP, sync=True, role="reader"):
     all: bool = arg("Every storage.", default=False)
 
 
-class GetLocalStorageHostDiskCapacity(Message, java=LOCAL, sync=True, role="reader"):
+class GetLocalStorageHostDiskCapacity(Message, java=LOCAL, sync=True, role="read-only"):
     """Say how much each host has of a local primary storage, and how much of it is left."""
 
     host_uuid: str | None = arg("Only this host.", default=None, ref=Host)

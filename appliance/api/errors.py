@@ -21,6 +21,7 @@ ApiError
 ├── NoAddressLeft        L3.1000
 ├── HostError
 │   ├── AddHostFailed    HOST.1000
+│   ├── MaintenanceFailed HOST.1001
 │   ├── ReconnectFailed  HOST.1002
 │   └── HostUnreachable  HOST.1003
 ├── VmError
@@ -231,6 +232,13 @@ class AddHostFailed(HostError):
     description = "Unable to add a host"
 
 
+class MaintenanceFailed(HostError):
+    """The host could not be put into maintenance; it is enabled as before."""
+
+    code = "HOST.1001"
+    description = "Unable to put the host into maintenance"
+
+
 class ReconnectFailed(HostError):
     """The host could not be connected again."""
 
@@ -243,6 +251,13 @@ class HostUnreachable(HostError):
 
     code = "HOST.1003"
     description = "Unable to connect to the host"
+
+
+class MachineIsHost(HostError):
+    """The machine is a host already, under another address; nothing was left on it."""
+
+    code = "HOST.1004"
+    description = "The machine is another host"
 
 
 class VmError(ApiError):

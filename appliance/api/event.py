@@ -62,7 +62,7 @@ class QueryUserdataFetch(QueryMessage, java=JAVA, resource=UserdataFetch):
     """Find out which guest fetched what of its user data, and when."""
 
 
-class PreviewUserdata(Message, java=JAVA, sync=True, role="reader"):
+class PreviewUserdata(Message, java=JAVA, sync=True, role="read-only"):
     """Say what a VM would be served: publicKeys and userData, merged and normalised."""
 
     uuid: str = arg("The VM.", ref=VmInstance)

@@ -53,7 +53,7 @@ class FigureBlock(Resource, primary="key"):
     points: str = column("Sixteen bits a figure, packed, as base64.", private=True)
 
 
-class GetMetricData(Message, java=JAVA, sync=True, role="reader"):
+class GetMetricData(Message, java=JAVA, sync=True, role="read-only"):
     """Say what a host, a VM or the whole cloud used over time: {value, time, labels} each, oldest first.
 
     The last hour is known to the `monitor.interval`, a day to five minutes.
@@ -71,5 +71,5 @@ class GetMetricData(Message, java=JAVA, sync=True, role="reader"):
     )
 
 
-class GetAllMetricMetadata(Message, java=JAVA, sync=True, role="reader"):
+class GetAllMetricMetadata(Message, java=JAVA, sync=True, role="read-only"):
     """Say which figures there are: namespace, name, description and label of each."""

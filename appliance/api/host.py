@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import AddHostFailed, HostUnreachable, OperationFailed, ReconnectFailed
+from appliance.api.errors import (
+    AddHostFailed,
+    HostUnreachable,
+    MaintenanceFailed,
+    OperationFailed,
+    ReconnectFailed,
+)
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Child, Join, Resource, Timestamp, column
 
@@ -133,8 +139,12 @@ class ReconnectHost(Message, java=JAVA, role="operator", raises=(ReconnectFailed
     uuid: str = arg("The host.", ref=Host)
 
 
-class ChangeHostState(Message, java=JAVA, returns=Host, role="operator", raises=(OperationFailed,)):
-    """Enable a host, disable it for new VMs, or put it into maintenance (its VMs are stopped)."""
+class ChangeHostState(Message, java=JAVA, returns=Host, role="operator", raises=(MaintenanceFailed,)):
+    """Enable a host, disable it for new VMs, or put it into maintenance.
+
+    Maintenance stops the VMs that run there, as ZStack does where disks are local, and begins when the last one has
+    stopped: until then the host is PreMaintenance. Enabling a host ends its maintenance, and connects it again.
+    """
 
     uuid: str = arg("The host.", ref=Host)
     state_event: str = arg("What to do.", choices=("enable", "disable", "maintain"))

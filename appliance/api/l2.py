@@ -106,7 +106,7 @@ class UpdateL2Network(Message, java=JAVA, returns=L2Network):
     description: str | None = arg("New description.", default=None, max_length=2048)
 
 
-class GetL2NetworkTypes(Message, java=JAVA, sync=True, role="reader"):
+class GetL2NetworkTypes(Message, java=JAVA, sync=True, role="read-only"):
     """Say which kinds of L2 network there are."""
 
 

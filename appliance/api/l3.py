@@ -121,7 +121,7 @@ class ChangeL3NetworkState(Message, java=JAVA, returns=L3Network):
     state_event: str = arg("What to do.", choices=("enable", "disable"))
 
 
-class GetL3NetworkTypes(Message, java=JAVA, sync=True, role="reader"):
+class GetL3NetworkTypes(Message, java=JAVA, sync=True, role="read-only"):
     """Say which kinds of L3 network there are."""
 
 
@@ -164,14 +164,14 @@ class UpdateIpRange(Message, java=JAVA, returns=IpRange):
     description: str | None = arg("New description.", default=None, max_length=2048)
 
 
-class CheckIpAvailability(Message, java=JAVA, sync=True, role="reader"):
+class CheckIpAvailability(Message, java=JAVA, sync=True, role="read-only"):
     """Say whether a NIC on a subnet could have an address: `available`."""
 
     l3_network_uuid: str = arg("The network.", ref=L3Network)
     ip: str = arg("The address.", max_length=255)
 
 
-class GetFreeIp(Message, java=JAVA, sync=True, role="reader"):
+class GetFreeIp(Message, java=JAVA, sync=True, role="read-only"):
     """List addresses of a subnet or range that nobody has, lowest first."""
 
     l3_network_uuid: str | None = arg("Of this network.", default=None, ref=L3Network)
@@ -179,7 +179,7 @@ class GetFreeIp(Message, java=JAVA, sync=True, role="reader"):
     limit: int = arg("At most so many.", default=100, minimum=0)
 
 
-class GetIpAddressCapacity(Message, java=JAVA, sync=True, role="reader"):
+class GetIpAddressCapacity(Message, java=JAVA, sync=True, role="read-only"):
     """Count the addresses of ranges, and those of them that nobody has."""
 
     zone_uuids: list[str] = arg("Of all networks of these zones.", default=[], ref=Zone)

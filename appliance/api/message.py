@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal, dataclass_transform
 from appliance.api.errors import ApiError
 from appliance.api.resource import Resource, camel, without_none
 
-Role = Literal["anyone", "reader", "operator", "admin"]
+Role = Literal["anyone", "read-only", "operator", "admin"]
 """Who may send a message, from least to most. `anyone` needs no session."""
 
-ROLES: tuple[Role, ...] = ("anyone", "reader", "operator", "admin")
+ROLES: tuple[Role, ...] = ("anyone", "read-only", "operator", "admin")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class QueryMessage(Message, abstract=True):
         if resource is not None:
             cls.resource = resource
         super().__init_subclass__(
-            java=java, role="reader", returns=resource, sync=True, abstract=abstract, **rest
+            java=java, role="read-only", returns=resource, sync=True, abstract=abstract, **rest
         )
 
 
@@ -253,4 +253,4 @@ def query_of(resource: str) -> str:
 
 def only_reads(kind: type[Message]) -> bool:
     """Whether a message changes nothing but the caller's own session."""
-    return kind.role in ("reader", "anyone") and not kind.__name__.startswith(("Create", "Delete"))
+    return kind.role in ("read-only", "anyone") and not kind.__name__.startswith(("Create", "Delete"))

@@ -60,9 +60,9 @@ class MigrateVm(Message, java=VM_JAVA, returns=VmInstance, role="operator",
                 raises=(OperationFailed, WrongVmState)):  # fmt: skip
     """Move a running VM to another host, with what it has on local storage, its address and its user data.
 
-    Its guest goes on meanwhile, and stands still for less than a second at the end. The call ends when what it had
-    on its old host is removed there. Where that cannot be done at once it ends all the same, with an event: the
-    removal is recorded, outlives the appliance, and is made up for when the host is back.
+    Its guest goes on meanwhile, and stands still for about a second at the end, longer on a busy host. The call ends
+    when what it had on its old host is removed there. Where that cannot be done at once it ends all the same, with
+    an event: the removal is recorded, outlives the appliance, and is made up for when the host is back.
     """
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
@@ -87,7 +87,7 @@ MIGRATABLE = f"{LOCAL}.APILocalStorageGetVolumeMigratableReply"
 """ZStack's name of the reply, which is not made of the message's."""
 
 
-class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="reader",
+class LocalStorageGetVolumeMigratableHosts(Message, java=LOCAL, sync=True, role="read-only",
                                            result_class=MIGRATABLE):  # fmt: skip
     """List the hosts that LocalStorageMigrateVolume would take a volume to now, and as `excluded` why not the others.
 

@@ -87,7 +87,7 @@ class DetachNetworkServiceFromL3Network(Message, java=JAVA, returns=L3Network):
     network_services: dict[str, list[str]] = arg("Provider uuid to service types.")
 
 
-class GetNetworkServiceTypes(Message, java=JAVA, sync=True, role="reader"):
+class GetNetworkServiceTypes(Message, java=JAVA, sync=True, role="read-only"):
     """Say which service can be had from which type of provider."""
 
 

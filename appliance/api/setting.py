@@ -104,8 +104,8 @@ SETTINGS = (
     Setting("simulator", "delay", "0", "Seconds of simulated hosts: for all, or VERB=seconds for some."),
     Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
     Setting("localStorage", "migration.bytesPerSecond", "0",
-            "Bytes a second of each volume, or image below it, that moves between hosts from now on; 0 for no "
-            "limit.", minimum=0,
+            "Bytes a second of each volume that moves between hosts, and of a running VM's memory, those on "
+            "their way included, and of an image that goes along, from its start on; 0 for no limit.", minimum=0,
             maximum=LONG),
     Setting("monitor", "interval", "10", "Seconds between looks at what hosts and VMs use of CPU, memory, disks and "
             "network.", minimum=1),
@@ -134,7 +134,7 @@ class UpdateGlobalConfig(Message, java=JAVA, returns=GlobalConfig):
     value: str | None = arg("New value; the default when absent.", default=None)
 
 
-class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="reader"):
+class GetGlobalConfig(Message, java=JAVA, returns=GlobalConfig, sync=True, role="read-only"):
     """Say what a setting is."""
 
     category: str = arg("Category.")

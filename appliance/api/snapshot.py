@@ -131,7 +131,7 @@ class UpdateVolumeSnapshot(Message, java=JAVA, returns=VolumeSnapshot, role="ope
     description: str | None = arg("New description.", default=None, max_length=2048)
 
 
-class GetVolumeSnapshotTree(Message, java=JAVA, sync=True, role="reader"):
+class GetVolumeSnapshotTree(Message, java=JAVA, sync=True, role="read-only"):
     """Show the snapshots of a volume, or of one tree, as a tree."""
 
     volume_uuid: str | None = arg("The volume.", default=None, ref=Volume)

@@ -21,7 +21,7 @@ class AccessToken(Resource, java=JAVA):
 
     uuid: str = column("Identity.")
     name: str = column("What it is for.", indexed=True)
-    role: str = column("The most that it may do: reader, operator or admin.")
+    role: str = column("The most that it may do: read-only, operator or admin.")
     scope: list[str] = column("The messages it may send, by name or pattern; all when empty.",
                               default_factory=list)  # fmt: skip
     account_uuid: str = column("The account that it opens.", indexed=True)
@@ -33,15 +33,15 @@ class AccessToken(Resource, java=JAVA):
     digest: str = column("SHA-256 of the token.", private=True, unique=True)
 
 
-class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role="reader",
+class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role="read-only",
                         raises=(NotAllowed,)):  # fmt: skip
     """Make a token for a program; the reply's `inventory.token` is shown this once and kept nowhere."""
 
     name: str = arg("What it is for.", max_length=255)
     session_role: str = arg(
         "The most that it may do; no more than whoever makes it.",
-        default="reader",
-        choices=("reader", "operator", "admin"),
+        default="read-only",
+        choices=("read-only", "operator", "admin"),
     )
     scope: list[str] = arg(
         "The messages that it may send, by name or with * and ?, for example Query*; all when empty.",
@@ -56,7 +56,7 @@ class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role
 
 
 class DeleteAccessToken(
-    DeleteMessage, in_use="deleted", java=JAVA, sync=True, role="reader", raises=(NotAllowed,)
+    DeleteMessage, in_use="deleted", java=JAVA, sync=True, role="read-only", raises=(NotAllowed,)
 ):
     """Revoke a token, from the next call on. A token can revoke itself only."""
 

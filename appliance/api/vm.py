@@ -227,6 +227,10 @@ class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", 
     platform: str | None = arg(
         "Decides the virtual devices at the next start.", default=None, choices=PLATFORMS
     )
+    state: str | None = arg(
+        "The state that its host sees; another is refused, since no word starts or stops a VM.",
+        default=None, choices=("Stopped", "Running"),
+    )  # fmt: skip
 
 
 class ChangeInstanceOffering(Message, java=JAVA, returns=VmInstance, role="operator",
@@ -252,19 +256,19 @@ class DetachL3NetworkFromVm(Message, java=JAVA, returns=VmInstance, role="operat
     vm_nic_uuid: str = arg("The NIC.", ref=VmNic)
 
 
-class GetVmAttachableL3Network(Message, java=JAVA, sync=True, role="reader"):
+class GetVmAttachableL3Network(Message, java=JAVA, sync=True, role="read-only"):
     """List the networks that AttachL3NetworkToVm would take for a VM."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="reader"):
+class GetVmAttachableDataVolume(Message, java=JAVA, sync=True, role="read-only"):
     """List the data volumes that could be attached to a VM."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="reader", raises=(WrongVmState,)):
+class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="read-only", raises=(WrongVmState,)):
     """List the hosts that a running VM could move to, and as `excluded` the others of its zone with the reason."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)

@@ -103,7 +103,7 @@ class DetachDataVolumeFromVm(Message, java=JAVA, returns=Volume, role="operator"
     uuid: str = arg("The volume.", ref=Volume)
 
 
-class GetDataVolumeAttachableVm(Message, java=JAVA, sync=True, role="reader"):
+class GetDataVolumeAttachableVm(Message, java=JAVA, sync=True, role="read-only"):
     """List the VMs that AttachDataVolumeToVm would give a volume to."""
 
     volume_uuid: str = arg("The volume.", ref=Volume)

@@ -13,9 +13,9 @@ from typing import Any
 import asyncssh
 
 from appliance.api.errors import BackupStorageFailed, HostUnreachable
-from appliance.hosts.fleet import Target
+from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.link import Pipe, Wire
-from appliance.hosts.ssh import Pins, Ssh
+from appliance.hosts.ssh import Pins, Ssh, sudo
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,9 @@ class SshDialer:
         self._bundle = bundle
         self.version = bundle.name.removesuffix(".tar.gz").removeprefix("zstui-agent-")
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key and install the appliance's own."""
-        await self.ssh.trust(target, password, fingerprint)
+        await self.ssh.trust(target, password, fingerprint, admit)
 
     async def dial(self, target: Target) -> Wire:
         """Start the agent on the machine, carrying this version over first if it is not there."""
@@ -118,11 +118,13 @@ class SshDialer:
             ) from failed
         return SshPipe(reader, writer)
 
-    async def leave(self, target: Target) -> None:
+    async def leave(self, target: Target, host_uuid: str) -> None:
         """Take the agent and the appliance's key from the machine."""
         connection = await self.ssh.connection(target)
         try:
-            done = await connection.run(self._command(target, "remove"), check=False, timeout=LEAVE_SECONDS)
+            done = await connection.run(
+                self._command(target, "remove", host_uuid), check=False, timeout=LEAVE_SECONDS
+            )
         except (asyncssh.Error, OSError, TimeoutError) as failed:
             raise HostUnreachable(f"the agent stays on {target.address}: {failed}") from failed
         if done.exit_status != 0:
@@ -196,7 +198,7 @@ class SshDialer:
 
     async def _present(self, connection: asyncssh.SSHClientConnection, target: Target) -> bool:
         program = f"{VERSIONS}/{self.version}/zstui-agent"
-        done = await connection.run(f"{_sudo(target)}test -x {program}", check=False)
+        done = await connection.run(f"{sudo(target)}test -x {program}", check=False)
         return done.exit_status == 0
 
     async def _carry(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
@@ -206,7 +208,7 @@ class SshDialer:
             f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {home}.part; mkdir {home}.part; "
             f"tar xzf - -C {home}.part; rm -rf {home}; mv {home}.part {home}"
         )
-        process = await connection.create_process(f"{_sudo(target)}sh -c '{script}'", encoding=None)
+        process = await connection.create_process(f"{sudo(target)}sh -c '{script}'", encoding=None)
         with self._bundle.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 process.stdin.write(chunk)
@@ -226,11 +228,7 @@ class SshDialer:
 
     def _command(self, target: Target, *words: str) -> str:
         quoted = " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
-        return f"{_sudo(target)}{VERSIONS}/{self.version}/zstui-agent {quoted}"
-
-
-def _sudo(target: Target) -> str:
-    return "" if target.username == "root" else "sudo -n "
+        return f"{sudo(target)}{VERSIONS}/{self.version}/zstui-agent {quoted}"
 
 
 async def _pump(

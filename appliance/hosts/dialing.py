@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from appliance.api.errors import ImageFailed
 from appliance.api.simulator import HYPERVISOR
-from appliance.hosts.fleet import Dialer, Target
+from appliance.hosts.fleet import Admit, Dialer, Target
 from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.simulated_dialer import SimulatedDialer
 
@@ -18,9 +18,9 @@ class EitherDialer:
         self._real = real
         self._simulated = simulated
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key and install the appliance's own."""
-        await self._of(target).trust(target, password, fingerprint)
+        await self._of(target).trust(target, password, fingerprint, admit)
 
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, or attach to the simulated one."""
@@ -30,9 +30,9 @@ class EitherDialer:
         """A stream to what listens on an address of the machine."""
         return await self._of(target).pipe(target, address, port)
 
-    async def leave(self, target: Target) -> None:
+    async def leave(self, target: Target, host_uuid: str) -> None:
         """Take agent and key from the machine; a simulated one is gone with that."""
-        await self._of(target).leave(target)
+        await self._of(target).leave(target, host_uuid)
         if target.hypervisor == HYPERVISOR:
             self._simulated.hosts.pop(target.key, None)
 

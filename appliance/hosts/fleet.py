@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.protocol import AnyEvent, HostFacts
+from agent.protocol import AnyEvent, Claim, HostFacts
 from appliance.api.errors import ApiError, HostUnreachable
-from appliance.hosts.link import Link, Pipe, Wire
+from appliance.hosts.link import Link, Pipe, Refused, Wire
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,14 @@ class Target:
         return f"{self.address}:{self.port}"
 
 
+Admit = Callable[[Claim], Awaitable[None]]
+"""Looks at whose a machine is before anything is left on it; raises `ApiError` for a no."""
+
+
 class Dialer(Protocol):
     """How machines are reached: SSH, or the simulator."""
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key and install the appliance's own; raises `HostUnreachable`."""
 
     async def dial(self, target: Target) -> Wire:
@@ -45,8 +49,11 @@ class Dialer(Protocol):
     async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine; raises `HostUnreachable`."""
 
-    async def leave(self, target: Target) -> None:
-        """Take agent and key from the machine, nothing of which is ours any more; raises `HostUnreachable`."""
+    async def leave(self, target: Target, host_uuid: str) -> None:
+        """Take agent and key from the machine, nothing of which is ours any more.
+
+        Raises `HostUnreachable`, also when the machine is another of our hosts than the one named.
+        """
 
     async def copy(
         self,
@@ -89,12 +96,23 @@ class Epochs(Protocol):
         """One more, on disk before it is returned."""
 
 
+class Roster(Protocol):
+    """Which of the appliance's hosts a machine is: a host is one machine, whatever addresses that has."""
+
+    async def host_at(self, machine: str) -> str:
+        """The uuid of the host at an `address:port`; empty where there is none."""
+
+    async def refuse_host(self, host_uuid: str, target: Target) -> None:
+        """Raise `MachineIsHost` if there is such a host: the target is its machine."""
+
+
 class Fleet:
     """Every machine the appliance talks to. Lost links are told to `on_lost`, events to `on_event`."""
 
     def __init__(
         self,
         epochs: Epochs,
+        roster: Roster,
         dialer: Dialer,
         *,
         on_event: Callable[[str, AnyEvent], None],
@@ -102,6 +120,7 @@ class Fleet:
     ) -> None:
         self.dialer = dialer
         self._epochs = epochs
+        self._roster = roster
         self._on_event = on_event
         self._on_lost = on_lost
         self._links: dict[str, Link] = {}
@@ -121,13 +140,37 @@ class Fleet:
         found = self._links.get(target.key)
         return found is not None and found.lost is None and found.facts is not None
 
+    async def trust(
+        self, target: Target, password: str, fingerprint: str | None, *, host_uuid: str = ""
+    ) -> None:
+        """Begin with a machine: pin its host key and install the appliance's own.
+
+        `host_uuid` is the host that it is to be, if that is one already. Raises `HostUnreachable`, and
+        `MachineIsHost` with nothing left on it when it is another host under another address.
+        """
+
+        async def admit(claim: Claim) -> None:
+            known = {"", host_uuid, await self._roster.host_at(target.key)}
+            if claim.owner == self._epochs.owner and claim.host_uuid not in known:
+                await self._roster.refuse_host(claim.host_uuid, target)
+
+        await self.dialer.trust(target, password, fingerprint, admit)
+
     async def connect(self, target: Target) -> HostFacts:
-        """A link to the machine, new if there is none; returns what the machine is."""
+        """A link to the machine, new if there is none; returns what the machine is.
+
+        Raises `HostUnreachable`, and `MachineIsHost` when it is another of the appliance's hosts.
+        """
         async with self._dialing.setdefault(target.key, asyncio.Lock()):
             found = self._links.get(target.key)
-            if found is not None and found.lost is None and found.facts is not None:
+            if found is None or found.lost is not None or found.facts is None:
+                return await self._dial(target)
+            host_uuid = await self._roster.host_at(target.key)
+            if found.host_uuid == host_uuid:
                 return found.facts
-            return await self._dial(target)
+            # A host came to the machine of a storage, or went from it.
+            found.host_uuid = host_uuid
+            return await self._hello(target, found)
 
     async def raise_epoch(self, target: Target) -> None:
         """Make the machine refuse everything sent to it so far that it has not begun."""
@@ -146,8 +189,10 @@ class Fleet:
         Raises `HostUnreachable`.
         """
         async with self._dialing.setdefault(target.key, asyncio.Lock()):
+            found = self._links.get(target.key)
+            host_uuid = found.host_uuid if found is not None else await self._roster.host_at(target.key)
             self.disconnect(target, "the last of it was deleted")
-            await self.dialer.leave(target)
+            await self.dialer.leave(target, host_uuid)
 
     async def close(self) -> None:
         """End every link and wait for their readers."""
@@ -163,14 +208,25 @@ class Fleet:
             wire,
             owner=self._epochs.owner,
             epoch=await self._epochs.epoch(),
+            host_uuid=await self._roster.host_at(target.key),
             on_event=lambda event: self._on_event(target.key, event),
         )
         self._links[target.key] = link
         reader = asyncio.create_task(self._read(target, link), name=f"link {target.key}")
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
+        return await self._hello(target, link)
+
+    async def _hello(self, target: Target, link: Link) -> HostFacts:
+        """Introduce the appliance, and take the machine over from a host that is no more."""
         try:
-            return await link.hello()
+            try:
+                return await link.hello()
+            except Refused as refused:
+                if refused.refusal.code != "host.other":
+                    raise
+                await self._roster.refuse_host(refused.refusal.about, target)
+                return await link.hello(instead_of=refused.refusal.about)
         except (ApiError, asyncio.CancelledError) as failed:
             link.close(str(failed) or "the first call failed")
             raise

@@ -89,9 +89,11 @@ class Link:
         owner: str,
         epoch: int,
         on_event: Callable[[AnyEvent], None],
+        host_uuid: str = "",
     ) -> None:
         self.epoch = epoch
         self.owner = owner
+        self.host_uuid = host_uuid
         self.facts: HostFacts | None = None
         self.lost: str | None = None
         self._wire = wire
@@ -127,11 +129,15 @@ class Link:
                 pending.future.set_exception(LinkLost(f"the connection was lost: {reason}"))
         self._pending.clear()
 
-    async def hello(self, epoch: int | None = None) -> HostFacts:
-        """Introduce the appliance, with a new epoch when given: older requests are refused from then on."""
+    async def hello(self, epoch: int | None = None, *, instead_of: str = "") -> HostFacts:
+        """Introduce the appliance, with a new epoch when given: older requests are refused from then on.
+
+        It says which of its hosts this is; `instead_of` is one that it was and that the appliance has no more.
+        """
         if epoch is not None:
             self.epoch = epoch
-        self.facts = await self.ask(Hello(), HostFacts, timeout_seconds=15.0)
+        hello = Hello(host_uuid=self.host_uuid, instead_of=instead_of)
+        self.facts = await self.ask(hello, HostFacts, timeout_seconds=15.0)
         return self.facts
 
     async def ask(

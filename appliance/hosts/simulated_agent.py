@@ -17,6 +17,7 @@ from agent.protocol import (
     Answer,
     AnyEvent,
     Call,
+    Claim,
     Hello,
     Notice,
     ObserveVm,
@@ -47,9 +48,9 @@ class Rules:
 class SimulatedRefusal(Exception):
     """A simulated host says no."""
 
-    def __init__(self, code: str, message: str, *, transient: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, transient: bool = False, about: str = "") -> None:
         super().__init__(message)
-        self.refusal = Refusal(code=code, message=message, transient=transient)
+        self.refusal = Refusal(code=code, message=message, transient=transient, about=about)
 
 
 class Door(Protocol):
@@ -75,6 +76,7 @@ class SimulatedAgent(ABC):
         self.faults = Faults()
         self._owner: str | None = None
         self._epoch = 0
+        self._host_uuid = ""
         self._generations: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
         self._link: Door | None = None
@@ -102,9 +104,14 @@ class SimulatedAgent(ABC):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def claim(self) -> Claim:
+        """Whose the host is, and which of theirs."""
+        return Claim(owner=self._owner or "", epoch=self._epoch, host_uuid=self._host_uuid)
+
     def disown(self) -> None:
         """The agent is taken from the host, with all that it remembers of an appliance."""
-        self._owner, self._epoch = None, 0
+        self._owner, self._epoch, self._host_uuid = None, 0, ""
         self._generations.clear()
         self._answers.clear()
 
@@ -158,8 +165,18 @@ class SimulatedAgent(ABC):
         if not call.owner:
             raise SimulatedRefusal("owner.missing", "a call without an owner cannot hold a host")
         self._require_epoch(call)
+        if isinstance(call.request, Hello) and call.request.host_uuid is not None:
+            self.require_host(call.request.host_uuid, call.request.instead_of)
+            self._host_uuid = call.request.host_uuid
         self._owner = call.owner
         self._epoch = max(self._epoch, call.epoch)
+
+    def require_host(self, host_uuid: str, instead_of: str = "") -> None:
+        """Raise `SimulatedRefusal` when this is another host than these."""
+        if self._host_uuid and self._host_uuid not in {host_uuid, instead_of}:
+            raise SimulatedRefusal(
+                "host.other", f"the machine is host {self._host_uuid}", about=self._host_uuid
+            )
 
     def _require_epoch(self, call: Call) -> None:
         if call.epoch < self._epoch and self.rules.check_epoch:

@@ -12,6 +12,7 @@ from agent.protocol import (
     AnyRequest,
     CopyFiles,
     Hello,
+    LimitLane,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -26,7 +27,7 @@ from agent.protocol import (
 
 OBSERVING = (
     Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-    ProbeAccelerator, CopyFiles, MigrateDomain, OpenSerial,
+    ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 

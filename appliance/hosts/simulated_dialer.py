@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from appliance.api.errors import BackupStorageFailed, HostUnreachable, ImageFailed
-from appliance.hosts.fleet import Target
+from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.link import Pipe, Wire
+from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulator import SimulatedHost
@@ -40,17 +41,22 @@ class SimulatedDialer:
         host = self._neighbour(machine)
         return host.things if host is not None else None
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Simulated hosts trust everybody who reaches them."""
         if not self.host(target).reachable:
             raise HostUnreachable(f"{target.address} does not answer")
+        await admit(self.host(target).claim)
 
     async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """All that listens on a simulated host are consoles."""
         return self.host(target).enter(port) or SimulatedConsole()
 
-    async def leave(self, target: Target) -> None:
+    async def leave(self, target: Target, host_uuid: str) -> None:
         """The host forgets whose it was."""
+        try:
+            self.host(target).require_host(host_uuid)
+        except SimulatedRefusal as refused:
+            raise HostUnreachable(f"the agent stays on {target.address}: {refused}") from refused
         self.host(target).disown()
 
     async def dial(self, target: Target) -> Wire:

@@ -13,6 +13,7 @@ from agent.protocol import (
     Done,
     FilesCopied,
     LaneOffer,
+    LimitLane,
     MigrateDomain,
     OfferLane,
     OpenLane,
@@ -23,7 +24,7 @@ from appliance.hosts.simulated_agent import SimulatedRefusal
 if TYPE_CHECKING:
     from appliance.hosts.simulated_things import Things
 
-LaneRequest = OfferLane | OpenLane | CopyFiles | AdoptFiles | CloseLane
+LaneRequest = OfferLane | OpenLane | CopyFiles | LimitLane | AdoptFiles | CloseLane
 SHA256 = "0" * 64
 PORT = 49152
 
@@ -49,6 +50,8 @@ class SimulatedLanes:
     arrived: dict[str, str] = field(default_factory=dict)
     """Path to what it builds on, empty for nothing."""
     sizes: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+    """What was last said of a lane's, in bytes a second: nothing here takes long enough to keep it."""
     reach: Callable[[str], Things | None] = lambda _: None
     """What is on the host at `address:port`, if that answers."""
 
@@ -67,6 +70,8 @@ class SimulatedLanes:
                 return self._copy(things, request)
             case AdoptFiles():
                 self._adopt(things, request)
+            case LimitLane(lane_uuid=uuid):
+                self.limits[uuid] = request.bytes_per_second
             case CloseLane(lane_uuid=uuid):
                 self.offered.discard(uuid)
                 self.opened.pop(uuid, None)

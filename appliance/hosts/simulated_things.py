@@ -29,6 +29,7 @@ from agent.protocol import (
     GrowVolume,
     ImageFacts,
     JoinBackups,
+    LimitLane,
     ObserveImage,
     OfferLane,
     OpenLane,
@@ -106,7 +107,7 @@ class Things:
                 self.files.pop(request.path, None)
                 self.backings.pop(request.path, None)
                 self.lanes.arrived.pop(request.path.removesuffix(".part"), None)
-            case OfferLane() | OpenLane() | CopyFiles() | AdoptFiles() | CloseLane():
+            case OfferLane() | OpenLane() | CopyFiles() | LimitLane() | AdoptFiles() | CloseLane():
                 return self.lanes.carry_out(self, request)
             case FetchImage():
                 return self._fetch(request)

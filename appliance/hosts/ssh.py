@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 import asyncssh
+import msgspec
 
+from agent.protocol import Claim
 from appliance.api.errors import HostUnreachable
-from appliance.hosts.fleet import Target
+from appliance.hosts.fleet import Admit, Target
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,9 @@ CIPHERS = ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-gc
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 3
+
+CLAIM = "/var/lib/zstui-agent/state/claim.json"
+"""Where an agent writes down whose its machine is."""
 
 INSTALL_KEY = """
 set -e
@@ -66,12 +71,13 @@ class Ssh:
         """The appliance's own public key, as hosts store it."""
         return self._key.export_public_key().decode().strip()
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key, then use the password once to install the appliance's key.
 
         An empty password says that the key is there already. Nothing is offered to the machine before its
         own key is accepted: another one than the pinned is, where its fingerprint is the one given.
-        Raises `HostUnreachable`.
+        `admit` looks at whose the machine is before anything is left on it. Raises `HostUnreachable`, and
+        what `admit` does.
         """
         key = await self._offered_key(target)
         _check_fingerprint(target, key, fingerprint)
@@ -81,9 +87,10 @@ class Ssh:
             raise _changed(target, key)
         connection = await self._open(target, offered, password=password or None)
         try:
+            await self._check_sudo(connection, target)
+            await admit(await self._claim(connection, target))
             if password:
                 await self._keep_keys(connection, target, INSTALL_KEY, "installed for")
-            await self._check_sudo(connection, target)
         finally:
             connection.close()
         await self._pins.pin(target.key, offered, key.get_fingerprint())
@@ -166,6 +173,23 @@ class Ssh:
                 f"{str(done.stderr).strip()[-300:]}"
             )
 
+    async def _claim(self, connection: asyncssh.SSHClientConnection, target: Target) -> Claim:
+        """Whose a machine is by its agent, if there is one."""
+        try:
+            done = await connection.run(
+                f"{sudo(target)}sh -c 'test ! -e {CLAIM} || cat {CLAIM}'", check=False, timeout=20
+            )
+        except (OSError, TimeoutError, asyncssh.Error) as failed:
+            raise _Explain(target)(failed) from failed
+        if done.exit_status != 0:
+            raise HostUnreachable(f"{CLAIM} on {target.address}: {str(done.stderr).strip()[-300:]}")
+        try:
+            return msgspec.json.decode(str(done.stdout) or "{}", type=Claim)
+        except msgspec.DecodeError as bad:
+            raise HostUnreachable(
+                f"{CLAIM} on {target.address} cannot be read: {bad}; remove it if no appliance holds the machine"
+            ) from bad
+
     async def _check_sudo(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
         if target.username != "root":
             sudo = await connection.run("sudo -n true", check=False, timeout=20)
@@ -174,6 +198,11 @@ class Ssh:
                     f"{target.username}@{target.address} needs a password for sudo; allow it without one "
                     f"(NOPASSWD) or add the host as root"
                 )
+
+
+def sudo(target: Target) -> str:
+    """What stands before a command that is root's."""
+    return "" if target.username == "root" else "sudo -n "
 
 
 class _Explain:

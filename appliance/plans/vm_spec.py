@@ -135,7 +135,7 @@ def nic_spec(rows: VmRows, nic: VmNic) -> EnsureNic | None:
         hostname=host_name(rows),
         primary=primary,
         dhcp="DHCP" in network.services,
-        metadata=metadata(rows) if primary and _served(network) else None,
+        metadata=metadata(rows) if _served(network) else None,
     )
 
 

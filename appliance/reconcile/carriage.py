@@ -42,7 +42,6 @@ class Carriage:
         place: str,
         jobs: Sequence[LongJob],
         *,
-        bytes_per_second: int = 0,
         title: str = "copy to backup storage",
     ) -> FilesCopied:
         """Have a file of the host at a place on the storage. Raises what `Link.ask` raises.
@@ -51,7 +50,7 @@ class Carriage:
         """
         lane = self._lane()
         await lane.open([place])
-        copied = await lane.copy([path], bytes_per_second, jobs, title=title)
+        copied = await lane.copy([path], jobs, title=title)
         await lane.ask(self.storage, AdoptFiles(files={place: ""}))
         await lane.close()
         return copied

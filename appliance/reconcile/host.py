@@ -23,7 +23,7 @@ from agent.protocol import (
     ReadFetches,
     UserdataFetch,
 )
-from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, ReconnectFailed
+from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, OperationFailed, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.image import ImageCache
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
@@ -31,6 +31,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.simulator import HYPERVISOR
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
+from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
@@ -43,9 +44,11 @@ from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
+from appliance.reconcile.maintenance import SOON, begin_if_empty, give_up
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
+from appliance.reconcile.vm_state import placed_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -88,7 +91,8 @@ class HostWorker:
             await self._connect(work)
         await self._mend(work)
         self._tries.reset()
-        return Next(seconds=work.interval)
+        emptying = await self._context.database.write(lambda tx: begin_if_empty(tx, self._uuid))
+        return Next(seconds=SOON if emptying else work.interval)
 
     def _connected(self, work: _Work) -> bool:
         return self._context.fleet.connected(work.target) and work.host.status == "Connected"
@@ -188,6 +192,7 @@ class HostWorker:
     async def _strip(self, work: _Work) -> None:
         link = self._context.fleet.link(work.target)
         seen = await link.ask(ObserveHost(), HostSeen)
+        await self._context.database.read(lambda snapshot: _refuse_others(snapshot, self._uuid, seen))
         for l3_uuid in seen.networks:
             await link.ask(DropNetwork(l3_uuid=l3_uuid), Done)
         bridges = await self._context.database.read(lambda snapshot: _bridge_names(snapshot, seen))
@@ -203,6 +208,7 @@ class HostWorker:
             host = tx.find(Host, self._uuid)
             if host is None or host.intended == "Absent":
                 return True
+            give_up(tx, host, error)
             found = jobs.running(tx, host.uuid)
             if host.connected_id == 0:
                 named = f"managementIp[{host.management_ip}]: {error.details}"
@@ -320,6 +326,8 @@ def _connected(tx: Transaction, host: Host, facts: HostFacts, probed: ProbedAcce
     host = tx.get(Host, host.uuid)
     # Who asked for another connection meanwhile gets that one, and its end.
     for job in jobs.running(tx, host.uuid) if asked == host.connect_id else ():
+        if job.name == "ChangeHostState":
+            continue  # that ends with its VMs
         jobs.succeed(tx, job, {"inventory": tx.inventory(host)} if MESSAGES[job.name].returns else {})
     return host
 
@@ -337,6 +345,14 @@ def _forced(snapshot: Snapshot, host: Host) -> Accelerator | None:
 def _backup_storages(snapshot: Snapshot) -> set[str]:
     """Those that may be on the same machine have folders of their own there."""
     return {storage.uuid for storage in snapshot.all(BackupStorage)}
+
+
+def _refuse_others(snapshot: Snapshot, host_uuid: str, seen: HostSeen) -> None:
+    """Leave a machine alone on which VMs of another host run: it is that one's, by another address."""
+    running = [domain.vm_uuid for domain in seen.domains if domain.power == "on"]
+    for vm in snapshot.all(VmInstance, uuid=running):
+        if placed_on(snapshot, vm) not in {None, host_uuid}:
+            raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] of another host runs on this machine")
 
 
 def _bridge_names(snapshot: Snapshot, seen: HostSeen) -> dict[str, str]:

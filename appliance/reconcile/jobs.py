@@ -55,13 +55,16 @@ def succeed(tx: Transaction, job: LongJob, result: dict[str, Any]) -> None:
     if job.failure is not None:
         fail(tx, job, ApiError.from_wire(json.loads(job.failure)))
         return
-    tx.update(job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None)
+    # The last that was heard of its bytes is older than its end, which is that all have come.
+    tx.update(job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None,
+              done_bytes=job.total_bytes, bytes_per_second=None)  # fmt: skip
 
 
 def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:
     """End a job with an error."""
     state = "Canceled" if isinstance(error, Cancelled) else "Failed"
-    tx.update(job, state=state, job_result=json.dumps(error.to_wire()), step=None, waits_for=None)
+    result = json.dumps(error.to_wire())
+    tx.update(job, state=state, job_result=result, step=None, waits_for=None, bytes_per_second=None)
     tx.note(
         "JobFailed",
         f"{job.name} {job.target_resource_name or job.target_resource_uuid}: {error.details} [{error.code}]",
@@ -82,9 +85,17 @@ def overtake(tx: Transaction, target_uuid: str, error: ApiError) -> None:
         doom(tx, job, error)
 
 
-def progress(tx: Transaction, job: LongJob, step: str, percent: int, waits_for: str | None = None) -> None:
-    """Say how far a job is."""
-    tx.update(job, step=step, progress=max(job.progress, min(percent, 99)), waits_for=waits_for)
+def progress(
+    tx: Transaction,
+    job: LongJob,
+    step: str,
+    percent: int,
+    waits_for: str | None = None,
+    bytes_per_second: int | None = None,
+) -> None:
+    """Say how far a job is, and how fast it moves bytes in this step."""
+    percent = max(job.progress, min(percent, 99))
+    tx.update(job, step=step, progress=percent, waits_for=waits_for, bytes_per_second=bytes_per_second)
 
 
 class Jobs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,12 +15,13 @@ from agent.protocol import (
     DomainSpec,
     FilesCopied,
     LaneOffer,
+    LimitLane,
     MigrateDomain,
     OfferLane,
     OpenLane,
     Struct,
 )
-from appliance.api.errors import OperationFailed
+from appliance.api.errors import ApiError, OperationFailed
 from appliance.api.job import LongJob
 from appliance.hosts.fleet import Target
 from appliance.reconcile.asking import Asker, ended_when_unwanted
@@ -29,6 +32,7 @@ from appliance.store.snapshot import Snapshot
 MOVE_SECONDS = 7 * 86400.0
 """What is moved takes as long as it takes; it is given up when nothing arrives."""
 PORTS = 2
+LIMIT_LOOK_SECONDS = 1.0
 
 R = TypeVar("R", bound=Struct)
 
@@ -47,6 +51,8 @@ class Lane:
     """The target's, as a line of known_hosts has it."""
     wanted: Callable[[Snapshot], bool]
     """Whether the move is still to be made."""
+    limit: Callable[[Snapshot], int] = lambda _: 0
+    """Bytes a second that may go now, of each file or volume; 0 for no limit."""
 
     async def open(
         self,
@@ -89,7 +95,6 @@ class Lane:
     async def copy(
         self,
         files: Sequence[str],
-        bytes_per_second: int,
         jobs: Sequence[LongJob],
         arrived: Callable[[int], None] = lambda _: None,
         title: str = "copy to new host",
@@ -105,7 +110,7 @@ class Lane:
             username=self.target.username,
             host_key=self.host_key,
             files=list(files),
-            bytes_per_second=bytes_per_second,
+            bytes_per_second=await self.context.database.read(self.limit),
         )
         return await self.carry(request, FilesCopied, jobs, title, arrived)
 
@@ -115,17 +120,22 @@ class Lane:
         reply: type[R],
         jobs: Sequence[LongJob],
         title: str,
-        arrived: Callable[[int], None],
+        arrived: Callable[[int], None] = lambda _: None,
+        grows: Callable[[Snapshot], str] | None = None,
     ) -> R:
-        """Have the source send something, and say how far it is; ended when the move is wanted no more."""
-        meter = Meter(self.context.database, jobs, title)
+        """Have the source send something, and say how far it is; ended when the move is wanted no more.
+
+        A limit that changes meanwhile is kept from then on. `grows` is the meter's.
+        """
+        meter = Meter(self.context.database, jobs, title, grows)
 
         def tell(done: int, total: int) -> None:
             arrived(done)
             meter(done, total)
 
         link = self.context.fleet.link(self.source)
-        async with ended_when_unwanted(self.context.database, self.wanted, self._end), meter.running():
+        ended = ended_when_unwanted(self.context.database, self.wanted, self._end)
+        async with ended, self._limited(request.bytes_per_second), meter.running():
             return await link.ask(request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell)
 
     async def close(self) -> None:
@@ -137,6 +147,27 @@ class Lane:
         """Ask an end for a change; raises what `Link.ask` raises."""
         await self.asker.settle_unanswered(target, request)
         return await self.asker.ask(target, request, resource=self.uuid, generation=self.generation)
+
+    @contextlib.asynccontextmanager
+    async def _limited(self, told: int) -> AsyncIterator[None]:
+        """Tell the source of each change of the limit while the body runs."""
+        telling = asyncio.create_task(self._tell_limits(told), name=f"limit of lane {self.uuid}")
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.wait({telling})
+
+    async def _tell_limits(self, told: int) -> None:
+        link = self.context.fleet.link(self.source)
+        while True:
+            await asyncio.sleep(LIMIT_LOOK_SECONDS)
+            limit = await self.context.database.read(self.limit)
+            if limit != told:
+                # Who does not hear of it now is told at the next look.
+                with contextlib.suppress(ApiError):
+                    await link.ask(LimitLane(lane_uuid=self.uuid, bytes_per_second=limit), LimitLane.reply)
+                    told = limit
 
     async def _end(self) -> None:
         """The source ends what it sends when its end of the lane is closed."""

@@ -1,13 +1,38 @@
-"""Leaving a machine with the last host or backup storage that is on it: agent, keys, and the pinned one."""
+"""Which host a machine is, and leaving one with the last that is on it: agent, keys, and the pinned one."""
 
 from __future__ import annotations
 
+from appliance.api.errors import MachineIsHost
 from appliance.api.host import Host, HostKey
 from appliance.api.storage import BackupStorage
+from appliance.hosts.fleet import Target
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.observe import host_at, storage_at
+from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+
+
+class DatabaseRoster:
+    """Which host a machine is, by the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def host_at(self, machine: str) -> str:
+        """The uuid of the host at an `address:port`; empty where there is none."""
+        found = await self._database.read(lambda snapshot: host_at(snapshot, machine))
+        return found.uuid if found is not None else ""
+
+    async def refuse_host(self, host_uuid: str, target: Target) -> None:
+        """Raise `MachineIsHost` if there is such a host: the target is its machine."""
+        found = await self._database.read(lambda snapshot: snapshot.find(Host, host_uuid))
+        if found is not None:
+            raise MachineIsHost(
+                f"{target.key} is the machine of host {found.name}[uuid:{found.uuid}], "
+                f"managementIp[{found.management_ip}] sshPort[{found.ssh_port}]; use that one, give it this "
+                f"address with UpdateKVMHost, or delete it first"
+            )
 
 
 async def leave_machine(context: Context, gone: Host | BackupStorage) -> None:

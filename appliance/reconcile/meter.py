@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from appliance.api.job import LongJob
 from appliance.plans.pace import Pace
 from appliance.reconcile import jobs
 from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 WRITE_SECONDS = 0.5
 
 
 class Meter:
-    """The latest `done` of `total`; call it with both."""
+    """The latest `done` of `total`; call it with both.
 
-    def __init__(self, database: Database, found: Sequence[LongJob], title: str) -> None:
+    `grows` says what to wait for while what is to be moved grows as fast as it is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        found: Sequence[LongJob],
+        title: str,
+        grows: Callable[[Snapshot], str] | None = None,
+    ) -> None:
         self._database = database
         self._jobs = [job.uuid for job in found]
         self._title = title
+        self._grows = grows
         self._latest = (0, 0)
         self._written = (0, 0)
         self._pace = Pace()
@@ -29,7 +40,9 @@ class Meter:
     def __call__(self, done: int, total: int) -> None:
         """Take a new reading."""
         self._latest = (done, total)
-        self._pace.take(self._database.now(), done)
+        now = self._database.now()
+        self._pace.take(now, done)
+        self._pace.to_go(now, done, total - done)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Meter]:
@@ -53,18 +66,22 @@ class Meter:
         done, total = self._written
         percent = 100 * done // total if total else 0
         rate = self._pace.rate(self._database.now())
-        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{_said(rate, total - done)})"
+        waits_for = None if self._grows is None or self._pace.gains() else self._grows(tx)
+        pace = _said(rate, None if waits_for else total - done)
+        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{pace})"
         for uuid in self._jobs:
             job = tx.find(LongJob, uuid)
             if job is not None and job.state == "Running":
                 whole = round(rate) if rate is not None else None
-                job = tx.update(job, done_bytes=done, total_bytes=total, bytes_per_second=whole)
-                jobs.progress(tx, job, title, percent)
+                job = tx.update(job, done_bytes=done, total_bytes=total)
+                jobs.progress(tx, job, title, percent, waits_for, whole)
 
 
-def _said(rate: float | None, left: int) -> str:
+def _said(rate: float | None, left: int | None) -> str:
     """How fast it goes, and how long it takes at that; nothing until that is known."""
     if rate is None:
         return ""
+    if left is None:
+        return f", {rate / (1 << 20):.1f} MiB/s"
     seconds = round(left / rate)
     return f", {rate / (1 << 20):.1f} MiB/s, {seconds // 60}:{seconds % 60:02} left"

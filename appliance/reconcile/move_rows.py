@@ -18,6 +18,11 @@ from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 
+def move_limit(snapshot: Snapshot) -> int:
+    """Bytes a second of each volume that moves; 0 for no limit."""
+    return int(snapshot.setting("localStorage", "migration.bytesPerSecond"))
+
+
 def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:
     """The moves that a host has part in."""
     from_it = snapshot.all(VolumeMove, source_host_uuid=host.uuid)

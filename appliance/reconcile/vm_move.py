@@ -42,7 +42,7 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.move_rows import is_being_cleared, still_wanted
+from appliance.reconcile.move_rows import is_being_cleared, move_limit, still_wanted
 from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leave_vm_behind, leaves, stay
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.store.snapshot import Snapshot
@@ -75,7 +75,6 @@ class _Work:
     host_key: str
     images: dict[str, tuple[str, bool]]
     """Path of each image below a volume, or in the drive, to its uuid, and whether that is there still."""
-    bytes_per_second: int
     must_wait: bool
     jobs: tuple[LongJob, ...]
 
@@ -153,7 +152,7 @@ class VmMoveWorker:
         below = dict.fromkeys(missing, "") | below
         ports = await lane.open(list(below), {"libvirt": LIBVIRT, "memory": "", "disks": ""}, spec)
         if below:
-            await lane.copy(list(below), work.bytes_per_second, work.jobs)
+            await lane.copy(list(below), work.jobs)
             await self._ask(work.target, move, AdoptFiles(files=below))
         for request in self._heads(work, files):
             await self._ask(work.target, move, request)
@@ -168,9 +167,9 @@ class VmMoveWorker:
             spec=spec,
             memory_port=ports[0],
             disks_port=ports[1],
-            bytes_per_second=work.bytes_per_second,
+            bytes_per_second=await self._context.database.read(move_limit),
         )
-        await lane.carry(request, Done, work.jobs, "move memory and disks", lambda _: None)
+        await lane.carry(request, Done, work.jobs, "move memory and disks", grows=_writes_too_fast)
         self._backoff.reset()
 
     def _heads(self, work: _Work, files: dict[str, str]) -> Iterator[AnyRequest]:
@@ -228,9 +227,8 @@ class VmMoveWorker:
             if path in seen.cached:
                 continue
             if there:
-                await self._copies.bring(
-                    image_uuid, work.target, path, work.jobs, bytes_per_second=work.bytes_per_second
-                )
+                limit = await self._context.database.read(move_limit)
+                await self._copies.bring(image_uuid, work.target, path, work.jobs, bytes_per_second=limit)
                 continue
             missing.append(path)
             await self._context.database.write(
@@ -319,6 +317,7 @@ class VmMoveWorker:
             target=work.target,
             host_key=work.host_key,
             wanted=lambda snapshot: still_wanted(snapshot.find(VmMove, self._uuid)),
+            limit=move_limit,
         )
 
     async def _wait(self, work: _Work, reason: ApiError, seconds: float | None) -> Next:
@@ -358,10 +357,21 @@ class VmMoveWorker:
             target=target_of(target),
             host_key=key.public_key if key is not None else "",
             images=_images(snapshot, intent),
-            bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
             must_wait=is_being_cleared(snapshot, move.host_uuid) or is_leaving(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),
         )
+
+
+def _writes_too_fast(snapshot: Snapshot) -> str:
+    """What a move waits for that would not come to its end, and what can be done."""
+    limit = move_limit(snapshot)
+    less = "its guest to write less: disks and memory change about as fast as they are copied"
+    if not limit:
+        return f"{less}; stop what writes in the guest, or cancel the job and move the VM stopped"
+    return (
+        f"{less}, which is {limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    )
 
 
 def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, bool]]:

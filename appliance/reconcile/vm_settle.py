@@ -17,6 +17,7 @@ from appliance.api.errors import (
     TimedOut,
 )
 from appliance.api.job import LongJob
+from appliance.api.resource import Timestamp
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans.boot import ISO
@@ -208,3 +209,11 @@ def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
     turn_back_volumes(tx, vm)
     changes = turn_back_nics(tx, vm)
     return tx.update(vm, **changes) if changes else vm
+
+
+def intend_stopped(tx: Transaction, vm: VmInstance) -> VmInstance:
+    """Ask a VM to stop; its guest gets the time that vm.stopGrace gives it."""
+    if vm.intended == "Running" and vm.power != "on":
+        vm = cancel(tx, vm)  # a start that waits for its host is over
+    deadline = Timestamp(tx.now + float(tx.setting("vm", "stopGrace")))
+    return move(tx, vm, intended="Stopped", generation=vm.generation + 1, stop_deadline=deadline)

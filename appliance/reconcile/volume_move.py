@@ -41,6 +41,7 @@ from appliance.reconcile.move_rows import (
     give_up,
     is_being_cleared,
     leave_behind,
+    move_limit,
     still_wanted,
     verified,
 )
@@ -66,7 +67,6 @@ class _Work:
     """Those of what it builds on that are still there."""
     copies: frozenset[str]
     """What the source has of images, by path: that is not the volume's."""
-    bytes_per_second: int
     must_wait: bool
     jobs: tuple[LongJob, ...]
 
@@ -143,7 +143,7 @@ class MoveWorker:
                 files = {base: "", **files}
         lane = self._lane(work)
         await lane.open(list(files))
-        copied = await lane.copy(list(files), work.bytes_per_second, work.jobs, self._progressed)
+        copied = await lane.copy(list(files), work.jobs, self._progressed)
         self._backoff.reset()
         await self._context.database.write(lambda tx: verified(tx, move, files, copied))
 
@@ -158,6 +158,7 @@ class MoveWorker:
             target=_there(work.target),
             host_key=work.host_key,
             wanted=lambda snapshot: still_wanted(snapshot.find(VolumeMove, move.uuid)),
+            limit=move_limit,
         )
 
     def _progressed(self, done: int) -> None:
@@ -189,9 +190,8 @@ class MoveWorker:
         if image_uuid not in work.images:
             return False
         try:
-            await self._copies.bring(
-                image_uuid, target, path, work.jobs, bytes_per_second=work.bytes_per_second
-            )
+            limit = await self._context.database.read(move_limit)
+            await self._copies.bring(image_uuid, target, path, work.jobs, bytes_per_second=limit)
         except ImageFailed:
             return False
         return True
@@ -275,7 +275,6 @@ class MoveWorker:
             copies=frozenset(
                 copy.install_path for copy in snapshot.all(ImageCache, host_uuid=move.source_host_uuid)
             ),
-            bytes_per_second=int(snapshot.setting("localStorage", "migration.bytesPerSecond")),
             must_wait=is_being_cleared(snapshot, move.host_uuid) or is_leaving(snapshot, move.host_uuid),
             jobs=tuple(jobs.running(snapshot, move.uuid)),
         )

@@ -36,7 +36,7 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
     await live.database.read(lambda snapshot: _check_new(snapshot, request, url))
     target = Target(request.hostname, request.ssh_port, request.username)
     try:
-        await live.fleet.dialer.trust(target, request.password, None)
+        await live.fleet.trust(target, request.password, None)
     except ApiError as failed:
         raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
 
@@ -84,7 +84,7 @@ async def update_sftp_backup_storage(
             request.username or storage.username,
         )
         try:
-            await live.fleet.dialer.trust(target, request.password, None)
+            await live.fleet.trust(target, request.password, None)
         except ApiError as failed:
             raise BackupStorageFailed(
                 f"hostname[{target.address}]: {failed.details}", cause=failed

@@ -14,9 +14,9 @@ from appliance.api.host import (
     UpdateKVMHost,
 )
 from appliance.api.move import VmMove, VolumeMove
-from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
+from appliance.reconcile.maintenance import empty, leave
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
 from appliance.reconcile.reading import readings_on
@@ -34,7 +34,7 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     await live.database.read(lambda snapshot: _check_new(snapshot, request))
     target = Target(request.management_ip, request.ssh_port, request.username)
     try:
-        await live.fleet.dialer.trust(target, request.password, request.host_key_fingerprint)
+        await live.fleet.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
         raise AddHostFailed(
             f"managementIp[{request.management_ip}]: {failed.details}", cause=failed
@@ -92,7 +92,9 @@ async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) ->
             request.ssh_port or host.ssh_port,
             request.username or host.username,
         )
-        await live.fleet.dialer.trust(target, request.password or "", request.host_key_fingerprint)
+        await live.fleet.trust(
+            target, request.password or "", request.host_key_fingerprint, host_uuid=host.uuid
+        )
 
     def write(tx: Transaction) -> dict[str, object]:
         return {"inventory": tx.inventory(_update(tx, request, "username", "ssh_port"))}
@@ -162,21 +164,20 @@ def reconnect_host(tx: Transaction, request: ReconnectHost, caller: Caller) -> P
 
 
 @handles(ChangeHostState)
-def change_host_state(tx: Transaction, request: ChangeHostState, caller: Caller) -> Host:
-    """Enabled or Disabled; maintenance needs its VMs stopped, since local disks cannot leave by themselves."""
+def change_host_state(tx: Transaction, request: ChangeHostState, caller: Caller) -> Host | Promise:
+    """Enabled or Disabled at once; into maintenance when its VMs have stopped, which its worker waits for."""
     host = tx.get(Host, request.uuid)
+    if host.intended == "Absent":
+        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is being deleted")
     if request.state_event == "maintain":
-        running = tx.all(VmInstance, host_uuid=host.uuid)
-        if running:
-            names = ", ".join(vm.name for vm in running[:5])
-            raise OperationFailed(
-                f"host {host.name}[uuid:{host.uuid}] runs {len(running)} VMs ({names}); stop them first"
-            )
-        return tx.update(host, state="Maintenance")
-    return tx.update(host, state="Enabled" if request.state_event == "enable" else "Disabled")
+        return _promise(tx, request, empty(tx, host), caller)
+    return leave(tx, host, "Enabled" if request.state_event == "enable" else "Disabled")
 
 
 def _promise(
-    tx: Transaction, request: AddKVMHost | DeleteHost | ReconnectHost, host: Host, caller: Caller
+    tx: Transaction,
+    request: AddKVMHost | ChangeHostState | DeleteHost | ReconnectHost,
+    host: Host,
+    caller: Caller,
 ) -> Promise:
     return Promise(jobs.begin(tx, request, host, job_uuid=caller.call_id, account_uuid=caller.account_uuid))

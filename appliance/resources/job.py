@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from appliance.api.errors import ApiError, Cancelled, OperationFailed
+from appliance.api.host import Host
 from appliance.api.image import Image
 from appliance.api.job import CancelLongJob, LongJob
 from appliance.api.move import VmMove, VolumeMove
@@ -12,6 +13,7 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile.image import fail_image
+from appliance.reconcile.maintenance import give_up as give_up_maintenance
 from appliance.reconcile.move_rows import give_up as give_up_move
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.vm_move_rows import stay
@@ -36,6 +38,7 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
             f"{job.name} cannot be cancelled: what it changes on the host may be so already"
         )
     error = Cancelled("cancelled by its caller")
+    host = tx.find(Host, job.target_resource_uuid)
     vm = tx.find(VmInstance, job.target_resource_uuid)
     volume = tx.find(Volume, job.target_resource_uuid or "")
     image = tx.find(Image, job.target_resource_uuid)
@@ -47,8 +50,10 @@ def cancel_long_job(tx: Transaction, request: CancelLongJob, caller: Caller) -> 
         restore is not None and give_up_restore(tx, restore, error)
     ):
         return tx.get(LongJob, job.uuid)
-    if (move is not None and give_up_move(tx, move, error)) or (
-        leaving is not None and stay(tx, leaving, error)
+    if (
+        (move is not None and give_up_move(tx, move, error))
+        or (leaving is not None and stay(tx, leaving, error))
+        or (host is not None and job.name == "ChangeHostState" and give_up_maintenance(tx, host, error))
     ):
         pass
     elif vm is not None and vm.intended in {"Running", "Stopped"}:

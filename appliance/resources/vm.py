@@ -6,7 +6,6 @@ from typing import Any
 
 from appliance.api.errors import InvalidArgument, OperationFailed, WrongVmState
 from appliance.api.event import PreviewUserdata
-from appliance.api.resource import Timestamp
 from appliance.api.userdata import served
 from appliance.api.vm import (
     DestroyVmInstance,
@@ -21,7 +20,7 @@ from appliance.api.volume import Volume
 from appliance.plans import userdata
 from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
-from appliance.reconcile.vm_settle import cancel
+from appliance.reconcile.vm_settle import cancel, intend_stopped
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import asked, given
 from appliance.resources.placing import check_room, take_address
@@ -60,17 +59,7 @@ def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise
     if not vm.created:
         # Its host is out of reach, so that its state is Unknown; stopped it would be taken for whole.
         raise OperationFailed(cause=WrongVmState(f"VM {vm.name}[uuid:{vm.uuid}] is still being created"))
-    if vm.intended == "Running" and vm.power != "on":
-        vm = cancel(tx, vm)  # a start that waits for its host is over
-    grace = float(tx.setting("vm", "stopGrace"))
-    vm = move(
-        tx,
-        vm,
-        intended="Stopped",
-        generation=vm.generation + 1,
-        stop_deadline=Timestamp(tx.now + grace),
-    )
-    return promise(tx, request, vm, caller)
+    return promise(tx, request, intend_stopped(tx, vm), caller)
 
 
 @handles(RebootVmInstance)
@@ -107,6 +96,12 @@ def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> P
 def update_vm(tx: Transaction, request: UpdateVmInstance, caller: Caller) -> VmInstance:
     """The row's words; devices change at the next start."""
     vm = tx.get(VmInstance, request.uuid)
+    if request.state not in (None, vm.state):
+        way = "StartVmInstance" if request.state == "Running" else "StopVmInstance"
+        raise OperationFailed(
+            f"state[{request.state}]: VM {vm.name}[uuid:{vm.uuid}] is {vm.state}, as its host sees it; "
+            f"{way} changes that"
+        )
     default = request.default_l3_network_uuid
     if default is not None and default not in {nic.l3_network_uuid for nic in nics_of(tx, vm)}:
         raise InvalidArgument(f"VM {vm.name} has no NIC on defaultL3NetworkUuid[{default}]")

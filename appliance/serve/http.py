@@ -139,11 +139,11 @@ class Server:
             Route(call, "/zstack/api/", "per-call", self._call),
             Route(ask, "/zstack/api/result/{uuid}", "job-uuid", self._result),
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
-            Route(("GET",), EVENTS, "reader", self._events),
+            Route(("GET",), EVENTS, "read-only", self._events),
             Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
             Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
             Route(("GET",), "/websockify", "console-token", self._consoles.serve),
-            Route(("GET",), METRICS, "reader", self._metrics),
+            Route(("GET",), METRICS, "read-only", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
         )
 
@@ -265,7 +265,7 @@ class Server:
                     async with asyncio.timeout(STUCK_SECONDS):
                         await response.write(block)
                     if now() - checked >= CHECK_SECONDS:
-                        await self._check_role(request, "reader")
+                        await self._check_role(request, "read-only")
                         checked = now()
                 except (TimeoutError, ConnectionError, ApiError):
                     break

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
 from agent.paths import Paths
-from agent.protocol import AdoptFiles, CloseLane, CopyFiles, EnsureStorage, OfferLane, OpenLane
+from agent.protocol import AdoptFiles, CloseLane, CopyFiles, EnsureStorage, LimitLane, OfferLane, OpenLane
 from agent.refused import Refused
 from agent.storage import StorageRoots
 
@@ -155,6 +156,28 @@ async def test_a_copy_that_is_cut_off_says_so_and_goes_on_later(ends: Ends) -> N
     assert (refused.value.refusal.code, refused.value.refusal.transient) == ("copy.interrupted", True)
     assert 0 < await ends.copy(request) <= 56 * MIB
     assert part.read_bytes() == one
+
+
+async def test_a_limit_that_is_changed_holds_for_what_is_under_way(ends: Ends) -> None:
+    request = await ends.open("one")
+    sparse(ends.roots[0] / "one", 64 * MIB, (0, 64 * MIB))
+    slow = CopyFiles(**{name: getattr(request, name) for name in request.__struct_fields__}
+                     | {"bytes_per_second": 64 << 10})  # fmt: skip
+    copying = asyncio.create_task(ends.copy(slow))
+    part = ends.roots[1] / "one.part"
+    async with asyncio.timeout(20):
+        while not (part.exists() and part.stat().st_blocks):
+            await asyncio.sleep(0.02)
+    # At the old limit it would take a quarter of an hour; who asks again, at another pace, waits for the same.
+    ends.copies.limit(LimitLane(lane_uuid=UUID, bytes_per_second=128 << 10))
+    again = asyncio.create_task(ends.copy(request))
+    await asyncio.sleep(0)
+    ends.copies.limit(LimitLane(lane_uuid=UUID, bytes_per_second=32 * MIB))
+    began = time.monotonic()
+    async with asyncio.timeout(20):
+        assert await again == await copying
+    assert time.monotonic() - began > 1.5
+    ends.copies.limit(LimitLane(lane_uuid=UUID, bytes_per_second=1))
 
 
 async def test_closing_a_lane_ends_what_moves_on_it(ends: Ends) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.nic import CHECK_SECONDS
 from tests.agent.netlab import Box, Guest, Host, switch, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(90)]
@@ -346,6 +348,33 @@ def test_a_killed_agent_adopts_its_dnsmasq_and_serves_again(host: Host, guest: G
     host.sh("nft flush ruleset")
     assert host.ask("check_guard") is False
     assert host.ask("check_guard") is True
+
+
+def test_a_lost_host_file_is_seen_and_written_again(host: Host, guest: Guest) -> None:
+    files = host.folder / "run-dhcp"
+
+    def lines() -> list[str]:
+        return [path.read_text() for path in files.glob("*/hosts/*")]
+
+    kept, digests = lines(), host.ask("digests")
+    assert len(kept) == 1
+    for path in files.glob("*/hosts/*"):
+        path.unlink()
+    assert "nica" not in json.dumps(host.ask("digests")), "the next scan must see that it is not offered"
+    host.do("EnsureNic", **nic("a"))
+    assert (lines(), host.ask("digests")) == (kept, digests)
+    for path in files.glob("*/hosts/*"):
+        path.write_text("52:54:00:00:00:0a,10.0.0.77\n")
+    until(lambda: lines() == kept, CHECK_SECONDS + 3)
+    shutil.rmtree(files)
+    until(lambda: lines() == kept, CHECK_SECONDS + 3)
+    until(lambda: host.ask("dnsmasq", L3) != 0)
+    assert guest.dhcp()["ip"] == "10.0.0.5"
+    # Whoever comes next adopts that very server.
+    pid = host.ask("dnsmasq", L3)
+    host.kill()
+    host.start()
+    assert host.ask("dnsmasq", L3) == pid
 
 
 def test_a_rebooted_host_serves_again(host: Host, guest: Guest) -> None:

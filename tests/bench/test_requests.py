@@ -18,6 +18,7 @@ from appliance.hosts.deploy import SshDialer
 from appliance.hosts.fleet import Fleet
 from appliance.hosts.link import Link
 from appliance.reconcile.context import target_of
+from appliance.reconcile.machine import DatabaseRoster
 from appliance.store.database import Database
 from tests.bench.measure import compare, timed
 from tests.e2e.stage import Stage
@@ -84,7 +85,9 @@ async def connected(folder: Path) -> AsyncIterator[tuple[Link, Echo]]:
     """A link to a host's agent in the appliance's place, and an echo on the same SSH connection."""
     database = await Database.open(folder)
     dialer = SshDialer(Config(folder).keys, DatabasePins(database), agent_bundle())
-    fleet = Fleet(database, dialer, on_event=lambda *_: None, on_lost=lambda *_: None)
+    fleet = Fleet(
+        database, DatabaseRoster(database), dialer, on_event=lambda *_: None, on_lost=lambda *_: None
+    )
     try:
         target = target_of((await database.read(lambda snapshot: snapshot.all(Host)))[0])
         await database.raise_epoch()

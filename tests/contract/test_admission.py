@@ -58,6 +58,28 @@ async def test_another_owner_and_a_nameless_one_are_refused(rig: Rig) -> None:
     assert rig.files() == set()
 
 
+async def test_a_machine_is_one_host_until_another_comes_instead_of_it(rig: Rig) -> None:
+    first = await rig.peer(greet=False)
+    assert await first.code(Hello(host_uuid="first")) == "ok"
+    second = await rig.peer(greet=False)
+    for uuid in ("second", ""):
+        refused = (await second.ask(Hello(host_uuid=uuid))).error
+        assert refused is not None
+        assert (refused.code, refused.about) == ("host.other", "first")
+        assert await second.code(Hello(host_uuid=uuid, instead_of="third")) == "host.other"
+    assert await second.code(Ping()) == "hello.missing"
+    assert await first.code(ObserveHost()) == "ok", "who is refused takes nothing over, and raises no epoch"
+    # An appliance of the version before does not say which; what is claimed stays claimed.
+    silent = await rig.peer()
+    assert await silent.code(Ping()) == "ok"
+    second = await rig.peer(greet=False)
+    assert await second.code(Hello(host_uuid="second")) == "host.other"
+    assert await second.code(Hello(host_uuid="second", instead_of="first")) == "ok"
+    third = await rig.peer(greet=False)
+    assert await third.code(Hello(host_uuid="first")) == "host.other"
+    assert await third.code(Hello(host_uuid="", instead_of="second")) == "ok"
+
+
 async def test_an_older_epoch_is_refused_by_every_verb(rig: Rig) -> None:
     peer = await rig.peer()
     older = peer.epoch - 1

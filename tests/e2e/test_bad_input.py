@@ -264,7 +264,8 @@ async def test_a_vm_that_no_host_has_room_for(cloud: Stage, vm: VmFactory, tmp_p
     with pytest.raises(ApiError) as failed:
         await vm("too-big", offering=huge)
     assert failed.value.code == "HOST_ALLOCATION.1000"
-    assert str(1 << 50) in failed.value.details
+    assert f"instanceOfferingUuid[{huge}]" in failed.value.details
+    assert "1048576.0 GiB are needed" in failed.value.details
     assert await traces.in_store(cloud, tmp_path, "too-big") == []
     await cloud.session.call("DeleteInstanceOffering", uuid=huge)
 

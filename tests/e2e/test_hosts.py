@@ -106,16 +106,17 @@ async def test_a_user_with_sudo(spare: Stage) -> None:
     assert refused.value.code == "HOST.1000"
     assert "NOPASSWD" in refused.value.details
     assert await spare.session.query("Host") == []
+    own = machine.folder / f"disk/home/{machine.sudo_user}/.ssh/authorized_keys"
+    assert own_key(spare) not in own.read_text(), "nothing is left on a machine that was refused"
 
     async with added(spare, machine, username=machine.sudo_user) as uuid:
         assert (await host_of(spare, uuid))["username"] == machine.sudo_user
-        own = f"disk/home/{machine.sudo_user}/.ssh/authorized_keys"
-        assert own_key(spare) in (machine.folder / own).read_text()
+        assert own_key(spare) in own.read_text()
         assert own_key(spare) not in (machine.folder / "disk/root/.ssh/authorized_keys").read_text()
         for name in ("daemon", "supervisor"):
             pid = (await spare.run(machine, "cat", f"/run/zstui-agent/{name}.pid")).strip()
             assert "Uid:\t0\t" in await spare.run(machine, "cat", f"/proc/{pid}/status")
-    assert own_key(spare) not in (machine.folder / own).read_text()
+    assert own_key(spare) not in own.read_text()
 
 
 async def test_a_host_key_changed_on_purpose_is_accepted_by_its_fingerprint(
@@ -187,6 +188,52 @@ async def test_a_deleted_host_is_as_it_was(spare: Stage) -> None:
             during = await looks(spare, machine)
             assert [place for place in before if during[place] == before[place]] == []
         assert await looks(spare, machine) == before
+
+
+async def test_a_machine_is_one_host_whatever_its_addresses(spare: Stage) -> None:
+    machine, call = spare.machines[0], spare.session.call
+    other = "10.213.9.9"
+    await spare.run(machine, "ip", "address", "add", f"{other}/32", "dev", "lo")
+    sshd = [
+        "/usr/sbin/sshd",
+        "-p",
+        "2222",
+        "-o",
+        f"ListenAddress={other}",
+        "-o",
+        "PidFile=/run/sshd-2222.pid",
+    ]
+    await spare.run(machine, *sshd)
+    route = ["ip", "route", "replace", other, "via", machine.address]
+    await asyncio.to_thread(subprocess.run, route, check=True, timeout=10)
+    again = {"name": "again", "management_ip": other, "cluster_uuid": spare.cluster, "ssh_port": 2222}
+    try:
+        async with attached(spare), added(spare, machine) as uuid:
+            before = await looks(spare, machine)
+            for user in (machine.user, machine.sudo_user):
+                with pytest.raises(ApiError) as refused:
+                    await call(
+                        "AddKVMHost", timeout_seconds=90, username=user, password=machine.password, **again
+                    )
+                assert refused.value.code == "HOST.1000"
+                assert refused.value.cause is not None
+                assert refused.value.cause.code == "HOST.1004"
+                for word in (machine.name, uuid, machine.address, other):
+                    assert word in refused.value.details
+            own = machine.folder / f"disk/home/{machine.sudo_user}/.ssh/authorized_keys"
+            assert own_key(spare) not in own.read_text()
+            assert [host["uuid"] for host in await spare.session.query("Host")] == [uuid]
+            assert await looks(spare, machine) == before
+            # Nor does the agent leave for another host than the one it is.
+            (agent,) = (machine.folder / "disk/var/lib/zstui-agent/versions").iterdir()
+            program = f"/var/lib/zstui-agent/versions/{agent.name}/zstui-agent"
+            await spare.run(machine, "sh", "-c", f"! {program} remove {'0' * 32}")
+            assert await looks(spare, machine) == before
+            assert (await host_of(spare, uuid))["status"] == "Connected"
+    finally:
+        await asyncio.to_thread(subprocess.run, ["ip", "route", "del", other], check=True, timeout=10)
+        await spare.run(machine, "kill", (await spare.run(machine, "cat", "/run/sshd-2222.pid")).strip())
+        await spare.run(machine, "ip", "address", "del", f"{other}/32", "dev", "lo")
 
 
 async def test_a_machine_that_is_backup_storage_too_keeps_the_agent_until_both_are_gone(spare: Stage) -> None:

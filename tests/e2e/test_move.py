@@ -126,7 +126,7 @@ async def test_a_volume_of_three_snapshots_moves_and_its_guest_reads_the_same(
     await nothing_left(cloud, one, uuid)
     assert 4 * PIECE * MIB <= await sent(cloud) <= 1.02 * 4 * PIECE * MIB + 4 * MIB
 
-    guest = await (await vm("reader", host=2)).booted()
+    guest = await (await vm("read-only", host=2)).booted()
     await cloud.session.call(
         "AttachDataVolumeToVm", vm_instance_uuid=guest.uuid, volume_uuid=uuid, timeout_seconds=60
     )

@@ -32,6 +32,12 @@ END
 dd if=/dev/urandom of=/root/kept bs=1M count=24 2>/dev/null; md5sum /root/kept >/root/kept.sum; sync
 (sh /root/busy >/dev/null 2>&1 &)
 """
+HURRIED = """
+cat >/root/hurried <<'END'
+while true; do dd if=/root/kept of=/root/fast bs=1M count=8 conv=notrunc,fsync 2>/dev/null; done
+END
+(sh /root/hurried >/dev/null 2>&1 & echo $! >/root/hurried.pid)
+"""
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 SOUND = "sync; echo 3 >/proc/sys/vm/drop_caches; md5sum -c /root/kept.sum && echo sound"
 
@@ -165,6 +171,58 @@ async def test_a_move_that_is_cancelled_leaves_the_guest_where_it_is(cloud: Stag
     finally:
         await cloud.setting("localStorage", "migration.bytesPerSecond", None)
     await is_only_on(cloud, guest, 1, boot_id)
+    assert "sound" in await guest.ssh(SOUND)
+
+
+async def speeds(cloud: Stage, guest: Guest) -> set[int]:
+    """The limits of all that QEMU copies of a guest on host 1, in bytes a second."""
+    asked = ("qemu-monitor-command", guest.uuid)
+    jobs = json.loads(await cloud.virsh(1, *asked, '{"execute": "query-block-jobs"}'))
+    memory = json.loads(await cloud.virsh(1, *asked, '{"execute": "query-migrate-parameters"}'))
+    return {*(job["speed"] for job in jobs["return"]), memory["return"]["max-bandwidth"]}
+
+
+@pytest.mark.timeout(400)
+async def test_a_limit_holds_to_the_byte_changes_on_the_way_and_a_guest_that_outruns_it_is_named(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    guest, boot_id = await busy(vm, "hurried")
+    job = ""
+
+    async def row() -> dict[str, Any]:
+        (found,) = await cloud.session.query("LongJob", uuid=job)
+        return found
+
+    try:
+        # Less than libvirt can say, and then what it would round.
+        await cloud.setting("localStorage", "migration.bytesPerSecond", "700000")
+        job = await begin(cloud, guest, 2)
+        await moving(cloud, job)
+        for limit in (700_000, 2_000_000):
+            await cloud.setting("localStorage", "migration.bytesPerSecond", str(limit))
+
+            async def kept(limit: int = limit) -> bool:
+                return await speeds(cloud, guest) == {limit}
+
+            await until(kept, 10, f"{limit} bytes a second")
+        await guest.ssh(HURRIED)
+
+        async def named() -> bool:
+            return str((await row()).get("waitsFor", "")).startswith("its guest to write less")
+
+        await until(named, 150, "word of a guest that writes as fast as the limit allows to copy")
+        told = await row()
+        assert "2000000 bytes a second" in told["waitsFor"]
+        assert " left" not in told["step"]
+        await guest.ssh("kill $(cat /root/hurried.pid)")
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+        await cloud.session.wait(job, 120)
+    finally:
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+    ended = await row()
+    assert ended["doneBytes"] == ended["totalBytes"] > 24 * MIB
+    assert ended.get("bytesPerSecond") is None
+    await is_only_on(cloud, guest, 2, boot_id)
     assert "sound" in await guest.ssh(SOUND)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,3 +51,18 @@ def test_nothing_that_is_imported_is_left_out(name: str, rooms: tuple[str, ...])
     excluded = set(script(name).EXCLUDED_MODULES)
     assert "tkinter" in excluded
     assert (imported(*rooms) & excluded) - FOR_PICTURES == set()
+
+
+def test_two_that_freeze_at_once_share_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyInstaller's own is one for each user, and `--clean` empties it under whoever uses it."""
+    frozen, caches = script("frozen"), []
+
+    def run(*_: object, env: dict[str, str], **__: object) -> subprocess.CompletedProcess[bytes]:
+        caches.append(env["PYINSTALLER_CONFIG_DIR"])
+        return subprocess.CompletedProcess([], 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    for name in ("one", "two"):
+        frozen.freeze(tmp_path / name, "zstui-agent", "agent.__main__", excluded=(), options=())
+    assert caches[0].startswith(str(tmp_path / "one"))
+    assert caches[1].startswith(str(tmp_path / "two"))

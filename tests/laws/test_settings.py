@@ -14,15 +14,15 @@ ZSTACK: dict[str, str] = json.loads((Path(__file__).parent / "zstack_1_0_setting
 """Category and name to default, of the 91 in ZStack's files and the quotas that it makes at run time."""
 
 LATER = {
-    "host.maintenanceMode.ignoreError": "maintenance that moves VMs comes with issue 4",
-    "kvm.vm.migrationQuantity": "migration comes with issue 4",
+    "host.maintenanceMode.ignoreError": "a VM that cannot be stopped keeps its host out of maintenance",
+    "kvm.vm.migrationQuantity": "each move is a call of its own",
     "kvm.redhat.liveSnapshotOn": "snapshots are made where QEMU can; no distribution is asked for",
-    "volumeSnapshot.backup.parallelismDegree": "backup of snapshots comes with issue 4",
+    "volumeSnapshot.backup.parallelismDegree": "backups of one volume are made one after the other",
     "volumeSnapshot.delete.parallelismDegree": "snapshots of one volume are deleted one after the other",
-    "volumeSnapshot.incrementalSnapshot.maxNum": "comes with issue 4",
-    "primaryStorage.imageCache.garbageCollector.interval": "comes with issue 4",
-    "primaryStorage.reservedCapacity": "comes with issue 4",
-    "backupStorage.reservedCapacity": "comes with issue 4",
+    "volumeSnapshot.incrementalSnapshot.maxNum": "a chain is never made anew as a whole",
+    "primaryStorage.imageCache.garbageCollector.interval": "a copy goes with the last disk that needs it",
+    "primaryStorage.reservedCapacity": "not built: what is free is what the host says",
+    "backupStorage.reservedCapacity": "not built: what is free is what the host says",
 }
 NO_ROUTERS = "routers, load balancers, security groups and elastic addresses come with their own issue"
 NO_MEANING = {

@@ -47,7 +47,6 @@ DELIBERATE = {
     ("UpdateImage", "mediaType", "most"): "a choice",
     ("UpdateImage", "format", "most"): "a choice",
     ("UpdateImage", "platform", "valid"): "what AddImage takes can be said later, too",
-    ("UpdateVmInstance", "state", "missing"): "a state is what is seen, never what is said",
     ("DeleteZone", "uuid", "names"): "a uuid that names nothing succeeds, as in every other delete",
     ("RequestConsoleAccess", "", "inventory"): "what opens a console is given once and kept nowhere",
     ("ReconnectHost", "", "inventory"): "ZStack's event has the field, and leaves it empty",

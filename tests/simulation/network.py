@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from agent.protocol import READY_LINE
 from appliance.api.errors import HostUnreachable
-from appliance.hosts.fleet import Target
+from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.simulator import SimulatedWire
 from tests.simulation.host import WatchedHost
 
@@ -163,9 +163,9 @@ class WorldDialer:
         self.life = life
         self.wires: list[FaultyWire] = []
 
-    async def trust(self, target: Target, password: str, fingerprint: str | None) -> None:
+    async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Any password will do."""
-        await self._reach(target)
+        await admit((await self._reach(target)).claim)
 
     async def dial(self, target: Target) -> FaultyWire:
         """A link."""

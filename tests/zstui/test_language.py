@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +24,6 @@ from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.screens.form import Form
 
 WIDE = (160, 48)
-SWITCH_SECONDS = 0.5
-"""Far more than a switch takes, so that a busy machine does not decide; the benchmark has the bar."""
 
 DATA = re.compile(
     r"ROOT-for-\S+|Root volume for \S+|"
@@ -55,8 +52,14 @@ def english(on: Screens) -> list[str]:
     return found
 
 
-NAMES_ONLY = {"SystemTag", "NetworkServiceProvider", "NetworkServiceL3NetworkRef", "GlobalConfig"}
-"""Lists of what is written the same everywhere: tags, types of services, settings' names."""
+NAMES_ONLY = {
+    "AuditEntry",
+    "SystemTag",
+    "NetworkServiceProvider",
+    "NetworkServiceL3NetworkRef",
+    "GlobalConfig",
+}
+"""Lists of what is written the same everywhere: calls and their parameters, tags, types of services, settings."""
 
 KEYS = {
     "Home",
@@ -71,6 +74,7 @@ KEYS = {
     "vnc",
     "http",
     "noVNC",
+    "socket",
     "zstack",
 }
 
@@ -170,9 +174,8 @@ async def test_the_header_is_whole_at_80_columns(
 ) -> None:
     """With every list, and with as many VMs and as much memory as take the most room."""
     async with speaking_alone(cloud, name, SMALL, monkeypatch) as on:
-        on.app.mirror.rows["VmInstance"] = {
-            str(at): Row("VmInstance", str(at), {"state": "Running"}) for at in range(1000)
-        }
+        for at in range(1000):
+            on.app.mirror._put(Row("VmInstance", str(at), {"state": "Running"}))
         for row in on.app.mirror.all("Host"):
             row.data.update(availableCpuCapacity=0, availableMemoryCapacity=0)
         for noun in NOUNS.values():
@@ -209,10 +212,8 @@ async def test_a_key_and_a_click_change_the_language_and_it_is_remembered(
     await cloud.vm("web-1")
     async with screens(cloud.socket, WIDE) as on:
         await on.sees("web-1", "◉ Running", "CHANGED", "stop", "Hosts")
-        began = time.perf_counter()
         await on.press("f2")
         await on.sees("web-1", "◉ 运行中", "物理机", "停止", "简")
-        assert time.perf_counter() - began < SWITCH_SECONDS
         at = on.text()[0].index("简")
         await on.pilot.click("Totals", offset=(cells.width(on.text()[0][:at]), 0))
         await on.sees("◉ 執行中", "實體主機", "繁")

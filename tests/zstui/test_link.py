@@ -7,6 +7,7 @@ from pathlib import Path
 from appliance.client import Session
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from tests.zstui.conftest import PASSWORD, Cloud, fill, screens, serving
+from zstui.mirror import Row
 
 
 async def test_a_lost_connection_is_said_and_mended(tmp_path: Path) -> None:
@@ -67,3 +68,17 @@ async def test_an_empty_cloud_says_what_to_make_first(tmp_path: Path) -> None:
         await on.press("2")
         await on.sees("No hosts yet. Make first", ":cluster")
         assert ":img" not in on.whole()
+
+
+async def test_news_that_come_while_a_screen_is_taken_down_find_nothing_to_draw(tmp_path: Path) -> None:
+    """A screen loses its parts before it stops following."""
+    async with screens(tmp_path / "no.sock", connected=False) as on:
+        await on.press("0")
+        await on.until(lambda: on.app.screen is not on.browser, "the overview")
+        for screen in on.app.screen_stack:
+            await screen.remove_children()
+        on.app.mirror.set_stale("the connection broke")
+        on.app.mirror._put(Row("VmInstance", "a", {"uuid": "a", "name": "web-1"}))
+        on.app.mirror.flush()
+        await on.pilot.pause()
+        assert on.app.is_running

@@ -8,6 +8,7 @@ import pytest
 
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from tests.zstui.test_look import compare
+from zstui.details import details
 from zstui.mirror import Mirror, Row
 from zstui.moves import COLUMNS, plan_of
 from zstui.nouns import WATCHED
@@ -97,6 +98,15 @@ def test_progress_is_told_in_bytes_rate_and_time_left() -> None:
     assert shown["PROGRESS"].endswith("25%")
     unknown = {column.title: column.show(running(bytesPerSecond=None), mirror)[0] for column in COLUMNS}
     assert (unknown["RATE"], unknown["LEFT"]) == ("", "")
+
+
+def test_what_something_keeps_has_no_time_left() -> None:
+    mirror = Mirror(WATCHED)
+    kept = running(waitsFor="its guest to write less: raise it")
+    shown = {column.title: column.show(kept, mirror)[0] for column in COLUMNS}
+    assert (shown["RATE"], shown["LEFT"]) == ("64M/s", "")
+    assert shown["STEP OR REASON"] == "waits for its guest to write less: raise it"
+    assert [item.text for item in details(kept, mirror) if item.label == "pace"] == ["64 MiB in a second"]
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -60,8 +60,8 @@ async def test_an_appliance_without_an_address_has_none_for_browsers(cloud: Clou
     await cloud.vm("web-1")
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
-        await on.press("c")
-        await on.sees("5900", "b a browser's", "Esc back")
+        await on.press("C")
+        await on.sees("5900", "b browser", "Esc back")
         await on.press("b")
         await on.sees("listens on no address")
 
@@ -74,7 +74,7 @@ async def test_who_is_elsewhere_gets_no_file_here(
     async with screens(cloud.socket) as on:
         on.app.is_guest = True
         await on.sees("◉ Running")
-        await on.press("c")
+        await on.press("C")
         await on.sees("5900")
         await on.press("v")
         await on.sees("where the appliance is")

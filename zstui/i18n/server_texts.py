@@ -59,6 +59,17 @@ EVENTS = (
     mark("{name}: taken while the guest held its writes back"),
     mark("{name}: domain {uuid} is not one of ours"),
 )
+WAITS = (
+    mark(
+        "its guest to write less: disks and memory change about as fast as they are copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+    mark(
+        "its guest to write less: disks and memory change about as fast as they are copied, which is "
+        "{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+)
 ERRORS = (
     mark("field[{field}] is mandatory, can not be null"),
     mark("field[{field}] of message[{message}] is mandatory, can not be null"),
@@ -133,6 +144,10 @@ ERRORS = (
     mark("{address} cannot be reached: {reason}"),
     mark("{address} refuses the login of {user}: wrong user or password"),
     mark("{address} is not connected"),
+    mark(
+        "{machine} is the machine of host {name}[uuid:{uuid}], managementIp[{address}] sshPort[{port}]; "
+        "use that one, give it this address with UpdateKVMHost, or delete it first"
+    ),
     mark("not connected: {reason}"),
     mark("cancelled by its caller"),
     mark("the host was deleted"),
@@ -180,7 +195,7 @@ TOLD_LAST = (
 )
 """The widest patterns, which the others come before."""
 
-TEXTS = (*CAUSES, *STEPS, *EVENTS, *ERRORS, *PLACING, *TOLD_LAST)
+TEXTS = (*CAUSES, *STEPS, *EVENTS, *WAITS, *ERRORS, *PLACING, *TOLD_LAST)
 """Every pattern, in the order in which they are tried."""
 
 NESTED = frozenset({"reason", "how", "before", "after", "state", "step", "wanted", "advice"})

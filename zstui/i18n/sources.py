@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-from babel.messages.extract import extract_from_dir
 
 from appliance.api.errors import ERRORS
 from appliance.api.message import MESSAGES
@@ -25,20 +24,27 @@ HOLE = re.compile(r"\{(\w+)\}")
 Source = str | tuple[str, str]
 """A text, or one for one thing and one for many."""
 
-KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None, "Binding": (3,), "_pair": (1,), "_ref": (1,),
+KEYWORDS = {"tr": (1,), "trn": (1, 2), "mark": (1,), "Binding": (3,), "_pair": (1,), "_ref": (1,),
             "_share": (1,)}  # fmt: skip
 """Functions whose texts are shown, and which of their arguments those are; all others are looked up by `tr`."""
 
 
 def in_code(root: Path) -> set[Source]:
-    """The texts that the screens' own code holds."""
-    found: set[Source] = set()
-    for _, _, text, _, _ in extract_from_dir(
-        root, method_map=[("**.py", "python")], keywords=KEYWORDS, comment_tags=()
-    ):
-        found.add(tuple(text) if isinstance(text, tuple) else text)  # type: ignore[arg-type]  # pairs
-    spoken: set[Source] = {each for each in found if each}
-    return spoken
+    """The texts that the screens' own code holds, those inside of f-strings too, which Babel passes over."""
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in root.rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {text for call in calls if (text := _text_of(call))}
+
+
+def _text_of(call: ast.Call) -> Source:
+    """The text of a call that shows one, a pair where it counts; empty of all others."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    places = KEYWORDS.get(name, ())
+    given = [call.args[place - 1] for place in places if place <= len(call.args)]
+    texts = [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    if not texts or len(texts) < len(places):
+        return ""
+    return (texts[0], texts[1]) if len(texts) == 2 else texts[0]
 
 
 def screens() -> set[Source]:

@@ -12,24 +12,30 @@ from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
+from zstui.banner import Banner
 from zstui.detail import Detail
 from zstui.filter import Filter
-from zstui.frame import Banner, Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.frame import Caption, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n.server_texts import said
 from zstui.keymap import movable
-from zstui.mirror import Batch, Mirror, Row
+from zstui.line import Line
+from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
+from zstui.recycle_bin import KIND as BINNED
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
 from zstui.sheet import Sheet
-from zstui.table import EDGE, LiveTable
+from zstui.table import LiveTable
+from zstui.table_lines import EDGE
 from zstui.trail import Trail
 
 BESIDE = 120
 """Cells from which on the detail stands beside the list."""
 
 AGES_SECONDS = 20.0
+FRAME_SECONDS = 0.1
+"""How long changes are gathered before the lines around the list say them."""
 
 
 class Browser(Acting):
@@ -59,6 +65,7 @@ class Browser(Acting):
         super().__init__(mirror)
         self.noun: Noun = MAIN[0]
         self.trail = Trail(self.noun.id)
+        self._stale: set[type[Line]] = set()
 
     def compose(self) -> ComposeResult:
         """The frame, with a place for lists."""
@@ -78,9 +85,12 @@ class Browser(Acting):
     async def on_mount(self) -> None:
         """Follow the mirror, and show the first noun."""
         self.mirror.listeners.append(self._changed)
-        self.mirror.on_status = self._status_changed
         self.set_interval(AGES_SECONDS, self._time_passed)
         await self.action_show(self.noun.id)
+
+    def on_unmount(self) -> None:
+        """Stop following the mirror."""
+        self.mirror.listeners.remove(self._changed)
 
     @property
     def table(self) -> LiveTable:
@@ -184,6 +194,7 @@ class Browser(Acting):
     def action_filter(self) -> None:
         """Type what rows must hold."""
         self.query_one(Filter).open(self.table.listing.filter)
+        self.run_worker(self.table.prepare_to_find(), group="finding", exclusive=True)
         self.query_one(Hints).display = False
 
     @on(Input.Changed)
@@ -231,19 +242,30 @@ class Browser(Acting):
             self.query_one(Detail).focus()
 
     def _changed(self, batch: Batch) -> None:
-        del batch
-        self._refresh_frame()
+        """The list says at once what changed, the frame around it with what else does in the moment after."""
+        if STATUS in batch:
+            self._status_changed()
+        changed = {key for rows in batch.values() for key in rows}
+        if BINNED in batch or any(row.key in changed for row in self.chosen()):
+            self._stale.add(Hints)
+        if "Event" in batch:
+            self._stale.add(News)
+        if not self._stale & {Totals}:
+            self.set_timer(FRAME_SECONDS, lambda: self._renew(self._stale))
+        self._stale |= {Totals, Tabs, Caption}
 
     def _refresh_frame(self) -> None:
-        for kind in (Totals, Tabs, News, Caption, Hints):
-            for part in self.query(kind):  # none any more where the screen is being taken down
-                part.refresh()
+        self._renew({Totals, Tabs, News, Caption, Hints})
+
+    def _renew(self, parts: set[type[Line]]) -> None:
+        for part in self.query(Line):  # none any more where the screen is being taken down
+            if type(part) in parts:
+                part.renew()
+        self._stale = set()
 
     def _status_changed(self) -> None:
-        self.query_one(Banner).update_status()
         if self.mirror.status == "live":
             self.run_worker(self._watch(self.noun))
-        self._refresh_frame()
         for table in self.query(LiveTable):
             table.refresh()
 

@@ -13,10 +13,11 @@ from textual.strip import Strip
 
 from appliance.api.errors import ApiError
 from zstui.attention import Concern, concerns
+from zstui.banner import Banner
 from zstui.board import Block, board
 from zstui.cells import width
 from zstui.figures import History, read_history
-from zstui.frame import OVERVIEW, Banner, Hints, LastCall, News, Tabs, Totals
+from zstui.frame import OVERVIEW, Hints, LastCall, News, Tabs, Totals
 from zstui.i18n import mark
 from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import MAIN, Noun
@@ -121,7 +122,6 @@ class Overview(Acting):
     def on_mount(self) -> None:
         """Follow the mirror, and read what has been."""
         self.mirror.listeners.append(self._changed)
-        self.query_one(Banner).update_status()
         self.query_one(Board).focus()
         self.query_one(Board).update_lines()
         self._read()
@@ -133,10 +133,11 @@ class Overview(Acting):
     def _changed(self, batch: Batch) -> None:
         if FIGURES in batch:
             self._read()
-        self.query_one(Board).update_lines()
-        self.query_one(Banner).update_status()
+        for board_shown in self.query(Board):
+            board_shown.update_lines()
         for kind in (Totals, Tabs, News, Hints):
-            self.query_one(kind).refresh()
+            for part in self.query(kind):  # none any more where the screen is being taken down
+                part.refresh()
 
     def _read(self) -> None:
         self.run_worker(self._plot, group="plots", exclusive=True)  # type: ignore[arg-type]  # Textual's hint

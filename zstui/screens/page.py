@@ -46,7 +46,8 @@ class DetailPage(Acting):
         if now is not None:
             self._shown = now
         for kind in (Totals, News, Hints):
-            self.query_one(kind).refresh()
+            for part in self.query(kind):  # none any more where the screen is being taken down
+                part.refresh()
 
     def hints(self) -> list[tuple[str, str, str]]:
         """The way back, then what keys do to the row."""

@@ -90,7 +90,8 @@ class Shell(Screen[None]):
         self._mirror.listeners.remove(self._totals)
 
     def _totals(self, _: object) -> None:
-        self.query_one(Totals).refresh()
+        for totals in self.query(Totals):  # none any more where the screen is being taken down
+            totals.refresh()
 
     @property
     def _prompt(self) -> Field:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agent.protocol import Done, Hello, HostFacts, Ping, StartDomain
-from appliance.api.errors import HostUnreachable
+from appliance.api.errors import HostUnreachable, MachineIsHost
 from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import Link, LinkLost, Refused
 from appliance.hosts.simulated_dialer import SimulatedDialer
@@ -117,10 +117,28 @@ class Epochs:
         return self.now
 
 
+class Roster:
+    """Hosts by their machines; `hosts` may change under the fleet."""
+
+    def __init__(self, **hosts: str) -> None:
+        self.hosts = hosts
+
+    async def host_at(self, machine: str) -> str:
+        return next((uuid for uuid, at in self.hosts.items() if at == machine), "")
+
+    async def refuse_host(self, host_uuid: str, target: Target) -> None:
+        if host_uuid in self.hosts:
+            raise MachineIsHost(f"{target.key} is {host_uuid}")
+
+
 async def test_hosts_and_storages_of_one_machine_share_one_link_and_its_end_is_told_once() -> None:
     dialer, lost = SimulatedDialer(), asyncio.Queue[str]()
     fleet = Fleet(
-        Epochs(), dialer, on_event=lambda *_: None, on_lost=lambda machine, _: lost.put_nowait(machine)
+        Epochs(),
+        Roster(),
+        dialer,
+        on_event=lambda *_: None,
+        on_lost=lambda machine, _: lost.put_nowait(machine),
     )
     target = Target("10.0.0.1")
     async with asyncio.TaskGroup() as group:
@@ -143,3 +161,37 @@ async def test_hosts_and_storages_of_one_machine_share_one_link_and_its_end_is_t
         await fleet.connect(target)
     await fleet.close()
     assert lost.empty()
+
+
+async def test_a_machine_is_one_host_whatever_its_addresses() -> None:
+    dialer, roster, lost = SimulatedDialer(), Roster(first="10.0.0.1:22", second="10.0.9.1:22"), list[str]()
+    fleet = Fleet(
+        Epochs(), roster, dialer, on_event=lambda *_: None, on_lost=lambda machine, _: lost.append(machine)
+    )
+    target, other = Target("10.0.0.1"), Target("10.0.9.1")
+    host = dialer.host(target)
+    dialer.hosts[other.key] = host
+    await fleet.connect(target)
+    for refused in (fleet.connect(other), fleet.trust(other, "", None), fleet.trust(other, "", None)):
+        with pytest.raises(MachineIsHost, match="first"):
+            await refused
+    await fleet.trust(other, "", None, host_uuid="first")
+    await fleet.trust(target, "", None)
+    assert fleet.connected(target)
+    with pytest.raises(HostUnreachable, match="stays"):
+        await fleet.leave(other)
+    assert host.claim.host_uuid == "first"
+    # A storage stays on the machine of a host that goes, and another host comes to it.
+    del roster.hosts["first"]
+    await fleet.connect(target)
+    assert (host.claim.host_uuid, fleet.connected(target)) == ("", True)
+    roster.hosts["third"] = target.key
+    await fleet.connect(target)
+    assert host.claim.host_uuid == "third"
+    # Deleted while nobody could reach it: whoever comes next has it.
+    del roster.hosts["third"]
+    await fleet.connect(other)
+    assert host.claim.host_uuid == "second"
+    await fleet.leave(other)
+    assert host.claim.owner == ""
+    await fleet.close()

@@ -58,7 +58,7 @@ async def test_a_second_admin_sees_and_does_everything(empty_tenants: Tenants) -
 
 
 async def test_the_role_of_an_account_is_the_most_its_sessions_may_do(empty_tenants: Tenants) -> None:
-    reader = await empty_tenants.account("eyes", type="SystemAdmin", sessionRole="reader")
+    reader = await empty_tenants.account("eyes", type="SystemAdmin", sessionRole="read-only")
     assert await reader.seen("QueryZone") == set()
     code, details = await reader.refused("CreateZone", name="z")
     assert (code, details) == (

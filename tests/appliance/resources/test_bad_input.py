@@ -43,8 +43,9 @@ class Door(asyncssh.SSHServer):
 
 
 async def _command(process: asyncssh.SSHServerProcess[str]) -> None:
-    async with asyncio.timeout(10):
-        await process.stdin.read()
+    if process.command and "authorized_keys" in process.command:
+        async with asyncio.timeout(10):
+            await process.stdin.read()
     process.exit(0)
 
 

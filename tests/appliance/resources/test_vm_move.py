@@ -206,6 +206,22 @@ async def test_one_that_is_there_already_has_moved_whatever_was_cancelled(
     await is_whole(cloud, vm, data, target, source)
 
 
+async def test_a_limit_that_changes_is_told_to_a_move_under_way(
+    cloud: Cloud, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm, data, source, target = await furnished(cloud, disk)
+    monkeypatch.setattr("appliance.reconcile.lane.LIMIT_LOOK_SECONDS", 0.02)
+    reached = slowly(cloud, monkeypatch, "MigrateDomain")
+    job = await begin(cloud, vm, target)
+    await reached.wait()
+    await cloud.call(
+        "UpdateGlobalConfig", category="localStorage", name="migration.bytesPerSecond", value="700000"
+    )
+    assert (await cloud.ended(job))["success"]
+    assert list(source.things.lanes.limits.values()) == [700_000]
+    await is_whole(cloud, vm, data, target, source)
+
+
 @pytest.mark.parametrize("which", ["source", "target"])
 @pytest.mark.parametrize("verb", ["CopyFiles", "MigrateDomain", "CloseLane"])
 async def test_a_host_that_goes_away_is_waited_for(

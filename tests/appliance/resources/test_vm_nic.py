@@ -36,6 +36,21 @@ async def counted(cloud: Cloud) -> dict[str, list[Body]]:
     return {kind: [{**row, "generation": 0} for row in found] for kind, found in rows.items()}
 
 
+def watched(cloud: Cloud) -> dict[str, EnsureNic]:
+    """What hosts are asked to do for NICs from now on, the last of each network."""
+    served: dict[str, EnsureNic] = {}
+    for host in cloud.hosts:
+        ensure = host.things.carry_out
+
+        def watch(request, ensure=ensure):  # type: ignore[no-untyped-def]  # passes everything on
+            if isinstance(request, EnsureNic):
+                served[request.l3_uuid] = request
+            return ensure(request)
+
+        host.things.carry_out = watch  # type: ignore[method-assign]
+    return served
+
+
 def verbs(host: SimulatedHost, vm: Body) -> list[str]:
     return [verb for verb, resource, _ in host.effects if resource == vm["uuid"]]
 
@@ -77,19 +92,20 @@ async def test_a_running_vm_lets_a_nic_go_before_its_guard_falls(cloud: Cloud, o
     assert (again["deviceId"], again["mac"]) == (nic["deviceId"], nic["mac"])
 
 
+async def test_user_data_is_served_on_every_network_that_has_the_service(cloud: Cloud, other: str) -> None:
+    """A guest may ask the DHCP server of any of its NICs for it, as cloud-init's CloudStack source does."""
+    first = cloud.uuids["l3"]
+    of = watched(cloud)
+    await cloud.vm(l3NetworkUuids=[first, other], defaultL3NetworkUuid=first)
+    assert (of[first].primary, of[other].primary) == (True, False)
+    assert of[first].metadata is not None
+    assert of[other].metadata == of[first].metadata
+
+
 async def test_with_its_default_network_goes_the_router_to_the_next(cloud: Cloud, other: str) -> None:
     first = cloud.uuids["l3"]
     vm = await cloud.vm(l3NetworkUuids=[first, other], systemTags=["sshkey::ssh-ed25519 AAAA me"])
-    host = cloud.host_of(vm["uuid"])
-    served: dict[str, EnsureNic] = {}
-    ensure = host.things.carry_out
-
-    def watch(request):  # type: ignore[no-untyped-def]  # passes everything on
-        if isinstance(request, EnsureNic):
-            served[request.l3_uuid] = request
-        return ensure(request)
-
-    host.things.carry_out = watch  # type: ignore[method-assign]
+    served = watched(cloud)
     detached = await cloud.call("DetachL3NetworkFromVm", vmNicUuid=nic_on(vm, first)["uuid"])
     assert detached["defaultL3NetworkUuid"] == other
     assert served[other].primary

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from appliance.serve.cli import SavedSessions, call_once, pretty
-from zstui.__main__ import main
+from zstui.__main__ import UNREAD, main
 
 from .conftest import PASSWORD, Face
 
@@ -108,3 +112,32 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert "\x1b" not in text
     assert "\x9b" not in text
     assert json.loads(text) == {"name": "\x1b[2J\x9b\u202e ü"}
+
+
+@pytest.mark.parametrize("words", [["api"], ["api", "CreateZone"]])
+def test_output_that_nobody_reads_ends_the_program_silently(words: list[str]) -> None:
+    """As in `zstui api | head`, whether it finds out while it writes or when it ends."""
+    ends, output = os.pipe()
+    os.close(ends)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "zstui", *words],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(output)
+    assert (ended.returncode, ended.stderr) == (UNREAD, b"")
+
+
+def test_a_connection_that_breaks_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("zstui.__main__._api", broken)
+    assert main(["api"]) == 1
+    assert "Broken pipe" in capfd.readouterr().err

@@ -170,8 +170,8 @@ async def test_what_is_absent_deletes_well(face: Face) -> None:
 @pytest.mark.parametrize(
     ("role", "name", "allowed"),
     [
-        ("reader", "QueryZone", True),
-        ("reader", "CreateUserTag", False),
+        ("read-only", "QueryZone", True),
+        ("read-only", "CreateUserTag", False),
         ("operator", "AddImage", True),
         ("operator", "CreateZone", False),
         ("admin", "CreateZone", True),

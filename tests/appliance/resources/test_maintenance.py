@@ -1,0 +1,70 @@
+"""Hosts in maintenance: their VMs stop first, and what keeps them from that is said."""
+
+from __future__ import annotations
+
+from tests.simulated_cloud import Cloud
+
+
+async def test_maintenance_stops_the_vms_and_then_begins(cloud: Cloud) -> None:
+    host = cloud.uuids["host1"]
+    vms = [await cloud.vm(name=f"vm-{number}", hostUuid=host) for number in range(2)]
+    elsewhere = await cloud.vm(name="elsewhere", hostUuid=cloud.uuids["host2"])
+    for simulated in cloud.hosts:
+        simulated.delays.usual = 0.3
+    _, job = await cloud.begin("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert job is not None
+    assert (await cloud.one("QueryHost", host))["state"] == "PreMaintenance"
+    ended = await cloud.ended(job)
+    assert ended["success"]
+    assert ended["inventory"]["state"] == "Maintenance"
+    for vm in vms:
+        assert (await cloud.one("QueryVmInstance", vm["uuid"]))["state"] == "Stopped"
+    assert (await cloud.one("QueryVmInstance", elsewhere["uuid"]))["state"] == "Running"
+    refused = await cloud.refused("StartVmInstance", uuid=vms[0]["uuid"])
+    assert refused["code"] == "HOST_ALLOCATION.1000"
+    await cloud.call("ChangeHostState", uuid=host, stateEvent="enable")
+    await cloud.until(lambda: cloud.one("QueryHost", host), lambda seen: seen["status"] == "Connected")
+    await cloud.call("StartVmInstance", uuid=vms[0]["uuid"])
+
+
+async def test_a_host_that_cannot_be_emptied_is_enabled_as_before(cloud: Cloud) -> None:
+    host = cloud.uuids["host2"]
+    vm = await cloud.vm(hostUuid=host)
+    cloud.hosts[1].delays.usual = 5.0
+    _, job = await cloud.begin("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert job is not None
+    cloud.hosts[1].reachable = False
+    cloud.hosts[1].cut("the cable")
+    ended = await cloud.ended(job)
+    assert ended["error"]["code"] == "HOST.1001"
+    assert (await cloud.one("QueryHost", host))["state"] == "Enabled"
+    async with cloud.untouched():
+        refused = await cloud.refused("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert refused["code"] == "HOST.1001"
+    assert (
+        f"VM {vm['name']}[uuid:{vm['uuid']}] cannot be stopped now: its host is Disconnected"
+        in refused["details"]
+    )
+
+
+async def test_enabling_and_cancelling_end_what_waits_for_maintenance(cloud: Cloud) -> None:
+    host = cloud.uuids["host1"]
+    await cloud.vm(hostUuid=host)
+    cloud.hosts[0].delays.usual = 3.0
+    _, job = await cloud.begin("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert job is not None
+    await cloud.call("ChangeHostState", uuid=host, stateEvent="enable")
+    assert (await cloud.ended(job))["error"]["code"] == "JOB.1000"
+    _, job = await cloud.begin("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert job is not None
+    await cloud.call("CancelLongJob", uuid=job)
+    assert (await cloud.ended(job))["error"]["code"] == "JOB.1000"
+    assert (await cloud.one("QueryHost", host))["state"] == "Enabled"
+
+
+async def test_a_state_is_what_is_seen(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    assert (await cloud.call("UpdateVmInstance", uuid=vm["uuid"], state="Running"))["state"] == "Running"
+    async with cloud.untouched():
+        refused = await cloud.refused("UpdateVmInstance", uuid=vm["uuid"], state="Stopped", name="other")
+    assert "StopVmInstance changes that" in refused["details"]

@@ -1,0 +1,202 @@
+"""Every screen in every language, at two sizes, as text, one below the other: `snapshots/every-LANGUAGE-SIZE.txt`.
+
+After a change that is meant, write them anew with `ZSTUI_SNAPSHOTS=write pytest tests/zstui/test_every_screen.py` and
+read the difference in review. Dates stand still here, and what differs from run to run is put aside as in
+`test_look.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+
+from appliance.store import database
+from tests.zstui.conftest import SMALL, Cloud, Screens, screens
+from tests.zstui.test_look import FOLDER, WRITE, steady
+from tests.zstui.test_recycle_bin import data_volume
+from zstui import cells, words
+from zstui.nouns import NOUNS
+
+WIDE = (160, 48)
+USERDATA = "#cloud-config\nhostname: web-1\n"
+MINIFIED = "userdata::#cloud-config\\n"
+DATE = "Jan 30, 2016 3:01:03 PM"
+LISTS = (
+    "vm",
+    "host",
+    "net",
+    "img",
+    "store",
+    "l2",
+    "vol",
+    "mig",
+    "globalconfig",
+    "account",
+    "off",
+    "cluster",
+    "zone",
+)
+"""Of jobs, events and the recycle bin what a test asks for, since hosts come up side by side."""
+
+FILTERED = {"job": "web-1", "ev": "web-1", "bin": "", "tag": "userdata"}
+VM_PANELS = ("move", "snapshots", "boot", "related")
+"""The consoles' panes show what a guest says; they have tests of their own."""
+
+NETWORK_PANELS = ("addresses", "services")
+KEYS = {"user data": "e", "destroy": "D", "change": "E", "copy": "y", "more": "x",
+        "help": "question_mark", "jump": "colon", "palette": "ctrl+p", "create VM": "n", "calls": "L",
+        "overview": "0"}  # fmt: skip
+FORMS = {"host": "create host", "net": "create network", "img": "create image", "store": "create storage"}
+
+UNSTEADY = (
+    (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "fa:xx:xx:xx:xx:xx"),
+    (re.compile(r"\b\d+(?:\.\d)? (s|秒)(?=\s|$)", re.MULTILINE), r"0 \1"),
+)
+
+
+def shown(on: Screens) -> str:
+    """The screen without what differs from run to run, and without empty lines."""
+    text = steady(on)
+    for pattern, instead in UNSTEADY:
+        text = pattern.sub(instead, text)
+    return "\n".join(line for line in text.split("\n") if line.strip())
+
+
+class Album:
+    """What all screens show, by their names."""
+
+    def __init__(self, on: Screens) -> None:
+        self.on = on
+        self.pages: list[str] = []
+        self.wrong: list[str] = []
+
+    async def settle(self) -> None:
+        """Wait until two looks are the same."""
+        before = ""
+        for _ in range(100):
+            await self.on.pilot.pause(0.03)
+            now = self.on.whole()
+            if now == before:
+                return
+            before = now
+        raise AssertionError(f"never stands still:\n{before}")
+
+    async def take(self, name: str) -> None:
+        """Keep what is shown; each line must be as wide as the terminal."""
+        await self.settle()
+        self.wrong += [name for line in self.on.text() if cells.width(line) != self.on.app.size.width]
+        self.pages.append(f"════ {name}\n{shown(self.on)}\n")
+
+    async def back(self) -> None:
+        """Back to the list."""
+        for _ in range(4):
+            if self.on.app.screen is self.on.browser:
+                break
+            await self.on.press("escape")
+            await self.on.pilot.pause(0.02)
+        else:
+            self.on.app.screen.dismiss(None)
+        await self.on.until(lambda: self.on.app.screen is self.on.browser, "the list again")
+
+    async def all(self) -> None:
+        """Every screen."""
+        browser = self.on.browser
+        for noun in LISTS:
+            await self.show(noun)
+            await self.take(f"list {noun}")
+        for noun, wanted in FILTERED.items():
+            await self.show(noun)
+            browser.table.set_filter(wanted)
+            await self.take(f"list {noun}")
+            browser.table.set_filter("")
+        for noun, name in FORMS.items():
+            await browser.action_show(noun)
+            await self.press("n", name)
+        for noun, panels in (("vm", VM_PANELS), ("net", NETWORK_PANELS)):
+            await self.show(noun, "web-1" if noun == "vm" else "")
+            for panel in panels:
+                await self.on.app.run_action(f"screen.panel('{panel}')", browser)
+                await self.take(f"panel {panel}")
+                await self.back()
+        await self.show("vm", "数据库-主")
+        await self.press("C", "console")
+        await self.show("vm", "web-1")
+        for name, key in KEYS.items():
+            await self.press(key, name)
+
+    async def show(self, noun: str, name: str = "") -> None:
+        """A list that has been read, with the cursor on a row of a name."""
+        browser, mirror = self.on.browser, self.on.app.mirror
+        await browser.action_show(noun)
+        await self.on.until(lambda: all(kind in mirror.rows for kind in NOUNS[noun].kinds), f"{noun} read")
+        await self.on.until(lambda: not mirror._pushed, f"{noun} read to its end")
+        mirror.flush()
+        if name:
+            browser.table.select(
+                next(row.key for row in browser.table.listing.rows.values() if row.name == name)
+            )
+
+    async def press(self, key: str, name: str) -> None:
+        """What a key of the list opens."""
+        await self.on.press(key)
+        if name == "user data":
+            await self.on.until(lambda: MINIFIED in self.on.whole(), "the tag, a moment after the text")
+        await self.take(name)
+        await self.back()
+
+
+class InTurn:
+    """Uuids in the order in which they are made, with ends that are all alike: only those are ever seen."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def __call__(self) -> UUID:
+        return UUID(f"{0:08x}{next(self._numbers):016x}{0:08x}")
+
+
+@pytest.fixture(autouse=True)
+def uuids_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the cloud is made."""
+    monkeypatch.setattr(database, "uuid", SimpleNamespace(uuid4=InTurn()))
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("language", ["en", "zh_CN", "zh_TW"])
+async def test_every_screen_is_as_it_was(
+    cloud: Cloud, language: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = await cloud.vm(
+        "web-1",
+        hostUuid=cloud.uuids["node-a"],
+        systemTags=[f"userdata::{USERDATA}", "hostname::web-1"],
+    )
+    await cloud.vm("数据库-主", hostUuid=cloud.uuids["node-b"])
+    await data_volume(cloud, "data", uuid)
+    gone = await cloud.vm("gone", hostUuid=cloud.uuids["node-a"])
+    root = await cloud.session.query("Volume", vmInstanceUuid=uuid, type="Root")
+    await cloud.session.call("CreateVolumeSnapshot", volumeUuid=root[0]["uuid"], name="before")
+    await cloud.make("AddImage", name="installer", url="http://images.example/i.iso", format="iso", mediaType="ISO",
+                     backupStorageUuids=[cloud.uuids["images"]])  # fmt: skip
+    await cloud.session.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Delay")
+    await cloud.session.call("DestroyVmInstance", uuid=gone)
+    await cloud.session.call("StopVmInstance", uuid=uuid)
+    then = words.seconds(DATE)
+    monkeypatch.setattr(words, "seconds", lambda wire: then if wire else 0.0)
+    monkeypatch.setattr(words, "now", lambda: then + 3.0)
+    monkeypatch.setenv("ZSTUI_LANG", language)
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.sees("web-1", "◌")
+        await on.until(lambda: on.app.mirror.status == "live")
+        album = Album(on)
+        await album.all()
+    assert album.wrong == []
+    path = FOLDER / f"every-{language}-{size[0]}x{size[1]}.txt"
+    now = "\n".join(album.pages)
+    if WRITE:
+        path.write_text(now, encoding="utf-8")
+    assert now == path.read_text(encoding="utf-8")
