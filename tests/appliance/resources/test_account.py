@@ -63,7 +63,7 @@ async def test_the_role_of_an_account_is_the_most_its_sessions_may_do(empty_tena
     code, details = await reader.refused("CreateZone", name="z")
     assert (code, details) == (
         "ID.1002",
-        "CreateZone needs the role admin, but the caller has reader; log in as another",
+        "CreateZone needs the role admin, but the caller has read-only; log in as another",
     )
     await empty_tenants.cloud.call(
         "UpdateAccount", uuid=reader.account_uuid, password=PASSWORD, sessionRole="admin"

@@ -36,6 +36,7 @@ TARGETS: dict[str, tuple[str, Target]] = {
     "DeleteL3Network": ("L3Network", lambda world: world["l3"]),
     "DeletePolicy": ("Policy", lambda world: world["policy"]),
     "DeletePrimaryStorage": ("PrimaryStorage", lambda world: world["primary"]),
+    "DeleteSession": ("Session", lambda world: world["session"]),
     "DeleteTag": ("UserTag", lambda world: world["tag"]),
     "DeleteUser": ("User", lambda world: world["user"]),
     "DeleteUserGroup": ("UserGroup", lambda world: world["group"]),
@@ -71,8 +72,9 @@ async def world(cloud: Cloud, tenants: Tenants) -> Body:
     await tenant.call("AttachPolicyToUser", userUuid=user_uuid, policyUuid=policy)
     await tenant.call("AttachPolicyToUserGroup", groupUuid=group, policyUuid=policy)
     token = await user.make("CreateAccessToken", name="token")
+    sessions = await cloud.query("QuerySession", accountUuid=tenant.account_uuid)
     return {
-        **cloud.uuids, "vm": vm["uuid"], "host": vm["hostUuid"], "data": data["uuid"], "full": full["uuid"],
+        **cloud.uuids, "session": sessions[0]["digest"], "vm": vm["uuid"], "host": vm["hostUuid"], "data": data["uuid"], "full": full["uuid"],
         "snapshot": snapshots[1]["uuid"], "tag": tag["uuid"], "account": tenant.account_uuid, "user": user_uuid,
         "group": group, "policy": policy, "token": token,
     }  # fmt: skip
@@ -126,4 +128,4 @@ async def lost(cloud: Cloud, name: str, uuid: str, mode: str) -> set[str]:
 
 
 def keys(rows: list[Body]) -> set[Any]:
-    return {str(row.get("uuid", row)) for row in rows}
+    return {str(row.get("uuid", row.get("digest", row))) for row in rows}
