@@ -86,7 +86,7 @@ class QuerySession(QueryMessage, java="org.zstui.identity", resource=Session):
     """Find out who has logged in, and from where."""
 
 
-class DeleteSession(DeleteMessage, java="org.zstui.identity", sync=True, role="read-only"):
+class DeleteSession(DeleteMessage, in_use="deleted", java="org.zstui.identity", sync=True, role="read-only"):
     """End a session of the caller's account, or as admin any, from the next call on."""
 
     uuid: str = arg("Its digest, as QuerySession says it.")

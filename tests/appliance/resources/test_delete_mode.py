@@ -74,7 +74,8 @@ async def world(cloud: Cloud, tenants: Tenants) -> Body:
     token = await user.make("CreateAccessToken", name="token")
     sessions = await cloud.query("QuerySession", accountUuid=tenant.account_uuid)
     return {
-        **cloud.uuids, "session": sessions[0]["digest"], "vm": vm["uuid"], "host": vm["hostUuid"], "data": data["uuid"], "full": full["uuid"],
+        **cloud.uuids, "session": sessions[0]["digest"],
+        "vm": vm["uuid"], "host": vm["hostUuid"], "data": data["uuid"], "full": full["uuid"],
         "snapshot": snapshots[1]["uuid"], "tag": tag["uuid"], "account": tenant.account_uuid, "user": user_uuid,
         "group": group, "policy": policy, "token": token,
     }  # fmt: skip
