@@ -18,7 +18,7 @@ FOLDERS = (
 HISTORY = ("*.log", "*.err", "log", "log.old", "fetches*", "read", "*.qcow2", "zstui-agent")
 """Files that tell what was: logs, fetches, operations answered, what a DHCP server has ever read."""
 
-PAST = frozenset({"event", "journal_entry", "long_job", "userdata_fetch", "session"})
+PAST = frozenset({"audit_entry", "event", "journal_entry", "long_job", "userdata_fetch", "session"})
 """Tables of history, which what is gone stays in."""
 
 
