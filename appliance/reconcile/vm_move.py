@@ -365,11 +365,14 @@ class VmMoveWorker:
 def _writes_too_fast(snapshot: Snapshot) -> str:
     """What a move waits for that would not come to its end, and what can be done."""
     limit = move_limit(snapshot)
-    less = "its guest to write less: disks and memory change about as fast as they are copied"
     if not limit:
-        return f"{less}; stop what writes in the guest, or cancel the job and move the VM stopped"
+        return (
+            "its guest to write less: disks and memory change about as fast as they are copied; "
+            "stop what writes in the guest, or cancel the job and move the VM stopped"
+        )
     return (
-        f"{less}, which is {limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+        "its guest to write less: disks and memory change about as fast as they are copied, which is "
+        f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
         "stop what writes in the guest, or cancel the job and move the VM stopped"
     )
 

@@ -6,6 +6,8 @@ from rich.cells import cell_len
 
 from appliance.hosts.simulated_console import BARS
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
+from zstui.screens.serial import Serial
+from zstui.screens.vnc import Vnc
 from zstui.vnc_view import VncView
 
 SHADES = [f"#{bar & 0xF8F8F8:06x}" for bar in BARS]
@@ -71,3 +73,19 @@ async def test_it_ends_with_its_vm_and_fits_any_terminal(cloud: Cloud) -> None:
         await on.sees("◌ the VM is off")
         await cloud.session.call("StartVmInstance", uuid=uuid)
         await on.sees("VNC ◉ live")
+
+
+async def test_what_comes_while_a_console_is_taken_down_is_left(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        for key, kind in (("V", Vnc), ("c", Serial)):
+            await on.press(key)
+            await on.sees("live")
+            screen = on.app.screen
+            assert isinstance(screen, kind)
+            for view in screen.query("VncView, SerialView"):
+                await view.remove()
+            screen.heard(b"RFB 003.008\n")
+            await on.press("ctrl+right_square_bracket")
+            await on.until(lambda: on.app.screen is on.browser)

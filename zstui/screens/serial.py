@@ -63,7 +63,9 @@ class Serial(Watching):
         self.view.restart()
 
     def heard(self, said: bytes | Gap | Notice) -> None:
-        """Show it, and record it."""
+        """Show it, and record it, unless the screen is being taken down."""
+        if not self.query(SerialView):
+            return
         match said:
             case bytes():
                 self._left_out += self.view.put(said)

@@ -53,8 +53,8 @@ class Vnc(Watching):
         self.view.begin(self._send, self._password)
 
     def heard(self, said: bytes | Gap | Notice) -> None:
-        """Draw it."""
-        if self._wrong or not isinstance(said, bytes):
+        """Draw it, unless the screen is being taken down."""
+        if self._wrong or not isinstance(said, bytes) or not self.query(VncView):
             return
         try:
             self.view.feed(said)

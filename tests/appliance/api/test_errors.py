@@ -30,7 +30,11 @@ ZSTACK = {
 }  # fmt: skip
 """ZStack's codes of what is built or about to be, and what each is for."""
 
-OURS = {"AGENT.1000": "a host's own words", "JOB.1000": "cancelled: ZStack 1.0 has no such thing"}
+OURS = {
+    "AGENT.1000": "a host's own words",
+    "HOST.1004": "a machine is a host already: ZStack looks at its address only",
+    "JOB.1000": "cancelled: ZStack 1.0 has no such thing",
+}
 
 MEANT = {
     "InternalError": "SYS.1000", "TimedOut": "SYS.1001", "ResourceNotFound": "SYS.1003",
