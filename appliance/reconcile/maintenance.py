@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import ApiError, Cancelled, MaintenanceFailed
+from appliance.api.errors import ApiError, Cancelled, MaintenanceFailed, TimedOut
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
@@ -10,6 +10,9 @@ from appliance.reconcile import jobs
 from appliance.reconcile.vm_settle import intend_stopped
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+
+PATIENCE_SECONDS = 120.0
+"""How much longer than guests are given to stop their host may need to see them stopped."""
 
 SOON = 0.5
 """Seconds after which a host that is being emptied is looked at again."""
@@ -48,6 +51,11 @@ def begin_if_empty(tx: Transaction, host_uuid: str) -> bool:
     for job in jobs_of(tx, host) if left else ():
         jobs.progress(tx, job, "stop its VMs", 10, waits_for=", ".join(vm.name for vm in left[:5]))
     if left:
+        patience = float(tx.setting("vm", "stopGrace")) + PATIENCE_SECONDS
+        if any(tx.now - job.create_date > patience for job in jobs_of(tx, host)):
+            names = ", ".join(f"{vm.name}[uuid:{vm.uuid}]" for vm in left[:5])
+            give_up(tx, host, TimedOut(f"after {patience:.0f} s these VMs have not stopped: {names}"))
+            return False
         return True
     host = tx.update(host, state="Maintenance")
     for job in jobs_of(tx, host):

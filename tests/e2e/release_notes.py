@@ -84,7 +84,9 @@ LINES = (
     Line("DeleteTag uuid={key}"),
     # 3, 4: volumes and ISO
     Line("QueryVolume vmInstanceUuid={vm} type=Root", "inventories", ROOT, keep="root"),
+    Line("StopVmInstance uuid={vm}", "inventory", VM - {"hostUuid"}),
     Line("LocalStorageGetVolumeMigratableHosts volumeUuid={root}", "inventories", HOST, keep="target"),
+    Line("StartVmInstance uuid={vm}", "inventory", VM),
     Line("LocalStorageMigrateVolume volumeUuid={root} destHostUuid={target}", code="SYS.1006"),
     Line("StopVmInstance uuid={vm}", "inventory", VM - {"hostUuid"}),
     Line("LocalStorageMigrateVolume volumeUuid={root} destHostUuid={target}", "inventory", MOVED),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from appliance.reconcile import maintenance
 from tests.simulated_cloud import Cloud
 
 
@@ -59,6 +62,20 @@ async def test_enabling_and_cancelling_end_what_waits_for_maintenance(cloud: Clo
     assert job is not None
     await cloud.call("CancelLongJob", uuid=job)
     assert (await cloud.ended(job))["error"]["code"] == "JOB.1000"
+    assert (await cloud.one("QueryHost", host))["state"] == "Enabled"
+
+
+async def test_vms_that_do_not_stop_are_not_waited_for_without_end(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = cloud.uuids["host1"]
+    vm = await cloud.vm(hostUuid=host)
+    monkeypatch.setattr(maintenance, "PATIENCE_SECONDS", 0.5)
+    await cloud.call("UpdateGlobalConfig", category="vm", name="stopGrace", value="1")
+    cloud.hosts[0].faults.by_verb = {"ShutdownDomain": 1.0, "DestroyDomain": 1.0}
+    refused = await cloud.refused("ChangeHostState", uuid=host, stateEvent="maintain")
+    assert refused["code"] == "HOST.1001"
+    assert f"these VMs have not stopped: {vm['name']}[uuid:{vm['uuid']}]" in str(refused)
     assert (await cloud.one("QueryHost", host))["state"] == "Enabled"
 
 
