@@ -7,9 +7,7 @@ it is. Then come records as a lane has them (`agent/lane_stream.py`) of one file
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import sys
 from pathlib import Path
 
 from agent.lane_stream import RECORD, extents
@@ -18,7 +16,7 @@ from agent.paths import Paths
 from agent.refused import Refused
 from agent.sparse import append
 from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
-from agent.stream import CHUNK_BYTES, complain, held, write_all
+from agent.stream import CHUNK_BYTES, complain, held, tell, write_all
 from agent.throttle import Throttle
 
 LENGTH_BYTES = 8
@@ -43,9 +41,7 @@ def take(path: str, size: int, md5: str) -> int:
         seen = _take(StorageRoots(Paths.from_environment()).resolve(path), size, md5)
     except Refused as refused:
         return complain(refused)
-    json.dump({"md5": seen, "size": size}, sys.stdout)
-    print(flush=True)  # noqa: T201
-    return 0
+    return tell(md5=seen, size=size)
 
 
 def _give(path: Path, bytes_per_second: int) -> None:

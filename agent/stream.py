@@ -38,9 +38,7 @@ def receive(path: str, size: int, start: int) -> int:
         seen = _receive(StorageRoots(Paths.from_environment()).resolve(path), size, start)
     except Refused as refused:
         return complain(refused)
-    json.dump({"md5": seen, "size": size}, sys.stdout)
-    print(flush=True)  # noqa: T201
-    return 0
+    return tell(md5=seen, size=size)
 
 
 def arrived(path: str) -> int:
@@ -51,7 +49,12 @@ def arrived(path: str) -> int:
         size = there.stat().st_size if is_regular(there) else 0
     except Refused as refused:
         return complain(refused)
-    json.dump({"size": size}, sys.stdout)
+    return tell(size=size)
+
+
+def tell(**said: str | int) -> int:
+    """Print what became of a stream as one JSON object, and return the exit status of a success."""
+    json.dump(said, sys.stdout)
     print(flush=True)  # noqa: T201
     return 0
 

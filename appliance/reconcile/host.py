@@ -91,8 +91,12 @@ class HostWorker:
             await self._connect(work)
         await self._mend(work)
         self._tries.reset()
-        emptying = await self._context.database.write(lambda tx: begin_if_empty(tx, self._uuid))
-        return Next(seconds=SOON if emptying else work.interval)
+        if work.host.state == "PreMaintenance" and await self._still_emptying():
+            return Next(seconds=SOON)
+        return Next(seconds=work.interval)
+
+    async def _still_emptying(self) -> bool:
+        return await self._context.database.write(lambda tx: begin_if_empty(tx, self._uuid))
 
     def _connected(self, work: _Work) -> bool:
         return self._context.fleet.connected(work.target) and work.host.status == "Connected"
