@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from appliance.api.account import ADMIN_UUID, Account
 from appliance.api.errors import ERRORS
@@ -68,7 +67,7 @@ class Cloud:
         self.dialer.ssh = Ssh(self.folder / "ssh", DatabasePins(self.database))
         self.core = await self._stack.enter_async_context(running(self._core()))
         self.dispatch = Dispatch(
-            self.database, _doors(), version="1", node_uuid="n" * 32, live=self.core.live
+            self.database, Auth(self.database), version="1", node_uuid="n" * 32, live=self.core.live
         )
         await self.until(lambda: self.query("QueryNetworkServiceProvider"), bool)
 
@@ -315,12 +314,6 @@ class SimulatorCloud(Cloud):
 RESTLESS = frozenset({"Host", "BackupStorage"})
 """Whose workers never end: they look again and again."""
 MOVING = frozenset({"last_op_date", "seen_at", "heart_beat"})
-
-
-@cache
-def _doors() -> Auth:
-    """Nobody logs in here, and making the hash that unknown names are compared with takes a fifth of a second."""
-    return Auth(cast(Database, None))
 
 
 def _admin(tx: Transaction) -> None:
