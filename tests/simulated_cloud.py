@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+from argon2 import PasswordHasher
 
 from appliance.api.account import ADMIN_UUID, Account
 from appliance.api.errors import ERRORS
@@ -26,6 +29,9 @@ from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
 T = TypeVar("T")
+
+CHEAP = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+"""What makes passwords dear to guess would make most of these tests' time."""
 
 PATIENCE_SECONDS = 20.0
 HISTORY = frozenset({"AuditEntry", "Event", "JournalEntry", "LongJob"})
@@ -67,7 +73,11 @@ class Cloud:
         self.dialer.ssh = Ssh(self.folder / "ssh", DatabasePins(self.database))
         self.core = await self._stack.enter_async_context(running(self._core()))
         self.dispatch = Dispatch(
-            self.database, Auth(self.database), version="1", node_uuid="n" * 32, live=self.core.live
+            self.database,
+            Auth(self.database, hasher=CHEAP()),
+            version="1",
+            node_uuid="n" * 32,
+            live=self.core.live,
         )
         await self.until(lambda: self.query("QueryNetworkServiceProvider"), bool)
 
@@ -322,4 +332,4 @@ def _admin(tx: Transaction) -> None:
         tx.insert(Account(uuid=ADMIN_UUID, name="admin", type="SystemAdmin", password_hash="", role="admin"))
 
 
-__all__ = ["GIB", "PATIENCE_SECONDS", "Body", "Cloud", "SimulatorCloud"]
+__all__ = ["CHEAP", "GIB", "PATIENCE_SECONDS", "Body", "Cloud", "SimulatorCloud"]

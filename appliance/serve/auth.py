@@ -50,9 +50,7 @@ WRONG_USER = "wrong account, user name or password"
 SEALED = (CreateAccount, CreateUser, UpdateAccount, UpdateUser)
 """Messages with a password that is to be kept."""
 
-NOBODY = (
-    "$argon2id$v=19$m=65536,t=3,p=4$Dfew42zEO3iY/wwRMMhyCg$GKjhRUF73aB915sImL8STKbkeIejExxHWWjG/4ZzVsI"
-)
+NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$Dfew42zEO3iY/wwRMMhyCg$GKjhRUF73aB915sImL8STKbkeIejExxHWWjG/4ZzVsI"
 """What the password of a name that is nobody's is compared with: as dear as any, and it opens nothing."""
 
 T = TypeVar("T")
@@ -125,10 +123,15 @@ class Attempts:
 class Auth:
     """Logs accounts in and out, and knows which session is whose."""
 
-    def __init__(self, database: Database, attempts: Attempts | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        attempts: Attempts | None = None,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self._database = database
         self._attempts = attempts or Attempts()
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
         self._waiting = 0
 
