@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.domain_plug import DiskPlugs, PlugCalls, Plugs
-from agent.domain_xml import Devices, DiskPlug, Mark, console_of, devices_of, domain_xml
+from agent.domain_xml import Devices, DiskPlug, Mark, devices_of, domain_xml
 from agent.hypervisor_backup import LiveDisk
 from agent.protocol import (
-    ConsoleSeen,
     DefineDomain,
     DestroyDomain,
     DomainSeen,
@@ -22,7 +21,6 @@ from agent.protocol import (
     DropTraces,
     EnsureOverlay,
     GrowVolume,
-    ObserveConsole,
     Power,
     RebaseVolume,
     RebootDomain,
@@ -188,14 +186,6 @@ class Domains:
         if seen.defined or seen.power != "off":
             raise Refused("domain.defined", f"libvirt knows VM {request.vm_uuid}; undefine it first")
         await asyncio.to_thread(self._traces.remove, request.vm_uuid)
-
-    async def console(self, request: ObserveConsole) -> ConsoleSeen:
-        """Where a running domain's console really listens. Refused as `domain.off`."""
-        seen = await self._known(request.vm_uuid)
-        console = console_of(await self._hypervisor.xml(request.vm_uuid)) if seen.power != "off" else None
-        if console is None:
-            raise Refused("domain.off", f"VM {request.vm_uuid} has no console while it is off; start it")
-        return ConsoleSeen(protocol="spice" if console.protocol == "spice" else "vnc", port=console.port)
 
     async def observe(self, vm_uuid: str) -> DomainSeen:
         """A domain as it is now."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from agent.console import close_console
 from agent.libvirt_xml import parsed
 from agent.protocol import DiskSpec, DomainSpec, NicSpec, serial_of
 
@@ -33,14 +34,6 @@ class Mark:
     digest: str
     boot_count: int
     internal_id: int
-
-
-@dataclass(frozen=True)
-class Console:
-    """Where a running domain's console listens."""
-
-    protocol: str
-    port: int
 
 
 def domain_xml(spec: DomainSpec, mark: Mark) -> str:
@@ -237,15 +230,6 @@ def boot_xml(xml: str, order: Sequence[str]) -> str:
     return ET.tostring(domain, encoding="unicode")
 
 
-def console_of(xml: str) -> Console | None:
-    """The console of a running domain; None while it has no port."""
-    for graphics in parsed(xml).iterfind("devices/graphics"):
-        port = int(graphics.get("port", "-1"))
-        if port > 0:
-            return Console(graphics.get("type", ""), port)
-    return None
-
-
 def serial_log_of(xml: str) -> str | None:
     """The file that a domain's serial console is logged to; None where it is not."""
     log = parsed(xml).find("devices/serial/log")
@@ -305,6 +289,8 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(devices, "input", type="tablet", bus="usb")
     graphics = ET.SubElement(devices, "graphics", type=spec.console, port="-1", autoport="yes")
     ET.SubElement(graphics, "listen", type="address", address=printable(spec.console_listen))
+    if spec.console_guarded:
+        close_console(graphics)
     ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
     ET.SubElement(devices, "memballoon", model="virtio")
 

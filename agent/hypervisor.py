@@ -21,7 +21,7 @@ from agent.domain_xml import (
     mark_xml,
     plugged_xml,
 )
-from agent.hypervisor_backup import HypervisorBackups
+from agent.hypervisor_console import HypervisorConsoles
 from agent.libvirt_calls import (
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
@@ -64,7 +64,7 @@ RETRY_SECONDS = 1.0
 THREADS = 16
 
 
-class Hypervisor(HypervisorBackups):
+class Hypervisor(HypervisorConsoles):
     """Questions go over one connection, from one thread; what a guest may delay has a connection of its own.
 
     Threads that share a connection stall each other: the client library of libvirt 9 loses wake-ups
@@ -301,6 +301,7 @@ class Hypervisor(HypervisorBackups):
             (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event),
             (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._on_reboot),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._on_removed),
+            (libvirt.VIR_DOMAIN_EVENT_ID_GRAPHICS, self._on_viewer),
         ):
             connection.domainEventRegisterAny(None, kind, partial(self._hear, hear), None)
         connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
@@ -321,6 +322,10 @@ class Hypervisor(HypervisorBackups):
                 libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "libvirtd does not answer",
             }
             self._lost.set_result(names.get(reason, "the connection broke"))
+
+    def _on_viewer(self, vm_uuid: str, phase: int, *_: Any) -> None:
+        if phase == libvirt.VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE:
+            self._own(self.admit_nobody_else(vm_uuid))
 
     def _on_event(self, vm_uuid: str, event: int, *_: Any) -> None:
         # A guest that is shutting down is still on; STOPPED follows in a fifth of a second.

@@ -16,6 +16,7 @@ from agent.ledger import Ledger, Outcome
 from agent.protocol import (
     DEAD_LINK_SECONDS,
     PROTOCOL,
+    AdmitToConsole,
     Answer,
     AnyEvent,
     AnyRequest,
@@ -52,7 +53,7 @@ PROGRESS_SECONDS = 0.2
 CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-        ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial,
+        ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial, AdmitToConsole,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent.accelerator import AcceleratorProbe
 from agent.backup import Backups
+from agent.console import ConsoleCalls, Consoles
 from agent.domain import Domains
 from agent.download import Downloads
 from agent.facts import host_facts, qemu_version
@@ -20,6 +21,7 @@ from agent.lane_copy import LaneCopies
 from agent.migrate import Migrations
 from agent.ports import BridgesPort, NetworksPort, NicsPort
 from agent.protocol import (
+    AdmitToConsole,
     AdoptFiles,
     AnyRequest,
     BackUpVolumes,
@@ -87,7 +89,7 @@ MAX_FETCHES = 1_000
 HELLO_SECONDS = 2.0
 
 
-class HypervisorCalls(Protocol):
+class HypervisorCalls(ConsoleCalls, Protocol):
     """What requests about the whole host need of the hypervisor."""
 
     async def scan(self) -> list[DomainSeen]: ...
@@ -144,7 +146,7 @@ class HostVerbs:
                 *_under_guests(volumes, overlays, domains),
                 *_files(storage, downloads, backups),
                 *_between_hosts(lanes, LaneCopies(lanes, storage), migrations),
-                *_of_guests(domains, serials),
+                *_of_guests(domains, Consoles(hypervisor), serials),
                 _says(ReadFetches, self._read_fetches),
                 _says(ReadFigures, FigureReader(hypervisor).read),
                 _says(ProbeAccelerator, accelerator.probe),
@@ -215,7 +217,9 @@ def _under_guests(
     ]
 
 
-def _of_guests(domains: Domains, serials: Serials) -> list[tuple[type[Request], Answering]]:
+def _of_guests(
+    domains: Domains, consoles: Consoles, serials: Serials
+) -> list[tuple[type[Request], Answering]]:
     """What becomes of a guest as a whole."""
     return [
         _says(DefineDomain, domains.define),
@@ -225,7 +229,8 @@ def _of_guests(domains: Domains, serials: Serials) -> list[tuple[type[Request], 
         _says(RebootDomain, domains.reboot),
         _says(UndefineDomain, domains.undefine),
         _does(DropTraces, domains.drop_traces),
-        _says(ObserveConsole, domains.console),
+        _says(ObserveConsole, consoles.observe),
+        _says(AdmitToConsole, consoles.admit),
         _says(OpenSerial, serials.open),
     ]
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
-def viewer_text(reply: dict[str, Any], title: str) -> str:
-    """What stands in a `.vv` file for the address that GetVmConsoleAddress gave."""
+def viewer_text(reply: dict[str, Any], title: str, password: str = "") -> str:
+    """What stands in a `.vv` file for the address that GetVmConsoleAddress gave, and GetVmConsolePassword's."""
     lines = {
         "type": reply.get("protocol"),
         "host": reply.get("hostIp"),
         "port": reply.get("port"),
         "title": title,
+        **({"password": password} if password else {}),
         "delete-this-file": 0,
     }
     # One value a line: a title with a line feed in it must not become a setting.

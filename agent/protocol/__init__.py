@@ -9,6 +9,7 @@ This module is the only one of the agent's that the appliance imports, and it do
 """
 
 from agent.protocol.backups import BackedUp, BackedUpDisk, BackupDisk, BackUpVolumes, JoinBackups
+from agent.protocol.console import AdmitToConsole, ConsoleSeen, ObserveConsole
 from agent.protocol.events import (
     AnyEvent,
     DomainChanged,
@@ -66,7 +67,6 @@ from agent.protocol.requests import (
     FlattenVolume,
     GrowVolume,
     Hello,
-    ObserveConsole,
     ObserveHost,
     ObserveImage,
     ObserveVm,
@@ -86,7 +86,6 @@ from agent.protocol.values import (
     Capacity,
     Cause,
     Claim,
-    ConsoleSeen,
     DiskSpec,
     DomainSeen,
     DomainSpec,
@@ -109,6 +108,7 @@ from agent.protocol.values import (
 )
 
 __all__ = [
+    "AdmitToConsole",
     "Accelerator",
     "AdoptFiles",
     "Answer",

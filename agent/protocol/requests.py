@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from agent.protocol.backups import BackUpVolumes, JoinBackups
+from agent.protocol.console import AdmitToConsole, ObserveConsole
 from agent.protocol.figures import ReadFigures
 from agent.protocol.lanes import (
     AdoptFiles,
@@ -20,7 +21,6 @@ from agent.protocol.serial import OpenSerial
 from agent.protocol.values import (
     Accelerator,
     Capacity,
-    ConsoleSeen,
     DomainSeen,
     DomainSpec,
     Fetches,
@@ -320,13 +320,6 @@ class DropTraces(Request, tag=True, frozen=True):
     vm_uuid: str
 
 
-class ObserveConsole(Request, tag=True, frozen=True):
-    """Ask where the console of a running domain listens."""
-
-    reply: ClassVar[type[Struct]] = ConsoleSeen
-    vm_uuid: str
-
-
 class ReadFetches(Request, tag=True, frozen=True):
     """Ask for the recorded metadata requests after a sequence number, at most 1,000."""
 
@@ -383,6 +376,7 @@ AnyRequest = (
     | UndefineDomain
     | DropTraces
     | ObserveConsole
+    | AdmitToConsole
     | OpenSerial
     | ReadFetches
     | ReadFigures

@@ -126,13 +126,6 @@ class ImageFacts(Struct, frozen=True):
     md5: str
 
 
-class ConsoleSeen(Struct, frozen=True):
-    """Where the graphical console of a running domain really listens."""
-
-    protocol: Literal["vnc", "spice"]
-    port: int
-
-
 class UserdataFetch(Struct, frozen=True):
     """One request of a guest to the metadata server. `sequence` rises by one per host and never repeats."""
 
@@ -247,6 +240,8 @@ class DomainSpec(Struct, frozen=True):
     boot: list[Literal["hd", "cdrom"]]
     console: Literal["vnc", "spice"] = "vnc"
     console_listen: str = "127.0.0.1"
+    console_guarded: bool = False
+    """Whether the console lets nobody in but by a password of `AdmitToConsole`."""
     cpu_mode: Literal["none", "host-model", "host-passthrough"] = "none"
     chassis_asset: str = ""
     serial_log: str = ""

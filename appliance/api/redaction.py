@@ -27,6 +27,9 @@ _FLOW = re.compile(
     r"""(["']?\b(?:plain_text_|hashed_)?passw(?:or)?d["']?\s*:\s*)("[^"]*"|'[^']*'|[^,}\s]+)""", re.IGNORECASE
 )
 _OF_USER = re.compile(r"""^([\s-]*["']?[A-Za-z_][\w.-]*:)(?=\S)(?!//).+$""")
+_SIGN = re.compile(r"passw|secret|token|private|chpasswd", re.IGNORECASE)
+_LONG_LINE = 500
+"""Characters. A longer line is hidden whole when it has a sign of a secret: the patterns' time grows by its square."""
 _PIPED = re.compile(r"""([A-Za-z_][\w.-]*:)[^\s|"']+(?=["']?\s*\|.*chpasswd)""")
 _KEY_BEGIN, _KEY_END = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
@@ -66,6 +69,9 @@ def _user_data(text: str) -> str:
             continue
         if line.strip() and not line[0].isspace():
             of_users = "chpasswd" in line
+        if len(line) > _LONG_LINE:
+            lines[place] = STARS if of_users or _SIGN.search(line) else line
+            continue
         found = _OF_USER.sub(rf"\g<1>{STARS}", line) if of_users else line
         found = _PIPED.sub(rf"\g<1>{STARS}", _FLOW.sub(rf"\g<1>{STARS}", found))
         lines[place] = _ENTRY.sub(rf"\g<1>{STARS}", found)

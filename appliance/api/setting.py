@@ -70,6 +70,9 @@ SETTINGS = (
             minimum=0),
     Setting("kvm", "dataVolume.maxNum", "24", "How many data volumes a VM may have.", minimum=0, maximum=24),
     Setting("kvm", "vm.consoleMode", "vnc", "The console of VMs started from now on.", ("vnc", "spice")),
+    Setting("kvm", "vm.consolePassword", "true",
+            "Whether consoles of VMs started from now on take one-time passwords only; false leaves them open "
+            "on the hosts' management addresses, as ZStack 1.0 does."),
     Setting("kvm", "vm.cpuMode", "none", "The CPU of VMs started from now on.",
             ("none", "host-model", "host-passthrough")),
     Setting("kvm", "vm.cacheMode", "0", "The cache of disks of VMs started from now on: 0 none, 1 writethrough, "

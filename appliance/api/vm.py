@@ -280,6 +280,17 @@ class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises
     uuid: str = arg("The VM.", ref=VmInstance)
 
 
+class GetVmConsolePassword(Message, java=JAVA, sync=True, role="operator", secret_reply=True,
+                           raises=(OperationFailed,)):  # fmt: skip
+    """Have a running VM's graphical console take a new password, and no other: consolePassword, validSeconds.
+
+    The name is a later ZStack's. VNC takes it once, SPICE for as long as it is valid. It is empty where the console
+    asks for none: the VM was started while the global config kvm.vm.consolePassword was false.
+    """
+
+    uuid: str = arg("The VM.", ref=VmInstance)
+
+
 class QueryVmInstance(QueryMessage, java=JAVA, resource=VmInstance):
     """Find VMs."""
 

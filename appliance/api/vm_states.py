@@ -13,6 +13,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "RecoverVmInstance": frozenset({"Destroyed"}),
     "ExpungeVmInstance": frozenset({"Destroyed"}),
     "GetVmConsoleAddress": frozenset({"Running"}),
+    "GetVmConsolePassword": frozenset({"Running"}),
     "RequestConsoleAccess": frozenset({"Running"}),
     "ChangeInstanceOffering": frozenset({"Running", "Stopped"}),
     "AttachL3NetworkToVm": frozenset({"Running", "Stopped"}),

@@ -9,6 +9,7 @@ from random import SystemRandom
 from typing import get_args
 
 from agent.protocol import (
+    AdmitToConsole,
     AnyRequest,
     CopyFiles,
     Hello,
@@ -27,7 +28,7 @@ from agent.protocol import (
 
 OBSERVING = (
     Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
-    ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial,
+    ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial, AdmitToConsole,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 

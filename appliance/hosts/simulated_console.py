@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import struct
 from collections.abc import Callable
 
 from agent.protocol import SerialFrame
-
-GREETING = b"RFB 003.008\n"
-NO_PASSWORD = b"\x01\x01"
+from appliance.hosts.vnc import CHALLENGE_BYTES, GREETING, OPEN, PASSWORD, WELL, answer
 
 WIDTH, HEIGHT = 64, 40
 BARS = (0xFFFFFF, 0xFFFF00, 0x00FFFF, 0x00FF00, 0xFF00FF, 0xFF0000, 0x0000FF, 0x000000)
 _PIXELS = struct.pack(">BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 _BEGIN = struct.pack(">HH", WIDTH, HEIGHT) + _PIXELS + struct.pack(">I", 9) + b"simulated"
-MEETING = ((12, NO_PASSWORD), (1, bytes(4)), (1, _BEGIN))
-"""What a viewer says at first: how long that is, and what is answered."""
+REFUSED = struct.pack(">I", 1)
 
 LENGTHS = {0: 20, 3: 10, 4: 8, 5: 6}
 COUNTED = {2: (4, 2, ">H", 4), 6: (8, 4, ">I", 1)}
@@ -30,9 +28,18 @@ LOOK_SECONDS = 0.1
 class SimulatedConsole:
     """The stream to a VNC server: bars of colours, and each key that goes down moves them by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, take_password: Callable[[], str] | None = None) -> None:
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._inbox.put_nowait(GREETING)
+        self._take_password = take_password
+        """Gives the password that is good now, which then is no more; None for a console without one."""
+        self._challenge = secrets.token_bytes(CHALLENGE_BYTES)
+        self._meeting = (
+            ((12, bytes([1, PASSWORD])), (1, self._challenge), (CHALLENGE_BYTES, b""), (1, _BEGIN))
+            if take_password
+            else ((12, bytes([1, OPEN])), (1, WELL), (1, _BEGIN))
+        )
+        """What a viewer says at first: how long that is, and what is answered."""
         self._said = b""
         self._met = 0
         self._keys = 0
@@ -52,8 +59,8 @@ class SimulatedConsole:
 
     def _length(self) -> int | None:
         """How long what comes next is; None while that is not known."""
-        if self._met < len(MEETING):
-            return MEETING[self._met][0]
+        if self._met < len(self._meeting):
+            return self._meeting[self._met][0]
         if not self._said:
             return None
         if self._said[0] in COUNTED:
@@ -65,8 +72,8 @@ class SimulatedConsole:
         return LENGTHS.get(self._said[0], 1)
 
     def _answer(self, message: bytes) -> None:
-        if self._met < len(MEETING):
-            self._inbox.put_nowait(MEETING[self._met][1])
+        if self._met < len(self._meeting):
+            self._inbox.put_nowait(self._meeting[self._met][1] or self._judge(message))
             self._met += 1
             return
         kind = message[0]
@@ -77,6 +84,14 @@ class SimulatedConsole:
         if self._awaited and self._shown != self._keys:
             self._awaited, self._shown = False, self._keys
             self._inbox.put_nowait(self._picture())
+
+    def _judge(self, said: bytes) -> bytes:
+        """Whether the viewer knows the password."""
+        password = self._take_password() if self._take_password else ""
+        if password and said == answer(password, self._challenge):
+            return WELL
+        self._inbox.put_nowait(REFUSED)
+        return b""
 
     def _picture(self) -> bytes:
         line = b"".join(

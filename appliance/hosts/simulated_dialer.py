@@ -9,7 +9,6 @@ from appliance.api.errors import BackupStorageFailed, HostUnreachable, ImageFail
 from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.simulated_agent import SimulatedRefusal
-from appliance.hosts.simulated_console import SimulatedConsole
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulator import SimulatedHost
 
@@ -49,7 +48,7 @@ class SimulatedDialer:
 
     async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """All that listens on a simulated host are consoles."""
-        return self.host(target).enter(port) or SimulatedConsole()
+        return self.host(target).enter(port) or self.host(target).screen(port)
 
     async def leave(self, target: Target, host_uuid: str) -> None:
         """The host forgets whose it was."""

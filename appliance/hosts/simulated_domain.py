@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agent.protocol import Cause
 from appliance.hosts.simulated_agent import SimulatedRefusal
+from appliance.hosts.simulated_console import SimulatedConsole
 
 
 @dataclass
@@ -17,6 +19,9 @@ class Domain:
     boot_count: int
     nics: dict[str, str]
     """Tap to NIC uuid."""
+    console_guarded: bool = False
+    console_password: str = ""
+    """What its console takes now, once."""
     power: str = "off"
     cause: Cause = "none"
     starts: int = 0
@@ -36,6 +41,19 @@ class Domain:
     """What it did boot from."""
     cpu_num: int = 1
     memory_bytes: int = 1 << 28
+
+    def admit(self) -> str:
+        """A password for its console, and no other from now on; none where it asks for none."""
+        self.console_password = secrets.token_urlsafe(6) if self.console_guarded else ""
+        return self.console_password
+
+    def screen(self) -> SimulatedConsole:
+        """A viewer's connection to its console."""
+        return SimulatedConsole(self._password_taken if self.console_guarded else None)
+
+    def _password_taken(self) -> str:
+        password, self.console_password = self.console_password, ""
+        return password
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from agent.protocol import (
     PROTOCOL,
     READY_LINE,
+    AdmitToConsole,
     Call,
     Cause,
     ConsoleSeen,
@@ -57,7 +58,7 @@ from agent.protocol import (
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
-from appliance.hosts.simulated_console import SimulatedSerialPipe
+from appliance.hosts.simulated_console import SimulatedConsole, SimulatedSerialPipe
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_doors import SerialDoors
 from appliance.hosts.simulated_figures import figures
@@ -139,6 +140,8 @@ class SimulatedHost(SimulatedAgent):
                 return self._overlay(request)
             case ObserveConsole(vm_uuid=uuid):
                 return self._console(uuid)
+            case AdmitToConsole(vm_uuid=uuid):
+                return self._admit_viewer(uuid)
             case OpenSerial(vm_uuid=uuid):
                 self._console(uuid)
                 return self.doors.open(uuid)
@@ -227,6 +230,7 @@ class SimulatedHost(SimulatedAgent):
             known.check_disks(disks)
         known.digest, known.nics, known.disks = wanted, nics, disks
         known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
+        known.console_guarded = spec.console_guarded if known.power == "off" else known.console_guarded
         known.iso, known.order = spec.iso, tuple(spec.boot)
         known.cpu_num, known.memory_bytes = spec.cpu_num, spec.memory_bytes
         self.domains[spec.vm_uuid] = known
@@ -295,6 +299,13 @@ class SimulatedHost(SimulatedAgent):
         if self._domain(uuid).power == "off":
             raise SimulatedRefusal("domain.off", f"VM {uuid} has no console while it is off")
         return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
+
+    def _admit_viewer(self, uuid: str) -> ConsoleSeen:
+        return replace(self._console(uuid), password=self._domain(uuid).admit())
+
+    def screen(self, port: int) -> SimulatedConsole:
+        """The console that listens there."""
+        return list(self.domains.values())[port - 5900].screen()
 
     def enter(self, port: int) -> SimulatedSerialPipe | None:
         """The stream behind a door to a guest's serial console; None where there is no door."""

@@ -67,6 +67,7 @@ class VmRows:
     tags: tuple[str, ...]
     accelerator: str
     console_mode: str
+    console_guarded: bool
     cpu_mode: str
     cache_mode: str
     management_ip: str
@@ -177,6 +178,7 @@ def domain_spec(rows: VmRows) -> DomainSpec:
         iso=rows.medium.path if rows.medium is not None else "",
         console="spice" if rows.console_mode == "spice" else "vnc",
         console_listen=console_listen(rows.management_ip),
+        console_guarded=rows.console_guarded,
         cpu_mode=_cpu_mode(rows.cpu_mode),
         chassis_asset=METADATA_ASSET if default is not None and _served(default) else "",
         serial_log=naming.serial_log(vm.uuid),

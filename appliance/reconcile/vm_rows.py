@@ -71,6 +71,7 @@ def vm_rows(snapshot: Snapshot, vm: VmInstance, host: Host | None) -> VmRows:
         tags=tags,
         accelerator=(host.accelerator if host else None) or "tcg",
         console_mode=snapshot.setting("kvm", "vm.consoleMode"),
+        console_guarded=snapshot.setting("kvm", "vm.consolePassword") == "true",
         cpu_mode=snapshot.setting("kvm", "vm.cpuMode"),
         cache_mode=snapshot.setting("kvm", "vm.cacheMode"),
         management_ip=host.management_ip if host else "127.0.0.1",

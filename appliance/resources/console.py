@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from agent.protocol import ConsoleSeen, ObserveConsole, OpenSerial, SerialDoor
+from agent.protocol import AdmitToConsole, ConsoleSeen, ObserveConsole, OpenSerial, SerialDoor
 from appliance.api.console import RequestConsoleAccess
 from appliance.api.errors import OperationFailed
 from appliance.api.host import Host
 from appliance.api.message import Message
-from appliance.api.vm import GetVmConsoleAddress, VmInstance
+from appliance.api.vm import GetVmConsoleAddress, GetVmConsolePassword, VmInstance
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Pipe
+from appliance.hosts.vnc import ENTER_SECONDS, WrongPassword, entered
 from appliance.plans.vm_spec import console_listen
 from appliance.reconcile.context import target_of
 from appliance.reconcile.vm_state import placed_on
@@ -22,6 +23,12 @@ from appliance.resources.vm_allowed import allowed
 from appliance.store.snapshot import Snapshot
 
 LOOPBACK = "127.0.0.1"
+
+PASSWORD_SECONDS = 60
+"""How long a password that was given out is good."""
+
+ENTRIES = 3
+"""Tries to enter a console: one more viewer that comes at the same time has another password take the place."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,16 @@ async def get_vm_console_address(live: Live, request: GetVmConsoleAddress, calle
     """What the running domain really has, asked of its host."""
     host, console = await _console(live, request.uuid, request)
     return {"hostIp": host.management_ip, "port": console.port, "protocol": console.protocol}
+
+
+@asks_host(GetVmConsolePassword)
+async def get_vm_console_password(
+    live: Live, request: GetVmConsolePassword, caller: Caller
+) -> dict[str, Any]:
+    """A password that its host has the console take."""
+    host = await _host(live, request.uuid, request)
+    console = await _admitted(live, host, request.uuid, PASSWORD_SECONDS)
+    return {"consolePassword": console.password, "validSeconds": PASSWORD_SECONDS}
 
 
 @asks_host(RequestConsoleAccess)
@@ -59,10 +76,21 @@ async def open_console(live: Live, request: RequestConsoleAccess) -> OpenConsole
     """
     if request.console == "serial":
         return await _open_serial(live, request)
-    host, console = await _vnc(live, request.vm_instance_uuid, request)
-    target = target_of(host)
-    pipe = await live.fleet.dialer.pipe(target, console_listen(host.management_ip), console.port)
-    return OpenConsole(pipe, target, framed=False)
+    tries_left = ENTRIES
+    while True:
+        tries_left -= 1
+        try:
+            return await _enter_vnc(live, request)
+        except WrongPassword:
+            if not tries_left:
+                raise
+
+
+async def _enter_vnc(live: Live, request: RequestConsoleAccess) -> OpenConsole:
+    host, _ = await _vnc(live, request.vm_instance_uuid, request)
+    console = await _admitted(live, host, request.vm_instance_uuid, ENTER_SECONDS)
+    pipe = await live.fleet.dialer.pipe(target_of(host), console_listen(host.management_ip), console.port)
+    return OpenConsole(await entered(pipe, console.password), target_of(host), framed=False)
 
 
 async def _open_serial(live: Live, request: RequestConsoleAccess) -> OpenConsole:
@@ -71,6 +99,11 @@ async def _open_serial(live: Live, request: RequestConsoleAccess) -> OpenConsole
     pipe = await live.fleet.dialer.pipe(target, LOOPBACK, door.port)
     pipe.write(f"{door.key}\n".encode())
     return OpenConsole(pipe, target, framed=True)
+
+
+async def _admitted(live: Live, host: Host, vm_uuid: str, seconds: float) -> ConsoleSeen:
+    wanted = AdmitToConsole(vm_uuid=vm_uuid, valid_seconds=int(seconds))
+    return await live.fleet.link(target_of(host)).ask(wanted, ConsoleSeen)
 
 
 async def _vnc(live: Live, vm_uuid: str, request: Message) -> tuple[Host, ConsoleSeen]:

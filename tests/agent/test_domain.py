@@ -15,10 +15,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from agent.console import Consoles
 from agent.domain import Domains
 from agent.hypervisor import Hypervisor
 from agent.paths import Paths
 from agent.protocol import (
+    AdmitToConsole,
     AnyEvent,
     DefineDomain,
     DestroyDomain,
@@ -75,6 +77,10 @@ class Rig:
         )
         assert isinstance(event, DomainChanged)
         return event.seen
+
+    @property
+    def consoles(self) -> Consoles:
+        return Consoles(self.hypervisor)
 
     @property
     def vm(self) -> str:
@@ -171,7 +177,7 @@ async def test_a_domain_from_definition_to_its_end(rig: Rig) -> None:
     await rig.changed("on", "booted")
     assert (await rig.domains.start(StartDomain(vm_uuid=rig.vm))).power == "on"
     assert (await rig.define()).power == "on"
-    console = await rig.domains.console(ObserveConsole(vm_uuid=rig.vm))
+    console = await rig.consoles.observe(ObserveConsole(vm_uuid=rig.vm))
     assert console.protocol == "vnc"
     assert console.port >= 5900
     assert await code_of(rig.domains.undefine(UndefineDomain(vm_uuid=rig.vm))) == "domain.running"
@@ -179,7 +185,7 @@ async def test_a_domain_from_definition_to_its_end(rig: Rig) -> None:
     assert (off.power, off.cause) == ("off", "destroyed")
     assert (await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))).power == "off"
     assert (await rig.domains.shutdown(ShutdownDomain(vm_uuid=rig.vm))).power == "off"
-    assert await code_of(rig.domains.console(ObserveConsole(vm_uuid=rig.vm))) == "domain.off"
+    assert await code_of(rig.consoles.observe(ObserveConsole(vm_uuid=rig.vm))) == "domain.off"
     for _ in range(2):
         assert not (await rig.domains.undefine(UndefineDomain(vm_uuid=rig.vm))).defined
     assert (await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))).defined is False
@@ -287,3 +293,12 @@ async def test_files_outside_of_storage_reach_no_domain(rig: Rig) -> None:
     logging = msgspec.structs.replace(rig.spec, serial_log="/etc/cron.d/x")
     assert await code_of(rig.domains.define(DefineDomain(spec=logging))) == "path.outside"
     assert await code_of(rig.domains.observe("../x")) == "vm.uuid"
+
+
+async def test_a_console_without_a_password_goes_on_without(rig: Rig) -> None:
+    await rig.start()
+    seen = await rig.consoles.admit(AdmitToConsole(vm_uuid=rig.vm, valid_seconds=60))
+    assert (seen.password, seen.port >= 5900) == ("", True)
+    off = await rig.domains.destroy(DestroyDomain(vm_uuid=rig.vm))
+    assert off.power == "off"
+    assert await code_of(rig.consoles.admit(AdmitToConsole(vm_uuid=rig.vm, valid_seconds=60))) == "domain.off"

@@ -84,6 +84,8 @@ async def test_one_that_lies_about_where_its_data_are_is_refused(tmp_path: Path)
     for old, new in (
         (b"monolithicSparse", b"monolithicFlat\0\0"),
         (b"parentCID=ffffffff", b"parentCID=12345678"),
+        (b'RW 16384 SPARSE "disk.vmdk"', b'RW 16384 FLAT "/etc/motd" 0'),
+        (b'RW 16384 SPARSE "disk.vmdk"', b'RW 16384 SPARSE "/etc/motd"'),
     ):
         vmdk.write_bytes(data.replace(old, new))
         assert vmdk.read_bytes() != data

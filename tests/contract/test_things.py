@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.protocol import (
+    AdmitToConsole,
     AnyRequest,
     Capacity,
     ConfirmBridge,
@@ -270,7 +271,7 @@ async def test_the_network_half_is_seen_by_the_digests_of_what_was_asked(rig: Ri
 
 async def test_a_domain_from_definition_to_its_end(rig: Rig, built: Peer) -> None:
     peer = built
-    spec = domain(rig)
+    spec = domain(rig, console_guarded=True)
     unknown = (await peer.told(ObserveVm(vm_uuid=VM), VmSeen)).domain
     assert (unknown.defined, unknown.power, unknown.digest) == (False, "off", "")
     defined = await peer.told(DefineDomain(spec=spec), DomainSeen)
@@ -282,7 +283,12 @@ async def test_a_domain_from_definition_to_its_end(rig: Rig, built: Peer) -> Non
     assert (await peer.told(StartDomain(vm_uuid=VM), DomainSeen)).power == "on"
     assert (await peer.told(DefineDomain(spec=spec), DomainSeen)).power == "on"
     console = await peer.told(ObserveConsole(vm_uuid=VM), ConsoleSeen)
-    assert console.protocol == "vnc"
+    assert (console.protocol, console.password) == ("vnc", "")
+    passwords = [
+        (await peer.told(AdmitToConsole(vm_uuid=VM, valid_seconds=60), ConsoleSeen)).password
+        for _ in range(2)
+    ]
+    assert len({*passwords, ""}) == 3
     assert await peer.code(UndefineDomain(vm_uuid=VM)) == "domain.running"
     off = await peer.told(DestroyDomain(vm_uuid=VM), DomainSeen)
     assert (off.defined, off.power, off.cause) == (True, "off", "destroyed")
@@ -297,6 +303,7 @@ async def test_what_needs_a_domain_is_refused_without_one(rig: Rig) -> None:
     peer = await rig.peer()
     requests = (
         StartDomain(vm_uuid=VM), ShutdownDomain(vm_uuid=VM), ObserveConsole(vm_uuid=VM),
+        AdmitToConsole(vm_uuid=VM, valid_seconds=60),
         RebootDomain(vm_uuid=VM, boot_count=1),
     )  # fmt: skip
     for request in requests:
@@ -307,6 +314,7 @@ async def test_what_needs_a_running_domain_is_refused_while_it_is_off(rig: Rig, 
     peer = built
     await tell(peer, DefineDomain(spec=domain(rig)))
     assert await peer.code(ObserveConsole(vm_uuid=VM)) == "domain.off"
+    assert await peer.code(AdmitToConsole(vm_uuid=VM, valid_seconds=60)) == "domain.off"
     assert await peer.code(RebootDomain(vm_uuid=VM, boot_count=1)) == "domain.off"
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from appliance.api.console import ConsoleEnd
 from appliance.client_console import ConsoleEnded, ConsoleStream
+from appliance.hosts.vnc import CHALLENGE_BYTES, PASSWORD, answer
 from tests.e2e.conftest import VmFactory
-from tests.e2e.guest import BOOT_SECONDS
+from tests.e2e.guest import BOOT_SECONDS, Guest
 from tests.e2e.stage import Stage
 from tests.zstui.conftest import screens
 from zstui.vnc_view import VncView
@@ -67,8 +68,68 @@ async def test_an_address_is_what_the_running_vm_has_whatever_the_setting_is_now
         shown = (await cloud.virsh(guest.host, "domdisplay", guest.uuid)).strip()
         if protocol == "vnc":  # virsh counts screens here
             shown = shown.replace(f":{said['port'] - 5900}", f":{said['port']}")
+        password: dict[str, Any] = await cloud.session.call("GetVmConsolePassword", uuid=guest.uuid)
+        assert len(password["consolePassword"]) == 8
         assert (said["protocol"], shown) == (protocol, f"{protocol}://{said['hostIp']}:{said['port']}")
         await (await guest.stop()).start()
+
+
+async def refuses(where: dict[str, Any], password: str) -> bool:
+    """Whether the VNC server itself, past the appliance, asks for a password and takes not this one."""
+    reader, writer = await asyncio.open_connection(where["hostIp"], where["port"])
+    try:
+        async with asyncio.timeout(20):
+            assert await reader.readexactly(12) == VERSION
+            writer.write(VERSION)
+            (count,) = await reader.readexactly(1)
+            assert await reader.readexactly(count) == bytes([PASSWORD]), "it is open"
+            writer.write(bytes([PASSWORD]))
+            writer.write(answer(password, await reader.readexactly(CHALLENGE_BYTES)))
+            if await reader.readexactly(4) != bytes(4):
+                return True
+            writer.write(SHARED)
+            await reader.readexactly(24)
+            return False
+    finally:
+        writer.close()
+
+
+async def test_a_console_takes_one_password_once_and_soon(cloud: Stage, vm: VmFactory) -> None:
+    guest, other = await vm("locked", host=1), await vm("other", host=1)
+
+    async def password(of: Guest = guest) -> str:
+        reply: dict[str, Any] = await cloud.session.call("GetVmConsolePassword", uuid=of.uuid)
+        assert reply["validSeconds"] == 60
+        return str(reply["consolePassword"])
+
+    where: dict[str, Any] = await cloud.session.call("GetVmConsoleAddress", uuid=guest.uuid)
+    first, second, others = await password(), await password(), await password(other)
+    for wrong in ("", "aaaaaaaa", others, first):
+        assert await refuses(where, wrong)
+    assert not await refuses(where, second)
+    async with asyncio.timeout(10):
+        while not await refuses(where, second):  # it is taken back when a viewer is in
+            await asyncio.sleep(0.1)
+    given = await password()
+    async with await cloud.session.console(guest.uuid, "vnc") as stream:
+        assert await anext(aiter(stream)) == VERSION
+        assert await refuses(where, given), "the appliance's own viewer had another take its place"
+    late = await password()
+    await asyncio.sleep(61)
+    assert await refuses(where, late)
+
+
+async def test_a_console_is_open_where_the_setting_says_so(cloud: Stage, vm: VmFactory) -> None:
+    await cloud.setting("kvm", "vm.consolePassword", "false")
+    try:
+        guest = await vm("open", host=1)
+    finally:
+        await cloud.setting("kvm", "vm.consolePassword", "true")
+    reply: dict[str, Any] = await cloud.session.call("GetVmConsolePassword", uuid=guest.uuid)
+    assert reply["consolePassword"] == ""
+    where: dict[str, Any] = await cloud.session.call("GetVmConsoleAddress", uuid=guest.uuid)
+    with pytest.raises(AssertionError, match="open"):
+        await refuses(where, "")
 
 
 async def test_a_guest_is_watched_while_it_boots_and_typed_into(cloud: Stage, vm: VmFactory) -> None:

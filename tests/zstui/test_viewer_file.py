@@ -19,6 +19,7 @@ def test_a_title_cannot_become_a_setting() -> None:
         "[virt-viewer]", "type=spice", "host=10.0.0.1", "port=5900", "title=web delete-this-file=1",
         "delete-this-file=0",
     ]  # fmt: skip
+    assert "password=abc" in viewer_text(REPLY, "web", "abc").splitlines()
 
 
 def test_another_file_is_never_written_over(tmp_path: Path) -> None:
@@ -33,7 +34,8 @@ def test_another_file_is_never_written_over(tmp_path: Path) -> None:
 async def test_the_console_panel_writes_and_copies_it(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await cloud.vm("web-1")
+    vm = await cloud.vm("web-1")
+    domain = cloud.host_of(vm).domains[vm]
     monkeypatch.chdir(tmp_path)
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
@@ -45,7 +47,14 @@ async def test_the_console_panel_writes_and_copies_it(
         await on.sees("5900")
         await on.press("v")
         await on.until((tmp_path / "web-1.vv").exists)
-        assert "port=5900" in (tmp_path / "web-1.vv").read_text()
+        written = (tmp_path / "web-1.vv").read_text()
+        assert "port=5900" in written
+        assert f"\npassword={domain.console_password}\n" in written
+        assert domain.console_password not in on.app.clipboard, "each has its own"
+        await on.press("C")
+        await on.sees("5900", "good once")
+        await on.press("p")
+        await on.until(lambda: domain.console_password in on.whole())
 
 
 def test_the_address_for_a_browser_keeps_its_token_in_the_browser() -> None:

@@ -36,13 +36,15 @@ class Console(ModalScreen[After]):
         Binding("g", "watch('vnc')", "VNC screen"),
         Binding("b", "browse", "in a browser"),
         Binding("v", "write", "viewer file"),
-        Binding("f", "copy('file')", "viewer file's text"),
+        Binding("f", "copy_file", "viewer file's text"),
+        Binding("p", "password", "one-time password"),
         Binding("escape,q", "dismiss", "back"),
     ]
 
     def __init__(self, row: Row) -> None:
         super().__init__()
         self._row = row
+        self._reply: dict[str, Any] = {}
         self._texts: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -52,7 +54,7 @@ class Console(ModalScreen[After]):
             yield Sheet([note(tr("asking its host …"))])
             yield Said(
                 lambda: tr(
-                    "c copy · a address · b browser · f .vv text · v .vv file · s serial · g screen · Esc back"
+                    "c copy · a address · p password · b browser · f .vv text · v .vv · s serial · g screen · Esc back"
                 ),
                 classes="hint",
             )
@@ -68,15 +70,49 @@ class Console(ModalScreen[After]):
         except ApiError as error:
             sheet.show([Item(tr("error"), safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
             return
-        self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}",
-                       "file": viewer_text(reply, self._row.name)}  # fmt: skip
-        sheet.show([
-            Item(tr("protocol"), safe(str(reply.get("protocol")))),
-            Item(tr("host"), safe(str(reply.get("hostIp")))),
-            Item(tr("port"), safe(str(reply.get("port")))),
-            Item(""),
+        self._reply = reply
+        self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
+        self._show(note(tr("p gives a password, a .vv file has one of its own; each is good once and soon")))
+
+    def _show(self, password: Item) -> None:
+        self.query_one(Sheet).show([
+            Item(tr("protocol"), safe(str(self._reply.get("protocol")))),
+            Item(tr("host"), safe(str(self._reply.get("hostIp")))),
+            Item(tr("port"), safe(str(self._reply.get("port")))),
             Item(tr("command"), safe(self._texts["line"]), "accent"),
+            password,
         ])  # fmt: skip
+
+    async def _password(self) -> str | None:
+        """A new one; empty where the console asks for none, None when it could not be had, which was said."""
+        try:
+            reply = await self.app.calls.make("GetVmConsolePassword", uuid=self._row.key)
+        except ApiError as error:
+            self.app.tell(f"{short_error(error.details)} [{error.code}]", wrong=True)
+            return None
+        return str(reply["consolePassword"])
+
+    def action_password(self) -> None:
+        """Have the console take a new password, and show it."""
+        self.run_worker(self._show_password())
+
+    async def _show_password(self) -> None:
+        if self._reply and (password := await self._password()) is not None:
+            shown = (
+                Item(tr("password"), safe(password), "accent")
+                if password
+                else note(tr("it asks for no password"))
+            )
+            self._show(shown)
+
+    def action_copy_file(self) -> None:
+        """Copy what a viewer's file has in it."""
+        self.run_worker(self._copy_file())
+
+    async def _copy_file(self) -> None:
+        if self._reply and (password := await self._password()) is not None:
+            self._texts["file"] = viewer_text(self._reply, self._row.name, password)
+            self.action_copy("file")
 
     def action_watch(self, console: After) -> None:
         """Look at a console here."""
@@ -110,15 +146,19 @@ class Console(ModalScreen[After]):
 
     def action_write(self) -> None:
         """Write the file that opens the console in virt-viewer, into the folder where this was started."""
-        if "file" not in self._texts:
-            return
         if self.app.is_guest:
             self.app.tell(
                 tr("files would be written where the appliance is; copy the text with f"), wrong=True
             )
             return
+        self.run_worker(self._write())
+
+    async def _write(self) -> None:
+        if not self._reply or (password := await self._password()) is None:
+            return
         try:
-            path = write_viewer_file(self._texts["file"], self._row.name, Path.cwd())
+            text = viewer_text(self._reply, self._row.name, password)
+            path = write_viewer_file(text, self._row.name, Path.cwd())
         except OSError as error:
             self.app.tell(tr("no file was written: {error}", error=str(error)), wrong=True)
             return

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.api.console import RequestConsoleAccess
 from appliance.api.job import LongJob
-from appliance.hosts.simulated_console import GREETING, NO_PASSWORD
+from appliance.hosts.vnc import GREETING, OPEN
 from appliance.resources import console_tokens
 from appliance.resources.console_tokens import Address, ConsoleTokens, Ticket
 from appliance.resources.registry import Caller
@@ -89,7 +89,7 @@ async def test_a_token_opens_the_console_of_its_vm_once(cloud: Cloud, server: Se
         assert socket.protocol == "binary"
         assert await socket.receive_bytes(timeout=5) == GREETING
         await socket.send_bytes(GREETING)
-        assert await socket.receive_bytes(timeout=5) == NO_PASSWORD
+        assert await socket.receive_bytes(timeout=5) == bytes([1, OPEN])
     status, error = await refusal(where)
     assert (status, error["code"]) == (403, "ID.1002")
     assert "RequestConsoleAccess" in error["details"]

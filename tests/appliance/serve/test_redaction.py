@@ -154,3 +154,23 @@ def test_a_message_can_be_repeated_without_its_secrets() -> None:
     kind = MESSAGES["CreateAccount"]
     message = kind(name="a", password=CANARY)  # type: ignore[call-arg]
     assert unparse(message, secrets=False)["password"] == STARS
+
+
+@pytest.mark.parametrize(
+    "line", ["a:" * 32_000, "token" * 13_000, "x" * 65_000, "passwd: 'a', " * 5_000, " " * 65_000]
+)
+def test_a_long_line_is_hidden_whole_or_not_at_all(line: str) -> None:
+    """Each of these kept a call waiting for 20 s and more."""
+    text = f"userdata::{line}\npassword: {CANARY}\n"
+    assert hidden(text) in (text.replace(CANARY, STARS), f"userdata::{STARS}\npassword: {STARS}\n")
+
+
+def test_a_long_line_gives_no_secret_away() -> None:
+    users = ", ".join(f"{{name: user{number}, passwd: {CANARY}}}" for number in range(50))
+    piped = f"#!/bin/sh\n{'true; ' * 200} echo root:{CANARY} | chpasswd"
+    for text in (
+        f"#cloud-config\nusers: [{users}]",
+        piped,
+        f"#cloud-config\nchpasswd:\n  list: {CANARY * 60}",
+    ):
+        assert CANARY not in hidden(f"userdata::{text}")
