@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 
-WINDOW_SECONDS = 15.0
-"""So much of the past counts: blocks are large, and a slow lane has one every few seconds."""
+WINDOW_SECONDS = 4.0
+"""So much of the past counts where bytes come all the time: a limit that was changed shows after that."""
+SILENT_SECONDS = 15.0
+"""So long nothing may come: blocks are large, and a slow lane has one every few seconds."""
+BLOCKS = 3
+"""So many readings count however far apart they are: between them is what came in two blocks."""
 LEAST_SECONDS = 1.0
 """Over less than this nothing is said: what fits into buffers seems to go at once."""
 APART_SECONDS = 0.1
@@ -28,7 +32,9 @@ class Pace:
         if len(readings) > 1 and now - readings[-2][0] < APART_SECONDS:
             readings.pop()
         readings.append((now, done))
-        while len(readings) > 2 and now - readings[1][0] > WINDOW_SECONDS:
+        while len(readings) > BLOCKS and now - readings[1][0] > WINDOW_SECONDS:
+            readings.popleft()
+        while len(readings) > 2 and now - readings[1][0] > SILENT_SECONDS:
             readings.popleft()
 
     def rate(self, now: float) -> float | None:
@@ -38,6 +44,6 @@ class Pace:
         (began, first), (last, done) = self._readings[0], self._readings[-1]
         # What comes in blocks comes at their ends: in between, time passes without a sign that it is slower.
         silent = now - last
-        if last - began < LEAST_SECONDS or silent > WINDOW_SECONDS:
+        if last - began < LEAST_SECONDS or silent > SILENT_SECONDS:
             return None
         return (done - first) / (last - began + max(0.0, silent - (last - began)))

@@ -115,7 +115,7 @@ class VolumeBackupWorker:
         """Bytes of each part of a group that is to be whole. What an increment takes is known when it is written."""
 
         def whole(snapshot: Snapshot) -> dict[str, Volume]:
-            found = [each for each in group_of(snapshot, work.backup) if each.mode == "full"]
+            found = [each for each in group_of(snapshot, work.backup) if _adds_to(snapshot, each) is None]
             return {each.uuid: snapshot.get(Volume, each.volume_uuid) for each in found}
 
         volumes = await self._context.database.read(whole)
@@ -207,7 +207,7 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
         return BackUpVolumes(disks=[copied])
     disks = []
     for backup in group_of(snapshot, leader):
-        last = last_of(snapshot, backup) if backup.mode == "incremental" else None
+        last = _adds_to(snapshot, backup)
         disks.append(
             BackupDisk(
                 volume_uuid=backup.volume_uuid,
@@ -220,6 +220,11 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
         )
     vm = snapshot.find(VmInstance, leader.vm_instance_uuid) if leader.vm_instance_uuid else None
     return BackUpVolumes(disks=disks, vm_uuid=vm.uuid if vm is not None else "")
+
+
+def _adds_to(snapshot: Snapshot, backup: VolumeBackup) -> VolumeBackup | None:
+    """The backup that one is to be an increment of; None when it is to be whole."""
+    return last_of(snapshot, backup) if backup.mode == "incremental" else None
 
 
 def _still_wanted(snapshot: Snapshot, uuid: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.plans.pace import WINDOW_SECONDS, Pace
+from appliance.plans.pace import SILENT_SECONDS, Pace
 
 MIB = 1 << 20
 
@@ -54,6 +54,15 @@ def test_nothing_is_said_of_what_has_stopped_and_a_new_round_begins_anew() -> No
     slower = pace.rate(12.0)
     assert slower is not None
     assert slower < MIB
-    assert pace.rate(4.0 + WINDOW_SECONDS + 1) is None
+    assert pace.rate(4.0 + SILENT_SECONDS + 1) is None
     pace.take(30.0, 0)
     assert pace.rate(30.0) is None
+
+
+def test_a_limit_that_was_changed_shows_within_seconds() -> None:
+    pace = Pace()
+    for tick in range(80):  # eight blocks a second
+        pace.take(tick / 8, 8 * MIB * tick // 8)
+    for tick in range(80, 120):
+        pace.take(tick / 8, 80 * MIB + MIB * (tick - 80) // 8)
+    assert pace.rate(15.0) == pytest.approx(MIB)
