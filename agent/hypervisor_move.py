@@ -51,7 +51,7 @@ class HypervisorMoves(HypervisorDisks):
     async def migrate(self, vm_uuid: str, there: Destination, report: ProgressTo) -> None:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
         kept = there.limit()
-        begun = _whole_mib(kept)
+        begun = whole_mib(kept)
         moving = asyncio.ensure_future(
             self._apart(vm_uuid, lambda connection: _migrate(connection, vm_uuid, there, begun), MOVE_SECONDS)
         )
@@ -85,7 +85,7 @@ class HypervisorMoves(HypervisorDisks):
         return await self._ask(lambda connection: _job(connection, vm_uuid) is not None)
 
 
-def _whole_mib(bytes_per_second: int) -> int:
+def whole_mib(bytes_per_second: int) -> int:
     """The limit that libvirt is given to begin with: it knows whole MiB only, and takes 0 for none.
 
     Not less than the limit: QEMU wakes a mirror whose speed is raised, and lets it copy its next 16 MiB at once, which
