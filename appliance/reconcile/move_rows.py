@@ -27,20 +27,31 @@ def move_limit(snapshot: Snapshot) -> int:
 def writes_too_fast(snapshot: Snapshot, outrun: Outrun) -> str:
     """What a move waits for that would not come to its end, and what can be done."""
     limit = move_limit(snapshot)
-    what = {
-        "memory": "its memory changes about as fast as it is",
-        "disks": "its disks change about as fast as they are",
-    }[outrun]
     if not limit:
+        return _OUTRUN[outrun]
+    if outrun == "memory":
         return (
-            f"its guest to write less: {what} copied; "
+            "its guest to write less: its memory changes about as fast as it is copied, which is "
+            f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
             "stop what writes in the guest, or cancel the job and move the VM stopped"
         )
     return (
-        f"its guest to write less: {what} copied, which is "
+        "its guest to write less: its disks change about as fast as they are copied, which is "
         f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
         "stop what writes in the guest, or cancel the job and move the VM stopped"
     )
+
+
+_OUTRUN: dict[Outrun, str] = {
+    "disks": (
+        "its guest to write less: its disks change about as fast as they are copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+    "memory": (
+        "its guest to write less: its memory changes about as fast as it is copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+}
 
 
 def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:
