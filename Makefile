@@ -18,6 +18,9 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
   debootstrap shellcheck tmux curl fonts-noto-cjk fonts-firacode fonts-dejavu-core \
   chromium
 
+# The tests start Python hundreds of times: it is to keep what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs texts
 
 run: setup agent tiny
@@ -80,10 +83,10 @@ texts: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging
-	$(BIN)/python -m pytest -q -n 2 -m "not lab and not bench"
+	@$(BIN)/mypy & types=$$!; $(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging; \
+	safe=$$?; wait $$types && exit $$safe
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not lab and not bench"
 
 # Everything: the quick part, then real hosts in the lab.
 test: check e2e

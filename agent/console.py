@@ -45,13 +45,13 @@ class Consoles:
 
     async def observe(self, request: ObserveConsole) -> ConsoleSeen:
         """Where a running domain's console really listens. Refused as `domain.off`."""
-        return _seen(await self._console(request.vm_uuid))
+        return _seen(await self._console(request.vm_uuid), "")
 
     async def admit(self, request: AdmitToConsole) -> ConsoleSeen:
         """The same, with a password that is good from now on, and no other. Refused as `domain.off`."""
         console = await self._console(request.vm_uuid)
         if not console.guarded:
-            return _seen(console)
+            return _seen(console, "")
         password = new_password()
         until = datetime.now(UTC) + timedelta(seconds=request.valid_seconds)
         await self._hypervisor.admit(request.vm_uuid, password, until)
@@ -104,7 +104,7 @@ def _set_password(graphics: ET.Element, password: str, until: datetime) -> None:
     graphics.set("passwdValidTo", f"{until:%Y-%m-%dT%H:%M:%S}")
 
 
-def _seen(console: Console, password: str = "") -> ConsoleSeen:
+def _seen(console: Console, password: str) -> ConsoleSeen:
     return ConsoleSeen(
         protocol="spice" if console.protocol == "spice" else "vnc", port=console.port, password=password
     )

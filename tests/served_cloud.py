@@ -11,21 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import pytest
 from yarl import URL
 
 from appliance.api.account import ADMIN_UUID, Account, hash_password
 from appliance.api.event import Event
 from appliance.api.job import LongJob
 from appliance.api.message import MESSAGES
-from appliance.serve import auth
 from appliance.serve.auth import Auth
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener
-from tests.simulated_cloud import Body, Cloud
-from tests.tenants import CHEAP
+from tests.simulated_cloud import CHEAP, Body, Cloud
 
 PASSWORD = "open sesame"
 CALL = "/zstack/api/"
@@ -112,9 +109,7 @@ def has_null(value: Any) -> bool:
 @asynccontextmanager
 async def served(cloud: Cloud) -> AsyncIterator[Wire]:
     """A server on loopback for a cloud that runs, and the admin's client of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auth, "PasswordHasher", CHEAP)
-        doors = Auth(cloud.database)
+    doors = Auth(cloud.database, hasher=CHEAP())
     stored = CHEAP().hash(hash_password(PASSWORD))
     await cloud.database.write(lambda tx: tx.update(tx.get(Account, ADMIN_UUID), password_hash=stored))
     dispatch = Dispatch(cloud.database, doors, version="0.1.0", node_uuid="n" * 32, live=cloud.core.live)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
-
-from argon2 import PasswordHasher
 
 from appliance.api.account import hash_password
 from appliance.api.message import MESSAGES
 from appliance.serve.auth import Auth
 from appliance.serve.dispatch import Dispatch, Origin
 from appliance.serve.zstack import Call
-from tests.simulated_cloud import Body, Cloud
+from tests.simulated_cloud import CHEAP, Body, Cloud
 
 PASSWORD = hash_password("open sesame")
-CHEAP = functools.partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
-"""What makes passwords dear to guess would make most of these tests' time."""
 
 
 class Caller:
@@ -66,7 +61,7 @@ class Tenants:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.auth = Auth(cloud.database)
+        self.auth = Auth(cloud.database, hasher=CHEAP())
         self.dispatch = Dispatch(
             cloud.database, self.auth, version="1", node_uuid="n" * 32, live=cloud.core.live
         )

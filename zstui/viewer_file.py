@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def viewer_text(reply: dict[str, Any], title: str, password: str = "") -> str:
-    """What stands in a `.vv` file for the address that GetVmConsoleAddress gave, and GetVmConsolePassword's."""
+def viewer_text(reply: dict[str, Any], title: str, password: str) -> str:
+    """What stands in a `.vv` file for the address that GetVmConsoleAddress gave, and GetVmConsolePassword's if any."""
     lines = {
         "type": reply.get("protocol"),
         "host": reply.get("hostIp"),

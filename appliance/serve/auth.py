@@ -50,6 +50,9 @@ WRONG_USER = "wrong account, user name or password"
 SEALED = (CreateAccount, CreateUser, UpdateAccount, UpdateUser)
 """Messages with a password that is to be kept."""
 
+NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$Dfew42zEO3iY/wwRMMhyCg$GKjhRUF73aB915sImL8STKbkeIejExxHWWjG/4ZzVsI"
+"""What the password of a name that is nobody's is compared with: as dear as any, and it opens nothing."""
+
 T = TypeVar("T")
 P = TypeVar("P", Account, User)
 
@@ -120,13 +123,17 @@ class Attempts:
 class Auth:
     """Logs accounts in and out, and knows which session is whose."""
 
-    def __init__(self, database: Database, attempts: Attempts | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        attempts: Attempts | None = None,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
         self._database = database
         self._attempts = attempts or Attempts()
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
         self._waiting = 0
-        self._nobody = self._hasher.hash(secrets.token_hex(16))
 
     async def log_in(self, message: LogInByAccount, source: str = "") -> dict[str, Any]:
         """Check name and password and open a session. Returns the reply's fields; raises WrongPassword."""
@@ -222,7 +229,7 @@ class Auth:
         """Who it is, if the password is its own. As slow for a name that is nobody's."""
         self._attempts.check(tried)
         found = await self._database.read(look)
-        stored = found.password_hash if found else self._nobody
+        stored = found.password_hash if found else NOBODY
         right = await asyncio.to_thread(self._verify, stored, password)
         if found is None or not right:
             self._attempts.failed(tried)

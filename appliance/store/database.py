@@ -149,7 +149,7 @@ class Database:
 
     async def _start(self) -> None:
         if self._folder.is_new():
-            create(self._folder)
+            create(self._folder, durable=not self._inline)
         await self._writer.open()
         self.owner = await self._writer.run(self._prepare)
         self._folder.mark("open", durable=not self._inline)

@@ -20,12 +20,15 @@ LEAP = 1_000_000
 """More changes than anything sees between a backup and its restoration."""
 
 
-def create(folder: Folder) -> None:
-    """Make an empty store. It has its name only once it is whole, so that a short one is always damage."""
+def create(folder: Folder, *, durable: bool) -> None:
+    """Make an empty store. It has its name only once it is whole, so that a short one is always damage.
+
+    `durable` waits for the disk.
+    """
     young = folder.database.with_suffix(".new")
     young.unlink(missing_ok=True)
     young.touch(mode=0o600)
-    connection = connect(young, durable=True, reader=False)
+    connection = connect(young, durable=durable, reader=False)
     try:
         migrate(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.serve import auth
 from tests.simulated_cloud import Cloud
-from tests.tenants import CHEAP, Tenants
+from tests.tenants import Tenants
 
 
 @pytest.fixture
@@ -29,14 +28,12 @@ async def cloud(empty_cloud: Cloud) -> Cloud:
 
 
 @pytest.fixture
-def tenants(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Tenants:
+def tenants(cloud: Cloud) -> Tenants:
     """Accounts and users to be, on that cloud."""
-    monkeypatch.setattr(auth, "PasswordHasher", CHEAP)
     return Tenants(cloud)
 
 
 @pytest.fixture
-def empty_tenants(empty_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Tenants:
+def empty_tenants(empty_cloud: Cloud) -> Tenants:
     """Accounts and users to be, on an appliance that knows nothing else."""
-    monkeypatch.setattr(auth, "PasswordHasher", CHEAP)
     return Tenants(empty_cloud)

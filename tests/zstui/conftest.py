@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import _wait
 from textual.pilot import Pilot
 
 from appliance.api.setting import GlobalConfig
@@ -31,6 +32,7 @@ from zstui.screens.browser import Browser
 
 PASSWORD = "correct horse"
 LIMIT_SECONDS = float(os.environ.get("ZSTUI_TEST_SECONDS", "10"))
+LOOK_SECONDS = 0.005
 SMALL = (80, 24)
 LARGE = (160, 45)
 
@@ -42,6 +44,13 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZSTUI_LANG", "en")
     monkeypatch.delenv("NO_COLOR", raising=False)
     begin("en")
+
+
+@pytest.fixture(autouse=True)
+def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual looks whether the app still works on a key for 20 ms at a time, which is most of a test's time."""
+    monkeypatch.setattr(_wait, "SLEEP_GRANULARITY", LOOK_SECONDS)
+    monkeypatch.setattr(_wait, "SLEEP_IDLE", LOOK_SECONDS / 20)
 
 
 @dataclass

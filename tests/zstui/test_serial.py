@@ -141,7 +141,7 @@ async def test_it_may_be_a_pane_on_a_large_terminal(cloud: Cloud) -> None:
         assert on.app.screen.query_one(SerialView).size == (80, 25) or on.app.screen.has_class("-pane")
         await on.pilot.resize_terminal(80, 24)
         await on.sees("serial ◉ live")
-        assert all(cell_len(line) == 80 for line in on.text())
+        await on.until(lambda: all(cell_len(line) == 80 for line in on.text()), "lines of 80 cells")
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (160, 45)])

@@ -14,7 +14,7 @@ REPLY = {"hostIp": "10.0.0.1", "port": 5900, "protocol": "spice"}
 
 
 def test_a_title_cannot_become_a_setting() -> None:
-    text = viewer_text(REPLY, "web\ndelete-this-file=1")
+    text = viewer_text(REPLY, "web\ndelete-this-file=1", "")
     assert text.splitlines() == [
         "[virt-viewer]", "type=spice", "host=10.0.0.1", "port=5900", "title=web delete-this-file=1",
         "delete-this-file=0",

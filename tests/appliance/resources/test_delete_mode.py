@@ -123,7 +123,8 @@ async def lost(cloud: Cloud, name: str, uuid: str, mode: str) -> set[str]:
     body = await cloud.answer(name, uuid=uuid, deleteMode=mode)
     assert body["success"], body
     await cloud.idle()
-    gone = {kind: keys(rows) - keys((await cloud.rows())[kind]) for kind, rows in before.items()}
+    after = await cloud.rows()
+    gone = {kind: keys(rows) - keys(after[kind]) for kind, rows in before.items()}
     assert uuid in gone[TARGETS[name][0]]
     return {kind for kind, keys in gone.items() if keys - {uuid} and not kind.endswith(BOOKKEEPING)}
 

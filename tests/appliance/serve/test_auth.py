@@ -7,11 +7,12 @@ import hashlib
 import json
 
 import pytest
+from argon2 import PasswordHasher
 
 from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session, hash_password
 from appliance.api.errors import NoSession, OperationFailed, WrongPassword
 from appliance.api.setting import GlobalConfig
-from appliance.serve.auth import FAILURE_SECONDS, FAILURES, REMEMBERED, Attempts, Auth, ensure_admin
+from appliance.serve.auth import FAILURE_SECONDS, FAILURES, NOBODY, REMEMBERED, Attempts, Auth, ensure_admin
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
@@ -39,6 +40,10 @@ async def test_the_first_start_makes_a_password_once(database: Database) -> None
     assert len(made) >= 16
     assert await ensure_admin(database, "other") is None
     assert (await Auth(database).log_in(login(password=made)))["inventory"]["accountUuid"] == ADMIN_UUID
+
+
+def test_a_name_that_is_nobodys_is_as_dear_as_any() -> None:
+    assert not PasswordHasher().check_needs_rehash(NOBODY)
 
 
 async def test_a_given_password_is_not_told_again_and_not_stored(database: Database) -> None:
