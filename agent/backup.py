@@ -7,9 +7,11 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.convert import convert
 from agent.domain_xml import DiskPlug
 from agent.hypervisor_backup import LiveDisk
 from agent.image import read_header
@@ -76,7 +78,7 @@ class Backups:
         }
         plugs = {uuid: plug for uuid, plug in found.items() if plug is not None}
         if not plugs:
-            return {disk.volume_uuid: await self._at_rest(disk) for disk in request.disks}
+            return await self._all_at_rest(request.disks, report)
         if len(plugs) < len(request.disks):
             raise Refused("backup.mixed", f"VM {request.vm_uuid} runs without some of these volumes")
         live = [
@@ -94,17 +96,25 @@ class Backups:
             for disk in request.disks
         }
 
-    async def _at_rest(self, disk: BackupDisk) -> str | None:
+    async def _all_at_rest(self, disks: Sequence[BackupDisk], report: Report) -> dict[str, str | None]:
+        """One after the other, told as one whole of their sizes."""
+        reasons: dict[str, str | None] = {}
+        paths = [self._storage.resolve(disk.path) for disk in disks]
+        sizes = [(await asyncio.to_thread(read_header, path, "qcow2")).size_bytes for path in paths]
+        for number, disk in enumerate(disks):
+            before = sum(sizes[:number])
+            tell = partial(_after, report, before, sum(sizes))
+            reasons[disk.volume_uuid] = await self._at_rest(disk, sizes[number], tell)
+        return reasons
+
+    async def _at_rest(self, disk: BackupDisk, size: int, report: Report) -> str | None:
         path, part = self._storage.resolve(disk.path), part_of(self._storage.resolve(disk.target))
         bitmaps = await _bitmaps(path)
         reason = _against(disk, bitmaps)
         if reason is None:
             await self._changed(path, part, disk.since)
         else:
-            await run(
-                "qemu-img", "convert", "-q", "-f", "qcow2", "-O", "qcow2", str(path), str(part),
-                timeout_seconds=COPY_SECONDS,
-            )  # fmt: skip
+            await convert(path, "qcow2", part, size, report)
         if not disk.bitmap:
             return reason
         if disk.bitmap in bitmaps:
@@ -208,6 +218,11 @@ class Backups:
             raise disk_refused(failed, path) from failed
         finally:
             part.unlink(missing_ok=True)
+
+
+def _after(report: Report, before: int, total: int, done: int, _: int) -> None:
+    """Report what is done after other things."""
+    report(before + done, total)
 
 
 def _stack(files: Sequence[Path]) -> str:

@@ -20,7 +20,7 @@ KEPT_FREE_BYTES = 64 << 20
 """A new image leaves this much of the storage free, for what runs on it."""
 _PERCENT = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 
-Report = Callable[[int, int], None]
+Report = Callable[[int, int], object]
 
 
 class _Measure(msgspec.Struct):

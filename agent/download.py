@@ -62,11 +62,17 @@ class Downloads:
         converts = request.source_format not in {"", request.format}
         try:
             await asyncio.to_thread(make_folders, path.parent)
-            md5 = await self._transfer(request, fetched if converts else part, report)
             if converts:
-                size = await inspect(fetched, request.source_format)
-                await convert(fetched, request.source_format, part, size, report)
+                await self._transfer(request, fetched, lambda done, total: report(done, 2 * total))
+                await inspect(fetched, request.source_format)
+                # Its bytes are moved twice: told as one whole, which does not begin again.
+                size = fetched.stat().st_size
+                await convert(
+                    fetched, request.source_format, part, size, lambda done, _: report(size + done, 2 * size)
+                )
                 md5 = await asyncio.to_thread(md5_of, part)
+            else:
+                md5 = await self._transfer(request, part, report)
             size_bytes = await inspect(part, request.format)
             await asyncio.to_thread(publish, part, path)
         except OSError as failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from agent.domain_xml import listening_xml
 from agent.hypervisor_disk import HypervisorDisks
 from agent.lane import LOOPBACK
 from agent.libvirt_calls import domain_of, message_of
+from agent.protocol import Copying, ProgressTo
 from agent.refused import Refused
 
 MOVE_SECONDS = 7 * 86400.0
@@ -47,10 +48,10 @@ class Destination:
 class HypervisorMoves(HypervisorDisks):
     """Domains that go to another host."""
 
-    async def migrate(self, vm_uuid: str, there: Destination, report: Callable[[int, int], object]) -> None:
+    async def migrate(self, vm_uuid: str, there: Destination, report: ProgressTo) -> None:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
         kept = there.limit()
-        begun = _whole_mib(kept)
+        begun = whole_mib(kept)
         moving = asyncio.ensure_future(
             self._apart(vm_uuid, lambda connection: _migrate(connection, vm_uuid, there, begun), MOVE_SECONDS)
         )
@@ -62,9 +63,10 @@ class HypervisorMoves(HypervisorDisks):
                 limited = limited or bool(limit)
                 if limited:
                     kept_by = await self.keep_limit(vm_uuid, limit)
-                progress = await self._ask(lambda connection: _progress(connection, vm_uuid))
-                if progress is not None:
-                    report(*progress)
+                copying = await self._ask(lambda connection: _copying(connection, vm_uuid))
+                if copying is not None:
+                    done = copying.disks_done + copying.memory_done
+                    report(done, done + copying.disks_left + copying.memory_left, copying)
         finally:
             if not moving.done():
                 await self.stop_migration(vm_uuid)
@@ -83,9 +85,13 @@ class HypervisorMoves(HypervisorDisks):
         return await self._ask(lambda connection: _job(connection, vm_uuid) is not None)
 
 
-def _whole_mib(bytes_per_second: int) -> int:
-    """The limit that libvirt is given to begin with: it knows whole MiB only, and takes 0 for none."""
-    return max(bytes_per_second // _MIB, 1) if bytes_per_second else 0
+def whole_mib(bytes_per_second: int) -> int:
+    """The limit that libvirt is given to begin with: it knows whole MiB only, and takes 0 for none.
+
+    Not less than the limit: QEMU wakes a mirror whose speed is raised, and lets it copy its next 16 MiB at once, which
+    it pays for afterwards. One whose speed is lowered waits for as long as it has to.
+    """
+    return -(-bytes_per_second // _MIB)
 
 
 async def _ended(moving: asyncio.Future[None], seconds: float) -> bool:
@@ -133,12 +139,24 @@ def _job(connection: Any, vm_uuid: str) -> dict[str, int] | None:
     return stats if stats.get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE else None
 
 
-def _progress(connection: Any, vm_uuid: str) -> tuple[int, int] | None:
-    """Bytes that have gone, and those and the ones still to go."""
+def _copying(connection: Any, vm_uuid: str) -> Copying | None:
+    """How far a domain on its way is; None as long as libvirt knows of no bytes."""
     stats = _job(connection, vm_uuid)
     if stats is None or not stats.get("data_total"):
         return None
-    return stats["data_processed"], stats["data_processed"] + stats["data_remaining"]
+    return copying_of(stats, domain_of(connection, vm_uuid).maxMemory() << 10)
+
+
+def copying_of(stats: Mapping[str, int], memory_bytes: int) -> Copying:
+    """What libvirt's figures of a job say; until a memory of so many bytes begins it is still to come whole."""
+    begun = bool(stats.get("memory_total"))
+    return Copying(
+        disks_done=stats.get("disk_processed", 0),
+        disks_left=stats.get("disk_remaining", 0),
+        memory_done=stats.get("memory_processed", 0),
+        memory_left=stats.get("memory_remaining", 0) if begun else memory_bytes,
+        memory_round=max(1, stats.get("memory_iteration", 0)) if begun else 0,
+    )
 
 
 def _limit(connection: Any, vm_uuid: str, bytes_per_second: int) -> int:

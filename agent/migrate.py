@@ -12,7 +12,17 @@ from agent.domain_xml import Mark, domain_xml
 from agent.hypervisor_move import LOOK_SECONDS, Destination
 from agent.lane import END_SECONDS, Lanes
 from agent.lane_doors import doors
-from agent.protocol import CloseLane, DomainSeen, DomainSpec, Done, LimitLane, MigrateDomain, OpenLane, digest
+from agent.protocol import (
+    CloseLane,
+    DomainSeen,
+    DomainSpec,
+    Done,
+    LimitLane,
+    MigrateDomain,
+    OpenLane,
+    ProgressTo,
+    digest,
+)
 from agent.refused import Refused
 
 
@@ -22,9 +32,7 @@ class MoveCalls(Protocol):
     async def seen(self, vm_uuid: str) -> DomainSeen: ...
     async def migrating(self, vm_uuid: str) -> bool: ...
     async def stop_migration(self, vm_uuid: str) -> None: ...
-    async def migrate(
-        self, vm_uuid: str, there: Destination, report: Callable[[int, int], object]
-    ) -> None: ...
+    async def migrate(self, vm_uuid: str, there: Destination, report: ProgressTo) -> None: ...
 
 
 class Migrations:
@@ -58,7 +66,7 @@ class Migrations:
         if request.lane_uuid in self._limits:
             self._limits[request.lane_uuid] = request.bytes_per_second
 
-    async def migrate(self, request: MigrateDomain, report: Callable[[int, int], object]) -> Done:
+    async def migrate(self, request: MigrateDomain, report: ProgressTo) -> Done:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
         self._limits[request.lane_uuid] = request.bytes_per_second
         try:
@@ -66,7 +74,7 @@ class Migrations:
         finally:
             self._limits.pop(request.lane_uuid, None)
 
-    async def _migrate(self, request: MigrateDomain, report: Callable[[int, int], object]) -> Done:
+    async def _migrate(self, request: MigrateDomain, report: ProgressTo) -> Done:
         spec, uuid = request.spec, request.lane_uuid
         seen = await self._hypervisor.seen(spec.vm_uuid)
         if seen.power == "off":

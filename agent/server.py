@@ -22,6 +22,7 @@ from agent.protocol import (
     AnyRequest,
     Call,
     CopyFiles,
+    Copying,
     Hello,
     LimitLane,
     MigrateDomain,
@@ -34,6 +35,7 @@ from agent.protocol import (
     Ping,
     ProbeAccelerator,
     Progress,
+    ProgressTo,
     ReadFetches,
     ReadFigures,
     Refusal,
@@ -60,8 +62,6 @@ CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
 
 What goes through a lane is fenced by that, which is open or not: it outlives links and whoever asked.
 """
-
-ProgressTo = Callable[[int, int], None]
 
 
 class Verbs(Protocol):
@@ -257,12 +257,12 @@ class Server:
     def _reporter(self, running: _Running) -> ProgressTo:
         loop = asyncio.get_running_loop()
 
-        def report(done: int, total: int) -> None:
+        def report(done: int, total: int, guest: Copying | None = None) -> None:
             if loop.time() - running.reported_at < PROGRESS_SECONDS:
                 return
             running.reported_at = loop.time()
             for link, call_id in running.askers:
-                link.send(encode(Progress(id=call_id, done=done, total=total)))
+                link.send(encode(Progress(id=call_id, done=done, total=total, guest=guest)))
 
         return report
 

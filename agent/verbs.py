@@ -63,6 +63,7 @@ from agent.protocol import (
     OpenSerial,
     Ping,
     ProbeAccelerator,
+    ProgressTo,
     ReadFetches,
     ReadFigures,
     RebaseVolume,
@@ -82,7 +83,6 @@ from agent.storage import StorageRoots
 from agent.volume import Volumes
 
 R = TypeVar("R", bound=Request)
-ProgressTo = Callable[[int, int], None]
 Answering = Callable[[Any, ProgressTo], Awaitable[Struct]]
 
 MAX_FETCHES = 1_000

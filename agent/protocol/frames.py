@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from agent.protocol.events import AnyEvent
 from agent.protocol.requests import AnyRequest
-from agent.protocol.values import Struct
+from agent.protocol.values import Copying, Struct
 
 READY_LINE = b"zstui-agent ready\n"
 """What the agent prints before its first frame: everything before it is noise from a login shell."""
@@ -55,11 +55,18 @@ class Answer(Struct, tag="answer", tag_field="frame", frozen=True):
 
 
 class Progress(Struct, tag="progress", tag_field="frame", frozen=True):
-    """How far a call has come, in bytes where it moves bytes."""
+    """How far a call has come, in bytes where it moves bytes; `guest` says what of them is what, where it moves one."""
 
     id: int
     done: int
     total: int
+    guest: Copying | None = None
+
+
+class ProgressTo(Protocol):
+    """Hears how far a call has come: what `Progress` says."""
+
+    def __call__(self, done: int, total: int, guest: Copying | None = None) -> None: ...
 
 
 class Notice(Struct, tag="notice", tag_field="frame", frozen=True):

@@ -178,6 +178,20 @@ class FilesCopied(Struct, frozen=True):
     sent_seconds: float = 0.0
 
 
+class Copying(Struct, frozen=True):
+    """How far a running domain's disks and memory are on their way to another host, in bytes.
+
+    Memory goes in rounds, each of what the guest wrote during the one before; in round 0 it has not begun, and all of
+    it is left.
+    """
+
+    disks_done: int
+    disks_left: int
+    memory_done: int
+    memory_left: int
+    memory_round: int = 0
+
+
 class Done(Struct, frozen=True):
     """The requested state holds; there is nothing more to say."""
 

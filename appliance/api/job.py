@@ -23,13 +23,14 @@ class LongJob(Resource, java=JAVA):
     step: str | None = column("What it is doing now.", default=None)
     progress: int = column("Per cent.", default=0)
     waits_for: str | None = column("What keeps it.", default=None)
-    done_bytes: int | None = column("Bytes that have arrived, while it moves some.", default=None)
-    total_bytes: int | None = column("Bytes that it moves in all.", default=None)
+    done_bytes: int | None = column("Bytes that have arrived, of all its parts.", default=None)
+    total_bytes: int | None = column("Bytes that all its parts move, as far as that is known.", default=None)
     bytes_per_second: int | None = column("How fast it moves them, once that is known.", default=None)
     account_uuid: str | None = column("Who asked.", default=None)
     create_date: Timestamp = column("When it was asked.", default=Timestamp(0), indexed=True)
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     deadline: Timestamp | None = column("When it is given up.", default=None, private=True)
+    parts: str = column("Bytes done and in all of each of its parts: JSON.", default="{}", private=True)
     failure: str | None = column("The error it will end with, once undone.", default=None, private=True)
 
 

@@ -108,8 +108,10 @@ SETTINGS = (
     Setting("simulator", "faultRate", "0", "Chance from 0 to 1 that they fail: for all, or VERB=chance."),
     Setting("localStorage", "migration.bytesPerSecond", "0",
             "Bytes a second of each volume that moves between hosts, and of a running VM's memory, those on "
-            "their way included, and of an image that goes along, from its start on; 0 for no limit.", minimum=0,
-            maximum=LONG),
+            "their way included, and of an image that goes along, from its start on; 0 for no limit. Of a running VM "
+            "QEMU copies each volume 16 MiB at once, and then waits as long as they may take: also when it begins, "
+            "and when the limit is raised. What a guest writes to a volume that has been copied QEMU sends on "
+            "without a limit.", minimum=0, maximum=LONG),
     Setting("monitor", "interval", "10", "Seconds between looks at what hosts and VMs use of CPU, memory, disks and "
             "network.", minimum=1),
     Setting("flatNetwork", "leaseSeconds", "3600", "Seconds a DHCP lease lasts.", minimum=120),

@@ -14,6 +14,7 @@ from agent.protocol import (
     AnyEvent,
     AnyRequest,
     Call,
+    Copying,
     Done,
     Hello,
     HostFacts,
@@ -77,6 +78,7 @@ class _Pending(Struct, frozen=True):
     future: Any
     deadline: float
     on_progress: Any
+    on_guest: Any
 
 
 class Link:
@@ -150,8 +152,9 @@ class Link:
         op: str = "",
         timeout_seconds: float = 60.0,
         on_progress: Callable[[int, int], None] | None = None,
+        on_guest: Callable[[Copying], None] | None = None,
     ) -> S:
-        """Send a request and return its reply.
+        """Send a request and return its reply; meanwhile hear what the agent's `Progress` says.
 
         Raises `Refused` when the agent says no, `LinkLost` when the answer will never come or has not come
         within `timeout_seconds` and at most `LATE_CHECK_SECONDS` more.
@@ -161,7 +164,7 @@ class Link:
         number = self._next_id
         self._next_id += 1
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._pending[number] = _Pending(future, self._loop.time() + timeout_seconds, on_progress)
+        self._pending[number] = _Pending(future, self._loop.time() + timeout_seconds, on_progress, on_guest)
         self._send(
             Call(
                 id=number,
@@ -235,6 +238,8 @@ class Link:
                 waiting = self._pending.get(frame.id)
                 if waiting is not None and waiting.on_progress is not None:
                     waiting.on_progress(frame.done, frame.total)
+                if waiting is not None and waiting.on_guest is not None and frame.guest is not None:
+                    waiting.on_guest(frame.guest)
             case Notice():
                 self._on_event(frame.event)
 

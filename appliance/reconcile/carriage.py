@@ -46,11 +46,11 @@ class Carriage:
     ) -> FilesCopied:
         """Have a file of the host at a place on the storage. Raises what `Link.ask` raises.
 
-        It must not build on another file, nor change meanwhile.
+        It must not build on another file, nor change meanwhile. Of the jobs it is the part of its uuid.
         """
         lane = self._lane()
         await lane.open([place])
-        copied = await lane.copy([path], jobs, title=title)
+        copied = await lane.copy([path], jobs, title=title, part=self.uuid)
         await lane.ask(self.storage, AdoptFiles(files={place: ""}))
         await lane.close()
         return copied

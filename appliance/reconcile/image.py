@@ -12,9 +12,11 @@ from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.link import Refused
 from appliance.plans import naming
+from appliance.plans.whole import Whole
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.image_transfer import UPLOAD
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
 from appliance.reconcile.recycle_bin import take_out
@@ -32,6 +34,8 @@ class _Copy:
     image: Image
     ref: ImageBackupStorageRef
     storage: BackupStorage
+    left: tuple[str, ...]
+    """The copies that are still to be brought after this one."""
     jobs: tuple[LongJob, ...]
     origin: Origin | None
     """What it is being made of, if it is made of a volume."""
@@ -76,10 +80,12 @@ class ImageWorker:
             return origin
         if image is None:
             return None
-        for ref in snapshot.all(ImageBackupStorageRef, image_uuid=self._uuid):
+        refs = snapshot.all(ImageBackupStorageRef, image_uuid=self._uuid)
+        for ref in refs:
             storage = snapshot.find(BackupStorage, ref.backup_storage_uuid)
             if storage is not None and not ref.whole:
-                return _Copy(image, ref, storage, tuple(jobs.running(snapshot, self._uuid)), origin)
+                left = tuple(each.uuid for each in refs if each.uuid != ref.uuid and not each.whole)
+                return _Copy(image, ref, storage, left, tuple(jobs.running(snapshot, self._uuid)), origin)
         return None
 
     async def _clear(self, origin: Origin) -> Next:
@@ -108,7 +114,8 @@ class ImageWorker:
 
     async def _fetch(self, copy: _Copy) -> ImageFacts:
         request = _fetching(copy)
-        meter = Meter(self._context.database, copy.jobs, "fetch image")
+        # Each storage's machine fetches it, one after the other.
+        meter = Meter(self._context.database, copy.jobs, "fetch image", copy.ref.uuid, alike=copy.left)
         async with meter.running():
             facts = await self._asker.ask(
                 target_of(copy.storage),
@@ -232,7 +239,7 @@ def _waits(copy: _Copy, refused: Refused) -> bool:
 
 def _awaited(copy: _Copy) -> OperationFailed:
     """What an upload waits for, and how that comes."""
-    done, total = max(((job.done_bytes or 0, job.total_bytes or 0) for job in copy.jobs), default=(0, 0))
+    done, total = max((Whole(job.parts).part(UPLOAD) for job in copy.jobs), default=(0, 0))
     how = f"zstui upload {copy.image.uuid} FILE"
     if not done:
         return OperationFailed(f"its file is awaited; send it: {how}")

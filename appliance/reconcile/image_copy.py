@@ -46,7 +46,7 @@ class ImageCopies:
             if waited:
                 return  # whoever was first has brought it, or failed: the caller looks again
             await self._context.database.write(lambda tx: remember(tx, image_uuid, host.key, cache_path))
-            meter = Meter(self._context.database, found, "copy image to host")
+            meter = Meter(self._context.database, found, "copy image to host", cache_path)
             async with meter.running():
                 await self._copy(image_uuid, host, cache_path, bytes_per_second, meter)
 

@@ -13,11 +13,13 @@ from appliance.hosts.fleet import Fleet, Target
 from appliance.plans.naming import uploaded_image
 from appliance.reconcile import jobs
 from appliance.reconcile.context import target_of
-from appliance.reconcile.meter import Meter
+from appliance.reconcile.meter import Meter, expect
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
+UPLOAD = "upload"
+"""The part of a job that its caller sends."""
 PUT_OFF_SECONDS = 60.0
 """So often the deadline of a job that bytes still arrive for is put off."""
 
@@ -29,6 +31,8 @@ class Stored:
     image: Image
     target: Target
     path: str
+    ref_uuid: str
+    """Of what says that it is there, or is to be."""
 
 
 class ImageTransfers:
@@ -52,7 +56,10 @@ class ImageTransfers:
             raise InvalidArgument("an upload needs a Content-Length")
         place = await self._database.read(lambda snapshot: _waiting(snapshot, image_uuid))
         found = await self._database.read(lambda snapshot: jobs.running(snapshot, image_uuid))
-        meter = Meter(self._database, found, "receive image")
+        meter = Meter(self._database, found, "receive image", UPLOAD)
+        # What is of another format is read twice when it has come: copied where it is, and converted.
+        later = {place.ref_uuid: 2 * (start + length)} if place.image.source_format else {}
+        await expect(self._database, found, {UPLOAD: start + length, **later})
         async with meter.running():
             counted = self._counted(image_uuid, content, start, start + length, meter)
             await self._fleet.dialer.upload(place.target, place.path, counted, start + length, start)
@@ -91,7 +98,7 @@ def stored(snapshot: Snapshot, image_uuid: str, backup_storage_uuid: str | None)
         storage = snapshot.get(BackupStorage, ref.backup_storage_uuid)
         wanted = backup_storage_uuid in (None, storage.uuid)
         if wanted and ref.intended == ref.status == "Ready" and storage.status == "Connected":
-            return Stored(image, target_of(storage), ref.install_path)
+            return Stored(image, target_of(storage), ref.install_path, ref.uuid)
     where = f" on backup storage[uuid:{backup_storage_uuid}]" if backup_storage_uuid else ""
     raise OperationFailed(
         f"image {image.name}[uuid:{image.uuid}] is not Ready{where}, or what has it is not Connected"
@@ -108,7 +115,7 @@ def _waiting(snapshot: Snapshot, image_uuid: str) -> Stored:
     if snapshot.count(ImageBackupStorageRef, image_uuid=image_uuid) > 1:
         raise ImageFailed("bytes can be sent to one backup storage only; add the image to one")
     storage = snapshot.get(BackupStorage, ref.backup_storage_uuid)
-    return Stored(image, target_of(storage), uploaded_image(ref.install_path, image.source_format))
+    return Stored(image, target_of(storage), uploaded_image(ref.install_path, image.source_format), ref.uuid)
 
 
 def _put_off(tx: Transaction, image_uuid: str) -> None:

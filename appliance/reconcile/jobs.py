@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.api.errors import ApiError, Cancelled, ResourceNotFound
@@ -11,6 +12,7 @@ from appliance.api.job import LongJob
 from appliance.api.message import Message
 from appliance.api.parse import unparse
 from appliance.api.resource import Resource, Timestamp
+from appliance.plans.whole import Whole
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -96,6 +98,37 @@ def progress(
     """Say how far a job is, and how fast it moves bytes in this step."""
     percent = max(job.progress, min(percent, 99))
     tx.update(job, step=step, progress=percent, waits_for=waits_for, bytes_per_second=bytes_per_second)
+
+
+def expect(tx: Transaction, found: Sequence[LongJob], sizes: Mapping[str, int]) -> None:
+    """Say what jobs are still to move, by part, before any of it moves: `Whole.expect`."""
+    for job in still_running(tx, found):
+        whole = Whole(job.parts)
+        whole.expect(sizes)
+        if whole.total or job.total_bytes:
+            moved(tx, job, whole)
+
+
+def end_part(tx: Transaction, found: Sequence[LongJob], part: str) -> None:
+    """Say of jobs that a part of what they move is there."""
+    for job in still_running(tx, found):
+        whole = Whole(job.parts)
+        whole.end(part)
+        if whole.total:
+            moved(tx, job, whole)
+
+
+def moved(tx: Transaction, job: LongJob, whole: Whole) -> LongJob:
+    """Say how many bytes of all its parts a job has moved; it has come back where these have."""
+    came_back = whole.percent < Whole(job.parts).percent
+    percent = min(whole.percent, 99) if came_back else max(job.progress, min(whole.percent, 99))
+    return tx.update(job, parts=whole.text, done_bytes=whole.done, total_bytes=whole.total, progress=percent)
+
+
+def still_running(tx: Transaction, found: Sequence[LongJob]) -> list[LongJob]:
+    """Of some jobs, as they are now, those that have not ended."""
+    rows = [tx.find(LongJob, job.uuid) for job in found]
+    return [job for job in rows if job is not None and job.state == "Running"]
 
 
 class Jobs:

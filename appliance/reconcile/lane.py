@@ -24,9 +24,10 @@ from agent.protocol import (
 from appliance.api.errors import ApiError, OperationFailed
 from appliance.api.job import LongJob
 from appliance.hosts.fleet import Target
+from appliance.plans.move import FILES
 from appliance.reconcile.asking import Asker, ended_when_unwanted
 from appliance.reconcile.context import Context
-from appliance.reconcile.meter import Meter
+from appliance.reconcile.meter import Grows, Meter
 from appliance.store.snapshot import Snapshot
 
 MOVE_SECONDS = 7 * 86400.0
@@ -98,6 +99,7 @@ class Lane:
         jobs: Sequence[LongJob],
         arrived: Callable[[int], None] = lambda _: None,
         title: str = "copy to new host",
+        part: str = FILES,
     ) -> FilesCopied:
         """Copy files of the source to beside the places that the lane was opened for, in their order.
 
@@ -112,7 +114,7 @@ class Lane:
             files=list(files),
             bytes_per_second=await self.context.database.read(self.limit),
         )
-        return await self.carry(request, FilesCopied, jobs, title, arrived)
+        return await self.carry(request, FilesCopied, jobs, title, part, arrived)
 
     async def carry(
         self,
@@ -120,14 +122,15 @@ class Lane:
         reply: type[R],
         jobs: Sequence[LongJob],
         title: str,
+        part: str,
         arrived: Callable[[int], None] = lambda _: None,
-        grows: Callable[[Snapshot], str] | None = None,
+        grows: Grows | None = None,
     ) -> R:
         """Have the source send something, and say how far it is; ended when the move is wanted no more.
 
-        A limit that changes meanwhile is kept from then on. `grows` is the meter's.
+        A limit that changes meanwhile is kept from then on. `part` and `grows` are the meter's.
         """
-        meter = Meter(self.context.database, jobs, title, grows)
+        meter = Meter(self.context.database, jobs, title, part, grows=grows)
 
         def tell(done: int, total: int) -> None:
             arrived(done)
@@ -136,7 +139,9 @@ class Lane:
         link = self.context.fleet.link(self.source)
         ended = ended_when_unwanted(self.context.database, self.wanted, self._end)
         async with ended, self._limited(request.bytes_per_second), meter.running():
-            return await link.ask(request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell)
+            return await link.ask(
+                request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell, on_guest=meter.guest
+            )
 
     async def close(self) -> None:
         """Take the key from both ends, and end what still uses it. Raises what `Link.ask` raises."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from agent.protocol import Copying
 from appliance.api.job import LongJob
+from appliance.plans.outrun import Outrun, Race
 from appliance.plans.pace import Pace
+from appliance.plans.whole import Whole
 from appliance.reconcile import jobs
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
@@ -15,11 +18,15 @@ from appliance.store.transaction import Transaction
 
 WRITE_SECONDS = 0.5
 
+Grows = Callable[[Snapshot, Outrun], str]
+"""What to wait for while a guest writes as fast to its disks, or its memory, as they are copied."""
+
 
 class Meter:
-    """The latest `done` of `total`; call it with both.
+    """The latest `done` of `total` of one part of some jobs; call it with both.
 
-    `grows` says what to wait for while what is to be moved grows as fast as it is.
+    What a job says is of all its parts, also those that others bring meanwhile. Parts that are `alike` are expected
+    to take what this one does.
     """
 
     def __init__(
@@ -27,26 +34,37 @@ class Meter:
         database: Database,
         found: Sequence[LongJob],
         title: str,
-        grows: Callable[[Snapshot], str] | None = None,
+        part: str,
+        *,
+        grows: Grows | None = None,
+        alike: Sequence[str] = (),
     ) -> None:
         self._database = database
-        self._jobs = [job.uuid for job in found]
+        self._jobs = found
         self._title = title
+        self._part = part
         self._grows = grows
-        self._latest = (0, 0)
-        self._written = (0, 0)
+        self._alike = alike
+        self._latest: tuple[int, int] | None = None
+        self._written: tuple[int, int] | None = None
+        self._beside = 0
+        """Bytes done of the other parts."""
         self._pace = Pace()
+        self._race = Race()
 
     def __call__(self, done: int, total: int) -> None:
         """Take a new reading."""
         self._latest = (done, total)
-        now = self._database.now()
-        self._pace.take(now, done)
-        self._pace.to_go(now, done, total - done)
+        self._pace.take(self._database.now(), self._beside + done)
+
+    def guest(self, seen: Copying) -> None:
+        """Take what of the reading is a guest's disks, and what its memory."""
+        self._race.take(self._database.now(), seen)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Meter]:
-        """Write readings while the body runs."""
+        """Write readings while the body runs; the part is there when that ends well."""
+        await self._database.read(self._look)
         writer = asyncio.create_task(self._write(), name=f"meter {self._title}")
         try:
             yield self
@@ -54,27 +72,57 @@ class Meter:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
+        if self._jobs:
+            await self._database.write(self._end)
 
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
             if self._latest != self._written and self._jobs:
-                self._written = self._latest
                 await self._database.write(self._put)
 
+    def _look(self, snapshot: Snapshot) -> None:
+        """What has come before is no pace of this part."""
+        for job in self._jobs[:1]:
+            row = snapshot.find(LongJob, job.uuid)
+            self._note(Whole(row.parts if row is not None else job.parts))
+
+    def _note(self, whole: Whole) -> None:
+        self._beside = whole.done - whole.part(self._part)[0]
+
     def _put(self, tx: Transaction) -> None:
-        done, total = self._written
-        percent = 100 * done // total if total else 0
+        if self._latest is None:
+            return
+        self._written = done, total = self._latest
         rate = self._pace.rate(self._database.now())
-        waits_for = None if self._grows is None or self._pace.gains() else self._grows(tx)
-        pace = _said(rate, None if waits_for else total - done)
-        title = f"{self._title} ({done >> 20} of {total >> 20} MiB{pace})"
-        for uuid in self._jobs:
-            job = tx.find(LongJob, uuid)
-            if job is not None and job.state == "Running":
-                whole = round(rate) if rate is not None else None
-                job = tx.update(job, done_bytes=done, total_bytes=total)
-                jobs.progress(tx, job, title, percent, waits_for, whole)
+        outrun = self._race.outrun() if self._grows is not None else None
+        waits_for = self._grows(tx, outrun) if self._grows is not None and outrun is not None else None
+        for job in jobs.still_running(tx, self._jobs):
+            whole = Whole(job.parts)
+            whole.reach(self._part, done, total)
+            for part in self._alike:
+                if not whole.part(part)[0]:
+                    whole.reach(part, 0, total)
+            self._note(whole)
+            row = jobs.moved(tx, job, whole)
+            pace = _said(rate, None if waits_for else whole.total - whole.done)
+            title = f"{self._title} ({whole.done >> 20} of {whole.total >> 20} MiB{pace})"
+            whole_rate = round(rate) if rate is not None else None
+            jobs.progress(tx, row, title, row.progress, waits_for, whole_rate)
+
+    def _end(self, tx: Transaction) -> None:
+        if self._latest is not None:
+            for job in jobs.still_running(tx, self._jobs):
+                whole = Whole(job.parts)
+                whole.reach(self._part, *self._latest)
+                jobs.moved(tx, job, whole)
+        jobs.end_part(tx, self._jobs, self._part)
+
+
+async def expect(database: Database, found: Sequence[LongJob], sizes: Mapping[str, int]) -> None:
+    """Say how many bytes each part of some jobs is still to move, before the first of them does."""
+    if found:
+        await database.write(lambda tx: jobs.expect(tx, found, sizes))
 
 
 def _said(rate: float | None, left: int | None) -> str:

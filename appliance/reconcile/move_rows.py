@@ -12,6 +12,7 @@ from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import LocalStorageResourceRef
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.plans.outrun import Outrun
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_storage
 from appliance.store.snapshot import Snapshot
@@ -21,6 +22,36 @@ from appliance.store.transaction import Transaction
 def move_limit(snapshot: Snapshot) -> int:
     """Bytes a second of each volume that moves; 0 for no limit."""
     return int(snapshot.setting("localStorage", "migration.bytesPerSecond"))
+
+
+def writes_too_fast(snapshot: Snapshot, outrun: Outrun) -> str:
+    """What a move waits for that would not come to its end, and what can be done."""
+    limit = move_limit(snapshot)
+    if not limit:
+        return _OUTRUN[outrun]
+    if outrun == "memory":
+        return (
+            "its guest to write less: its memory changes about as fast as it is copied, which is "
+            f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+            "stop what writes in the guest, or cancel the job and move the VM stopped"
+        )
+    return (
+        "its guest to write less: its disks change about as fast as they are copied, which is "
+        f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    )
+
+
+_OUTRUN: dict[Outrun, str] = {
+    "disks": (
+        "its guest to write less: its disks change about as fast as they are copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+    "memory": (
+        "its guest to write less: its memory changes about as fast as it is copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+}
 
 
 def moves_on(snapshot: Snapshot, host: Host) -> list[VolumeMove]:

@@ -114,7 +114,7 @@ async def flatten(
         another = Asker(context.fleet, context.database.new_uuid)
         await drop_flat(context, another, host, request.path, resource, generation + 1)
 
-    meter = Meter(context.database, jobs, title)
+    meter = Meter(context.database, jobs, title, request.path)
     await asker.settle_unanswered(host, request)
     async with ended_when_unwanted(context.database, wanted, end), meter.running():
         await asker.ask(

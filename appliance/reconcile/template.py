@@ -11,11 +11,14 @@ from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.api.template import VolumeReading
+from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
+from appliance.reconcile.bulk import bulk
 from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
+from appliance.reconcile.meter import expect
 from appliance.reconcile.reading import (
     READ_SECONDS,
     drop_flat,
@@ -108,6 +111,11 @@ class Templates:
 
     async def _flatten(self, origin: Origin, host: Target) -> None:
         reading = origin.reading
+        took = await bulk(self._context, host, reading.volume_uuid)
+        sizes = {
+            reading.flat_path: await self._context.database.read(lambda snapshot: _size_of(snapshot, reading))
+        }
+        await expect(self._context.database, origin.jobs, sizes | {ref.uuid: took for ref in origin.refs})
         await flatten(
             self._context,
             self._asker,
@@ -120,6 +128,10 @@ class Templates:
             wanted=lambda snapshot: _image_wanted(snapshot, reading.uuid),
         )
         await self._context.database.write(lambda tx: end_reading(tx, reading.uuid))
+
+
+def _size_of(snapshot: Snapshot, reading: VolumeReading) -> int:
+    return snapshot.get(Volume, reading.volume_uuid).size
 
 
 def _there(origin: Origin) -> Target:

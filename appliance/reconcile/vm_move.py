@@ -12,6 +12,7 @@ from agent.protocol import (
     AnyRequest,
     CloseLane,
     DestroyDomain,
+    DomainSpec,
     Done,
     DropFile,
     DropNic,
@@ -32,7 +33,7 @@ from appliance.api.move import VmMove
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
-from appliance.plans.move import in_order
+from appliance.plans.move import GUEST, in_order, parts_of_vm
 from appliance.plans.vm import VmIntent, networks_left
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
@@ -42,7 +43,8 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.move_rows import is_being_cleared, move_limit, still_wanted
+from appliance.reconcile.meter import expect
+from appliance.reconcile.move_rows import is_being_cleared, move_limit, still_wanted, writes_too_fast
 from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leave_vm_behind, leaves, stay
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.store.snapshot import Snapshot
@@ -73,8 +75,8 @@ class _Work:
     source: Target
     target: Target
     host_key: str
-    images: dict[str, tuple[str, bool]]
-    """Path of each image below a volume, or in the drive, to its uuid, and whether that is there still."""
+    images: dict[str, tuple[str, int | None]]
+    """Path of each image below a volume, or in the drive, to its uuid, and the bytes it takes; None: it is gone."""
     must_wait: bool
     jobs: tuple[LongJob, ...]
 
@@ -143,12 +145,20 @@ class VmMoveWorker:
         if spec is None:
             raise OperationFailed(f"VM {work.vm.name}[uuid:{work.vm.uuid}] is not to run")
         await self._clear_target(work, keep=True)
-        files = await self._chains(work)
+        files, taken = await self._chains(work)
         heads = {volume.volume.path for volume in work.volumes}
         below = {path: builds_on for path, builds_on in files.items() if path not in heads}
         await self._say(work, "prepare new host")
         await self._serve(work)
-        missing = await self._bring_images(work)
+        cached = await self._cached(work)
+        fetched = {
+            path: size for path, (_, size) in work.images.items() if path not in cached and size is not None
+        }
+        sizes = parts_of_vm(taken, heads, cached | set(fetched), spec.memory_bytes)
+        await expect(self._context.database, work.jobs, fetched | sizes)
+        missing = await self._bring_images(work, cached)
+        # What somebody else has brought meanwhile is not this job's.
+        await expect(self._context.database, work.jobs, sizes)
         below = dict.fromkeys(missing, "") | below
         ports = await lane.open(list(below), {"libvirt": LIBVIRT, "memory": "", "disks": ""}, spec)
         if below:
@@ -158,8 +168,13 @@ class VmMoveWorker:
             await self._ask(work.target, move, request)
         if not await self._context.database.write(lambda tx: leaves(tx, move, list(files))):
             return
-        request = MigrateDomain(
-            lane_uuid=move.uuid,
+        request = await self._migration(work, spec, ports)
+        await lane.carry(request, Done, work.jobs, "move memory and disks", GUEST, grows=writes_too_fast)
+        self._backoff.reset()
+
+    async def _migration(self, work: _Work, spec: DomainSpec, ports: list[int]) -> MigrateDomain:
+        return MigrateDomain(
+            lane_uuid=work.move.uuid,
             address=work.target.address,
             port=work.target.port,
             username=work.target.username,
@@ -169,8 +184,6 @@ class VmMoveWorker:
             disks_port=ports[1],
             bytes_per_second=await self._context.database.read(move_limit),
         )
-        await lane.carry(request, Done, work.jobs, "move memory and disks", grows=_writes_too_fast)
-        self._backoff.reset()
 
     def _heads(self, work: _Work, files: dict[str, str]) -> Iterator[AnyRequest]:
         """The files that the guest writes to, empty: what is in them comes with the VM."""
@@ -190,12 +203,14 @@ class VmMoveWorker:
                     backing_format=spec.backing_format,
                 )
 
-    async def _chains(self, work: _Work) -> dict[str, str]:
-        """Every file of the VM's volumes, to the one that it builds on."""
+    async def _chains(self, work: _Work) -> tuple[dict[str, str], dict[str, int]]:
+        """Every file of the VM's volumes, to the one that it builds on; and the bytes of each and of its images."""
         found: dict[str, str] = {}
+        taken: dict[str, int] = {}
         for volume in work.volumes:
             paths = list(volume.files)
-            seen = await self._look(work.source, work, paths)
+            seen = await self._look(work.source, work, [*paths, *volume.bases])
+            taken |= seen.taken
             missing = [path for path in paths if path not in seen.volumes]
             if missing:
                 raise OperationFailed(
@@ -207,7 +222,7 @@ class VmMoveWorker:
                 raise OperationFailed(
                     f"the files on host {work.source.address} are no chain: {strange}"
                 ) from strange
-        return found
+        return found, taken
 
     async def _serve(self, work: _Work) -> None:
         """Have the new host serve and guard the VM's NICs, as it will go on doing."""
@@ -215,18 +230,18 @@ class VmMoveWorker:
         for step in networks_left(work.intent, seen):
             await self._ask(work.target, work.move, step.request, step.seconds)
 
-    async def _bring_images(self, work: _Work) -> list[str]:
+    async def _cached(self, work: _Work) -> set[str]:
+        """The images that the new host has."""
+        request = ObserveVm(vm_uuid=work.vm.uuid, cache_paths=list(work.images))
+        return set((await self._context.fleet.link(work.target).ask(request, VmSeen)).cached)
+
+    async def _bring_images(self, work: _Work, cached: set[str]) -> list[str]:
         """Have the images on the new host; those that only the old one can give."""
-        paths = list(work.images)
-        seen = await self._context.fleet.link(work.target).ask(
-            ObserveVm(vm_uuid=work.vm.uuid, cache_paths=paths), VmSeen
-        )
         missing = []
-        for path in paths:
-            image_uuid, there = work.images[path]
-            if path in seen.cached:
+        for path, (image_uuid, size) in work.images.items():
+            if path in cached:
                 continue
-            if there:
+            if size is not None:
                 limit = await self._context.database.read(move_limit)
                 await self._copies.bring(image_uuid, work.target, path, work.jobs, bytes_per_second=limit)
                 continue
@@ -362,25 +377,14 @@ class VmMoveWorker:
         )
 
 
-def _writes_too_fast(snapshot: Snapshot) -> str:
-    """What a move waits for that would not come to its end, and what can be done."""
-    limit = move_limit(snapshot)
-    if not limit:
-        return (
-            "its guest to write less: disks and memory change about as fast as they are copied; "
-            "stop what writes in the guest, or cancel the job and move the VM stopped"
-        )
-    return (
-        "its guest to write less: disks and memory change about as fast as they are copied, which is "
-        f"{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
-        "stop what writes in the guest, or cancel the job and move the VM stopped"
-    )
-
-
-def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, bool]]:
-    """Path of each image that the VM has need of on a host, to its uuid, and whether it is still there."""
+def _images(snapshot: Snapshot, intent: VmIntent) -> dict[str, tuple[str, int | None]]:
+    """Path of each image that the VM has need of on a host, to its uuid, and the bytes it takes; None: it is gone."""
     volumes = (*((intent.root,) if intent.root else ()), *intent.data)
     wanted = {path: uuid for each in volumes for path, uuid in each.bases.items()}
     if intent.medium is not None:
         wanted[intent.medium.path] = intent.medium.image_uuid
-    return {path: (uuid, snapshot.exists(Image, uuid=uuid)) for path, uuid in wanted.items()}
+    found = {path: (uuid, snapshot.find(Image, uuid)) for path, uuid in wanted.items()}
+    return {
+        path: (uuid, image.actual_size if image is not None else None)
+        for path, (uuid, image) in found.items()
+    }

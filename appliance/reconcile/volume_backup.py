@@ -12,14 +12,16 @@ from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.api.vm import VmInstance
+from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, Tries
+from appliance.reconcile.bulk import bulk
 from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Next
-from appliance.reconcile.meter import Meter
+from appliance.reconcile.meter import Meter, expect
 from appliance.reconcile.volume_backup_rows import (
     forget,
     give_up,
@@ -33,6 +35,8 @@ from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
+WRITTEN = " written"
+"""After a group's uuid: the part of a job that its files are written in. Each is carried as one of its own uuid."""
 WRITE_SECONDS = 6 * 3600.0
 UNREACHABLE_SECONDS = 5.0
 
@@ -90,8 +94,9 @@ class VolumeBackupWorker:
         return AGAIN
 
     async def _write(self, work: _Work) -> BackedUp:
-        meter = Meter(self._context.database, work.jobs, "write backup")
+        meter = Meter(self._context.database, work.jobs, "write backup", work.backup.group_uuid + WRITTEN)
         target = _there(work.host)
+        await expect(self._context.database, work.jobs, await self._sizes(work, target))
         async with meter.running():
             await self._asker.settle_unanswered(target, work.request)
             reply = await self._asker.ask(
@@ -105,6 +110,17 @@ class VolumeBackupWorker:
         if not isinstance(reply, BackedUp):
             raise OperationFailed(f"host {target.address} did not say what it has backed up")
         return reply
+
+    async def _sizes(self, work: _Work, host: Target) -> dict[str, int]:
+        """Bytes of each part of a group that is to be whole. What an increment takes is known when it is written."""
+
+        def whole(snapshot: Snapshot) -> dict[str, Volume]:
+            found = [each for each in group_of(snapshot, work.backup) if _adds_to(snapshot, each) is None]
+            return {each.uuid: snapshot.get(Volume, each.volume_uuid) for each in found}
+
+        volumes = await self._context.database.read(whole)
+        sizes = {uuid: await bulk(self._context, host, volume.uuid) for uuid, volume in volumes.items()}
+        return {work.backup.group_uuid + WRITTEN: sum(volume.size for volume in volumes.values()), **sizes}
 
     async def _carry(self, work: _Work) -> None:
         backup = work.backup
@@ -191,7 +207,7 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
         return BackUpVolumes(disks=[copied])
     disks = []
     for backup in group_of(snapshot, leader):
-        last = last_of(snapshot, backup) if backup.mode == "incremental" else None
+        last = _adds_to(snapshot, backup)
         disks.append(
             BackupDisk(
                 volume_uuid=backup.volume_uuid,
@@ -204,6 +220,11 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
         )
     vm = snapshot.find(VmInstance, leader.vm_instance_uuid) if leader.vm_instance_uuid else None
     return BackUpVolumes(disks=disks, vm_uuid=vm.uuid if vm is not None else "")
+
+
+def _adds_to(snapshot: Snapshot, backup: VolumeBackup) -> VolumeBackup | None:
+    """The backup that one is to be an increment of; None when it is to be whole."""
+    return last_of(snapshot, backup) if backup.mode == "incremental" else None
 
 
 def _still_wanted(snapshot: Snapshot, uuid: str) -> bool:

@@ -44,6 +44,9 @@ def last_of(snapshot: Snapshot, backup: VolumeBackup) -> VolumeBackup | None:
 
 def note_written(tx: Transaction, planned: VolumeBackup, made: BackedUp) -> None:
     """A host has written the files of a group; they are to be carried away."""
+    sizes = {each.uuid: made.disks[each.volume_uuid].size_bytes for each in group_of(tx, planned)
+             if each.volume_uuid in made.disks}  # fmt: skip
+    jobs.expect(tx, jobs.running(tx, planned.group_uuid), sizes)
     for backup in group_of(tx, planned):
         disk = made.disks.get(backup.volume_uuid)
         if disk is None or backup.phase != "writing":

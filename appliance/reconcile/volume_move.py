@@ -26,7 +26,7 @@ from appliance.api.move import VolumeMove
 from appliance.api.volume import Volume
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
-from appliance.plans.move import in_order
+from appliance.plans.move import FILES, in_order
 from appliance.plans.volume import VolumeIntent
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
@@ -35,6 +35,7 @@ from appliance.reconcile.image_cache import is_leaving, remember
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
+from appliance.reconcile.meter import expect
 from appliance.reconcile.move_rows import (
     flip,
     forget,
@@ -63,8 +64,8 @@ class _Work:
     source: Target | None
     target: Target | None
     host_key: str
-    images: frozenset[str]
-    """Those of what it builds on that are still there."""
+    images: dict[str, int]
+    """Those of what it builds on that are still there, with the bytes that they take."""
     copies: frozenset[str]
     """What the source has of images, by path: that is not the volume's."""
     must_wait: bool
@@ -134,13 +135,25 @@ class MoveWorker:
         if move.vm_instance_uuid is not None:
             # Nobody is to start it from the files that leave.
             await self._ask(source, move, UndefineDomain(vm_uuid=move.vm_instance_uuid))
-        files = await self._files(work.intent, source, volume.volume_uuid)
+        files, taken = await self._files(work.intent, source, volume.volume_uuid)
+        bases = {base: uuid for base, uuid in work.intent.bases.items() if base in files.values()}
+        cached = await self._cached(work, list(bases))
+        fetched = {base: uuid for base, uuid in bases.items() if base not in cached and uuid in work.images}
+        sizes = {
+            FILES: sum(size for path, size in taken.items() if path not in cached and path not in fetched)
+        }
+        await expect(
+            self._context.database,
+            work.jobs,
+            sizes | {base: work.images[uuid] for base, uuid in fetched.items()},
+        )
         key = _there(work.target).key
-        for base, image_uuid in work.intent.bases.items():
-            if base in files.values() and not await self._bring_base(work, base, image_uuid):
-                note = partial(remember, image_uuid=image_uuid, machine=key, path=base)
-                await self._context.database.write(note)
-                files = {base: "", **files}
+        for base, image_uuid in bases.items():
+            if base in cached or (base in fetched and await self._bring_base(work, base, image_uuid)):
+                continue
+            note = partial(remember, image_uuid=image_uuid, machine=key, path=base)
+            await self._context.database.write(note)
+            files = {base: "", **files}
         lane = self._lane(work)
         await lane.open(list(files))
         copied = await lane.copy(list(files), work.jobs, self._progressed)
@@ -165,30 +178,31 @@ class MoveWorker:
         if done > self._arrived:
             self._arrived, self._silent_since = done, None
 
-    async def _files(self, intent: VolumeIntent, source: Target, uuid: str) -> dict[str, str]:
-        """The volume's files, the lowest first, each to the one it builds on."""
+    async def _files(
+        self, intent: VolumeIntent, source: Target, uuid: str
+    ) -> tuple[dict[str, str], dict[str, int]]:
+        """The volume's files, the lowest first, each to the one it builds on; and the bytes of those and its bases."""
         paths = list(intent.files)
-        seen = await self._context.fleet.link(source).ask(ObserveVm(vm_uuid=uuid, volume_paths=paths), VmSeen)
+        request = ObserveVm(vm_uuid=uuid, volume_paths=[*paths, *intent.bases])
+        seen = await self._context.fleet.link(source).ask(request, VmSeen)
         missing = [path for path in paths if path not in seen.volumes]
         if missing:
             raise OperationFailed(
                 f"{', '.join(missing)} is not on host {source.address}; mount the storage that holds it, then try again"
             )
         try:
-            return in_order(paths, seen.backings, intent.bases)
+            return in_order(paths, seen.backings, intent.bases), seen.taken
         except ValueError as strange:
             raise OperationFailed(f"the files on host {source.address} are no chain: {strange}") from strange
+
+    async def _cached(self, work: _Work, paths: list[str]) -> list[str]:
+        """Those of some images that the new host has."""
+        request = ObserveVm(vm_uuid=work.move.uuid, cache_paths=paths)
+        return (await self._context.fleet.link(_there(work.target)).ask(request, VmSeen)).cached
 
     async def _bring_base(self, work: _Work, path: str, image_uuid: str) -> bool:
         """Have the image below the volume on the new host; False when only the old one can give it."""
         target = _there(work.target)
-        seen = await self._context.fleet.link(target).ask(
-            ObserveVm(vm_uuid=work.move.uuid, cache_paths=[path]), VmSeen
-        )
-        if path in seen.cached:
-            return True
-        if image_uuid not in work.images:
-            return False
         try:
             limit = await self._context.database.read(move_limit)
             await self._copies.bring(image_uuid, target, path, work.jobs, bytes_per_second=limit)
@@ -271,7 +285,11 @@ class MoveWorker:
             source=target_of(source) if source is not None else None,
             target=target_of(target) if target is not None else None,
             host_key=key.public_key if key is not None else "",
-            images=frozenset(uuid for uuid in below if snapshot.exists(Image, uuid=uuid)),
+            images={
+                image.uuid: image.actual_size
+                for uuid in below
+                if (image := snapshot.find(Image, uuid)) is not None
+            },
             copies=frozenset(
                 copy.install_path for copy in snapshot.all(ImageCache, host_uuid=move.source_host_uuid)
             ),

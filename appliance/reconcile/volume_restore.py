@@ -19,6 +19,7 @@ from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.carriage import Carriage
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Next
+from appliance.reconcile.meter import expect
 from appliance.reconcile.volume_backup_rows import chain_of
 from appliance.reconcile.volume_restore_rows import forget, give_up, still_wanted, turn, turn_image
 from appliance.store.snapshot import Snapshot
@@ -80,6 +81,7 @@ class VolumeRestoreWorker:
             await self._make_image(work)
             return DONE
         host = _there(work.host)
+        await expect(self._context.database, work.jobs, self._left(work))
         for backup, path in zip(work.chain, work.staged, strict=True):
             if path not in self._brought:
                 await self._bring(work, backup, host, path)
@@ -111,6 +113,11 @@ class VolumeRestoreWorker:
         await carriage.bring(backup.install_path, path, work.jobs, title="bring backup to host")
         self._brought.add(path)
 
+    def _left(self, work: _Work) -> dict[str, int]:
+        """Bytes of each backup that is still to be brought, by the part of a job that it is."""
+        pairs = zip(work.chain, work.staged, strict=True)
+        return {_lane_of(work, backup): backup.size for backup, path in pairs if path not in self._brought}
+
     async def _withdraw(self, work: _Work) -> None:
         """Take from where it goes what has come, and let nothing more come."""
         beside = work.storages.get(work.restore.backup_storage_uuid or "")
@@ -129,7 +136,7 @@ class VolumeRestoreWorker:
         return Carriage(
             context=self._context,
             asker=self._asker,
-            uuid=uuid5(UUID(uuid), backup.uuid).hex,
+            uuid=_lane_of(work, backup),
             source=storage,
             storage=host,
             host_key=work.host_key,
@@ -183,6 +190,11 @@ class VolumeRestoreWorker:
             host_key=key.public_key if key is not None else "",
             jobs=tuple(jobs.running(snapshot, restore.uuid)),
         )
+
+
+def _lane_of(work: _Work, backup: VolumeBackup) -> str:
+    """What a backup is brought through for this restore."""
+    return uuid5(UUID(work.restore.uuid), backup.uuid).hex
 
 
 def _there(machine: Target | None) -> Target:

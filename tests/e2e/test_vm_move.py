@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -38,6 +39,15 @@ while true; do dd if=/root/kept of=/root/fast bs=1M count=8 conv=notrunc,fsync 2
 END
 (sh /root/hurried >/dev/null 2>&1 & echo $! >/root/hurried.pid)
 """
+THINKING = """
+mkdir -p /root/mem && mount -t tmpfs none /root/mem
+cat >/root/thinking <<'END'
+while true; do dd if=/dev/urandom of=/root/mem/fast bs=1M count=32 conv=notrunc 2>/dev/null; done
+END
+(sh /root/thinking >/dev/null 2>&1 & echo $! >/root/thinking.pid)
+"""
+STEP = 16 * MIB
+"""QEMU copies so much of a disk at once, and pays for it afterwards."""
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 SOUND = "sync; echo 3 >/proc/sys/vm/drop_caches; md5sum -c /root/kept.sum && echo sound"
 
@@ -182,6 +192,12 @@ async def speeds(cloud: Stage, guest: Guest) -> set[int]:
     return {*(job["speed"] for job in jobs["return"]), memory["return"]["max-bandwidth"]}
 
 
+async def copied(cloud: Stage, guest: Guest) -> int:
+    """Bytes of a guest's disk that QEMU has copied on host 1."""
+    said = await cloud.virsh(1, "qemu-monitor-command", guest.uuid, '{"execute": "query-block-jobs"}')
+    return sum(job["offset"] for job in json.loads(said)["return"])
+
+
 @pytest.mark.timeout(400)
 async def test_a_limit_holds_to_the_byte_changes_on_the_way_and_a_guest_that_outruns_it_is_named(
     cloud: Stage, vm: VmFactory
@@ -194,10 +210,15 @@ async def test_a_limit_holds_to_the_byte_changes_on_the_way_and_a_guest_that_out
         return found
 
     try:
-        # Less than libvirt can say, and then what it would round.
-        await cloud.setting("localStorage", "migration.bytesPerSecond", "700000")
+        # What libvirt would round, and then less than it can say.
+        await cloud.setting("localStorage", "migration.bytesPerSecond", "2000000")
+        began = time.monotonic()
         job = await begin(cloud, guest, 2)
         await moving(cloud, job)
+        for _ in range(10):
+            passed = await copied(cloud, guest)
+            assert passed <= STEP + 2_000_000 * (time.monotonic() - began), passed
+            await asyncio.sleep(0.5)
         for limit in (700_000, 2_000_000):
             await cloud.setting("localStorage", "migration.bytesPerSecond", str(limit))
 
@@ -246,4 +267,53 @@ async def test_whoever_is_killed_the_guest_is_on_one_host_and_goes_on(
     finally:
         await cloud.setting("localStorage", "migration.bytesPerSecond", None)
     await is_only_on(cloud, guest, number, boot_id)
+    assert "sound" in await guest.ssh(SOUND)
+
+
+@pytest.mark.timeout(300)
+async def test_memory_that_is_written_faster_than_the_limit_is_named_all_the_while_and_progress_never_goes_back(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    guest, boot_id = await busy(vm, "thinker")
+    await guest.ssh(THINKING)
+    limit, job = 8 * MIB, ""
+    seen: list[tuple[float, dict[str, Any]]] = []
+
+    async def look() -> dict[str, Any]:
+        (found,) = await cloud.session.query("LongJob", uuid=job)
+        if found.get("totalBytes"):
+            seen.append((time.monotonic(), found))
+        return found
+
+    async def named() -> bool:
+        return "its memory changes" in (await look()).get("waitsFor", "")
+
+    try:
+        await cloud.setting("localStorage", "migration.bytesPerSecond", str(limit))
+        job = await begin(cloud, guest, 2)
+        await until(named, 120, "word of memory that is written faster than it is copied")
+        rounds_end = time.monotonic() + 30
+        while time.monotonic() < rounds_end:
+            assert await named()
+            assert " left" not in seen[-1][1]["step"]
+            await asyncio.sleep(0.5)
+        await guest.ssh("kill $(cat /root/thinking.pid)")
+
+        async def over() -> bool:
+            row = await look()
+            return row["state"] != "Running" or not row.get("waitsFor")
+
+        await until(over, 60, "the end of that word")
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+        await cloud.session.wait(job, 120)
+    finally:
+        await cloud.setting("localStorage", "migration.bytesPerSecond", None)
+    done = [row.get("doneBytes", 0) for _, row in seen]
+    assert done == sorted(done)
+    # The disks' first step, and their last, are all that the limit lets pass at once; memory has none.
+    (began, first), *later = seen
+    for at, row in later:
+        passed = row.get("doneBytes", 0) - first.get("doneBytes", 0)
+        assert passed < STEP + (at - began + 2) * limit * 1.1, (at - began, passed)
+    await is_only_on(cloud, guest, 2, boot_id)
     assert "sound" in await guest.ssh(SOUND)

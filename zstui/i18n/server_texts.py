@@ -61,11 +61,20 @@ EVENTS = (
 )
 WAITS = (
     mark(
-        "its guest to write less: disks and memory change about as fast as they are copied; "
+        "its guest to write less: its disks change about as fast as they are copied; "
         "stop what writes in the guest, or cancel the job and move the VM stopped"
     ),
     mark(
-        "its guest to write less: disks and memory change about as fast as they are copied, which is "
+        "its guest to write less: its disks change about as fast as they are copied, which is "
+        "{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+    mark(
+        "its guest to write less: its memory changes about as fast as it is copied; "
+        "stop what writes in the guest, or cancel the job and move the VM stopped"
+    ),
+    mark(
+        "its guest to write less: its memory changes about as fast as it is copied, which is "
         "{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
         "stop what writes in the guest, or cancel the job and move the VM stopped"
     ),

@@ -453,6 +453,7 @@ CREATE TABLE "long_job" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "deadline" REAL,
+    "parts" TEXT COLLATE NOCASE NOT NULL,
     "failure" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;

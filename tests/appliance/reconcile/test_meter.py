@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from agent.protocol import Copying
 from appliance.api.errors import Cancelled
 from appliance.api.job import LongJob
 from appliance.reconcile import jobs
-from appliance.reconcile.meter import Meter
+from appliance.reconcile.meter import Meter, expect
 from appliance.store.database import Database
 
 MIB = 1 << 20
-WHY = "its guest to write less"
+WHY = {"disks": "its guest to write less to disks", "memory": "its guest to write less to memory"}
 
 
 class Moving:
@@ -26,14 +28,26 @@ class Moving:
         self.at = 1000.0
         database.now = lambda: self.at
         self.job = job
-        self.meter = Meter(database, [job], "move memory and disks", lambda _: WHY)
+        self.meter = Meter(
+            database, [job], "move memory and disks", "guest", grows=lambda _, outrun: WHY[outrun]
+        )
 
     async def goes(self, done: int, left: int) -> LongJob:
         """A second passes; the job then."""
-        self.at += 1
-        self.meter(done, done + left)
-        async with self.meter.running():
-            await asyncio.sleep(0.05)
+        seen = Copying(disks_done=done, disks_left=left, memory_done=0, memory_left=0)
+        return await self.part_goes(done, done + left, seen)
+
+    async def part_goes(
+        self, done: int, total: int, seen: Copying | None = None, *, seconds: float = 1.0
+    ) -> LongJob:
+        """Time passes in which a part comes, and does not end; the job then."""
+        self.at += seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05), self.meter.running():
+                self.meter(done, total)
+                if seen is not None:
+                    self.meter.guest(seen)
+                await asyncio.sleep(1)
         return await self.row()
 
     async def row(self) -> LongJob:
@@ -54,14 +68,14 @@ async def test_a_guest_that_writes_as_fast_as_is_copied_is_named_and_no_time_is_
         row = await moving.goes(2 * MIB * second, 100 * MIB - 2 * MIB * second)
     assert (row.step or "").endswith("2.0 MiB/s, 0:46 left)")
     assert row.waits_for is None
-    for second in range(5, 35):
+    for second in range(5, 70):
         row = await moving.goes(2 * MIB * second, 92 * MIB)
-    assert row.waits_for == WHY
+    assert row.waits_for == WHY["disks"]
     assert "left" not in (row.step or "")
     assert (row.step or "").endswith("2.0 MiB/s)")
     # It writes no more.
-    for second in range(35, 45):
-        row = await moving.goes(2 * MIB * second, 92 * MIB - 2 * MIB * (second - 35))
+    for second in range(70, 80):
+        row = await moving.goes(2 * MIB * second, 92 * MIB - 2 * MIB * (second - 70))
     assert row.waits_for is None
 
 
@@ -88,3 +102,55 @@ async def test_a_job_that_does_something_else_or_has_failed_goes_at_no_pace(movi
     )
     row = await moving.row()
     assert (row.done_bytes, row.bytes_per_second) == (12 * MIB, None)
+
+
+async def test_what_a_job_says_is_of_all_its_parts_and_never_goes_back(moving: Moving) -> None:
+    database, job = moving.database, moving.job
+    await expect(database, [job], {"image": 100 * MIB, "files": 200 * MIB, "guest": 100 * MIB})
+    row = await moving.row()
+    assert (row.done_bytes, row.total_bytes, row.progress) == (0, 400 * MIB, 0)
+    said: list[tuple[int | None, int]] = []
+    for part, size in (("image", 100), ("files", 200), ("guest", 100)):
+        moving.meter = Meter(database, [job], "bring", part)
+        for done in range(10, size + 10, 10):
+            row = await moving.part_goes(done * MIB, size * MIB)
+            said.append((row.done_bytes, row.progress))
+            assert row.total_bytes == 400 * MIB
+    assert [done for done, _ in said] == [MIB * done for done in range(10, 410, 10)]
+    assert [percent for _, percent in said] == [min(done // 4, 99) for done in range(10, 410, 10)]
+    assert row.step == "bring (400 of 400 MiB, 10.0 MiB/s, 0:00 left)"
+
+
+async def test_a_part_that_ended_is_there_and_one_that_failed_has_what_had_come(moving: Moving) -> None:
+    database, job = moving.database, moving.job
+    await expect(database, [job], {"image": 100 * MIB, "files": 300 * MIB})
+    async with Meter(database, [job], "bring", "image").running():
+        pass  # so fast that nobody heard of it
+    assert (await moving.row()).done_bytes == 100 * MIB
+    moving.meter = Meter(database, [job], "copy", "files")
+    await moving.part_goes(150 * MIB, 300 * MIB)
+    with pytest.raises(OSError, match="broke"):
+        async with moving.meter.running():
+            raise OSError("the way broke")
+    row = await moving.row()
+    assert (row.done_bytes, row.total_bytes, row.progress) == (250 * MIB, 400 * MIB, 62)
+    # It must truly be done again: nothing says otherwise.
+    row = await moving.part_goes(0, 300 * MIB)
+    assert (row.done_bytes, row.total_bytes, row.progress) == (100 * MIB, 400 * MIB, 25)
+
+
+async def test_parts_that_go_at_once_are_one_whole_at_one_pace(moving: Moving) -> None:
+    database, job = moving.database, moving.job
+    meters = [Meter(database, [job], "carry", part) for part in ("a", "b")]
+    for second in range(8):
+        for meter in meters:
+            moving.meter = meter
+            row = await moving.part_goes(second * MIB, 50 * MIB, seconds=0.5)
+    assert (row.done_bytes, row.total_bytes) == (14 * MIB, 100 * MIB)
+    assert row.bytes_per_second == pytest.approx(2 * MIB, rel=0.2)
+
+
+async def test_copies_that_are_alike_are_expected_as_soon_as_one_is_known(moving: Moving) -> None:
+    moving.meter = Meter(moving.database, [moving.job], "fetch", "first", alike=["second"])
+    row = await moving.part_goes(10 * MIB, 50 * MIB)
+    assert (row.done_bytes, row.total_bytes, row.progress) == (10 * MIB, 100 * MIB, 10)
