@@ -17,7 +17,7 @@ from textual.worker import Worker
 from appliance.api.errors import AccessError, ApiError
 from appliance.client import Session, Unreachable
 from zstui.calls import Calls
-from zstui.cells import crop, safe
+from zstui.cells import safe
 from zstui.frame import key_name
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
 from zstui.i18n.server_texts import said
@@ -29,12 +29,12 @@ from zstui.remembered import Remembered
 from zstui.screens.acting import Acting
 from zstui.screens.browser import Browser
 from zstui.screens.chooser import Chooser
-from zstui.screens.form import short_error
 from zstui.screens.login import Login
 from zstui.screens.watching import Watching
 from zstui.table import LiveTable
 from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
 from zstui.type_ahead import Passed, TypeAhead
+from zstui.wrong import told
 
 AGAIN_SECONDS = (0.3, 2.0)
 """First and longest pause before an appliance that does not answer is tried again."""
@@ -220,7 +220,7 @@ class Zstui(App[int]):
         results = [error] if error is not None else task.result()
         wrong = [each for each in results if isinstance(each, ApiError)] if isinstance(results, list) else []
         for each in wrong[:3]:
-            self.tell(f"{what}: {crop(short_error(each.details), 400)} [{each.code}]", wrong=True)
+            self.tell(f"{what}: {told(each, self.mirror)}", wrong=True)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Send a text to the terminal's clipboard (OSC 52), through tmux too."""

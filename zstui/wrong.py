@@ -6,8 +6,11 @@ What is not known here by its pattern is said in the appliance's own words, with
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
+from appliance.api.errors import ApiError
 from zstui import words
+from zstui.cells import crop
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import pattern, said
 from zstui.mirror import Mirror
@@ -69,23 +72,51 @@ WANTED = (
 SPOKEN = frozenset({"wanted", "advice"})
 """Holes that hold words of the appliance's."""
 
+TOLD_CELLS = 400
+"""How much is said in passing."""
+
 MESSAGE = re.compile(r"( of)? message\[[^\]]*\]")
 NAMED = re.compile(r"\[uuid: ?[0-9a-f]{32}(?:, name:([^\]]*))?\]")
 LEAD = re.compile(r"^(?:\w+\[[^\]]*\](?:, )?)+: |^field\[\w+\]:? ")
 UUIDS = re.compile(r"\b(\w+)\[([0-9a-f]{32}(?:,[0-9a-f]{32})*)\]")
 VALUE = re.compile(r"\b([a-z]\w*)\[([^\]]*)\]")
+HEAD = re.compile(r"(?:\w+\[[^\]]*\](?:, )?)+: ")
+NAMES = re.compile(r"\bfield\[(?P<field>\w+)\]|\b(?P<name>\w+)(?P<value>\[(?! ?uuid\b))?")
 WIRE = re.compile(r"\b[a-z]+[0-9]?(?:[A-Z][a-z0-9]*)+\b")
 
 
-def readable(details: str, mirror: Mirror, *, sizes: bool = False) -> str:
-    """A sentence that says what is wrong; `sizes` writes the limits of a number as sizes."""
+def readable(details: str, mirror: Mirror, *, sizes: bool = False, alone: bool = False) -> str:
+    """A sentence that says what is wrong; `sizes` writes the limits of a number as sizes.
+
+    One that stands `alone`, below no field, begins with the name of its field.
+    """
     text = MESSAGE.sub("", details)
     for known, sentence in SENTENCES:
         found = known.fullmatch(text)
         if found is not None:
             holes = {hole: _hole(hole, value, sizes=sizes) for hole, value in found.groupdict().items()}
+            if alone and "field" in holes:
+                return _whole(f"{tr(words.label(found['field']))}: {tr(sentence, **holes)}")
             return tr(sentence, **holes)
     return _whole(_plain(said(text) if said(text) != text else LEAD.sub("", text), mirror))
+
+
+def told(error: ApiError, mirror: Mirror) -> str:
+    """An error as a sentence, and in brackets the code that programs and manuals know it by."""
+    return f"{crop(readable(error.details, mirror, alone=True), TOLD_CELLS)} [{error.code}]"
+
+
+def field_of(details: str, fields: Collection[str]) -> str | None:
+    """Which of these fields an error is about: the first that it names, behind what it only says to be about."""
+    head = HEAD.match(details)
+    for text in (details[head.end() :], details) if head is not None else (details,):
+        for found in NAMES.finditer(text):
+            name = found["field"] or found["name"]
+            # A name of small letters is a word, too, and a resource may be called so.
+            sure = found["field"] or found["value"] or not name.islower() or name == "password"
+            if sure and name in fields:
+                return name
+    return None
 
 
 def _hole(hole: str, value: str, *, sizes: bool) -> str:

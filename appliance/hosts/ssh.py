@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import re
+import socket
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +25,9 @@ CIPHERS = ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-gc
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 3
+
+NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+LOST = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 
 CLAIM = "/var/lib/zstui-agent/state/claim.json"
 """Where an agent writes down whose its machine is."""
@@ -218,7 +224,38 @@ class _Explain:
             return HostUnreachable(f"{where} refuses the login of {target.username}: wrong user or password")
         if isinstance(failed, TimeoutError):
             return HostUnreachable(f"{where} does not answer within {CONNECT_SECONDS:g} s; does sshd run?")
-        return HostUnreachable(f"{where} cannot be reached: {failed}")
+        if isinstance(failed, socket.gaierror):
+            return HostUnreachable(
+                f"{target.address} is no name that the appliance's machine can look up: check how it is "
+                f"written and the DNS, or give an IP address"
+            )
+        numbers = _numbers(failed)
+        if errno.ECONNREFUSED in numbers:
+            return HostUnreachable(
+                f"{where} refuses the connection: nothing listens there; start sshd on it, or give the port "
+                f"that its sshd has"
+            )
+        if numbers & NO_WAY:
+            return HostUnreachable(
+                f"there is no route to {where}: see that the address is right and the machine is on and in a "
+                f"network that the appliance's machine reaches"
+            )
+        if numbers & LOST or isinstance(failed, asyncssh.ConnectionLost):
+            return HostUnreachable(
+                f"the connection to {where} was lost: see that sshd answers there and no firewall ends it, "
+                f"then try again"
+            )
+        reasons = [os.strerror(number) for number in sorted(numbers)]
+        return HostUnreachable(f"{where} cannot be reached: {', '.join(reasons) or failed}")
+
+
+def _numbers(failed: BaseException) -> set[int]:
+    """The system's numbers of what went wrong: with each of a name's addresses, asyncio has them in its text only."""
+    if not isinstance(failed, OSError):
+        return set()
+    if failed.errno is not None:
+        return {failed.errno}
+    return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(failed))}
 
 
 def _changed(target: Target, key: asyncssh.SSHKey) -> HostUnreachable:

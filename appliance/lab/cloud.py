@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from appliance.client import Session
 from appliance.config import Config, tiny_image_file
 from appliance.lab.command import LabError
+from appliance.lab.data_folder import DataFolder
 from appliance.lab.instance import LabHost
 from appliance.lab.lab import Lab
 from appliance.lab.local import INTERFACE, PORT, LocalMachine
@@ -46,10 +46,12 @@ class Cloud:
         self._config = config
         self._lab = lab
         self._local = LocalMachine(config.folder / "local", progress) if local else None
+        self._data = DataFolder(config.folder, "this machine" if local else lab.name)
         self._say = progress
 
     async def up(self) -> dict[str, Any]:
-        """Bring everything up; returns the summary that scripts read."""
+        """Bring everything up; returns the summary that scripts read. `LabError` on another lab's data folder."""
+        self._data.claim()
         hosts = [] if self._local else await self._lab_hosts()
         self._say("appliance")
         await self._listening()
@@ -73,7 +75,8 @@ class Cloud:
             await stop_appliance(self._config)
 
     async def down(self) -> None:
-        """Stop the appliance and the hosts; what they remember stays."""
+        """Stop the appliance and the hosts; what they remember stays. `LabError` on another lab's data folder."""
+        self._data.check()
         uuids = await self._vm_uuids() if self._local else []
         await stop_appliance(self._config)
         if self._local is not None:
@@ -82,13 +85,17 @@ class Cloud:
             await self._lab.down()
 
     async def purge(self) -> None:
-        """Stop everything and forget it, the appliance's data too: its hosts' keys and disks are gone."""
+        """Stop everything and forget it, the appliance's data too: its hosts' keys and disks are gone.
+
+        Raises `LabError`, with nothing stopped and nothing removed, on a folder that is not this lab's data.
+        """
+        self._data.check_own()
         await self.down()
         if self._local is not None:
             self._local.purge()
         else:
             await self._lab.purge()
-        shutil.rmtree(self._config.folder, ignore_errors=True)
+        self._data.remove()
 
     async def _vm_uuids(self) -> list[str]:
         if not answers(self._config.socket):

@@ -19,8 +19,12 @@ FINE = 1024
 Point = tuple[float, ...]
 
 
-def rates(before: Used, now: Used, seconds: float, cpus: int) -> Point | None:
-    """What was used meanwhile; None when a total has begun anew."""
+def rates(before: Used, now: Used, seconds: float, cpus: int, memory: int) -> Point | None:
+    """What was used meanwhile; None when a total has begun anew. `memory` is what there is in all, in bytes, or 0.
+
+    What QEMU takes for itself counts in what the host tells of a guest, and is no memory of the guest's: one that
+    has touched all of its own uses all of it, and not more.
+    """
     spent = [
         now.disk_read_bytes - before.disk_read_bytes,
         now.disk_write_bytes - before.disk_write_bytes,
@@ -31,7 +35,8 @@ def rates(before: Used, now: Used, seconds: float, cpus: int) -> Point | None:
     if seconds <= 0 or busy < 0 or min(spent) < 0:
         return None
     percent = min(100.0, busy / 1e7 / seconds / max(1, cpus))
-    return (percent, float(now.memory_bytes), *(each / seconds for each in spent))
+    held = min(now.memory_bytes, memory) if memory else now.memory_bytes
+    return (percent, float(held), *(each / seconds for each in spent))
 
 
 def pack(point: Point) -> tuple[int, ...]:

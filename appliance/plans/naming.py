@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from appliance.api.account import ADMIN_UUID
 
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _DOMAIN_LENGTH = 253
+_SALTED = 1 << 31
+"""Set in every salt: no address is one of those that were made of the number alone, which stores may hold."""
 
 
 def bridge(physical_interface: str, vlan: int | None) -> str:
@@ -21,9 +24,14 @@ def tap(internal_id: int, device_id: int) -> str:
     return f"vnic{internal_id}.{device_id}"
 
 
-def mac(internal_id: int, device_id: int) -> str:
-    """A hardware address as ZStack makes it: `fa`, four octets of the VM, one of the NIC."""
-    octets = internal_id.to_bytes(4, "big")
+def mac(owner: str, internal_id: int, device_id: int) -> str:
+    """A hardware address as ZStack makes it: `fa`, four octets of the VM, one of the NIC.
+
+    The VM's number is mixed with the uuid of the store that it is in: each number of one store gives another
+    address, and two appliances that share a wire, which both count from 1, give different ones.
+    """
+    salt = int.from_bytes(hashlib.sha256(owner.encode()).digest()[:4], "big")
+    octets = (internal_id ^ (salt | _SALTED)).to_bytes(4, "big")
     return "fa:" + ":".join(f"{octet:02x}" for octet in octets) + f":{device_id:02x}"
 
 

@@ -166,7 +166,7 @@ class Sampler:
         before, track.last, track.memory_bytes = track.last, seen, memory
         if before is None or before[0] != seen[0]:
             return None
-        point = rates(before[2], seen[2], (seen[1] - before[1]) / 1e9, cpus)
+        point = rates(before[2], seen[2], (seen[1] - before[1]) / 1e9, cpus, memory)
         if point is not None:
             track.add(now, point, now - HOUR_SECONDS)
         return point

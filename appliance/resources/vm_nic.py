@@ -22,6 +22,7 @@ from appliance.resources.placing import ensure_dhcp_address, static_ip, take_add
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
+from appliance.store import meta
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -74,7 +75,7 @@ def add_nic(
             uuid=tx.new_uuid(),
             vm_instance_uuid=vm.uuid,
             l3_network_uuid=network.uuid,
-            mac=naming.mac(vm.internal_id, device_id),
+            mac=naming.mac(meta.owner(tx), vm.internal_id, device_id),
             meta_data=str(vm.internal_id),
             device_id=device_id,
             plugged=plugged,

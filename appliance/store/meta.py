@@ -33,6 +33,16 @@ def write_meta(transaction: Transaction, name: str, value: str) -> None:
     transaction.rows(sql, (name, value, row_sum((name, value))))
 
 
+def owner(snapshot: Snapshot) -> str:
+    """The uuid that the store was given when it was made, and that hosts know its appliance by."""
+    found = read_meta(snapshot, OWNER)
+    if found is None:
+        raise StoreDamaged(
+            "the store's table meta has no owner; stop the appliance and restore the newest backup"
+        )
+    return found
+
+
 def epoch(snapshot: Snapshot) -> int:
     """The number that hosts order this appliance's commands by."""
     return int(read_meta(snapshot, EPOCH) or 0)

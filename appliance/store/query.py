@@ -138,14 +138,14 @@ class _Translation:
         test, parameters = self.all_hold(_selected(other, inner), alias, inner)
         mine, theirs = f"{quoted(table)}.{quoted(join.mine)}", f"{quoted(alias)}.{quoted(join.theirs)}"
         rows = f"FROM {quoted(other.kind.table)} AS {quoted(alias)} WHERE {test}"
-        owners = f"SELECT DISTINCT {theirs} {rows}"
         if self._look is not None:
-            found = [key for (key,) in self._look(f"{owners} LIMIT {MANY}", parameters)]
+            # With a +, as DISTINCT would else go by the index of the column, and fetch each row for the test.
+            found = self._look(f"SELECT DISTINCT +{theirs} {rows} LIMIT {MANY}", parameters)
             if len(found) <= FEW:
-                return _one_of(mine, found)
+                return _one_of(mine, [key for (key,) in found])
             if len(found) == MANY and self._page:
                 return f"EXISTS (SELECT 1 {rows} AND {theirs} = {mine})", parameters
-        return f"{mine} IN ({owners})", parameters
+        return f"{mine} IN (SELECT {theirs} {rows})", parameters
 
 
 def _ordered(shape: Shape, column: Column, sort: Column) -> bool:

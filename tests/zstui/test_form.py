@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual import events
 
+from appliance.api.errors import AddHostFailed
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.fields import Pick
 from zstui.inputs import Entry
@@ -189,7 +190,33 @@ async def test_a_call_whose_form_was_left_still_says_how_it_ends(
         await on.press("tab", "enter")
         await on.until(lambda: on.app.screen is on.browser, "the list again")
         held.set()
-        await on.sees("invalid field[instanceOfferingUuid]")
+        await on.until(lambda: on.app._notifications, "what was told")
+        [told] = on.app._notifications
+        assert told.message == (
+            "create VM left: Offering: What was chosen is not there any more; choose another. [SYS.1003]"
+        )
+
+
+async def test_a_wrong_password_is_said_at_the_password(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any, **__: Any) -> dict[str, Any]:
+        raise AddHostFailed(
+            "managementIp[10.0.0.9]: 10.0.0.9:22 refuses the login of root: wrong user or password"
+        )
+
+    async with screens(cloud.socket, LARGE) as on:
+        monkeypatch.setattr(on.app.calls, "make", refused)
+        form = Form("AddKVMHost", on.app.mirror, shown={"name": "node-c", "managementIp": "10.0.0.9"})
+        on.app.push_screen(form)
+        await on.until(lambda: form.is_current and form.fields, "the form")
+        form.fields["clusterUuid"].fill(cloud.uuids["cluster1"])
+        form.fields["username"].fill("root")
+        form.fields["password"].fill("guess")
+        await on.press("ctrl+s")
+        await on.sees("wrong user or password", "[HOST.1000]")
+        assert form.fields["password"].has_focus_within
+        assert not form.fields["managementIp"].error
 
 
 async def test_fast_fingers_open_one_list(cloud: Cloud) -> None:

@@ -9,7 +9,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.parse import parse
 from tests.zstui.test_figures import a_mirror, a_row
 from zstui.i18n import LANGUAGES, begin
-from zstui.wrong import SENTENCES, readable
+from zstui.wrong import SENTENCES, field_of, readable, told
 
 U = "1234567890abcdef1234567890abcdef"
 
@@ -45,6 +45,52 @@ def test_an_error_is_a_sentence(details: str, sentence: str) -> None:
 def test_limits_of_sizes_are_sizes() -> None:
     text = "field[memorySize] must be in range of [16777216, 1099511627776]"
     assert readable(text, a_mirror(), sizes=True) == "This must be from 16 MiB to 1 TiB."
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        (f"invalid field[instanceOfferingUuid], resource[uuid:{U}, type:InstanceOfferingVO] not found",
+         "Offering: What was chosen is not there any more; choose another. [SYS.1007]"),
+        ("field[name] of message[org.x.Y] is mandatory, can not be null", "Name: This is needed. [SYS.1007]"),
+        (f"the volume[uuid:{U}, name:data] is Root Volume, can't attach it",
+         "The volume data is Root Volume, can't attach it. [SYS.1007]"),
+    ],
+)  # fmt: skip
+def test_an_error_below_no_field_names_its_field_and_its_code(details: str, said: str) -> None:
+    assert told(InvalidArgument(details), a_mirror()) == said
+
+
+def test_the_code_of_a_long_error_is_kept() -> None:
+    text = told(InvalidArgument("the host says: " + "x" * 3000), a_mirror())
+    assert len(text) < 420
+    assert text.endswith("… [SYS.1007]")
+
+
+HOST = ("name", "managementIp", "sshPort", "username", "password", "hostKeyFingerprint", "clusterUuid")
+VM = ("name", "instanceOfferingUuid", "imageUuid", "hostUuid", "l3NetworkUuids", "hostname", "size", "format")
+
+
+@pytest.mark.parametrize(
+    ("details", "fields", "named"),
+    [
+        ("there has been a host having managementIp[10.0.0.1]", HOST, "managementIp"),
+        ("managementIp[10.0.0.1]: 10.0.0.1:22 refuses the login of root: wrong user or password", HOST, "password"),
+        ("managementIp[10.0.0.1]: 10.0.0.1:22 does not answer within 10 s; does sshd run?", HOST, "managementIp"),
+        ("managementIp[a]: hostKeyFingerprint: a:22 offers SHA256:b, not c; nothing was sent to it", HOST,
+         "hostKeyFingerprint"),
+        (f"cluster name[uuid:{U}] is for Simulator, not for KVM hosts", HOST, None),
+        (f"L3 network size[uuid: {U}] has no IP range; add one first", VM, None),
+        (f"primary storage[uuid:{U}] is a LocalStorage: hostUuid must say which host", VM, "hostUuid"),
+        (f"imageUuid[{U}] is of format raw, and hostUuid[{U}] cannot run it", VM, "imageUuid"),
+        (f"l3NetworkUuids[{U}]: all 2 addresses of the IP ranges of L3 network lan[uuid:{U}] are taken", VM,
+         "l3NetworkUuids"),
+        ("field[name] of message[org.x.Y] is mandatory, can not be null", VM, "name"),
+        ("the host is away", VM, None),
+    ],
+)  # fmt: skip
+def test_the_field_that_an_error_names(details: str, fields: tuple[str, ...], named: str | None) -> None:
+    assert field_of(details, fields) == named
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))

@@ -150,6 +150,20 @@ ERRORS = (
     ),
     mark("{address} does not answer"),
     mark("{address} does not answer within {seconds} s; does sshd run?"),
+    mark(
+        "{address} refuses the connection: nothing listens there; start sshd on it, or give the port that its sshd has"
+    ),
+    mark(
+        "there is no route to {address}: see that the address is right and the machine is on and in a network that "
+        "the appliance's machine reaches"
+    ),
+    mark(
+        "{address} is no name that the appliance's machine can look up: check how it is written and the DNS, "
+        "or give an IP address"
+    ),
+    mark(
+        "the connection to {address} was lost: see that sshd answers there and no firewall ends it, then try again"
+    ),
     mark("{address} cannot be reached: {reason}"),
     mark("{address} refuses the login of {user}: wrong user or password"),
     mark("{address} is not connected"),

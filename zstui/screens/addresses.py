@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from appliance.api.errors import ApiError
 from zstui.addresses import LEGEND, Span, Use, list_line, map_line, per_line, rows_of, spans_of, uses_of
+from zstui.cells import safe
 from zstui.frame import Hints
 from zstui.i18n import tr, trn
 from zstui.mirror import Batch, Mirror, Row
@@ -22,6 +23,7 @@ from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -136,7 +138,7 @@ class Addresses(Screen[None]):
         try:
             taken = await self.app.calls.session.query("UsedIp", l3_network_uuid=self._network.key)
         except ApiError as error:
-            doc.update(f" {error.details} [{error.code}]")
+            doc.update(f" {safe(told(error, self.app.mirror))}")
             return
         spans, uses = spans_of(self._network), uses_of(self._network, taken, self._mirror)
         count = sum(span.count for span in spans)
@@ -194,4 +196,4 @@ class Addresses(Screen[None]):
         try:
             await self.app.calls.make(message, **fields)
         except ApiError as error:
-            self.app.tell(f"{error.details} [{error.code}]", wrong=True)
+            self.app.tell(told(error, self.app.mirror), wrong=True)

@@ -17,8 +17,8 @@ from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
 from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
-from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -99,7 +99,7 @@ class Boot(ModalScreen[None]):
 
     def _say(self, error: ApiError) -> None:
         sheet = self.query_one(Sheet)
-        text = safe(f"{short_error(error.details)} [{error.code}]")
+        text = safe(told(error, self.app.mirror))
         sheet.show([*(each for each in sheet.items if each.paint != "bad"), Item(tr("error"), text, "bad")])
 
     def action_turn(self) -> None:

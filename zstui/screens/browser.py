@@ -16,7 +16,6 @@ from zstui.banner import Banner
 from zstui.detail import Detail
 from zstui.filter import Filter
 from zstui.frame import Caption, Hints, LastCall, News, Tabs, Totals
-from zstui.i18n.server_texts import said
 from zstui.keymap import movable
 from zstui.line import Line
 from zstui.mirror import STATUS, Batch, Mirror, Row
@@ -29,6 +28,7 @@ from zstui.sheet import Sheet
 from zstui.table import LiveTable
 from zstui.table_lines import EDGE
 from zstui.trail import Trail
+from zstui.wrong import told
 
 BESIDE = 120
 """Cells from which on the detail stands beside the list."""
@@ -148,7 +148,7 @@ class Browser(Acting):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
-                self.app.tell(said(error.details), wrong=True)
+                self.app.tell(told(error, self.mirror), wrong=True)
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""

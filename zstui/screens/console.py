@@ -16,10 +16,10 @@ from zstui.cells import safe
 from zstui.i18n import tr
 from zstui.mirror import Row
 from zstui.said import Said
-from zstui.screens.form import short_error
 from zstui.screens.watching import After
 from zstui.sheet import Item, Sheet, note
 from zstui.viewer_file import viewer_text, write_viewer_file
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -68,7 +68,7 @@ class Console(ModalScreen[After]):
         try:
             reply = await self.app.calls.make("GetVmConsoleAddress", uuid=self._row.key)
         except ApiError as error:
-            sheet.show([Item(tr("error"), safe(f"{short_error(error.details)} [{error.code}]"), "bad")])
+            sheet.show([Item(tr("error"), safe(told(error, self.app.mirror)), "bad")])
             return
         self._reply = reply
         self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
@@ -88,7 +88,7 @@ class Console(ModalScreen[After]):
         try:
             reply = await self.app.calls.make("GetVmConsolePassword", uuid=self._row.key)
         except ApiError as error:
-            self.app.tell(f"{short_error(error.details)} [{error.code}]", wrong=True)
+            self.app.tell(told(error, self.app.mirror), wrong=True)
             return None
         return str(reply["consolePassword"])
 
@@ -134,7 +134,7 @@ class Console(ModalScreen[After]):
         try:
             reply = await self.app.calls.make("RequestConsoleAccess", vmInstanceUuid=self._row.key)
         except ApiError as error:
-            self.app.tell(f"{short_error(error.details)} [{error.code}]", wrong=True)
+            self.app.tell(told(error, self.app.mirror), wrong=True)
             return
         link = browser_link(reply["inventory"], self._row.name)
         if not link:

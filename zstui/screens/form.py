@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -25,13 +24,12 @@ from zstui.cells import crop, safe
 from zstui.fields import Edited, Field, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
-from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror
 from zstui.said import Said
 from zstui.screens.confirm import Confirm
 from zstui.summary import summary
 from zstui.verbs import is_list, ref_of, title_of
-from zstui.wrong import readable
+from zstui.wrong import field_of, readable, told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -44,8 +42,6 @@ UNASKED = frozenset({
     "allocator_strategy", "root_disk_offering_uuid", "data_disk_offering_uuids", "management_node_id",
 })  # fmt: skip
 """Parameters whose default nobody at a screen wants to change."""
-
-NAMED_FIELD = re.compile(r"field\[(\w+)\]|\b(\w+)\[")
 
 
 class Form(Screen[dict[str, Any] | None]):
@@ -131,7 +127,7 @@ class Form(Screen[dict[str, Any] | None]):
             for kind in sorted(kinds - self.mirror.rows.keys()):
                 await self.mirror.watch(self.app.calls.session, kind)
         except ApiError as error:
-            self.app.tell(error.details, wrong=True)
+            self.app.tell(told(error, self.mirror), wrong=True)
 
     def values(self) -> dict[str, Any]:
         """What the fields and what was given come to, as the fields of the call."""
@@ -191,15 +187,14 @@ class Form(Screen[dict[str, Any] | None]):
 
     def place_error(self, error: ApiError) -> None:
         """Put an error to the field that it names; else below all of them."""
-        for found in NAMED_FIELD.finditer(error.details):
-            field = self.fields.get(found.group(1) or found.group(2))
-            if field is not None:
-                field.say(self._readable(error, field))
-                self._go_to(field)
-                return
-        self._say(self._readable(error, None), "error")
+        named = field_of(error.details, self.fields)
+        if named is None:
+            self._say(told(error, self.mirror), "error")
+        else:
+            self.fields[named].say(self._readable(error, self.fields[named]))
+            self._go_to(self.fields[named])
 
-    def _readable(self, error: ApiError, field: Field | None) -> str:
+    def _readable(self, error: ApiError, field: Field) -> str:
         """An error as a sentence; with its code, unless that says no more than that a value is wrong."""
         sentence = readable(error.details, self.mirror, sizes=isinstance(field, TextField) and field.is_size)
         return sentence if isinstance(error, InvalidArgument) else f"{sentence} [{error.code}]"
@@ -302,9 +297,3 @@ def _stand_in(parameter: Parameter) -> Any:
     if parameter.kind is bool:
         return False
     return "x" if parameter.kind is str else {"x": ["x"]}
-
-
-def short_error(details: str) -> str:
-    """The API's words in the user's language, without the Java class and the uuids that they begin with."""
-    text = re.sub(r"( of)? message\[[^\]]*\]", "", details)
-    return said(re.sub(r"^(?:\w+\[[0-9a-f,]{32,}\](?:, )?)+: ", "", text))

@@ -10,6 +10,7 @@ from zstui.cells import safe
 from zstui.i18n import tr
 from zstui.mirror import Row
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -43,7 +44,7 @@ async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
     try:
         tags = await app.calls.session.query("SystemTag", resource_uuid=vm.key)
     except ApiError as error:
-        done(f"{error.details} [{error.code}]", wrong=True)
+        done(told(error, app.mirror), wrong=True)
         return
     has = {str(tag["tag"]).removeprefix(PREFIX).strip(): str(tag["uuid"])
            for tag in tags if str(tag["tag"]).startswith(PREFIX)}  # fmt: skip
@@ -73,4 +74,4 @@ async def _change(app: Zstui, vm: Row, what: str, value: str, done: Any) -> None
                                  tag=f"{PREFIX}{value}")  # fmt: skip
             done(tr("the key is given; a guest that has started before takes it when cloud-init runs anew"))
     except ApiError as error:
-        done(f"{error.details} [{error.code}]", wrong=True)
+        done(told(error, app.mirror), wrong=True)

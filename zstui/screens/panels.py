@@ -25,6 +25,7 @@ from zstui.screens.services import Services
 from zstui.screens.snapshots import Snapshots, volumes_of
 from zstui.screens.watching import watch
 from zstui.verbs import binned
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
@@ -132,7 +133,7 @@ async def _attach_to(screen: Acting, row: Row) -> None:
     try:
         reply = await screen.app.calls.session.call("GetDataVolumeAttachableVm", volumeUuid=row.key)
     except ApiError as error:
-        screen.app.tell(f"{error.details} [{error.code}]", wrong=True)
+        screen.app.tell(told(error, screen.app.mirror), wrong=True)
         return
     rows = [Row("VmInstance", str(each["uuid"]), each) for each in reply.get("inventories", [])]
     if not rows:

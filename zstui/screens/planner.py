@@ -18,8 +18,8 @@ from zstui.mirror import Mirror, Row
 from zstui.moves import Plan, Rule
 from zstui.said import Said
 from zstui.screens.chooser import Choice, Choices, Chooser, narrowed
-from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, note
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -71,7 +71,7 @@ class Planner(Chooser):
         try:
             reply = await self.app.calls.session.call(self._plan.ask, **self._plan.subject)
         except ApiError as error:
-            self._say(Item("", safe(f"{short_error(error.details)} [{error.code}]"), "bad"))
+            self._say(Item("", safe(told(error, self._mirror)), "bad"))
             return
         choices = host_choices(reply, self._mirror)
         if not choices:

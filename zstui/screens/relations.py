@@ -14,6 +14,7 @@ from zstui.picks import row_note
 from zstui.related import owner_of, related
 from zstui.screens.background import call
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
@@ -74,7 +75,7 @@ async def _tags(screen: Acting, row: Row) -> None:
         system = await session.query("SystemTag", resource_uuid=row.key)
         free = await session.query("UserTag", resource_uuid=row.key)
     except ApiError as error:
-        screen.app.tell(f"{error.details} [{error.code}]", wrong=True)
+        screen.app.tell(told(error, screen.app.mirror), wrong=True)
         return
     about = {"resourceType": RESOURCES[row.kind].vo, "resourceUuid": row.key}
     choices = [

@@ -19,8 +19,8 @@ from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Answer, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
-from zstui.screens.form import short_error
 from zstui.sheet import Item, Sheet, heading, note
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -153,7 +153,7 @@ class Services(ModalScreen[None]):
             }
             reply = await self.app.calls.make(message, **fields)
         except ApiError as error:
-            self._draw(safe(f"{short_error(error.details)} [{error.code}]"))
+            self._draw(safe(told(error, self.app.mirror)))
             return
         if reply.get("inventory"):
             self._network = Row("L3Network", self._network.key, reply["inventory"])

@@ -27,6 +27,7 @@ from zstui.i18n.server_texts import said
 from zstui.inputs import Entry as Field
 from zstui.mirror import Mirror
 from zstui.sheet import Item, Sheet, heading, note
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -181,7 +182,7 @@ class Shell(Screen[None]):
             try:
                 known[resource.__name__] = await self._named(resource, where)
             except ApiError as error:
-                self.app.tell(said(error.details), wrong=True)
+                self.app.tell(told(error, self.app.mirror), wrong=True)
                 return completer, []
         return completer, completer.complete(line, word) if wanted else offers
 

@@ -21,6 +21,7 @@ from zstui.said import Said
 from zstui.screens.chooser import Choice, Choices
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -118,7 +119,7 @@ class Snapshots(Screen[None]):
             for kind in (KIND, "Volume"):
                 await self._mirror.watch(self.app.calls.session, kind)
         except ApiError as error:
-            self.app.tell(error.details, wrong=True)
+            self.app.tell(told(error, self._mirror), wrong=True)
         self._draw()
 
     def _heard(self, batch: Batch) -> None:

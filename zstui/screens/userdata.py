@@ -21,13 +21,13 @@ from zstui.cells import safe, safe_lines
 from zstui.cloud_config import is_kind, minified, warnings_of
 from zstui.frame import Hints
 from zstui.i18n import mark, tr
-from zstui.i18n.server_texts import said
 from zstui.inputs import YamlWriting
 from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Make, Said
 from zstui.screens.confirm import Confirm
 from zstui.screens.keys import choose_key
 from zstui.sheet import Item, Sheet, heading, note
+from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -208,7 +208,7 @@ class VmUserdata(Editor):
         try:
             tags = await self.app.calls.session.query("SystemTag", resource_uuid=self._row.key)
         except ApiError as error:
-            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
+            self._say(told(error, self.app.mirror), wrong=True)
             return
         found = next((tag for tag in tags if str(tag["tag"]).startswith(PREFIX)), None)
         self._tag = str(found["uuid"]) if found is not None else None
@@ -230,7 +230,7 @@ class VmUserdata(Editor):
                 sort_by="create_date", sort_direction="desc",
             )  # fmt: skip
         except ApiError as error:
-            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
+            self._say(told(error, self.app.mirror), wrong=True)
             return
         self.query_one("#fetches", Sheet).show(fetch_items(fetches))
 
@@ -258,7 +258,7 @@ class VmUserdata(Editor):
                                          resourceUuid=self._row.key, tag=f"{PREFIX}{text}")  # fmt: skip
                 self._tag = reply["inventory"]["uuid"]
         except ApiError as error:
-            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
+            self._say(told(error, self.app.mirror), wrong=True)
             return
         self.saved = text
         self._describe()
@@ -298,7 +298,7 @@ class VmUserdata(Editor):
                 number = int(str(found["tag"]).removeprefix(REVISION)) + 1
                 await calls.make("UpdateSystemTag", uuid=found["uuid"], tag=f"{REVISION}{number}")
         except ApiError as error:
-            self._say(f"{error.details} [{error.code}]", wrong=True)
+            self._say(told(error, self.app.mirror), wrong=True)
             return
         self._say(tr("it is applied when the guest boots next"))
 
@@ -306,7 +306,7 @@ class VmUserdata(Editor):
         try:
             reply = await self.app.calls.session.call("PreviewUserdata", uuid=self._row.key)
         except ApiError as error:
-            self._say(f"{said(error.details)} [{error.code}]", wrong=True)
+            self._say(told(error, self.app.mirror), wrong=True)
             return
         items = [heading(tr("user data"))]
         items += [note(line, "plain") for line in safe_lines(str(reply.get("userData") or tr("none")))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from agent.nic import _DEVICE as TAP
 from agent.nic import _MAC as MAC
 from appliance.plans import naming
+
+OWNER = "a" * 32
 
 interfaces = st.from_regex(r"[A-Za-z0-9_.-]{1,15}", fullmatch=True)
 vlans = st.none() | st.integers(0, 4095)
@@ -31,11 +34,26 @@ def test_a_bridge_is_named_as_zstack_names_it() -> None:
 
 @given(st.integers(1, (1 << 32) - 1), st.integers(0, 99))
 def test_taps_and_hardware_addresses_are_ones_that_the_agent_takes(internal_id: int, device_id: int) -> None:
-    mac = naming.mac(internal_id, device_id)
-    assert MAC.match(mac)
-    assert int(mac.split(":", 1)[1].rsplit(":", 1)[0].replace(":", ""), 16) == internal_id
+    assert MAC.match(naming.mac(OWNER, internal_id, device_id))
     if internal_id < 10_000_000:
         assert TAP.match(naming.tap(internal_id, device_id))
+
+
+@given(st.uuids(), st.sets(st.tuples(st.integers(1, (1 << 31) - 1), st.integers(0, 99)), max_size=20))
+def test_hardware_addresses_of_one_store_differ_as_its_nics_do(
+    owner: UUID, nics: set[tuple[int, int]]
+) -> None:
+    made = {naming.mac(owner.hex, *nic) for nic in nics}
+    assert len(made) == len(nics)
+    plain = {f"fa:{number.to_bytes(4, 'big').hex(':')}:{device:02x}" for number, device in nics}
+    assert not made & plain, "stores hold addresses that were made of the number alone"
+
+
+def test_two_stores_that_count_alike_make_different_hardware_addresses() -> None:
+    one, other = ({naming.mac(owner, number, 0) for number in range(1, 1000)} for owner in (OWNER, "b" * 32))
+    assert not one & other
+    assert all(mac.startswith("fa:") for mac in one | other)
+    assert naming.mac(OWNER, 7, 0) == naming.mac(OWNER, 7, 0)
 
 
 @given(st.text(max_size=80), st.sampled_from([None, "10.0.0.7"]))

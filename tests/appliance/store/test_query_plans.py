@@ -133,6 +133,30 @@ async def test_very_many_are_tried_in_order_and_some_are_sorted(
     assert len(many) == 30
 
 
+@pytest.mark.parametrize("condition", ["vmNics.ip", "vmNics.mac"])
+async def test_others_are_sought_in_one_pass(database: Database, condition: str) -> None:
+    """Whose NICs fit a pattern is read in the order of what is read, not fetched row by row for an index."""
+    message = QueryVmInstance(conditions=one(condition, "like", "%.78"), sort_by="createDate",
+                              reply_with_count=True)  # fmt: skip
+
+    def look(snapshot: Snapshot) -> list[str]:
+        steps: list[str] = []
+
+        def explained(sql: str, parameters: list[Any]) -> list[Any]:
+            steps.extend(row[3] for row in snapshot.rows(f"EXPLAIN QUERY PLAN {sql}", parameters))
+            return [(f"{number}",) for number in range(query_module.FEW + 1)]
+
+        query = Query(message, explained)
+        for sql, parameters in ((query.sql, query.parameters), (query.count_sql, query.count_parameters)):
+            explained(sql, parameters)
+        return steps
+
+    steps = await database.read(look)
+    read = [step for step in steps if step.startswith(("SCAN j", "SEARCH j"))]
+    assert len(read) == 4, steps
+    assert not [step for step in read if "INDEX" in step and "COVERING" not in step], steps
+
+
 async def test_plans_are_told_not_measured(database: Database) -> None:
     told = "SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'vm_instance' ORDER BY idx"
     stats = dict(await database.read(lambda snapshot: snapshot.rows(told)))
