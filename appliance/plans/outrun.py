@@ -25,6 +25,11 @@ class Race:
 
     def __init__(self) -> None:
         self._disks: deque[tuple[float, int, int]] = deque()
+        self._forget()
+
+    def _forget(self) -> None:
+        """A move that was broken off begins again."""
+        self._disks.clear()
         self._round = 0
         self._began = (0, 0)
         """Bytes of memory that were done and left when the round began."""
@@ -33,7 +38,7 @@ class Race:
     def take(self, now: float, seen: Copying) -> None:
         """At a moment, in seconds, this was done and left."""
         if seen.memory_round < self._round or (self._disks and seen.disks_done < self._disks[-1][1]):
-            self.__init__()  # type: ignore[misc]
+            self._forget()
         if not seen.memory_round:
             self._disks.append((now, seen.disks_done, seen.disks_left))
             while len(self._disks) > 1 and now - self._disks[1][0] >= 2 * HALF_SECONDS:
