@@ -50,6 +50,8 @@ class Meter:
         self._beside = 0
         """Bytes done of the other parts."""
         self._pace = Pace()
+        self._rate: float | None = None
+        """What was said last."""
         self._race = Race()
 
     def __call__(self, done: int, total: int) -> None:
@@ -78,7 +80,8 @@ class Meter:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            if self._latest != self._written and self._jobs:
+            # A rate that is said falls while nothing comes, until none is.
+            if self._jobs and (self._latest != self._written or self._rate is not None):
                 await self._database.write(self._put)
 
     def _look(self, snapshot: Snapshot) -> None:
@@ -94,7 +97,7 @@ class Meter:
         if self._latest is None:
             return
         self._written = done, total = self._latest
-        rate = self._pace.rate(self._database.now())
+        self._rate = rate = self._pace.rate(self._database.now())
         outrun = self._race.outrun() if self._grows is not None else None
         waits_for = self._grows(tx, outrun) if self._grows is not None and outrun is not None else None
         for job in jobs.still_running(tx, self._jobs):

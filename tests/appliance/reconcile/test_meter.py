@@ -154,3 +154,13 @@ async def test_copies_that_are_alike_are_expected_as_soon_as_one_is_known(moving
     moving.meter = Meter(moving.database, [moving.job], "fetch", "first", alike=["second"])
     row = await moving.part_goes(10 * MIB, 50 * MIB)
     assert (row.done_bytes, row.total_bytes, row.progress) == (10 * MIB, 100 * MIB, 10)
+
+
+async def test_nothing_that_comes_for_long_is_no_pace(moving: Moving) -> None:
+    for second in range(5):
+        await moving.part_goes(2 * MIB * second, 100 * MIB)
+    async with moving.meter.running():
+        moving.at += 20
+        await asyncio.sleep(0.1)
+    row = await moving.row()
+    assert (row.bytes_per_second, (row.step or "").endswith("MiB)")) == (None, True)
