@@ -24,6 +24,7 @@ from appliance.serve.dispatch import Dispatch
 from appliance.serve.events import Broadcast
 from appliance.serve.http import Server
 from appliance.serve.listen import TcpListener, UnixListener
+from appliance.store import meta
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 from zstui.app import Zstui
@@ -110,6 +111,9 @@ async def fill(cloud: Cloud) -> None:
     await make("CreateInstanceOffering", name="small", cpuNum=1, cpuSpeed=1000, memorySize=1 << 28)
 
 
+OWNER = "1" * 32
+
+
 def _sample_never(tx: Transaction) -> None:
     """Figures come when a test says so, not after so many seconds."""
     tx.update(tx.get(GlobalConfig, "monitor.interval"), value="86400")
@@ -125,6 +129,9 @@ async def serving(
         if account:
             await ensure_admin(database, PASSWORD)
         await database.write(_sample_never)
+        # Hardware addresses are made of it, and pictures of screens show them.
+        database.owner = OWNER
+        await database.write(lambda tx: meta.write_meta(tx, meta.OWNER, OWNER))
         core = Core(database, dialer)
         dispatch = Dispatch(database, Auth(database), version="1", node_uuid=database.owner, live=core.live)
         broadcast = Broadcast(database, core.figures)

@@ -74,7 +74,7 @@ async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◌ Stopped")
         await on.press("s")
-        await on.sees("No host", "enable or reconnect a host", "[HOST_ALLOCATION.1000]")
+        await on.sees("start VM web-1: No host is Enabled", "reconnect a host", "[HOST_ALLOCATION.1000]")
 
 
 async def test_destroy_names_what_goes_and_can_be_taken_back(cloud: Cloud) -> None:

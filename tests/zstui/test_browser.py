@@ -177,7 +177,7 @@ async def test_a_list_that_could_not_be_read_is_read_again(
         await on.press("colon")
         await on.write("vmnic")
         await on.press("enter")
-        await on.sees("not now")
+        await on.sees("Not now.")
         monkeypatch.setattr(session, "query", query)
         await on.press("f5")
         await on.sees("10.9.0.3")

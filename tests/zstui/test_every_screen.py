@@ -22,7 +22,7 @@ from tests.zstui.conftest import SMALL, Cloud, Screens, screens
 from tests.zstui.test_look import FOLDER, WRITE, steady
 from tests.zstui.test_recycle_bin import data_volume
 from zstui import cells, words
-from zstui.i18n import LANGUAGES, language
+from zstui.i18n import LANGUAGES, language, tr
 from zstui.nouns import NOUNS
 
 WIDE = (160, 48)
@@ -62,6 +62,10 @@ UNSTEADY = (
 )
 
 
+COMING = ("reading …", "Reading …", "asking its host …", "asking the appliance …")
+"""What stands where something is awaited."""
+
+
 def shown(on: Screens) -> str:
     """The screen without what differs from run to run, and without empty lines."""
     text = steady(on)
@@ -79,12 +83,13 @@ class Album:
         self.wrong: list[str] = []
 
     async def settle(self) -> None:
-        """Wait until two looks are the same."""
+        """Wait until two looks are the same, and nothing is still to come."""
         before = ""
-        for _ in range(100):
+        coming = [tr(each) for each in COMING]
+        for _ in range(200):
             await self.on.pilot.pause(0.03)
             now = self.on.whole()
-            if now == before:
+            if now == before and not any(each in now for each in coming):
                 return
             before = now
         raise AssertionError(f"never stands still:\n{before}")

@@ -22,7 +22,7 @@ async def test_a_lost_connection_is_said_and_mended(tmp_path: Path) -> None:
     try:
         await on.sees("not connected, data as of", "trying again", "? stale", "web-1")
         await on.press("s")
-        await on.sees("the appliance is not connected")
+        await on.sees("The appliance is not connected")
         async with serving(tmp_path / "data", dialer, socket), await Session.connect(socket) as session:
             await session.call("UpdateVmInstance", uuid=cloud.uuids["web-1"], name="web-2")
             await on.sees("◉ live", "web-2")

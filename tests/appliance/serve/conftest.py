@@ -172,7 +172,7 @@ class Taken:
         image = Image(
             uuid=image_uuid, name="i", url="upload://i", format="qcow2", length=len(content), md5_sum=md5
         )
-        return Stored(image, Target("here"), "/i")
+        return Stored(image, Target("here"), "/i", "ref")
 
     async def give(
         self, image_uuid: str, backup_storage_uuid: str | None, start: int
