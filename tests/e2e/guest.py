@@ -52,7 +52,7 @@ class Guest:
     @property
     def device(self) -> str:
         """The tap of its first NIC: MACs are made of the same number as names of taps."""
-        return tap(int(self.mac.replace(":", "")[2:10], 16), int(self.nic["deviceId"]))
+        return tap(int(self.nic["metaData"]), int(self.nic["deviceId"]))
 
     @property
     def root_volume(self) -> str:

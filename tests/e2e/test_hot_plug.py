@@ -30,7 +30,7 @@ def nic_on(guest: Guest, l3: str) -> dict[str, Any]:
 
 
 def device_of(nic: dict[str, Any]) -> str:
-    return tap(int(nic["mac"].replace(":", "")[2:10], 16), int(nic["deviceId"]))
+    return tap(int(nic["metaData"]), int(nic["deviceId"]))
 
 
 def guard_of(nic: dict[str, Any]) -> str:
