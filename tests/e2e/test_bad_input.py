@@ -120,7 +120,8 @@ async def test_an_unknown_host(
     )  # fmt: skip
     async with asyncio.timeout(20):
         await refused(
-            cloud, tmp_path, add, "HOST.1000", f"managementIp[{address}]", address if where is no_name else f"{address}:{port}",
+            cloud, tmp_path, add, "HOST.1000", f"managementIp[{address}]",
+            address if where is no_name else f"{address}:{port}",
             gone=("unknown-host", f"{address}:{port}"),
         )  # fmt: skip
 
