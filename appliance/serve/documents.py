@@ -69,10 +69,15 @@ def _noun_page(noun: str, kinds: list[type[Message]], routes: dict[str, list[Res
         if issubclass(kind, QueryMessage):
             name = kind.resource.__name__
             lines += ["", f"Conditions, fields and joins: [{name}](../resources.md#{name.lower()})"]
-        elif kind.parameters:
-            lines += ["", *_table(("parameter", "what", ""), map(_parameter_row, kind.parameters.values()))]
+        own = [each for name, each in kind.parameters.items() if not _is_of_all_queries(kind, name)]
+        if own:
+            lines += ["", *_table(("parameter", "what", ""), map(_parameter_row, own))]
         lines.append("")
     return _page(lines)
+
+
+def _is_of_all_queries(kind: type[Message], name: str) -> bool:
+    return issubclass(kind, QueryMessage) and name in QueryMessage.parameters
 
 
 def _facts(kind: type[Message], routes: list[RestRoute]) -> Iterable[str]:

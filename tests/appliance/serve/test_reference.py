@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from appliance.api.message import MESSAGES
+from appliance.api.message import MESSAGES, QueryMessage
+from appliance.serve.documents import pages
 from appliance.serve.reference import api_command, index, reference
 
 
@@ -21,6 +22,16 @@ def test_every_parameter_is_explained(name: str) -> None:
     for parameter in MESSAGES[name].parameters.values():
         assert f"  {parameter.wire} " in text
         assert parameter.help in text
+
+
+def test_every_page_has_the_parameters_of_its_messages() -> None:
+    """Those that all queries have are told once; one that a single query has besides is on its page."""
+    texts = "\n".join(text for name, text in pages().items() if name.startswith("api/"))
+    parts = {part.split("\n", 1)[0]: part for part in texts.split("\n## ")}
+    for name, kind in MESSAGES.items():
+        common = QueryMessage.parameters if issubclass(kind, QueryMessage) else {}
+        for parameter in (each for key, each in kind.parameters.items() if key not in common):
+            assert f"| `{parameter.wire}` |" in parts[name], (name, parameter.wire)
 
 
 def test_the_index_has_a_line_for_each() -> None:
