@@ -29,7 +29,7 @@ run: setup agent tiny
 stop:
 	@if [ -x $(BIN)/zstui ]; then $(ZSTUI) lab down --name $(NAME) $(LOCAL); fi
 
-clean: stop
+clean:
 	@if [ -x $(BIN)/zstui ]; then $(ZSTUI) lab purge --name $(NAME) $(LOCAL); fi
 	rm -rf $(DATA)
 

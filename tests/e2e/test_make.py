@@ -39,16 +39,20 @@ class Tree:
 
     async def make(self, target: str, seconds: float = 240) -> tuple[list[str], float]:
         """The lines that a target printed, without a terminal, and the seconds it took."""
-        words = ["make", target, f"NAME={NAME}", f"DATA={self.data}", f"LISTEN=127.0.0.1:{self.port}"]
+        began = time.monotonic()
+        done = await self.tried(target, self.data, seconds)
+        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stdout.splitlines(), time.monotonic() - began
+
+    async def tried(self, target: str, data: Path, seconds: float = 240) -> subprocess.CompletedProcess[str]:
+        """What became of a target with this data folder."""
+        words = ["make", target, f"NAME={NAME}", f"DATA={data}", f"LISTEN=127.0.0.1:{self.port}"]
         inherited = ("MAKE", "MFLAGS", "ZSTUI_", "PYTHONPATH")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
-        began = time.monotonic()
-        done = await asyncio.to_thread(
+        return await asyncio.to_thread(
             subprocess.run, words, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        return done.stdout.splitlines(), time.monotonic() - began
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -125,6 +129,17 @@ async def test_run_run_again_stop_and_clean(tree: Tree) -> None:
     assert again == summary
     assert await job_names(tree) == jobs, "what is there already is asked for, not done again"
     assert took < SECOND_RUN_SECONDS
+
+    elsewhere = tree.folder.parent / "photos"
+    elsewhere.mkdir()
+    (elsewhere / "one").write_text("precious")
+    refused = await tree.tried("clean", elsewhere)
+    assert refused.returncode != 0
+    assert "is not the data of a lab" in refused.stderr
+    assert [path.name for path in elsewhere.iterdir()] == ["one"]
+    assert sorted([await domains(number) for number in (1, 2)]) == ["", vm["uuid"]], (
+        "nothing was stopped either"
+    )
 
     await tree.make("stop")
     assert leftovers(tree) == nothing()

@@ -119,6 +119,11 @@ async def test_a_refusal_goes_to_its_field(cloud: Cloud) -> None:
         await on.sees("not a host name is not a host name: letters, digits, dashes and dots make one.")
         assert form.fields["hostname"].error
         assert form.fields["hostname"].has_focus_within
+        # Once more from that field: nothing is asked any more when the answer is there.
+        form.fields["hostname"].fill("nor this one")
+        await on.press("ctrl+s")
+        await on.sees("nor this one is not a host name")
+        assert "asking the appliance" not in on.whole()
 
 
 async def test_what_was_typed_is_not_lost_unasked(cloud: Cloud) -> None:

@@ -271,6 +271,7 @@ class Form(Screen[dict[str, Any] | None]):
         try:
             self.dismiss(task.result())
         except ApiError as error:
+            self.on_descendant_focus()  # where it is when the error is its field's
             self.place_error(error)
 
     def action_leave(self) -> None:
