@@ -21,7 +21,8 @@ PACKAGES := build-essential pkg-config python3-dev python3-venv libvirt-dev binu
 # The tests start Python hundreds of times: it is to keep what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run stop clean check test e2e bench torture screenshots installer agent tiny client setup format docs texts
+.PHONY: run stop clean check lint contracts types safety unit test e2e bench torture screenshots installer agent tiny \
+  client setup format docs texts
 
 run: setup agent tiny
 	@$(ZSTUI) lab cloud --name $(NAME) $(LOCAL)
@@ -35,22 +36,23 @@ clean:
 
 setup: build/.packages $(VENV)/.installed
 
+PROGRESS = awk -f packaging/progress.awk -v
+
 build/.packages: Makefile
 	@mkdir -p build
-	@echo "  system packages"
 	@missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | awk '$$2=="installed"{print $$1}' \
 	  | sort -u | comm -13 - <(printf '%s\n' $(PACKAGES) | sort -u)); \
-	if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -y -qq --no-install-recommends $$missing >build/packages.log 2>&1 \
-	  || { tail -5 build/packages.log; exit 1; }; fi
+	set -o pipefail; { if [ -n "$$missing" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -q --no-install-recommends $$missing; fi; } 2>&1 | tee build/packages.log \
+	  | $(PROGRESS) what='system packages' || { tail -5 build/packages.log; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml requirements.lock | build/.packages
-	@echo "  python packages"
+$(VENV)/.installed: pyproject.toml requirements.lock packaging/progress.awk | build/.packages
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@{ $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock \
-	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; } \
-	  >build/python.log 2>&1 || { tail -5 build/python.log; exit 1; }
+	@set -o pipefail; { PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements.lock \
+	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; } 2>&1 \
+	  | tee build/python.log | $(PROGRESS) total=$$(grep -c == requirements.lock) -v what='python packages' \
+	  || { tail -5 build/python.log; exit 1; }
 	@touch $@
 
 agent: setup tiny
@@ -79,20 +81,36 @@ docs: setup
 texts: setup
 	@$(BIN)/python -m zstui.i18n.catalogues
 
-# Everything quick: no host, no guest.
-check: setup
+# Everything quick: no host, no guest. What is one process runs beside the tests, which are three and wait at times.
+CHECKS := contracts types safety unit
+
+check: lint
+	@$(MAKE) --no-print-directory -j $(CHECKS)
+
+lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports
-	@$(BIN)/mypy & types=$$!; $(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging; \
-	safe=$$?; wait $$types && exit $$safe
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not lab and not bench"
 
-# Everything: the quick part, then real hosts in the lab.
-test: check e2e
+contracts: setup
+	@$(BIN)/lint-imports
+
+types: setup
+	@$(BIN)/mypy
+
+safety: setup
+	@$(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging
+
+unit: setup
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not lab and not bench"
+
+# Everything: the quick part, with what real hosts need built beside it, then real hosts in the lab.
+test: lint
+	@$(MAKE) --no-print-directory -j $(CHECKS) agent client
+	@$(MAKE) --no-print-directory e2e
 
 e2e: setup agent tiny client
-	$(BIN)/python -m pytest -q -m "lab and not bench"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "lab and not bench and not alone"
+	$(BIN)/python -m pytest -q -m "lab and alone"
 
 bench: setup agent tiny
 	$(BIN)/python -m pytest -q -s -m bench tests/bench
@@ -102,7 +120,8 @@ torture: setup
 	ZSTUI_FUZZ=100 $(BIN)/python -m pytest -q -n 2 --timeout 1800 tests/agent/test_parsers.py tests/appliance/api/test_texts.py
 
 screenshots: setup agent tiny
-	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py
+	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py \
+	  tests/e2e/test_tour.py
 
 installer: setup agent tiny
 	@$(BIN)/python packaging/installer.py

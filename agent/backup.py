@@ -78,7 +78,7 @@ class Backups:
         }
         plugs = {uuid: plug for uuid, plug in found.items() if plug is not None}
         if not plugs:
-            return await self._all_at_rest(request.disks, report)
+            return await self._all_at_rest(request, report)
         if len(plugs) < len(request.disks):
             raise Refused("backup.mixed", f"VM {request.vm_uuid} runs without some of these volumes")
         live = [
@@ -96,25 +96,26 @@ class Backups:
             for disk in request.disks
         }
 
-    async def _all_at_rest(self, disks: Sequence[BackupDisk], report: Report) -> dict[str, str | None]:
+    async def _all_at_rest(self, request: BackUpVolumes, report: Report) -> dict[str, str | None]:
         """One after the other, told as one whole of their sizes."""
+        disks, reserved = request.disks, request.reserved_bytes
         reasons: dict[str, str | None] = {}
         paths = [self._storage.resolve(disk.path) for disk in disks]
         sizes = [(await asyncio.to_thread(read_header, path, "qcow2")).size_bytes for path in paths]
         for number, disk in enumerate(disks):
             before = sum(sizes[:number])
             tell = partial(_after, report, before, sum(sizes))
-            reasons[disk.volume_uuid] = await self._at_rest(disk, sizes[number], tell)
+            reasons[disk.volume_uuid] = await self._at_rest(disk, sizes[number], tell, reserved)
         return reasons
 
-    async def _at_rest(self, disk: BackupDisk, size: int, report: Report) -> str | None:
+    async def _at_rest(self, disk: BackupDisk, size: int, report: Report, reserved: int) -> str | None:
         path, part = self._storage.resolve(disk.path), part_of(self._storage.resolve(disk.target))
         bitmaps = await _bitmaps(path)
         reason = _against(disk, bitmaps)
         if reason is None:
             await self._changed(path, part, disk.since)
         else:
-            await convert(path, "qcow2", part, size, report)
+            await convert(path, "qcow2", part, size, report, reserved_bytes=reserved)
         if not disk.bitmap:
             return reason
         if disk.bitmap in bitmaps:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
-import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,8 @@ from agent.refused import Refused
 from agent.restore import Restoring
 from agent.run import run
 from agent.specs import keep, read_all
-from agent.takeover import Belongings, belongings, give_back, take
+from agent.takeover import Belongings, belongings, take
+from agent.turnback import Guarding, Held, alone, now, port_of, undo
 
 PATIENCE_SECONDS = 90.0
 """So long after its boot a host may take to configure an interface that had addresses before."""
@@ -25,26 +27,6 @@ PATIENCE_SECONDS = 90.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NAME = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}\Z")
 _log = logging.getLogger(__name__)
-
-
-class Held(msgspec.Struct, frozen=True):
-    """One bridge on disk: what was asked, what it took, and until when that awaits confirmation.
-
-    `deadline` is in seconds since the boot named; 0 means that nothing is awaited.
-    """
-
-    request: EnsureBridge
-    made: bool = False
-    belongings: Belongings | None = None
-    boot_id: str = ""
-    deadline: float = 0.0
-
-
-def port_of(request: EnsureBridge) -> str:
-    """The link that is enslaved: the interface, or the VLAN of it. Empty for a bridge without an uplink."""
-    if request.vlan is None:
-        return request.physical_interface
-    return f"{request.physical_interface}.{request.vlan}"
 
 
 def uplinks(paths: Paths, bridge: str, physical_interface: str) -> list[str]:
@@ -64,7 +46,7 @@ class Bridges:
         self._boot_id = _BOOT_ID.read_text().strip()
         self._applied: set[str] = set()
         self._lock = asyncio.Lock()
-        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._guarding = Guarding()
         self._restoring = Restoring("bridge", self._restore)
 
     async def start(self) -> None:
@@ -72,22 +54,19 @@ class Bridges:
 
         A take-over that was never confirmed does not outlive a reboot.
         """
-        for l2_uuid, held in list(self._held.items()):
-            if held.deadline and held.boot_id != self._boot_id:
-                self._forget(l2_uuid)
-            elif held.deadline:
-                self._applied.add(l2_uuid)
-                self._await_confirmation(l2_uuid, held.deadline - _now())
-        await self._restoring.start([u for u, held in self._held.items() if not held.deadline])
+        awaiting = {l2_uuid: held for l2_uuid, held in self._held.items() if held.deadline}
+        for l2_uuid in [u for u, held in awaiting.items() if held.boot_id != self._boot_id]:
+            del awaiting[l2_uuid]
+            self._forget(l2_uuid)
+        await self._restoring.start([u for u in self._held if u not in awaiting])
+        for l2_uuid in awaiting:
+            self._applied.add(l2_uuid)
+            await self._guarding.stand_by(self._path(l2_uuid))
 
     async def stop(self) -> None:
-        """Stop the timers; an unconfirmed take-over is ended by the next agent."""
+        """Restore no more; what stands by an unconfirmed take-over goes on."""
         await self._restoring.stop()
-        for timer in self._timers.values():
-            timer.cancel()
-        if self._timers:
-            await asyncio.wait(self._timers.values())
-        self._timers.clear()
+        await self._guarding.stop()
 
     async def ensure(self, request: EnsureBridge) -> None:
         """Have a bridge as specified.
@@ -95,7 +74,7 @@ class Bridges:
         Raises `Refused`: `bridge.bad_name`, `bridge.interface_missing`, `bridge.interface_taken`,
         `bridge.interface_unfit`, `bridge.name_taken`, `bridge.vlan_unsupported`, `bridge.failed`.
         """
-        async with self._lock:
+        async with self._alone():
             held = self._held.get(request.l2_uuid)
             if held is not None and held.deadline and held.request == request:
                 return
@@ -112,7 +91,7 @@ class Bridges:
 
         Raises `Refused` with `bridge.unknown` where there is no such bridge, or it was given back already.
         """
-        async with self._lock:
+        async with self._alone():
             found = {u: h for u, h in self._held.items() if h.request.bridge == request.bridge}
             if not found:
                 raise Refused(
@@ -121,23 +100,23 @@ class Bridges:
                     "time; make it again",
                 )
             for l2_uuid, held in found.items():
-                self._cancel(l2_uuid)
+                self._guarding.leave(self._path(l2_uuid))
                 self._keep(l2_uuid, msgspec.structs.replace(held, deadline=0.0))
 
     async def drop(self, request: DropBridge) -> None:
         """Undo a bridge; absent is fine. Raises `Refused` with `bridge.in_use` while guests are on it."""
-        async with self._lock:
+        async with self._alone():
             held = self._held.get(request.l2_uuid)
             if held is None:
                 return
             shared = [u for u, h in self._held.items() if h.request.bridge == held.request.bridge]
             if len(shared) == 1:
                 await self._refuse_in_use(held.request.bridge)
-                await self._undo(await _as_now(held))
+                await undo(await _as_now(held))
             else:
                 heir = next(u for u in shared if u != request.l2_uuid)
                 self._keep(heir, msgspec.structs.replace(held, request=self._held[heir].request))
-            self._cancel(request.l2_uuid)
+            self._guarding.leave(self._path(request.l2_uuid))
             self._forget(request.l2_uuid)
 
     def digests(self) -> dict[str, str]:
@@ -145,7 +124,7 @@ class Bridges:
         return {u: digest(self._held[u].request) for u in self._applied if not self._held[u].deadline}
 
     async def _restore(self, l2_uuid: str) -> None:
-        async with self._lock:
+        async with self._alone():
             held = self._held.get(l2_uuid)
             if held is not None:
                 await self._carry_out(held.request, confirmed=True)
@@ -163,6 +142,9 @@ class Bridges:
         if request.bridge not in seen:
             await run("ip", "link", "add", "name", request.bridge, "type", "bridge",
                       "stp_state", "0", "forward_delay", "0")  # fmt: skip
+        # What is addressed to a bridge itself (01:80:c2:00:00:0x) passes no filter, and would teach it that another
+        # guest's MAC is behind the sender's tap.
+        await run("ip", "link", "set", "dev", request.bridge, "type", "bridge", "no_linklocal_learn", "1")
         held = Held(request=request, made=made, belongings=before.belongings)
         if port and seen[port].master != request.bridge:
             held = await self._enslave(held, seen[port], confirmed=confirmed)
@@ -170,8 +152,6 @@ class Bridges:
             await run("ip", "link", "set", "dev", request.bridge, "up")
         self._keep(request.l2_uuid, held)
         self._applied.add(request.l2_uuid)
-        if held.deadline:
-            self._await_confirmation(request.l2_uuid, held.deadline - _now())
 
     async def _enslave(self, held: Held, port: Link, *, confirmed: bool) -> Held:
         """Put the bridge over its port. What the port has goes on disk before it moves."""
@@ -184,13 +164,15 @@ class Bridges:
             held,
             belongings=has if has.any or held.belongings is None else held.belongings,
             boot_id=self._boot_id,
-            deadline=_now() + request.confirm_seconds if awaiting else 0.0,
+            deadline=now() + request.confirm_seconds if awaiting else 0.0,
         )
         self._keep(request.l2_uuid, held)
         try:
+            if awaiting:
+                await self._guarding.stand_by(self._path(request.l2_uuid))
             await batch(take(port.name, request.bridge, has))
         except Refused as refused:
-            await self._undo(held)
+            await undo(held)
             self._forget(request.l2_uuid)
             raise Refused(
                 "bridge.failed",
@@ -198,27 +180,6 @@ class Bridges:
                 transient=True,
             ) from refused
         return held
-
-    async def _undo(self, held: Held) -> None:
-        request = held.request
-        seen = await links()
-        port = port_of(request)
-        has = held.belongings or Belongings(mac="")
-        lines = give_back(port, request.bridge, has) if port in seen else [f"link del dev {request.bridge}"]
-        if not held.made:
-            lines = [line for line in lines if not line.startswith("link del")]
-        if request.bridge not in seen and not has.any:
-            return
-        try:
-            await batch(lines, force=True)
-        except Refused as refused:
-            # Expected where a part was not there; what matters is looked at below.
-            _log.info("undoing bridge %s: %s", request.bridge, refused)
-        left = await links()
-        if held.made and request.bridge in left:
-            raise Refused("bridge.failed", f"bridge {request.bridge} could not be removed", transient=True)
-        if request.vlan is not None and port in left:
-            await run("ip", "link", "del", "dev", port)
 
     async def _refuse_in_use(self, bridge: str) -> None:
         taps = sorted(
@@ -230,35 +191,23 @@ class Bridges:
                 f"bridge {bridge} still carries guests ({', '.join(taps[:5])}); stop them first",
             )
 
-    def _await_confirmation(self, l2_uuid: str, seconds: float) -> None:
-        self._cancel(l2_uuid)
-        self._timers[l2_uuid] = asyncio.create_task(self._expire(l2_uuid, seconds), name=f"confirm {l2_uuid}")
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Let nobody else change bridges, and know what was given back meanwhile."""
+        async with self._lock, alone(self._folder):
+            self._held = read_all(self._folder, Held)
+            self._applied &= self._held.keys()
+            yield
 
-    async def _expire(self, l2_uuid: str, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0.0))
-        async with self._lock:
-            held = self._held.get(l2_uuid)
-            if held is None or not held.deadline:
-                return
-            _log.error("bridge %s was not confirmed: giving its addresses back", held.request.bridge)
-            try:
-                await self._undo(held)
-            except Refused as refused:
-                _log.error("%s", refused)
-            self._timers.pop(l2_uuid, None)
-            self._forget(l2_uuid)
-
-    def _cancel(self, l2_uuid: str) -> None:
-        timer = self._timers.pop(l2_uuid, None)
-        if timer is not None:
-            timer.cancel()
+    def _path(self, l2_uuid: str) -> Path:
+        return self._folder / f"{l2_uuid}.json"
 
     def _keep(self, l2_uuid: str, held: Held) -> None:
-        keep(self._folder / f"{l2_uuid}.json", msgspec.json.encode(held))
+        keep(self._path(l2_uuid), msgspec.json.encode(held))
         self._held[l2_uuid] = held
 
     def _forget(self, l2_uuid: str) -> None:
-        (self._folder / f"{l2_uuid}.json").unlink(missing_ok=True)
+        self._path(l2_uuid).unlink(missing_ok=True)
         self._held.pop(l2_uuid, None)
         self._applied.discard(l2_uuid)
 
@@ -269,7 +218,7 @@ def _remembered(port: Link, had: Belongings) -> Belongings:
     Raises `Refused` while the host may still be about to configure it: taking it too early would leave
     the host without any address.
     """
-    if _now() < PATIENCE_SECONDS:
+    if now() < PATIENCE_SECONDS:
         raise Refused("bridge.address_pending", f"{port.name} has no address yet", transient=True)
     _log.warning("%s has no address: its bridge gets those of before the reboot", port.name)
     return msgspec.structs.replace(had, mac=port.mac)
@@ -282,10 +231,6 @@ async def _as_now(held: Held) -> Held:
         return held
     has = await belongings(bridge, took.mac)
     return msgspec.structs.replace(held, belongings=has) if has.any else held
-
-
-def _now() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _shape(request: EnsureBridge) -> tuple[str, str]:

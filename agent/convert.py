@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,11 @@ import msgspec
 
 from agent.refused import Refused
 from agent.run import clean_environment, run
+from agent.storage import check_room
 
 READ_BYTES = 4096
 SAID_BYTES = 600
 MEASURE_SECONDS = 600.0
-KEPT_FREE_BYTES = 64 << 20
-"""A new image leaves this much of the storage free, for what runs on it."""
 _PERCENT = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
 
 Report = Callable[[int, int], object]
@@ -27,22 +25,21 @@ class _Measure(msgspec.Struct):
     required: int
 
 
-async def _check_room(source: Path, source_format: str, folder: Path) -> None:
+async def _check_room(source: Path, source_format: str, folder: Path, reserved_bytes: int) -> None:
     """Refuse to fill a disk that guests write to."""
     measure = ("qemu-img", "measure", "--output=json", "-f", source_format, "-O", "qcow2", str(source))
     needed = msgspec.json.decode(await run(*measure, timeout_seconds=MEASURE_SECONDS), type=_Measure).required
-    counted = os.statvfs(folder)
-    free = counted.f_bavail * counted.f_frsize - KEPT_FREE_BYTES
-    if needed > free:
-        raise Refused(
-            "storage.full",
-            f"a qcow2 copy of {source} takes {needed} bytes, {max(free, 0)} are free; make room on this storage",
-        )
+    check_room(folder, needed, f"a qcow2 copy of {source}", reserved_bytes)
 
 
-async def convert(source: Path, source_format: str, part: Path, size: int, report: Report) -> None:
-    """Write the content of an image, and of what it builds on, to a new qcow2 file. Raises `Refused`."""
-    await _check_room(source, source_format, part.parent)
+async def convert(
+    source: Path, source_format: str, part: Path, size: int, report: Report, *, reserved_bytes: int
+) -> None:
+    """Write the content of an image, and of what it builds on, to a new qcow2 file that leaves so much room free.
+
+    Raises `Refused`.
+    """
+    await _check_room(source, source_format, part.parent, reserved_bytes)
     words = ("qemu-img", "convert", "-p", "-f", source_format, "-O", "qcow2", str(source), str(part))
     try:
         process = await asyncio.create_subprocess_exec(

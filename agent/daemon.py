@@ -14,6 +14,7 @@ from agent.backup import Backups
 from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
+from agent.ending import end_of
 from agent.hypervisor import URI, Hypervisor
 from agent.lane import Lanes
 from agent.ledger import Ledger
@@ -132,23 +133,4 @@ async def _keep_supervisor(paths: Paths, retired: asyncio.Event) -> None:
             await asyncio.to_thread(start_supervisor)
             await asyncio.sleep(0.2)
         else:
-            await _end_of(pid)
-
-
-async def _end_of(pid: int) -> None:
-    """Wait until a process ends, at most 5 s: a pid may be another's when its descriptor is opened."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        async with asyncio.timeout(5.0):
-            await ended.wait()
-    except TimeoutError:
-        return
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
+            await end_of(pid)

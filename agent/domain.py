@@ -21,9 +21,12 @@ from agent.protocol import (
     DropTraces,
     EnsureOverlay,
     GrowVolume,
+    KeepSerialHistory,
     Power,
+    ReadSerialHistory,
     RebaseVolume,
     RebootDomain,
+    SerialHistory,
     ShutdownDomain,
     StartDomain,
     UndefineDomain,
@@ -40,6 +43,7 @@ _DEVICE = re.compile("[A-Za-z0-9_.-]{1,15}")
 
 # libvirtd has 20 workers: some must stay free for questions.
 _MAX_STARTS = 12
+WRITES_ALREADY = "the guest writes to its new file already, and what was answered then is lost"
 
 
 class DomainCalls(PlugCalls, Protocol):
@@ -54,10 +58,13 @@ class DomainCalls(PlugCalls, Protocol):
     async def ask_power_off(self, vm_uuid: str) -> DomainSeen: ...
     async def undefine(self, vm_uuid: str) -> DomainSeen: ...
     async def restart(self, vm_uuid: str, grace_seconds: float) -> None: ...
+    async def reset(self, vm_uuid: str) -> DomainSeen: ...
     async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen: ...
     async def mark_of(self, vm_uuid: str) -> Mark | None: ...
     async def xml(self, vm_uuid: str) -> str: ...
-    async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool: ...
+    async def overlay_disk(
+        self, vm_uuid: str, plug: DiskPlug, path: str, making: asyncio.Task[None]
+    ) -> str: ...
     async def pull_disk(self, vm_uuid: str, plug: DiskPlug, base: str | None) -> None: ...
     async def resize_disk(self, vm_uuid: str, plug: DiskPlug, size_bytes: int) -> DomainSeen: ...
     async def back_up(
@@ -140,9 +147,9 @@ class Domains:
             await self._hypervisor.insert(spec.vm_uuid, spec.iso)
 
     async def shutdown(self, request: ShutdownDomain) -> DomainSeen:
-        """Press the power button of a domain that is on."""
+        """Press the power button of a domain that is on; one that stands still would not hear of it."""
         seen = await self._known(request.vm_uuid)
-        if seen.power == "off":
+        if seen.power != "on":
             return seen
         return await self._until(self._hypervisor.ask_power_off, request.vm_uuid, "off")
 
@@ -154,13 +161,19 @@ class Domains:
         return await self._until(self._hypervisor.power_off, request.vm_uuid, "off")
 
     async def reboot(self, request: RebootDomain) -> DomainSeen:
-        """Restart a guest unless it was restarted as often already. Refused as `domain.off`."""
+        """Restart a guest unless it was restarted as often already: at once where it stands still, and hears nothing.
+
+        Refused as `domain.off`.
+        """
         seen = await self._known(request.vm_uuid)
         if seen.boot_count >= request.boot_count:
             return seen
         if seen.power == "off":
             raise Refused("domain.off", f"VM {request.vm_uuid} is off; start it instead")
-        await self._hypervisor.restart(request.vm_uuid, request.grace_seconds)
+        if seen.power == "paused":
+            await self._hypervisor.reset(request.vm_uuid)
+        else:
+            await self._hypervisor.restart(request.vm_uuid, request.grace_seconds)
         mark = await self._hypervisor.mark_of(request.vm_uuid) or Mark("", 0, 0)
         return await self._hypervisor.mark(request.vm_uuid, replace(mark, boot_count=request.boot_count))
 
@@ -187,6 +200,14 @@ class Domains:
             raise Refused("domain.defined", f"libvirt knows VM {request.vm_uuid}; undefine it first")
         await asyncio.to_thread(self._traces.remove, request.vm_uuid)
 
+    async def serial_history(self, request: ReadSerialHistory) -> SerialHistory:
+        """The last of what a guest wrote to its serial console here, also of one that has left."""
+        return SerialHistory(data=await asyncio.to_thread(self._traces.serial_history, _vm(request.vm_uuid)))
+
+    async def keep_serial_history(self, request: KeepSerialHistory) -> None:
+        """Keep what a guest wrote on another host. Raises `Refused`."""
+        await asyncio.to_thread(self._traces.keep_serial_history, _vm(request.vm_uuid), request.data)
+
     async def observe(self, vm_uuid: str) -> DomainSeen:
         """A domain as it is now."""
         return await self._hypervisor.seen(_vm(vm_uuid))
@@ -202,16 +223,22 @@ class Domains:
             await self._hypervisor.resize_disk(request.vm_uuid, plug, request.size_bytes)
         return plug is not None
 
-    async def overlay(self, request: EnsureOverlay) -> bool:
-        """Have the guest that has a volume write to its new file; whether it was quiesced."""
-        plug = await self.having(request.vm_uuid, request.volume_uuid)
-        if plug is None or await self._on_file(request.vm_uuid, plug, request.path):
-            return False
+    async def overlay(self, request: EnsureOverlay, making: asyncio.Task[None]) -> str | None:
+        """Have the guest that has a volume write to its new file; why it was not quiesced, None when none has it.
+
+        Waits for the file only where a guest is to have it.
+        """
+        devices = await self.devices(request.vm_uuid)
+        plug = _plug_in(devices, request.volume_uuid)
+        if plug is None:
+            return None
+        if _writes(devices, plug, request.path):
+            return WRITES_ALREADY
         try:
-            return await self._hypervisor.overlay_disk(request.vm_uuid, plug, request.path)
+            return await self._hypervisor.overlay_disk(request.vm_uuid, plug, request.path, making)
         except Refused:
-            if await self._on_file(request.vm_uuid, plug, request.path):
-                return False  # it is done, whatever went wrong besides
+            if _writes(await self.devices(request.vm_uuid), plug, request.path):
+                return WRITES_ALREADY  # it is done, whatever went wrong besides
             raise
 
     async def rebase(self, request: RebaseVolume) -> bool:
@@ -227,15 +254,9 @@ class Domains:
         """Write what volumes of a running guest hold to files; which are no increments, and why."""
         return await self._hypervisor.back_up(_vm(vm_uuid), disks, report)
 
-    async def _on_file(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
-        devices = await self._hypervisor.devices(_vm(vm_uuid))
-        return devices is not None and devices.writes.get(plug.serial) == path
-
     async def having(self, vm_uuid: str, volume_uuid: str) -> DiskPlug | None:
         """A volume as a running domain has it."""
-        devices = await self._hypervisor.devices(_vm(vm_uuid))
-        there = devices.disks if devices is not None else ()
-        return next((plug for plug in there if plug.serial == serial_of(volume_uuid)), None)
+        return _plug_in(await self.devices(vm_uuid), volume_uuid)
 
     async def _known(self, vm_uuid: str) -> DomainSeen:
         seen = await self._hypervisor.seen(_vm(vm_uuid))
@@ -282,6 +303,15 @@ class Domains:
             make_folders(folder)
         except OSError as failed:
             raise disk_refused(failed, folder) from failed
+
+
+def _plug_in(devices: Devices | None, volume_uuid: str) -> DiskPlug | None:
+    there = devices.disks if devices is not None else ()
+    return next((plug for plug in there if plug.serial == serial_of(volume_uuid)), None)
+
+
+def _writes(devices: Devices | None, plug: DiskPlug, path: str) -> bool:
+    return devices is not None and devices.writes.get(plug.serial) == path
 
 
 def _vm(vm_uuid: str) -> str:

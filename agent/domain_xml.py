@@ -24,6 +24,9 @@ _MIN_SHARES, _MAX_SHARES = 2, 10_000
 GUEST_AGENT = "org.qemu.guest_agent.0"
 _SERIAL = re.compile("[0-9a-f]{20}")
 
+MEMORY_SECONDS = 10
+"""How often a guest's balloon driver is to say how its memory is used."""
+
 ET.register_namespace(MARK_PREFIX, MARK_URI)
 
 
@@ -292,7 +295,8 @@ def _devices(domain: ET.Element, spec: DomainSpec) -> None:
     if spec.console_guarded:
         close_console(graphics)
     ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga", vram="16384", heads="1")
-    ET.SubElement(devices, "memballoon", model="virtio")
+    balloon = ET.SubElement(devices, "memballoon", model="virtio")
+    ET.SubElement(balloon, "stats", period=str(MEMORY_SECONDS))
 
 
 def _cdrom(devices: ET.Element, iso: str) -> ET.Element:

@@ -12,13 +12,14 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
-from agent.convert import KEPT_FREE_BYTES, convert
+from agent.convert import convert
 from agent.image import FORMATS, SOURCE_FORMATS, image_facts, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
 from agent.refused import Refused
 from agent.sparse import append
 from agent.storage import (
     StorageRoots,
+    check_room,
     clean,
     disk_refused,
     fetched_of,
@@ -68,8 +69,9 @@ class Downloads:
                 # Its bytes are moved twice: told as one whole, which does not begin again.
                 size = fetched.stat().st_size
                 await convert(
-                    fetched, request.source_format, part, size, lambda done, _: report(size + done, 2 * size)
-                )
+                    fetched, request.source_format, part, size, lambda done, _: report(size + done, 2 * size),
+                    reserved_bytes=request.reserved_bytes,
+                )  # fmt: skip
                 md5 = await asyncio.to_thread(md5_of, part)
             else:
                 md5 = await self._transfer(request, part, report)
@@ -85,22 +87,28 @@ class Downloads:
     async def _transfer(self, request: FetchImage, part: Path, report: Report) -> str:
         scheme = urlsplit(request.url).scheme
         if scheme == "file":
-            source = _open_local(request.url, [*request.allowed_folders, *map(str, self._storage.roots())])
-            return await _copy(source, Sink(part, request.max_bytes), report)
+            roots = map(str, self._storage.roots()) if request.from_storage else ()
+            source = _open_local(request.url, [*request.allowed_folders, *roots])
+            return await _copy(source, _sink(request, part), report)
         if scheme in {"http", "https"}:
             # Imported when first needed: it costs a fifth of a second, and most hosts never fetch.
             from agent.http_source import pull
 
-            return await pull(request.url, Sink(part, request.max_bytes), report)
+            return await pull(request.url, _sink(request, part), report)
         raise Refused("url.scheme", f"{request.url[:200]!r} is neither file:// nor http(s)://")
+
+
+def _sink(request: FetchImage, part: Path) -> Sink:
+    return Sink(part, request.max_bytes, request.reserved_bytes)
 
 
 class Sink:
     """A file being written: holes stay holes, its MD5 is counted, and no limit is passed."""
 
-    def __init__(self, part: Path, max_bytes: int) -> None:
+    def __init__(self, part: Path, max_bytes: int, reserved_bytes: int) -> None:
         self._part = part
         self._max_bytes = max_bytes
+        self._reserved_bytes = reserved_bytes
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._file: IO[bytes] | None = None
         self.done = 0
@@ -108,13 +116,7 @@ class Sink:
     def open(self, expected_bytes: int) -> None:
         """Begin. Raises `Refused` when so many bytes are too many, or more than there is room for."""
         self._check_limit(expected_bytes)
-        counted = os.statvfs(self._part.parent)
-        free = counted.f_bavail * counted.f_frsize - KEPT_FREE_BYTES
-        if expected_bytes > free:
-            raise Refused(
-                "storage.full",
-                f"the image takes {expected_bytes} bytes, {max(free, 0)} are free; make room on this storage",
-            )
+        check_room(self._part.parent, expected_bytes, "the image", self._reserved_bytes)
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")
 
@@ -149,21 +151,27 @@ def _open_local(url: str, allowed: list[str]) -> int:
     if parts.netloc not in {"", "localhost"}:
         raise Refused("url.host", f"{url[:200]!r} names a host; a local file is file:///path")
     path = clean(unquote(parts.path))
+    # Before it is looked whether there is such a file: outside of the folders nothing tells that.
+    _check_below(Path(os.path.realpath(path)), path, allowed)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as failed:
         raise disk_refused(failed, path) from failed
     try:
         # What was opened, however the path led there.
-        real = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if not any(Path(folder).resolve() in real.parents for folder in allowed):
-            raise Refused("url.folder", f"{path} is below none of the folders allowed: {', '.join(allowed)}")
+        _check_below(Path(f"/proc/self/fd/{descriptor}").readlink(), path, allowed)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Refused("file.missing", f"{path} is not a regular file")
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _check_below(real: Path, path: Path, allowed: list[str]) -> None:
+    """Refuse a path that really leads to no place below an allowed folder."""
+    if not any(Path(folder).resolve() in real.parents for folder in allowed):
+        raise Refused("url.folder", f"{path} is below none of the folders allowed: {', '.join(allowed)}")
 
 
 async def _copy(descriptor: int, sink: Sink, report: Report) -> str:

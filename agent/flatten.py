@@ -30,7 +30,9 @@ class Flattenings:
             raise Refused("flatten.busy", f"{path} is being made already", transient=True)
         if is_regular(path):
             return Done()
-        task = self._under_way[path] = asyncio.create_task(self._make(path, source, report))
+        task = self._under_way[path] = asyncio.create_task(
+            self._make(path, source, report, request.reserved_bytes)
+        )
         try:
             # Shielded: who drops the file must be able to wait until nothing of this acts any more.
             await asyncio.shield(task)
@@ -53,13 +55,13 @@ class Flattenings:
             await asyncio.wait({task})
         await asyncio.to_thread(self._storage.drop_file, request.path)
 
-    async def _make(self, path: Path, source: Path, report: Report) -> None:
+    async def _make(self, path: Path, source: Path, report: Report, reserved_bytes: int) -> None:
         size = await asyncio.to_thread(self._look, source)
         part = part_of(path)
         try:
             await asyncio.to_thread(make_folders, path.parent)
             part.unlink(missing_ok=True)
-            await convert(source, "qcow2", part, size, report)
+            await convert(source, "qcow2", part, size, report, reserved_bytes=reserved_bytes)
             await asyncio.to_thread(publish, part, path)
         except OSError as failed:
             raise disk_refused(failed, path) from failed

@@ -1,4 +1,4 @@
-"""The guard on every tap: one nft table that makes a guest's MAC, IP and ARP trustworthy.
+"""The guard on every tap: rules of nft that make a guest's MAC, IP and ARP trustworthy.
 
 It also keeps each network's DHCP and user data from crossing the uplink. Rules never change; NICs and
 networks are elements of sets, by name of the device, so that a NIC is guarded before its tap exists and
@@ -17,6 +17,7 @@ from agent.refused import Refused
 from agent.run import run
 
 TABLE = "zstui-guard"
+FAMILIES = ("bridge", "inet")
 SERVICE_ADDRESS = "169.254.169.254"
 
 _SETS = {
@@ -34,6 +35,8 @@ _SETS = {
 must not cross an uplink, `detour` the MAC to which a guest's packets for 169.254.169.254 go, and `clients`
 the hardware address inside a DHCP message (36 bytes into UDP), without which a guest could decline or
 release another one's lease.
+
+Clients take DHCP's answers from any port of a server, so what goes to theirs (68) comes from no guest.
 
 RARP (0x8035) is how QEMU tells the switches where a guest is that came from another host.
 """
@@ -53,6 +56,7 @@ _RULES = """
     udp dport 67 iifname . @th,288,48 != @clients counter drop
     ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     udp sport 67 counter drop
+    udp dport 68 counter drop
     iifname . ether saddr . ip saddr != @owned counter drop
     ip daddr 169.254.169.254 ether daddr set iifname map @detour
     accept
@@ -60,6 +64,10 @@ _RULES = """
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname "vnic*" jump guest
+  }
+  chain input {
+    type filter hook input priority -300; policy accept;
+    iifname "vnic*" meta mark set 0x7a737475
   }
   chain inward {
     oifname @services counter drop
@@ -87,6 +95,22 @@ _RULES = """
     iifname @services oifname "vnic*" oifname . iifname != @reach counter drop
     iifname @services oifname @services counter drop
   }
+"""
+
+_HOST = f"""
+table inet {TABLE}
+delete table inet {TABLE}
+table inet {TABLE} {{
+  chain input {{
+    type filter hook input priority -300; policy accept;
+    meta mark 0x7a737475 counter drop
+  }}
+}}
+"""
+"""What guests say to their host itself: a bridge hands it up with a mark, and by that it is dropped.
+
+Linux takes packets for any of its addresses by any of its links, so a guest could reach what its host listens on
+elsewhere, too. What the host only routes is left alone: it may be a network's gateway.
 """
 
 Elements = dict[str, frozenset[str]]
@@ -141,7 +165,7 @@ def whole(wanted: Elements) -> str:
     """The nft script that replaces the table, in one transaction, whatever was there before."""
     sets = "\n  ".join(_SETS.values())
     head = f"table bridge {TABLE}\ndelete table bridge {TABLE}\n"
-    return f"{head}table bridge {TABLE} {{\n  {sets}{_RULES}}}\n" + change({}, wanted)
+    return f"{head}table bridge {TABLE} {{\n  {sets}{_RULES}}}\n{_HOST}" + change({}, wanted)
 
 
 def change(present: Elements, wanted: Elements) -> str:
@@ -221,7 +245,7 @@ class Guard:
         async with self._lock:
             wanted = self._applied
             try:
-                found = parse(await run("nft", "-j", "list", "table", "bridge", TABLE))
+                found = await _present()
             except Refused:
                 found = ({}, 0)
             if found == (wanted, self._rules):
@@ -240,7 +264,8 @@ class Guard:
     async def remove(self) -> None:
         """Take the table away; absent is fine."""
         async with self._lock:
-            await _nft(f"table bridge {TABLE}\ndelete table bridge {TABLE}\n")
+            for family in FAMILIES:
+                await _nft(f"table {family} {TABLE}\ndelete table {family} {TABLE}\n")
             self._applied = None
 
     async def _changed(self, present: Elements, wanted: Elements) -> bool:
@@ -253,7 +278,18 @@ class Guard:
 
     async def _replace(self, wanted: Elements) -> None:
         await _nft(whole(wanted))
-        self._rules = parse(await run("nft", "-j", "list", "table", "bridge", TABLE))[1]
+        self._rules = (await _present())[1]
+
+
+async def _present() -> tuple[Elements, int]:
+    """The content of every set and the number of rules in the kernel. Raises `Refused` where a table is gone."""
+    content: Elements = {}
+    rules = 0
+    for family in FAMILIES:
+        more, count = parse(await run("nft", "-j", "list", "table", family, TABLE))
+        content |= more
+        rules += count
+    return content, rules
 
 
 async def _nft(script: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol
@@ -30,12 +32,50 @@ class Receives(Protocol):
     def close(self) -> None: ...
 
 
+def leads_inward(address: str) -> bool:
+    """Whether an address is no other machine's: what answers there trusts who is here, and no image is meant by it.
+
+    Link-local ones are such, too: clouds tell their machines' keys at 169.254.169.254.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified:
+        return True
+    with socket.socket(socket.AF_INET if found.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the kernel says from which of its addresses it would speak with that one.
+            probe.connect((found.compressed, 9))
+        except OSError:
+            return False
+        return ipaddress.ip_address(probe.getsockname()[0].partition("%")[0]) == found
+
+
+class _Outward:
+    """Opens sockets to other machines only, and remembers whom it opened none to.
+
+    What it is given has been resolved, so that no second answer of a name server counts.
+    """
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if leads_inward(str(where[0])):
+            self.refused.append(str(where[0]))
+            raise OSError(f"{where[0]} is no other machine's")
+        return socket.socket(family, kind, protocol)
+
+
 async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> str:
     """Write what a URL has into a sink and return its MD5. Raises `Refused` with `url.…` codes."""
+    outward = _Outward()
+    connector = aiohttp.TCPConnector(socket_factory=outward)
     limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
     try:
         async with (
-            aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session,
+            aiohttp.ClientSession(timeout=limits, auto_decompress=False, connector=connector) as session,
             session.get(
                 url, max_redirects=MAX_REDIRECTS, headers={"Accept-Encoding": "identity"}
             ) as response,
@@ -52,6 +92,12 @@ async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> 
     except aiohttp.InvalidURL as invalid:
         raise Refused("url.bad", f"{url[:200]!r} is not an address that can be fetched") from invalid
     except aiohttp.ClientConnectorError as failed:
+        if outward.refused:
+            raise Refused(
+                "url.inward",
+                f"{failed.host} leads to {', '.join(outward.refused)}, which is no other machine; serve the image from "
+                "another one, or upload it (upload://NAME)",
+            ) from failed
         where = f"{failed.host}:{failed.port}"
         raise Refused(
             "url.failed", f"no connection to {where}: {_reason(failed)}", transient=True

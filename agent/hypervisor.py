@@ -23,6 +23,7 @@ from agent.domain_xml import (
 )
 from agent.hypervisor_console import HypervisorConsoles
 from agent.libvirt_calls import (
+    CLOSED,
     KEEPALIVE_MISSES,
     KEEPALIVE_SECONDS,
     change_medium,
@@ -33,6 +34,7 @@ from agent.libvirt_calls import (
     key_of,
     mark_of,
     message_of,
+    reset_and_run,
     see,
     see_all,
     start_once,
@@ -74,6 +76,7 @@ class Hypervisor(HypervisorConsoles):
     """
 
     def __init__(self, emit: Emit, uri: str = URI) -> None:
+        super().__init__()
         self._emit = emit
         self.uri = uri
         self._loop = asyncio.get_running_loop()
@@ -178,9 +181,13 @@ class Hypervisor(HypervisorConsoles):
             async with asyncio.timeout(grace_seconds):
                 await rebooted.wait()
         except TimeoutError:
-            await self._act(vm_uuid, lambda domain: domain.reset())
+            await self.reset(vm_uuid)
         finally:
             self._rebooted.pop(vm_uuid, None)
+
+    async def reset(self, vm_uuid: str) -> DomainSeen:
+        """Reset a domain without asking its guest; it runs after that, also where it stood still."""
+        return await self._act(vm_uuid, reset_and_run)
 
     async def mark(self, vm_uuid: str, mark: Mark) -> DomainSeen:
         """Replace a domain's mark, for now and for its next start."""
@@ -278,6 +285,7 @@ class Hypervisor(HypervisorConsoles):
             self._tried.set()
             log.info("connected to libvirt")
             self._own(self._say_back())
+            self.let_go()
             reported = await self._lost
             self._connection = None
             log.warning("lost the connection to libvirt: %s", reported)
@@ -317,11 +325,7 @@ class Hypervisor(HypervisorConsoles):
 
     def _on_closed(self, reason: int) -> None:
         if self._lost is not None and not self._lost.done():
-            names = {
-                libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "libvirtd ended",
-                libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "libvirtd does not answer",
-            }
-            self._lost.set_result(names.get(reason, "the connection broke"))
+            self._lost.set_result(CLOSED.get(reason, "the connection broke"))
 
     def _on_viewer(self, vm_uuid: str, phase: int, *_: Any) -> None:
         if phase == libvirt.VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE:

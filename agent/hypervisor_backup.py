@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import libvirt
 
 from agent.domain_xml import DiskPlug, printable
 from agent.hypervisor_move import HypervisorMoves
-from agent.libvirt_calls import domain_of, message_of
+from agent.libvirt_calls import domain_of, message_of, tell_qemu
 from agent.libvirt_xml import parsed
 from agent.refused import Refused
 
@@ -57,10 +57,9 @@ class HypervisorBackups(HypervisorMoves):
                 await asyncio.sleep(LOOK_SECONDS)
             ended = await self._ask(lambda connection: _outcome(connection, vm_uuid))
         finally:
-            kept = [disk.since for disk in disks if disk.plug.serial not in broken]
             await self._apart(
                 vm_uuid,
-                lambda connection: _end(connection, vm_uuid, kept, disks[0].bitmap, good=ended is None),
+                lambda connection: _end(connection, vm_uuid, disks, good=ended is None),
                 BEGIN_SECONDS,
             )
         if ended is not None:
@@ -75,7 +74,7 @@ def _begin(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> dict[str
     for disk in disks:
         if disk.since:
             try:
-                _know(domain, xml, disk)
+                _know(domain, xml, disk, disk.since, libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE)
             except libvirt.libvirtError as failed:
                 broken[disk.plug.serial] = message_of(failed)
     try:
@@ -87,29 +86,48 @@ def _begin(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> dict[str
     return broken
 
 
-def _know(domain: Any, xml: str, disk: LiveDisk) -> None:
-    """Have libvirt know the bitmap of an earlier backup, if it is whole."""
-    element = parsed(_checkpoint_xml(xml, [disk], disk.since))
+def _know(domain: Any, xml: str, disk: LiveDisk, bitmap: str, flags: int) -> Any:
+    """Have libvirt know a bitmap of an earlier backup as a checkpoint, which is returned."""
+    element = parsed(_checkpoint_xml(xml, [disk], bitmap))
     ET.SubElement(element, "creationTime").text = "1"
     element.append(parsed(xml))
-    flags = (
-        libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE
+    return domain.checkpointCreateXML(
+        ET.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | flags
     )
-    domain.checkpointCreateXML(ET.tostring(element, encoding="unicode"), flags)
 
 
-def _end(connection: Any, vm_uuid: str, kept: Sequence[str], bitmap: str, *, good: bool) -> None:
-    """Leave one bitmap: the new one when there is a backup to go with it, else the one that was there."""
+def _end(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk], *, good: bool) -> None:
+    """Leave each disk the bitmap that its next backup needs: the new one when this is there, else the one before.
+
+    Of a domain that went off meanwhile its next backup at rest does so.
+    """
     try:
         domain = domain_of(connection, vm_uuid)
         for checkpoint in domain.listAllCheckpoints():
-            name = checkpoint.getName()
-            gone = (name in kept) if good else (name == bitmap)
-            flags = 0 if gone and domain.isActive() else libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY
-            checkpoint.delete(flags)
+            checkpoint.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+        if domain.isActive():
+            _remove_bitmaps(domain, disks, lambda bitmap: (bitmap != disks[0].bitmap) == good)
     except libvirt.libvirtError as failed:
-        if failed.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+        if failed.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
             raise
+
+
+def _remove_bitmaps(domain: Any, disks: Sequence[LiveDisk], unwanted: Callable[[str], bool]) -> None:
+    """Remove bitmaps from all files of some disks. libvirt does so with a checkpoint of that name."""
+    xml = str(domain.XMLDesc(0))
+    nodes = tell_qemu(domain, "query-named-block-nodes", flat=True)
+    for disk in disks:
+        for bitmap in filter(unwanted, _bitmaps(xml, nodes, disk)):
+            checkpoint = _know(domain, xml, disk, bitmap, flags=0)
+            checkpoint.delete(0)
+
+
+def _bitmaps(xml: str, nodes: Sequence[dict[str, Any]], disk: LiveDisk) -> list[str]:
+    """The names of the bitmaps that the files of a disk keep, each once."""
+    element = next(each for each in _disks(xml) if _target(each) == disk.plug.target)
+    own = {f"libvirt-{each.get('index')}-format" for each in element.iter() if each.get("index")}
+    found = [bitmap for node in nodes if node["node-name"] in own for bitmap in node.get("dirty-bitmaps", ())]
+    return list(dict.fromkeys(bitmap["name"] for bitmap in found if bitmap["persistent"]))
 
 
 def _clear(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> None:
@@ -119,13 +137,7 @@ def _clear(connection: Any, vm_uuid: str, disks: Sequence[LiveDisk]) -> None:
         domain.abortJob()
     for checkpoint in domain.listAllCheckpoints():
         checkpoint.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
-    xml = str(domain.XMLDesc(0))
-    for disk in disks:
-        try:
-            _know(domain, xml, replace(disk, since=disk.bitmap))
-        except libvirt.libvirtError:
-            continue  # it has no such bitmap, as it should be
-        domain.checkpointLookupByName(disk.bitmap).delete(0)
+    _remove_bitmaps(domain, disks, lambda bitmap: bitmap == disks[0].bitmap)
 
 
 def _progress(connection: Any, vm_uuid: str) -> tuple[int, int] | None:
@@ -186,10 +198,16 @@ def _checkpoint_xml(xml: str, disks: Sequence[LiveDisk], name: str) -> str:
 
 
 def _targets(xml: str) -> list[str]:
-    """The names of a domain's disks, drives without a disk's content left out."""
+    """The names of a domain's disks."""
+    return [_target(each) for each in _disks(xml)]
+
+
+def _disks(xml: str) -> list[ET.Element]:
+    """A domain's disks, drives without a disk's content left out."""
     found = parsed(xml).iterfind("devices/disk")
-    return [
-        target.get("dev", "")
-        for each in found
-        if each.get("device", "disk") == "disk" and (target := each.find("target")) is not None
-    ]
+    return [each for each in found if each.get("device", "disk") == "disk" and _target(each)]
+
+
+def _target(disk: ET.Element) -> str:
+    target = disk.find("target")
+    return target.get("dev", "") if target is not None else ""

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import libvirt
 
 from agent.domain_xml import DiskPlug, plugged_disk_xml
-from agent.libvirt_calls import domain_of, overlay, pulling
+from agent.hypervisor_freeze import CALL_SECONDS, HypervisorFreezes
+from agent.libvirt_calls import pulling
 from agent.protocol import DomainSeen
 
-T = TypeVar("T")
-
-CALL_SECONDS = 30.0
-SNAPSHOT_SECONDS = 120.0
 PULL_LOOK_SECONDS = 0.2
 
 
-class HypervisorDisks(ABC):
+class HypervisorDisks(HypervisorFreezes):
     """The volumes of domains; how libvirt is reached is the subclass's."""
-
-    @abstractmethod
-    async def _ask(self, question: Callable[[Any], T]) -> T:
-        """Ask what no guest can delay."""
-
-    @abstractmethod
-    async def _apart(self, vm_uuid: str, act: Callable[[Any], T], timeout_seconds: float = CALL_SECONDS) -> T:
-        """Do what a guest may delay."""
 
     @abstractmethod
     async def _act(
@@ -46,12 +35,6 @@ class HypervisorDisks(ABC):
                 domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
         return await self._act(vm_uuid, act)
-
-    async def overlay_disk(self, vm_uuid: str, plug: DiskPlug, path: str) -> bool:
-        """Have a running domain write a volume to another file from now on; whether its guest was quiesced."""
-        return await self._apart(
-            vm_uuid, lambda connection: overlay(domain_of(connection, vm_uuid), plug, path), SNAPSHOT_SECONDS
-        )
 
     async def pull_disk(self, vm_uuid: str, plug: DiskPlug, base: str | None) -> None:
         """Have the file of a volume of a running domain build on another, pulling in what lies between."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from fcntl import F_SETPIPE_SZ, fcntl
@@ -30,13 +30,14 @@ from agent.lane_stream import (
     give,
     sha256_of,
 )
-from agent.protocol import AdoptFiles, CopyFiles, FilesCopied, LimitLane
+from agent.protocol import AdoptFiles, CopyFiles, FilesCopied, LimitLane, ProgressTo
 from agent.refused import Refused
 from agent.run import clean_environment
 from agent.storage import StorageRoots, disk_refused, is_regular, part_of, publish
 from agent.throttle import Throttle
 
-Report = Callable[[int, int], object]
+Report = Callable[[int, int, Sequence[str]], object]
+"""Hears of bytes done and in all, and which files are sent once more."""
 W = TypeVar("W", Have, Proof)
 COMPLAINT_BYTES = 4096
 
@@ -49,7 +50,7 @@ class LaneCopies:
         self._storage = storage
         self._under_way: dict[str, _UnderWay] = {}
 
-    async def copy(self, request: CopyFiles, report: Report) -> FilesCopied:
+    async def copy(self, request: CopyFiles, progress: ProgressTo) -> FilesCopied:
         """Send files and compare. Raises `Refused`; what has arrived stays beside its place for the next try.
 
         Who asks for what is being copied already waits for that, which keeps the new limit, and hears of its progress.
@@ -62,7 +63,7 @@ class LaneCopies:
             found.task = asyncio.create_task(self._copy(request, found.report, found.limit))
             found.task.add_done_callback(lambda _: self._under_way.pop(request.lane_uuid))
         found.bytes_per_second = request.bytes_per_second
-        found.reports.append(report)
+        found.reports.append(progress)
         return await asyncio.shield(found.task)
 
     def limit(self, request: LimitLane) -> None:
@@ -129,7 +130,7 @@ class _UnderWay:
     def __init__(self, request: CopyFiles) -> None:
         self.request = request
         self.bytes_per_second = request.bytes_per_second
-        self.reports: list[Report] = []
+        self.reports: list[ProgressTo] = []
         self.task: asyncio.Task[FilesCopied]
 
     def is_for(self, request: CopyFiles) -> bool:
@@ -140,9 +141,9 @@ class _UnderWay:
         """Bytes a second, as was said last."""
         return self.bytes_per_second
 
-    def report(self, done: int, total: int) -> None:
+    def report(self, done: int, total: int, anew: Sequence[str]) -> None:
         for report in self.reports:
-            report(done, total)
+            report(done, total, anew=anew)
 
 
 class Sending:
@@ -164,6 +165,7 @@ class Sending:
         self._report = report
         self._limit = limit
         self._done = self._total = self._sent = 0
+        self._anew: list[str] = []
         self._seconds = 0.0
 
     def run(self) -> FilesCopied:
@@ -186,6 +188,7 @@ class Sending:
                     "file.exists", f"the target has another file as {', '.join(standing)}; move it away"
                 )
             if wrong:
+                self._anew = [str(self._places[number]) for number in wrong]
                 again = [0 if number in wrong else -1 for number, _ in enumerate(files)]
                 own, proved = self._round(files, again)
             self._record(END, 0, 0)
@@ -198,7 +201,7 @@ class Sending:
                 f"{', '.join(differing)} arrived with other content twice; check the target's disk",
             )
         named = dict(zip(self._request.files, own, strict=True))
-        return FilesCopied(sha256=named, sent_bytes=self._sent, sent_seconds=self._seconds)
+        return FilesCopied(sha256=named, sent_bytes=self._sent, sent_seconds=self._seconds, anew=self._anew)
 
     def _round(self, files: list[int], have: list[int]) -> tuple[list[str], list[str]]:
         """Send the rest of each file, then compare: ours and theirs."""
@@ -235,7 +238,7 @@ class Sending:
         throttle.take(block)
         self._done += block
         self._sent += block
-        self._report(self._done, self._total)
+        self._report(self._done, self._total, self._anew)
 
     def _record(self, number: int, at: int, length: int) -> None:
         head = RECORD.pack(number, at, length)
@@ -272,8 +275,10 @@ def _opened(stack: ExitStack, place: Path) -> int:
     return descriptor
 
 
-def _tell(loop: asyncio.AbstractEventLoop, report: Report, done: int, total: int) -> None:
-    loop.call_soon_threadsafe(report, done, total)
+def _tell(
+    loop: asyncio.AbstractEventLoop, report: Report, done: int, total: int, anew: Sequence[str]
+) -> None:
+    loop.call_soon_threadsafe(report, done, total, anew)
 
 
 async def _broken(process: asyncio.subprocess.Process, broken: BaseException, address: str) -> Refused:

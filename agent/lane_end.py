@@ -18,7 +18,7 @@ from agent.paths import Paths
 from agent.pidfile import PidFile
 from agent.protocol import OpenLane
 from agent.refused import Refused
-from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of
+from agent.storage import StorageRoots, check_room, disk_refused, is_regular, make_folders, part_of
 
 DOOR_BYTES = 1 << 16
 
@@ -71,12 +71,23 @@ def _files(paths: Paths, spec: OpenLane) -> None:
             )
         )
         taker = Taker(0)
-        while _take_round(taker, descriptors, there, places):
+        while _take_round(taker, descriptors, there, places, reserved_bytes=spec.reserved_bytes):
             with ThreadPoolExecutor(2) as pool:
-                _say(Proof(sha256=list(pool.map(sha256_of, descriptors))))
+                _say(Proof(sha256=list(pool.map(_kept, descriptors, places))))
 
 
-def _take_round(taker: Taker, descriptors: list[int], there: list[bool], places: list[Path]) -> bool:
+def _kept(descriptor: int, place: Path) -> str:
+    """What a file holds once that is on its disk. Not earlier: while a disk is waited for nothing more is taken."""
+    try:
+        os.fsync(descriptor)
+    except OSError as failed:
+        raise disk_refused(failed, place) from failed
+    return sha256_of(descriptor)
+
+
+def _take_round(
+    taker: Taker, descriptors: list[int], there: list[bool], places: list[Path], *, reserved_bytes: int
+) -> bool:
     """Records up to the end of a round; False when there is no other."""
     place = places[0]
     try:
@@ -90,10 +101,11 @@ def _take_round(taker: Taker, descriptors: list[int], there: list[bool], places:
             if length == ANEW:
                 os.ftruncate(descriptor, 0)
             elif length:
+                if reserved_bytes:
+                    check_room(place.parent, length, f"the next part of {place}", reserved_bytes)
                 taker.take(descriptor, at, length)
             else:
                 os.ftruncate(descriptor, at)
-                os.fsync(descriptor)
     except OSError as failed:
         raise disk_refused(failed, place) from failed
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from agent.domain_xml import (
     MARK_URI,
+    MEMORY_SECONDS,
     Devices,
     DiskPlug,
     Mark,
@@ -22,8 +23,6 @@ from agent.domain_xml import (
     dashed,
     devices_of,
     drive_alias,
-    guest_agent_answers,
-    overlay_xml,
     read_mark,
 )
 from agent.protocol import Cause, DomainSeen, Power, Used
@@ -34,6 +33,11 @@ T = TypeVar("T")
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
 TRAY_TRIES = 5
 
+CLOSED = {
+    libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "libvirtd ended",
+    libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "libvirtd does not answer",
+}
+"""Why a connection to libvirt ended."""
 _OFF_CAUSES: dict[int, Cause] = {
     libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN: "none",
     libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "guest_shutdown",
@@ -46,11 +50,12 @@ _ON_CAUSES: dict[int, Cause] = {
     libvirt.VIR_DOMAIN_RUNNING_BOOTED: "booted",
     libvirt.VIR_DOMAIN_RUNNING_MIGRATED: "migrated",
 }
+_STILL_CAUSES: dict[int, Cause] = {
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "io_error",
+    libvirt.VIR_DOMAIN_PAUSED_USER: "suspended",
+}
+"""Why a guest stands still until somebody does something; libvirt pauses one for other ends, which pass."""
 _LOST_CODES = frozenset({libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN})
-_AGENT_CODES = frozenset(
-    {libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_INTERNAL_ERROR,
-     libvirt.VIR_ERR_OPERATION_UNSUPPORTED}
-)  # fmt: skip
 _BUSY_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY})
 
 
@@ -148,6 +153,9 @@ USED = (
     | libvirt.VIR_DOMAIN_STATS_INTERFACE
     | libvirt.VIR_DOMAIN_STATS_BLOCK
 )
+MEMORY_OLD_SECONDS = 3 * MEMORY_SECONDS
+"""A guest that was reset keeps QEMU's copy of what it said before, though it may say nothing any more."""
+
 # One that is busy with another call is told of as far as that goes, and holds up nobody.
 OF_THOSE_ON = (
     libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
@@ -174,7 +182,7 @@ def _used(stats: dict[str, int]) -> Used:
 
     return Used(
         cpu_ns=stats.get("cpu.time", 0),
-        memory_bytes=stats.get("balloon.rss", 0) * 1024,
+        memory_bytes=_memory(stats) * 1024,
         disk_read_bytes=total("block", "rd.bytes"),
         disk_write_bytes=total("block", "wr.bytes"),
         # libvirt tells a guest's traffic from the guest's side.
@@ -183,28 +191,16 @@ def _used(stats: dict[str, int]) -> Used:
     )
 
 
-def overlay(domain: Any, plug: DiskPlug, path: str) -> bool:
-    """Have a running domain write a volume to another file, its guest quiesced where that can be; whether it was.
+def _memory(stats: dict[str, int]) -> int:
+    """KiB that a guest cannot give away at once, as its kernel says; 0 when it has not said so lately.
 
-    A guest whose agent does not do as it is told is taken as it is: a disk after a power cut, no worse.
+    What QEMU takes of the host's memory tells nothing: it holds what a guest has ever touched.
     """
-    flags = (
-        libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
-        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
-        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
-        | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
-    )
-    xml = str(domain.XMLDesc(0))
-    wanted = overlay_xml(xml, plug, path)
-    if guest_agent_answers(xml):
-        try:
-            domain.snapshotCreateXML(wanted, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
-            return True
-        except libvirt.libvirtError as failed:
-            if failed.get_error_code() not in _AGENT_CODES:
-                raise
-    domain.snapshotCreateXML(wanted, flags)
-    return False
+    old = time.time() - stats.get("balloon.last-update", 0) > MEMORY_OLD_SECONDS
+    # Kernels before 4.6 do not say what they could free.
+    left = stats.get("balloon.usable", stats.get("balloon.unused"))
+    total = stats.get("balloon.available")
+    return 0 if old or left is None or total is None else max(0, total - left)
 
 
 def pulling(connection: Any, vm_uuid: str, plug: DiskPlug) -> bool:
@@ -236,6 +232,19 @@ def change_medium(domain: Any, iso: str) -> None:
             libvirt_qemu.qemuMonitorCommand(
                 domain, wanted, libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT
             )
+
+
+def tell_qemu(domain: Any, command: str, **arguments: object) -> Any:
+    """What QEMU returns, told past libvirt; None where the job that it is about has ended meanwhile.
+
+    Raises `Refused` for what QEMU would not do.
+    """
+    asked = json.dumps({"execute": command, "arguments": arguments})
+    said = json.loads(libvirt_qemu.qemuMonitorCommand(domain, asked, 0))
+    wrong = said.get("error")
+    if wrong is not None and wrong["class"] != "DeviceNotActive":
+        raise Refused("qemu.refused", f"QEMU does not do {command}: {wrong['desc']}")
+    return said.get("return")
 
 
 def devices_now(connection: Any, vm_uuid: str) -> Devices | None:
@@ -270,6 +279,16 @@ def cycle_if_once(connection: Any, vm_uuid: str) -> None:
         domain.create()
 
 
+def reset_and_run(domain: Any) -> None:
+    """Reset a domain, and have it run: QEMU leaves one that stood still as it was."""
+    state, _ = domain.state()
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        domain.pMWakeup()  # libvirt resumes none that sleeps
+    domain.reset()
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        domain.resume()
+
+
 def _describe(domain: Any, vm_uuid: str, at: int) -> DomainSeen:
     state, reason = domain.state()
     power, cause = power_of(state, reason)
@@ -296,6 +315,8 @@ def power_of(state: int, reason: int) -> tuple[Power, Cause]:
     # A domain is paused for a moment while it starts; that is no state of its own, and its cause is known.
     if (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP):
         return "on", "booted"
-    if state in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED}:
-        return "paused", "none"
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        return "paused", _STILL_CAUSES.get(reason, "none")
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        return "paused", "suspended"
     return "on", _ON_CAUSES.get(reason, "none")

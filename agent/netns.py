@@ -20,6 +20,7 @@ FOLDER = Path("/run/netns")
 
 _CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL = 0x8946
+_SIOCGSKNS = 0x894C
 _ETHTOOL_STXCSUM = 0x17
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,6 +59,18 @@ def holds(name: str, pid: int) -> bool:
         there = Path(f"/proc/{pid}/ns/net").stat()
     except OSError:
         return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def has_socket(name: str, found: socket.socket) -> bool:
+    """Whether a socket is one of the namespace that has that name now."""
+    descriptor = fcntl.ioctl(found, _SIOCGSKNS)
+    try:
+        here, there = (FOLDER / name).stat(), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(descriptor)
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 

@@ -64,15 +64,16 @@ class Networks:
         for spec in self._specs.all():
             self._protect(spec)
         await self.guard.begin()
+        await self.metadata.take_over(self._paths)
         await self._restoring.start([spec.l3_uuid for spec in self._specs.all()])
 
     async def stop(self) -> None:
-        """Let go of everything; DHCP goes on, user data ends with the process."""
+        """Let go of everything; DHCP goes on, and who asks for user data waits for the next daemon."""
         await self._restoring.stop()
         for server in self._servers.values():
             await server.detach()
         self._servers.clear()
-        await self.metadata.stop()
+        await self.metadata.make_way(self._paths)
 
     async def ensure(self, request: EnsureNetwork) -> None:
         """Serve a network as specified.
@@ -176,8 +177,8 @@ class Networks:
             f"link set dev {port} mtu {mtu} master {spec.bridge}",
             f"link set dev {port} up",
         ])  # fmt: skip
-        # A fixed entry: nobody else's packets can draw the service's traffic to another port.
-        await run("bridge", "fdb", "replace", mac, "dev", port, "master", "static")
+        # A fixed entry, that stays where it is: nobody else's packets can draw the service's traffic to another port.
+        await run("bridge", "fdb", "replace", mac, "dev", port, "master", "static", "sticky")
 
     async def _address(self, spec: EnsureNetwork, namespace: str) -> None:
         prefix = ipaddress.ip_network(f"0.0.0.0/{spec.netmask}").prefixlen

@@ -57,6 +57,8 @@ class Nics:
         """Guard, offer and answer for every stored NIC again, and watch over the guard from now on."""
         await self._networks.guard.begin()
         await self._restoring.start([spec.nic_uuid for spec in self._specs.all()])
+        # Not before, or guests would be told that there is nothing for them.
+        await self._networks.metadata.begin()
         self._checking = asyncio.create_task(self._check(), name="guard check")
 
     async def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -38,6 +38,7 @@ from agent.protocol import (
     ProgressTo,
     ReadFetches,
     ReadFigures,
+    ReadSerialHistory,
     Refusal,
     Request,
     Struct,
@@ -52,10 +53,11 @@ log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.2
 """At most five progress frames a second and call: more than a screen can show."""
 
-CHANGE_NOTHING: frozenset[type[Request]] = frozenset(
+UNFENCED: frozenset[type[Request]] = frozenset(
     {
         Hello, Ping, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
         ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial, AdmitToConsole,
+        ReadSerialHistory,
     }
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock.
@@ -189,7 +191,7 @@ class Server:
             other.close("a newer link took over")
 
     def _begin(self, link: ApplianceLink, call: Call) -> None:
-        recorded = bool(call.op) and type(call.request) not in CHANGE_NOTHING
+        recorded = bool(call.op) and type(call.request) not in UNFENCED
         if recorded:
             known = self._ledger.answer(call.op)
             if known is not None and call.op not in self._running:
@@ -212,7 +214,7 @@ class Server:
                 # by what is there must not look while it is about to change.
                 async with self._lock(call.request.vm_uuid):
                     outcome = await self._perform(call, running)
-            elif type(call.request) in CHANGE_NOTHING:
+            elif type(call.request) in UNFENCED:
                 outcome = await self._perform(call, running)
             else:
                 outcome = await self._change(call, running)
@@ -257,12 +259,12 @@ class Server:
     def _reporter(self, running: _Running) -> ProgressTo:
         loop = asyncio.get_running_loop()
 
-        def report(done: int, total: int, guest: Copying | None = None) -> None:
+        def report(done: int, total: int, guest: Copying | None = None, anew: Sequence[str] = ()) -> None:
             if loop.time() - running.reported_at < PROGRESS_SECONDS:
                 return
             running.reported_at = loop.time()
             for link, call_id in running.askers:
-                link.send(encode(Progress(id=call_id, done=done, total=total, guest=guest)))
+                link.send(encode(Progress(id=call_id, done=done, total=total, guest=guest, anew=list(anew))))
 
         return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from agent.image import read_header
 from agent.protocol import EnsureOverlay, OverlayMade, RebaseVolume
@@ -15,6 +16,9 @@ from agent.volume import check_size
 
 REBASE_SECONDS = 3600.0
 
+UnderGuest: TypeAlias = "Callable[[EnsureOverlay, asyncio.Task[None]], Awaitable[str | None]]"
+"""Has a guest write to a file once that is there; why the guest was not quiesced, None when no guest has the volume."""
+
 
 class Overlays:
     """Makes and merges chains of qcow2 files below storage roots."""
@@ -22,19 +26,24 @@ class Overlays:
     def __init__(self, storage: StorageRoots) -> None:
         self._storage = storage
 
-    async def ensure(
-        self, request: EnsureOverlay, under_guest: Callable[[EnsureOverlay], Awaitable[bool]]
-    ) -> OverlayMade:
-        """Have an empty file on top of another, and the guest write to it. Raises `Refused`."""
+    async def ensure(self, request: EnsureOverlay, under_guest: UnderGuest) -> OverlayMade:
+        """Have an empty file on top of another, and the guest write to it. Raises `Refused`.
+
+        The way to the guest is found while the file is made.
+        """
         path, backing = self._storage.resolve(request.path), self._storage.resolve(request.backing)
         check_size(request.size_bytes)
-        await asyncio.to_thread(read_header, backing, "qcow2")
-        if is_regular(path):
-            _check_backing(path, await asyncio.to_thread(_backing_of, path), str(backing))
-        else:
-            await self._create(path, backing, request.size_bytes)
-        quiesced = bool(request.vm_uuid) and await under_guest(request)
-        return OverlayMade(backing_bytes=taken_bytes(backing), quiesced=quiesced)
+        making = asyncio.create_task(self._made(path, backing, request.size_bytes))
+        try:
+            why = await under_guest(request, making) if request.vm_uuid else None
+        finally:
+            await asyncio.wait({making})
+            unmade = None if making.cancelled() else making.exception()
+        if unmade is not None:
+            raise unmade
+        return OverlayMade(
+            backing_bytes=taken_bytes(backing), quiesced=None if why is None else not why, reason=why or ""
+        )
 
     async def rebase(
         self, request: RebaseVolume, under_guest: Callable[[RebaseVolume], Awaitable[bool]]
@@ -61,7 +70,12 @@ class Overlays:
                 found[asked] = below
         return found
 
-    async def _create(self, path: Path, backing: Path, size_bytes: int) -> None:
+    async def _made(self, path: Path, backing: Path, size_bytes: int) -> None:
+        """There is a file at a path that builds on another, made by this or before."""
+        await asyncio.to_thread(read_header, backing, "qcow2")
+        if is_regular(path):
+            _check_backing(path, await asyncio.to_thread(_backing_of, path), str(backing))
+            return
         part = part_of(path)
         try:
             await asyncio.to_thread(make_folders, path.parent)

@@ -15,7 +15,7 @@ from agent.lane_stream import give as send_span
 from agent.paths import Paths
 from agent.refused import Refused
 from agent.sparse import append
-from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
+from agent.storage import StorageRoots, check_room, disk_refused, is_regular, make_folders, part_of, publish
 from agent.stream import CHUNK_BYTES, complain, held, tell, write_all
 from agent.throttle import Throttle
 
@@ -31,14 +31,14 @@ def give(path: str, bytes_per_second: int) -> int:
     return 0
 
 
-def take(path: str, size: int, md5: str) -> int:
+def take(path: str, size: int, md5: str, reserved_bytes: int) -> int:
     """Make a file of `size` bytes below a storage root of what `give` writes elsewhere.
 
-    It gets its name only when it is whole and its MD5 (hex; `-`: any) is right; nothing is left else. Prints
-    `{"md5": …, "size": …}`. Returns the exit status.
+    It gets its name only when it is whole and its MD5 (hex; `-`: any) is right, and leaves so much of its storage
+    free; nothing is left else. Prints `{"md5": …, "size": …}`. Returns the exit status.
     """
     try:
-        seen = _take(StorageRoots(Paths.from_environment()).resolve(path), size, md5)
+        seen = _take(StorageRoots(Paths.from_environment()).resolve(path), size, md5, reserved_bytes)
     except Refused as refused:
         return complain(refused)
     return tell(md5=seen, size=size)
@@ -63,14 +63,12 @@ def _give(path: Path, bytes_per_second: int) -> None:
         raise disk_refused(failed, path) from failed
 
 
-def _take(path: Path, size: int, md5: str) -> str:
+def _take(path: Path, size: int, md5: str, reserved_bytes: int) -> str:
     part = part_of(path)
     try:
         make_folders(path.parent)
         coming = int.from_bytes(_exactly(LENGTH_BYTES))
-        counted = os.statvfs(path.parent)
-        if coming > counted.f_bavail * counted.f_frsize:
-            raise Refused("storage.full", f"{path} needs {coming} bytes; free space on this storage")
+        check_room(path.parent, coming, str(path), reserved_bytes)
         with held(part) as descriptor:
             seen = _fill(descriptor, size)
             if md5 not in {"-", seen}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from agent.handover import take
 from agent.knock import ask
 from agent.paths import Paths
 from agent.pidfile import PidFile
@@ -19,6 +20,8 @@ def stop(paths: Paths) -> int:
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         if not any(PidFile(paths.run / f"{name}.pid").holder() for name in ("daemon", "supervisor")):
+            for left in take(paths).values():
+                left.close()  # nobody comes after us
             return 0
         _retire(paths)
         # This process is one thread that does nothing else, so it may block.

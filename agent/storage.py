@@ -228,6 +228,17 @@ def _refuse_links(base: Path, path: Path) -> None:
             raise Refused("path.bad", f"{step.parent} is not a folder") from not_a_folder
 
 
+def check_room(folder: Path, wanted_bytes: int, what: str, reserved_bytes: int) -> None:
+    """Refuse what would leave less than the reserve of a storage free. Raises `Refused`, or `OSError`."""
+    free = _capacity(folder).available_bytes
+    if wanted_bytes > free - reserved_bytes:
+        raise Refused(
+            "storage.full",
+            f"{what} takes {wanted_bytes} bytes; {free} are free, of which {reserved_bytes} are kept in reserve; "
+            f"make room on this storage, or change the global config reservedCapacity",
+        )
+
+
 def _capacity(root: Path) -> Capacity:
     counted = os.statvfs(root)
     return Capacity(

@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.paths import Paths
 from agent.refused import Refused
 from agent.sparse import append
-from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
+from agent.storage import StorageRoots, check_room, disk_refused, is_regular, make_folders, part_of, publish
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,14 +28,14 @@ def send(path: str, start: int) -> int:
     return 0
 
 
-def receive(path: str, size: int, start: int) -> int:
+def receive(path: str, size: int, start: int, reserved_bytes: int) -> int:
     """Read a file of `size` bytes below a storage root from standard input, from a byte on.
 
-    What has come stays when they stop; the file gets its name when it is whole, with holes for its zeros. Prints
-    `{"md5": …, "size": …}`. Returns the exit status.
+    What has come stays when they stop; the file gets its name when it is whole, with holes for its zeros, and leaves
+    so much of its storage free. Prints `{"md5": …, "size": …}`. Returns the exit status.
     """
     try:
-        seen = _receive(StorageRoots(Paths.from_environment()).resolve(path), size, start)
+        seen = _receive(StorageRoots(Paths.from_environment()).resolve(path), size, start, reserved_bytes)
     except Refused as refused:
         return complain(refused)
     return tell(md5=seen, size=size)
@@ -72,13 +72,11 @@ def _send(path: Path, start: int) -> None:
         raise disk_refused(failed, path) from failed
 
 
-def _receive(path: Path, size: int, start: int) -> str:
+def _receive(path: Path, size: int, start: int, reserved_bytes: int) -> str:
     part = part_of(path)
     try:
         make_folders(path.parent)
-        counted = os.statvfs(path.parent)
-        if size - start > counted.f_bavail * counted.f_frsize:
-            raise Refused("storage.full", f"{path} needs {size - start} bytes; free space on this storage")
+        check_room(path.parent, size - start, str(path), reserved_bytes)
         with _locked(part) as descriptor:
             there = os.fstat(descriptor).st_size
             if there < start:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from agent.storage import disk_refused
+from agent.serial_log import before_of, last_of
+from agent.storage import disk_refused, publish
 
+SERIAL_LOG = "var/log/libvirt/qemu/{name}-serial.log"
 PLACES = (
     "var/log/libvirt/qemu/{name}.log",
-    "var/log/libvirt/qemu/{name}-serial.log",
+    SERIAL_LOG,
     "var/log/swtpm/libvirt/qemu/{name}-swtpm.log",
     "var/lib/libvirt/swtpm/{dashed}",
     "var/lib/libvirt/qemu/nvram/{name}_VARS.fd",
@@ -51,6 +53,27 @@ class Traces:
                 continue  # what is no folder has nothing in it
             except OSError as failed:
                 raise disk_refused(failed, place) from failed
+
+    def serial_history(self, vm_uuid: str) -> bytes:
+        """The last of what a guest wrote to its serial console; nothing where there is no log. Raises `Refused`."""
+        place = self._root / SERIAL_LOG.format(name=vm_uuid)
+        try:
+            return last_of(place)
+        except OSError as failed:
+            raise disk_refused(failed, place) from failed
+
+    def keep_serial_history(self, vm_uuid: str, data: bytes) -> None:
+        """Keep what a guest wrote before its log here began, where nothing is kept yet. Raises `Refused`."""
+        place = self._root / SERIAL_LOG.format(name=vm_uuid)
+        before = before_of(place)
+        try:
+            if place.exists() and not before.exists():
+                part = before.with_name(f"{before.name}.part")
+                part.touch(mode=0o600)
+                part.write_bytes(data)
+                publish(part, before)
+        except OSError as failed:
+            raise disk_refused(failed, before) from failed
 
     def _places(self, vm_uuid: str) -> Iterator[Path]:
         dashed = str(UUID(vm_uuid))

@@ -12,6 +12,8 @@ from typing import cast
 from aiohttp import web
 
 from agent import netns
+from agent.handover import hand_over, take
+from agent.paths import Paths
 
 PORT = 80
 CONNECTIONS_PER_SOURCE = 8
@@ -19,6 +21,11 @@ REQUEST_BYTES = 8192
 """A longer request, its body included, is cut off."""
 
 CONNECTION_SECONDS = 10.0
+BACKLOG = 128
+"""Connections of a network that wait where nobody takes them yet."""
+
+LAST_SECONDS = 1.0
+"""How long a daemon that makes way waits for those who have connected and not asked."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 
@@ -55,6 +62,7 @@ class _Bounded(asyncio.Protocol):
         self._source = ""
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self.ended = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -98,6 +106,7 @@ class _Bounded(asyncio.Protocol):
         if not others:
             self._open.pop(self._source, None)
         self._inner.connection_lost(reason)
+        self.ended.set()
 
     def cut(self) -> None:
         """End the connection now, answered or not."""
@@ -109,9 +118,14 @@ class _Bounded(asyncio.Protocol):
 class _Listener:
     """The open sockets of one network."""
 
+    listening: socket.socket
     http: web.Server
     server: asyncio.Server
     connections: dict[str, set[_Bounded]]
+
+    def open_now(self) -> list[_Bounded]:
+        """Its connections of all guests."""
+        return [each for group in self.connections.values() for each in group]
 
 
 class MetadataServer:
@@ -120,6 +134,21 @@ class MetadataServer:
     def __init__(self) -> None:
         self.answer: Answering = lambda _: Reply(503)
         self._listeners: dict[str, _Listener] = {}
+        self._handed_over: dict[str, socket.socket] = {}
+        self._begun = False
+
+    async def take_over(self, paths: Paths) -> None:
+        """Have the sockets on which guests have been kept waiting since the daemon before made way."""
+        self._handed_over = await asyncio.to_thread(take, paths)
+
+    async def begin(self) -> None:
+        """Answer from now on; until then who connects waits. What was taken over for no network is closed."""
+        self._begun = True
+        for left in self._handed_over.values():
+            left.close()
+        self._handed_over.clear()
+        for listener in self._listeners.values():
+            await listener.server.start_serving()
 
     async def listen(self, l3_uuid: str, namespace: str) -> None:
         """Serve on port 80 of every address in a namespace; a network already served is left alone.
@@ -128,7 +157,9 @@ class MetadataServer:
         """
         if l3_uuid in self._listeners:
             return
-        listening = await netns.inside(namespace, _open_socket)
+        listening = self._handed_over.pop(l3_uuid, None)
+        if listening is None or not netns.has_socket(namespace, listening):
+            listening = await netns.inside(namespace, _open_socket)
         http = web.Server(
             partial(self._handle, l3_uuid),
             access_log=None,
@@ -139,8 +170,10 @@ class MetadataServer:
         )
         connections: dict[str, set[_Bounded]] = {}
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Bounded(http(), connections), sock=listening, backlog=128)
-        self._listeners[l3_uuid] = _Listener(http, server, connections)
+        server = await loop.create_server(
+            lambda: _Bounded(http(), connections), sock=listening, backlog=BACKLOG, start_serving=self._begun
+        )
+        self._listeners[l3_uuid] = _Listener(listening, http, server, connections)
 
     async def close(self, l3_uuid: str) -> None:
         """Serve a network no more; its open connections end at once."""
@@ -148,12 +181,21 @@ class MetadataServer:
         if listener is None:
             return
         listener.server.close()
-        for connection in [c for group in listener.connections.values() for c in group]:
+        for connection in listener.open_now():
             connection.cut()
         await listener.http.shutdown(1.0)
 
-    async def stop(self) -> None:
-        """Close everything."""
+    async def make_way(self, paths: Paths) -> None:
+        """Answer who has connected, and hand over to the next daemon who does from now on."""
+        hand_over(paths, {l3_uuid: each.listening for l3_uuid, each in self._listeners.items()})
+        for listener in self._listeners.values():
+            listener.server.close()
+        open_now = [each for listener in self._listeners.values() for each in listener.open_now()]
+        ends = [asyncio.create_task(each.ended.wait()) for each in open_now]
+        if ends:
+            _, late = await asyncio.wait(ends, timeout=LAST_SECONDS)
+            for end in late:
+                end.cancel()
         for l3_uuid in list(self._listeners):
             await self.close(l3_uuid)
 
@@ -198,6 +240,7 @@ def _open_socket() -> socket.socket:
         listening.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
         listening.setblocking(False)
         listening.bind(("0.0.0.0", PORT))  # nosec B104  # inside the namespace of one network
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise

@@ -52,6 +52,7 @@ from agent.protocol import (
     HostFacts,
     HostSeen,
     JoinBackups,
+    KeepSerialHistory,
     LimitLane,
     MigrateDomain,
     ObserveConsole,
@@ -66,6 +67,7 @@ from agent.protocol import (
     ProgressTo,
     ReadFetches,
     ReadFigures,
+    ReadSerialHistory,
     RebaseVolume,
     RebootDomain,
     Request,
@@ -173,21 +175,27 @@ class HostVerbs:
     async def _observe_vm(self, request: ObserveVm) -> VmSeen:
         devices = await self._domains.devices(request.vm_uuid)
         domain = await self._domains.observe(request.vm_uuid)
+        volumes, cached, backings, taken = await asyncio.to_thread(self._files, request)
         return VmSeen(
             domain=domain,
-            volumes=await asyncio.to_thread(self._volumes.sizes, request.volume_paths),
-            cached=await asyncio.to_thread(self._volumes.complete, request.cache_paths),
+            volumes=volumes,
+            cached=cached,
             bridges=self._bridges.digests(),
             networks=self._networks.digests(),
             nics=self._nics.digests(),
             plugged=sorted(plug.device for plug in devices.nics) if devices else None,
             disks=sorted(plug.serial for plug in devices.disks) if devices else None,
             iso=devices.iso if devices else None,
-            backings=await asyncio.to_thread(self._overlays.backings, request.volume_paths),
-            taken=await asyncio.to_thread(self._volumes.taken, request.volume_paths),
+            backings=backings,
+            taken=taken,
             writes=devices.writes if devices else {},
             traces=await self._domains.leaves(domain),
         )
+
+    def _files(self, request: ObserveVm) -> tuple[dict[str, int], list[str], dict[str, str], dict[str, int]]:
+        paths = request.volume_paths
+        volumes, cached = self._volumes.sizes(paths), self._volumes.complete(request.cache_paths)
+        return volumes, cached, self._overlays.backings(paths), self._volumes.taken(paths)
 
     async def _facts(self) -> HostFacts:
         async with asyncio.TaskGroup() as group:
@@ -232,6 +240,8 @@ def _of_guests(
         _says(ObserveConsole, consoles.observe),
         _says(AdmitToConsole, consoles.admit),
         _says(OpenSerial, serials.open),
+        _says(ReadSerialHistory, domains.serial_history),
+        _does(KeepSerialHistory, domains.keep_serial_history),
     ]
 
 

@@ -15,18 +15,17 @@ from typing import Any, Self
 import aiohttp
 
 from appliance.api.account import hash_password
+from appliance.api.completion import OFFERED, Named, Where, lookups
 from appliance.api.errors import (
-    ApiError,
-    BadRequest,
     InvalidArgument,
     NotAllowed,
-    NotReady,
     OperationFailed,
     TimedOut,
 )
 from appliance.api.message import Message, only_reads, query_of
 from appliance.api.parse import condition_text, equality, message_named, wire_fields
-from appliance.api.resource import camel
+from appliance.api.resource import Resource, camel
+from appliance.client_answers import Unreachable, body_of, checked, connection_errors
 from appliance.client_console import ConsoleStream
 from appliance.client_events import Push, blocks, push_of
 from appliance.client_files import CHUNK_BYTES, PartFile, Patience, Progress, chunks
@@ -54,12 +53,6 @@ CALL_BYTES = 1 << 20
 ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
 EVERYTHING = 1_000_000
 SUN_PATH_LIMIT = 107
-
-
-class Unreachable(NotReady):
-    """Nothing answers where the appliance should be."""
-
-    description = "The appliance does not answer"
 
 
 def short_socket_path(path: Path, folder_fd: int) -> str:
@@ -149,7 +142,7 @@ class Session:
         java, kind = message_named(message)
         envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
-            return _body(envelope)
+            return body_of(envelope)
         return await self.wait(str(envelope["uuid"]), timeout_seconds)
 
     async def call_job(self, message: str, /, **parameters: Any) -> str:
@@ -157,7 +150,7 @@ class Session:
         java, kind = message_named(message)
         envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
-            _body(envelope)
+            body_of(envelope)
         if "uuid" not in envelope:
             raise InvalidArgument(f"{message} is answered at once; it is no job")
         return str(envelope["uuid"])
@@ -180,11 +173,23 @@ class Session:
                 envelope = await self._exchange("GET", path)
                 answered = now()
                 if envelope.get("state") == "Done":
-                    return _body(envelope)
-            except Unreachable:
+                    return body_of(envelope)
+            except Unreachable as lost:
                 if now() - answered > LOST_SECONDS:
-                    raise
+                    raise Unreachable(
+                        f"{lost.details}; job[uuid:{job_uuid}] goes on in the next appliance, which any zstui command "
+                        f"on its data folder starts; see how it ends with zstui call QueryLongJob uuid={job_uuid}"
+                    ) from lost
             await asyncio.sleep(max(0.0, asked + PAUSE_SECONDS - now()))
+
+    async def named(self, resource: type[Resource], typed: str, where: Where) -> Named:
+        """Some resources whose name or uuid begins with a text and that meet conditions, for completion."""
+        fields = [camel(resource.primary), *(["name"] if "name" in resource.columns else [])]
+        found: dict[str, str] = {}
+        for conditions in lookups(resource, typed, where):
+            rows = await self.query(resource.__name__, *conditions, limit=OFFERED, fields=fields)
+            found |= {str(each[fields[0]]): str(each.get("name", "")) for each in rows}
+        return list(found.items())[:OFFERED]
 
     async def query(
         self,
@@ -232,7 +237,7 @@ class Session:
 
     async def _arrived(self, image_uuid: str) -> int:
         """How much of an upload is there; 0 where the upload itself will say what is wrong."""
-        with _connection_errors(self.target):
+        with connection_errors(self.target):
             url = f"{self._base}/zstack/upload/{image_uuid}"
             async with self._http.head(url, headers=self._headers()) as response:
                 return int(response.headers.get("Upload-Offset", "0")) if response.status == 200 else 0
@@ -240,11 +245,11 @@ class Session:
     async def _send_file(self, to: str, path: Path, start: int, size: int, tell: Progress | None) -> None:
         headers = {"Content-Length": str(size - start), "Upload-Offset": str(start), **self._headers()}
         url = f"{self._base}/zstack/upload/{to}"
-        with closing(await asyncio.to_thread(path.open, "rb")) as source, _connection_errors(self.target):
+        with closing(await asyncio.to_thread(path.open, "rb")) as source, connection_errors(self.target):
             # Nobody but aiohttp ends the chunks: it may be in the middle of one when this is cancelled.
             content = chunks(source, start, size, tell)
             async with self._http.put(url, data=content, headers=headers, timeout=ENDLESS) as response:
-                _checked(response.status, await response.read())
+                checked(response.status, await response.read())
 
     async def download(self, image_uuid: str, path: Path, progress: Progress | None = None) -> str:
         """Write an image to a local file, going on where that stopped; its MD5, once that is proved."""
@@ -260,17 +265,17 @@ class Session:
 
     async def _receive_file(self, url: str, file: PartFile, start: int, progress: Progress | None) -> None:
         headers = {"Range": f"bytes={start}-", **self._headers()} if start else self._headers()
-        with _connection_errors(self.target):
+        with connection_errors(self.target):
             async with self._http.get(f"{self._base}{url}", headers=headers, timeout=ENDLESS) as response:
                 if response.status != (206 if start else 200):
-                    _checked(response.status, await response.read())
+                    checked(response.status, await response.read())
                 await file.write(response.content.iter_chunked(CHUNK_BYTES), start, progress)
 
     async def console(self, vm_uuid: str, console: str) -> ConsoleStream:
         """Open the `serial` or `vnc` console of a running VM. Close the stream when done."""
         reply = await self.call("RequestConsoleAccess", vm_instance_uuid=vm_uuid, console=console)
         url, token = f"{self._base}/websockify", {"token": str(reply["inventory"]["token"])}
-        with _connection_errors(self.target):
+        with connection_errors(self.target):
             try:
                 socket = await self._http.ws_connect(
                     url, params=token, protocols=("binary",), heartbeat=HEARTBEAT_SECONDS
@@ -311,11 +316,11 @@ class Session:
 
     async def _stream(self) -> AsyncGenerator[Push, None]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=QUIET_SECONDS)
-        with _connection_errors(self.target):
+        with connection_errors(self.target):
             url = f"{self._base}/events"
             async with self._http.get(url, headers=self._headers(), timeout=timeout) as got:
                 if got.status != 200:
-                    _checked(got.status, await got.read())
+                    checked(got.status, await got.read())
                 async for block in blocks(got.content):
                     push = push_of(block)
                     if push is not None:
@@ -342,44 +347,8 @@ class Session:
         if data is not None and len(data) > CALL_BYTES:
             raise InvalidArgument(f"the call is {len(data)} bytes long; an appliance takes {CALL_BYTES}")
         headers = {"Content-Type": "application/json"} if data is not None else {}
-        with _connection_errors(self.target):
+        with connection_errors(self.target):
             async with self._http.request(
                 method, f"{self._base}{path}", data=data, headers=headers
             ) as response:
-                return _checked(response.status, await response.read())
-
-
-class _connection_errors:  # noqa: N801 - a context, read as a word
-    """Turns what goes wrong with a connection into Unreachable."""
-
-    def __init__(self, target: Path | str) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, (aiohttp.ClientError, TimeoutError)):
-            raise Unreachable(f"no appliance answers on {self._target}: {error}; see that it runs") from error
-
-
-def _checked(status: int, raw: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(raw) if raw else {}
-    except ValueError as error:
-        raise BadRequest(f"the answer (HTTP {status}) is no JSON: {raw[:200]!r}") from error
-    if not isinstance(body, dict):
-        raise BadRequest(f"the answer (HTTP {status}) is no object: {raw[:200]!r}")
-    if status != 200:
-        if not isinstance(body.get("error"), dict):
-            raise BadRequest(f"the answer is HTTP {status}: {raw[:200]!r}")
-        raise ApiError.from_wire(body["error"])
-    return body
-
-
-def _body(envelope: dict[str, Any]) -> dict[str, Any]:
-    result = json.loads(envelope.get("result", "{}"))
-    body: dict[str, Any] = next(iter(result.values()), {})
-    if body.get("success") is True:
-        return {name: value for name, value in body.items() if name != "success"}
-    raise ApiError.from_wire(body.get("error") or {})
+                return checked(response.status, await response.read())

@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from appliance.api.console import ConsoleEnd
-
-
-@dataclass(frozen=True)
-class Gap:
-    """So many bytes of a serial line were left out: the guest wrote faster than they were taken."""
-
-    size: int
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something typed did not reach the guest: a code for programs, words for people."""
-
-    code: str
-    words: str
-
-
-class ConsoleEnded(Exception):
-    """The stream of a console is over."""
-
-    def __init__(self, end: ConsoleEnd, reason: str) -> None:
-        super().__init__(reason)
-        self.end = end
-        self.reason = reason
+from appliance.api.console import ConsoleEnd, ConsoleEnded, Gap, Notice
 
 
 class ConsoleStream:

@@ -37,6 +37,10 @@ def default_folder() -> Path:
     return Path(state) / "zstui"
 
 
+AGAIN = "again"
+"""Instead of an address after `--listen`: where the folder remembers, and on the socket alone if that is taken."""
+
+
 @dataclass(frozen=True)
 class Config:
     """One appliance's folder, and where it listens besides the socket in it."""
@@ -46,7 +50,6 @@ class Config:
     ssh: tuple[str, int] | None = None
     """Where it shows the full screen to whoever logs in by SSH."""
 
-    bundle: Path | None = None
     names: tuple[str, ...] = ()
     """Host names, beyond the machine's own, that it is reached by."""
     plain_http: bool = False
@@ -76,13 +79,20 @@ class Config:
 
 
 class BundleMissing(Exception):
-    """The frozen agent is not where it should be."""
+    """The frozen agent is not where it should be; the text says what to do."""
 
 
 def agent_bundle() -> Path:
-    """The archive of the frozen agent: beside the frozen appliance, or in the tree's build folder."""
+    """The archive of the frozen agent: beside the frozen appliance, or in the tree's build folder.
+
+    Raises `BundleMissing`. Only real machines need it, so that it is asked for when the first of them is reached.
+    """
     named = os.environ.get("ZSTUI_AGENT_BUNDLE")
     if named:
+        if not Path(named).is_file():
+            raise BundleMissing(
+                f"there is no file {named}, which ZSTUI_AGENT_BUNDLE names as the frozen agent"
+            )
         return Path(named)
     frozen = frozen_folder()
     root = frozen / "agent" if frozen else _built("agent")
@@ -90,7 +100,9 @@ def agent_bundle() -> Path:
     if found:
         return found[-1]
     advice = "install zstui again" if frozen else "run make agent"
-    raise BundleMissing(f"no frozen agent in {root}; {advice}")
+    raise BundleMissing(
+        f"there is no frozen agent in {root}, which real machines need; {advice}, then try again"
+    )
 
 
 def tiny_image_file() -> Path:

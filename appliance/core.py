@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -25,13 +25,13 @@ from appliance.api.snapshot import VolumeSnapshotTree
 from appliance.api.storage import BackupStorage, PrimaryStorageClusterRef
 from appliance.api.tag import SystemTag
 from appliance.api.template import VolumeReading
-from appliance.api.vm import VmInstance, VmNic
+from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Dialer, Fleet
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from appliance.reconcile.attachment import AttachmentWorker
-from appliance.reconcile.backup_storage import BackupStorageWorker
+from appliance.reconcile.backup_storage import BackupStorageWorker, written_storage
 from appliance.reconcile.context import Context
 from appliance.reconcile.figures import FigureHistory, Sampler
 from appliance.reconcile.host import HostWorker
@@ -43,7 +43,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.machine import DatabaseRoster
-from appliance.reconcile.observe import lose_machine, take_event
+from appliance.reconcile.observe import Woken, lose_machine, take_event
 from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
@@ -54,6 +54,8 @@ from appliance.reconcile.volume_backup import VolumeBackupWorker
 from appliance.reconcile.volume_move import MoveWorker
 from appliance.reconcile.volume_restore import VolumeRestoreWorker
 from appliance.reconcile.volume_rows import unfinished
+from appliance.resources.job_limits import JobLimits
+from appliance.resources.queued import QueuedCalls
 from appliance.resources.registry import Live
 from appliance.resources.service import ensure_flat_provider
 from appliance.store.change_feed import Change
@@ -109,8 +111,9 @@ class Core:
         self.figures = FigureHistory(database)
         self.live = Live(database, self.fleet, figures=self.figures)
         self._janitor = Janitor(database, self.loop.poke)
-        self._told: asyncio.Queue[Callable[[Transaction], None]] = asyncio.Queue()
-        self._intents: dict[str, Any] = {}
+        self._sampler = Sampler(database, self.fleet, self.figures)
+        self._sessions = SessionCleaner(database)
+        self._told: asyncio.Queue[Callable[[Transaction], Woken]] = asyncio.Queue()
         self.ready = asyncio.Event()
         """Set once what the store says is true of this start, and no longer of the last: each machine has been
         tried, or has had `FIRST_LOOK_SECONDS` to answer."""
@@ -130,9 +133,11 @@ class Core:
                 if self._simulating is not None:
                     group.create_task(self._simulating.run(), name="simulating")
                 group.create_task(self._beat(), name="heart beat")
-                group.create_task(Sampler(self.database, self.fleet, self.figures).run(), name="figures")
+                group.create_task(self._sampler.run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
-                group.create_task(SessionCleaner(self.database).run(), name="sessions")
+                group.create_task(QueuedCalls(self.database).run(), name="queued calls")
+                group.create_task(JobLimits(self.database).run(), name="job limits")
+                group.create_task(self._sessions.run(), name="sessions")
         finally:
             subscription.close()
             await self.fleet.close()
@@ -154,7 +159,7 @@ class Core:
         self.ready.set()
 
     def _workers(self) -> dict[str, Callable[[str], Any]]:
-        context = Context(self.database, self.fleet, self._poke)
+        context = Context(self.database, self.fleet, self._poke, self._poke_in_turn)
         copies = ImageCopies(context)
         return {
             "VmInstance": lambda uuid: VmWorker(context, copies, uuid),
@@ -179,10 +184,16 @@ class Core:
         """The loop's bell, which workers get before the loop that they are part of is made."""
         self.loop.poke(kind, uuid)
 
+    def _poke_in_turn(self, kind: str, uuids: Iterable[str]) -> None:
+        """Its bell for very many."""
+        self.loop.poke_in_turn(kind, uuids)
+
     async def _wake_all(self) -> None:
         """Give a worker to everything that may have something left to do."""
-        for kind, uuid in await self.database.read(_unfinished):
+        found, vms = await self.database.read(lambda snapshot: (_unfinished(snapshot), _unsettled(snapshot)))
+        for kind, uuid in found:
             self.loop.poke(kind, uuid)
+        self.loop.poke_in_turn("VmInstance", vms)
 
     async def _follow(self, subscription: Any) -> None:
         """Wake workers when what is intended for their resource changes."""
@@ -197,44 +208,50 @@ class Core:
         after = change.after
         if after is None and change.before is not None:
             await self._followed_end(change.before)
+        written = written_storage(change.before, after)
+        if written is not None:
+            self.loop.poke("BackupStorage", written)
         match after or change.before:
             case SystemTag(resource_type="VmInstanceVO") as tag:
                 self.loop.poke("VmInstance", tag.resource_uuid)
+            case SystemTag(resource_type="HostVO", inherent=False) as tag:
+                self.loop.poke("Host", tag.resource_uuid)
             case ImageBackupStorageRef() as ref:
                 self.loop.poke("Image", ref.image_uuid)
             case RecycleBinItem(reclaimable_size=None) as item if change.before is None:
                 self.loop.poke(item.name_, item.uuid)
             case GlobalConfig() as changed:
-                self._janitor.look_again(changed.category)
+                await self._followed_setting(changed)
             case _:
                 await self._followed_intent(change, after)
 
+    async def _followed_setting(self, changed: GlobalConfig) -> None:
+        """Wake who sleeps as long as a setting says, or would not look before that."""
+        self._janitor.look_again(changed.category)
+        match changed.category, changed.name:
+            case ("host", "ping.interval" | "connection.autoReconnectOnError") | ("kvm", "accelerator"):
+                await self._wake_each(Host)
+            case "backupStorage", "ping.interval":
+                await self._wake_each(BackupStorage)
+            case "monitor", "interval":
+                self._sampler.look_again()
+            case "identity", "session.cleanup.interval":
+                self._sessions.look_again()
+
+    async def _wake_each(self, kind: type[Host | BackupStorage]) -> None:
+        uuids = await self.database.read(lambda snapshot: [each.uuid for each in snapshot.all(kind)])
+        self.loop.poke_in_turn(kind.name_, uuids)
+
     async def _followed_intent(self, change: Change, after: Resource | None) -> None:
-        wanted: tuple[Any, ...]
-        match after:
-            case VmInstance():
-                # Its name and its default network are served to the guest.
-                wanted = (after.intended, after.generation, after.name, after.default_l3_network_uuid)
-            case Host() | BackupStorage():
-                wanted = (after.intended, after.connect_id, after.status, after.state)
-            case L2NetworkClusterRef() | PrimaryStorageClusterRef():
-                wanted = (after.intended,)
-            case Volume(type="Data") | L3Network():
-                wanted = (after.intended, after.generation)
-            case VolumeMove() | VmMove() | VolumeRestore():
-                wanted = (after.intended,)
-            case VolumeBackup():
-                wanted = (after.intended, after.phase)
-            case _:
-                return
-        key = str(change.key)
-        if self._intents.get(key) == wanted:
+        wanted = _wanted(after)
+        if wanted is None or wanted == _wanted(change.before):
             return
-        self._intents[key] = wanted
+        key = str(change.key)
         self.loop.poke(change.kind.name_, key)
         if isinstance(after, L3Network):
-            for uuid in await self.database.read(lambda snapshot: _vms_of(snapshot, key)):
-                self.loop.poke("VmInstance", uuid)
+            self.loop.poke_in_turn(
+                "VmInstance", await self.database.read(lambda snapshot: _vms_of(snapshot, key))
+            )
 
     async def _followed_end(self, gone: Resource) -> None:
         """What is gone may have been the last to need a copy of an image."""
@@ -243,11 +260,12 @@ class Core:
                 self.loop.poke("ImageCache", uuid)
 
     def _on_event(self, machine: str, event: AnyEvent) -> None:
-        self._told.put_nowait(take_event(machine, event, self.loop.poke))
+        self._told.put_nowait(take_event(machine, event))
 
     def _on_lost(self, machine: str, reason: str) -> None:
-        def write(tx: Transaction) -> None:
+        def write(tx: Transaction) -> Woken:
             lose_machine(tx, machine, reason)
+            return ()
 
         self._told.put_nowait(write)
 
@@ -256,10 +274,13 @@ class Core:
         while True:
             write = await self._told.get()
             try:
-                await self.database.write(write)
+                woken = await self.database.write(write)
             except Exception:
                 # What one host says must not stop the others from being heard; a scan repairs the loss.
                 log.exception("what a host said could not be written")
+                continue
+            for kind, uuid in woken:
+                self.loop.poke(kind, uuid)
 
 
 def _begin(tx: Transaction, owner: str) -> None:
@@ -288,9 +309,6 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     """What may have something left to do when the appliance starts."""
     found = [("Host", host.uuid) for host in snapshot.all(Host)]
     found += [("BackupStorage", storage.uuid) for storage in snapshot.all(BackupStorage)]
-    for state in {row[0] for row in snapshot.rows("SELECT DISTINCT state FROM vm_instance")}:
-        if state not in RESTING:
-            found += [("VmInstance", vm.uuid) for vm in snapshot.all(VmInstance, state=state)]
     copies = [ref for ref in snapshot.all(ImageBackupStorageRef) if not ref.whole]
     made = [each.uuid for each in snapshot.all(VolumeReading) if snapshot.exists(Image, uuid=each.uuid)]
     found += [("Image", uuid) for uuid in {*(ref.image_uuid for ref in copies), *made}]
@@ -307,8 +325,35 @@ def _unfinished(snapshot: Snapshot) -> list[tuple[str, str]]:
     return found
 
 
+def _unsettled(snapshot: Snapshot) -> list[str]:
+    """The VMs that may have something left to do, those last of which it is only not known what they are."""
+    states = {row[0] for row in snapshot.rows("SELECT DISTINCT state FROM vm_instance")}.difference(RESTING)
+    ordered = sorted(states, key=lambda state: (state == "Unknown", state))
+    return [vm.uuid for state in ordered for vm in snapshot.all(VmInstance, state=state)]
+
+
+def _wanted(resource: Resource | None) -> tuple[Any, ...] | None:
+    """What a worker of a resource carries out: it looks again when that is another. None for what has none."""
+    match resource:
+        case VmInstance() as vm:
+            # Its name and its default network are served to the guest.
+            return vm.intended, vm.generation, vm.name, vm.default_l3_network_uuid
+        case Host() | BackupStorage() as machine:
+            return machine.intended, machine.connect_id, machine.status, machine.state
+        case L2NetworkClusterRef() | PrimaryStorageClusterRef() as ref:
+            return (ref.intended,)
+        case Volume(type="Data") | L3Network() as found:
+            return found.intended, found.generation
+        case VolumeMove() | VmMove() | VolumeRestore() as move:
+            return (move.intended,)
+        case VolumeBackup() as backup:
+            return backup.intended, backup.phase
+    return None
+
+
 def _vms_of(snapshot: Snapshot, l3_uuid: str) -> list[str]:
-    return [nic.vm_instance_uuid for nic in snapshot.all(VmNic, l3_network_uuid=l3_uuid)]
+    sql = "SELECT vm_instance_uuid FROM vm_nic WHERE l3_network_uuid = ?"
+    return [uuid for (uuid,) in snapshot.rows(sql, (l3_uuid,))]
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Config) -> None:
     """Run an appliance until SIGTERM or SIGINT. Raises what opening the store or listening raises."""
+    # Nobody else of the machine reads a file that it makes, and what it has in memory is in none that a crash leaves.
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = await Database.open(config.folder)
     try:
@@ -58,7 +62,7 @@ async def _name_admin(database: Database) -> None:
 
 async def _serve(config: Config, database: Database, stopping: asyncio.Event) -> None:
     await _name_admin(database)
-    real = SshDialer(config.keys, DatabasePins(database), config.bundle or agent_bundle())
+    real = SshDialer(config.keys, DatabasePins(database), agent_bundle)
     core = Core(database, EitherDialer(real, simulated := SimulatedDialer()), simulated)
     dispatch = Dispatch(
         database, Auth(database), version=version_text(), node_uuid=database.owner, live=core.live
@@ -110,7 +114,8 @@ async def _listen(server: Server, ssh: SshFace, config: Config) -> Address | Non
     await ssh.start(config.ssh)
     if not config.again:
         taken = address_text(next(iter(server.addresses), None))
-        remember(config.folder, Listening(taken, config.names, ssh=address_text(ssh.address)))
+        shown = address_text(ssh.address)
+        remember(config.folder, Listening(taken, config.names, ssh=shown, plain_http=config.plain_http))
     return _address(server, config)
 
 

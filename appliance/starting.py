@@ -16,17 +16,20 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from appliance.config import Config
+from appliance.config import AGAIN, Config
 
 START_SECONDS = 20.0
 
 SESSION = "ZSTUI_SESSION"
 """The session or access token that a full screen begins with, when it was started for somebody who has logged in."""
-AGAIN = "again"
-"""Instead of an address after `--listen`: where the folder remembers, and on the socket alone if that is taken."""
-
 ONLY_ASK = "ZSTUI_START_NONE"
 """The installer's questions must not start an appliance: which version may run is what it is changing."""
+
+SERVICE = "service"
+"""The file in a data folder whose appliance an installed service keeps running: it says how that is started.
+
+A face that started one of its own there would keep the service's out, and run it without the service's limits.
+"""
 
 
 class NotStarted(Exception):
@@ -45,13 +48,17 @@ class Listening:
     ssh: str = ""
     """Where it shows the full screen by SSH, as `listen`."""
 
+    plain_http: bool = False
+    """Whether it speaks there without TLS even where others on the network can read along."""
+
 
 def remembered(folder: Path) -> Listening:
     """Where the folder's appliance was last told to listen; nowhere when it never was, or nobody can read that."""
     try:
         kept = json.loads(_memory(folder).read_text())
         names = tuple(str(each) for each in kept["names"])
-        return Listening(str(kept["listen"]), names, str(kept["trouble"]), str(kept.get("ssh", "")))
+        trouble, ssh = str(kept["trouble"]), str(kept.get("ssh", ""))
+        return Listening(str(kept["listen"]), names, trouble, ssh, kept.get("plain_http") is True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Listening()
 
@@ -100,21 +107,37 @@ def reached(host: str, port: int) -> bool:
 
 
 async def ensure_running(config: Config) -> Path:
-    """The socket of the folder's appliance, which is started, detached, when none runs."""
+    """The socket of the folder's appliance, which is started, detached, when none runs and no service is to."""
     if answers(config.socket):
         return config.socket
     if os.environ.get(ONLY_ASK):
         raise NotStarted(f"no appliance runs in {config.folder}, and {ONLY_ASK} says to start none")
-    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    process = _spawn(config)
+    service = _service(config)
+    said_before, process = 0, None
+    if not service:
+        config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        said_before, process = _said(config), _spawn(config)
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         if answers(config.socket):
             return config.socket
-        if process.poll() is not None:
-            raise NotStarted(f"the appliance did not start: {_last_words(config)}")
+        if process is not None and process.poll() is not None:
+            raise NotStarted(f"the appliance did not start: {_last_words(config, said_before)}")
         await asyncio.sleep(0.05)
-    raise NotStarted(f"the appliance did not answer within {START_SECONDS:g} s: {_last_words(config)}")
+    late = f"did not answer within {START_SECONDS:g} s"
+    if service:
+        raise NotStarted(
+            f"the service of {config.folder} {late}; if it was stopped, start it with: {service}"
+        )
+    raise NotStarted(f"the appliance {late}: {_last_words(config, said_before)}")
+
+
+def _service(config: Config) -> str:
+    """How the service that keeps the folder's appliance running is started; empty when there is none."""
+    try:
+        return (config.folder / SERVICE).read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def program() -> list[str]:
@@ -126,7 +149,8 @@ def _spawn(config: Config) -> subprocess.Popen[bytes]:
     listen = AGAIN if config.again else address_text(config.listen) or "none"
     ssh = [] if config.again else ["--ssh", address_text(config.ssh) or "none"]
     names = [word for name in config.names for word in ("--name", name)]
-    words = [*program(), "--serve", "--data", str(config.folder), "--listen", listen, *ssh, *names]
+    plain = ["--plain-http"] if config.plain_http else []
+    words = [*program(), "--serve", "--data", str(config.folder), "--listen", listen, *ssh, *names, *plain]
     with (config.folder / "appliance.log").open("ab") as output:
         os.fchmod(output.fileno(), 0o600)
         return subprocess.Popen(
@@ -134,7 +158,15 @@ def _spawn(config: Config) -> subprocess.Popen[bytes]:
         )
 
 
-def _last_words(config: Config) -> str:
+def _said(config: Config) -> int:
+    """How many bytes the folder's appliances have said."""
     log_file = config.folder / "appliance.log"
-    lines = log_file.read_text(errors="replace").splitlines() if log_file.exists() else []
-    return " / ".join(lines[-3:]) or "it said nothing"
+    return log_file.stat().st_size if log_file.exists() else 0
+
+
+def _last_words(config: Config, before: int) -> str:
+    """The end of what an appliance has said since."""
+    with (config.folder / "appliance.log").open("rb") as log_file:
+        log_file.seek(before)
+        lines = log_file.read().decode(errors="replace").splitlines()
+    return " / ".join(line.removeprefix("zstui: ") for line in lines[-3:]) or "it said nothing"

@@ -38,6 +38,8 @@ EXCLUDED_MODULES = (
         "uvloop",
         "IPython",
     ),
+    # GNU readline would put all that it is linked with under the GPL.
+    *("readline", "rlcompleter", "cmd", "code"),
     *("tree_sitter", "brotli", "brotlicffi", "aiodns", "mypy", "ruff", "PyInstaller", "xmlrpc"),
     "textual.demo",
 )

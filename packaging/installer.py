@@ -27,10 +27,11 @@ SCRIPTS = ROOT / "packaging" / "install"
 ORDER = ("head", "mirrors", "journal", "checks", "service", "steps", "main")
 """The parts of the script. Each only defines, but the last, which runs."""
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "docs")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "docs")
 UNXZ = Path("/bin/busybox")
 """A smallest Debian has no xz. The program that the tiny image is made with has, and needs no library."""
 
+MIGRATIONS = Path("_internal", "appliance", "store", "migrations")
 LIMIT = 60_000_000
 
 
@@ -43,7 +44,13 @@ def main() -> int:
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     made = output / f"zstui-installer-{version}.bin"
-    whole = assemble(version, needed_glibc(folder), needed_libvirt(folder), payload)
+    whole = assemble(
+        payload,
+        VERSION=version,
+        GLIBC=needed_glibc(folder),
+        LIBVIRT=needed_libvirt(folder),
+        SCHEMA=str(len(list((folder / MIGRATIONS).glob("[0-9]*.sql")))),
+    )
     if len(whole) > LIMIT and arguments.folder is None:
         print(f"{made.name} would have {len(whole)} bytes; the budget is {LIMIT}", file=sys.stderr)
         return 1
@@ -114,14 +121,11 @@ def needed_libvirt(folder: Path) -> str:
     return ".".join(map(str, max(found)))
 
 
-def assemble(version: str, glibc: str, libvirt: str, payload: bytes) -> bytes:
-    """The script, the program that unpacks where none is, and the payload, each where the script says."""
+def assemble(payload: bytes, **known: str) -> bytes:
+    """The script with what it knows of the payload, the program that unpacks where none is, and the payload."""
     unxz = gzip.compress(UNXZ.read_bytes(), mtime=0)
     text = "".join((SCRIPTS / f"{part}.sh").read_text() for part in ORDER)
-    known = {
-        "VERSION": version,
-        "GLIBC": glibc,
-        "LIBVIRT": libvirt,
+    known |= {
         "BUILD": hashlib.sha256(payload).hexdigest()[:12],
         "PAYLOAD_BYTES": str(len(payload)),
         "PAYLOAD_SHA256": hashlib.sha256(payload).hexdigest(),

@@ -171,10 +171,10 @@ class Cloud:
         """The inventory of a VM, once it has a state."""
         return await self.until(lambda: self.one("QueryVmInstance", uuid), lambda vm: vm["state"] == state)
 
-    async def idle(self) -> None:
+    async def idle(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until no host carries anything out and no VM, image or network has work left."""
         quiet = 0
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             while quiet < 50:
                 await asyncio.sleep(0)
                 working = [kind for kind, _ in self.core.loop.busy if kind not in RESTLESS]
@@ -311,7 +311,7 @@ class SimulatorCloud(Cloud):
         )
         await self.call("AttachPrimaryStorageToCluster", primaryStorageUuid=primary, clusterUuid=cluster)
         backup = await self.make(
-            "backup", "AddSimulatorBackupStorage", url="/simulated/bs", totalCapacity=GIB
+            "backup", "AddSimulatorBackupStorage", url="/simulated/bs", totalCapacity=1000 * GIB
         )
         await self.call("AttachBackupStorageToZone", backupStorageUuid=backup, zoneUuid=zone)
         await self._network(zone, cluster, cidr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -15,8 +16,18 @@ import ssl
 import sys
 from pathlib import Path
 
-from appliance.config import Config, default_folder, frozen_folder, version_text
-from zstui.options import LISTEN, serving_options, tls_options
+from appliance.config import AGAIN, Config, default_folder, frozen_folder
+from zstui.options import (
+    LISTEN,
+    Parser,
+    Version,
+    address,
+    serving_options,
+    store_commands,
+    target_url,
+    tls_options,
+    transfer_commands,
+)
 
 FAILED = 1
 UNREAD = 128 + signal.SIGPIPE
@@ -70,18 +81,21 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="zstui",
         description="A private cloud in one file, driven from a terminal. Without a command: full screen.",
-        epilog="zstui COMMAND --help says more of each command.",
+        epilog="zstui COMMAND --help says more of each command. The full screen also heeds ZSTUI_LANG (en, zh_CN, "
+        "zh_TW), NO_COLOR, ZSTUI_ASCII=1 (signs in ASCII; 0 for never), and keys that ~/.config/zstui/keymap.toml "
+        'moves: [keys], then lines such as "create" = "plus,n"; ? on the screen shows the id of each key.',
     )
-    parser.add_argument("--version", action="version", version=f"zstui {version_text()}")
+    parser.add_argument("--version", action=Version, nargs=0, help="say which version this is")
     serving_options(parser)
     parser.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
     )
     parser.add_argument(
         "--connect",
+        type=target_url,
         metavar="URL",
         help="an appliance elsewhere, like http://HOST:8080, or the path of a socket",
     )
@@ -99,10 +113,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    call = commands.add_parser("call", help="carry out one call: call NAME key=value …")
+    call = commands.add_parser(
+        "call",
+        help="carry out one call: call NAME key=value …",
+        epilog='A list is written a,b or as JSON, ["a","b"]; in the first way \\, is a comma that parts nothing, '
+        "and a tag keeps the commas of its text. An object is JSON. Sizes are in bytes.",
+    )
     call.add_argument("words", nargs="*", metavar="NAME key=value", help="the message and its parameters")
     commands.add_parser("shell", help="carry out calls line by line, at a >>> prompt or from a pipe")
-    _transfer_parsers(commands)
+    transfer_commands(commands)
     api = commands.add_parser("api", help="list the messages, or explain one")
     api.add_argument("words", nargs="?", metavar="NAME", help="the message to explain")
     api.add_argument("--missing", action="store_true", help="ZStack 1.0's messages that are not built yet")
@@ -111,53 +130,24 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     lab.add_argument("--name", default="demo", help="which lab (default %(default)s)")
     lab.add_argument("--hosts", type=int, default=2, help="how many hosts (default %(default)s)")
     lab.add_argument("--local", action="store_true", help="cloud: this machine's own libvirt as the host")
-    _store_parsers(commands)
-
-
-def _transfer_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    upload = commands.add_parser(
-        "upload", help="send the file of an image that waits for it, or the rest of it"
-    )
-    export = commands.add_parser("export", help="write an image to a file, or the rest of it")
-    for transfer in (upload, export):
-        transfer.add_argument("image", metavar="IMAGE_UUID", help="the image")
-        transfer.add_argument("file", type=Path, help="the file on this machine")
-
-
-def _store_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    backup = commands.add_parser("backup", help="copy the store, checked, while the appliance runs or not")
-    backup.add_argument("file", type=Path, help="where to")
-    restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
-    restore.add_argument("file", type=Path, help="where from")
-    commands.add_parser("migrate", help="take the store to this version; the appliance must be off")
-    audit = commands.add_parser(
-        "audit", help="who asked for what; audit verify checks that nobody touched the log"
-    )
-    audit.add_argument(
-        "words",
-        nargs="*",
-        metavar="CONDITION",
-        help="such as message=DestroyVmInstance limit=5, or verify [HEAD]",
-    )
-    audit.add_argument("--json", action="store_true", help="each entry as a line of JSON")
-    commands.add_parser("verify", help="check the store, and say what is wrong with it")
+    store_commands(commands)
 
 
 def _config(arguments: argparse.Namespace) -> Config:
     """The folder, and where its appliance is to listen if it is started now."""
-    from appliance.starting import AGAIN, remembered
+    from appliance.starting import remembered
 
     folder, names = arguments.data.absolute(), tuple(arguments.name_)
     own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
     listen = arguments.listen or own
     if listen != AGAIN:
-        address, ssh = _address("--listen", listen), _address("--ssh", arguments.ssh or "none")
-        return Config(folder, listen=address, ssh=ssh, names=names, plain_http=arguments.plain_http)
+        told = address(listen), address(arguments.ssh or "none")
+        return Config(folder, listen=told[0], ssh=told[1], names=names, plain_http=arguments.plain_http)
     kept = remembered(folder)
     names = tuple(dict.fromkeys((*kept.names, *names)))
-    address = _address("--listen", kept.listen or "none")
-    ssh = _address("--ssh", arguments.ssh or kept.ssh or "none")
-    return Config(folder, listen=address, ssh=ssh, names=names, again=True)
+    listening, ssh = address(kept.listen or "none"), address(arguments.ssh or kept.ssh or "none")
+    plain = kept.plain_http or arguments.plain_http
+    return Config(folder, listen=listening, ssh=ssh, names=names, plain_http=plain, again=True)
 
 
 def _serve(config: Config, arguments: argparse.Namespace) -> int:
@@ -190,9 +180,11 @@ def _trouble(config: Config, url: str | None) -> str:
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    if not arguments.certificate:
+        return None
     from appliance.serve.certificate import client_tls
 
-    return client_tls(arguments.certificate) if arguments.certificate else None
+    return client_tls(arguments.certificate)
 
 
 def _call(config: Config, arguments: argparse.Namespace) -> int:
@@ -220,7 +212,9 @@ def _transfer(config: Config, arguments: argparse.Namespace) -> int:
 
 def _shell(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.serve.shell import shell_command
+    from zstui.terminal_size import forget_exported_size
 
+    forget_exported_size()
     return shell_command(_target(config, arguments.connect), tls=_tls(arguments))
 
 
@@ -259,7 +253,7 @@ def _lab(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _store(config: Config, arguments: argparse.Namespace) -> int:
-    """Backup and verify are asked of a running appliance, which alone opens a store; the others need it off."""
+    """Backup and verify are asked of the appliance, or done here when none runs; the others need it off."""
     if arguments.command == "restore":
         from appliance.store.backup import restore
 
@@ -267,16 +261,21 @@ def _store(config: Config, arguments: argparse.Namespace) -> int:
         return 0
     if arguments.command == "migrate":
         return asyncio.run(_migrate(config.folder))
-    if arguments.command == "backup" and arguments.connect is None:
-        from appliance.starting import answers
+    from appliance.starting import answers
 
-        if not answers(config.socket):
-            from appliance.store.backup import back_up_closed
-
-            path = arguments.file.absolute()
-            sys.stdout.write(f"{path}: {back_up_closed(config.folder, path)} bytes, checked\n")
-            return 0
+    if arguments.connect is None and not answers(config.socket):
+        return _closed_store(config.folder, arguments)
     return asyncio.run(_ask_store(_target(config, arguments.connect), arguments))
+
+
+def _closed_store(folder: Path, arguments: argparse.Namespace) -> int:
+    from appliance.store.backup import back_up_closed, verify_closed
+
+    if arguments.command == "verify":
+        return _found(verify_closed(folder))
+    path = arguments.file.absolute()
+    sys.stdout.write(f"{path}: {back_up_closed(folder, path)} bytes, checked\n")
+    return 0
 
 
 async def _migrate(folder: Path) -> int:
@@ -298,9 +297,12 @@ async def _ask_store(target: Path | str, arguments: argparse.Namespace) -> int:
             reply = await session.call("BackupStore", path=str(arguments.file.absolute()))
             sys.stdout.write(f"{reply['path']}: {reply['size']} bytes, checked\n")
             return 0
-        findings = (await session.call("VerifyStore")).get("findings", [])
-        sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
-        return FAILED if findings else 0
+        return _found((await session.call("VerifyStore")).get("findings", []))
+
+
+def _found(findings: list[str]) -> int:
+    sys.stdout.writelines(f"{finding}\n" for finding in findings or ["the store is sound"])
+    return FAILED if findings else 0
 
 
 def _audit(config: Config, arguments: argparse.Namespace) -> int:
@@ -313,15 +315,25 @@ def _audit(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
-    from zstui.app import run
     from zstui.guest import begin
-    from zstui.plain import run_plain
 
     guest_session = begin()
 
     if arguments.plain or os.environ.get("TERM", "dumb") == "dumb":
+        from zstui.plain import run_plain
+
         target = _target(config, arguments.connect)
         return run_plain(target, tls=_tls(arguments), read_only=arguments.read_only)
+    gc.disable()  # what is imported from here on stays; `zstui/later.py` turns it on again
+
+    from zstui.app import run
+    from zstui.drawing import has_terminal
+
+    if not has_terminal():
+        sys.stderr.write(
+            "zstui: the full screen needs a terminal to draw on and to type at; use zstui --plain\n"
+        )
+        return 1
     logging.getLogger().handlers.clear()
     target, tls = _target(config, arguments.connect), _tls(arguments)
     program = "zstui" if guest_session is not None else program_words(arguments)
@@ -355,15 +367,6 @@ def _say(step: str) -> None:
     sys.stderr.flush()
 
 
-def _address(option: str, text: str) -> tuple[str, int] | None:
-    if text == "none":
-        return None
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{option} {text} is not ADDR:PORT")
-    return host.strip("[]"), int(port)
-
-
 def _first(failed: Exception) -> Exception:
     """Of several things that failed side by side, one says enough."""
     while isinstance(failed, ExceptionGroup):
@@ -381,14 +384,11 @@ def _nobody_reads() -> bool:
 def _expected(failed: Exception) -> bool:
     """Whether an error says all there is to say: the rest are ours, and show their trace."""
     from appliance.api.errors import ApiError
-    from appliance.config import BundleMissing
     from appliance.lab import LabError
     from appliance.starting import NotStarted
     from appliance.store.errors import StoreError
 
-    return isinstance(
-        failed, (ApiError, BundleMissing, LabError, NotStarted, StoreError, OSError, ValueError)
-    )
+    return isinstance(failed, (ApiError, LabError, NotStarted, StoreError, OSError, ValueError))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from zstui import words
-from zstui.cells import safe
+from zstui.cells import fit, safe, width
 from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
+
+NAME_CELLS = 28
+"""Cells of a name in the list at most."""
 
 FREE = ("·", "faint")
 ROUTER = ("R", "accent")
@@ -114,10 +118,22 @@ def map_line(span: Span, start: int, count: int, uses: dict[int, Use]) -> list[t
     return parts
 
 
-def list_line(address: int, use: Use) -> list[tuple[str, str]]:
-    """Who has an address, and since when."""
-    since = tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since)) if use.since else ""
+def since_words(use: Use) -> str:
+    """Since when somebody has an address."""
+    return tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since)) if use.since else ""
+
+
+def list_cells(uses: Iterable[Use]) -> tuple[int, int]:
+    """How wide names and dates of a list are."""
+    listed = list(uses)
+    names = max((width(use.name) for use in listed), default=0)
+    return min(names, NAME_CELLS), max((width(since_words(use)) for use in listed), default=0)
+
+
+def list_line(address: int, use: Use, cells: tuple[int, int]) -> list[tuple[str, str]]:
+    """Who has an address, and since when; names and dates in columns of so many cells."""
     return [
-        (f"{use.sign[0]} ", use.sign[1]), (f"{written(address):15}  ", "plain"), (f"{use.name}  ", "strong"),
-        (f"{since}  ", "dim"), (use.note, "faint"),
+        (f"{use.sign[0]} ", use.sign[1]), (f"{written(address):15}  ", "plain"),
+        (f"{fit(use.name, cells[0])}  ", "strong"), (f"{fit(since_words(use), cells[1])}  ", "dim"),
+        (use.note, "faint"),
     ]  # fmt: skip

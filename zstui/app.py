@@ -1,4 +1,4 @@
-"""The full-screen face: holds the connection and the mirror, and shows screens on them."""
+"""The full-screen face: paints the first frame, then holds what its screens work with: mirror, calls, connection."""
 
 from __future__ import annotations
 
@@ -6,41 +6,49 @@ import asyncio
 import base64
 import os
 import ssl
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events, on
-from textual.app import App
+from textual import events, on, screen
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.reactive import Initialize, Reactive
 from textual.worker import Worker
 
-from appliance.api.errors import AccessError, ApiError
-from appliance.client import Session, Unreachable
-from zstui.calls import Calls
+from zstui import later
 from zstui.cells import safe
-from zstui.frame import key_name
+from zstui.drawing import Drawing
+from zstui.first_frame import first_frame
+from zstui.hang_up import ending_with
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
-from zstui.i18n.server_texts import said
-from zstui.keymap import id_of, keymap_file, read_keymap
-from zstui.mirror import Mirror
-from zstui.nouns import WATCHED
-from zstui.palette import jumper, palette
+from zstui.keymap import id_of, key_name
+from zstui.narrow import narrow
 from zstui.remembered import Remembered
-from zstui.screens.acting import Acting
-from zstui.screens.browser import Browser
-from zstui.screens.chooser import Chooser
-from zstui.screens.login import Login
-from zstui.screens.watching import Watching
-from zstui.table import LiveTable
-from zstui.themes import NIGHT, THEMES, Ascii, next_theme, only_ascii
+from zstui.terminal_size import forget_exported_size
+from zstui.themes import THEMES, Ascii, first_theme, next_theme, only_ascii
 from zstui.type_ahead import Passed, TypeAhead
-from zstui.wrong import told
+from zstui.whole_glyphs import Compositor
 
-AGAIN_SECONDS = (0.3, 2.0)
-"""First and longest pause before an appliance that does not answer is tried again."""
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.screen import Screen
+    from textual.theme import Theme
+
+    from appliance.api.errors import ApiError
+    from appliance.client import Session
+    from zstui.calls import Calls
+    from zstui.mirror import Mirror
+
+screen.Compositor = Compositor  # type: ignore[attr-defined]  # each screen makes its own, and asks nobody for it
 
 SHOW_CURSOR = "\x1b[?25h"
 """The terminal's own cursor stands on the chosen row, for braille lines and screen readers."""
+
+
+def _first_theme(app: Zstui) -> str:
+    return first_theme(app.remembered.get("theme", ""), app.available_themes)
 
 
 class Zstui(App[int]):
@@ -49,10 +57,17 @@ class Zstui(App[int]):
     CSS_PATH = "zstui.tcss"
     TITLE = "zstui"
     ENABLE_COMMAND_PALETTE = False
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "next_language", "Another language", show=False, priority=True),
         Binding("f3", "next_theme", "Other colours", show=False, priority=True),
     ]
+    theme: Reactive[str] = Reactive(Initialize(_first_theme))
+    """The user's colours from the very first on: with others before them all style sheets would be read twice."""
+
+    mirror: Mirror
+    calls: Calls
+    """Both are there from the first screen on."""
 
     def __init__(
         self, target: Path | str, tls: ssl.SSLContext | None = None, *, read_only: bool = False,
@@ -60,18 +75,16 @@ class Zstui(App[int]):
     ) -> None:  # fmt: skip
         self.remembered = Remembered()
         begin(first_language(os.environ, self.remembered.get("language", "")))
-        super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
+        super().__init__(driver_class=Drawing, ansi_color=bool(os.environ.get("NO_COLOR")))
         self.target = target
         self.tls = tls
         self.program = program
         """How zstui is called in a shell to reach this appliance again."""
         self.read_only = read_only
-        self._trouble = trouble
-        self.mirror = Mirror(WATCHED)
+        self.trouble = trouble
         self.session: Session | None = None
-        self.calls = Calls(self)
         self.moved_keys: dict[str, str] = {}
-        self._session_uuid = guest_session
+        self.session_uuid = guest_session
         self.is_guest = guest_session is not None
         """Whether the user is elsewhere: files of this machine are none of theirs."""
         self._kept: set[asyncio.Task[Any]] = set()
@@ -93,37 +106,38 @@ class Zstui(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A guest's console has all keys but those in its title: Ctrl+Q is one that a terminal needs."""
-        if isinstance(self.screen, Watching) and action in ("quit", "help_quit"):
+        if getattr(self.screen, "takes_all_keys", False) and action in ("quit", "help_quit"):
             return False
         return super().check_action(action, parameters)
 
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Textual's themes and ours, by name."""
+        return {**super().available_themes, **THEMES}
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """A theme by name. Textual asks with each line that it draws, and looks through all there are."""
+        return THEMES.get(theme_name) or super().get_theme(theme_name)
+
+    def compose(self) -> ComposeResult:
+        """What is seen first, and then lies below all screens."""
+        return first_frame()
+
     def on_mount(self) -> None:
-        """Show what there is, and connect meanwhile."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        kept = self.remembered.get("theme", "")
-        self.theme = kept if kept in self.available_themes else NIGHT.name
+        """Remember the user's colours; once the first frame is painted, get the rest."""
         self.theme_changed_signal.subscribe(self, lambda theme: self.remembered.put("theme", theme.name))
         if only_ascii():
             self._filters.append(Ascii())
-        self._take_keymap()
-        self.push_screen(Browser(self.mirror))
-        self.reconnect()
+        self.call_after_refresh(self.run_worker, self._open)
 
         if self._driver is not None and not self.is_headless:
             self._driver.write(SHOW_CURSOR)
 
-    def _take_keymap(self) -> None:
-        """Put keys where the user wants them, and say what of it cannot be."""
-        classes = (Acting, Browser, LiveTable)
-        known = {
-            each.id for kind in classes for each in kind.BINDINGS if isinstance(each, Binding) and each.id
-        }
-        self.moved_keys, wrong = read_keymap(keymap_file(), known)
-        self.set_keymap(self.moved_keys)
-        for problem in (said(self._trouble), wrong, self.remembered.problem):
-            if problem:
-                self.tell(problem, wrong=True)
+    async def _open(self) -> None:
+        """Show the first screen; once it is painted, connect, and hand it what was typed meanwhile."""
+        (await later.opening())(self)
+        self.call_after_refresh(self.reconnect)
+        self.call_after_refresh(self._ahead.begin)
 
     def key_of(self, action: str, usual: str) -> str:
         """The key of an action: the usual one, unless the user has put it elsewhere."""
@@ -135,44 +149,7 @@ class Zstui(App[int]):
         self._link = self.run_worker(self._keep_connected(), group="link", exclusive=True)
 
     async def _keep_connected(self) -> None:
-        """Connect, follow, and when that ends, connect again: for as long as the screen is open."""
-        pause = AGAIN_SECONDS[0]
-        while True:
-            try:
-                session_uuid = self._session_uuid
-                async with await Session.connect(
-                    self.target, session_uuid=session_uuid, tls=self.tls
-                ) as session:
-                    session.read_only = self.read_only
-                    await self._follow(session)
-            except ApiError as error:
-                self.mirror.set_stale(str(error))
-            finally:
-                self.session = None
-            pause = AGAIN_SECONDS[0] if self.mirror.status == "live" else min(pause * 2, AGAIN_SECONDS[1])
-            await asyncio.sleep(pause)
-
-    async def _follow(self, session: Session) -> None:
-        said = ""
-        while True:
-            self.session = session
-            try:
-                await self.mirror.follow(session)
-                return
-            except AccessError:
-                said = await self._log_in(session, said)
-
-    async def _log_in(self, session: Session, said: str) -> str:
-        """Ask who is there until the appliance is content; returns what it said last."""
-        given = await self.push_screen_wait(Login(str(self.target), said))
-        try:
-            await session.log_in(*given)
-        except Unreachable:
-            raise
-        except ApiError as error:
-            return error.details
-        self._session_uuid = session.session_uuid
-        return ""
+        await (await later.connection())(self)
 
     def action_next_language(self) -> None:
         """Speak the next language, and begin with it from now on."""
@@ -188,8 +165,8 @@ class Zstui(App[int]):
         """Speak a language on every screen, what is typed and chosen there stays."""
         use(name)
         self.remembered.put("language", name)
-        for screen in self.screen_stack:
-            for widget in screen.walk_children(with_self=True):
+        for shown in self.screen_stack:
+            for widget in shown.walk_children(with_self=True):
                 again = getattr(widget, "retranslate", None)
                 if again is not None:
                     again()
@@ -202,25 +179,18 @@ class Zstui(App[int]):
         self.notify(safe(text), severity="error" if wrong else "information", markup=False,
                     timeout=8 if wrong else 3)  # fmt: skip
 
-    def keep(self, task: asyncio.Task[Any], what: str) -> None:
-        """Let calls go on in the background, and say when they fail."""
+    def keep(
+        self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None
+    ) -> None:
+        """Let calls go on in the background, and say when they fail, and with that the way out."""
         self._kept.add(task)
 
         def ended(_: asyncio.Task[Any]) -> None:
             self._kept.discard(task)
             if not task.cancelled():
-                self._say_how(task, what)
+                self.calls.say_how(task, what, way_out)
 
         task.add_done_callback(ended)
-
-    def _say_how(self, task: asyncio.Task[Any], what: str) -> None:
-        error = task.exception()
-        if error is not None and not isinstance(error, ApiError):
-            raise error
-        results = [error] if error is not None else task.result()
-        wrong = [each for each in results if isinstance(each, ApiError)] if isinstance(results, list) else []
-        for each in wrong[:3]:
-            self.tell(f"{what}: {told(each, self.mirror)}", wrong=True)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Send a text to the terminal's clipboard (OSC 52), through tmux too."""
@@ -229,13 +199,8 @@ class Zstui(App[int]):
             encoded = base64.b64encode(text.encode()).decode()
             self._driver.write(f"\x1bPtmux;\x1b\x1b]52;c;{encoded}\a\x1b\\")
 
-    def jumper(self) -> Chooser:
-        """The chooser of `:`."""
-        return jumper(self.mirror)
-
-    def palette(self, screen: Acting) -> Chooser:
-        """The chooser of Ctrl+P."""
-        return palette(screen, self.mirror, self.available_themes)
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, narrow(renderable))
 
     async def on_unmount(self) -> None:
         """Leave no call behind; what the appliance has begun goes on there."""
@@ -248,7 +213,7 @@ def run(
     target: Path | str, *, tls: ssl.SSLContext | None = None, read_only: bool = False,
     program: str = "zstui", trouble: str = "", guest_session: str | None = None,
 ) -> int:  # fmt: skip
-    """Show an appliance, at a socket or a URL, until the user leaves. Returns the exit status.
+    """Show an appliance, at a socket or a URL, until the user leaves or the terminal is gone. Returns the exit status.
 
     `tls` says whom to trust at an `https://` URL; `read_only` refuses all calls that would change anything;
     `program` is how a shell reaches the same appliance; `trouble` is what the user is to know of it at first;
@@ -257,5 +222,12 @@ def run(
     app = Zstui(
         target, tls, read_only=read_only, program=program, trouble=trouble, guest_session=guest_session
     )
-    app.run()
+    return show(app)
+
+
+def show(app: Zstui) -> int:
+    """Run an app until the user leaves or the terminal is gone. Returns the exit status."""
+    forget_exported_size()
+    with ending_with(sys.stdin.fileno()):
+        app.run()
     return app.return_code or 0

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from zstui import recycle_bin, words
 from zstui.cells import safe
-from zstui.columns import job_error
-from zstui.i18n import tr, trn
+from zstui.columns import stands_still
+from zstui.i18n import server_texts, tr, trn
+from zstui.jobs import error_of
 from zstui.mirror import Mirror, Row
 
 FULL = 0.8
@@ -48,6 +49,9 @@ def _machines(mirror: Mirror) -> Iterator[Concern]:
 
 
 def _vms(mirror: Mirror) -> Iterator[Concern]:
+    for vm in sorted(mirror.all("VmInstance"), key=_by_name):
+        if still := stands_still(vm):
+            yield Concern(f"{vm.name}: {server_texts.said(still)}", "bad", "vm", vm.key)
     unknown = sorted((vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=_by_name)
     if unknown:
         names = ", ".join(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
@@ -73,7 +77,7 @@ def _jobs(mirror: Mirror) -> Iterator[Concern]:
     failed = [job for job in mirror.all("LongJob")
               if job.get("state") == "Failed" and words.seconds(job.text("lastOpDate")) >= since]  # fmt: skip
     for job in sorted(failed, key=lambda job: -words.seconds(job.text("lastOpDate"))):
-        error = job_error(job) or {}
+        error = error_of(job) or {}
         about = job.text("targetResourceName") or mirror.name(job.get("targetResourceUuid"))
         said = tr("{job} failed", job=f"{job.text('name')} {about}".strip())
         yield Concern(f"{said}: {safe(str(error.get('details', '')))}", "warn", "job", job.key)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from zstui.i18n import tr
+from zstui.i18n.server_texts import said
 from zstui.line import Line, Part
 from zstui.mirror import STATUS, Batch, Mirror
 
@@ -35,17 +36,20 @@ class Banner(Line):
     def left(self) -> list[Part]:
         """Since when, and why."""
         if self.mirror.status == "connecting":
-            return [Part(f"  {tr('not connected yet')}", "warn"), Part(f"  {self.mirror.reason}", "dim")]
+            return [
+                Part(f"  {tr('not connected yet')}", "warn"),
+                Part(f"  {said(self.mirror.reason)}", "dim"),
+            ]
         when = time.strftime("%H:%M:%S", time.localtime(self.mirror.as_of))
         return [
             Part("  " + tr("not connected, data as of {when}", when=when), "warn"),
             Part(f"  {tr('trying again')}", "dim"),
-            Part(f"  {self.mirror.reason}", "faint"),
+            Part(f"  {said(self.mirror.reason)}", "faint"),
         ]
 
     def _heard(self, batch: Batch) -> None:
         if STATUS not in batch:
             return
         late = self.mirror.status == "connecting" and bool(self.mirror.reason)
-        self.set_class(self.mirror.status == "stale" or late, "-shown")
+        self.appear(self.mirror.status == "stale" or late)
         self.refresh()

@@ -9,10 +9,11 @@ from typing import Any
 from zstui import words
 from zstui.attention import Concern
 from zstui.cells import fit, width
+from zstui.columns import state_counted
 from zstui.figures import CPU, History, charts, span_title
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
-from zstui.paint import bar, load_paint, paint_of, state_piece
+from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
 from zstui.plot import sparkline
 from zstui.sheet import Told
 
@@ -22,8 +23,9 @@ THREE = 132
 """And three."""
 
 GAP = 3
+LABEL = 11
 BUSIEST = 5
-STATES = ("Running", "Stopped", "Unknown", "Destroyed")
+STATES = ("Running", STANDING, "Stopped", "Unknown", "Destroyed")
 
 Block = list[Told]
 
@@ -71,12 +73,12 @@ def capacity(mirror: Mirror, cells: int) -> Block:
     block = [title(tr("capacity"), cells)]
     for share in shares(mirror):
         percent = f"{share.part:4.0%}" if share.total else "   –"
-        long = max(4, cells - 10 - 5 - 22) if cells >= 50 else max(4, cells - 10 - 5)
+        long = max(4, cells - LABEL - 5 - 22) if cells >= 50 else max(4, cells - LABEL - 5)
         whole = bar(share.part, long)
         full = whole.rstrip("╌")
         paint = load_paint(share.part) if share.part >= 0.8 else "accent"
         told = f"  {share.told}" if cells >= 50 and share.total else ""
-        block.append([(fit(share.label, 9) + " ", "dim"), (full, paint), (whole[len(full) :], "faint"),
+        block.append([(fit(share.label, LABEL - 1) + " ", "dim"), (full, paint), (whole[len(full) :], "faint"),
                       (f" {percent}", "plain"), (told, "faint")])  # fmt: skip
     return block
 
@@ -88,22 +90,24 @@ def health(mirror: Mirror, cells: int) -> Block:
         rows = [row for kind in kinds for row in mirror.all(kind)]
         up = sum(row.get("status") == "Connected" for row in rows)
         paint = "good" if up == len(rows) else "bad"
-        block.append([(fit(label, 9) + " ", "dim"), (f"{up}/{len(rows)} ", paint), (tr("connected"), "dim")])
+        block.append(
+            [(fit(label, LABEL - 1) + " ", "dim"), (f"{up}/{len(rows)} ", paint), (tr("connected"), "dim")]
+        )
     counts: dict[str, int] = {}
     for vm in mirror.all("VmInstance"):
-        counts[vm.text("state")] = counts.get(vm.text("state"), 0) + 1
+        counts[state_counted(vm)] = counts.get(state_counted(vm), 0) + 1
     named = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
-    line: Told = [(fit(tr("VMs"), 9) + " ", "dim")]
+    line: Told = [(fit(tr("VMs"), LABEL - 1) + " ", "dim")]
     for state in named:
         told = [(f"{state_piece(state)[0].split()[0]} {counts[state]} ", paint_of(state)),
                 (f"{tr(state).lower()}  ", "dim")]  # fmt: skip
         if sum(width(text) for text, _ in (*line, *told)) - 2 > cells:
             block.append(line)
-            line = [(" " * 10, "dim")]
+            line = [(" " * LABEL, "dim")]
         line += told
     block.append(line if named else [*line, (tr("none yet"), "faint")])
     running = sum(job.get("state") == "Running" for job in mirror.all("LongJob"))
-    block.append([(fit(tr("jobs"), 9) + " ", "dim"), (f"{running} ", "busy" if running else "plain"),
+    block.append([(fit(tr("jobs"), LABEL - 1) + " ", "dim"), (f"{running} ", "busy" if running else "plain"),
                   (tr("under way"), "dim")])  # fmt: skip
     return block
 
@@ -139,13 +143,13 @@ def attention(found: list[Concern], cells: int, cursor: int, most: int) -> Block
 def busy(mirror: Mirror, history: History | None, span: str, cells: int, rows: int) -> Block:
     """How busy all hosts were, as charts beside and below each other."""
     block = [title(span_title(history.span if history is not None else span), cells)]
-    if history is None or history.latest(CPU) is None:
+    if history is None or not any(each is not None for each in history.series[CPU]):
         return [*block, [(tr("Nothing is measured yet."), "faint")]]
     memory = sum(host.get("totalMemoryCapacity") or 0 for host in mirror.all("Host"))
     across = 3 if cells >= THREE else 2 if cells >= SIDE_BY_SIDE else 1
     each = (cells - GAP * (across - 1)) // across
-    lines_each = max(1, rows // ((6 + across - 1) // across) - 1)
-    made = [chart.lines(each) for chart in charts(history, memory, min(12, lines_each))]
+    lines_each = max(1, (rows - 1) // ((6 + across - 1) // across) - 1)
+    made = [chart.lines(each) for chart in charts(history, memory, min(12, lines_each), across=across)]
     for place in range(0, len(made), across):
         block += beside([(part, each) for part in made[place : place + across]])
     return block

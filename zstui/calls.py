@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from appliance.api.errors import ApiError, NotReady
+from appliance.api.errors import ApiError, Cancelled, NotReady
 from appliance.api.message import MESSAGES
-from appliance.api.parse import command_line, parse
-from appliance.client import Session
-from appliance.client_console import ConsoleStream
+from appliance.api.parse import begun_line
 from zstui import words
+from zstui.wrong import told
 
 if TYPE_CHECKING:
+    from appliance.client import Session
+    from appliance.client_console import ConsoleStream
     from zstui.app import Zstui
+    from zstui.screens.form import Draft
     from zstui.screens.recovering import Deletion
 
 KEPT = 500
@@ -48,6 +50,8 @@ class Calls:
         self.listeners: list[Callable[[], None]] = []
         self.deletions: list[Deletion] = []
         """What was deleted here and may still be taken back, the newest last."""
+        self.drafts: list[Draft] = []
+        """Forms that were left and whose calls failed then, the newest last."""
 
     @property
     def session(self) -> Session:
@@ -112,14 +116,25 @@ class Calls:
                 group.create_task(one(place, fields))
         return ended
 
+    def say_how(
+        self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None
+    ) -> None:
+        """Say what went wrong with calls that have ended in the background."""
+        error = task.exception()
+        if error is not None and not isinstance(error, ApiError):
+            raise error
+        results = [error] if error is not None else task.result()
+        wrong = [each for each in results if isinstance(each, ApiError)] if isinstance(results, list) else []
+        for each in wrong[:3]:
+            more = f" · {way_out(each)}" if way_out is not None else ""
+            wanted = each.code == Cancelled.code
+            self._app.tell(f"{what}: {told(each, self._app.mirror)}{more}", wrong=not wanted)
+
     def _changed(self) -> None:
         for listener in list(self.listeners):
             listener()
 
 
 def shown_line(message: str, fields: dict[str, Any]) -> str:
-    """The `zstui call` line that repeats a call; secrets are starred."""
-    try:
-        return f"{CALL}{command_line(parse(MESSAGES[message], fields), whole=True)}"
-    except ApiError:
-        return f"{CALL}{message}"
+    """The `zstui call` line that repeats a call, as far as it is right; secrets are starred."""
+    return f"{CALL}{begun_line(MESSAGES[message], fields)}"

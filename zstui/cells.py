@@ -17,14 +17,16 @@ def width(text: str) -> int:
     return cell_len(text)
 
 
-@lru_cache(maxsize=20_000)
 def safe(text: str) -> str:
     """A text from outside on one line, with each character that a terminal might obey made visible.
 
     A line feed becomes `␊`, an escape `␛`, the rest their code points.
     """
-    if text.isascii() and text.isprintable():
-        return text
+    return text if text.isascii() and text.isprintable() else _made_safe(text)
+
+
+@lru_cache(maxsize=4096)
+def _made_safe(text: str) -> str:
     return "".join(_shown(each) for each in text)
 
 

@@ -1,42 +1,27 @@
-"""What can be said of user data while it is typed: warnings that never keep it from being saved, and its colours.
+"""What can be said of user data while it is typed: warnings that never keep it from being saved.
 
-The keys and kinds are a small set declared here, of the modules that cloud-init has had since 22.4; a key that
-is not among them may still be right for a newer one.
+What is right for which key is declared in `cloud_config_keys`; a key that is not among them may still be right for
+a newer cloud-init.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 from appliance.api.userdata import served
+from zstui.cloud_config_keys import KEYS
 from zstui.i18n import tr
-
-KEYS = {
-    "any": """cloud_init_modules cloud_config_modules cloud_final_modules merge_how merge_type merge_strategy
-        system_info datasource datasource_list output reporting vendor_data power_state manage_etc_hosts
-        resize_rootfs ssh_authorized_keys groups autoinstall""",
-    "map": """ansible apt apk_repos ca_certs ca-certs chef chpasswd disk_setup fan growpart keyboard landscape
-        lxd mcollective network ntp phone_home puppet random_seed resolv_conf rh_subscription rsyslog
-        salt_minion snap spacewalk ssh ssh_keys swap ubuntu_advantage ubuntu_pro wireguard yum_repos zypper""",
-    "list": """bootcmd runcmd fs_setup mounts mount_default_fields packages ssh_import_id users write_files""",
-    "text": """byobu_by_default final_message fqdn hostname locale locale_configfile
-        ssh_fp_console_blacklist timezone password user""",
-    "truth": """allow_public_ssh_keys apt_preserve_sources_list create_hostname_file disable_ec2_metadata
-        disable_root disable_root_opts manage_resolv_conf no_ssh_fingerprints package_reboot_if_required
-        package_update package_upgrade prefer_fqdn_over_hostname preserve_hostname ssh_deletekeys ssh_pwauth
-        ssh_quiet_keygen""",
-}
-KIND_OF = {key: kind for kind, keys in KEYS.items() for key in keys.split()}
-MIXED = frozenset({"users", "mounts", "disable_root_opts", "ssh_pwauth", "user"})
-"""Those that several kinds are right for."""
 
 HEAD = "#cloud-config"
 OTHER_HEADS = ("#include", "#cloud-", "#part-handler", "#upstart-job")
 
-TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
+YAML = "tag:yaml.org,2002:"
+KIND_OF_TAG = {"str": "text", "timestamp": "text", "bool": "truth", "int": "whole", "null": "null"}
+"""Kinds of scalars; a date is a text to cloud-init."""
 
 
 @dataclass(frozen=True)
@@ -74,82 +59,109 @@ def _of_cloud_config(body: str) -> list[Doubt]:
         return []
     if not isinstance(root, yaml.MappingNode):
         return [Doubt(root.start_mark.line + 1, tr("a cloud-config is keys with values, and this is none"))]
-    return _of_keys(root)
+    check = _Check()
+    check.keys(root, KEYS, "", root)
+    return sorted(check.found, key=lambda doubt: doubt.line)
 
 
 def _without_header(body: str) -> list[Doubt]:
     """Text that looks like a cloud-config and is none, since it begins with another comment."""
     if re.match(r"#(?:[^!#]|$)", body.lstrip()) and not body.lstrip().startswith(OTHER_HEADS):
         keys = re.findall(r"^([A-Za-z_-]+):(?:\s|$)", body, re.MULTILINE)
-        if KIND_OF.keys() & set(keys):
+        if KEYS.keys() & set(keys):
             return [Doubt(1, tr("cloud-init ignores this: its first line must be #cloud-config"))]
     return []
 
 
-def _of_keys(root: yaml.MappingNode) -> list[Doubt]:
-    found: list[Doubt] = []
-    seen: set[str] = set()
-    for key, value in root.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name in seen:
-            found.append(Doubt(line, tr("{key} stands here twice; only the last one counts", key=name)))
-        seen.add(name)
-        kind = KIND_OF.get(name)
-        if kind is None:
-            found.append(Doubt(line, tr("{key} is no key that is known here", key=name)))
-        elif name not in MIXED and not _fits(kind, value):
-            found.append(Doubt(line, _expected(name, kind)))
-    return found
+class _Check:
+    """Goes through a cloud-config along its shape, and keeps what does not fit."""
+
+    def __init__(self) -> None:
+        self.found: list[Doubt] = []
+        self._seen: set[tuple[int, int]] = set()
+        """What was looked at already: an alias may stand for the same node any number of times."""
+
+    def keys(self, node: yaml.MappingNode, shapes: dict[str, Any], path: str, named: yaml.Node) -> None:
+        """Known keys once each, with what they take; what must be there and is not is missed where it is `named`."""
+        spelled = {key.rstrip("!"): key for key in shapes}
+        there: set[str] = set()
+        merged = False
+        for key, value in node.value:
+            if key.tag == f"{YAML}merge":
+                merged = True
+                continue
+            name = str(key.value)
+            shown = f"{path}.{name}" if path else name
+            if name in there:
+                self._doubt(key, tr("{key} stands here twice; only the last one counts", key=shown))
+            there.add(name)
+            newer = name.replace("-", "_")
+            if (known := spelled.get(name, "*")) in shapes:
+                self.value(value, shapes[known], shown, key)
+            elif newer in spelled:
+                self._doubt(key, tr("{key} is an old name; write {newer}", key=shown, newer=newer))
+                self.value(value, shapes[spelled[newer]], shown, key)
+            else:
+                self._doubt(key, tr("{key} is no key that is known here", key=shown))
+        for name, key in spelled.items():
+            if key.endswith("!") and name not in there and not merged:
+                self._doubt(named, tr("{key} needs {missing}", key=path, missing=name))
+
+    def value(self, node: yaml.Node, shape: Any, path: str, named: yaml.Node) -> None:
+        """A value, and what is in it; what is wrong with itself stands where it is `named`."""
+        if (id(node), id(shape)) in self._seen:
+            return
+        self._seen.add((id(node), id(shape)))
+        choices = shape if isinstance(shape, tuple) else (shape,)
+        fit = next((each for each in choices if _fits(node, each)), None)
+        if fit is None:
+            self._doubt(named, tr("{key} should be {kind}", key=path, kind=_expected(choices, node)))
+        elif isinstance(node, yaml.SequenceNode) and isinstance(fit, list):
+            for item in node.value:
+                self.value(item, fit[0], path, item)
+        elif isinstance(node, yaml.MappingNode) and isinstance(fit, dict):
+            self.keys(node, fit, path, named)
+
+    def _doubt(self, node: yaml.Node, text: str) -> None:
+        self.found.append(Doubt(node.start_mark.line + 1, text))
 
 
-def _fits(kind: str, value: yaml.Node) -> bool:
-    if kind == "any":
+def _fits(node: yaml.Node, shape: Any) -> bool:
+    """Whether a node is of a shape, whatever is in it."""
+    if isinstance(shape, list):
+        return isinstance(node, yaml.SequenceNode)
+    if isinstance(shape, dict):
+        return isinstance(node, yaml.MappingNode)
+    kinds = shape.split("|")
+    if "any" in kinds:
         return True
-    if kind == "map":
-        return isinstance(value, yaml.MappingNode)
-    if kind == "list":
-        return isinstance(value, yaml.SequenceNode)
-    if not isinstance(value, yaml.ScalarNode):
+    if not isinstance(node, yaml.ScalarNode):
         return False
-    return kind == "text" or str(value.value).lower() in TRUTHS
+    return _kind(node) in kinds or f"={node.value}" in kinds
 
 
-def _expected(key: str, kind: str) -> str:
-    words = {
-        "map": tr("keys with values"),
-        "list": tr("a list"),
-        "text": tr("a text"),
+def _kind(node: yaml.Node) -> str:
+    name = str(node.tag).removeprefix(YAML)
+    return KIND_OF_TAG.get(name, name)
+
+
+def _expected(choices: tuple[Any, ...], node: yaml.Node) -> str:
+    """What a value should be, in words."""
+    kinds = {
         "truth": tr("true or false"),
+        "whole": tr("a whole number"),
+        "text": tr("a text in quotes") if _kind(node) in ("truth", "whole", "float") else tr("a text"),
     }
-    return tr("{key} should be {kind}", key=key, kind=words[kind])
+    said: list[str] = []
+    for shape in choices:
+        if isinstance(shape, str):
+            said += [kinds.get(each) or each.removeprefix("=") for each in shape.split("|")]
+        else:
+            said.append(tr("a list") if isinstance(shape, list) else tr("keys with values"))
+    *others, last = dict.fromkeys(said)
+    return tr("{these} or {last}", these=", ".join(others), last=last) if others else last
 
 
 def minified(text: str) -> str:
     """User data on one line, as it is written in a command: each line feed as two characters."""
     return text.replace("\n", "\\n")
-
-
-# --- colours ---------------------------------------------------------------------------------------------
-
-Paint = tuple[int, int, str]
-"""From, to, and a name: key, text, value, mark or note."""
-
-KEY = re.compile(
-    r"""^\s*(?:-\s+)*((?:"[^"]*"|'[^']*'|[^\s#'"\[\]{},&*!|>%@`-][^#:]*?|[\w.-]+)\s*:)(?=\s|$)"""
-)
-TOKEN = re.compile(
-    r"""(?P<note>(?:(?<=\s)|^)\#.*$)|(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')"""
-    r"""|(?P<mark>(?:(?<=\s)|^)(?:-(?=\s|$)|[|>][+-]?\d?(?=\s*$)|[&*][\w-]+))"""
-    r"""|(?P<value>(?<![\w.-])(?:true|false|yes|no|on|off|null|~|-?\d+(?:\.\d+)?)(?![\w.:-]))"""
-)
-
-
-def painted(line: str) -> list[Paint]:
-    """The parts of a line of YAML that have a colour of their own."""
-    if line.startswith("#"):
-        return [(0, len(line), "note")]
-    key = KEY.match(line)
-    found = [(key.start(1), key.end(1), "key")] if key is not None else []
-    begin = key.end(1) if key is not None else 0
-    tokens = (each for each in TOKEN.finditer(line) if each.start() >= begin or each.lastgroup == "mark")
-    return found + [(each.start(), each.end(), str(each.lastgroup)) for each in tokens]

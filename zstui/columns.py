@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
-from zstui.paint import Piece, bar, load_paint, paint_of, state_piece
-from zstui.plot import sparkline
+from zstui.paint import STANDING, Piece, bar, load_paint, state_piece
+from zstui.plot import Values, sparkline
 
 Show = Callable[[Row, Mirror], Piece]
 SortKey = tuple[int, Any]
@@ -39,6 +39,8 @@ class Column:
     """What to sort by, when it is not the text."""
     live: bool = False
     """Whether it shows figures, which change without their rows."""
+    fewest: int = 0
+    """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
 
     @property
     def heading(self) -> str:
@@ -55,19 +57,45 @@ class Column:
 
 
 def fit_columns(columns: tuple[Column, ...], widths: dict[str, int], room: int) -> list[tuple[Column, int]]:
-    """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give."""
-    chosen = [column for column in columns if column.title in widths]
-    while sum(widths[each.title] + GAP for each in chosen) - GAP > room:
+    """The columns that fit into so many cells, and their widths: those of highest rank go, then the widest give.
+
+    One that may be cut (`fewest`) gives first, and goes only where the fewest of its cells do not fit. What went
+    before a wider one did comes back where there is room for it then.
+    """
+    shown = [column for column in columns if column.title in widths]
+    chosen = list(shown)
+
+    def needed(some: list[Column]) -> int:
+        return sum(_needed(each, widths) + GAP for each in some) - GAP
+
+    while needed(chosen) > room:
         last = max(chosen, key=lambda column: column.rank)
         if last.rank == 0:
             break
         chosen.remove(last)
-    cells = [widths[column.title] for column in chosen]
-    for _ in range(max(0, sum(cells) + GAP * (len(cells) - 1) - room)):
+    for column in sorted(shown, key=lambda column: column.rank):
+        if column not in chosen and needed([*chosen, column]) <= room:
+            chosen.append(column)
+    chosen.sort(key=shown.index)
+    over = max(0, sum(widths[each.title] + GAP for each in chosen) - GAP - room)
+    cells = []
+    for column in chosen:
+        cut = min(over, widths[column.title] - _needed(column, widths))
+        cells.append(widths[column.title] - cut)
+        over -= cut
+    for _ in range(over):
         widest = cells.index(max(cells))
         cells[widest] = max(1, cells[widest] - 1)
     return list(zip(chosen, cells, strict=True))
 
+
+def _needed(column: Column, widths: dict[str, int]) -> int:
+    """The cells without which a column is left out."""
+    return min(widths[column.title], column.fewest) if column.fewest else widths[column.title]
+
+
+OFF = ("Stopped", "Destroyed")
+"""States in which a VM uses nothing, whatever was last measured."""
 
 STATES = ("state", "status", "level")
 SPOKEN = (mark("Root"), mark("Data"), mark("System"), mark("User"))
@@ -131,6 +159,20 @@ def ago(title: str, wire: str, *, rank: int = 0) -> Column:
     return Column(title, lambda row, _: (words.age(row.text(wire)), "dim"), rank, 6, right=True, number=when)
 
 
+def moment(title: str, wire: str, *, rank: int = 0) -> Column:
+    """A column of when something was or will be."""
+
+    def when(row: Row, _: Mirror) -> float | None:
+        return words.seconds(row.text(wire)) or None
+
+    def show(row: Row, _: Mirror) -> Piece:
+        left = words.seconds(row.text(wire)) - words.now()
+        ahead = tr("in {time}", time=words.duration(left)) if left > 0 else ""
+        return ahead or words.age(row.text(wire)), "dim"
+
+    return Column(title, show, rank, 10, right=True, number=when)
+
+
 def used(title: str, free: str, total: str, *, rank: int = 0) -> Column:
     """A column of how full something is."""
 
@@ -148,15 +190,16 @@ def used(title: str, free: str, total: str, *, rank: int = 0) -> Column:
 def busy(title: str, which: str, *, rank: int) -> Column:
     """A column of how busy something is, and was just before."""
 
-    def trend(row: Row, mirror: Mirror) -> Sequence[float]:
-        found = mirror.figures.get(row.key)
+    def trend(row: Row, mirror: Mirror) -> Values:
+        found = mirror.figures.get(row.key) if row.get("state") not in OFF else None
         return [] if found is None else list(getattr(found, which))
 
     def show(row: Row, mirror: Mirror) -> Piece:
         values = trend(row, mirror)
         if not values:
             return "", "dim"
-        return f"{sparkline(values, SPARK, 100.0)} {values[-1]:3.0f}%", load_paint(values[-1] / 100)
+        drawn, now = sparkline(values, SPARK, 100.0), values[-1]
+        return (f"{drawn}    –", "dim") if now is None else (f"{drawn} {now:3.0f}%", load_paint(now / 100))
 
     def latest(row: Row, mirror: Mirror) -> float | None:
         values = trend(row, mirror)
@@ -177,9 +220,21 @@ def _addresses(row: Row, _: Mirror) -> Piece:
     return " ".join(safe(str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")), "plain"
 
 
+def stands_still(row: Row) -> str:
+    """Why the guest of a VM stands still; empty where it does not, or its host does not say."""
+    return row.text("standsStill") if row.get("state") != "Unknown" else ""
+
+
+def state_counted(row: Row) -> str:
+    """The state that a VM counts as: one whose guest stands still does not plainly run."""
+    return STANDING if row.get("state") == "Running" and stands_still(row) else row.text("state")
+
+
 def _why(row: Row, mirror: Mirror) -> Piece:
-    """Why a VM came to its state by itself; else what its host's silence means."""
+    """Why a VM stands still, or came to its state by itself; else what its host's silence means."""
     cause = row.text("stateCause")
+    if still := stands_still(row):
+        return said(still), "warn"
     if not cause and row.get("state") == "Unknown":
         return tr("host does not answer"), "warn"
     return said(cause), "dim" if row.get("state") == "Running" else "warn"
@@ -210,50 +265,11 @@ def nics_on(row: Row, mirror: Mirror) -> list[tuple[Row, dict[str, Any]]]:
     ]
 
 
-def _progress(row: Row, _: Mirror) -> Piece:
-    state_now = row.text("state")
-    if state_now != "Running":
-        return "", paint_of(state_now)
-    percent = int(row.get("progress") or 0)
-    return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
-
-
-def job_error(row: Row) -> dict[str, Any] | None:
-    """The error that a job ended with, as the API tells it."""
-    import json
-
-    if row.get("state") not in ("Failed", "Canceled"):
-        return None
-    try:
-        found = json.loads(row.get("jobResult") or "")
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def job_outcome(row: Row, _: Mirror) -> Piece:
-    error = job_error(row)
-    if error is not None:
-        return said(safe(str(error.get("details", "")))), "bad"
-    waits = row.text("waitsFor")
-    return (tr("waits for {what}", what=said(waits)), "warn") if waits else (said(row.text("step")), "dim")
-
-
-def _job_state(row: Row, _: Mirror) -> Piece:
-    state_now = row.text("state")
-    return (f"◍ {tr('Running')}", "busy") if state_now == "Running" else state_piece(state_now)
-
-
-def _target(row: Row, mirror: Mirror) -> Piece:
-    known = row.text("targetResourceName")
-    return known or mirror.name(row.get("targetResourceUuid")), "plain"
-
-
 VM = (
     name_column(28),
     state("STATE", "state"),
     Column("ADDRESS", _addresses, 1, 31),
-    named("HOST", "hostUuid", rank=4, most=18),
+    named("HOST", "hostUuid", rank=2, most=18),
     busy("CPU%", "cpu", rank=3),
     busy("MEM%", "memory", rank=4),
     Column("WHY", _why, 2, 28),
@@ -313,15 +329,6 @@ STORAGE = (
     text("FOLDER", "url", paint="dim", rank=4, most=40),
     Column("WHY", lambda row, _: (said(row.text("statusReason")), "warn"), 6, 40),
 )
-JOB = (
-    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
-           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
-    text("JOB", "name", paint="strong", most=36),
-    Column("OF", _target, 0, 24),
-    Column("STATE", _job_state, 0, 12),
-    Column("PROGRESS", _progress, 3, 16),
-    Column("STEP OR REASON", job_outcome, 2, 80),
-)  # fmt: skip
 EVENT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, _: float(row.key) if row.key.isdecimal() else None),
@@ -354,7 +361,8 @@ def columns_of(kind: str) -> tuple[Column, ...]:
         elif column.wire.endswith("Uuid"):
             found.append(named(title, column.wire, rank=rank))
         elif column.kind is Timestamp:
-            found.append(ago("AGE", column.wire, rank=2))
+            made = column.wire == "createDate"
+            found.append(ago("AGE", column.wire, rank=2) if made else moment(title, column.wire, rank=rank))
         elif column.kind is int and ("capacity" in column.name or "size" in column.name):
             found.append(bytes_(title, column.wire, rank=rank))
         elif column.kind is int:

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from appliance.api.console import ConsoleEnd
+from appliance.api.console import ConsoleEnd, ConsoleEnded, Gap, Notice
 from appliance.api.errors import AccessError, ApiError, NotReady
-from appliance.client_console import ConsoleEnded, ConsoleStream, Gap, Notice
 from zstui import words
 from zstui.i18n import tr
-from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror
+from zstui.wrong import readable
 
 if TYPE_CHECKING:
+    from appliance.client_console import ConsoleStream
     from zstui.calls import Calls
 
 State = Literal["opening", "live", "waiting", "over"]
@@ -76,13 +76,21 @@ class ConsoleLink:
             try:
                 stream = await self._calls.console(self._vm_uuid, self._console)
             except ApiError as error:
-                self._say("over" if isinstance(error, AccessError) else "waiting", said(error.details))
+                self._say("over" if isinstance(error, AccessError) else "waiting", self._why(error))
                 await self._pause(by_itself=isinstance(error, NotReady))
                 continue
             end = await self._follow(stream)
             over = end.end is ConsoleEnd.NOT_ALLOWED
             self._say("over" if over else "waiting", end_words(end))
             await self._pause(by_itself=True)
+
+    def _why(self, error: ApiError) -> str:
+        """Why it cannot be opened: what the VM does, where that says it, else the error as a sentence."""
+        row = self._mirror.find(self._vm_uuid)
+        state = row.text("state") if row is not None else "Running"
+        if state == "Running":
+            return readable(error.details, self._mirror)
+        return tr("the VM is off") if state == "Stopped" else tr("the VM is {state}", state=tr(state))
 
     async def _follow(self, stream: ConsoleStream) -> ConsoleEnded:
         """Read until the stream ends; how it does."""

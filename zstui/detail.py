@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ from textual.containers import Vertical
 
 from appliance.api.errors import ApiError
 from zstui.details import details
-from zstui.figures import NAMESPACE_OF, chart_items, read_history
+from zstui.figures import NAMESPACE_OF, History, chart_items, read_history
 from zstui.i18n import tr
 from zstui.line import Line, Part
-from zstui.mirror import FIGURES, Batch, Mirror, Row
+from zstui.mirror import FIGURES, HISTORY, Batch, Mirror, Row
 from zstui.nouns import noun_of
+from zstui.recycle_bin import KIND as BINNED
 from zstui.sheet import Item, Sheet, note
 
 if TYPE_CHECKING:
@@ -34,19 +36,43 @@ class Title(Line):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.row: Row | None = None
+        self.gone = False
 
     def left(self) -> list[Part]:
         """Name and kind."""
         if self.row is None:
             return []
         noun = noun_of(self.row.kind)
-        return [Part("  "), Part(self.row.name, "strong"), Part(f"  {tr(noun.one) if noun else ''}", "faint")]
+        parts = [Part("  "), Part(self.row.name, "dim" if self.gone else "strong")]
+        parts.append(Part(f"  {tr(noun.one) if noun else ''}", "faint"))
+        return [*parts, Part(f"  ✗ {tr('gone')}", "bad")] if self.gone else parts
 
 
-def with_plots(items: list[Item], extra: dict[str, list[Item]]) -> list[Item]:
-    """What is read of a row, with its plots after what matters first."""
+def leaves(batch: Batch, row: Row) -> bool:
+    """Whether a batch takes a row away. What only grows leaves memory at times, and is there still."""
+    return row.kind not in HISTORY and batch.get(row.kind, {}).get(row.key, row) is None
+
+
+def obituary(row: Row, items: list[Item]) -> list[Item]:
+    """What was read of a row last, with nothing in it that looks alive."""
+    said = (
+        tr("This is no longer in the recycle bin. What was known of it last:")
+        if row.kind == BINNED
+        else tr("This was deleted. What was known of it last:")
+    )
+    return [
+        note(said, "bad"),
+        *(each if each.paint == "head" else replace(each, paint="faint") for each in items),
+    ]
+
+
+def with_plots(items: list[Item], row: Row, history: History | None) -> list[Item]:
+    """What is read of a row, with plots of what it used after what matters first."""
+    if history is None:
+        return items
     place = next((at for at, item in enumerate(items) if item.paint == "head"), len(items))
-    return [*items[:place], *extra.get("plots", []), *items[place:]]
+    memory = row.get("memorySize") or row.get("totalMemoryCapacity") or 0
+    return [*items[:place], *chart_items(history, memory), *items[place:]]
 
 
 class Detail(Vertical):
@@ -59,14 +85,18 @@ class Detail(Vertical):
         self.span = "hour"
         self.mirror = mirror
         self.row = row
+        self.gone = False
+        """Whether the row is there no more."""
         self._drawing = False
-        self.extra: dict[str, list[Item]] = {}
-        """What is read from the appliance for this row only, by section."""
+        self._title, self._sheet = Title(), Sheet()
+        """Drawn on whenever something is read or changed, also while the screen is being taken down."""
+        self.history: History | None = None
+        """What this row used, once that was read."""
 
     def compose(self) -> ComposeResult:
         """The title over the sheet."""
-        yield Title()
-        yield Sheet()
+        yield self._title
+        yield self._sheet
 
     def on_mount(self) -> None:
         """Follow the mirror."""
@@ -79,15 +109,15 @@ class Detail(Vertical):
 
     def focus(self, scroll_visible: bool = True) -> Any:
         """The sheet takes the keys."""
-        self.query_one(Sheet).focus(scroll_visible)
+        self._sheet.focus(scroll_visible)
         return self
 
     def show(self, row: Row | None) -> None:
         """Show another row, or the same as it is now."""
         if row is None or self.row is None or row.key != self.row.key:
-            self.query_one(Sheet).scroll_home(animate=False)
-            self.extra = {}
-        self.row = row
+            self._sheet.scroll_home(animate=False)
+            self.history = None
+        self.row, self.gone = row, False
         self._draw()
         self._read_history()
 
@@ -97,7 +127,7 @@ class Detail(Vertical):
         self._read_history()
 
     def _read_history(self) -> None:
-        if self.row is not None and self.row.kind in NAMESPACE_OF:
+        if self.row is not None and not self.gone and self.row.kind in NAMESPACE_OF:
             work = partial(self._plot, self.row)
             self.run_worker(work, group="plots", exclusive=True)  # type: ignore[arg-type]  # Textual's hint
 
@@ -109,22 +139,21 @@ class Detail(Vertical):
         except ApiError:
             return  # the banner says that nothing answers, and what was drawn is stale as the rest is
         if self.row is not None and self.row.key == row.key:
-            memory = row.get("memorySize") or row.get("totalMemoryCapacity") or 0
-            self.extra["plots"] = [*chart_items(history, memory)]
+            self.history = history
             self._draw()
 
     def _draw(self) -> None:
         self._drawing = False
         row = self.row
-        title = self.query_one(Title)
-        title.row = row
-        title.renew()
-        items = (
-            with_plots(details(row, self.mirror), self.extra)
-            if row is not None
-            else [note(tr("Nothing is chosen."), "faint")]
-        )
-        self.query_one(Sheet).show(items)
+        self._title.row, self._title.gone = row, self.gone
+        self._title.renew()
+        if row is None:
+            items = [note(tr("Nothing is chosen."), "faint")]
+        elif self.gone:
+            items = obituary(row, details(row, self.mirror))
+        else:
+            items = with_plots(details(row, self.mirror), row, self.history)
+        self._sheet.show(items)
 
     def retranslate(self) -> None:
         """The same in another language."""
@@ -134,11 +163,14 @@ class Detail(Vertical):
         """Any change may be shown here: of the row, of what it names, of what names it."""
         if self.row is None or not self.is_attached:
             return
-        now = batch.get(self.row.kind, {}).get(self.row.key, self.row)
+        now = batch.get(self.row.kind, {}).get(self.row.key)
         if FIGURES in batch:
             self._read_history()
-        if now is not None and now is not self.row:
-            self.row = now
+        if leaves(batch, self.row):
+            self.gone = True
+            self._draw()
+        elif now is not None and (now is not self.row or self.gone):
+            self.row, self.gone = now, False
             self._draw()
         elif set(batch) - {"Event", FIGURES} and not self._drawing:
             self._drawing = True

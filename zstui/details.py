@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES
 from appliance.api.parse import command_line, parse
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import job_error, nics_on, shown
+from zstui.columns import nics_on, shown, stands_still, state_counted
 from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
+from zstui.jobs import error_of
 from zstui.mirror import Mirror, Row
 from zstui.paint import load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
@@ -46,7 +48,7 @@ def _ref(label: str, key: str | None, mirror: Mirror) -> list[Item]:
 def _vm(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
-    items += _pair("why", said(row.text("stateCause")), "warn")
+    items += _pair("why", said(stands_still(row) or row.text("stateCause")), "warn")
     items += _pair("since", _when(row, "lastOpDate"), "dim")
     if row.get("hostUuid"):
         items += _ref("host", row.get("hostUuid"), mirror)
@@ -74,7 +76,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
         items += _pair("status", tr(str(volume.get("status") or "")), paint_of(str(volume.get("status"))))
         items += _pair("storage", mirror.name(volume.get("primaryStorageUuid")))
         items += _pair("file", volume.get("installPath"), "dim")
-    told = {"state", "stateCause", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
+    told = {"state", "stateCause", "standsStill", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
             "imageUuid", "vmNics", "allVolumes", "name", "rootVolumeUuid"}  # fmt: skip
     return items, told
 
@@ -82,9 +84,10 @@ def _vm(row: Row, mirror: Mirror) -> Told:
 def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
     items = []
     for job in mirror.all("LongJob"):
-        if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
-            step = f"{job.text('name')}: {said(job.text('step'))} {job.get('progress', 0)}%"
-            items += [Item(tr("doing"), step, "busy")]
+        if job.get("targetResourceUuid") == row.key and job.get("state") in UNDER_WAY:
+            queued = job.get("state") == "Queued"
+            step = tr("Queued") if queued else f"{said(job.text('step'))} {job.get('progress', 0)}%"
+            items += [Item(tr("doing"), f"{job.text('name')}: {step}", "busy")]
             items += _pair("waits for", said(job.text("waitsFor")), "warn")
     return items
 
@@ -102,7 +105,7 @@ def _host(row: Row, mirror: Mirror) -> Told:
     vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
     items += [heading(trn("{number} VM", "{number} VMs", len(vms)))]
     for vm in vms[:200]:
-        sign, paint = state_piece(vm.text("state"))
+        sign, paint = state_piece(state_counted(vm))
         items += [Item(vm.name, sign, paint)]
     told = {"status", "statusReason", "state", "managementIp", "username", "sshPort", "accelerator", "name",
             "totalCpuCapacity", "availableCpuCapacity", "totalMemoryCapacity",
@@ -195,12 +198,12 @@ def _job(row: Row, mirror: Mirror) -> Told:
     items += _moved(row)
     items += _pair("asked", _when(row, "createDate"))
     items += _pair(
-        mark("ended") if row.get("state") != "Running" else mark("last step"), _when(row, "lastOpDate")
+        mark("last step") if row.get("state") in UNDER_WAY else mark("ended"), _when(row, "lastOpDate")
     )
-    error = job_error(row)
+    error = error_of(row)
     if error is not None:
         items += [heading(tr("what went wrong")), *error_items(error)]
-    items += [heading(tr("the call")), note(_call_line(row))]
+    items += [heading(tr("the call")), note(_call_line(row)), *_named(row, mirror)]
     told = {"state", "waitsFor", "targetResourceName", "targetResourceUuid", "createDate", "lastOpDate",
             "progress", "step", "jobData", "jobResult", "name", "doneBytes", "totalBytes",
             "bytesPerSecond"}  # fmt: skip
@@ -249,6 +252,17 @@ def _call_line(row: Row) -> str:
     if kind is None:
         return row.text("name")
     return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')), whole=True)}"
+
+
+def _named(row: Row, mirror: Mirror) -> list[Item]:
+    """What the uuids in a job's call are the names of, but for its target's, which is told."""
+    items: list[Item] = []
+    for parameter, value in json.loads(row.get("jobData") or "{}").items():
+        known = [mirror.find(str(each)) for each in (value if isinstance(value, list) else [value])]
+        names = [each.name for each in known if each is not None]
+        if names and names != [row.text("targetResourceName")]:
+            items += _pair(words.label(parameter), ", ".join(names))
+    return items
 
 
 def _event(row: Row, mirror: Mirror) -> Told:

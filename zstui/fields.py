@@ -127,8 +127,8 @@ class Pick(Painted, can_focus=True):
         if self._opened is not None:
             self._opened.type(typed)  # fast fingers are ahead of the screen
             return
-        find = narrowed(resource_choices(self.mirror, self.kind))
-        chooser = Chooser(self._title(), find, several=self.several, chosen=self.keys, typed=typed)
+        find = narrowed(lambda: resource_choices(self.mirror, self.kind))
+        chooser = Chooser(self._title, find, several=self.several, chosen=self.keys, typed=typed)
         self._opened = chooser
         self.app.push_screen(chooser, self._chosen)
 
@@ -172,7 +172,7 @@ class Field(Vertical):
         """Label and control side by side."""
         star = "*" if self.required else " "
         with Horizontal():
-            yield Said(lambda: fit(f"{star} {tr(self.label)}", 20), classes="label")
+            yield Said(lambda: fit(f"{star} {tr(self.label)}", 23), classes="label")
             yield self.control
         yield Static("", classes="error", markup=False)
 
@@ -190,6 +190,11 @@ class Field(Vertical):
     @abstractmethod
     def value(self) -> Any:
         """The value as a call wants it; None when there is none."""
+
+    @property
+    @abstractmethod
+    def held(self) -> Any:
+        """What the control holds, right or wrong, as `fill` takes it back."""
 
     @abstractmethod
     def fill(self, value: Any) -> None:
@@ -235,6 +240,11 @@ class TextField(Field):
             return [each.strip() for each in typed.split(",") if each.strip()]
         return typed
 
+    @property
+    def held(self) -> str:
+        """What was typed."""
+        return self.control.value
+
     def fill(self, value: Any) -> None:
         """Show a value."""
         self.control.value = ", ".join(value) if isinstance(value, list) else str(value)
@@ -268,10 +278,17 @@ class ChoiceField(Field):
         """The chosen word."""
         return self.control.chosen or None
 
+    @property
+    def held(self) -> str:
+        """The chosen word."""
+        return self.control.chosen
+
     def fill(self, value: Any) -> None:
-        """Choose a word."""
-        self.control.chosen = str(value).lower() if isinstance(value, bool) else str(value)
-        self.control.refresh()
+        """Choose a word; one that cannot be asked for is left as it is, and not sent."""
+        word = str(value).lower() if isinstance(value, bool) else str(value)
+        if word in self.options:
+            self.control.chosen = word
+            self.control.refresh()
 
 
 class PickField(Field):
@@ -299,6 +316,11 @@ class PickField(Field):
         keys = self.control.keys
         return (keys or None) if self.several else (keys[0] if keys else None)
 
+    @property
+    def held(self) -> list[str]:
+        """The uuids."""
+        return self.control.keys
+
     def fill(self, value: Any) -> None:
         """Choose."""
         self.control.keys = list(value) if isinstance(value, list) else [value]
@@ -323,7 +345,8 @@ class TagField(Field):
 
     def __init__(self, pattern: TagPattern) -> None:
         [self.hole] = re.findall(r"\{(\w+)\}", pattern.pattern)
-        super().__init__(words.label(self.hole), pattern.help, required=False, wire=self.hole)
+        name = pattern.value_name
+        super().__init__(words.label(name), pattern.help, required=False, wire=name)
         self.pattern = pattern
         self.long = self.hole == "userdata"
         if self.long:
@@ -340,6 +363,11 @@ class TagField(Field):
     def value(self) -> Any:
         """What was typed."""
         return (self.control.text if isinstance(self.control, Writing) else self.control.value) or None
+
+    @property
+    def held(self) -> str:
+        """What was typed."""
+        return self.value or ""
 
     @property
     def tag(self) -> str | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError
 from appliance.api.figure import NAMES, NAMESPACES
-from appliance.client import Session
 from zstui import words
 from zstui.i18n import tr
 from zstui.plot import Values, area
 from zstui.sheet import Item, Told, heading
+
+if TYPE_CHECKING:
+    from appliance.client import Session
 
 KEPT = 16
 POINTS = 120
@@ -25,10 +28,10 @@ CPU, MEMORY, READ, WRITE, IN, OUT = range(len(NAMES))
 
 @dataclass
 class Trend:
-    """The newest percents of CPU and of memory of one resource."""
+    """The newest percents of CPU and of memory of one resource; None where a guest does not say."""
 
     cpu: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
-    memory: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    memory: deque[float | None] = field(default_factory=lambda: deque(maxlen=KEPT))
 
 
 class Trends(dict[str, Trend]):
@@ -54,14 +57,25 @@ class Trends(dict[str, Trend]):
 
 @dataclass(frozen=True)
 class History:
-    """All figures of one thing over a span, oldest first; None where nothing is known."""
+    """All figures of one thing over a span: the highest samples, oldest first, and the newest one of each.
+
+    None where nothing is known; what is now is not known when the newest sample is old.
+    """
 
     span: str
     series: tuple[Values, ...]
+    now: tuple[float | None, ...]
+    end: float = field(default_factory=words.now)
+    """When the span ends, in seconds since 1970."""
 
-    def latest(self, metric: int) -> float | None:
-        """The newest value that is known."""
-        return next((each for each in reversed(self.series[metric]) if each is not None), None)
+    @property
+    def axis(self) -> tuple[str, str]:
+        """When the span begins and ends, in words."""
+        form = "%H:%M" if self.span == "hour" else "%m-%d %H:%M"
+        begin, end = (
+            time.strftime(form, time.localtime(at)) for at in (self.end - SPANS[self.span], self.end)
+        )
+        return begin, end
 
     def peak(self, metric: int) -> float:
         """The highest value."""
@@ -76,12 +90,14 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
     start = end - seconds
     label = NAMESPACES[namespace]
 
-    async def one(name: str) -> Values:
+    async def one(name: str) -> tuple[Values, float | None]:
         reply = await session.call(
             "GetMetricData", namespace=namespace, metric_name=name, period=period,
             start_time=start, end_time=end, labels=[f"{label}={key}"] if label else [],
         )  # fmt: skip
-        return placed([(each["time"], each["value"]) for each in reply["data"]], start, period, span)
+        data = reply["data"]
+        values = placed([(each["time"], each["maximum"]) for each in data], start, period, span)
+        return values, data[-1]["latest"] if data and values[-1] is not None else None
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -91,7 +107,8 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
         if refused is None or faults is not None:
             raise
         raise refused.exceptions[0] from None  # one says enough, and is what callers expect
-    return History(span, tuple(task.result() for task in asked))
+    found = [task.result() for task in asked]
+    return History(span, tuple(values for values, _ in found), tuple(now for _, now in found), end)
 
 
 def placed(data: list[tuple[float, float]], start: int, period: int, span: str) -> list[float | None]:
@@ -122,21 +139,28 @@ class Chart(Item):
     top: float = 100.0
     rows: int = 3
     now: str = ""
+    axis: tuple[str, str] | None = None
+    """When its span begins and ends, where that is said below it."""
 
     def lines(self, cells: int) -> list[Told]:
-        """A line of words over the area."""
+        """A line of words over the area, and when that begins and ends below it."""
         drawn = area(self.values, cells, self.rows, self.top)
         return [[(self.label, "dim"), ("  ", "plain"), (self.now, "strong"), (f"  {self.text}", "faint")],
-                *([(line, self.paint)] for line in drawn)]  # fmt: skip
+                *([(line, self.paint)] for line in drawn),
+                *([[(_between(*self.axis, cells), "faint")]] if self.axis else [])]  # fmt: skip
 
 
-def charts(history: History, memory_bytes: float, rows: int = 3) -> list[Chart]:
-    """A chart for CPU, memory, and what goes through disks and network."""
-    made = [_percent(tr("cpu"), history, rows), _memory(history, memory_bytes, rows)]
+def _between(begin: str, end: str, cells: int) -> str:
+    return f"{begin}{end:>{max(0, cells - len(begin))}}" if len(begin) + len(end) < cells else begin
+
+
+def charts(history: History, memory_bytes: float, rows: int = 3, *, across: int = 1) -> list[Chart]:
+    """A chart for CPU, memory, and what goes through disks and network; the last ones `across` say when."""
+    made = [_percent(tr("cpu used"), history, rows), _memory(history, memory_bytes, rows)]
     for label, metric, paint in ((tr("disk read"), READ, "busy"), (tr("disk write"), WRITE, "busy"),
                                  (tr("network in"), IN, "good"), (tr("network out"), OUT, "good")):  # fmt: skip
         made.append(_rate(label, history, metric, paint, rows))
-    return made
+    return [*made[:-across], *(replace(chart, axis=history.axis) for chart in made[-across:])]
 
 
 def chart_items(history: History, memory_bytes: float) -> list[Item]:
@@ -152,22 +176,22 @@ def span_title(span: str) -> str:
 
 
 def _percent(label: str, history: History, rows: int) -> Chart:
-    now = history.latest(CPU)
+    now = history.now[CPU]
     peak = tr("peak {value}", value=f"{history.peak(CPU):.0f}%")
     return Chart(label, peak, "accent", history.series[CPU], 100.0, rows,
                  "" if now is None else f"{now:.0f}%")  # fmt: skip
 
 
 def _memory(history: History, memory_bytes: float, rows: int) -> Chart:
-    now = history.latest(MEMORY)
+    now = history.now[MEMORY]
     top = max(memory_bytes, history.peak(MEMORY)) or 1.0
     of = tr("of {total}", total=words.long_size(memory_bytes)) if memory_bytes else ""
-    return Chart(tr("memory"), of, "accent", history.series[MEMORY], top, rows,
-                 "" if now is None else words.long_size(now))  # fmt: skip
+    return Chart(tr("memory used"), of, "accent", history.series[MEMORY], top, rows,
+                 tr("the guest does not say") if now is None else words.long_size(now))  # fmt: skip
 
 
 def _rate(label: str, history: History, metric: int, paint: str, rows: int) -> Chart:
-    now, peak = history.latest(metric), history.peak(metric)
+    now, peak = history.now[metric], history.peak(metric)
     said = tr("peak {value}", value=f"{words.long_size(peak)}/s")
     return Chart(label, said, paint, history.series[metric], peak or 1.0, rows,
                  "" if now is None else f"{words.long_size(now)}/s")  # fmt: skip

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from textual.timer import Timer
+
+from appliance.api.errors import Cancelled
 from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
-from zstui.i18n import language, mark, tr, trn
+from zstui.columns import state_counted
+from zstui.first_frame import NAME, standing
+from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
+from zstui.keymap import key_name
 from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
-from zstui.paint import bar, load_paint
+from zstui.paint import STANDING, bar, load_paint
 from zstui.table import LiveTable
 from zstui.trail import Trail
 
 BAR = 8
 LOOK_SECONDS = 0.5
-STATUSES = {
-    "live": ("◉", mark("live"), "good"),
-    "connecting": ("◍", mark("connecting"), "busy"),
-    "stale": ("?", mark("stale"), "warn"),
-}
-
-
-SHORT = {"en": "EN", "zh_CN": "简", "zh_TW": "繁"}
-"""The languages on the button that changes between them."""
+SAID_SECONDS = 4.0
+"""How long a notice stands on the news line."""
+CALL_SECONDS = 15.0
+"""How long the last call is shown after it has ended; the log has it still."""
 
 
 class Totals(Line):
@@ -69,23 +69,17 @@ class Totals(Line):
     def _with_bars(self, cells: int) -> list[Part]:
         wide = cells >= BAR
         gap = Part("   " if wide else "  ")
-        parts = [Part(" zstui ", "accent"), gap]
+        parts = [NAME, gap]
         if getattr(self.app, "read_only", False):
             parts += [Part(f"{tr('read only')} ", "warn"), gap]
         parts += [*self._hosts(), gap, *self._vms(), gap]
+        parts += [Part(f"{tr('allotted')} ", "dim")] if wide else []
         parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
         return parts + ([gap, *self._jobs()] if wide else [])
 
     def right(self) -> list[Part]:
         """Whether what is shown is true, and the time."""
-        late = self._age()
-        sign, text, paint = STATUSES["stale" if late else self.mirror.status]
-        spoken = Part(f" {SHORT[language()]} " if language() in SHORT else "", "accent", "app.next_language")
-        return [
-            Part(f"{sign} {late or tr(text)} ", paint),
-            spoken,
-            Part(time.strftime(" %H:%M ", time.localtime(words.now())), "dim"),
-        ]
+        return standing(self.mirror.status, self._age())
 
     def _hosts(self) -> list[Part]:
         hosts = list(self.mirror.all("Host"))
@@ -95,9 +89,14 @@ class Totals(Line):
 
     def _vms(self) -> list[Part]:
         states = self.mirror.tally("VmInstance", "state")
-        running, unknown = states["Running"], states["Unknown"]
-        counted = f"{running}/{states.total()}"
+        # What is on its way to another host runs all the while.
+        running, unknown = states["Running"] + states["Migrating"], states["Unknown"]
+        still = 0
+        if states.total() > self.mirror.tally("VmInstance", "standsStill")[None]:
+            still = sum(state_counted(vm) == STANDING for vm in self.mirror.all("VmInstance"))
+        counted = f"{running - still}/{states.total()}"
         parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(counted, "plain")]
+        parts += [Part(f" {still}✗", "bad")] if still else []
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
 
     def _load(self, title: str, what: str, cells: int) -> list[Part]:
@@ -214,7 +213,7 @@ class Caption(Line):
             here = crumb == crumbs[-1]
             parts += [Part("› " if parts else "", "faint")]
             parts += [
-                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.show('{crumb}')")
+                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.climb('{crumb}')")
             ]
         return parts
 
@@ -226,9 +225,13 @@ class News(Line):
         super().__init__(**options)
         self.mirror = mirror
         self._said: list[Part] = []
+        self._ending: Timer | None = None
 
     def say(self, *parts: Part) -> None:
-        """Say something until `say()` without anything."""
+        """Say something in place of the news, for some seconds or until something else is said."""
+        if self._ending is not None:
+            self._ending.stop()
+        self._ending = self.set_timer(SAID_SECONDS, self.say) if parts else None
         self._said = list(parts)
         self.refresh()
 
@@ -259,6 +262,7 @@ class LastCall(Line):
     def __init__(self, calls: Calls, **options: Any) -> None:
         super().__init__(**options)
         self.calls = calls
+        self._ending: Timer | None = None
 
     def on_mount(self) -> None:
         """Follow the log."""
@@ -271,8 +275,18 @@ class LastCall(Line):
         self.calls.listeners.remove(self._changed)
 
     def _changed(self) -> None:
-        self.set_class(bool(self.calls.log), "-shown")
+        if self._ending is not None:
+            self._ending.stop()
+        last = self.calls.log[-1] if self.calls.log else None
+        left = 0.0 if last is None else CALL_SECONDS
+        if last is not None and last.seconds is not None:
+            left -= words.now() - last.at - last.seconds
+            self._ending = self.set_timer(left, self._end) if left > 0 else None
+        self.appear(left > 0)
         self.refresh()
+
+    def _end(self) -> None:
+        self.appear(False)
 
     def left(self) -> list[Part]:
         """The line."""
@@ -290,27 +304,11 @@ class LastCall(Line):
         last = self.calls.log[-1]
         if last.seconds is None:
             return [Part(f" ◍ {tr('running')} ", "busy")]
-        return [
-            Part(f" ✓ {last.seconds:.1f} s ", "good")
-            if last.error is None
-            else Part(f" ✗ {tr('refused')} ", "bad")
-        ]
-
-
-KEY_NAMES = {
-    "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
-    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
-    "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
-    "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
-    "right_square_bracket": "]", "full_stop": ".", "ctrl+q": "^q", "ctrl+d": "^d", "ctrl+o": "^o",
-}  # fmt: skip
-
-
-def key_name(key: str) -> str:
-    """A key as people write it."""
-    if key in KEY_NAMES:
-        return KEY_NAMES[key]
-    return f"^{key_name(key.removeprefix('ctrl+'))}" if key.startswith("ctrl+") else key
+        if last.error is None:
+            return [Part(f" ✓ {last.seconds:.1f} s ", "good")]
+        if last.error.code == Cancelled.code:
+            return [Part(f" ◌ {tr('cancelled')} ", "dim")]
+        return [Part(f" ✗ {tr('refused')} ", "bad")]
 
 
 GENERAL = (

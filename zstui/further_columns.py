@@ -1,10 +1,14 @@
-"""The columns of lists without a number key: volumes, settings, tags."""
+"""The columns of lists without a number key: volumes, settings, tags, the audit log."""
 
 from __future__ import annotations
 
-from zstui.columns import Column, ago, bytes_, name_column, named, state, text
+from zstui import words
+from zstui.cells import safe
+from zstui.columns import Column, ago, bytes_, name_column, named, number, state, text
 from zstui.i18n import tr
-from zstui.mirror import Row
+from zstui.i18n.server_texts import said
+from zstui.mirror import Mirror, Row
+from zstui.paint import Piece
 
 
 def _changed_paint(row: Row) -> str:
@@ -25,6 +29,7 @@ VOLUME = (
     state("STATUS", "status"),
     bytes_("SIZE", "size", rank=1),
     named("VM", "vmInstanceUuid", rank=1, most=24),
+    named("HOST", "hostUuid", rank=3, most=18),
     named("STORAGE", "primaryStorageUuid", rank=4, most=18),
     named("IMAGE", "rootImageUuid", rank=5, most=20),
     text("FORMAT", "format", paint="dim", rank=6),
@@ -44,3 +49,36 @@ TAG = (
     Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 1, 12),
     ago("AGE", "createDate", rank=4),
 )
+
+
+def _outcome(row: Row, _: Mirror) -> Piece:
+    """What came of a call: its error, else that it was done."""
+    code = row.text("code")
+    if not code:
+        return tr("done"), "good"
+    return f"{code} {said(row.text('details'))}".strip(), "bad"
+
+
+def _who(row: Row, mirror: Mirror) -> Piece:
+    """The account, and which user of it."""
+    account, user = mirror.name(row.get("accountUuid")), mirror.name(row.get("userUuid"))
+    return f"{account}/{user}" if user else account, "plain"
+
+
+def _about(row: Row, mirror: Mirror) -> Piece:
+    """What it was about: by name, or by what it was to be called."""
+    asked = row.get("parameters") or {}
+    return mirror.name(row.get("targetUuid")) or safe(str(asked.get("name") or "")), "plain"
+
+
+AUDIT = (
+    Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
+           number=lambda row, _: float(row.get("sequence") or 0)),
+    text("CALL", "message", paint="strong", most=36),
+    Column("ON", _about, 1, 24),
+    Column("OUTCOME", _outcome, 0, 60),
+    Column("ACCOUNT", _who, 2, 20),
+    text("SOURCE", "source", paint="dim", rank=3, most=20),
+    number("TIMES", "times", rank=4),
+    named("JOB", "jobUuid", rank=5, most=24),
+)  # fmt: skip

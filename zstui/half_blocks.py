@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +18,9 @@ HALF = 0xFEFEFE
 
 KEPT = 0xF8F8F8
 """What is told apart: 32 steps of each colour, so that more neighbours are alike and fewer bytes go out."""
+
+PIXEL = 4
+"""Bytes."""
 
 DOTS = (0x01, 0x02, 0x04, 0x40, 0x08, 0x10, 0x20, 0x80)
 """The bits of braille's dots, from the top of the left column on."""
@@ -65,6 +70,10 @@ class Sampler:
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
         parts = fit.columns * self.across
+        self._bytes = parts * PIXEL
+        self._half, self._kept = (
+            int.from_bytes(_bytes(mask) * parts, sys.byteorder) for mask in (HALF, KEPT)
+        )
         step = fit.width / parts
         self._first = _pick([int((part + 0.25) * step) for part in range(parts)])
         self._second = _pick([int((part + 0.75) * step) for part in range(parts)])
@@ -79,13 +88,20 @@ class Sampler:
         step = fit.height / (fit.rows * self.down)
         one = self._line(pixels, min(int((number + 0.25) * step), fit.height - 1))
         two = self._line(pixels, min(int((number + 0.75) * step), fit.height - 1))
-        return [((a & HALF) + (b & HALF) >> 1) & KEPT for a, b in zip(one, two, strict=True)]
+        mean = self._mean(one, two) & self._kept
+        return memoryview(mean.to_bytes(self._bytes, sys.byteorder)).cast("I").tolist()
 
-    def _line(self, pixels: memoryview, y: int) -> list[int]:
+    def _line(self, pixels: memoryview, y: int) -> int:
         line = pixels[y * self.fit.width : (y + 1) * self.fit.width]
-        return [
-            (a & HALF) + (b & HALF) >> 1 for a, b in zip(self._first(line), self._second(line), strict=True)
-        ]
+        one, two = (
+            int.from_bytes(array("I", pick(line)).tobytes(), sys.byteorder)
+            for pick in (self._first, self._second)
+        )
+        return self._mean(one, two)
+
+    def _mean(self, one: int, two: int) -> int:
+        """Of a row of pixels and another, all at once: each row is one number, whose every 32 bits are a pixel."""
+        return (one & self._half) + (two & self._half) >> 1
 
 
 class Dots(Sampler):
@@ -125,6 +141,10 @@ def joined(signs: str, upper: Sequence[int], lower: Sequence[int]) -> list[Segme
             segments.append(Segment(text, _style(upper[begin], lower[begin])))
             begin = at
     return segments
+
+
+def _bytes(pixel: int) -> bytes:
+    return pixel.to_bytes(PIXEL, sys.byteorder)
 
 
 def _pick(places: list[int]) -> Callable[[Sequence[int]], tuple[int, ...]]:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 from rich.segment import Segment
-from rich.text import Text
 from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
 from zstui.cells import HIDDEN
-from zstui.cloud_config import painted
-
-COLOURED = 2000
-"""Characters of a line up to which it is coloured."""
 
 
 class Entry(Input):
@@ -36,29 +31,6 @@ class Writing(TextArea):
     def render_line(self, y: int) -> Strip:
         """One line, made safe."""
         return harmless(super().render_line(y))
-
-
-class YamlWriting(Writing):
-    """Several lines of YAML to type into, in colours."""
-
-    COMPONENT_CLASSES = {f"yaml--{name}" for name in ("key", "text", "value", "mark", "note")}
-    DEFAULT_CSS = """
-    YamlWriting {
-        & > .yaml--key { color: $secondary; }
-        & > .yaml--text { color: $success; }
-        & > .yaml--value { color: $warning; }
-        & > .yaml--mark { color: $accent; }
-        & > .yaml--note { color: $foreground 50%; }
-    }
-    """
-
-    def get_line(self, line_index: int) -> Text:
-        """A line with its parts coloured, unless it is so long that nobody reads it."""
-        line = super().get_line(line_index)
-        if len(line) <= COLOURED:
-            for begin, end, name in painted(line.plain):
-                line.stylize(self.get_component_rich_style(f"yaml--{name}", partial=True), begin, end)
-        return line
 
 
 def harmless(strip: Strip) -> Strip:

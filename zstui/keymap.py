@@ -21,6 +21,24 @@ from textual.binding import Binding, BindingType
 CALLED = re.compile(r"(?:\w+\.)?(\w+)(?:\((.*)\))?")
 
 
+KEY_NAMES = {
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
+    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
+    "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
+    "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
+    "right_square_bracket": "]", "full_stop": ".", "ctrl+q": "^q", "ctrl+d": "^d", "ctrl+o": "^o",
+}  # fmt: skip
+
+
+def key_name(key: str) -> str:
+    """A key as people write it."""
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
+    if key.startswith("ctrl+"):
+        return f"^{key_name(key.removeprefix('ctrl+'))}"
+    return key.upper() if re.fullmatch(r"f\d+", key) else key
+
+
 def id_of(action: str) -> str:
     """The id of the key of an action: `verb('S')` is `verb.S`."""
     found = CALLED.fullmatch(action)

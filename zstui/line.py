@@ -65,6 +65,16 @@ class Line(Painted):
         if found is not None:
             self.refresh(Region(found[0], 0, found[1], 1))
 
+    def appear(self, shown: bool) -> None:
+        """Come or go, where the style has `-shown`; the whole screen is painted then.
+
+        Which parts a new layout moves is not always known: Textual compares it with where widgets were, and asking
+        for any widget's size once a hidden one was to be painted lays them out anew before that.
+        """
+        if shown != self.has_class("-shown"):
+            self.set_class(shown, "-shown")
+            self.screen.refresh()
+
     def render_line(self, y: int) -> Strip:
         """The line."""
         del y

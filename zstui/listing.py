@@ -12,7 +12,9 @@ from zstui.mirror import Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
 FEW = 64
-"""So many changed rows are put in place one by one; more are sorted anew."""
+"""So many changed rows are put in place one by one, and of a long list one in `PART`; more are sorted anew."""
+
+PART = 20
 
 
 class Listing:
@@ -43,6 +45,10 @@ class Listing:
 
     def __contains__(self, key: object) -> bool:
         return key in self._shown
+
+    def are_few(self, count: int) -> bool:
+        """Whether so many changed rows are put in place in less time than all are sorted anew."""
+        return count <= max(FEW, len(self.rows) // PART)
 
     @property
     def _shown(self) -> Set[str]:
@@ -79,12 +85,10 @@ class Listing:
 
     def choose(self) -> None:
         """Let through what the filter lets through now; the order stays."""
-        if self.filter:
-            wanted = terms(self.filter, self.noun.columns, language())
-            self._view = [each for each in self._order if self._meets(self.rows[each[1]], wanted)]
+        self._view, self._found = self._order, None
+        for term in self._terms:
+            self._view = [each for each in self._view if self._meets(self.rows[each[1]], term)]
             self._found = {key for _, key in self._view}
-        else:
-            self._view, self._found = self._order, None
         self._places = None
 
     def put(self, key: str, row: Row | None) -> bool:
@@ -165,12 +169,16 @@ class Listing:
             self.text(row)
         return len(missing) > count
 
-    def _matches(self, row: Row) -> bool:
-        return not self.filter or self._meets(row, terms(self.filter, self.noun.columns, language()))
+    @property
+    def _terms(self) -> tuple[Term, ...]:
+        return terms(self.filter, self.noun.columns, language())
 
-    def _meets(self, row: Row, wanted: tuple[Term, ...]) -> bool:
-        text = self.text(row)
-        return all(term.meets(row, text, self.mirror) for term in wanted)
+    def _matches(self, row: Row) -> bool:
+        return all(self._meets(row, term) for term in self._terms)
+
+    def _meets(self, row: Row, term: Term) -> bool:
+        whole = self._texts.get(row.key) or self.text(row)
+        return term.meets(row, whole, self.mirror)
 
 
 def sort_by(listing: Listing, column: Column, *, downward: bool) -> None:

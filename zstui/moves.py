@@ -9,8 +9,10 @@ from typing import Any
 
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, job_outcome, state
+from zstui.columns import Column, ago, state
 from zstui.i18n import mark, tr
+from zstui.i18n.server_texts import said
+from zstui.jobs import REASON_CELLS, reason, step
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar
 
@@ -38,41 +40,49 @@ class Plan:
     ask: str
     """The message that lists the hosts."""
     rules: list[Rule] = field(default_factory=list)
+    here: str = ""
+    """The host that it is on, where that is known."""
+
+    @property
+    def hindrance(self) -> str | None:
+        """The first condition that is not met; None when it may go."""
+        return next((rule.text for rule in self.rules if rule.met is False), None)
 
     @property
     def allowed(self) -> bool:
         """Whether every condition is met."""
-        return all(rule.met is not False for rule in self.rules)
+        return self.hindrance is None
 
 
 def plan_of(row: Row, mirror: Mirror) -> Plan | None:
     """How a row would be moved; None for what does not move."""
     if row.kind == "VmInstance":
-        return _of_vm(row)
+        return _of_vm(row, mirror)
     return _of_volume(row, mirror) if row.kind == "Volume" else None
 
 
-def _of_vm(row: Row) -> Plan | None:
+def _of_vm(row: Row, mirror: Mirror) -> Plan | None:
     state_now = row.text("state")
     if state_now in ("Stopped", "Destroyed"):
         root = row.get("rootVolumeUuid")
-        return _plan_of_root(str(root), row) if root else None
+        return _plan_of_root(str(root), row, mirror) if root else None
     rules = [
         Rule(
             tr("a running VM moves while it runs; this one is {state}", state=tr(state_now)),
             state_now == "Running",
         ),
+        *([Rule(said(row.text("cannotMove")), False)] if row.get("cannotMove") else []),
         Rule(tr("memory, local disks and their snapshots, address and user data go with it")),
         Rule(tr("its guest stands still for about a second at the end, longer on a busy host")),
     ]
     named = {"vmInstanceUuid": row.key}
-    return Plan(VM, named, "hostUuid", "GetVmMigrationCandidateHosts", rules)
+    return Plan(VM, named, "hostUuid", "GetVmMigrationCandidateHosts", rules, row.text("hostUuid"))
 
 
 def _of_volume(row: Row, mirror: Mirror) -> Plan | None:
     owner = mirror.find(row.get("vmInstanceUuid"))
     if row.get("type") == "Root":
-        return _plan_of_root(row.key, owner)
+        return _plan_of_root(row.key, owner, mirror)
     if owner is not None:
         attached = tr("a data volume must be detached; this one is attached to {vm}", vm=owner.name)
     else:
@@ -80,13 +90,13 @@ def _of_volume(row: Row, mirror: Mirror) -> Plan | None:
     rules = [Rule(attached, owner is None)]
     ready = row.text("status")
     rules.append(Rule(tr("it must be Ready; it is {state}", state=tr(ready)), ready == "Ready"))
-    return _plan_of_volume(row.key, [*rules, Rule(tr(SNAPSHOTS))])
+    return _plan_of_volume(row.key, [*rules, Rule(tr(SNAPSHOTS))], mirror)
 
 
 SNAPSHOTS = mark("its snapshots are moved as well")
 
 
-def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
+def _plan_of_root(uuid: str, vm: Row | None, mirror: Mirror) -> Plan:
     rules = []
     if vm is not None:
         now = vm.text("state")
@@ -103,13 +113,15 @@ def _plan_of_root(uuid: str, vm: Row | None) -> Plan:
             rules.append(
                 Rule(tr("data volumes stay behind: detach {volumes} first", volumes=", ".join(data)), False)
             )
-    return _plan_of_volume(
-        uuid, [*rules, Rule(tr(SNAPSHOTS)), Rule(tr("the VM starts on the new host from then on"))]
-    )
+    then = [Rule(tr(SNAPSHOTS)), Rule(tr("the VM starts on the new host from then on"))]
+    return _plan_of_volume(uuid, [*rules, *then], mirror)
 
 
-def _plan_of_volume(uuid: str, rules: list[Rule]) -> Plan:
-    return Plan(VOLUME, {"volumeUuid": uuid}, "destHostUuid", "LocalStorageGetVolumeMigratableHosts", rules)
+def _plan_of_volume(uuid: str, rules: list[Rule], mirror: Mirror) -> Plan:
+    volume = mirror.find(uuid)
+    here = volume.text("hostUuid") if volume is not None else ""
+    ask = "LocalStorageGetVolumeMigratableHosts"
+    return Plan(VOLUME, {"volumeUuid": uuid}, "destHostUuid", ask, rules, here)
 
 
 # --- the list of moves -----------------------------------------------------------------------------------
@@ -179,16 +191,17 @@ def _left(row: Row, mirror: Mirror) -> Piece:
 
 
 COLUMNS = (
-    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 1, 8,
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 2, 8,
            number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
     Column("WHAT", _what, 0, 28),
     Column("KIND", _kind, 6, 12),
-    Column("TO", _to, 3, 20),
+    Column("TO", _to, 0, 20),
     state("STATE", "state"),
     Column("PROGRESS", _progress, 4, 14),
     Column("BYTES", _bytes, 1, 16, right=True),
-    Column("RATE", _rate, 2, 8, right=True),
+    Column("RATE", _rate, 3, 8, right=True),
     Column("LEFT", _left, 1, 6, right=True, number=seconds_left),
-    Column("STEP OR REASON", job_outcome, 5, 80),
+    Column("STEP", step, 5, 40),
+    Column("WHY", reason, 2, 80, fewest=REASON_CELLS),
     ago("ENDED", "lastOpDate", rank=7),
 )  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from appliance.api.message import MESSAGES, QueryMessage
+from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
-from zstui import columns, further_columns, moves, recycle_bin, words
+from zstui import columns, further_columns, jobs, moves, recycle_bin
 from zstui.columns import Column
 from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
+from zstui.references import kinds_declared
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ MAIN = (
     Noun("store", "Storage", "storage", ("PrimaryStorage", "BackupStorage"), columns.STORAGE, (), "NAME",
          ("ps", "bs", "storage"), "No storage yet. Press n to add a folder for VM disks.",
          "AddLocalPrimaryStorage"),
-    Noun("job", "Jobs", "job", ("LongJob",), columns.JOB, (), "-ASKED", ("jobs",),
+    Noun("job", "Jobs", "job", ("LongJob",), jobs.COLUMNS, (), "-ASKED", ("jobs",),
          "Nothing was asked for yet."),
     Noun("ev", "Events", "event", ("Event",), columns.EVENT, (), "-WHEN", ("event", "events"),
          "Nothing has happened yet."),
@@ -76,7 +77,8 @@ OTHERS = (
     Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
-    Noun("vol", "Volumes", "volume", ("Volume",), further_columns.VOLUME, ("VmInstance", "PrimaryStorage"), "NAME",
+    Noun("vol", "Volumes", "volume", ("Volume",), further_columns.VOLUME,
+         ("VmInstance", "Host", "PrimaryStorage"), "NAME",
          ("volume", "volumes", "disk", "disks"),
          "No volumes yet. Each VM brings its root volume; n makes a data volume.", "CreateDataVolume"),
     Noun("bin", "Recycle bin", "deleted", ("RecycleBinItem",), recycle_bin.COLUMNS,
@@ -89,6 +91,9 @@ OTHERS = (
          ("config", "configs", "settings"), "No settings here."),
     Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), further_columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
          "No tags yet. Press T on any row to put one on it."),
+    Noun("audit", "Audit", "audit entry", ("AuditEntry",), further_columns.AUDIT,
+         kinds_declared("AuditEntry"), "-WHEN", ("auditentry",), "Nobody has changed anything yet.",
+         only=lambda row: not row.get("onlyRead")),
     Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
          ("accounts", "tenant"), "No accounts here.", "CreateAccount"),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),
@@ -100,26 +105,49 @@ OTHERS = (
 )  # fmt: skip
 
 
-def _further() -> tuple[Noun, ...]:
-    """Everything else that can be queried has a list too, without a line of its own here."""
-    shown = {kind for noun in (*MAIN, *OTHERS) for kind in noun.kinds}
-    found = []
-    for message in MESSAGES.values():
-        if not issubclass(message, QueryMessage) or message.resource.__name__ in shown:
-            continue
-        kind = message.resource.__name__
-        shown.add(kind)
-        title = words.label(kind[0].lower() + kind[1:])
-        found.append(Noun(kind.lower(), title, title, (kind,), columns.columns_of(kind), (), "", (),
-                          "None here."))  # fmt: skip
-    return tuple(found)
+LISTED = (
+    ("Session", "Sessions", "session", ("sessions",)),
+    ("LocalStorageResourceRef", "On local storage", "local storage use", ("local",)),
+    ("IpRange", "IP ranges", "IP range", ("range", "ranges")),
+    ("UsedIp", "Used addresses", "used address", ("ip", "ips", "addresses")),
+    ("DiskOffering", "Disk offerings", "disk offering", ("diskoff",)),
+    ("VmNic", "NICs", "NIC", ("nic", "nics")),
+    ("UserdataFetch", "User data fetches", "user data fetch", ("fetch", "fetches")),
+    ("ManagementNode", "Management nodes", "management node", ("node", "nodes")),
+    ("User", "Users", "user", ("users",)),
+    ("UserGroup", "User groups", "user group", ("group", "groups")),
+    ("Policy", "Policies", "policy", ("policies",)),
+    ("Quota", "Quotas", "quota", ("quotas",)),
+    (
+        "NetworkServiceProvider",
+        "Network service providers",
+        "network service provider",
+        ("provider", "providers"),
+    ),
+    ("NetworkServiceL3NetworkRef", "Network services", "network service", ("service", "services")),
+    ("VolumeSnapshot", "Snapshots", "snapshot", ("snap", "snapshots")),
+    ("VolumeSnapshotTree", "Snapshot trees", "snapshot tree", ("tree", "trees")),
+    ("AccessToken", "Access tokens", "access token", ("token", "tokens")),
+    ("VolumeBackup", "Backups", "backup", ("backup", "backups")),
+)
+"""Everything else that can be queried: title, word for one, what may be typed. The declaration says its columns."""
 
 
-NOUNS: dict[str, Noun] = {noun.id: noun for noun in (*MAIN, *OTHERS, *_further())}
+def _listed(kind: str, title: str, one: str, aliases: tuple[str, ...]) -> Noun:
+    columns_ = columns.columns_of(kind)
+    sort = "NAME" if columns_[0].title == "NAME" else ""
+    makes = next((each for each in (f"Create{kind}", f"Add{kind}") if each in MESSAGES), "")
+    empty = "None yet. Press n to make one." if makes else "None here."
+    return Noun(
+        kind.lower(), title, one, (kind,), columns_, kinds_declared(kind), sort, aliases, empty, makes
+    )
+
+
+NOUNS: dict[str, Noun] = {noun.id: noun for noun in (*MAIN, *OTHERS, *(_listed(*each) for each in LISTED))}
 
 WATCHED = ("VmInstance", "Host", "L3Network", "Image", "LongJob", "Event", "PrimaryStorage", "BackupStorage",
            "InstanceOffering", "L2Network", "Cluster", "Zone", "GlobalConfig", "RecycleBinItem",
-           "NetworkServiceProvider")  # fmt: skip
+           "NetworkServiceProvider", "Account")  # fmt: skip
 """Kinds that the mirror keeps; lists of others are read when they are opened, and again when they change."""
 
 

@@ -1,11 +1,70 @@
-"""Options of the one program that say who serves, where, and who trusts whom."""
+"""Options of the one program that say who serves, where, and who trusts whom, and the words of some commands."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from appliance.config import AGAIN, version_text
 
 LISTEN = "127.0.0.1:8080"
+WRONG_USAGE = 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that ends as ZStack's command line does when the words are wrong, its commands' parsers too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say how it is used and what was wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_USAGE, f"{self.prog}: error: {message}\n")
+
+
+class Version(argparse.Action):
+    """Says which version this is; only then it is looked up, which takes longer than reading the words."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Say it and end."""
+        sys.stdout.write(f"zstui {version_text()}\n")
+        parser.exit()
+
+
+def target_url(text: str) -> str:
+    """The URL or socket path of an appliance, as it was typed."""
+    if text.startswith("/"):
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address; write http://HOST:PORT, https://HOST:PORT or the path of a socket"
+        )
+    return text
+
+
+def address(text: str) -> tuple[str, int] | None:
+    """Where to listen, of `ADDR:PORT`; None of `none`. Raises ValueError."""
+    if text == "none":
+        return None
+    host, colon, port = text.rpartition(":")
+    if not host or not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not ADDR:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _place(text: str) -> str:
+    """Where to listen, as it was typed."""
+    try:
+        if text != AGAIN:
+            address(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+    return text
 
 
 def tls_options(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +86,14 @@ def serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
     parser.add_argument(
         "--listen",
+        type=_place,
         metavar="ADDR:PORT",
         help="where the appliance listens besides its socket; none for nowhere, again for where it was last told to "
         f"(default {LISTEN} for --serve, again for an appliance that other commands start)",
     )
     parser.add_argument(
         "--ssh",
+        type=_place,
         metavar="ADDR:PORT",
         help="where --serve shows the full screen to whoever logs in by SSH; none for nowhere (default: none, and "
         "with --listen again where it was last told to)",
@@ -45,4 +106,39 @@ def serving_options(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
         "a certificate that it makes; may be repeated",
+    )
+
+
+def transfer_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What carries an image's bytes."""
+    upload = commands.add_parser(
+        "upload", help="send the file of an image that waits for it, or the rest of it"
+    )
+    export = commands.add_parser("export", help="write an image to a file, or the rest of it")
+    for transfer in (upload, export):
+        transfer.add_argument("image", metavar="IMAGE_UUID", help="the image")
+        transfer.add_argument("file", type=Path, help="the file on this machine")
+
+
+def store_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What keeps, checks and reads the store."""
+    backup = commands.add_parser("backup", help="copy the store, checked, while the appliance runs or not")
+    backup.add_argument("file", type=Path, help="where to")
+    restore = commands.add_parser("restore", help="put a copy of the store back; the appliance must be off")
+    restore.add_argument("file", type=Path, help="where from")
+    commands.add_parser("migrate", help="take the store to this version; the appliance must be off")
+    audit = commands.add_parser(
+        "audit",
+        help="who changed what, was refused or logged in; audit verify checks that nobody touched the log",
+    )
+    audit.add_argument(
+        "words",
+        nargs="*",
+        metavar="CONDITION",
+        help="such as message=DestroyVmInstance limit=5; onlyRead=true for calls that only read, which are left out "
+        "where there is no condition; or verify [HEAD]",
+    )
+    audit.add_argument("--json", action="store_true", help="each entry as a line of JSON")
+    commands.add_parser(
+        "verify", help="check the store, while the appliance runs or not, and say what is wrong"
     )

@@ -7,12 +7,30 @@ from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from zstui.i18n import tr
 
-PAINTS = ("plain", "dim", "faint", "good", "warn", "bad", "busy", "accent", "head", "strong")
+PAINTS = {
+    "plain": ("foreground", 1.0),
+    "dim": ("foreground", 0.6),
+    "faint": ("foreground", 0.35),
+    "good": ("success", 1.0),
+    "warn": ("warning", 1.0),
+    "bad": ("error", 1.0),
+    "busy": ("secondary", 1.0),
+    "accent": ("accent", 1.0),
+    "head": ("foreground", 0.55),
+    "strong": ("foreground", 1.0),
+}
+"""The theme's colour of each paint, and how much of it: the rest is the ground's."""
+
+GROUNDS = {"cursor": ("accent", 0.22), "blur": ("foreground", 0.07), "bar": ("panel", 1.0)}
+"""What lies over a widget's own ground, likewise."""
+
+BOLD = frozenset({"strong"})
 
 Piece = tuple[str, str]
 """Safe text and the name of its paint."""
@@ -23,10 +41,13 @@ SIGNS = {"good": "◉", "dim": "◌", "busy": "◍", "warn": "?", "bad": "✗", 
 GOOD = frozenset({"Running", "Connected", "Ready", "Enabled", "Succeeded", "info"})
 RESTING = frozenset({"Stopped", "Disabled", "Destroyed", "Deleted", "Canceled", "Created", "NotInstantiated"})
 UNSURE = frozenset({"Unknown", "Disconnected", "Maintenance", "warning"})
-WRONG = frozenset({"Error", "Failed", "error"})
+STANDING = "Standing still"
+"""What a VM counts as whose guest does: no state of ZStack's, in which it runs."""
+
+WRONG = frozenset({"Error", "Failed", "error", STANDING})
 ON_THE_WAY = frozenset({
     "Creating", "Starting", "Stopping", "Rebooting", "Destroying", "Expunging", "Migrating", "Connecting",
-    "Downloading", "Deleting", "PreMaintenance",
+    "Downloading", "Deleting", "PreMaintenance", "Queued",
 })  # fmt: skip
 
 
@@ -71,28 +92,13 @@ def _alike(olds: list[Segment], news: list[Segment]) -> list[Segment]:
 
 
 class Painted(ScrollView):
-    """A widget that draws its own lines, in paints that the theme gives meaning to."""
+    """A widget that draws its own lines, in paints that the theme gives meaning to.
 
-    COMPONENT_CLASSES = {f"paint--{name}" for name in PAINTS} | {"paint--cursor", "paint--blur", "paint--bar"}
+    They are no component classes: Textual would work out the styles of each of them for each widget and each change.
+    """
 
     DEFAULT_CSS = """
-    Painted {
-        overflow-x: hidden;
-        scrollbar-size-vertical: 1;
-        & > .paint--plain { color: $foreground; }
-        & > .paint--dim { color: $foreground 60%; }
-        & > .paint--faint { color: $foreground 35%; }
-        & > .paint--good { color: $success; }
-        & > .paint--warn { color: $warning; }
-        & > .paint--bad { color: $error; }
-        & > .paint--busy { color: $secondary; }
-        & > .paint--accent { color: $accent; }
-        & > .paint--strong { color: $foreground; text-style: bold; }
-        & > .paint--head { color: $foreground 55%; }
-        & > .paint--cursor { background: $accent 22%; }
-        & > .paint--blur { background: $foreground 7%; }
-        & > .paint--bar { background: $panel; }
-    }
+    Painted { overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
 
     def __init__(self, **options: Any) -> None:
@@ -114,11 +120,14 @@ class Painted(ScrollView):
         """A paint as one colour on one ground: what is half transparent is mixed with what is below it."""
         under = self.background_colors[1]
         if ground:
-            over = self.get_component_styles(f"paint--{ground}").background
+            over = self._themed(*GROUNDS[ground])
             under = under.blend(over, over.a, alpha=1.0)
-        styles = self.get_component_styles(f"paint--{name}")
-        colour = under.blend(styles.color, styles.color.a, alpha=1.0)
-        return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=styles.text_style.bold)
+        colour = self._themed(*PAINTS[name])
+        colour = under.blend(colour, colour.a, alpha=1.0)
+        return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=name in BOLD)
+
+    def _themed(self, name: str, share: float) -> Color:
+        return Color.parse(self.app.theme_variables[name]).multiply_alpha(share)
 
     def notify_style_update(self) -> None:
         """Forget paints of another theme."""

@@ -20,13 +20,16 @@ def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
 
 
 def row_note(row: Row, mirror: Mirror) -> str:
-    """What matters of a row, in a few words."""
+    """What matters of a row, in a few words; a bare number is said what it counts."""
     noun = noun_of(row.kind)
     columns = noun.columns if noun else ()
     shown = [
-        column.show(row, mirror)[0] for column in columns if column.title not in ("NAME", "CHANGED", "AGE")
+        (column.title, column.show(row, mirror)[0])
+        for column in columns
+        if column.title not in ("NAME", "CHANGED", "AGE")
     ]
-    return "  ".join([text for text in shown if text][:NOTE_COLUMNS])
+    told = [f"{tr(title.lower())} {text}" if text.isdigit() else text for title, text in shown if text]
+    return "  ".join(told[:NOTE_COLUMNS])
 
 
 def _paint(row: Row) -> str:

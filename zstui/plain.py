@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words
+from appliance.api.grammar import read_words
 from appliance.client import Session
 from zstui.details import details
 from zstui.i18n import begin, first_language, mark, tr
@@ -23,6 +23,7 @@ from zstui.listing import Listing
 from zstui.mirror import Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun, nothing_yet
 from zstui.paint import SIGNS
+from zstui.references import kinds_within
 from zstui.remembered import Remembered
 from zstui.screens.shell import reply_items
 from zstui.sheet import Item
@@ -73,7 +74,7 @@ async def _talk(
             except ApiError as error:
                 failed = 1
                 out.write(f"{said(error.details)} [{error.code}]\n")
-            except (UsageError, ValueError) as wrong:
+            except ValueError as wrong:
                 failed = 1
                 out.write(f"{wrong}\n")
 
@@ -98,7 +99,7 @@ class Plain:
             case "help":
                 return [tr(each) for each in HELP]
             case "show":
-                return self._shown(await self._read(self._noun), rest)
+                return await self._shown(await self._read(self._noun), rest)
             case "call":
                 command = read_words(shlex.split(rest))
                 reply = await self._session.call(command.kind.__name__, **command.fields)
@@ -112,10 +113,12 @@ class Plain:
             await mirror.watch(self._session, kind)
         return mirror
 
-    def _shown(self, mirror: Mirror, name: str) -> list[str]:
+    async def _shown(self, mirror: Mirror, name: str) -> list[str]:
         rows = [row for kind in self._noun.kinds for row in mirror.all(kind) if name in (row.name, row.key)]
         if not rows:
             raise ValueError(tr("{list}: there is no {name}", list=tr(self._noun.title), name=name))
+        for kind in sorted({kind for row in rows for kind in kinds_within(row.data)} - mirror.rows.keys()):
+            await mirror.watch(self._session, kind)
         return [line for row in rows for line in map(_read_out, details(row, mirror)) if line]
 
 

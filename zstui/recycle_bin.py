@@ -25,6 +25,12 @@ Call = tuple[str, dict[str, Any]]
 """A message and its fields."""
 
 
+def calls_on(item: Row) -> list[str]:
+    """The messages that do something to an item; none once it is being removed."""
+    kind = item.text("resourceType")
+    return [RECOVER[kind], EXPUNGE[kind]] if item.get("status") == "Deleted" else []
+
+
 def recover_call(item: Row, *, with_volumes: bool) -> Call:
     """What takes an item back."""
     kind = str(item.get("resourceType"))
@@ -131,7 +137,7 @@ def bin_details(item: Row, mirror: Mirror) -> tuple[list[Item], set[str]]:
     if item.get("expungeDate"):
         items.append(Item(tr("on"), words.date(item.text("expungeDate")), "dim"))
     else:
-        items.append(Item(tr("since"), tr("the deletion policy of its kind is Never"), "dim"))
+        items.append(Item(tr("why"), tr("the deletion policy of its kind is Never"), "dim"))
     size, paint = size_piece(item, mirror)
     if size != "?":
         items.append(Item(tr("frees"), words.long_size(item.get("reclaimableSize") or 0), paint))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from appliance.api.vm_states import ALLOWED
 from zstui import words
 from zstui.i18n import tr, trn
 from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
+from zstui.verbs import VERBS
 
 
 def names_of(rows: list[Row]) -> str:
@@ -23,6 +25,18 @@ def impossible(word: str, states: frozenset[str], rows: list[Row]) -> str:
     state = tr(row.text("status") or row.text("state"))
     return tr("{verb} is not possible: {name} is {state}, not {states}",
               verb=tr(word), name=row.name, state=state, states=named)  # fmt: skip
+
+
+def why_not(message: str, row: Row) -> str:
+    """Why a message cannot be sent for a row in the state that it has, in a few words; empty when it may."""
+    states = ALLOWED.get(message) if row.kind == "VmInstance" else None
+    verb = next((each for each in VERBS if (each.message, each.kind) == (message, row.kind)), None)
+    if states is None and verb is not None:
+        states = verb.states
+    now = {row.text("state"), row.text("status")} - {""}
+    if not states or states & now:
+        return ""
+    return tr("not while it is {state}", state=tr(row.text("status") or row.text("state")))
 
 
 def noun_title(row: Row) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Button, Static
+
+from zstui.cells import width
+
+BETWEEN = " · "
 
 Make = Callable[[], str]
 """Makes a text in the language that is spoken now."""
@@ -26,6 +32,28 @@ class Said(Static):
     def retranslate(self) -> None:
         """Say the same in the language that is spoken now."""
         self.update(self._make())
+
+
+class Keys(Said):
+    """Keys and what they do, with ` · ` between: a line ends between two of them, never within one."""
+
+    def _lines(self, cells: int) -> list[str]:
+        lines: list[str] = []
+        for part in self._make().split(BETWEEN):
+            if lines and width(lines[-1]) + width(BETWEEN) + width(part) <= cells:
+                lines[-1] += BETWEEN + part
+            else:
+                lines.append(part)
+        return lines
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are in that width."""
+        del container, viewport
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        """The lines."""
+        return Content("\n".join(self._lines(self.content_size.width)))
 
 
 class Answer(Button):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from zstui.cells import fit, width, wrap
 from zstui.paint import Painted
 
-LABEL = 15
+LABEL, WIDE_LABEL = 16, 21
 MARGIN = 2
 
 
@@ -64,16 +65,22 @@ class Sheet(Painted, can_focus=True):
         """Lay out what was given."""
         super().on_mount()
         self._lay_out()
+        self.refresh()
 
     def on_resize(self) -> None:
         """Wrap anew."""
         self._lay_out()
+        self.refresh()
 
     def show(self, items: list[Item]) -> None:
-        """Show other items."""
-        if items != self.items:
-            self.items = items
-            self._lay_out()
+        """Show other items: the lines are painted that are other than they were."""
+        if items == self.items:
+            return
+        self.items, before, top = items, self._lines, int(self.scroll_offset.y)
+        self._lay_out()
+        pairs = enumerate(zip_longest(before, self._lines), start=-top)
+        for y in (y for y, (old, new) in pairs if old != new and 0 <= y < self.size.height):
+            self.refresh(Region(0, y, self.size.width, 1))
 
     def _lay_out(self) -> None:
         cells = max(10, self.size.width - 2 * MARGIN)
@@ -81,15 +88,15 @@ class Sheet(Painted, can_focus=True):
         for item in self.items:
             self._lines += _laid_out(item, cells, first=not self._lines)
         self.virtual_size = Size(self.size.width, len(self._lines))
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line."""
         place = int(self.scroll_offset.y) + y
         line = self._lines[place] if place < len(self._lines) else []
-        parts = [Segment(" " * MARGIN, self.rich_style)]
+        plain = self.paint("plain")
+        parts = [Segment(" " * MARGIN, plain)]
         parts += [Segment(text, self.paint(paint)) for text, paint in line]
-        return Strip(parts).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(parts).adjust_cell_length(self.size.width, plain)
 
 
 def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, str]]]:
@@ -102,7 +109,7 @@ def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, st
         return ([] if first else [[]]) + [[(title, "accent"), (rule, "faint")]]
     if not item.label:
         return [[(line, item.paint)] for line in wrap(item.text, cells)]
-    label = LABEL + 6 if cells >= 60 else min(LABEL, cells // 3)
+    label = WIDE_LABEL if cells >= 60 else min(LABEL, cells // 3)
     values = wrap(item.text, cells - label)
     lines = [[(fit(item.label, label - 1) + " ", "dim"), (values[0], item.paint)]]
     return lines + [[(" " * label, "plain"), (value, item.paint)] for value in values[1:]]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from zstui.cells import fit
 from zstui.columns import Column
 from zstui.keymap import movable
-from zstui.listing import FEW, Listing, sort_by
+from zstui.listing import Listing, sort_by
 from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import Noun
 from zstui.paint import Painted
@@ -103,6 +102,7 @@ class LiveTable(Painted, can_focus=True):
     def reload(self) -> None:
         """Take all rows anew."""
         self.listing.fill(self.noun.rows(self.mirror))
+        self._forget_drawn()
         self._arranged()
 
     def take(self, batch: Batch) -> None:
@@ -112,12 +112,11 @@ class LiveTable(Painted, can_focus=True):
         self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        if len(own := self.noun.among(batch)) > FEW:
+        if not self.listing.are_few(len(own := self.noun.among(batch))):
             self.reload()
             return
         self._put(own)
-        for key in own:
-            self._renew_key(key)
+        self._renew(own)
         if own and (self.cursor in own or self.cursor not in self.listing):
             self._settle_cursor()
             self.post_message(self.Moved(self, self.row))
@@ -147,8 +146,6 @@ class LiveTable(Painted, can_focus=True):
             self._arranged()
 
     def _arranged(self) -> None:
-        self.lines.forget()
-        self.widths.forget()
         self._view_changed()
         self._settle_cursor()
         self.post_message(self.Moved(self, self.row))
@@ -163,6 +160,8 @@ class LiveTable(Painted, can_focus=True):
         if text != self.listing.filter:
             self.listing.filter = text
             self.listing.choose()
+            if self.widths.known and self.widths.measure(self._room):
+                self.lines.forget()
             self._arranged()
 
     async def prepare_to_find(self) -> None:
@@ -171,7 +170,9 @@ class LiveTable(Painted, can_focus=True):
             await asyncio.sleep(0)
 
     def sort(self, column: Column, *, downward: bool = False) -> None:
-        """Order the rows by a column."""
+        """Order the rows by a column; one that says so beside its title takes other cells."""
+        if column is not self.listing.sorted_by:
+            self._forget_drawn()
         sort_by(self.listing, column, downward=downward)
         self.view.keep()
         self._arranged()
@@ -312,34 +313,35 @@ class LiveTable(Painted, can_focus=True):
         """Other words are as wide as they are; what is sorted by them is sorted anew."""
         self.listing.arrange()
         self._arranged()
-        self._forget_cells()
+        self._forget_widths()
 
     def refresh_ages(self) -> None:
         """Time has passed: paint what is other by it."""
-        seen = [row.key for row in self.listing.some(int(self.scroll_offset.y), self.size.height)]
+        seen = self._seen()
         self.lines.forget_but({*seen})
-        for key in seen:
-            self._renew_key(key)
+        self._renew(seen)
 
     def _refresh_key(self, key: str | None) -> None:
-        if (y := self._line_of(key)) is not None:
-            self.refresh(Region(0, y, self.size.width, 1))
+        if key is not None and key in self.listing:
+            y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
+            if 0 < y < self.size.height:
+                self.refresh(Region(0, y, self.size.width, 1))
 
-    def _renew_key(self, key: str) -> None:
-        """Paint what is other now of a row than it was painted."""
-        if (y := self._line_of(key)) is None or not self.widths.known:
-            self.lines.forget_row(key)
-            return
-        found = self.lines.changed(key, self._ground(key), self.size.width)
-        if found is not None:
-            self.refresh(Region(found[0], y, found[1], 1))
+    def _renew(self, keys: Iterable[str]) -> None:
+        """Paint what is other now of rows than it was painted."""
+        lines, cells = self._seen() if self.widths.known else {}, self.size.width
+        for key in keys:
+            if key not in lines:
+                self.lines.forget_row(key)
+                continue
+            found = self.lines.changed(key, self._ground(key), cells)
+            if found is not None:
+                self.refresh(Region(found[0], lines[key], found[1], 1))
 
-    def _line_of(self, key: str | None) -> int | None:
-        """Where on the screen a row is; None when it is not there."""
-        if key is None or key not in self.listing:
-            return None
-        y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
-        return y if 0 < y < self.size.height else None
+    def _seen(self) -> dict[str, int]:
+        """The rows on the screen, each with its line."""
+        rows = self.listing.some(int(self.scroll_offset.y), self.size.height - 1)
+        return {row.key: y for y, row in enumerate(rows, start=1)}
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the titles, then rows."""
@@ -352,12 +354,7 @@ class LiveTable(Painted, can_focus=True):
         if place < len(self.listing):
             key = self.listing.key_at(place)
             return self.lines.row(key, self._ground(key), self.size.width)
-        return self._blank(y)
-
-    def _blank(self, y: int) -> Strip:
-        lines = self.listing.instead()
-        text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
-        return Strip([Segment(fit(" " * EDGE + text, self.size.width), self.paint("dim"))], self.size.width)
+        return self.lines.instead(y - 2, self.size.width)
 
     @property
     def _room(self) -> int:
@@ -366,14 +363,18 @@ class LiveTable(Painted, can_focus=True):
 
     def watch_show_vertical_scrollbar(self) -> None:
         """A scrollbar came or went, and took or gave a cell."""
+        self._forget_drawn()
+
+    def _forget_drawn(self) -> None:
+        """Measure and draw anew all that is seen."""
         self.widths.forget()
         self.lines.forget()
 
     def _ground(self, key: str) -> str:
         return ("cursor" if self.has_focus else "blur") if key == self.cursor else ""
 
-    def _too_narrow(self, column: Column, cells: int) -> None:
-        if self.widths.widen(column, cells):
+    def _too_narrow(self, column: Column, cells: int, key: str) -> None:
+        if self.widths.widen(column, cells, key):
             self.call_later(self._relayout)
 
     def _relayout(self) -> None:

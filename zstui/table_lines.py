@@ -17,7 +17,7 @@ from zstui.widths import Widths
 EDGE = 3
 """Cells left of the first column: the cursor's bar, the mark, and a space."""
 
-KEPT = 1000
+KEPT = 200
 """Lines that are kept; scrolling through more draws them anew."""
 
 
@@ -29,7 +29,7 @@ class TableLines:
         listing: Listing,
         widths: Widths,
         paint: Callable[[str, str], Style],
-        too_narrow: Callable[[Column, int], None],
+        too_narrow: Callable[[Column, int, str], None],
     ) -> None:
         self._listing = listing
         self._widths = widths
@@ -55,6 +55,12 @@ class TableLines:
             paint = self._paint("accent" if here else "head", "")
             parts.append(Segment(fit(title, wide, right=column.right) + " " * GAP, paint))
         return Strip(parts).adjust_cell_length(cells, self._paint("head", ""))
+
+    def instead(self, number: int, cells: int) -> Strip:
+        """A line of what is said where there are no rows, the first of which has the number 0."""
+        lines = self._listing.instead()
+        text = lines[number] if 0 <= number < len(lines) else ""
+        return Strip([Segment(fit(" " * EDGE + text, cells), self._paint("dim", ""))], cells)
 
     def row(self, key: str, ground: str, cells: int) -> Strip:
         """The line of a row on a ground: that of the cursor, or none."""
@@ -84,8 +90,11 @@ class TableLines:
         for column, wide in self._widths.fitted:
             text, paint = column.show(row, listing.mirror)
             if width(text) > wide:
-                self._too_narrow(column, width(text))
+                self._too_narrow(column, width(text), key)
             # The gap is painted as the text before it: each change of colours is some 40 bytes on the line.
             shown = fit(text, wide, right=column.right) + " " * GAP
             parts.append(Segment(shown, self._paint(paint, ground)))
-        return Strip(parts).adjust_cell_length(cells, self._paint("plain", ground))
+        # Told its length and filled here: to measure it, and to make another that is filled, takes as long as all else.
+        used = EDGE + sum(wide + GAP for _, wide in self._widths.fitted)
+        parts.append(Segment(" " * (cells - used), self._paint("plain", ground)))
+        return Strip(parts, max(used, cells)).crop(0, cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from rich.segment import Segment
 from textual.color import Color
@@ -25,8 +25,8 @@ CONTRAST = Theme(
     warning="#ffd000", error="#ff6b6b", foreground="#ffffff", background="#000000", surface="#000000",
     panel="#1a1a1a", dark=True,
 )  # fmt: skip
-THEMES = (NIGHT, DAY, CONTRAST)
-CYCLE = (*(theme.name for theme in THEMES), "ansi-dark", "ansi-light")
+THEMES = {theme.name: theme for theme in (NIGHT, DAY, CONTRAST)}
+CYCLE = (*THEMES, "ansi-dark", "ansi-light")
 """What F3 goes through; the last two leave the colours to the terminal's own sixteen."""
 
 PLAIN = str.maketrans({
@@ -34,6 +34,11 @@ PLAIN = str.maketrans({
     "╌": "-", "…": "_", "·": "|", "›": ">", "→": ">", "–": "-", "⏎": "r", "↑": "^", "↓": "v", "←": "<",
     "⌫": "<", "▄": "_", "▀": "-", "█": "#", "│": "|", "─": "-", "▎": "|", "▊": "|",
 })  # fmt: skip
+
+
+def first_theme(kept: str, available: Container[str]) -> str:
+    """The theme to begin with: what the user chose last, as long as it is there."""
+    return kept if kept in available else NIGHT.name
 
 
 def next_theme(name: str) -> str:

@@ -26,7 +26,7 @@ class Passed(Message):
 
 
 class TypeAhead:
-    """Holds what is typed and pasted back while a key is under way, or the screen that it opened not there yet."""
+    """Holds what is typed and pasted back while a key is under way, or the screen that it goes to not there yet."""
 
     def __init__(self, app: App[int], handle: Callable[[events.Event], Awaitable[None]]) -> None:
         self._app = app
@@ -34,6 +34,14 @@ class TypeAhead:
         self._held: deque[events.Event] = deque()
         self._under_way: events.Event | None = None
         self._screen: MessagePump | None = None
+        self._again: MessagePump | None = None
+        """What had the key under way, until that is followed a second time."""
+        self._begun = False
+
+    async def begin(self) -> None:
+        """The first screen is there: hand on what was typed before."""
+        self._begun = True
+        await self._go_on()
 
     async def take(self, event: events.Event) -> None:
         """Hand on what was typed, now or when its turn has come."""
@@ -44,22 +52,27 @@ class TypeAhead:
         """Go on after a key, once its screen is there. Of a key that is no longer under way nothing follows."""
         if event is not self._under_way or not self._app.screen_stack:
             return
-        if self._app.screen is self._screen:
+        target, self._again = self._again, None
+        if self._app.screen is not self._screen:
+            self._screen = self._app.screen
+            # Behind what mounts the new screen and gives one of its fields the focus.
+            self._follow(events.Event(), self._screen)
+        elif target is not None:
+            # Behind what the key set off: that a line was entered, say, which takes its screen away.
+            self._follow(events.Event(), target)
+        else:
             self._under_way = None
             self._app.call_later(self._go_on)  # behind the focus that it asked for
-            return
-        self._screen = self._app.screen
-        # Behind what mounts the new screen and gives one of its fields the focus.
-        self._follow(events.Event(), self._screen)
 
     async def _go_on(self) -> None:
-        while self._held and self._under_way is None and self._app.screen_stack:
+        while self._begun and self._held and self._under_way is None and self._app.screen_stack:
             event = self._held.popleft()
             self._screen = self._app.screen
             target = self._app.focused or self._app.screen
             self._follow(event, None)
             await self._handle(event)
             if event.is_forwarded:
+                self._again = target
                 target.post_message(Passed(event))
             else:
                 self.passed(event)

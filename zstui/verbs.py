@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.quoting import quote
 from appliance.api.resource import RESOURCES, Resource, camel, snake
@@ -42,7 +43,7 @@ VERBS = (
     Verb("recover", "u", "recover", "RecoverDataVolume", "Volume", frozenset({"Deleted"})),
     Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
     Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
-    Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", frozenset({"Running"}), "again"),
+    Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", UNDER_WAY, "again"),
 )
 
 
@@ -141,14 +142,22 @@ def key_word(row: Row) -> str:
     return quote(f"{camel(RESOURCES[row.kind].primary)}={row.key}")
 
 
-TITLE_WORDS = (("vm instance", "VM"), ("vm ", "VM "), ("kvmhost", "KVM host"), ("l3 ", "L3 "),
-               ("l2 no vlan", "untagged L2"), ("l2 vlan", "L2 VLAN"), ("l2 ", "L2 "), ("ip range", "IP range"),
-               ("sftp", "SFTP"), ("dns", "DNS"), ("network cidr", "CIDR"))  # fmt: skip
+TITLE_WORDS = (
+    ("vm instance", "VM"),
+    ("kvmhost", "KVM host"),
+    ("l2 no vlan", "untagged L2"),
+    ("network cidr", "CIDR"),
+)
+"""Several words of a message's name, and how they are written."""
+
+PROPER = {
+    word.lower(): word for word in ("VM", "L2", "L3", "VLAN", "IP", "ISO", "NIC", "CPU", "SFTP", "DNS", "KVM")
+}
 
 
 def title_of(message: str) -> str:
     """A message's name as words: `CreateVmInstance` is `create VM`."""
-    words = snake(message).replace("_", " ")
+    text = snake(message).replace("_", " ")
     for written, meant in TITLE_WORDS:
-        words = words.replace(written, meant)
-    return words
+        text = text.replace(written, meant)
+    return " ".join(PROPER.get(word, word) for word in text.split())

@@ -7,7 +7,6 @@ from typing import Any
 from zstui.cells import width
 from zstui.columns import Column
 from zstui.listing import Listing
-from zstui.mirror import Row
 from zstui.remembered import Remembered
 
 VIEWS = "views"
@@ -38,16 +37,9 @@ class View:
         first, *others = self._noun.columns
         return (first, *(column for column in others if column.title not in self.hidden))
 
-    def widths(self, rows: list[Row]) -> dict[str, int]:
-        """How wide each column is by some rows; one that none of them has a value for is left out."""
-        found = {}
-        mirror = self._listing.mirror
-        for column in self.columns:
-            longest = max((width(column.show(row, mirror)[0]) for row in rows), default=0)
-            if longest or column.rank == 0 or not rows:
-                arrow = 2 if column is self._listing.sorted_by else 0
-                found[column.title] = max(min(longest, column.most), width(column.heading) + arrow)
-        return found
+    def least(self, column: Column) -> int:
+        """The cells that a column's title takes, with the arrow of the order."""
+        return width(column.heading) + (2 if column is self._listing.sorted_by else 0)
 
     def hide(self, titles: frozenset[str]) -> None:
         """Leave columns out from now on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -42,6 +43,8 @@ class VncView(Widget, can_focus=True):
         """What was chosen; None when nothing was."""
         self._sampler: Sampler | None = None
         self._strips: dict[int, Strip] = {}
+        self._ground = Style()
+        """What is around the picture."""
         self._waiting = False
 
     # --- the picture -------------------------------------------------------------------------------------
@@ -98,6 +101,7 @@ class VncView(Widget, can_focus=True):
         rfb = self.rfb
         self._strips.clear()
         self._sampler = None
+        self._ground = self.rich_style
         if rfb is not None and rfb.width and self.size.width and self.size.height:
             kind = Dots if self.fine else Sampler
             self._sampler = kind(Fit.of(rfb.width, rfb.height, self.size.width, self.size.height))
@@ -105,6 +109,11 @@ class VncView(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """Another size for the same picture."""
+        self._measure()
+
+    def notify_style_update(self) -> None:
+        """Another theme around it."""
+        super().notify_style_update()
         self._measure()
 
     def render_line(self, y: int) -> Strip:
@@ -117,13 +126,13 @@ class VncView(Widget, can_focus=True):
     def _drawn(self, y: int) -> Strip:
         sampler, rfb = self._sampler, self.rfb
         if sampler is None or rfb is None:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self._ground)
         fit = sampler.fit
         if not fit.top <= y < fit.top + fit.rows:
-            return Strip.blank(self.size.width, self.rich_style)
-        left = [Segment(" " * fit.left, self.rich_style)] if fit.left else []
+            return Strip.blank(self.size.width, self._ground)
+        left = [Segment(" " * fit.left, self._ground)] if fit.left else []
         return Strip([*left, *sampler.row(rfb.pixels, y - fit.top)]).adjust_cell_length(
-            self.size.width, self.rich_style
+            self.size.width, self._ground
         )
 
     # --- keys and mouse ----------------------------------------------------------------------------------

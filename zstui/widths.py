@@ -10,7 +10,7 @@ from zstui.listing import Listing
 from zstui.mirror import Row
 from zstui.view import View
 
-SAMPLE = 200
+SAMPLE = 100
 """Rows whose values decide how wide columns are at first; wider ones widen them when they are drawn."""
 
 
@@ -23,6 +23,10 @@ class Widths:
         self._widths: dict[str, int] = {}
         self.fitted: list[tuple[Column, int]] = []
         """The columns to draw, and how wide."""
+        self._widest: dict[Column, set[str]] = {}
+        """Of each column that is wider than its title needs, rows that are why: it can shrink when they change."""
+        self._out: tuple[Column, ...] = ()
+        """Columns that were left out because no row had a value."""
 
     @property
     def known(self) -> bool:
@@ -31,42 +35,53 @@ class Widths:
 
     def forget(self) -> None:
         """Measure anew before the next line is drawn."""
-        self._widths = {}
+        self._widths, self._widest, self._out = {}, {}, ()
 
     def measure(self, room: int, seen: Iterable[Row] = ()) -> bool:
         """Measure some rows from all over the list, and those that are seen; whether any column changed."""
         before = self._widths
-        self._widths = self._view.widths([*self._listing.sample(SAMPLE), *seen])
+        self._widths, self._widest = {}, {}
+        rows = {row.key: row for row in (*self._listing.sample(SAMPLE), *seen)}
+        for column in self._view.columns:
+            cells = {key: self._cells(column, row) for key, row in rows.items()}
+            longest, least = max(cells.values(), default=0), self._view.least(column)
+            if longest or column.rank == 0 or not rows:
+                self._widths[column.title] = max(longest, least)
+            if longest > least:
+                self._widest[column] = {key for key, each in cells.items() if each == longest}
         self.fit(room)
         return self._widths != before
 
+    def _cells(self, column: Column, row: Row) -> int:
+        """How many cells a row would have in a column."""
+        return min(width(column.show(row, self._listing.mirror)[0]), column.most)
+
     def fit(self, room: int) -> None:
         """Choose the columns that fit into so many cells."""
-        self.fitted = fit_columns(self._view.columns, self._widths, room)
+        columns, widths = self._view.columns, self._widths
+        self.fitted = fit_columns(columns, widths, room)
+        self._out = tuple(each for each in columns if each.title not in widths)
 
-    def widen(self, column: Column, cells: int) -> bool:
-        """Give a column the cells that a value needs, up to its most; whether it had fewer."""
+    def widen(self, column: Column, cells: int, key: str) -> bool:
+        """Give a column the cells that a value of a row needs, up to its most; whether it had fewer."""
         wanted = min(cells, column.most)
         if self._widths.get(column.title, 0) >= wanted:
             return False
         self._widths[column.title] = wanted
+        self._widest[column] = {key}
         return True
 
     def fills(self, row: Row) -> bool:
         """Whether a row has a value in a column that was left out because no row had one."""
-        out = (column for column in self._view.columns if column.title not in self._widths)
-        return any(column.show(row, self._listing.mirror)[0] for column in out)
+        return any(column.show(row, self._listing.mirror)[0] for column in self._out)
 
     def loosens(self, before: Row, after: Row | None) -> bool:
         """Whether a row that changed may have been why a column is as wide as it is, and is so no longer."""
-        mirror = self._listing.mirror
-        for column in self._view.columns:
-            cells = min(width(column.show(before, mirror)[0]), column.most)
-            if not cells or cells < self._widths.get(column.title, cells + 1):
-                continue
-            if after is None or width(column.show(after, mirror)[0]) < cells:
-                return True
-        return False
+        return any(
+            before.key in widest
+            and (after is None or self._cells(column, after) < self._widths.get(column.title, 0))
+            for column, widest in self._widest.items()
+        )
 
     def column_at(self, x: int) -> Column | None:
         """The column at a cell, counted from the first column."""

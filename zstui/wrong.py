@@ -12,7 +12,7 @@ from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import crop
 from zstui.i18n import mark, tr
-from zstui.i18n.server_texts import pattern, said
+from zstui.i18n.server_texts import listed, pattern, said
 from zstui.mirror import Mirror
 
 SENTENCES = tuple(
@@ -26,6 +26,8 @@ SENTENCES = tuple(
         ("field[{field}] exceeds max length of string. expected was <= {limit}, actual was {length}",
          mark("At most {limit} characters fit here; these are {length}.")),
         ("field[{field}] must be in range of [{low}, {high}]", mark("This must be from {low} to {high}.")),
+        ("field[{field}] must be in bytes, for example {example}, but actual is {value}",
+         mark("This must be in bytes, for example {example}, and is {value}.")),
         ("field[{field}] must be {wanted}, but actual is {value}", mark("This must be {wanted}, and is {value}.")),
         ("field[{field}] holds the control character {character} {where}; leave it out",
          mark("The character {character} cannot be part of this; leave it out.")),
@@ -47,8 +49,8 @@ SENTENCES = tuple(
         ("there has been a host having managementIp[{address}]", mark("{address} is another host's already.")),
         ("hostname[{name}] is not a host name: letters, digits, dashes, dots",
          mark("{name} is not a host name: letters, digits, dashes and dots make one.")),
-        ("{named}: all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs",
-         mark("All {total} addresses of {network} are taken; add a range, or delete VMs.")),
+        ("{named}: the IP ranges of {network} have {held}, and none is free; add a range, or delete VMs",
+         mark("{network} has {held}, and none is free; add a range, or delete VMs.")),
         ("{named}: L3 network {name}[uuid:{uuid}] has no IP range; add one first",
          mark("{name} has no IP range; add one first.")),
         ("{named}: the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
@@ -56,6 +58,8 @@ SENTENCES = tuple(
          mark("{start}-{end} overlaps with the range {first}-{last}; take addresses outside of that.")),
         ("{named}: there is no host in the zone and cluster asked for; add one with AddKVMHost",
          mark("There is no host there; add one first.")),
+        ("{named}: no host {wanted} that also {also}: {advice}; ruled out last: {hosts}",
+         mark("No host {wanted} that also {also}: {advice}.")),
         ("{named}: no host {wanted}: {advice}; ruled out last: {hosts}", mark("No host {wanted}: {advice}.")),
     )
 )  # fmt: skip
@@ -69,7 +73,7 @@ WANTED = (
 )
 """What values are said to have to be."""
 
-SPOKEN = frozenset({"wanted", "advice"})
+SPOKEN = frozenset({"wanted", "advice", "held"})
 """Holes that hold words of the appliance's."""
 
 TOLD_CELLS = 400
@@ -106,6 +110,11 @@ def told(error: ApiError, mirror: Mirror) -> str:
     return f"{crop(readable(error.details, mirror, alone=True), TOLD_CELLS)} [{error.code}]"
 
 
+def reason(text: str, mirror: Mirror) -> str:
+    """Why something is not to be had, to stand beside the name of it: short, and without uuids."""
+    return _plain(said(text), mirror)
+
+
 def field_of(details: str, fields: Collection[str]) -> str | None:
     """Which of these fields an error is about: the first that it names, behind what it only says to be about."""
     head = HEAD.match(details)
@@ -120,6 +129,8 @@ def field_of(details: str, fields: Collection[str]) -> str | None:
 
 
 def _hole(hole: str, value: str, *, sizes: bool) -> str:
+    if hole == "also":
+        return listed(value)
     if hole in SPOKEN:
         return tr(value) if value in WANTED else said(value)
     if sizes and hole in ("low", "high") and value.isdecimal():

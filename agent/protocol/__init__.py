@@ -35,9 +35,13 @@ from agent.protocol.frames import (
     decode_reply,
     digest,
     encode,
+    is_unasked,
     raw,
 )
 from agent.protocol.lanes import (
+    MOVE_BROKE_OFF,
+    MOVE_UNSAFE,
+    MOVE_UNSAFE_WORDS,
     AdoptFiles,
     CloseLane,
     CopyFiles,
@@ -80,7 +84,15 @@ from agent.protocol.requests import (
     StartDomain,
     UndefineDomain,
 )
-from agent.protocol.serial import OpenSerial, SerialDoor, SerialFrame, SerialFrames
+from agent.protocol.serial import (
+    KeepSerialHistory,
+    OpenSerial,
+    ReadSerialHistory,
+    SerialDoor,
+    SerialFrame,
+    SerialFrames,
+    SerialHistory,
+)
 from agent.protocol.userdata import normalise
 from agent.protocol.values import (
     Accelerator,
@@ -110,6 +122,12 @@ from agent.protocol.values import (
 )
 
 __all__ = [
+    "KeepSerialHistory",
+    "ReadSerialHistory",
+    "SerialHistory",
+    "MOVE_BROKE_OFF",
+    "MOVE_UNSAFE",
+    "MOVE_UNSAFE_WORDS",
     "AdmitToConsole",
     "Accelerator",
     "AdoptFiles",
@@ -209,6 +227,7 @@ __all__ = [
     "decode_reply",
     "digest",
     "encode",
+    "is_unasked",
     "normalise",
     "raw",
     "serial_of",

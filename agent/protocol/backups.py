@@ -48,12 +48,14 @@ class BackUpVolumes(Request, tag=True, frozen=True):
     """Write what volumes hold at one moment to files: under their guest while the VM named runs with them.
 
     Sends progress in bytes. Refused as `backup.failed` with libvirt's reason, and as `backup.mixed` when the guest
-    has only some of them.
+    has only some of them. Without a guest, refused as `storage.full` where it would leave less than `reserved_bytes`
+    free.
     """
 
     reply: ClassVar[type[Struct]] = BackedUp
     disks: list[BackupDisk]
     vm_uuid: str = ""
+    reserved_bytes: int = 0
 
 
 class JoinBackups(Request, tag=True, frozen=True):

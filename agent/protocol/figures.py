@@ -11,7 +11,8 @@ from agent.protocol.values import Struct
 class Used(Struct, frozen=True, array_like=True):
     """Running totals: CPU in nanoseconds over all CPUs, disks and network in bytes. Only memory is as it is now.
 
-    A total that is less than it was has begun anew. What cannot be learned is 0.
+    A total that is less than it was has begun anew. What cannot be learned is 0, so memory of a guest without a
+    balloon driver.
     """
 
     cpu_ns: int = 0
@@ -32,6 +33,6 @@ class Figures(Struct, frozen=True):
 
 
 class ReadFigures(Request, tag=True, frozen=True):
-    """Ask what the host and its guests have used so far; memory of a guest is what its QEMU takes of the host's."""
+    """Ask what the host and its guests have used so far; memory of a guest is what it says of its own."""
 
     reply: ClassVar[type[Struct]] = Figures

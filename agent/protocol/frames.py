@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -55,18 +56,24 @@ class Answer(Struct, tag="answer", tag_field="frame", frozen=True):
 
 
 class Progress(Struct, tag="progress", tag_field="frame", frozen=True):
-    """How far a call has come, in bytes where it moves bytes; `guest` says what of them is what, where it moves one."""
+    """How far a call has come, in bytes where it moves bytes; `guest` says what of them is what, where it moves one.
+
+    `anew` are the paths of files that arrived with other content, and are sent once more.
+    """
 
     id: int
     done: int
     total: int
     guest: Copying | None = None
+    anew: list[str] = []
 
 
 class ProgressTo(Protocol):
     """Hears how far a call has come: what `Progress` says."""
 
-    def __call__(self, done: int, total: int, guest: Copying | None = None) -> None: ...
+    def __call__(
+        self, done: int, total: int, guest: Copying | None = None, anew: Sequence[str] = ()
+    ) -> None: ...
 
 
 class Notice(Struct, tag="notice", tag_field="frame", frozen=True):
@@ -78,6 +85,12 @@ class Notice(Struct, tag="notice", tag_field="frame", frozen=True):
 Outgoing = Answer | Progress | Notice
 """What an agent sends."""
 
+
+class _Kind(msgspec.Struct):
+    frame: str
+
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
 _encoder = msgspec.json.Encoder()
 _call_decoder = msgspec.json.Decoder(Call)
 _outgoing_decoder: msgspec.json.Decoder[Outgoing] = msgspec.json.Decoder(Outgoing)
@@ -112,6 +125,14 @@ def decode_outgoing(line: bytes) -> Outgoing:
         return _outgoing_decoder.decode(line)
     except (RecursionError, UnicodeDecodeError) as bad:
         raise _undecodable(bad) from bad
+
+
+def is_unasked(line: bytes) -> bool:
+    """Whether a line is what agents say unasked, also where its kind is one of a later version and cannot be read."""
+    try:
+        return _kind_decoder.decode(line).frame == "notice"
+    except (RecursionError, ValueError):
+        return False
 
 
 def decode_reply(raw_reply: msgspec.Raw, kind: type[S]) -> S:

@@ -7,6 +7,13 @@ from typing import ClassVar
 from agent.protocol.request import Request
 from agent.protocol.values import DomainSpec, Done, FilesCopied, LaneOffer, Struct
 
+MOVE_BROKE_OFF, MOVE_UNSAFE = "migrate.broke_off", "migrate.unsafe"
+"""Refusals of `MigrateDomain`: it broke off so that the domain may not move again as it runs; it did so before."""
+MOVE_UNSAFE_WORDS = (
+    "a move of it as it runs broke off before, and QEMU without KVM would lose some of its guest's memory in the next "
+    "one; stop and start the VM, then move it, or stop it and move its volumes with LocalStorageMigrateVolume"
+)
+
 
 class OfferLane(Request, tag=True, frozen=True):
     """Have a key of this lane on the source, and say from which address the target will see it come.
@@ -27,7 +34,8 @@ class OpenLane(Request, tag=True, frozen=True):
     `files` are the places beside which it may write. `doors` are words and what is behind them: the path of a
     unix socket, or a port of the loopback.
     `username` is who it logs in as: root, or whom the appliance logs in as. `coming` is the domain that goes through
-    the doors: what libvirt finds there for it, and does not make itself, is made.
+    the doors: what libvirt finds there for it, and does not make itself, is made. The files leave `reserved_bytes`
+    of their storage free; 0 lets them fill it.
     """
 
     lane_uuid: str
@@ -37,6 +45,7 @@ class OpenLane(Request, tag=True, frozen=True):
     files: list[str] = []
     doors: dict[str, str] = {}
     coming: DomainSpec | None = None
+    reserved_bytes: int = 0
 
 
 class CopyFiles(Request, tag=True, frozen=True):
@@ -95,7 +104,8 @@ class MigrateDomain(Request, tag=True, frozen=True):
     The target has the domain's NICs, and its volumes with all that they build on; what is written to the
     topmost file of each is sent. It is defined there as `spec` says, and not here any more. Sends progress in
     bytes. The limit is kept by each volume and by the memory; 0 is none. Refused as `migrate.failed` with
-    libvirt's reason, the guest going on here; as `domain.off`.
+    libvirt's reason, the guest going on here; as `MOVE_BROKE_OFF` with that when it cannot be tried again before it
+    is off, and as `MOVE_UNSAFE` when it is; as `domain.off`.
     """
 
     reply: ClassVar[type[Struct]] = Done

@@ -17,7 +17,7 @@ from agent.protocol.lanes import (
     OpenLane,
 )
 from agent.protocol.request import PROTOCOL, Request
-from agent.protocol.serial import OpenSerial
+from agent.protocol.serial import KeepSerialHistory, OpenSerial, ReadSerialHistory
 from agent.protocol.values import (
     Accelerator,
     Capacity,
@@ -35,9 +35,10 @@ from agent.protocol.values import (
 )
 
 
-class Hello(Request, tag=True, frozen=True):
+class Hello(Request, tag=True, frozen=True, omit_defaults=False):
     """First request of every link, and the one that raises the epoch: older requests are refused after it.
 
+    All of it is always on the wire: who leaves its own protocol out is taken for one that speaks the other's.
     `host_uuid` is the host that the appliance takes the machine for, empty where it is none of its hosts, absent
     from an appliance that does not say. A machine is one host: another uuid than the one that claimed it is
     refused with `host.other`, unless `instead_of` is that one.
@@ -213,11 +214,13 @@ class FlattenVolume(Request, tag=True, frozen=True):
     """Have a qcow2 file at `path` with the content of `source` and all that this builds on, building on nothing.
 
     Nobody may write to those meanwhile, which QEMU's locks see to. What is there already is left as it is. Sends
-    progress in bytes of content. Refused as `flatten.ended` when the file is dropped meanwhile.
+    progress in bytes of content. Refused as `flatten.ended` when the file is dropped meanwhile, and as
+    `storage.full` where it would leave less than `reserved_bytes` free.
     """
 
     path: str
     source: str
+    reserved_bytes: int = 0
 
 
 class DropFile(Request, tag=True, frozen=True):
@@ -240,8 +243,10 @@ class ObserveImage(Request, tag=True, frozen=True):
 class FetchImage(Request, tag=True, frozen=True):
     """Bring an image to `path` on this host, check it, and say what it is. Sends progress in bytes.
 
-    `url` is `file:///…` (below one of `allowed_folders`, or a storage root) or `http(s)://…`. With a
-    `source_format` that is what is there, and a qcow2 image is made of it.
+    `url` is `file:///…` (below one of `allowed_folders`, or with `from_storage` a storage root, where there are other
+    accounts' volumes and images, too) or `http(s)://…`. With a
+    `source_format` that is what is there, and a qcow2 image is made of it. Refused as `storage.full` where it
+    would leave less than `reserved_bytes` free.
     """
 
     reply: ClassVar[type[Struct]] = ImageFacts
@@ -250,8 +255,10 @@ class FetchImage(Request, tag=True, frozen=True):
     path: str
     format: str
     allowed_folders: list[str] = []
+    from_storage: bool = False
     max_bytes: int = 1 << 40
     source_format: str = ""
+    reserved_bytes: int = 0
 
 
 class DefineDomain(Request, tag=True, frozen=True):
@@ -378,6 +385,8 @@ AnyRequest = (
     | ObserveConsole
     | AdmitToConsole
     | OpenSerial
+    | ReadSerialHistory
+    | KeepSerialHistory
     | ReadFetches
     | ReadFigures
     | ProbeAccelerator

@@ -33,6 +33,29 @@ class SerialDoor(Struct, frozen=True):
     key: str
 
 
+class SerialHistory(Struct, frozen=True):
+    """The last of what a guest wrote to its serial console on a host."""
+
+    data: bytes
+
+
+class ReadSerialHistory(Request, tag=True, frozen=True):
+    """Ask for what a viewer of a domain's serial console is shown first. Nothing of one that was never here is fine."""
+
+    reply: ClassVar[type[Struct]] = SerialHistory
+    vm_uuid: str
+
+
+class KeepSerialHistory(Request, tag=True, frozen=True):
+    """Have viewers of a domain that came here be shown what its guest wrote before, where nothing is kept before yet.
+
+    What is kept goes with the domain's traces; where there are none it is not kept.
+    """
+
+    vm_uuid: str
+    data: bytes
+
+
 class OpenSerial(Request, tag=True, frozen=True):
     """Open a door to the serial console of a running domain. Refused as `domain.off`, `serial.no_log`."""
 

@@ -7,12 +7,27 @@ from typing import Literal
 import msgspec
 
 Power = Literal["on", "off", "paused"]
-Cause = Literal["none", "booted", "guest_shutdown", "destroyed", "crashed", "failed", "migrated", "unknown"]
+Cause = Literal[
+    "none",
+    "booted",
+    "guest_shutdown",
+    "destroyed",
+    "crashed",
+    "failed",
+    "migrated",
+    "io_error",
+    "suspended",
+    "unknown",
+]
 Accelerator = Literal["kvm", "tcg"]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of every value on the wire: unknown fields are ignored, new fields have defaults."""
+    """Base of every value on the wire: unknown fields are ignored, and new fields have defaults.
+
+    A default is not sent, so it never changes, and is never what the two ends may have differently. Nor is a value of a
+    field of few (`Power`, `Cause`) said to who may not know it: that shows by the protocol of its `Hello`.
+    """
 
 
 class Claim(Struct, frozen=True):
@@ -155,11 +170,12 @@ class ProbedAccelerator(Struct, frozen=True):
 class OverlayMade(Struct, frozen=True):
     """A new file takes what is written from now on. `backing_bytes` is what the file below takes on its disk.
 
-    `quiesced` says that the guest held its writes back meanwhile.
+    `quiesced` says whether the guest held its writes back meanwhile, and is None where none wrote; `reason` why not.
     """
 
     backing_bytes: int
-    quiesced: bool = False
+    quiesced: bool | None = None
+    reason: str = ""
 
 
 class LaneOffer(Struct, frozen=True):
@@ -171,11 +187,15 @@ class LaneOffer(Struct, frozen=True):
 
 
 class FilesCopied(Struct, frozen=True):
-    """SHA-256 of each file as source and target have it, hex; how many bytes were sent for them, and how long."""
+    """SHA-256 of each file as source and target have it, hex; how many bytes were sent for them, and how long.
+
+    `anew` are those that had arrived with other content, and were sent once more.
+    """
 
     sha256: dict[str, str]
     sent_bytes: int = 0
     sent_seconds: float = 0.0
+    anew: list[str] = []
 
 
 class Copying(Struct, frozen=True):

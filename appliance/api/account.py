@@ -109,7 +109,9 @@ class CreateAccount(CreateMessage, java=JAVA, returns=Account):
     password: str = arg("SHA-512 of the password, in lower-case hexadecimal.", max_length=255, secret=True)
     type: str = arg("SystemAdmin may do everything.", default="Normal", choices=("SystemAdmin", "Normal"))
     description: str | None = arg("Who it is.", default=None, max_length=2048)
-    session_role: str = arg("The most that its sessions may do.", default="admin", choices=ACCOUNT_ROLES)
+    session_role: str = arg(
+        "The most that its sessions may do.", default="admin", choices=ACCOUNT_ROLES, also="role"
+    )
 
 
 class UpdateAccount(Message, java=JAVA, returns=Account):
@@ -119,7 +121,9 @@ class UpdateAccount(Message, java=JAVA, returns=Account):
     password: str = arg(
         "SHA-512 of the new password, in lower-case hexadecimal.", max_length=255, secret=True
     )
-    session_role: str | None = arg("The most that its sessions may do.", default=None, choices=ACCOUNT_ROLES)
+    session_role: str | None = arg(
+        "The most that its sessions may do.", default=None, choices=ACCOUNT_ROLES, also="role"
+    )
 
 
 class DeleteAccount(

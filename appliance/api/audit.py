@@ -32,6 +32,10 @@ class AuditEntry(Resource, java=JAVA, primary="sequence"):
     job_uuid: str | None = column("The job that it became.", default=None)
     code: str | None = column("The error's code; none when it was done.", default=None)
     details: str | None = column("The error in words.", default=None)
+    only_read: bool = column(
+        "Whether it read something and no more: it changed nothing, opened no session, and was not refused.",
+        default=False,
+    )
     times: int = column("How many calls it stands for.", default=1)
     previous: str = column("The digest of the entry before.", default="")
     digest: str = column("SHA-256 of all of this.", default="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from appliance.api.errors import WrongVmState
 from appliance.api.image import Image
 from appliance.api.message import Message, arg
 from appliance.api.vm import VmInstance
@@ -11,7 +11,7 @@ JAVA = "org.zstack.header.vm"
 
 
 class AttachIsoToVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
-                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                            raises=(WrongVmState,)):  # fmt: skip
     """Put an ISO into a VM's CD-ROM drive. A VM has one drive; what it boots from stays as it is."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
@@ -19,7 +19,7 @@ class AttachIsoToVmInstance(Message, java=JAVA, returns=VmInstance, role="operat
 
 
 class DetachIsoFromVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
-                              raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                              raises=(WrongVmState,)):  # fmt: skip
     """Take the ISO out of a VM's CD-ROM drive; an empty drive is fine."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)

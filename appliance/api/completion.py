@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 from appliance.api.grammar import PROGRAM
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
-from appliance.api.resource import RESOURCES, Resource, snake
+from appliance.api.resource import RESOURCES, Resource, camel
+from appliance.api.setting import SETTINGS, GlobalConfig
+from appliance.api.shape import Shape, find_shape, shape_of
 from appliance.api.vm import VmInstance
 from appliance.api.vm_states import ALLOWED
 
 OFFERED = 50
 """Uuids offered at once."""
 
+TRUTHS = ("true", "false")
 OWN_WORDS = ("help", "exit", "quit")
 Named = list[tuple[str, str]]
 """Resources to offer: uuid and name of each."""
 
-Where = tuple[tuple[str, str, list[str]], ...]
-"""Conditions that what is offered must meet: field, operator and values."""
+Where = tuple[tuple[str, str, list[str] | str], ...]
+"""Conditions that what is offered must meet: field, operator, and value or values."""
 
 LookUp = Callable[[type[Resource], str, Where], Named]
 """Finds resources whose uuid or name begins with a text."""
@@ -27,17 +31,16 @@ LookUp = Callable[[type[Resource], str, Where], Named]
 class Completer:
     """Completes messages, parameters, choices, and uuids by the name of what they stand for."""
 
-    def __init__(self, look_up: LookUp, show: Callable[[list[str]], None] = lambda _: None) -> None:
-        """`show` shows several offers where readline would take back what was typed to offer them."""
+    def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
-        self._show = show
-        self._offers: list[str] = []
         self.names: dict[str, str] = {}
         """What the uuids offered last are called."""
+        self._in_list = False
+        """Whether what was offered last is an element of a list, which a comma and another may follow."""
 
     def complete(self, line: str, word: str) -> list[str]:
         """What the last word of a line may become."""
-        self.names = {}
+        self.names, self._in_list = {}, False
         before = line[: len(line) - len(word)].split()
         before = before[2:] if before[:2] == [PROGRAM, "call"] else before
         if not before:
@@ -47,27 +50,30 @@ class Completer:
         kind = MESSAGES.get(before[0])
         if kind is None:
             return []
+        given = {name: value for name, _, value in (each.partition("=") for each in before[1:])}
         name, equals, value = word.partition("=")
         if not equals:
-            return [f"{each}=" for each in _parameter_names(kind) if each.startswith(name)]
-        return self._values(kind, name, value)
+            return [each for each in _names(kind, name, given) if each.startswith(name)]
+        return self._values(kind, name, value, given)
 
-    def for_readline(self, line: str, word: str, state: int) -> str | None:
-        """The `state`-th completion, as readline asks for them."""
-        if state == 0:
-            offers = self.complete(line, word)
-            self._offers = [each if each.endswith("=") else f"{each} " for each in offers]
-            if len(offers) > 1 and not common_start(offers).startswith(word):
-                self._show(self._offers)
-                self._offers = []
-        return self._offers[state] if state < len(self._offers) else None
+    def grown(self, word: str, offers: list[str]) -> str:
+        """What a word becomes by what was offered; nothing typed is taken back for several that a name stands for."""
+        if len(offers) == 1:
+            return self._taken(offers[0])
+        longest = common_start(offers)
+        return longest if longest.startswith(word) else word
 
-    def _values(self, kind: type[Message], name: str, value: str) -> list[str]:
-        parameter = kind.parameters.get(snake(name))
-        if parameter is not None and parameter.choices:
-            return [f"{name}={each}" for each in parameter.choices if each.startswith(value)]
-        if parameter is not None and parameter.kind is bool:
-            return [f"{name}={each}" for each in ("true", "false") if each.startswith(value)]
+    def _taken(self, offer: str) -> str:
+        """An offer as it is typed: with a blank behind it, unless its word may go on."""
+        return offer if self._in_list or offer.endswith(("=", ".")) else f"{offer} "
+
+    def _values(self, kind: type[Message], name: str, value: str, given: dict[str, str]) -> list[str]:
+        parameter = kind.parameter_named(name)
+        self._in_list = parameter is not None and parameter.kind == list[str]
+        done, comma, typed = value.rpartition(",") if self._in_list else ("", "", value)
+        words = _words(kind, name, parameter, given)
+        if words:
+            return [f"{name}={done}{comma}{each}" for each in words if each.startswith(typed)]
         resource = _meant(kind, name, parameter)
         if resource is None:
             return []
@@ -77,12 +83,13 @@ class Completer:
         return list(self.names)
 
 
-def grown(word: str, offers: list[str]) -> str:
-    """What a word becomes by what it may become; nothing typed is taken back for several that a name stands for."""
-    if len(offers) == 1:
-        return offers[0] if offers[0].endswith("=") else f"{offers[0]} "
-    longest = common_start(offers)
-    return longest if longest.startswith(word) else word
+def lookups(resource: type[Resource], typed: str, where: Where) -> list[Where]:
+    """The conditions of the queries that find what begins with a text: by its name, and by its uuid."""
+    if not typed:
+        return [where]
+    start = re.sub(r"([\\\\%_])", r"\\\1", typed)
+    names = ["name"] if "name" in resource.columns else []
+    return [(*where, (field, "like", f"{start}%")) for field in (*names, camel(resource.primary))]
 
 
 def common_start(texts: list[str]) -> str:
@@ -91,11 +98,64 @@ def common_start(texts: list[str]) -> str:
     return next((first[:at] for at, each in enumerate(first) if not last.startswith(each, at)), first)
 
 
-def _parameter_names(kind: type[Message]) -> list[str]:
-    names = [parameter.wire for parameter in kind.parameters.values() if parameter.name != "conditions"]
-    if issubclass(kind, QueryMessage):
-        names = [each.wire for each in kind.resource.columns.values() if not each.private] + names
-    return names
+def _names(kind: type[Message], typed: str, given: dict[str, str]) -> list[str]:
+    """What may stand before a sign: parameters that may still be given; of queries fields, also of what is joined."""
+    names = [
+        f"{each.wire}="
+        for each in kind.parameters.values()
+        if each.name != "conditions" and (each.kind == list[str] or not given.keys() & {each.wire, each.also})
+    ]
+    if not issubclass(kind, QueryMessage):
+        return names
+    path, dot, _ = typed.rpartition(".")
+    shape = _joined(shape_of(kind.resource), path)
+    if shape is None:
+        return []
+    joins = [join.wire for join in shape.joins.values() if not join.hidden]
+    found = [f"{path}{dot}{each}=" for each in shape.columns]
+    found += (
+        [f"{path}{dot}{each}." for each in dict.fromkeys((*joins, *shape.aliases))] if dot or typed else []
+    )
+    return found if dot else found + names
+
+
+def _joined(shape: Shape | None, path: str) -> Shape | None:
+    """What a path of joins and aliases leads to; None when it leads nowhere."""
+    for step in path.split(".") if path else ():
+        for each in shape.aliases.get(step, step).split(".") if shape is not None else ():
+            join = shape.joins.get(each) if shape is not None else None
+            shape = find_shape(join.resource) if join is not None else None
+    return shape
+
+
+def _words(
+    kind: type[Message], name: str, parameter: Parameter | None, given: dict[str, str]
+) -> Sequence[str]:
+    """The texts that a parameter or a query's field may have, where those are known; none where they are not."""
+    if kind.returns is GlobalConfig:
+        return _setting_words(name, given)
+    if parameter is None:
+        return ()
+    if issubclass(kind, QueryMessage) and parameter.name in ("fields", "sort_by"):
+        return shape_of(kind.resource).fields
+    return parameter.choices or (TRUTHS if parameter.kind is bool else ())
+
+
+def _setting_words(name: str, given: dict[str, str]) -> Sequence[str]:
+    """What category, name and value of a setting may be, each by those that are given already."""
+    fits = [
+        each
+        for each in SETTINGS
+        if each.category == given.get("category", each.category) and each.name == given.get("name", each.name)
+    ]
+    match name:
+        case "category":
+            return list(dict.fromkeys(each.category for each in fits))
+        case "name":
+            return list(dict.fromkeys(each.name for each in fits))
+        case "value" if len(fits) == 1:
+            return TRUTHS if fits[0].truth else fits[0].choices
+    return ()
 
 
 def _where(kind: type[Message], resource: type[Resource]) -> Where:

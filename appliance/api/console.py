@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from appliance.api.errors import WrongVmState
 from appliance.api.message import Message, arg
 from appliance.api.vm import VmInstance
 
@@ -25,8 +26,32 @@ class ConsoleEnd(IntEnum):
     """The console itself ended it, as when its VM goes to another host. Another token opens another stream."""
 
 
+class ConsoleEnded(Exception):
+    """The stream of a console is over."""
+
+    def __init__(self, end: ConsoleEnd, reason: str) -> None:
+        super().__init__(reason)
+        self.end = end
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Gap:
+    """So many bytes of a serial line were left out: the guest wrote faster than they were taken."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something typed did not reach the guest: a code for programs, words for people."""
+
+    code: str
+    words: str
+
+
 class RequestConsoleAccess(Message, java=JAVA, role="operator", secret_reply=True,
-                           raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                           raises=(WrongVmState,)):  # fmt: skip
     """Open a way to a running VM's console: a WebSocket at `/websockify?token=…` of the address given.
 
     The token is good for one connection, to this console of this VM, soon, while its caller may. Of VNC that

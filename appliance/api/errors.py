@@ -61,6 +61,9 @@ class ApiError(Exception):
     http_status: ClassVar[int] = 500
     """What it is on REST: 424 where something that the call needs failed, a host or a server elsewhere."""
 
+    passing: tuple[str, str] | None = None
+    """Kind and uuid of what an earlier call is at, where that is all that speaks against this one."""
+
     def __init__(self, details: str = "", *, cause: ApiError | None = None) -> None:
         self.details: str = (details or (cause.details if cause else self.description))[:DETAILS_LIMIT]
         self.cause = cause
@@ -119,6 +122,8 @@ class WrongVmState(OperationFailed):
 
 class InternalError(ApiError):
     """Something in the appliance broke; the log has the trace."""
+
+    code = "SYS.1000"
 
 
 class WrongQuery(InternalError):
@@ -371,6 +376,10 @@ class Cancelled(ApiError):
     code = "JOB.1000"
     description = "The job was cancelled"
     http_status = 409
+
+
+ENDED = (Cancelled, TimedOut)
+"""Errors that say that a call was ended, not that something of it failed: nothing is put around them."""
 
 
 def _tree(kind: type[ApiError]) -> dict[str, type[ApiError]]:

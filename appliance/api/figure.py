@@ -26,7 +26,10 @@ class Metric:
 
 METRICS = (
     Metric("CPUAverageUsedUtilization", "Percent of all its CPUs that were busy."),
-    Metric("MemoryUsedBytes", "Bytes of its host's memory that it takes."),
+    Metric(
+        "MemoryUsedBytes",
+        "Bytes of its memory that are in use; a VM's are known where its guest has a balloon driver.",
+    ),
     Metric("DiskReadBytes", "Bytes a second read from disks."),
     Metric("DiskWriteBytes", "Bytes a second written to disks."),
     Metric("NetworkInBytes", "Bytes a second that came in."),
@@ -50,13 +53,15 @@ class FigureBlock(Resource, primary="key"):
 
     key: str = column("Whose, and when it began.", private=True)
     began: int = column("Seconds since 1970.", private=True)
-    points: str = column("Sixteen bits a figure, packed, as base64.", private=True)
+    points: str = column("Averages, sixteen bits a figure, packed, as base64.", private=True)
+    peaks: str = column("The highest samples, packed like the averages.", private=True)
 
 
 class GetMetricData(Message, java=JAVA, sync=True, role="read-only"):
     """Say what a host, a VM or the whole cloud used over time: {value, time, labels} each, oldest first.
 
-    The last hour is known to the `monitor.interval`, a day to five minutes.
+    `value` is the average of a period; beside it `maximum` is its highest sample, and `latest` its newest. The last
+    hour is known to the `monitor.interval`, a day to five minutes with the highest sample of each.
     """
 
     namespace: str = arg("Whose.", choices=tuple(NAMESPACES))

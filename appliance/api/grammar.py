@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from appliance.api.account import CreateAccount, LogInByAccount, LogInByUser, UpdateAccount, hash_password
-from appliance.api.errors import UnknownMessage
+from appliance.api.errors import InvalidArgument, UnknownMessage
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
-from appliance.api.resource import snake
+from appliance.api.redaction import STARS, hidden
 from appliance.api.user import CreateUser, UpdateUser
 from appliance.config import SOCKET
 
@@ -26,7 +26,9 @@ OPS = {
 
 
 HASHED = frozenset({CreateAccount, CreateUser, LogInByAccount, LogInByUser, UpdateAccount, UpdateUser})
-"""Messages whose password is typed in clear, and sent as its SHA-512."""
+"""Messages whose password is typed in clear, and sent as its SHA-512.
+
+The stars that hide one in a log are sent as they are, so that they are refused and hashed nowhere."""
 
 
 PROGRAM = "zstui"
@@ -34,8 +36,8 @@ FOR_TARGET = frozenset({"--data", "--connect", "--certificate"})
 """Options of the program that say which appliance is meant, each with a value."""
 
 
-class UsageError(Exception):
-    """The words are no call; the text says why."""
+class UsageError(InvalidArgument):
+    """The words are no call: said with the code that the API has for arguments that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def read_words(words: list[str]) -> Command:
     fields: dict[str, Any] = {}
     for word in words[1:]:
         _take(kind, word, fields)
-    if kind in HASHED and "password" in fields:
+    if kind in HASHED and fields.get("password", STARS) != STARS:
         fields["password"] = hash_password(fields["password"])
     return Command(kind, fields)
 
@@ -101,7 +103,7 @@ def _take(kind: type[Message], word: str, fields: dict[str, Any]) -> None:
     if parts is None:
         raise UsageError(f"{word!r} is no parameter; write name=value")
     name, op, value = parts.groups()
-    parameter = kind.parameters.get(snake(name))
+    parameter = kind.parameter_named(name)
     if parameter is not None and op == "=":
         _put(kind, parameter, value, fields)
     elif issubclass(kind, QueryMessage):
@@ -124,7 +126,7 @@ def _put(kind: type[Message], parameter: Parameter, text: str, fields: dict[str,
 
 
 def _value(kind: type[Message], parameter: Parameter, text: str) -> Any:
-    if parameter.name in TAGS and text.lstrip().startswith("["):
+    if parameter.kind == list[str] and text.lstrip().startswith(("[", "{")):
         return _literal(parameter, text)
     if parameter.name == "system_tags" and issubclass(kind, CreateMessage) and kind.returns is not None:
         return rejoin_tags(kind.returns.vo, text.split(","))
@@ -145,10 +147,18 @@ def _literal(parameter: Parameter, text: str) -> Any:
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
-            raise UsageError(f"{parameter.wire} must be JSON, not {text[:200]!r}") from None
+            raise _misshapen(parameter, text) from None
     if not isinstance(value, typing.get_origin(parameter.kind)):
-        raise UsageError(f"{parameter.wire} must be JSON of the right shape, not {text[:200]!r}")
+        raise _misshapen(parameter, text)
     return value
+
+
+def _misshapen(parameter: Parameter, text: str) -> UsageError:
+    shape = (
+        'a list, as ["a", "b"]' if typing.get_origin(parameter.kind) is list else 'an object, as {"a": "b"}'
+    )
+    shown = str(hidden(text))[:200]
+    return UsageError(f"field[{parameter.wire}] must be JSON of {shape}, but actual is {shown}")
 
 
 def _condition(name: str, op: str, value: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from appliance.api.errors import (
     AddHostFailed,
     HostUnreachable,
     MaintenanceFailed,
-    OperationFailed,
     ReconnectFailed,
 )
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
@@ -127,7 +126,7 @@ class UpdateHost(Message, java=JAVA, returns=Host):
     management_ip: str | None = arg("New address.", default=None, max_length=255)
 
 
-class DeleteHost(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+class DeleteHost(DeleteMessage, java=JAVA):
     """Remove a host from the cloud; refused while it holds VMs, with either deleteMode."""
 
     uuid: str = arg("The host.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from appliance.api.errors import ImageFailed, OperationFailed
+from appliance.api.errors import ImageFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.storage import BackupStorage
@@ -101,7 +101,11 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     name: str = arg("Display name.", max_length=255)
     description: str | None = arg("What is in it.", default=None, max_length=2048)
     url: str = arg("Where it comes from.", max_length=2048)
-    media_type: str = arg("What it is.", default="RootVolumeTemplate", choices=MEDIA)
+    media_type: str = arg(
+        "What it is.",
+        default="RootVolumeTemplate",
+        choices=("RootVolumeTemplate", "ISO", "DataVolumeTemplate"),
+    )
     guest_os_type: str | None = arg("What runs in it.", default=None, max_length=255)
     system: bool = arg("Whether it belongs to the appliance.", default=False)
     format: str = arg(
@@ -113,7 +117,7 @@ class AddImage(CreateMessage, java=JAVA, returns=Image, role="operator", raises=
     type: str | None = arg("Kind of image.", default=None)
 
 
-class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator"):
     """Delete an image. The deletion policy of images decides whether it can still be recovered.
 
     Disks made from it keep the copy they stand on.
@@ -125,7 +129,7 @@ class DeleteImage(DeleteMessage, in_use="deleted", java=JAVA, role="operator", r
     )
 
 
-class RecoverImage(Message, java=JAVA, returns=Image, role="operator", raises=(OperationFailed,)):
+class RecoverImage(Message, java=JAVA, returns=Image, role="operator"):
     """Take a deleted image back, ready."""
 
     image_uuid: str = arg("The image.", ref=Image)
@@ -134,7 +138,7 @@ class RecoverImage(Message, java=JAVA, returns=Image, role="operator", raises=(O
     )
 
 
-class ExpungeImage(Message, java=JAVA, role="operator", raises=(OperationFailed,)):
+class ExpungeImage(Message, java=JAVA, role="operator"):
     """Remove the bytes of a deleted image for good, now."""
 
     image_uuid: str | None = arg("The image; mandatory.", default=None, ref=Image)
@@ -143,11 +147,12 @@ class ExpungeImage(Message, java=JAVA, role="operator", raises=(OperationFailed,
     )
 
 
-class ExportImageFromBackupStorage(Message, java="org.zstack.header.storage.backup", sync=True, role="operator",
-                                   raises=(OperationFailed,)):  # fmt: skip
+class ExportImageFromBackupStorage(
+    Message, java="org.zstack.header.storage.backup", sync=True, role="operator"
+):
     """Say where an image can be downloaded: `imageUrl`, a path of this appliance, and the MD5 of what is there.
 
-    It takes the session or access token of a call, and `Range: bytes=N-`. `zstui export IMAGE FILE` does all of it.
+    It takes the session or access token of a call, and a `Range` of bytes. `zstui export IMAGE FILE` does all of it.
     """
 
     image_uuid: str = arg("The image.", ref=Image)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed
 from appliance.api.message import Message, QueryMessage, arg
 from appliance.api.resource import Resource, Timestamp, column
 
 JAVA = "org.zstack.header.longjob"
+
+TERMINAL = frozenset({"Succeeded", "Failed", "Canceled"})
+"""States in which a job has ended."""
+
+UNDER_WAY = frozenset({"Queued", "Running"})
+"""States in which it has not."""
 
 
 class LongJob(Resource, java=JAVA):
@@ -14,7 +19,7 @@ class LongJob(Resource, java=JAVA):
 
     uuid: str = column("Identity; ZStack's job uuid.")
     name: str = column("The message, by its short name.", indexed=True)
-    state: str = column("Running, Succeeded, Failed or Canceled.", default="Running", indexed=True)
+    state: str = column("Queued, Running, Succeeded, Failed or Canceled.", default="Running", indexed=True)
     target_resource_uuid: str | None = column("What it works on.", default=None, indexed=True)
     target_resource_type: str | None = column("What kind that is.", default=None)
     target_resource_name: str | None = column("Its name when the job began.", default=None)
@@ -29,16 +34,18 @@ class LongJob(Resource, java=JAVA):
     account_uuid: str | None = column("Who asked.", default=None)
     create_date: Timestamp = column("When it was asked.", default=Timestamp(0), indexed=True)
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
-    deadline: Timestamp | None = column("When it is given up.", default=None, private=True)
+    deadline: Timestamp | None = column("When waiting is given up.", default=None, private=True)
+    limit: Timestamp | None = column("When its caller wants it given up.", default=None, private=True)
     parts: str = column("Bytes done and in all of each of its parts: JSON.", default="{}", private=True)
     failure: str | None = column("The error it will end with, once undone.", default=None, private=True)
+    asked_by: str | None = column("Who asked, of one that is Queued: JSON.", default=None, private=True)
 
 
 class QueryLongJob(QueryMessage, java=JAVA, resource=LongJob):
     """Find jobs, running and past."""
 
 
-class CancelLongJob(Message, java=JAVA, returns=LongJob, role="operator", raises=(OperationFailed,)):
+class CancelLongJob(Message, java=JAVA, returns=LongJob, role="operator"):
     """Cancel a running job at the next point where that is safe."""
 
     uuid: str = arg("The job.", ref=LongJob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import NetworkFailed, OperationFailed
+from appliance.api.errors import NetworkFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Child, Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
@@ -85,14 +85,14 @@ class AttachL2NetworkToCluster(Message, java=JAVA, returns=L2Network, raises=(Ne
     cluster_uuid: str = arg("The cluster.", ref=Cluster)
 
 
-class DetachL2NetworkFromCluster(Message, java=JAVA, returns=L2Network, raises=(OperationFailed,)):
+class DetachL2NetworkFromCluster(Message, java=JAVA, returns=L2Network):
     """Take an L2 network from a cluster none of whose VMs is on it."""
 
     l2_network_uuid: str = arg("The network.", ref=L2Network)
     cluster_uuid: str = arg("The cluster.", ref=Cluster)
 
 
-class DeleteL2Network(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+class DeleteL2Network(DeleteMessage, java=JAVA):
     """Delete an L2 network that no cluster and no L3 network uses."""
 
     uuid: str = arg("The network.")

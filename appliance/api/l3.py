@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
+from appliance.api.tally import of_range
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.network.l3"
@@ -78,14 +78,19 @@ class UsedIp(Resource, java=JAVA):
     """An address that is taken, and by what."""
 
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("l3_network_uuid", "ip"),)
+    indexes = (("ip_range_uuid", "ip_number"),)
 
     uuid: str = column("Identity.")
     l3_network_uuid: str = column("The network.", indexed=True)
-    ip_range_uuid: str = column("The range it is from.", indexed=True)
+    ip_range_uuid: str = column("The range it is from.")
     ip: str = column("The address.")
     ip_number: int = column("The address as a number, to find gaps by.", private=True)
     used_for: str = column("DHCP, or the NIC's uuid.", indexed=True)
     create_date: Timestamp = column("When it was taken.", default=Timestamp(0))
+
+    def tallies(self) -> dict[str, int]:
+        """It is one of its block of its range."""
+        return {of_range(self.ip_range_uuid, self.ip_number): 1}
 
 
 class CreateL3Network(CreateMessage, java=JAVA, returns=L3Network):
@@ -99,7 +104,7 @@ class CreateL3Network(CreateMessage, java=JAVA, returns=L3Network):
     dns_domain: str | None = arg("The domain its guests search.", default=None, max_length=255)
 
 
-class DeleteL3Network(DeleteMessage, along=("IpRange", "L3NetworkDns"), java=JAVA, raises=(OperationFailed,)):
+class DeleteL3Network(DeleteMessage, along=("IpRange", "L3NetworkDns"), java=JAVA):
     """Delete a subnet that no VM is on."""
 
     uuid: str = arg("The network.")
@@ -150,7 +155,7 @@ class AddIpRangeByNetworkCidr(CreateMessage, java=JAVA, returns=IpRange):
     network_cidr: str = arg("For example 10.0.0.0/24.")
 
 
-class DeleteIpRange(DeleteMessage, java=JAVA, raises=(OperationFailed,)):
+class DeleteIpRange(DeleteMessage, java=JAVA):
     """Delete a range none of whose addresses a VM has."""
 
     uuid: str = arg("The range.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, dataclass_transform
 
-from appliance.api.errors import ApiError
-from appliance.api.resource import Resource, camel, without_none
+from appliance.api.declared import Declared
+from appliance.api.errors import ApiError, InvalidArgument
+from appliance.api.resource import Resource, camel, snake, without_none
 
 Role = Literal["anyone", "read-only", "operator", "admin"]
 """Who may send a message, from least to most. `anyone` needs no session."""
@@ -37,6 +37,17 @@ class Parameter:
     empty_allowed: bool
     secret: bool
     multiline: bool
+    also: str
+    """Another name on the wire that it goes by, as inventories have it; empty where there is none."""
+
+    def given(self, fields: dict[str, Any]) -> Any:
+        """What the fields of a call say of it; None for nothing. Raises InvalidArgument for two different things."""
+        said = [fields[name] for name in (self.wire, self.also) if fields.get(name) is not None]
+        if len(said) == 2 and said[0] != said[1]:
+            raise InvalidArgument(
+                f"field[{self.wire}] and field[{self.also}] mean the same; give one of them"
+            )
+        return said[0] if said else None
 
     @property
     def ref_vo(self) -> str:
@@ -58,6 +69,7 @@ def arg(
     empty_allowed: bool = False,
     secret: bool = False,
     multiline: bool = False,
+    also: str = "",
 ) -> Any:
     """Declare a parameter. Without a default it is required; `ref` must name an existing resource.
 
@@ -77,6 +89,7 @@ def arg(
         "empty_allowed": empty_allowed,
         "secret": secret,
         "multiline": multiline,
+        "also": also,
     }
     if default is dataclasses.MISSING:
         return field(metadata=metadata)
@@ -86,10 +99,9 @@ def arg(
 
 
 def _parameters(cls: type[Message]) -> dict[str, Parameter]:
-    hints = typing.get_type_hints(cls)
-    found = {}
-    for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # made a dataclass by the caller
-        kind, _ = without_none(hints[item.name])
+    found = {name: each for name, each in getattr(cls, "parameters", {}).items() if name not in BASE}
+    for item, hint in cls.own_fields():
+        kind, _ = without_none(hint)
         has_default = (
             item.default is not dataclasses.MISSING or item.default_factory is not dataclasses.MISSING
         )
@@ -108,6 +120,9 @@ def _parameters(cls: type[Message]) -> dict[str, Parameter]:
     return found
 
 
+BASE: dict[str, Parameter] = {}
+"""Parameters that every message takes besides its own, after which they stand."""
+
 MESSAGES: dict[str, type[Message]] = {}
 """Every message by its short name, as the command line writes it."""
 
@@ -116,13 +131,14 @@ BY_JAVA: dict[str, type[Message]] = {}
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(arg,))
-class Message:
+class Message(Declared):
     """Base of everything that can be asked.
 
     Class arguments: `java` is the package of ZStack's class; `role` who may send it; `returns` the resource
     in its reply (`inventory`); `sync` whether the answer comes at once (ZStack's Reply) or as a job
     (ZStack's Event); `result_class` where ZStack's does not follow the name; `raises` the errors that are
-    its own; `secret_reply` whether its reply is for its caller only, so that it is written down nowhere.
+    its own, besides those of any call, of any that makes something and of any that becomes a job;
+    `secret_reply` whether its reply is for its caller only, so that it is written down nowhere.
     """
 
     parameters: ClassVar[dict[str, Parameter]]
@@ -134,6 +150,22 @@ class Message:
     raises: ClassVar[tuple[type[ApiError], ...]]
     secret_reply: ClassVar[bool]
     abstract: ClassVar[bool] = True
+
+    timeout: int = arg(
+        "Milliseconds after which the job is given up, as if it were cancelled; 0 or less: as long as it takes.",
+        default=0,
+    )
+
+    @classmethod
+    def parameter_named(cls, wire: str) -> Parameter | None:
+        """The parameter that goes by a name on the wire."""
+        own = cls.parameters.get(snake(wire))
+        return own or next((each for each in cls.parameters.values() if each.also == wire != ""), None)
+
+    @classmethod
+    def own_parameters(cls) -> list[Parameter]:
+        """Its parameters besides those that every message takes."""
+        return [each for name, each in cls.parameters.items() if name not in BASE]
 
     def __init_subclass__(
         cls,
@@ -147,9 +179,8 @@ class Message:
         abstract: bool = False,
     ) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True, kw_only=True)(cls)
         cls.abstract = abstract
-        cls.parameters = _parameters(cls)
+        cls.parameters = _parameters(cls) | BASE
         if abstract:
             return
         if not cls.__doc__:
@@ -164,6 +195,9 @@ class Message:
         cls.secret_reply = secret_reply
         MESSAGES[cls.__name__] = cls
         BY_JAVA[cls.java] = cls
+
+
+BASE |= _parameters(Message)
 
 
 class CreateMessage(Message, abstract=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from appliance.api.errors import NoHostAvailable, WrongVmState
 from appliance.api.host import Host
 from appliance.api.message import Message, arg
 from appliance.api.resource import Resource, Timestamp, column
 from appliance.api.storage import LOCAL, LocalStorageResourceRef
+from appliance.api.tally import promised
 from appliance.api.vm import JAVA as VM_JAVA
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
@@ -37,6 +38,10 @@ class VolumeMove(Resource, java=LOCAL):
     create_date: Timestamp = column("When it began.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
 
+    def tallies(self) -> dict[str, int]:
+        """What is promised to it on its new host."""
+        return promised(self.primary_storage_uuid, self.host_uuid, self.size)
+
 
 class VmMove(Resource, java=VM_JAVA):
     """A running VM on its way to another host, with its volumes; until it has `moved` it is the source's."""
@@ -57,7 +62,7 @@ class VmMove(Resource, java=VM_JAVA):
 
 
 class MigrateVm(Message, java=VM_JAVA, returns=VmInstance, role="operator",
-                raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                raises=(WrongVmState, NoHostAvailable)):  # fmt: skip
     """Move a running VM to another host, with what it has on local storage, its address and its user data.
 
     Its guest goes on meanwhile, and stands still for about a second at the end, longer on a busy host. The call ends
@@ -71,8 +76,7 @@ class MigrateVm(Message, java=VM_JAVA, returns=VmInstance, role="operator",
     )
 
 
-class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourceRef, role="operator",
-                                raises=(OperationFailed,)):  # fmt: skip
+class LocalStorageMigrateVolume(Message, java=LOCAL, returns=LocalStorageResourceRef, role="operator"):
     """Move a volume of a local storage to another host, snapshots and all.
 
     A root volume's VM must be stopped and have no data volumes; a data volume must be detached. The call ends when

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.quoting import quote
-from appliance.api.redaction import STARS, hidden
-from appliance.api.resource import camel, snake
-from appliance.api.tag import pattern_of
+from appliance.api.redaction import STARS, hidden, unhidden
+from appliance.api.resource import camel
+from appliance.api.size import wanted_number
+from appliance.api.tag import is_tag, pattern_of
 from appliance.api.zstack_names import not_built, zstack_messages
 
 DEPTH_LIMIT = 32
@@ -61,7 +62,7 @@ def wire_fields(kind: type[Message] | None, parameters: dict[str, Any]) -> dict[
     fields = {}
     for name, value in parameters.items():
         wire = camel(name)
-        if kind is not None and snake(wire) not in kind.parameters:
+        if kind is not None and kind.parameter_named(wire) is None:
             known = ", ".join(each.wire for each in kind.parameters.values())
             raise InvalidArgument(f"{kind.__name__} has no parameter {wire}; it has {known}")
         if value is not None:
@@ -131,14 +132,19 @@ def parse(kind: type[M], fields: dict[str, Any]) -> M:
     check_sound(fields)
     values: dict[str, Any] = {}
     for parameter in kind.parameters.values():
-        given = fields.get(parameter.wire)
-        value = None if given is None else _coerce(parameter.kind, given, parameter, kind)
-        _check(value, parameter, kind)
+        value = _read(kind, parameter, fields)
         if value is not None:
-            values[parameter.name] = value
+            values[parameter.name] = unhidden(value, parameter.wire, secret=parameter.secret)
     if issubclass(kind, CreateMessage):
         _check_create(kind, values)
     return kind(**values)
+
+
+def _read(kind: type[Message], parameter: Parameter, fields: dict[str, Any]) -> Any:
+    given = parameter.given(fields)
+    value = None if given is None else _coerce(parameter.kind, given, parameter, kind)
+    _check(value, parameter, kind)
+    return value
 
 
 def rejoin_tags(vo: str, tags: list[str]) -> list[str]:
@@ -148,7 +154,7 @@ def rejoin_tags(vo: str, tags: list[str]) -> list[str]:
     """
     whole: list[str] = []
     for piece in tags:
-        together = pattern_of(vo, f"{whole[-1]},{piece}") if whole and pattern_of(vo, piece) is None else None
+        together = pattern_of(vo, f"{whole[-1]},{piece}") if whole and not is_tag(vo, piece) else None
         if together is not None and together[0].commas:
             whole[-1] = f"{whole[-1]},{piece}"
         else:
@@ -167,9 +173,13 @@ def unparse(message: Message, *, secrets: bool = True) -> dict[str, Any]:
 
     Without `secrets`, each is starred: fit for logs and for the job's row.
     """
+    return _written(type(message), vars(message), secrets=secrets)
+
+
+def _written(kind: type[Message], values: dict[str, Any], *, secrets: bool) -> dict[str, Any]:
     fields = {}
-    for parameter in message.parameters.values():
-        value = getattr(message, parameter.name)
+    for parameter in kind.parameters.values():
+        value = values.get(parameter.name)
         if value is None or (not parameter.required and value == _default(parameter)):
             continue
         if not secrets:
@@ -180,8 +190,24 @@ def unparse(message: Message, *, secrets: bool = True) -> dict[str, Any]:
 
 def command_line(message: Message, *, whole: bool = False) -> str:
     """A message as it could have been typed, on one line; secrets are starred, and long values cut unless `whole`."""
-    words = [type(message).__name__]
-    for name, value in unparse(message, secrets=False).items():
+    return _line(type(message), unparse(message, secrets=False), whole)
+
+
+def begun_line(kind: type[Message], fields: dict[str, Any]) -> str:
+    """The command line of a call that is still being made up: what of it is wrong or missing is left out."""
+    values = {}
+    for parameter in kind.parameters.values():
+        try:
+            check_sound(fields.get(parameter.wire))
+            values[parameter.name] = _read(kind, parameter, fields)
+        except InvalidArgument:
+            continue
+    return _line(kind, _written(kind, values, secrets=False), whole=True)
+
+
+def _line(kind: type[Message], fields: dict[str, Any], whole: bool) -> str:
+    words = [kind.__name__]
+    for name, value in fields.items():
         if name == "conditions":
             words += [_condition_word(each, whole) for each in value]
         else:
@@ -263,7 +289,7 @@ def _int(value: Any, parameter: Parameter, message: type[Message]) -> int:
     if digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong("a whole number", value, parameter, message)
+        raise _wrong(wanted_number(parameter.name, value), value, parameter, message)
     _check_range(value, parameter)
     return value
 
@@ -360,16 +386,15 @@ def _condition_word(condition: dict[str, Any], whole: bool) -> str:
 
 
 def _word(before: str, value: Any, whole: bool) -> str:
-    if isinstance(value, list) and before.removesuffix("=") in TAG_WIRES:
-        value = value[0] if len(value) == 1 and _lone(value[0]) else json.dumps(value, ensure_ascii=False)
-    elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-        value = ",".join(each.replace(",", "\\,") for each in value)
+    tags = before.removesuffix("=") in TAG_WIRES
+    if isinstance(value, list) and all(map(_lone, value)) and (len(value) == 1 or not tags):
+        value = ",".join(value)
     elif isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
     text = _scalar_text(value)
     return before + quote(text if whole or len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
-def _lone(tag: str) -> bool:
-    """Whether a tag that stands alone is not read as a list of some."""
-    return "," not in tag and not tag.lstrip().startswith("[")
+def _lone(item: Any) -> bool:
+    """Whether an item that stands alone is not read as a list of some."""
+    return isinstance(item, str) and "," not in item and not item.lstrip().startswith(("[", "{"))

@@ -115,16 +115,11 @@ def statements_of(policy: list[dict[str, Any]]) -> list[Statement]:
 def decide(action: Action, policies: Sequence[Sequence[Statement]]) -> str | None:
     """`Allow` or `Deny`, or None when no policy speaks of the action.
 
-    In a policy the first statement that names the action counts. When policies disagree, `Deny` does:
-    they have no order.
+    `Deny` wins, wherever it stands: neither statements nor policies have an order.
     """
-    effects = {effect for policy in policies if (effect := _effect(action, policy)) is not None}
+    effects = {each.effect for policy in policies for each in policy if _names(each, action)}
     return "Deny" if "Deny" in effects else next(iter(effects), None)
 
 
-def _effect(action: Action, policy: Sequence[Statement]) -> str | None:
-    for name in action.names:
-        for statement in policy:
-            if any(full_match(pattern, name) for pattern in statement.actions):
-                return statement.effect
-    return None
+def _names(statement: Statement, action: Action) -> bool:
+    return any(full_match(pattern, name) for pattern in statement.actions for name in action.names)

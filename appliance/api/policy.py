@@ -11,7 +11,11 @@ from appliance.api.user import User, UserGroup
 
 
 class Policy(Resource, java=JAVA):
-    """Statements of an account about what users may do: an effect, and actions as regular expressions."""
+    """Statements of an account about what users may do: an effect, and actions as regular expressions.
+
+    Statements have no order: one that says `Deny` wins. What a user's own policies say of an action counts; those of
+    its groups only when these say nothing.
+    """
 
     joins = (
         Join("account", "Account", "account_uuid"),
@@ -54,7 +58,10 @@ class UserGroupPolicyRef(Resource, java=JAVA):
 
 
 class CreatePolicy(CreateMessage, java=JAVA, returns=Policy):
-    """Create a policy in the caller's account."""
+    """Create a policy in the caller's account.
+
+    A statement that says `Deny` wins over all that say `Allow`, in whatever order they stand.
+    """
 
     name: str = arg("Display name.", max_length=255)
     description: str | None = arg("What it is for.", default=None, max_length=2048)

@@ -7,6 +7,7 @@ import binascii
 import re
 from typing import Any
 
+from appliance.api.errors import InvalidArgument
 from appliance.api.tag import PATTERNS
 
 STARS = "******"
@@ -17,14 +18,17 @@ _SECRET_TAGS = tuple(
     if "password" in hole.lower()
 )
 _USER_DATA = "userdata::"
+_MASK = re.compile(rf"(?<!\*){re.escape(STARS)}(?!\*)")
+_MASK_IN_ADDRESS = re.compile(rf"://[^/@\s:]*:{re.escape(STARS)}@")
 _IN_ADDRESS = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
 _LINE_ENDS = re.compile(r"(\r?\n|\\n)")
 _ENTRY = re.compile(
-    r"""^([\s-]*["']?[\w-]*(?:passw(?:or)?d|secret|token|private[_-]?key)[\w-]*["']?\s*:\s*)(?!\s*[|>&]?\s*$).+$""",
+    r"""^([\s-]*["']?(?!lock[-_]passwd["']?\s*:)[\w-]*(?:passw(?:or)?d|secret|token|private[_-]?key)[\w-]*["']?\s*:\s*)(?!\s*[|>&]?\s*$).+$""",
     re.IGNORECASE,
 )
 _FLOW = re.compile(
-    r"""(["']?\b(?:plain_text_|hashed_)?passw(?:or)?d["']?\s*:\s*)("[^"]*"|'[^']*'|[^,}\s]+)""", re.IGNORECASE
+    r"""(["']?(?<!lock-)\b(?:plain_text_|hashed_)?passw(?:or)?d["']?\s*:\s*)("[^"]*"|'[^']*'|[^,}\s]+)""",
+    re.IGNORECASE,
 )
 _OF_USER = re.compile(r"""^([\s-]*["']?[A-Za-z_][\w.-]*:)(?=\S)(?!//).+$""")
 _SIGN = re.compile(r"passw|secret|token|private|chpasswd", re.IGNORECASE)
@@ -44,6 +48,28 @@ def hidden(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: hidden(each) for name, each in value.items()}
     return _text(value) if isinstance(value, str) else value
+
+
+def holds_mask(value: Any) -> bool:
+    """Whether a value was copied from where its secret was hidden: stars stand where `hidden` writes them."""
+    if isinstance(value, list):
+        return any(map(holds_mask, value))
+    if isinstance(value, dict):
+        return any(map(holds_mask, value.values()))
+    if not isinstance(value, str):
+        return False
+    pattern = _MASK if value.startswith((*_SECRET_TAGS, _USER_DATA)) else _MASK_IN_ADDRESS
+    return pattern.search(value) is not None
+
+
+def unhidden(value: Any, wire: str, *, secret: bool) -> Any:
+    """The value of a parameter as it came, unless stars from a line of a log stand in it for a secret.
+
+    They would become the secret in silence. Raises InvalidArgument, naming the parameter.
+    """
+    if (secret and value == STARS) or holds_mask(value):
+        raise InvalidArgument(f"field[{wire}]: a password or key is hidden here: type it instead of {STARS}")
+    return value
 
 
 def _text(text: str) -> str:

@@ -9,6 +9,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NewType, dataclass_transform
 
+from appliance.api.declared import Declared
+
 Timestamp = NewType("Timestamp", float)
 """Seconds since 1970. ZStack's wire shows it as `Jan 30, 2016 3:01:03 PM`."""
 
@@ -129,10 +131,10 @@ RESOURCES: dict[str, type[Resource]] = {}
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(column,))
-class Resource:
+class Resource(Declared):
     """Base of everything that has a table, an inventory, and a query.
 
-    Subclasses are frozen dataclasses. Class arguments: `java` is the package of ZStack's inventory class
+    Class arguments: `java` is the package of ZStack's inventory class
     (empty for ours), `vo` ZStack's name in tags and errors, `extends` the resource whose table it shares.
     """
 
@@ -156,16 +158,14 @@ class Resource:
         super().__init_subclass__()
         if not cls.__doc__:
             raise TypeError(f"resource {cls.__name__} does not say what it is")
-        dataclass(frozen=True, kw_only=True)(cls)
         cls.name_ = cls.__name__
         cls.table = snake(cls.__name__)
         cls.java = f"{java}.{cls.__name__}Inventory" if java else ""
         cls.vo = vo or f"{cls.__name__}VO"
         cls.primary = primary
-        cls.columns = {}
-        hints = typing.get_type_hints(cls)
-        for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # made a dataclass above
-            kind, optional = without_none(hints[item.name])
+        cls.columns = dict(getattr(cls, "columns", {}))
+        for item, hint in cls.own_fields():
+            kind, optional = without_none(hint)
             made = Column(item.name, camel(item.name), kind=kind, optional=optional, **item.metadata)
             # A condition compares with text or a number, which no structure is like.
             whole = made.is_json and kind != list[str]
@@ -182,6 +182,10 @@ class Resource:
     def key_value(self) -> Any:
         """The value of the primary key."""
         return getattr(self, self.primary)
+
+    def tallies(self) -> dict[str, int]:
+        """What the row adds to sums that are kept, by their keys: `appliance/api/tally.py`."""
+        return {}
 
 
 def without_none(hint: Any) -> tuple[Any, bool]:

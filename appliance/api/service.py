@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.l3 import L3Network
 from appliance.api.message import Message, QueryMessage, arg
@@ -64,16 +63,14 @@ class AttachNetworkServiceProviderToL2Network(Message, java=JAVA, returns=Networ
     l2_network_uuid: str = arg("The network.", ref=L2Network)
 
 
-class DetachNetworkServiceProviderFromL2Network(
-    Message, java=JAVA, returns=NetworkServiceProvider, raises=(OperationFailed,)
-):
+class DetachNetworkServiceProviderFromL2Network(Message, java=JAVA, returns=NetworkServiceProvider):
     """Let a provider serve an L2 network no more; refused while an L3 network there has a service of it."""
 
     network_service_provider_uuid: str = arg("The provider.", ref=NetworkServiceProvider)
     l2_network_uuid: str = arg("The network.", ref=L2Network)
 
 
-class AttachNetworkServiceToL3Network(Message, java=JAVA, returns=L3Network, raises=(OperationFailed,)):
+class AttachNetworkServiceToL3Network(Message, java=JAVA, returns=L3Network):
     """Give services to an L3 network; running VMs get them at their next start."""
 
     l3_network_uuid: str = arg("The network.", ref=L3Network)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from appliance.api.errors import WrongVmState
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
 from appliance.api.storage import PrimaryStorage
+from appliance.api.tally import promised
 from appliance.api.volume import JAVA as VOLUME_JAVA
 from appliance.api.volume import Volume
 
@@ -62,9 +63,18 @@ class VolumeSnapshot(Resource, java=JAVA):
     size: int = column("Bytes that its file takes.", default=0)
     state: str = column("Enabled or Disabled.", default="Enabled")
     status: str = column("Creating, Ready or Deleting.", default="Creating")
+    quiesced: bool | None = column(
+        "Whether the guest held its writes back while it was taken: without, it is as a disk after a power cut. "
+        "Absent where no guest had the volume.",
+        default=None,
+    )
     create_date: Timestamp = column("When it was taken.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     host_uuid: str | None = column("The host that has the file.", default=None, private=True, indexed=True)
+
+    def tallies(self) -> dict[str, int]:
+        """Its file on its storage."""
+        return promised(self.primary_storage_uuid, self.host_uuid, self.size)
 
 
 class VolumeSnapshotBackupStorageRef(Resource, java=JAVA):
@@ -82,16 +92,19 @@ class VolumeSnapshotBackupStorageRef(Resource, java=JAVA):
 
 
 class CreateVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=VolumeSnapshot, role="operator",
-                           raises=(OperationFailed, WrongVmState)):  # fmt: skip
-    """Keep a volume as it is now. A running guest is asked to hold its writes back, if its agent answers."""
+                           raises=(WrongVmState,)):  # fmt: skip
+    """Keep a volume as it is now. A running guest is asked to hold its writes back; its agent has 10 seconds.
+
+    Where that does not answer, or refuses, the snapshot is taken all the same, as a disk after a power cut would be:
+    `quiesced` says which, and an event why.
+    """
 
     volume_uuid: str = arg("The volume.", ref=Volume)
     name: str = arg("Display name.", max_length=255)
     description: str | None = arg("What it is for.", default=None, max_length=2048)
 
 
-class CreateDataVolumeFromVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=Volume, role="operator",
-                                         raises=(OperationFailed,)):  # fmt: skip
+class CreateDataVolumeFromVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, returns=Volume, role="operator"):
     """Make a data volume with what a snapshot has, on the same host. It stands alone; the snapshot's VM may run."""
 
     name: str = arg("Display name.", max_length=255)
@@ -104,7 +117,7 @@ class CreateDataVolumeFromVolumeSnapshot(CreateMessage, java=VOLUME_JAVA, return
     )
 
 
-class RevertVolumeFromSnapshot(Message, java=JAVA, role="operator", raises=(OperationFailed, WrongVmState)):
+class RevertVolumeFromSnapshot(Message, java=JAVA, role="operator", raises=(WrongVmState,)):
     """Make a volume be what it was, giving up what was written since its latest snapshot. Its VM must be off."""
 
     uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
@@ -116,7 +129,7 @@ class DeleteVolumeSnapshot(
     along=("VolumeSnapshot",),
     java=JAVA,
     role="operator",
-    raises=(OperationFailed, WrongVmState),
+    raises=(WrongVmState,),
 ):
     """Delete a snapshot and all that are on top of it; the volume keeps its content."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from appliance.api.cluster import Cluster
-from appliance.api.errors import BackupStorageFailed, OperationFailed, PrimaryStorageFailed
+from appliance.api.errors import BackupStorageFailed, PrimaryStorageFailed
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.resource import Child, Embed, Join, Resource, Timestamp, column
 from appliance.api.zone import Zone
@@ -121,7 +121,11 @@ class BackupStorage(Resource, java=BACKUP):
     url: str = column("The folder.")
     description: str | None = column("What it is for.", default=None)
     total_capacity: int = column("Bytes on disk.", default=0, owner="observed")
-    available_capacity: int = column("Bytes free on disk.", default=0, owner="observed")
+    available_capacity: int = column(
+        "Bytes free on disk, as of the last write, deletion or ping. New images and backups leave 64 MiB of them free.",
+        default=0,
+        owner="observed",
+    )
     type: str = column("SftpBackupStorage or SimulatorBackupStorage.", default="SftpBackupStorage")
     state: str = column("Enabled or Disabled.", default="Enabled")
     status: str = column("Connecting, Connected or Disconnected.", default="Connecting", owner="observed")
@@ -171,8 +175,7 @@ class AttachPrimaryStorageToCluster(Message, java=PRIMARY, returns=PrimaryStorag
     primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
 
 
-class DetachPrimaryStorageFromCluster(Message, java=PRIMARY, returns=PrimaryStorage,
-                                      raises=(OperationFailed,)):  # fmt: skip
+class DetachPrimaryStorageFromCluster(Message, java=PRIMARY, returns=PrimaryStorage):
     """Take a primary storage from a cluster none of whose VMs has a volume on it."""
 
     primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
@@ -187,7 +190,7 @@ class UpdatePrimaryStorage(Message, java=PRIMARY, returns=PrimaryStorage):
     description: str | None = arg("New description.", default=None, max_length=2048)
 
 
-class ChangePrimaryStorageState(Message, java=PRIMARY, returns=PrimaryStorage, raises=(OperationFailed,)):
+class ChangePrimaryStorageState(Message, java=PRIMARY, returns=PrimaryStorage):
     """Enable a primary storage, disable it for new volumes, or put it into maintenance.
 
     For maintenance the VMs that have a volume on it must be stopped; they are not started before it is over.
@@ -211,7 +214,7 @@ class SyncPrimaryStorageCapacity(Message, java=PRIMARY, returns=PrimaryStorage, 
     primary_storage_uuid: str = arg("The storage.", ref=PrimaryStorage)
 
 
-class DeletePrimaryStorage(DeleteMessage, java=PRIMARY, raises=(OperationFailed,)):
+class DeletePrimaryStorage(DeleteMessage, java=PRIMARY):
     """Forget a primary storage that no cluster uses; its folders stay on the hosts."""
 
     uuid: str = arg("The storage.")
@@ -240,6 +243,9 @@ class AddSftpBackupStorage(CreateMessage, java=SFTP, returns=BackupStorage,
         "Used once to install the appliance's key.", max_length=255, secret=True, empty_allowed=True
     )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
+    host_key_fingerprint: str | None = arg(
+        "Refuse the machine unless its SSH host key has this SHA256 fingerprint.", default=None
+    )
 
 
 class AttachBackupStorageToZone(Message, java=BACKUP, returns=BackupStorage):
@@ -267,7 +273,10 @@ class UpdateBackupStorage(Message, java=BACKUP, returns=BackupStorage):
 class UpdateSftpBackupStorage(Message, java=SFTP, returns=BackupStorage,
                               result_class=f"{BACKUP}.APIUpdateBackupStorageEvent",
                               raises=(BackupStorageFailed,)):  # fmt: skip
-    """Change name, description, machine or user of a backup storage. Reconnect it for a new machine to be used."""
+    """Change name, description, machine or user of a backup storage, or accept its machine's new SSH host key.
+
+    Reconnect it for a new machine or key to be used.
+    """
 
     uuid: str = arg("The storage.", ref=BackupStorage)
     name: str | None = arg("New name.", default=None, max_length=255)
@@ -278,6 +287,9 @@ class UpdateSftpBackupStorage(Message, java=SFTP, returns=BackupStorage,
     )
     hostname: str | None = arg("New address or name of the machine.", default=None, max_length=255)
     ssh_port: int | None = arg("New port.", default=None, minimum=1, maximum=65535)
+    host_key_fingerprint: str | None = arg(
+        "Accept the SSH host key that the machine has now, if this is its SHA256 fingerprint.", default=None
+    )
 
 
 class ChangeBackupStorageState(Message, java=BACKUP, returns=BackupStorage):
@@ -294,7 +306,7 @@ class ReconnectSftpBackupStorage(Message, java=SFTP, returns=BackupStorage, role
     uuid: str = arg("The storage.", ref=BackupStorage, ref_child="SftpBackupStorage")
 
 
-class DeleteBackupStorage(DeleteMessage, java=BACKUP, raises=(OperationFailed,)):
+class DeleteBackupStorage(DeleteMessage, java=BACKUP):
     """Forget a backup storage that holds no image; its folder stays."""
 
     uuid: str = arg("The storage.")

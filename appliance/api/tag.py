@@ -47,6 +47,15 @@ class TagPattern:
     only_one: bool = False
     commas: bool = False
     """Whether what stands in its hole may hold some."""
+    named: str = ""
+    """What stands in its hole, where others of the resource have a hole of the same name."""
+    hypervisor: str = ""
+    """The hypervisorType of the hosts that heed it, if not all do."""
+
+    @property
+    def value_name(self) -> str:
+        """What stands in its one hole, in forms and errors."""
+        return self.named or self.pattern.partition("{")[2].partition("}")[0]
 
     def match(self, tag: str) -> dict[str, str] | None:
         """What stands in the holes, or None when the tag is another one."""
@@ -64,7 +73,8 @@ class TagPattern:
 
 
 PATTERNS = (
-    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data.", commas=True),
+    TagPattern("VmInstanceVO", "userdata::{userdata}", "What cloud-init gets as user data; of several, the first.",
+               commas=True),
     TagPattern("VmInstanceVO", "sshkey::{sshkey}", "A public key that may log in.", commas=True),
     TagPattern("VmInstanceVO", "rootPassword::{rootPassword}", "The password of root, by user data.", commas=True),
     TagPattern("VmInstanceVO", "userdataRevision::{revision}",
@@ -78,12 +88,14 @@ PATTERNS = (
     TagPattern("VmInstanceVO", "bootOrder::{bootOrder}", "What it boots from.", inherent=True),
     TagPattern("VmInstanceVO", VIRTIO_VOLUME, "Its disks are on virtio, though it runs Windows.", only_one=True),
     TagPattern("HostVO", "accelerator::{accelerator}", "How its guests run: auto, kvm, tcg.", only_one=True),
-    TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True),
-    TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True),
-    TagPattern("ClusterVO", "host::reservedMemory::{capacity}", "Memory kept from VMs on each host.", only_one=True),
-    TagPattern("ClusterVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
-    TagPattern("ZoneVO", "host::reservedMemory::{capacity}", "Memory kept from VMs on each host.", only_one=True),
-    TagPattern("ZoneVO", "host::reservedCpu::{capacity}", "CPU kept from VMs on each host.", only_one=True),
+    TagPattern("HostVO", "reservedMemory::{capacity}", "Memory kept from VMs, like 1G.", only_one=True,
+               named="reservedMemory"),
+    TagPattern("HostVO", "reservedCpu::{capacity}", "CPUs times MHz kept from VMs.", only_one=True,
+               named="reservedCpu"),
+    *(TagPattern(vo, f"host::{named}::{{capacity}}", text, only_one=True, named=named)
+      for vo in ("ClusterVO", "ZoneVO")
+      for named, text in (("reservedMemory", "Memory kept from VMs on each host."),
+                          ("reservedCpu", "CPU kept from VMs on each host."))),
     TagPattern("HostVO", "os::distribution::{distribution}", "The distribution it runs.", inherent=True),
     TagPattern("HostVO", "os::release::{release}", "The name of that distribution's release.", inherent=True),
     TagPattern("HostVO", "os::version::{version}", "The number of that release.", inherent=True),
@@ -93,23 +105,45 @@ PATTERNS = (
     TagPattern("HostVO", "capability:liveSnapshot", "It can snapshot a running VM's disks.", inherent=True),
     TagPattern("HostVO", "capability:virtio-scsi", "It can put disks on virtio-scsi.", inherent=True),
     TagPattern("L2NetworkVO", "kvm::bridge::{bridgeName}", "The name of its bridge on each host.", inherent=True),
-    TagPattern("HostVO", "simulator::delay::{delay}", "Seconds of a simulated host, as the setting.", only_one=True,
-               commas=True),
-    TagPattern("HostVO", "simulator::faultRate::{faultRate}", "Its chance of failure, as the setting.", only_one=True,
-               commas=True),
+    TagPattern("HostVO", "simulator::delay::{delay}",
+               "Seconds of a simulated host, as the setting; that holds for what is not named here.",
+               only_one=True, commas=True, hypervisor="Simulator"),
+    TagPattern("HostVO", "simulator::faultRate::{faultRate}",
+               "Its chance of failure, as the setting; that holds for what is not named here.",
+               only_one=True, commas=True, hypervisor="Simulator"),
     TagPattern("InstanceOfferingVO", "primaryStorage::allocator::uuid::{primaryStorageUuid}",
                "The only primary storage for disks of its VMs.", only_one=True),
     TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}",
-               "Disks of its VMs go to a primary storage with this user tag, if one has room.", commas=True),
+               "Disks of its VMs go to a primary storage with this user tag, if one has room.", commas=True,
+               named="userTag"),
     TagPattern("InstanceOfferingVO", "primaryStorage::allocator::userTag::{tag}::required",
-               "Disks of its VMs go to a primary storage with this user tag, and nowhere else.", commas=True),
+               "Disks of its VMs go to a primary storage with this user tag, and nowhere else.", commas=True,
+               named="requiredUserTag"),
     *(TagPattern("PrimaryStorageVO", f"primaryStorage::allocator::{rest}",
-                 "Kept for ZStack's programs; what steers is this tag on an instance offering.", commas=True)
-      for rest in ("uuid::{primaryStorageUuid}", "userTag::{tag}", "userTag::{tag}::required")),
+                 "Kept for ZStack's programs; what steers is this tag on an instance offering.", commas=True,
+                 named=named)
+      for rest, named in (("uuid::{primaryStorageUuid}", ""), ("userTag::{tag}", "userTag"),
+                          ("userTag::{tag}::required", "requiredUserTag"))),
     TagPattern("PrimaryStorageVO", CAN_SNAPSHOT, "Volumes on it can have snapshots.", inherent=True),
     TagPattern("L3NetworkVO", "flatNetwork::DhcpServer::{ip}::ipUuid::{ipUuid}",
                "The address of its DHCP server.", inherent=True),
 )  # fmt: skip
+
+
+TO_COME = (
+    *(TagPattern("VmInstanceVO", f"role::{role}", "A service that a router carries.")
+      for role in ("DHCP", "DNS", "SNAT", "EIP", "PortForwarding", "LoadBalancer")),
+    TagPattern("VmInstanceVO", "dedicatedRole", "A router that carries the services of its roles only."),
+    TagPattern("VmInstanceVO", "commandsParallelismDegree::{degree}", "Commands that a router takes at once."),
+    TagPattern("InstanceOfferingVO", "commandsParallelismDegree::{degree}", "Commands that its routers take at once."),
+    TagPattern("InstanceOfferingVO", "guestL3Network::{l3NetworkUuid}", "A network that its routers serve."),
+)  # fmt: skip
+"""ZStack's tags for routers, which are not built here yet."""
+
+
+def is_to_come(vo: str, tag: str) -> bool:
+    """Whether a tag is one of ZStack's that has no meaning here yet."""
+    return any(each.vo == vo and each.match(tag) is not None for each in TO_COME)
 
 
 def pattern_of(vo: str, tag: str) -> tuple[TagPattern, dict[str, str]] | None:
@@ -118,6 +152,11 @@ def pattern_of(vo: str, tag: str) -> tuple[TagPattern, dict[str, str]] | None:
         if pattern.vo == vo and (holes := pattern.match(tag)) is not None:
             return pattern, holes
     return None
+
+
+def is_tag(vo: str, text: str) -> bool:
+    """Whether a text is a system tag of a resource type as it stands."""
+    return pattern_of(vo, text) is not None or is_to_come(vo, text)
 
 
 def can_be_tagged(kind: type[Resource]) -> bool:

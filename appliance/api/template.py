@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import ImageFailed, OperationFailed, WrongVmState
+from appliance.api.errors import ImageFailed, WrongVmState
 from appliance.api.image import JAVA, PLATFORMS, Image
 from appliance.api.message import CreateMessage, arg
 from appliance.api.resource import Resource, Timestamp, column
@@ -28,7 +28,7 @@ class VolumeReading(Resource, java=JAVA):
 
 
 class CreateRootVolumeTemplateFromRootVolume(CreateMessage, java=JAVA, returns=Image, role="operator",
-                                             raises=(ImageFailed, OperationFailed, WrongVmState)):  # fmt: skip
+                                             raises=(ImageFailed, WrongVmState)):  # fmt: skip
     """Make an image of a root volume: all that its VM has on it, on backup storage. The VM must be stopped."""
 
     name: str = arg("Display name.", max_length=255)
@@ -50,7 +50,7 @@ class CreateRootVolumeTemplateFromRootVolume(CreateMessage, java=JAVA, returns=I
 
 
 class CreateRootVolumeTemplateFromVolumeSnapshot(CreateMessage, java=JAVA, returns=Image, role="operator",
-                                                 raises=(ImageFailed, OperationFailed)):  # fmt: skip
+                                                 raises=(ImageFailed,)):  # fmt: skip
     """Make an image of a root volume as it was when a snapshot was taken. The VM may run."""
 
     snapshot_uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
@@ -72,7 +72,7 @@ class CreateRootVolumeTemplateFromVolumeSnapshot(CreateMessage, java=JAVA, retur
 
 
 class CreateDataVolumeTemplateFromVolume(CreateMessage, java=JAVA, returns=Image, role="operator",
-                                         raises=(ImageFailed, OperationFailed, WrongVmState)):  # fmt: skip
+                                         raises=(ImageFailed, WrongVmState)):  # fmt: skip
     """Make an image of a volume, to make data volumes from. A VM that has it must be stopped."""
 
     name: str = arg("Display name.", max_length=255)

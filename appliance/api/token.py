@@ -11,6 +11,10 @@ JAVA = "org.zstui.identity"
 PREFIX = "zst_"
 """What every token begins with, so that one is known for what it is wherever it turns up."""
 
+EVENTS, METRICS = "/events", "/metrics"
+WATCHING = (EVENTS, METRICS)
+"""Paths that are no messages, and tell what all accounts do: a scope names them as it names messages."""
+
 LONGEST_SECONDS = 10 * 366 * 86400
 
 
@@ -22,7 +26,7 @@ class AccessToken(Resource, java=JAVA):
     uuid: str = column("Identity.")
     name: str = column("What it is for.", indexed=True)
     role: str = column("The most that it may do: read-only, operator or admin.")
-    scope: list[str] = column("The messages it may send, by name or pattern; all when empty.",
+    scope: list[str] = column("The messages it may send, by name or pattern, and /events and /metrics; all when empty.",
                               default_factory=list)  # fmt: skip
     account_uuid: str = column("The account that it opens.", indexed=True)
     user_uuid: str | None = column(
@@ -42,9 +46,11 @@ class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role
         "The most that it may do; no more than whoever makes it.",
         default="read-only",
         choices=("read-only", "operator", "admin"),
+        also="role",
     )
     scope: list[str] = arg(
-        "The messages that it may send, by name or with * and ?, for example Query*; all when empty.",
+        "The messages that it may send, by name or with * and ?, for example Query*, and /events and /metrics where "
+        "it may follow these; all when empty.",
         default=[],
     )
     expires_in: int = arg(

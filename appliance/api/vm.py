@@ -11,7 +11,6 @@ from appliance.api.errors import (
     DestroyVmFailed,
     NoAddressLeft,
     NoHostAvailable,
-    OperationFailed,
     RebootVmFailed,
     StartVmFailed,
     StopVmFailed,
@@ -23,6 +22,7 @@ from appliance.api.l3 import L3Network
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
 from appliance.api.offering import DiskOffering, InstanceOffering
 from appliance.api.resource import Embed, Join, Resource, Timestamp, column
+from appliance.api.tally import of_host
 from appliance.api.zone import Zone
 
 JAVA = "org.zstack.header.vm"
@@ -76,6 +76,12 @@ class VmInstance(Resource, java=JAVA):
     allocator_strategy: str = column("How a host is chosen.", default="LeastVmPreferredHostAllocatorStrategy")
     state: str = column("What it is doing.", default="Created", indexed=True, few=True)
     state_cause: str | None = column("Why it came to that state by itself.", default=None, owner="observed")
+    stands_still: str | None = column(
+        "Why its guest stands still while it is on, and the ways out.", default=None, owner="observed"
+    )
+    cannot_move: str | None = column(
+        "Why it cannot move to another host while it runs, and the ways out.", default=None, owner="observed"
+    )
     create_date: Timestamp = column("When it was made.", default=Timestamp(0), indexed=True)
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0), indexed=True)
     internal_id: int = column("Names its devices on hosts.", private=True, unique=True)
@@ -98,6 +104,26 @@ class VmInstance(Resource, java=JAVA):
     pending_cpu_num: int | None = column("CPUs from its next start on.", default=None, private=True)
     pending_cpu_speed: int | None = column("MHz of each from then on.", default=None, private=True)
     pending_memory_size: int | None = column("Bytes of memory from then on.", default=None, private=True)
+
+    def tallies(self) -> dict[str, int]:
+        """What it has of its host: of a VM whose size will change, the larger one counts."""
+        if self.host_uuid is None:
+            return {}
+        return {
+            of_host("vms", self.host_uuid): 1,
+            of_host("memory", self.host_uuid): self.most_memory,
+            of_host("cpu", self.host_uuid): self.most_cpu,
+        }
+
+    @property
+    def most_memory(self) -> int:
+        """Bytes of memory that it has, or will have if that is more."""
+        return max(self.memory_size, self.pending_memory_size or 0)
+
+    @property
+    def most_cpu(self) -> int:
+        """CPUs times MHz that it has, or will have if that is more."""
+        return max(self.cpu_num * self.cpu_speed, (self.pending_cpu_num or 0) * (self.pending_cpu_speed or 0))
 
 
 class VmNic(Resource, java=JAVA):
@@ -174,7 +200,7 @@ class StopVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
 
 class RebootVmInstance(Message, java=JAVA, returns=VmInstance, role="operator",
                        raises=(RebootVmFailed, WrongVmState)):  # fmt: skip
-    """Ask a guest to restart, and reset it when it has not after a minute."""
+    """Ask a guest to restart, and reset it when it has not after a minute; at once where it stands still."""
 
     uuid: str = arg("The VM.", ref=VmInstance)
 
@@ -215,7 +241,7 @@ class ExpungeVmInstance(Message, java=JAVA, role="operator", raises=(WrongVmStat
     uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", raises=(OperationFailed,)):
+class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator"):
     """Change name, description or platform of a VM."""
 
     uuid: str = arg("The VM.", ref=VmInstance)
@@ -234,7 +260,7 @@ class UpdateVmInstance(Message, java=JAVA, returns=VmInstance, role="operator", 
 
 
 class ChangeInstanceOffering(Message, java=JAVA, returns=VmInstance, role="operator",
-                             raises=(WrongVmState, NoHostAvailable, OperationFailed)):  # fmt: skip
+                             raises=(WrongVmState, NoHostAvailable)):  # fmt: skip
     """Give a VM another size: at once when it is stopped, at its next start when it runs."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
@@ -250,7 +276,7 @@ class AttachL3NetworkToVm(Message, java=JAVA, returns=VmInstance, role="operator
 
 
 class DetachL3NetworkFromVm(Message, java=JAVA, returns=VmInstance, role="operator",
-                            raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                            raises=(WrongVmState,)):  # fmt: skip
     """Take a NIC and its address from a VM; a running guest must let go of it."""
 
     vm_nic_uuid: str = arg("The NIC.", ref=VmNic)
@@ -274,14 +300,13 @@ class GetVmMigrationCandidateHosts(Message, java=JAVA, sync=True, role="read-onl
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator", raises=(OperationFailed,)):
+class GetVmConsoleAddress(Message, java=JAVA, sync=True, role="operator"):
     """Say where a running VM's graphical console listens: hostIp, port, protocol."""
 
     uuid: str = arg("The VM.", ref=VmInstance)
 
 
-class GetVmConsolePassword(Message, java=JAVA, sync=True, role="operator", secret_reply=True,
-                           raises=(OperationFailed,)):  # fmt: skip
+class GetVmConsolePassword(Message, java=JAVA, sync=True, role="operator", secret_reply=True):
     """Have a running VM's graphical console take a new password, and no other: consolePassword, validSeconds.
 
     The name is a later ZStack's. VNC takes it once, SPICE for as long as it is valid. It is empty where the console

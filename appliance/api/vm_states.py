@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from appliance.api.vm import VmInstance
+
 ALLOWED: dict[str, frozenset[str]] = {
     "StartVmInstance": frozenset({"Stopped"}),
     "StopVmInstance": frozenset({"Running", "Stopped", "Unknown"}),
@@ -34,3 +36,19 @@ ALLOWED: dict[str, frozenset[str]] = {
     "MigrateVm": frozenset({"Running"}),
 }  # fmt: skip
 """Which states allow which message."""
+
+
+PASSING = frozenset({"Starting", "Stopping", "Rebooting"})
+"""States that a call has brought about and that end with it: what they do not allow waits its turn."""
+
+READ_BESIDES = frozenset({"CreateRootVolumeTemplateFromRootVolume", "CreateDataVolumeTemplateFromVolume"})
+"""What may be done with a VM while a volume of it is read: another may be read, too."""
+
+
+def taken(vm: VmInstance, message: str = "") -> str:
+    """Why a message may not be sent for a VM in whatever state it is, and what to do; empty when it may."""
+    if vm.moving:
+        return "it is being moved to another host; wait for that, or cancel its job"
+    if vm.being_read and message not in READ_BESIDES:
+        return "an image is being made of a volume of it; wait until that was read, or cancel its job"
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.api.errors import (
     AttachVolumeFailed,
     DetachVolumeFailed,
-    OperationFailed,
+    QuotaExceeded,
     WrongVmState,
 )
 from appliance.api.host import Host
@@ -14,6 +14,7 @@ from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMe
 from appliance.api.offering import DiskOffering
 from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.storage import PrimaryStorage
+from appliance.api.tally import promised
 from appliance.api.vm import VmInstance
 
 JAVA = "org.zstack.header.volume"
@@ -52,7 +53,7 @@ class Volume(Resource, java=JAVA):
     status: str = column("Creating, Ready, NotInstantiated or Deleted.", default="Creating")
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
-    host_uuid: str | None = column("The host that has the file.", default=None, private=True, indexed=True)
+    host_uuid: str | None = column("The host that has the file.", default=None, indexed=True)
     whole_size: int | None = column(
         "The size its file was last known to have; none while it was never made.", default=None, private=True
     )
@@ -68,6 +69,12 @@ class Volume(Resource, java=JAVA):
     abandoned: str | None = column("The file it was on before, to be removed.", default=None, private=True)
     former_snapshot: str | None = column("The snapshot it was on top of.", default=None, private=True)
 
+    def tallies(self) -> dict[str, int]:
+        """Its size on its storage: a data volume's is free once it is deleted, as ZStack counts."""
+        if self.type == "Data" and self.status == "Deleted":
+            return {}
+        return promised(self.primary_storage_uuid, self.host_uuid, self.size)
+
 
 class CreateDataVolume(CreateMessage, java=JAVA, returns=Volume, role="operator"):
     """Create a data volume. Its file is made on the host of the first VM that it is attached to."""
@@ -77,8 +84,7 @@ class CreateDataVolume(CreateMessage, java=JAVA, returns=Volume, role="operator"
     disk_offering_uuid: str = arg("Its size.", ref=DiskOffering)
 
 
-class CreateDataVolumeFromVolumeTemplate(CreateMessage, java=JAVA, returns=Volume, role="operator",
-                                         raises=(OperationFailed,)):  # fmt: skip
+class CreateDataVolumeFromVolumeTemplate(CreateMessage, java=JAVA, returns=Volume, role="operator"):
     """Create a data volume with the content of an image. On local storage, say on which host."""
 
     image_uuid: str = arg("What it is made from.", ref=Image)
@@ -89,7 +95,7 @@ class CreateDataVolumeFromVolumeTemplate(CreateMessage, java=JAVA, returns=Volum
 
 
 class AttachDataVolumeToVm(Message, java=JAVA, returns=Volume, role="operator",
-                           raises=(AttachVolumeFailed, WrongVmState, OperationFailed)):  # fmt: skip
+                           raises=(AttachVolumeFailed, WrongVmState)):  # fmt: skip
     """Give a VM a data volume; a running guest gets it at once."""
 
     vm_instance_uuid: str = arg("The VM.", ref=VmInstance)
@@ -98,7 +104,11 @@ class AttachDataVolumeToVm(Message, java=JAVA, returns=Volume, role="operator",
 
 class DetachDataVolumeFromVm(Message, java=JAVA, returns=Volume, role="operator",
                              raises=(DetachVolumeFailed, WrongVmState)):  # fmt: skip
-    """Take a data volume from its VM; a running guest must let go of it."""
+    """Take a data volume from its VM. In a running guest unmount it first: what is mounted is torn away.
+
+    The guest's kernel is asked to give the device up, and most do so whatever is mounted on it: what it still held in
+    memory is lost, and programs get I/O errors. One that does not give it up keeps it, and the call fails.
+    """
 
     uuid: str = arg("The volume.", ref=Volume)
 
@@ -115,27 +125,26 @@ class DeleteDataVolume(
     along=("VolumeSnapshot",),
     java=JAVA,
     role="operator",
-    raises=(OperationFailed,),
 ):
     """Delete a data volume, detaching it first. The deletion policy of volumes decides whether it comes back."""
 
     uuid: str = arg("The volume.")
 
 
-class RecoverDataVolume(Message, java=JAVA, returns=Volume, role="operator", raises=(OperationFailed,)):
+class RecoverDataVolume(Message, java=JAVA, returns=Volume, role="operator", raises=(QuotaExceeded,)):
     """Take a deleted data volume back, attached to no VM."""
 
     uuid: str = arg("The volume.", ref=Volume)
 
 
-class ExpungeDataVolume(Message, java=JAVA, role="operator", raises=(OperationFailed,)):
+class ExpungeDataVolume(Message, java=JAVA, role="operator"):
     """Remove a deleted data volume for good, now."""
 
     uuid: str = arg("The volume.", ref=Volume)
 
 
 class ResizeDataVolume(Message, java=JAVA, returns=Volume, role="operator",
-                       raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                       raises=(WrongVmState, QuotaExceeded)):  # fmt: skip
     """Make a data volume larger, under its guest if it has one."""
 
     uuid: str = arg("The volume.", ref=Volume)
@@ -143,7 +152,7 @@ class ResizeDataVolume(Message, java=JAVA, returns=Volume, role="operator",
 
 
 class ResizeRootVolume(Message, java=JAVA, returns=Volume, role="operator",
-                       raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                       raises=(WrongVmState, QuotaExceeded)):  # fmt: skip
     """Make the root volume of a VM larger, under its guest if that runs."""
 
     uuid: str = arg("The volume.", ref=Volume)

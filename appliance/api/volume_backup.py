@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from appliance.api.errors import WrongVmState
 from appliance.api.host import Host
 from appliance.api.image import PLATFORMS, Image
 from appliance.api.message import CreateMessage, DeleteMessage, Message, QueryMessage, arg
@@ -10,6 +10,7 @@ from appliance.api.resource import Join, Resource, Timestamp, column
 from appliance.api.snapshot import JAVA as SNAPSHOT_JAVA
 from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.storage import BackupStorage, PrimaryStorage
+from appliance.api.tally import promised
 from appliance.api.volume import JAVA as VOLUME_JAVA
 from appliance.api.volume import Volume
 
@@ -88,9 +89,13 @@ class VolumeRestore(Resource):
     create_date: Timestamp = column("When it began.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
 
+    def tallies(self) -> dict[str, int]:
+        """What is promised to a volume that is being made."""
+        return promised(self.primary_storage_uuid, self.host_uuid, self.size)
+
 
 class CreateVolumeBackup(CreateMessage, java=JAVA, returns=VolumeBackup, role="operator",
-                         raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                         raises=(WrongVmState,)):  # fmt: skip
     """Copy what a volume holds to a backup storage, under its guest if that runs.
 
     Incremental, it takes only what was written since the volume's last backup there, where that is known.
@@ -104,7 +109,7 @@ class CreateVolumeBackup(CreateMessage, java=JAVA, returns=VolumeBackup, role="o
 
 
 class CreateVmBackup(CreateMessage, java=JAVA, returns=VolumeBackup, role="operator",
-                     raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                     raises=(WrongVmState,)):  # fmt: skip
     """Back up the root volume of a VM and all its data volumes, as they are at one moment."""
 
     root_volume_uuid: str = arg("The VM's root volume.", ref=Volume)
@@ -115,15 +120,14 @@ class CreateVmBackup(CreateMessage, java=JAVA, returns=VolumeBackup, role="opera
 
 
 class BackupDataVolume(Message, java=VOLUME_JAVA, returns=Volume, role="operator",
-                       raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                       raises=(WrongVmState,)):  # fmt: skip
     """Back up a data volume, as CreateVolumeBackup does, to any backup storage unless one is named."""
 
     uuid: str = arg("The volume.", ref=Volume)
     backup_storage_uuid: str | None = arg("Where it goes.", default=None, ref=BackupStorage)
 
 
-class BackupVolumeSnapshot(Message, java=SNAPSHOT_JAVA, returns=VolumeSnapshot, role="operator",
-                           raises=(OperationFailed,)):  # fmt: skip
+class BackupVolumeSnapshot(Message, java=SNAPSHOT_JAVA, returns=VolumeSnapshot, role="operator"):
     """Copy what a volume held at a snapshot to a backup storage; any that has room unless one is named.
 
     It is a backup from then on, and stays when the snapshot is deleted.
@@ -134,28 +138,27 @@ class BackupVolumeSnapshot(Message, java=SNAPSHOT_JAVA, returns=VolumeSnapshot, 
 
 
 class DeleteVolumeSnapshotFromBackupStorage(DeleteMessage, java=SNAPSHOT_JAVA, returns=VolumeSnapshot,
-                                            role="operator", raises=(OperationFailed,)):  # fmt: skip
+                                            role="operator"):  # fmt: skip
     """Remove the copies of a snapshot from backup storages; the snapshot stays."""
 
     uuid: str = arg("The snapshot.", ref=VolumeSnapshot)
     backup_storage_uuids: list[str] = arg("From these.", ref=BackupStorage)
 
 
-class DeleteVolumeBackup(DeleteMessage, java=JAVA, role="operator", raises=(OperationFailed,)):
+class DeleteVolumeBackup(DeleteMessage, java=JAVA, role="operator"):
     """Remove a backup that no other only adds to."""
 
     uuid: str = arg("The backup.")
 
 
 class RevertVolumeFromVolumeBackup(Message, java=JAVA, returns=Volume, role="operator",
-                                   raises=(OperationFailed, WrongVmState)):  # fmt: skip
+                                   raises=(WrongVmState,)):  # fmt: skip
     """Make a volume hold what it did at a backup. Its VM must be off; its snapshots stay as they are."""
 
     uuid: str = arg("The backup.", ref=VolumeBackup)
 
 
-class CreateDataVolumeFromVolumeBackup(CreateMessage, java=JAVA, returns=Volume, role="operator",
-                                       raises=(OperationFailed,)):  # fmt: skip
+class CreateDataVolumeFromVolumeBackup(CreateMessage, java=JAVA, returns=Volume, role="operator"):
     """Make a new data volume that holds what another did at a backup, on any host."""
 
     backup_uuid: str = arg("The backup.", ref=VolumeBackup)
@@ -165,8 +168,7 @@ class CreateDataVolumeFromVolumeBackup(CreateMessage, java=JAVA, returns=Volume,
     host_uuid: str = arg("The host that gets its file.", ref=Host)
 
 
-class CreateRootVolumeTemplateFromVolumeBackup(CreateMessage, java=JAVA, returns=Image, role="operator",
-                                               raises=(OperationFailed,)):  # fmt: skip
+class CreateRootVolumeTemplateFromVolumeBackup(CreateMessage, java=JAVA, returns=Image, role="operator"):
     """Make an image of a backup, beside it: VMs made from it, on any host, begin as that volume was."""
 
     backup_uuid: str = arg("The backup.", ref=VolumeBackup)

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from appliance.api.errors import BackupStorageFailed, HostUnreachable
+from appliance.api.errors import BackupStorageFailed, HostUnreachable, OperationFailed
+from appliance.config import BundleMissing
 from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.ssh import Pins, Ssh, sudo
@@ -20,10 +21,13 @@ from appliance.hosts.ssh import Pins, Ssh, sudo
 log = logging.getLogger(__name__)
 
 VERSIONS = "/var/lib/zstui-agent/versions"
+DAEMON = "/run/zstui-agent/daemon.pid"
+"""Where an agent's daemon writes down its process."""
 CHUNK_BYTES = 1 << 18
 LENGTH_BYTES = 8
 """What `give` says first (`agent/sparse_stream.py`): how many bytes follow."""
 DEPLOY_SECONDS = 120.0
+LOOK_SECONDS = 20.0
 LEAVE_SECONDS = 30.0
 
 
@@ -80,20 +84,41 @@ class SshPipe:
 
 
 class SshDialer:
-    """Machines reached by SSH. `bundle` is the frozen agent's archive, named after its content."""
+    """Machines reached by SSH. `find_bundle` finds the frozen agent's archive, named after its content.
 
-    def __init__(self, folder: Path, pins: Pins, bundle: Path) -> None:
+    It is looked for when the first machine is reached, and is the same from then on: a cloud of simulated hosts needs
+    none. Raises `OperationFailed` where there is none, before anything is left on the machine.
+    """
+
+    def __init__(self, folder: Path, pins: Pins, find_bundle: Callable[[], Path]) -> None:
         self.ssh = Ssh(folder, pins)
-        self._bundle = bundle
-        self.version = bundle.name.removesuffix(".tar.gz").removeprefix("zstui-agent-")
+        self._find_bundle = find_bundle
+        self._bundle: Path | None = None
 
     async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
-        """Pin the machine's host key and install the appliance's own."""
+        """Pin the machine's host key and install the appliance's own, if there is an agent to carry there."""
+        self._agent()
         await self.ssh.trust(target, password, fingerprint, admit)
+
+    async def renews(self, target: Target) -> bool:
+        """Reach the machine anew, and look whether another version's agent runs there, or ran last."""
+        self.ssh.forget(target)
+        connection = await self.ssh.connection(target)
+        script = f'echo "$(readlink /proc/$(cat {DAEMON})/exe)"; ls {VERSIONS}'
+        try:
+            done = await connection.run(
+                f"{sudo(target)}sh -c '{script}'", check=False, stderr=asyncssh.DEVNULL, timeout=LOOK_SECONDS
+            )
+        except (asyncssh.Error, OSError, TimeoutError) as failed:
+            raise HostUnreachable(f"{target.address} does not say which agent it has: {failed}") from failed
+        running, *names = _text(done.stdout).split("\n")
+        there = {f"{VERSIONS}/{name}" for name in names if name and not name.endswith(".part")}
+        if running.startswith(f"{VERSIONS}/"):
+            return not running.startswith(f"{self._home()}/")
+        return bool(there) and self._home() not in there
 
     async def dial(self, target: Target) -> Wire:
         """Start the agent on the machine, carrying this version over first if it is not there."""
-        self.ssh.forget(target)
         connection = await self.ssh.connection(target)
         try:
             async with asyncio.timeout(DEPLOY_SECONDS):
@@ -141,11 +166,12 @@ class SshDialer:
         size: int,
         md5: str,
         bytes_per_second: int,
+        reserved_bytes: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """Copy a file of known size and MD5 through the appliance without its holes; both are checked on arrival."""
         giving = await self._start(source, "give", source_path, str(bytes_per_second))
-        taking = await self._start(destination, "take", destination_path, str(size), md5)
+        taking = await self._start(destination, "take", destination_path, str(size), md5, str(reserved_bytes))
         try:
             await _pump(giving, taking, on_progress)
             await _finish(taking, f"{destination_path} on {destination.address}")
@@ -163,10 +189,17 @@ class SshDialer:
         return int(answer.get("size", 0))
 
     async def upload(
-        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+        self,
+        destination: Target,
+        path: str,
+        content: AsyncIterator[bytes],
+        size: int,
+        start: int,
+        *,
+        reserved_bytes: int,
     ) -> None:
         """Write the rest of a file on the machine from a stream; what has come stays for the next try."""
-        taking = await self._start(destination, "receive", path, str(size), str(start))
+        taking = await self._start(destination, "receive", path, str(size), str(start), str(reserved_bytes))
         sent = hashlib.md5(usedforsecurity=False)
         try:
             async for chunk in content:
@@ -182,7 +215,7 @@ class SshDialer:
         if start == 0 and answer.get("md5") != sent.hexdigest():
             raise BackupStorageFailed(f"{path} on {destination.address} arrived damaged; upload it again")
 
-    async def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+    async def download(self, source: Target, path: str, start: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a file on the machine, from one on."""
         giving = await self._start(source, "send", path, str(start))
         try:
@@ -196,20 +229,32 @@ class SshDialer:
         finally:
             giving.close()
 
+    def _agent(self) -> Path:
+        """The frozen agent's archive; the one that was found first, since machines are asked by its name."""
+        try:
+            self._bundle = self._bundle or self._find_bundle()
+        except BundleMissing as missing:
+            raise OperationFailed(str(missing)) from missing
+        return self._bundle
+
+    def _home(self) -> str:
+        """The agent's folder on a machine."""
+        version = self._agent().name.removesuffix(".tar.gz").removeprefix("zstui-agent-")
+        return f"{VERSIONS}/{version}"
+
     async def _present(self, connection: asyncssh.SSHClientConnection, target: Target) -> bool:
-        program = f"{VERSIONS}/{self.version}/zstui-agent"
-        done = await connection.run(f"{sudo(target)}test -x {program}", check=False)
+        done = await connection.run(f"{sudo(target)}test -x {self._home()}/zstui-agent", check=False)
         return done.exit_status == 0
 
     async def _carry(self, connection: asyncssh.SSHClientConnection, target: Target) -> None:
-        log.info("carrying agent %s to %s", self.version, target.address)
-        home = f"{VERSIONS}/{self.version}"
+        home = self._home()
+        log.info("carrying the agent to %s: %s", target.address, home)
         script = (
             f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {home}.part; mkdir {home}.part; "
             f"tar xzf - -C {home}.part; rm -rf {home}; mv {home}.part {home}"
         )
         process = await connection.create_process(f"{sudo(target)}sh -c '{script}'", encoding=None)
-        with self._bundle.open("rb") as file:
+        with self._agent().open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 process.stdin.write(chunk)
                 await process.stdin.drain()
@@ -228,7 +273,7 @@ class SshDialer:
 
     def _command(self, target: Target, *words: str) -> str:
         quoted = " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
-        return f"{sudo(target)}{VERSIONS}/{self.version}/zstui-agent {quoted}"
+        return f"{sudo(target)}{self._home()}/zstui-agent {quoted}"
 
 
 async def _pump(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from appliance.api.errors import ImageFailed
 from appliance.api.simulator import HYPERVISOR
@@ -21,6 +21,10 @@ class EitherDialer:
     async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key and install the appliance's own."""
         await self._of(target).trust(target, password, fingerprint, admit)
+
+    async def renews(self, target: Target) -> bool:
+        """Whether the agent there is another version's."""
+        return await self._of(target).renews(target)
 
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, or attach to the simulated one."""
@@ -46,6 +50,7 @@ class EitherDialer:
         size: int,
         md5: str,
         bytes_per_second: int,
+        reserved_bytes: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """Copy a file from machine to machine; `ImageFailed` when only one of them is simulated."""
@@ -65,6 +70,7 @@ class EitherDialer:
             size=size,
             md5=md5,
             bytes_per_second=bytes_per_second,
+            reserved_bytes=reserved_bytes,
             on_progress=on_progress,
         )
 
@@ -73,12 +79,21 @@ class EitherDialer:
         return await self._of(destination).arrived(destination, path)
 
     async def upload(
-        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+        self,
+        destination: Target,
+        path: str,
+        content: AsyncIterator[bytes],
+        size: int,
+        start: int,
+        *,
+        reserved_bytes: int,
     ) -> None:
         """Write the rest of a file on a machine from a stream."""
-        await self._of(destination).upload(destination, path, content, size, start)
+        await self._of(destination).upload(
+            destination, path, content, size, start, reserved_bytes=reserved_bytes
+        )
 
-    def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+    def download(self, source: Target, path: str, start: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a file on a machine, from one on."""
         return self._of(source).download(source, path, start)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.protocol import AnyEvent, Claim, HostFacts
@@ -26,6 +26,8 @@ class Target:
     port: int = 22
     username: str = "root"
     hypervisor: str = "KVM"
+    accepted_by: str = field(default="UpdateKVMHost …", compare=False)
+    """The call that accepts another host key of the machine, as it is typed: what is advised when the key changed."""
 
     @property
     def key(self) -> str:
@@ -42,6 +44,9 @@ class Dialer(Protocol):
 
     async def trust(self, target: Target, password: str, fingerprint: str | None, admit: Admit) -> None:
         """Pin the machine's host key and install the appliance's own; raises `HostUnreachable`."""
+
+    async def renews(self, target: Target) -> bool:
+        """Whether the agent that is there is another version's, which `dial` replaces; raises `HostUnreachable`."""
 
     async def dial(self, target: Target) -> Wire:
         """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
@@ -65,9 +70,10 @@ class Dialer(Protocol):
         size: int,
         md5: str,
         bytes_per_second: int,
+        reserved_bytes: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
-        """Copy a file from machine to machine, at most so fast (0: no limit); holes stay holes.
+        """Copy a file from machine to machine, at most so fast (0: no limit); holes stay holes, and so much stays free.
 
         Raises `ApiError`, leaving no half file. `on_progress` hears how much of what moves has moved, in bytes.
         """
@@ -76,11 +82,21 @@ class Dialer(Protocol):
         """How many bytes of a file that is uploaded are on a machine; raises `ApiError`."""
 
     async def upload(
-        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+        self,
+        destination: Target,
+        path: str,
+        content: AsyncIterator[bytes],
+        size: int,
+        start: int,
+        *,
+        reserved_bytes: int,
     ) -> None:
-        """Write the rest of a file on a machine from a stream; raises `ApiError`, and what has come stays."""
+        """Write the rest of a file on a machine from a stream, leaving so much free.
 
-    def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+        Raises `ApiError`, and what has come stays.
+        """
+
+    def download(self, source: Target, path: str, start: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a file on a machine, from one on; raises `ApiError`, also in the middle."""
 
 
@@ -126,6 +142,9 @@ class Fleet:
         self._links: dict[str, Link] = {}
         self._dialing: dict[str, asyncio.Lock] = {}
         self._readers: set[asyncio.Task[None]] = set()
+        self._renewing = asyncio.Lock()
+        """Held by the machine whose agent is being replaced: one at a time, so that a version that is no good takes
+        no two of them away at once, and their guests' networks are looked after anew one machine after the other."""
         self._closing = False
 
     def link(self, target: Target) -> Link:
@@ -203,6 +222,16 @@ class Fleet:
             await reader
 
     async def _dial(self, target: Target) -> HostFacts:
+        """A new link. A machine that has another version's agent waits until the one before it answers, or failed."""
+        if not await self.dialer.renews(target):
+            return await self._begin(target)
+        if self._renewing.locked():
+            log.info("%s waits for its turn to get this version's agent", target.key)
+        async with self._renewing:
+            log.info("the agent on %s is another version's, and is renewed", target.key)
+            return await self._begin(target)
+
+    async def _begin(self, target: Target) -> HostFacts:
         wire = await self.dialer.dial(target)
         link = Link(
             wire,

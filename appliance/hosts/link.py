@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from agent.protocol import (
@@ -26,6 +25,7 @@ from agent.protocol import (
     decode_outgoing,
     decode_reply,
     encode,
+    is_unasked,
 )
 from appliance.api.errors import AgentRefused, HostUnreachable
 
@@ -36,6 +36,8 @@ SILENCE_SECONDS = 6.0
 """Three pings without a frame: the host is gone or cut off."""
 LATE_CHECK_SECONDS = 0.5
 MAX_LINE_BYTES = 8 << 20
+MAX_NOISE_BYTES = 1 << 20
+"""What a login shell may print before the agent speaks."""
 
 S = TypeVar("S", bound=Struct)
 
@@ -79,6 +81,7 @@ class _Pending(Struct, frozen=True):
     deadline: float
     on_progress: Any
     on_guest: Any
+    on_anew: Any
 
 
 class Link:
@@ -115,8 +118,7 @@ class Link:
             reason = str(broken) or type(broken).__name__
         finally:
             keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+            await asyncio.wait({keeper})
         self.close(reason)
         return self.lost or reason
 
@@ -153,6 +155,7 @@ class Link:
         timeout_seconds: float = 60.0,
         on_progress: Callable[[int, int], None] | None = None,
         on_guest: Callable[[Copying], None] | None = None,
+        on_anew: Callable[[Sequence[str]], None] | None = None,
     ) -> S:
         """Send a request and return its reply; meanwhile hear what the agent's `Progress` says.
 
@@ -164,7 +167,9 @@ class Link:
         number = self._next_id
         self._next_id += 1
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._pending[number] = _Pending(future, self._loop.time() + timeout_seconds, on_progress, on_guest)
+        self._pending[number] = _Pending(
+            future, self._loop.time() + timeout_seconds, on_progress, on_guest, on_anew
+        )
         self._send(
             Call(
                 id=number,
@@ -186,7 +191,13 @@ class Link:
             raise
         if answer.error is not None:
             raise Refused(answer.error)
-        return decode_reply(answer.result, reply)
+        try:
+            return decode_reply(answer.result, reply)
+        except ValueError as unknown:
+            raise AgentRefused(
+                f"{type(request).__name__} was answered in a way that this version cannot read: {unknown}; reconnect "
+                f"the host, which gives it the agent that came with this version"
+            ) from unknown
 
     def _send(self, call: Call) -> None:
         if not self._outbox:
@@ -224,11 +235,21 @@ class Link:
             if not data:
                 raise ConnectionError(f"the agent did not start: {seen[-300:].decode(errors='replace')}")
             seen += data
+            if len(seen) > MAX_NOISE_BYTES:
+                raise ConnectionError(
+                    f"the agent did not start: {MAX_NOISE_BYTES >> 20} MiB came that are not its own"
+                )
         self._heard = self._loop.time()
         return seen.split(READY_LINE, 1)[1]
 
     def _receive(self, line: bytes) -> None:
-        frame = decode_outgoing(line)
+        try:
+            frame = decode_outgoing(line)
+        except ValueError as unknown:
+            if not is_unasked(line):
+                raise
+            log.info("passed over what an agent of another version said unasked: %s", unknown)
+            return
         match frame:
             case Answer():
                 pending = self._pending.pop(frame.id, None)
@@ -240,6 +261,8 @@ class Link:
                     waiting.on_progress(frame.done, frame.total)
                 if waiting is not None and waiting.on_guest is not None and frame.guest is not None:
                     waiting.on_guest(frame.guest)
+                if waiting is not None and waiting.on_anew is not None and frame.anew:
+                    waiting.on_anew(frame.anew)
             case Notice():
                 self._on_event(frame.event)
 

@@ -19,6 +19,9 @@ def back_up(things: Things, request: BackUpVolumes) -> BackedUp:
         things.resolve(disk.target)
         if disk.path not in things.files:
             raise SimulatedRefusal("program.failed", f"Could not open '{disk.path}': No such file")
+        things.refuse_full(
+            disk.target, 0 if request.vm_uuid else things.files[disk.path], request.reserved_bytes
+        )
     return BackedUp(disks={disk.volume_uuid: _made(things, disk) for disk in request.disks})
 
 

@@ -24,19 +24,26 @@ from agent.protocol import (
     ProbeAccelerator,
     ReadFetches,
     ReadFigures,
+    ReadSerialHistory,
 )
 
 OBSERVING = (
     Ping, Hello, ObserveHost, ObserveVm, ObserveImage, ObserveConsole, ReadFetches, ReadFigures,
     ProbeAccelerator, CopyFiles, LimitLane, MigrateDomain, OpenSerial, AdmitToConsole,
+    ReadSerialHistory,
 )  # fmt: skip
 """Requests that need no generation or record; only one of them, `ObserveVm`, waits for a lock."""
 
-VERBS = frozenset(kind.__name__ for kind in get_args(AnyRequest)) | {"copy"}
-"""Every request of the agent protocol, and the copy of an image to a host."""
+VERBS = frozenset(kind.__name__ for kind in get_args(AnyRequest) if kind is not Ping) | {"Copy"}
+"""What can be slow or fail: requests of the agent protocol, and the copy of an image to a host.
+
+A ping is none of them: whatever is heard of a host shows that it lives.
+"""
 
 CHANGING = VERBS - {kind.__name__ for kind in OBSERVING}
 """What a number without a verb is for."""
+
+_BY_LOWER = {verb.lower(): verb for verb in VERBS}
 
 LONGEST_SECONDS = 3600.0
 
@@ -79,13 +86,14 @@ def parse_fault_rate(text: str) -> dict[str, float]:
 
 
 def _by_verb(text: str, most: float) -> dict[str, float]:
-    """`0.1`, or `StartDomain=2 copy=1`, as a number for each verb; a later word has its way."""
+    """`0.1`, or `StartDomain=2 copy=1`, as a number for each verb in any case; a later word has its way."""
     found: dict[str, float] = {}
     for word in re.split(r"[\s,]+", text.strip()):
-        verb, equals, number = word.rpartition("=")
-        if equals and verb not in VERBS:
-            raise ValueError(f"{verb} is no request to a host; those are {', '.join(sorted(VERBS))}")
+        given, equals, number = word.rpartition("=")
+        verb = _BY_LOWER.get(given.lower())
+        if equals and verb is None:
+            raise ValueError(f"{given} is no request to a host; those are {', '.join(sorted(VERBS))}")
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number) or float(number) > most:
             raise ValueError(f"{word or text!r} is not a number from 0 to {most:g}, nor VERB=number")
-        found |= {verb: float(number)} if equals else dict.fromkeys(CHANGING, float(number))
+        found |= dict.fromkeys([verb] if verb is not None else CHANGING, float(number))
     return found

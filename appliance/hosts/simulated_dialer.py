@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from appliance.api.errors import BackupStorageFailed, HostUnreachable, ImageFailed
 from appliance.hosts.fleet import Admit, Target
 from appliance.hosts.link import Pipe, Wire
 from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulated_things import Things
-from appliance.hosts.simulator import SimulatedHost
+from appliance.hosts.simulator import AGENT_VERSION, SimulatedHost
 
 
 class SimulatedDialer:
@@ -21,6 +21,7 @@ class SimulatedDialer:
         self.hosts: dict[str, SimulatedHost] = {}
         self._parts: dict[tuple[str, str], int] = {}
         """Machine and path to how much of an upload has come."""
+        self.agent_version = AGENT_VERSION
         self.furnish: Callable[[SimulatedHost, Target, bool], Awaitable[None]] | None = None
         """Called before each link with the host, its target, and whether the host was made for it."""
 
@@ -58,13 +59,20 @@ class SimulatedDialer:
             raise HostUnreachable(f"the agent stays on {target.address}: {refused}") from refused
         self.host(target).disown()
 
+    async def renews(self, target: Target) -> bool:
+        """Whether the host has the agent of another version than that of this dialer."""
+        known = self.hosts.get(target.key)
+        return known is not None and known.agent_version != self.agent_version
+
     async def dial(self, target: Target) -> Wire:
         """A link."""
         new = target.key not in self.hosts
         host = self.host(target)
         if self.furnish is not None:
             await self.furnish(host, target, new)
-        return host.attach()
+        wire = host.attach()
+        host.agent_version = self.agent_version
+        return wire
 
     async def copy(
         self,
@@ -76,17 +84,20 @@ class SimulatedDialer:
         size: int,
         md5: str,
         bytes_per_second: int,
+        reserved_bytes: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """A file's size, from host to host."""
         giving, taking = self.host(source), self.host(destination)
-        await asyncio.sleep(taking.delays.of("copy"))
-        if taking.faults.strikes("copy"):
+        await asyncio.sleep(taking.delays.of("Copy"))
+        if taking.faults.strikes("Copy"):
             raise ImageFailed(
                 f"the copy to {destination.address} failed, as the simulator was told it should"
             )
         if not (giving.reachable and taking.reachable):
             raise HostUnreachable(f"{destination.address} does not answer")
+        if lacking := taking.things.lacks_room(destination_path, size, reserved_bytes):
+            raise ImageFailed(f"storage.full: {lacking}")
         taking.things.files[destination_path] = giving.things.files.get(source_path, size)
         taking.things.lanes.arrived.pop(destination_path, None)  # which has the same place beside it
         on_progress(size, size)
@@ -96,12 +107,21 @@ class SimulatedDialer:
         return self._parts.get((destination.key, path), 0)
 
     async def upload(
-        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+        self,
+        destination: Target,
+        path: str,
+        content: AsyncIterator[bytes],
+        size: int,
+        start: int,
+        *,
+        reserved_bytes: int,
     ) -> None:
         """A file's size, from a stream."""
         key = (destination.key, path)
         if start > self._parts.get(key, 0):
             raise BackupStorageFailed(f"file.gap: only {self._parts.get(key, 0)} bytes have arrived")
+        if lacking := self.host(destination).things.lacks_room(path, size - start, reserved_bytes):
+            raise BackupStorageFailed(f"storage.full: {lacking}")
         self._parts[key] = start
         async for chunk in content:
             self._parts[key] += len(chunk)
@@ -109,7 +129,7 @@ class SimulatedDialer:
             raise BackupStorageFailed(f"file.short: the stream ended at {self._parts[key]} of {size} bytes")
         self.host(destination).things.files[path] = self._parts.pop(key)
 
-    async def download(self, source: Target, path: str, start: int) -> AsyncIterator[bytes]:
+    async def download(self, source: Target, path: str, start: int) -> AsyncGenerator[bytes, None]:
         """Nothing: a simulated file has a size, and no bytes."""
         raise BackupStorageFailed(f"{path} on {source.address} is simulated, and has no bytes to give")
         yield b""  # which makes this what its callers expect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agent.protocol import Cause
 from appliance.hosts.simulated_agent import SimulatedRefusal
@@ -19,16 +20,21 @@ class Domain:
     boot_count: int
     nics: dict[str, str]
     """Tap to NIC uuid."""
+    console: Literal["vnc", "spice"] = "vnc"
     console_guarded: bool = False
     console_password: str = ""
     """What its console takes now, once."""
     power: str = "off"
     cause: Cause = "none"
+    still: bool = False
+    """It is on, and its guest stands still for that cause."""
     starts: int = 0
     clinging: bool = False
     """Its guest lets go of no NIC and no volume."""
     full: bool = False
     """It has no place for one more NIC or volume."""
+    mute: str = "no guest agent answers"
+    """Why its guest does not hold its writes back; empty where it does."""
     disks: set[str] = field(default_factory=set)
     """The serial numbers of its volumes."""
     writes: dict[str, str] = field(default_factory=dict)

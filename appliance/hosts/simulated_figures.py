@@ -10,21 +10,40 @@ from agent.protocol import Figures, Used
 from appliance.hosts.simulated_domain import Domain
 
 GIB, MIB = 1 << 30, 1 << 20
+TOTALS = ("cpu_ns", "disk_read_bytes", "disk_write_bytes", "network_in_bytes", "network_out_bytes")
+"""What only ever grows."""
 
 
-def figures(address: str, domains: Mapping[str, Domain], seconds: float, memory_bytes: int) -> Figures:
-    """All of a host. It uses what its guests do, and a little for itself."""
-    used = {uuid: _guest(uuid, domain, seconds) for uuid, domain in domains.items() if domain.power == "on"}
-    own = _total(address, seconds, 0.02)
-    host = Used(
-        cpu_ns=round(own * 1e9) + sum(each.cpu_ns for each in used.values()),
-        memory_bytes=min(memory_bytes, 2 * GIB + sum(each.memory_bytes for each in used.values())),
-        disk_read_bytes=round(own * MIB) + sum(each.disk_read_bytes for each in used.values()),
-        disk_write_bytes=round(own * MIB) + sum(each.disk_write_bytes for each in used.values()),
-        network_in_bytes=round(own * MIB) + sum(each.network_in_bytes for each in used.values()),
-        network_out_bytes=round(own * MIB) + sum(each.network_out_bytes for each in used.values()),
-    )
-    return Figures(at=round(seconds * 1e9), host=host, domains=used)
+class Meters:
+    """A host's running totals. It uses what its guests do, and a little for itself.
+
+    Its totals go on when a guest comes or goes, as a kernel's do: only what a guest used between two looks counts.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Used] = {}
+        self._guests = [0] * len(TOTALS)
+
+    def read(self, address: str, domains: Mapping[str, Domain], seconds: float, memory_bytes: int) -> Figures:
+        """All of it now."""
+        used = {
+            uuid: _guest(uuid, domain, seconds) for uuid, domain in domains.items() if domain.power == "on"
+        }
+        for uuid in used.keys() & self._seen.keys():
+            for place, name in enumerate(TOTALS):
+                self._guests[place] += max(0, getattr(used[uuid], name) - getattr(self._seen[uuid], name))
+        self._seen = used
+        own = _total(address, seconds, 0.02)
+        cpu_ns, disk_read, disk_write, network_in, network_out = self._guests
+        host = Used(
+            cpu_ns=round(own * 1e9) + cpu_ns,
+            memory_bytes=min(memory_bytes, 2 * GIB + sum(each.memory_bytes for each in used.values())),
+            disk_read_bytes=round(own * MIB) + disk_read,
+            disk_write_bytes=round(own * MIB) + disk_write,
+            network_in_bytes=round(own * MIB) + network_in,
+            network_out_bytes=round(own * MIB) + network_out,
+        )
+        return Figures(at=round(seconds * 1e9), host=host, domains=used)
 
 
 def _guest(uuid: str, domain: Domain, seconds: float) -> Used:

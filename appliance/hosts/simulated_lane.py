@@ -89,8 +89,11 @@ class SimulatedLanes:
         for path in request.files:
             if path not in things.files:
                 raise SimulatedRefusal("file.missing", f"{path} is not there as a regular file")
-        for path, place in zip(request.files, other.lanes.opened[uuid].files, strict=True):
+        opened = other.lanes.opened[uuid]
+        for path, place in zip(request.files, opened.files, strict=True):
             if place not in other.files:
+                if opened.reserved_bytes:
+                    other.refuse_full(place, things.files[path], opened.reserved_bytes)
                 other.lanes.arrived[place] = things.backings.get(path, "")
                 other.lanes.sizes[place] = things.files[path]
         return FilesCopied(sha256=dict.fromkeys(request.files, SHA256))

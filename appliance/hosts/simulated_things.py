@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 
 from agent.protocol import (
@@ -51,14 +52,45 @@ NO_FORMAT = "simulator"
 """Of images that are on no real machine, so that nothing is looked for at their URL."""
 
 
+class Nics(MutableMapping[str, tuple[str, str]]):
+    """NIC uuid to digest and VM uuid; a host has thousands, and is asked for those of one VM."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[str, str]] = {}
+        self._of_vm: dict[str, dict[str, str]] = {}
+
+    def of_vm(self, vm_uuid: str) -> dict[str, str]:
+        """The NICs of a VM, to their digests."""
+        return dict(self._of_vm.get(vm_uuid, {}))
+
+    def __getitem__(self, nic_uuid: str) -> tuple[str, str]:
+        return self._found[nic_uuid]
+
+    def __setitem__(self, nic_uuid: str, found: tuple[str, str]) -> None:
+        self.pop(nic_uuid, None)
+        self._found[nic_uuid] = found
+        self._of_vm.setdefault(found[1], {})[nic_uuid] = found[0]
+
+    def __delitem__(self, nic_uuid: str) -> None:
+        _, vm_uuid = self._found.pop(nic_uuid)
+        del self._of_vm[vm_uuid][nic_uuid]
+        if not self._of_vm[vm_uuid]:
+            del self._of_vm[vm_uuid]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 @dataclass
 class Things:
     """The things, by uuid or path; specs as their digests."""
 
     bridges: dict[str, str] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
-    nics: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """NIC uuid to digest and VM uuid."""
+    nics: Nics = field(default_factory=Nics)
     storage: dict[str, Capacity] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
     """Storage uuid to folder."""
@@ -130,6 +162,20 @@ class Things:
         self.storage[request.storage_uuid] = capacity
         return capacity
 
+    def lacks_room(self, path: str, size: int, reserved_bytes: int) -> str:
+        """That a file would not leave so much of its storage free; empty where it does."""
+        for uuid, root in self.roots.items():
+            if path.startswith(f"{root}/"):
+                free = self.storage[uuid].available_bytes
+                if size > free - reserved_bytes:
+                    return f"{path} takes {size} bytes; {free} are free, of which {reserved_bytes} are kept in reserve"
+        return ""
+
+    def refuse_full(self, path: str, size: int, reserved_bytes: int) -> None:
+        """Refuse a file that would not leave so much of its storage free."""
+        if lacking := self.lacks_room(path, size, reserved_bytes):
+            raise SimulatedRefusal("storage.full", lacking)
+
     def resolve(self, path: str) -> None:
         """Refuse a path that is not plain, or below no storage root."""
         below = any(path.startswith(f"{root}/") for root in self.roots.values())
@@ -200,6 +246,7 @@ class Things:
             return
         if request.source not in self.files:
             raise SimulatedRefusal("file.missing", f"{request.source} is not there as a regular file")
+        self.refuse_full(request.path, self.files[request.source], request.reserved_bytes)
         self.files[request.path] = self.files[request.source]
 
     def _fetch(self, request: FetchImage) -> Struct:
@@ -212,20 +259,22 @@ class Things:
             if request.format == NO_FORMAT:
                 pass
             elif request.url.startswith("file://"):
-                self._look_for(request.url.removeprefix("file://"), request.allowed_folders)
+                roots = self.roots.values() if request.from_storage else ()
+                self._look_for(request.url.removeprefix("file://"), [*request.allowed_folders, *roots])
             elif not request.url.startswith(("http://", "https://")):
                 raise SimulatedRefusal("url.scheme", f"{request.url!r} is neither file:// nor http(s)://")
             if request.url in self.unsound:
                 raise SimulatedRefusal(*self.unsound[request.url])
+            self.refuse_full(request.path, IMAGE_BYTES, request.reserved_bytes)
             self.files[request.path] = IMAGE_BYTES
         return self._sound(request.path, request.format)
 
     def _look_for(self, path: str, allowed: list[str]) -> None:
         """Refuse a local file that is not there, or in none of the folders that may be named."""
+        if not any(path.startswith(f"{folder}/") for folder in allowed):
+            raise SimulatedRefusal("url.folder", f"{path} is below none of the folders allowed")
         if path not in self.files:
             raise SimulatedRefusal("file.missing", f"{path}: No such file or directory")
-        if not any(path.startswith(f"{folder}/") for folder in [*allowed, *self.roots.values()]):
-            raise SimulatedRefusal("url.folder", f"{path} is below none of the folders allowed")
         if path in self.unsound:
             raise SimulatedRefusal(*self.unsound[path])
 

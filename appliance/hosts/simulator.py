@@ -35,6 +35,7 @@ from agent.protocol import (
     Hello,
     HostFacts,
     HostSeen,
+    KeepSerialHistory,
     MigrateDomain,
     ObserveConsole,
     ObserveHost,
@@ -46,6 +47,7 @@ from agent.protocol import (
     ProbedAccelerator,
     ReadFetches,
     ReadFigures,
+    ReadSerialHistory,
     RebootDomain,
     ShutdownDomain,
     StartDomain,
@@ -58,15 +60,17 @@ from agent.protocol import (
 from appliance.api.errors import HostUnreachable
 from appliance.hosts.simulated_agent import Rules, SimulatedAgent, SimulatedRefusal
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
-from appliance.hosts.simulated_console import SimulatedConsole, SimulatedSerialPipe
+from appliance.hosts.simulated_console import SimulatedConsole, SimulatedSerialPipe, history
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_doors import SerialDoors
-from appliance.hosts.simulated_figures import figures
+from appliance.hosts.simulated_figures import Meters
 from appliance.hosts.simulated_lane import check_place
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulated_wire import SimulatedWire
 
 EFFECTS_KEPT = 10_000
+AGENT_VERSION = "simulator"
+"""What a simulated host's agent is, unless a test has two versions of it."""
 
 
 class SimulatedHost(SimulatedAgent):
@@ -76,16 +80,18 @@ class SimulatedHost(SimulatedAgent):
         super().__init__(rules, delays)
         self.address = address
         self.domains: dict[str, Domain] = {}
-        self.logs: set[str] = set()
+        self.logs: dict[str, bytes] = {}
         """The domains that it has logs of: those that ever ran."""
         self.things = Things()
         self.doors = SerialDoors()
+        self.meters = Meters()
         self.effects: list[tuple[str, str, str]] = []
         """(verb, resource, operation id) of the changes carried out, in order; the oldest are forgotten."""
         self.reachable = True
         self.neighbour: Callable[[str], SimulatedHost | None] = lambda _: None
         """The host at `address:port`, if that answers."""
         self.boot = 1
+        self.agent_version = AGENT_VERSION
         self.cpu_num, self.cpu_mhz, self.memory_bytes = 64, 2600, 1 << 40
         self.software: dict[str, str] = {}
         """What it says of its programs, by the names of `HostFacts`; it has none of its own."""
@@ -145,6 +151,8 @@ class SimulatedHost(SimulatedAgent):
             case OpenSerial(vm_uuid=uuid):
                 self._console(uuid)
                 return self.doors.open(uuid)
+            case ReadSerialHistory() | KeepSerialHistory():
+                return history(self.logs, request)
             case MigrateDomain():
                 return self._migrate(request)
             case ProbeAccelerator(forced=forced):
@@ -152,7 +160,7 @@ class SimulatedHost(SimulatedAgent):
             case ReadFetches():
                 return Fetches(fetches=[])
             case ReadFigures():
-                return figures(self.address, self.domains, _seconds(), self.memory_bytes)
+                return self.meters.read(self.address, self.domains, _seconds(), self.memory_bytes)
         return self.things.carry_out(request)
 
     # --- what a guest or an operator does behind the appliance's back --------------------------------
@@ -161,7 +169,7 @@ class SimulatedHost(SimulatedAgent):
         """A domain goes off: its guest halted, somebody pulled the plug, or it crashed."""
         domain = self.domains.get(uuid)
         if domain is not None and domain.power == "on":
-            domain.power, domain.cause = "off", cause
+            domain.power, domain.cause, domain.still = "off", cause, False
             if tell:
                 self._emit(DomainChanged(seen=self.seen(uuid)))
         return self.seen(uuid)
@@ -172,10 +180,20 @@ class SimulatedHost(SimulatedAgent):
         if domain.power == "off":
             domain.power, domain.cause, domain.booted_from = "on", "booted", domain.order
             domain.starts += 1
-            self.logs.add(uuid)
+            self.logs.setdefault(uuid, b"")
             if tell:
                 self._emit(DomainChanged(seen=self.seen(uuid)))
         return self.seen(uuid)
+
+    def stand_still(self, uuid: str, cause: Cause) -> None:
+        """A guest that is on stops where it is: its disk is full, or somebody suspended it."""
+        self.domains[uuid].cause, self.domains[uuid].still = cause, True
+        self.tell(uuid)
+
+    def go_on(self, uuid: str) -> None:
+        """Somebody resumed a guest that stood still."""
+        self.domains[uuid].cause, self.domains[uuid].still = "none", False
+        self.tell(uuid)
 
     def let_go(self, uuid: str, device: str) -> None:
         """A guest lets go of a NIC that it was asked for once, and nobody waits for any more."""
@@ -188,7 +206,7 @@ class SimulatedHost(SimulatedAgent):
             task.cancel()
         self.cut("host rebooted")
         for domain in self.domains.values():
-            domain.power, domain.cause = "off", "unknown"
+            domain.power, domain.cause, domain.still = "off", "unknown", False
         self.boot += 1
 
     def seen(self, uuid: str) -> DomainSeen:
@@ -201,7 +219,7 @@ class SimulatedHost(SimulatedAgent):
             vm_uuid=uuid,
             at=self._clock,
             defined=True,
-            power="on" if domain.power == "on" else "off",
+            power="off" if domain.power == "off" else "paused" if domain.still else "on",
             cause=domain.cause,
             digest=domain.digest,
             boot_count=domain.boot_count,
@@ -230,7 +248,8 @@ class SimulatedHost(SimulatedAgent):
             known.check_disks(disks)
         known.digest, known.nics, known.disks = wanted, nics, disks
         known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
-        known.console_guarded = spec.console_guarded if known.power == "off" else known.console_guarded
+        if known.power == "off":
+            known.console, known.console_guarded = spec.console, spec.console_guarded
         known.iso, known.order = spec.iso, tuple(spec.boot)
         known.cpu_num, known.memory_bytes = spec.cpu_num, spec.memory_bytes
         self.domains[spec.vm_uuid] = known
@@ -241,6 +260,8 @@ class SimulatedHost(SimulatedAgent):
         domain, serial = self.domains.get(request.vm_uuid), serial_of(request.volume_uuid)
         if domain is not None and serial in domain.disks:
             domain.writes[serial] = request.path
+            if domain.power == "on":
+                return replace(made, quiesced=not domain.mute, reason=domain.mute)
         return made
 
     def _start(self, request: StartDomain) -> DomainSeen:
@@ -262,6 +283,8 @@ class SimulatedHost(SimulatedAgent):
             if domain.power == "off":
                 raise SimulatedRefusal("domain.off", f"VM {request.vm_uuid} is off; start it instead")
             domain.boot_count, domain.booted_from = request.boot_count, domain.order
+            if domain.still:
+                domain.cause, domain.still = "none", False
         return self.seen(request.vm_uuid)
 
     def _undefine(self, uuid: str) -> DomainSeen:
@@ -274,7 +297,7 @@ class SimulatedHost(SimulatedAgent):
     def _drop_traces(self, uuid: str) -> Done:
         if uuid in self.domains:
             raise SimulatedRefusal("domain.defined", f"VM {uuid} is known; undefine it first")
-        self.logs.discard(uuid)
+        self.logs.pop(uuid, None)
         return Done()
 
     def _migrate(self, request: MigrateDomain) -> Done:
@@ -285,7 +308,7 @@ class SimulatedHost(SimulatedAgent):
             raise SimulatedRefusal("migrate.failed", f"the way to {request.address} broke")
         check_place(request, there.things)
         domain = self.domains.pop(uuid)
-        there.logs.add(uuid)
+        there.logs.setdefault(uuid, b"")
         there.domains[uuid] = dataclasses.replace(domain, digest=digest(request.spec), cause="migrated")
         self._emit(DomainChanged(seen=self.seen(uuid)))
         there.tell(uuid)
@@ -298,7 +321,7 @@ class SimulatedHost(SimulatedAgent):
     def _console(self, uuid: str) -> ConsoleSeen:
         if self._domain(uuid).power == "off":
             raise SimulatedRefusal("domain.off", f"VM {uuid} has no console while it is off")
-        return ConsoleSeen(protocol="vnc", port=5900 + list(self.domains).index(uuid))
+        return ConsoleSeen(protocol=self._domain(uuid).console, port=5900 + list(self.domains).index(uuid))
 
     def _admit_viewer(self, uuid: str) -> ConsoleSeen:
         return replace(self._console(uuid), password=self._domain(uuid).admit())
@@ -321,7 +344,7 @@ class SimulatedHost(SimulatedAgent):
 
     def _facts(self) -> HostFacts:
         facts = HostFacts(
-            protocol=PROTOCOL, agent_version="simulator", boot_id=f"{self.address}-{self.boot}",
+            protocol=PROTOCOL, agent_version=self.agent_version, boot_id=f"{self.address}-{self.boot}",
             hostname=self.address, cpu_num=self.cpu_num, cpu_mhz=self.cpu_mhz, memory_bytes=self.memory_bytes,
             distribution="Simulator", release="1.0", libvirt_version="", qemu_version="",
             interfaces=["eth0", "eth1"],
@@ -349,7 +372,7 @@ class SimulatedHost(SimulatedAgent):
             cached=[path for path in request.cache_paths if path in things.files],
             bridges=dict(things.bridges),
             networks=dict(things.networks),
-            nics={uuid: found[0] for uuid, found in things.nics.items() if found[1] == request.vm_uuid},
+            nics=things.nics.of_vm(request.vm_uuid),
             plugged=plugged(domain),
             disks=disks_of(domain),
             iso=domain.iso if domain is not None and domain.power == "on" else None,

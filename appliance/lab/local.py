@@ -28,8 +28,8 @@ KVM = Path("/dev/kvm")
 RUN_FOLDERS = ("/run/zstui-agent", "/run/zstui-agent-dhcp")
 NETWORK_NAMESPACE = re.compile(r"zstui-[0-9a-f]{12}")
 AGENT_STATE = Path("/var/lib/zstui-agent")
-GUARD = ("bridge", "zstui-guard")
-"""The table of packet filters that the agent keeps for all taps."""
+GUARD = (("bridge", "zstui-guard"), ("inet", "zstui-guard"))
+"""The tables of packet filters that the agent keeps for all taps."""
 
 DAEMONS = ("virtlogd", "virtlockd", "libvirtd")
 START_SECONDS = 15.0
@@ -76,7 +76,8 @@ class LocalMachine:
             for log in Path(GUEST_LOGS).glob(f"{uuid}*.log"):
                 log.unlink()
         await self._stop_agent()
-        await run(["nft", "delete", "table", *GUARD], check=False)
+        for table in GUARD:
+            await run(["nft", "delete", "table", *table], check=False)
         for folder in RUN_FOLDERS:
             shutil.rmtree(folder, ignore_errors=True)
         for name in await self._namespaces():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Protocol
 
+from appliance.api.counting import counted
 from appliance.api.errors import InvalidArgument, NoAddressLeft
 from appliance.api.l3 import IpRange
+from appliance.api.tally import BLOCK_BITS
 
 
 def number(ip: str, field: str) -> int:
@@ -17,9 +21,17 @@ def number(ip: str, field: str) -> int:
         raise InvalidArgument(f"{field}[{ip}] is not an IPv4 address") from wrong
 
 
-def first_free(
-    ranges: Sequence[IpRange], taken: Collection[int], network: str, named: str
-) -> tuple[IpRange, str]:
+class Taken(Protocol):
+    """What somebody has of IP ranges. It is not a set of numbers: a network may have very many."""
+
+    def by_block(self, ip_range: IpRange) -> Mapping[int, int]:
+        """How many addresses of a range are taken, by the number of their block; none where none is."""
+
+    def between(self, ip_range: IpRange, first: int, last: int) -> Collection[int]:
+        """Those that are taken of some addresses of a range, both ends included."""
+
+
+def first_free(ranges: Sequence[IpRange], taken: Taken, network: str, named: str) -> tuple[IpRange, str]:
     """The lowest address that is in a range and not taken.
 
     Raises `NoAddressLeft` naming what of the call wants one, the network, and how many addresses it has.
@@ -28,34 +40,55 @@ def first_free(
         return found
     total = sum(size(ip_range) for ip_range in ranges)
     raise NoAddressLeft(
-        f"{named}: all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"
+        f"{named}: the IP ranges of {network} have {counted(total, 'address', 'addresses')}, and none is free; "
+        f"add a range, or delete VMs"
     )
 
 
-def is_free(ip_range: IpRange, wanted: int, taken: Collection[int]) -> bool:
+def is_free(ip_range: IpRange, wanted: int, taken: Taken) -> bool:
     """Whether a NIC can have an address of a range: it is in it, not its gateway, and nobody's."""
     start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
-    return start <= wanted <= end and wanted not in taken and wanted != number(ip_range.gateway, "gateway")
+    fits = start <= wanted <= end and wanted != number(ip_range.gateway, "gateway")
+    return fits and wanted not in taken.between(ip_range, wanted, wanted)
 
 
-def has_free(ranges: Sequence[IpRange], ip: str, taken: Collection[int]) -> bool:
+def spans(ranges: Sequence[IpRange]) -> str:
+    """The first and last address of each range, as errors name them."""
+    return ", ".join(f"{each.start_ip}-{each.end_ip}" for each in ranges)
+
+
+def has_free(ranges: Sequence[IpRange], ip: str, taken: Taken) -> bool:
     """Whether a NIC can have an address of some ranges."""
     found = range_of(ranges, ip)
     return found is not None and is_free(found, number(ip, "ip"), taken)
 
 
-def free(ranges: Sequence[IpRange], taken: Collection[int], limit: int) -> list[tuple[IpRange, str]]:
-    """The lowest addresses that NICs can have, at most so many, each with its range."""
+def free(ranges: Sequence[IpRange], taken: Taken, limit: int) -> list[tuple[IpRange, str]]:
+    """The lowest addresses that NICs can have, at most so many, each with its range.
+
+    Of all that is taken, what is in blocks that have an address left is looked at, and not more than is wanted of it.
+    """
     found: list[tuple[IpRange, str]] = []
     for ip_range in sorted(ranges, key=lambda each: number(each.start_ip, "startIp")):
-        start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
         gateway = number(ip_range.gateway, "gateway")
-        for candidate in range(start, end + 1):
+        for first, last in _with_room(ip_range, taken.by_block(ip_range)):
             if len(found) >= limit:
                 return found
-            if candidate not in taken and candidate != gateway:
-                found.append((ip_range, str(ipaddress.IPv4Address(candidate))))
+            used = taken.between(ip_range, first, last)
+            left = (each for each in range(first, last + 1) if each not in used and each != gateway)
+            wanted = islice(left, limit - len(found))
+            found += [(ip_range, str(ipaddress.IPv4Address(each))) for each in wanted]
     return found
+
+
+def _with_room(ip_range: IpRange, held: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """The first and last address of each block of a range that is not taken to the last."""
+    start, end = number(ip_range.start_ip, "startIp"), number(ip_range.end_ip, "endIp")
+    gateway = number(ip_range.gateway, "gateway")
+    for block in range(start >> BLOCK_BITS, (end >> BLOCK_BITS) + 1):
+        first, last = max(start, block << BLOCK_BITS), min(end, (block + 1 << BLOCK_BITS) - 1)
+        if held.get(block, 0) < last - first + 1 - (first <= gateway <= last):
+            yield first, last
 
 
 def size(ip_range: IpRange) -> int:

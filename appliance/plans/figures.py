@@ -7,6 +7,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from agent.protocol import Used
 
@@ -16,15 +17,22 @@ WIDTH = 6
 FINE = 1024
 """Steps in which a figure may double: what is packed is at most 0.04 % off."""
 
-Point = tuple[float, ...]
+Point = tuple[float | None, ...]
+"""None is a figure that is not known."""
 
 
-def rates(before: Used, now: Used, seconds: float, cpus: int, memory: int) -> Point | None:
-    """What was used meanwhile; None when a total has begun anew. `memory` is what there is in all, in bytes, or 0.
+@dataclass(frozen=True)
+class Reading:
+    """A figure at a time or over some: its average, the highest sample that is known of, and the newest."""
 
-    What QEMU takes for itself counts in what the host tells of a guest, and is no memory of the guest's: one that
-    has touched all of its own uses all of it, and not more.
-    """
+    at: float
+    value: float
+    highest: float
+    newest: float
+
+
+def rates(before: Used, now: Used, seconds: float, cpus: int) -> Point | None:
+    """What was used meanwhile; None when a total has begun anew."""
     spent = [
         now.disk_read_bytes - before.disk_read_bytes,
         now.disk_write_bytes - before.disk_write_bytes,
@@ -35,13 +43,12 @@ def rates(before: Used, now: Used, seconds: float, cpus: int, memory: int) -> Po
     if seconds <= 0 or busy < 0 or min(spent) < 0:
         return None
     percent = min(100.0, busy / 1e7 / seconds / max(1, cpus))
-    held = min(now.memory_bytes, memory) if memory else now.memory_bytes
-    return (percent, float(held), *(each / seconds for each in spent))
+    return (percent, float(now.memory_bytes) or None, *(each / seconds for each in spent))
 
 
 def pack(point: Point) -> tuple[int, ...]:
     """A point in sixteen bits a figure; 0 is for what is not known."""
-    return tuple(min(65_535, 1 + round(math.log2(1 + each) * FINE)) for each in point)
+    return tuple(0 if each is None else min(65_535, 1 + round(math.log2(1 + each) * FINE)) for each in point)
 
 
 def unpack(code: int) -> float | None:
@@ -66,21 +73,36 @@ def from_text(text: str) -> array[int]:
 
 
 def mean(points: Sequence[Point]) -> Point:
-    """The average of points, of which there is one at least."""
-    return tuple(sum(each) / len(points) for each in zip(*points, strict=True))
+    """The average of points, of each figure where it is known."""
+    columns = ([each for each in column if each is not None] for column in zip(*points, strict=True))
+    return tuple(sum(known) / len(known) if known else None for known in columns)
+
+
+def highest(points: Sequence[Point]) -> Point:
+    """The highest of points, of each figure where it is known."""
+    columns = ([each for each in column if each is not None] for column in zip(*points, strict=True))
+    return tuple(max(known) if known else None for known in columns)
 
 
 def added(points: Iterable[tuple[Point, int]]) -> Point:
     """Several hosts as one: CPU by how many they have, all else added up."""
     listed = list(points)
     cpus = sum(count for _, count in listed) or 1
-    percent = sum(point[0] * count for point, count in listed) / cpus
-    return (percent, *(sum(point[place] for point, _ in listed) for place in range(1, WIDTH)))
+    percent = sum((point[0] or 0.0) * count for point, count in listed) / cpus
+    return (percent, *(sum(point[place] or 0.0 for point, _ in listed) for place in range(1, WIDTH)))
 
 
-def paced(values: Iterable[tuple[float, float]], start: float, period: float) -> list[tuple[float, float]]:
-    """The average over each period in which there was anything, with the time at which that began."""
-    groups: dict[int, list[float]] = {}
-    for at, value in values:
-        groups.setdefault(int((at - start) // period), []).append(value)
-    return [(start + place * period, sum(each) / len(each)) for place, each in sorted(groups.items())]
+def paced(readings: Iterable[Reading], start: float, period: float) -> list[Reading]:
+    """What each period was in which there was anything, at the time at which that began; readings come by time."""
+    groups: dict[int, list[Reading]] = {}
+    for each in readings:
+        groups.setdefault(int((each.at - start) // period), []).append(each)
+    return [
+        Reading(
+            start + place * period,
+            sum(each.value for each in group) / len(group),
+            max(each.highest for each in group),
+            group[-1].newest,
+        )
+        for place, group in sorted(groups.items())
+    ]

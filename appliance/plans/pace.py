@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 WINDOW_SECONDS = 4.0
 """So much of the past counts where bytes come all the time: a limit that was changed shows after that."""
+QUIET_SECONDS = 3.0
+"""So long nothing may come of what came all the time."""
 SILENT_SECONDS = 15.0
-"""So long nothing may come: blocks are large, and a slow lane has one every few seconds."""
+"""And so long of what comes in blocks: they are large, and a slow lane has one every few seconds."""
 BLOCKS = 3
 """So many readings count however far apart they are: between them is what came in two blocks."""
 LEAST_SECONDS = 1.0
@@ -37,13 +40,22 @@ class Pace:
         while len(readings) > 2 and now - readings[1][0] > SILENT_SECONDS:
             readings.popleft()
 
+    def silent(self, now: float) -> float | None:
+        """Seconds in which nothing came, once that is twice as long as blocks were apart; None while that is usual."""
+        if not self._readings:
+            return None
+        moments = [at for at, _ in self._readings]
+        apart = max((after - before for before, after in pairwise(moments)), default=0.0)
+        silence = now - moments[-1]
+        return silence if silence > max(QUIET_SECONDS, min(2 * apart, SILENT_SECONDS)) else None
+
     def rate(self, now: float) -> float | None:
-        """Bytes a second; None until that is known, and once nothing has come for long."""
+        """Bytes a second; None until that is known, and while nothing comes."""
         if len(self._readings) < 2:
             return None
         (began, first), (last, done) = self._readings[0], self._readings[-1]
         # What comes in blocks comes at their ends: in between, time passes without a sign that it is slower.
         silent = now - last
-        if last - began < LEAST_SECONDS or silent > SILENT_SECONDS:
+        if last - began < LEAST_SECONDS or self.silent(now) is not None:
             return None
-        return (done - first) / (last - began + max(0.0, silent - (last - began)))
+        return (done - first) / max(last - began, silent)

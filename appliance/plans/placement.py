@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from appliance.api.errors import NoHostAvailable
 from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS
 
+NO_FIELD = ""
+"""In place of a field of the call: none of those that it may have besides is what is wrong."""
+
 UP = ("Enabled", "Connected", "Enabled")
 PASSTHROUGH = "runs guests by kvm, without which QEMU has no host-passthrough"
 CPU_MODE = "give the global config kvm vm.cpuMode another value"
@@ -54,14 +57,20 @@ class Demand:
     """What the VM's image needs; any when None."""
     strategy: str = LEAST_VMS
     last_host: str | None = None
+    bound: bool = False
+    """Whether it can be on no other host than the one that has its volumes."""
+    storage_named: bool = False
+    """Whether the instance offering's tags name the primary storages that its volumes may be on."""
     passthrough: bool = False
     """Whether its guest is to see the CPU as it is, which QEMU does under KVM only."""
     asked: Mapping[str, str] = field(default_factory=dict)
     """The fields of the call that want a host, and their values: what a refusal names."""
 
     def named(self, *wires: str) -> str:
-        """The first of some fields that the call has, else all that it has, with their values."""
-        first = next((wire for wire in wires if wire in self.asked), None)
+        """The first of some fields that the call has, else all that it has, with their values; empty for `NO_FIELD`."""
+        first = next((wire for wire in wires if wire in self.asked or wire == NO_FIELD), None)
+        if first == NO_FIELD:
+            return ""
         return ", ".join(f"{wire}[{self.asked[wire]}]" for wire in ([first] if first else self.asked))
 
 
@@ -73,15 +82,18 @@ class Filter:
     wires: tuple[str, ...]
     advice: str
     test: Callable[[HostOption], bool]
+    there: str = ""
+    """What helps where it can be one host only; the same where this is empty."""
 
 
 def choose_host(options: list[HostOption], demand: Demand) -> str:
     """The uuid of the host that the strategy prefers among those that can take the VM.
 
-    Raises `NoHostAvailable` naming the field of the call that cannot be met, which filter left no host, why the last
-    ones fell out, and what to do.
+    Raises `NoHostAvailable` naming the field of the call that cannot be met, which filter left no host, which ones had
+    ruled out others before, why the last ones fell out, and what to do.
     """
     left = options
+    also = [VOLUMES] if demand.bound else []
     if not left:
         text = "there is no host in the zone and cluster asked for; add one with AddKVMHost"
         raise NoHostAvailable(
@@ -91,8 +103,13 @@ def choose_host(options: list[HostOption], demand: Demand) -> str:
         passed = [option for option in left if each.test(option)]
         if not passed:
             fell = "; ".join(f"{option.name} {_missing(each.wanted, option, demand)}" for option in left[:5])
-            text = f"no host {each.wanted}: {each.advice}; ruled out last: {fell}"
+            that = f" that also {', '.join(also)}" if also else ""
+            one = demand.bound or demand.designated is not None
+            advice = (each.there if one else "") or each.advice
+            text = f"no host {each.wanted}{that}: {advice}; ruled out last: {fell}"
             raise NoHostAvailable(_led(demand.named(*each.wires), text))
+        if len(passed) < len(left):
+            also.append(each.wanted)
         left = passed
     return _preferred(left, demand).uuid
 
@@ -128,13 +145,14 @@ def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
     """That a host is not what was wanted of it, in figures where it is a matter of those."""
     figures = {
         CONNECTED: f"is {option.state} and {option.status}, in a cluster that is {option.cluster_state}",
-        MEMORY: f"has {_too_little(option.available_memory, demand.memory, 'memory')}",
+        MEMORY: f"has {_too_little(option.available_memory, demand.memory, 'memory left')}",
         CPU: f"has {option.available_cpu} MHz of CPU left, and {demand.cpu} are needed",
-        DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage')}"
+        DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage left above the reserve')}"
         if option.available_disk >= 0
         else "has no primary storage that its disks could be on",
         DESIGNATED_ONE: "is another",
         L2: "is in a cluster without an L2 network that it is on",
+        STORAGE: "has none of those primary storages",
         IMAGE: "is in a zone without a backup storage that has the image",
         PASSTHROUGH: f"runs guests by {option.accelerator}",
         _hypervisor(demand): f"is of hypervisor {option.hypervisor_type}",
@@ -145,8 +163,8 @@ def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
 def _too_little(left: int, needed: int, what: str) -> str:
     """How much is left of something and how much is needed, in bytes where larger units would look the same."""
     if mib(left) == mib(needed):
-        return f"{left} bytes of {what} left, and {needed} are needed"
-    return f"{mib(left)} of {what} left, and {mib(needed)} are needed"
+        return f"{left} bytes of {what}, and {needed} are needed"
+    return f"{mib(left)} of {what}, and {mib(needed)} are needed"
 
 
 def mib(count: int) -> str:
@@ -156,12 +174,16 @@ def mib(count: int) -> str:
 
 L2 = "carries the L2 networks"
 DESIGNATED_ONE = "is the one designated"
+VOLUMES = "has the VM's volumes"
+STORAGE = "has a primary storage that the instance offering's tags ask for"
 CONNECTED = "is Enabled and Connected"
 MEMORY = "has enough memory"
 CPU = "has enough CPU"
 IMAGE = "has the image's backup storage in its zone"
 DISK = "has room on its primary storage"
 SIZE = ("instanceOfferingUuid",)
+SMALLER = "take a smaller instance offering, stop VMs, or add a host with AddKVMHost"
+SMALLER_THERE = "take a smaller instance offering, or stop VMs on it"
 
 
 def _filters(demand: Demand) -> tuple[Filter, ...]:
@@ -172,20 +194,22 @@ def _filters(demand: Demand) -> tuple[Filter, ...]:
                lambda o: demand.l2_uuids <= o.l2_uuids),
         Filter(DESIGNATED_ONE, ("hostUuid",), "name a host of that zone and cluster, or none",
                lambda o: demand.designated in (None, o.uuid)),
-        Filter(CONNECTED, ("hostUuid", "clusterUuid", "zoneUuid", "l3NetworkUuids"),
-               "enable or reconnect a host, or add one with AddKVMHost",
-               lambda o: (o.state, o.status, o.cluster_state) == UP),
+        Filter(STORAGE, SIZE, "attach one of those to the cluster, or change the tags of the instance offering",
+               lambda o: not demand.storage_named or o.available_disk >= 0),
+        Filter(CONNECTED, ("hostUuid", "clusterUuid", "zoneUuid", *(() if demand.bound else (NO_FIELD,))),
+               "enable or reconnect a host, enable its cluster, or add a host with AddKVMHost",
+               lambda o: (o.state, o.status, o.cluster_state) == UP,
+               "enable or reconnect it"),
         Filter(_hypervisor(demand), image, "take an image for the hypervisor that is there",
                lambda o: demand.hypervisor in (None, o.hypervisor_type)),
-        Filter(MEMORY, SIZE, "take a smaller instance offering, stop VMs, or add a host with AddKVMHost",
-               lambda o: o.available_memory >= demand.memory),
-        Filter(CPU, SIZE, "take a smaller instance offering, stop VMs, or add a host with AddKVMHost",
-               lambda o: o.available_cpu >= demand.cpu),
+        Filter(MEMORY, SIZE, SMALLER, lambda o: o.available_memory >= demand.memory, SMALLER_THERE),
+        Filter(CPU, SIZE, SMALLER, lambda o: o.available_cpu >= demand.cpu, SMALLER_THERE),
         Filter(IMAGE, image,
                "attach the image's backup storage to the zone with AttachBackupStorageToZone",
                lambda o: o.backup_storage_in_zone),
         Filter(DISK, ("rootDiskOfferingUuid", "dataDiskOfferingUuids", *image),
-               "attach a primary storage to the cluster, or expunge what is deleted there",
+               "attach a primary storage to the cluster, expunge what is deleted there, or lower the global config "
+               "primaryStorage reservedCapacity",
                lambda o: o.available_disk >= demand.disk),
         Filter(PASSTHROUGH, (), CPU_MODE,
                lambda o: not demand.passthrough or o.accelerator != "tcg"),

@@ -27,7 +27,7 @@ from agent.protocol import (
 )
 from appliance.plans.boot import Medium
 from appliance.plans.step import Ask, CopyImage, Step, Wait
-from appliance.plans.volume import VolumeIntent, made, merged
+from appliance.plans.volume import VolumeIntent, begun, made, merged
 
 REBOOT_GRACE_SECONDS = 60.0
 ASK_AGAIN_SECONDS = 10.0
@@ -168,6 +168,12 @@ def outdated(intent: VmIntent, served: Callable[[str], str | None]) -> Ask | Non
     return None
 
 
+def begins(intent: VmIntent) -> Iterator[Ask]:
+    """The new files below a running VM that its intent knows of: what to ask for needs no look first."""
+    for volume in (*((intent.root,) if intent.root else ()), *intent.data):
+        yield from begun(volume, vm_uuid=intent.vm_uuid)
+
+
 def networks_left(intent: VmIntent, seen: VmSeen) -> Iterator[Ask]:
     """Bridges, then the networks on them, then the guarded NICs: each must stand before the next."""
     for bridge in intent.bridges:
@@ -190,7 +196,8 @@ def _stopped(intent: VmIntent, seen: VmSeen, now: float) -> Iterator[Step]:
         yield from _left(intent, seen)
         yield from _merged(intent, seen)
         return
-    if intent.stop_deadline is not None and now < intent.stop_deadline:
+    # A guest that stands still, for want of room on its host say, hears of no power button.
+    if seen.domain.power == "on" and intent.stop_deadline is not None and now < intent.stop_deadline:
         if seen.domain.cause != "guest_shutdown":
             yield Ask("ask guest to power off", ShutdownDomain(vm_uuid=intent.vm_uuid))
         yield Wait("wait for guest to power off", min(intent.stop_deadline, now + ASK_AGAIN_SECONDS))
@@ -206,6 +213,7 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
     for nic_uuid in intent.nic_uuids:
         if nic_uuid in seen.nics:
             yield Ask("take back address", DropNic(nic_uuid=nic_uuid))
+    yield from _begun(intent, seen, root=keep_volume)
     yield from _dropped(intent, seen)
     if not keep_volume and intent.volume is not None and intent.volume.path in seen.volumes:
         yield Ask("delete root volume", DropFile(path=intent.volume.path))
@@ -214,6 +222,14 @@ def _gone(intent: VmIntent, seen: VmSeen, *, keep_volume: bool) -> Iterator[Step
             yield Ask("delete snapshot", DropFile(path=path))
     if not keep_volume and seen.traces:
         yield Ask("delete logs", DropTraces(vm_uuid=intent.vm_uuid))
+
+
+def _begun(intent: VmIntent, seen: VmSeen, *, root: bool) -> Iterator[Step]:
+    """The new files of volumes that outlive their VM; merges wait until somebody has the volume again."""
+    for volume in (*((intent.root,) if root and intent.root else ()), *intent.data):
+        if volume.fresh:
+            yield from made(volume, seen, vm_uuid=intent.vm_uuid)
+            yield from merged(volume, seen, vm_uuid=intent.vm_uuid)
 
 
 def _dropped(intent: VmIntent, seen: VmSeen) -> Iterator[Step]:

@@ -18,8 +18,16 @@ CAUSES: dict[str, str] = {
     "crashed": "crashed",
     "failed": "failed on the host",
     "migrated": "moved to another host",
+    "io_error": "",
+    "suspended": "",
     "unknown": "",
 }
+STILL: dict[str, str] = {
+    "io_error": "its guest stands still: its host's storage is full, or fails; make room there, then resume it on "
+    "its host (virsh resume), reboot or stop it",
+    "suspended": "its guest stands still: it is suspended; resume it on its host (virsh resume), reboot or stop it",
+}
+"""Why a guest stands still while its VM is on, and the ways out. ZStack has no state for it."""
 
 
 @dataclass(frozen=True)

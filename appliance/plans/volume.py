@@ -69,14 +69,7 @@ def made(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[S
     if intent.fresh and intent.below is not None:
         writes = seen.writes.get(serial_of(volume.volume_uuid), volume.path)
         if there is None or writes != volume.path:
-            overlay = EnsureOverlay(
-                volume_uuid=volume.volume_uuid,
-                path=volume.path,
-                backing=intent.below,
-                size_bytes=volume.size_bytes,
-                vm_uuid=vm_uuid,
-            )
-            yield Ask("begin a new file", overlay, SNAPSHOT_SECONDS)
+            yield from begun(intent, vm_uuid=vm_uuid)
     elif there is None and not intent.whole and intent.copy_of is not None:
         yield Ask("copy snapshot", FlattenVolume(path=volume.path, source=intent.copy_of), COPY_SECONDS)
     elif there is None and not intent.whole:
@@ -88,6 +81,20 @@ def made(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[S
             volume_uuid=volume.volume_uuid, path=volume.path, size_bytes=volume.size_bytes, vm_uuid=vm_uuid
         )
         yield Ask("grow volume", request, GROW_SECONDS)
+
+
+def begun(intent: VolumeIntent, *, vm_uuid: str = "") -> Iterator[Ask]:
+    """The new file on top of what a snapshot keeps, and its guest writing to that."""
+    volume = intent.volume
+    if intent.fresh and intent.below is not None:
+        overlay = EnsureOverlay(
+            volume_uuid=volume.volume_uuid,
+            path=volume.path,
+            backing=intent.below,
+            size_bytes=volume.size_bytes,
+            vm_uuid=vm_uuid,
+        )
+        yield Ask("begin a new file", overlay, SNAPSHOT_SECONDS)
 
 
 def merged(intent: VolumeIntent, seen: VmSeen, *, vm_uuid: str = "") -> Iterator[Step]:

@@ -12,6 +12,7 @@ from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import LinkLost, Refused
 from appliance.reconcile.loop import Backoff, Next
 from appliance.store.database import Database
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
 
 RETURN_SECONDS = 30.0
@@ -38,6 +39,10 @@ class Tries:
         """Try again, later each time."""
         return self._backoff.next()
 
+    def after(self, who: str, error: ApiError) -> Next:
+        """As `pause`, saying what failed: `Backoff.after`."""
+        return self._backoff.after(who, error)
+
     async def attempt(
         self,
         advancing: Awaitable[Next],
@@ -54,6 +59,8 @@ class Tries:
             return await advancing
         except HostUnreachable as unreachable:
             return await (away or failed)(unreachable)
+        except StoreCannotWrite:
+            raise
         except ApiError as error:
             if isinstance(error, Refused) and error.refusal.transient and self._refusals < PATIENCE:
                 self._refusals += 1
@@ -102,7 +109,8 @@ class Asker:
         """Ask for a change and return the reply; raises what `Link.ask` raises.
 
         A bridge may take over the address that the link itself runs on. The host is told that it is still
-        reached, on a new link if the old one broke; untold, it turns back, and `Refused` says so.
+        reached, on a new link if the old one broke; untold, it turns back, and `Refused` says so. So it does of a
+        host that is lost meanwhile and not reached again: whatever it has by then was never confirmed.
         """
         details = (resource, generation, timeout_seconds, on_progress)
         if isinstance(request, EnsureBridge):
@@ -126,8 +134,10 @@ class Asker:
                 raise _turned_back(target, request) if _undone(refused) else refused from refused
             except HostUnreachable as lost:
                 begun = begun or isinstance(lost, LinkLost)
-                if not begun or loop.time() > deadline:
+                if not begun:
                     raise
+                if loop.time() > deadline:
+                    raise _cut_off(target, request) from lost
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _ask(self, target: Target, request: AnyRequest, details: _Details) -> Struct:
@@ -190,5 +200,17 @@ def _turned_back(target: Target, request: EnsureBridge) -> Refused:
             message=f"{target.address} could not be reached for {seconds:g} s when bridge {request.bridge} had "
             f"taken the addresses of {request.physical_interface} over, and has given them back; let its switch "
             f"pass what the bridge sends, or use another interface",
+        )
+    )
+
+
+def _cut_off(target: Target, request: EnsureBridge) -> Refused:
+    seconds = request.confirm_seconds + RETURN_SECONDS
+    return Refused(
+        Refusal(
+            code="bridge.unreachable",
+            message=f"{target.address} was lost while it made bridge {request.bridge} over "
+            f"{request.physical_interface}, and could not be reached for {seconds:g} s since; where the bridge took "
+            f"addresses over, the host gives them back by itself; see that it runs and is reached, then try again",
         )
     )

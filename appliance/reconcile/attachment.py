@@ -90,7 +90,7 @@ class AttachmentWorker:
             return True
 
         turned = await self._context.database.write(write)
-        return AGAIN if turned else self._tries.pause()
+        return AGAIN if turned else self._tries.after(f"attachment {self._uuid}", error)
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         ref = snapshot.find(self._kind, self._uuid)

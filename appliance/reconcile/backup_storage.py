@@ -7,11 +7,15 @@ import logging
 from agent.protocol import Capacity, DropStorage, EnsureStorage
 from agent.protocol import Done as AgentDone
 from appliance.api.errors import ApiError, BackupStorageFailed
+from appliance.api.image import ImageBackupStorageRef
+from appliance.api.resource import Resource
 from appliance.api.storage import BackupStorage, BackupStorageZoneRef
+from appliance.api.volume_backup import VolumeBackup
 from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, leave_machine
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -33,8 +37,12 @@ class BackupStorageWorker:
             return DONE
         if storage.intended == "Absent":
             return await self._leave(storage)
+        most = await database.read(lambda s: int(s.setting("backupStorage", "ping.parallelismDegree")))
         try:
-            await self._connect(storage)
+            async with self._context.looking.one_of(most):
+                await self._connect(storage)
+        except StoreCannotWrite:
+            raise
         except ApiError as failed:
             return await self._failed(storage, failed)
         self._backoff.reset()
@@ -87,7 +95,7 @@ class BackupStorageWorker:
             return False
 
         gone = await self._context.database.write(write)
-        return AGAIN if gone else self._backoff.next()
+        return AGAIN if gone else self._backoff.after(f"backup storage {storage.name}", error)
 
     async def _leave(self, storage: BackupStorage) -> Next:
         target = target_of(storage)
@@ -102,6 +110,18 @@ class BackupStorageWorker:
                 log.info("backup storage %s is forgotten as it is: %s", storage.name, failed.details)
         await self._context.database.write(lambda tx: forget(tx, storage.uuid))
         return DONE
+
+
+def written_storage(before: Resource | None, after: Resource | None) -> str | None:
+    """The backup storage that has other bytes free after a change of a row: a file on it is whole now, or gone."""
+    match before, after:
+        case (ImageBackupStorageRef() | VolumeBackup()) as gone, None:
+            return gone.backup_storage_uuid
+        case ImageBackupStorageRef() as ref, ImageBackupStorageRef(status=status) if ref.status != status:
+            return ref.backup_storage_uuid
+        case VolumeBackup() as backup, VolumeBackup(phase=phase) if backup.phase != phase:
+            return backup.backup_storage_uuid
+    return None
 
 
 def forget(tx: Transaction, uuid: str) -> None:

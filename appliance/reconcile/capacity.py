@@ -1,42 +1,19 @@
-"""What VMs and volumes leave of hosts and storage: counted from the rows, so that it cannot drift."""
+"""What VMs and volumes leave of hosts and storage: of sums that are kept with every change of their rows."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 from appliance.api.host import Host
-from appliance.api.move import VolumeMove
-from appliance.api.snapshot import VolumeSnapshot
+from appliance.api.move import VmMove
+from appliance.api.size import parse_size
 from appliance.api.storage import LocalStorageHostRef, LocalStorageResourceRef, PrimaryStorage
 from appliance.api.tag import SystemTag
+from appliance.api.tally import of_host, of_storage
+from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.api.volume_backup import VolumeRestore
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
-
-UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-LARGEST = 1 << 60
-"""Bytes, or CPUs times MHz: more is a mistake, and what is counted with it must fit the store."""
-
-_USED = """
-SELECT COALESCE(SUM(MAX(memory_size, COALESCE(pending_memory_size, 0))), 0),
-       COALESCE(SUM(MAX(cpu_num * cpu_speed, COALESCE(pending_cpu_num * pending_cpu_speed, 0))), 0)
-FROM vm_instance
-WHERE host_uuid = ?1
-   OR uuid IN (SELECT vm_instance_uuid FROM vm_move WHERE host_uuid = ?1 AND phase <> 'moved')
-"""
-
-
-def parse_size(text: str) -> int:
-    """`512M` in bytes; raises `ValueError`."""
-    found = re.fullmatch(r"\s*([0-9]{1,19})\s*([KMGT]?)B?\s*", text.upper())
-    if not found:
-        raise ValueError(f"{text} is not a size like 512M")
-    size = int(found.group(1)) * UNITS[found.group(2)]
-    if size > LARGEST:
-        raise ValueError(f"{text} is more than anything has: {LARGEST} at most")
-    return size
 
 
 def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
@@ -55,6 +32,17 @@ def reserved(snapshot: Snapshot, host: Host, what: str) -> int:
             if tag.tag.startswith(start):
                 return parse_size(tag.tag.removeprefix(start))
     return parse_size(snapshot.setting("kvm", what)) if host.hypervisor_type == "KVM" else 0
+
+
+def kept_free(snapshot: Snapshot, category: str) -> int:
+    """Bytes that what is put on a storage leaves of it: `primaryStorage`'s setting, or `backupStorage`'s."""
+    return parse_size(snapshot.setting(category, "reservedCapacity"))
+
+
+def spare_of(snapshot: Snapshot) -> Callable[[int], int]:
+    """What of the bytes that a primary storage has left may be given to volumes: all above its reserve."""
+    reserve = kept_free(snapshot, "primaryStorage")
+    return lambda left: max(left - reserve, 0)
 
 
 def recount_tagged(tx: Transaction, tag: SystemTag) -> None:
@@ -76,18 +64,25 @@ def recount_tagged(tx: Transaction, tag: SystemTag) -> None:
 
 
 def recount_host(tx: Transaction, host_uuid: str) -> None:
-    """Write what the VMs on a host leave of it: of a VM whose size will change, the larger one counts."""
+    """Write what the VMs on a host, and those on their way to it, leave of it."""
     host = tx.find(Host, host_uuid)
     if host is None:
         return
-    ((memory, cpu),) = tx.rows(_USED, (host_uuid,))
+    memory, cpu = tx.tally(of_host("memory", host_uuid)), tx.tally(of_host("cpu", host_uuid))
+    for vm in _coming(tx, host_uuid):
+        memory, cpu = memory + vm.most_memory, cpu + vm.most_cpu
     tx.update(
         host,
-        available_memory_capacity=host.total_memory_capacity
-        - reserved(tx, host, "reservedMemory")
-        - int(memory),
-        available_cpu_capacity=host.total_cpu_capacity - reserved(tx, host, "reservedCpu") - int(cpu),
+        available_memory_capacity=host.total_memory_capacity - reserved(tx, host, "reservedMemory") - memory,
+        available_cpu_capacity=host.total_cpu_capacity - reserved(tx, host, "reservedCpu") - cpu,
     )
+
+
+def _coming(snapshot: Snapshot, host_uuid: str) -> list[VmInstance]:
+    """The VMs that move to a host, and are not on it yet."""
+    moves = snapshot.all(VmMove, host_uuid=host_uuid, phase=["preparing", "moving"])
+    vms = [snapshot.find(VmInstance, move.vm_instance_uuid) for move in moves]
+    return [vm for vm in vms if vm is not None and vm.host_uuid != host_uuid]
 
 
 def recount_storage(tx: Transaction, storage_uuid: str) -> None:
@@ -99,11 +94,12 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
         _recount_shared(tx, storage)
         return
     refs = tx.all(LocalStorageHostRef, primary_storage_uuid=storage_uuid)
+    used = tx.tallies(of_storage(storage_uuid))
     available = 0
     for ref in refs:
-        used = _used(tx, storage_uuid, host_uuid=ref.host_uuid)
-        left = ref.total_capacity - used
-        tx.update(ref, available_capacity=left)
+        left = ref.total_capacity - used.get(ref.host_uuid, 0)
+        if left != ref.available_capacity:
+            tx.update(ref, available_capacity=left)
         available += left
     tx.update(
         storage,
@@ -112,15 +108,6 @@ def recount_storage(tx: Transaction, storage_uuid: str) -> None:
         total_physical_capacity=sum(ref.total_capacity for ref in refs),
         available_physical_capacity=sum(ref.available_physical_capacity for ref in refs),
     )
-
-
-def _used(snapshot: Snapshot, storage_uuid: str, **where: str) -> int:
-    """What volumes have of a storage: a data volume's is free once it is deleted, as ZStack counts."""
-    found = {"primary_storage_uuid": storage_uuid, **where}
-    deleted = snapshot.total(Volume, "size", type="Data", status="Deleted", **found)
-    kept = snapshot.total(VolumeSnapshot, "size", **found)
-    coming = snapshot.total(VolumeMove, "size", **found) + snapshot.total(VolumeRestore, "size", **found)
-    return snapshot.total(Volume, "size", **found) - deleted + kept + coming
 
 
 def keep_volume(tx: Transaction, volume: Volume) -> None:
@@ -157,6 +144,6 @@ def resize_volume(tx: Transaction, volume: Volume, size: int) -> Volume:
 
 def _recount_shared(tx: Transaction, storage: PrimaryStorage) -> None:
     """A storage that has its size of its own, whatever hosts use it."""
-    used = _used(tx, storage.uuid)
+    used = tx.tally(of_storage(storage.uuid))
     left = storage.total_capacity - (storage.system_used_capacity or 0) - used
     tx.update(storage, available_capacity=left, available_physical_capacity=left)

@@ -1,9 +1,9 @@
-"""One file on its way from a host to a backup storage: sent through a lane, proved equal, and only then named."""
+"""One file on its way between a host and a backup storage: sent through a lane, proved equal, and only then named."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.protocol import AdoptFiles, CloseLane, DropFile, FilesCopied
 from appliance.api.host import HostKey
@@ -11,6 +11,7 @@ from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.fleet import Target
 from appliance.reconcile.asking import Asker
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.lane import Lane
 from appliance.store.snapshot import Snapshot
@@ -35,6 +36,8 @@ class Carriage:
     """What both ends hear of. A file that is wanted no more has a higher one than while it came."""
     wanted: Callable[[Snapshot], bool]
     """Whether the file is still to come: it is sent no further when it is not."""
+    reserve: str = "backupStorage"
+    """Whose setting says what the file leaves free where it goes: that, or `primaryStorage`'s."""
 
     async def bring(
         self,
@@ -48,7 +51,8 @@ class Carriage:
 
         It must not build on another file, nor change meanwhile. Of the jobs it is the part of its uuid.
         """
-        lane = self._lane()
+        reserved = await self.context.database.read(lambda snapshot: kept_free(snapshot, self.reserve))
+        lane = replace(self._lane(), reserved_bytes=reserved)
         await lane.open([place])
         copied = await lane.copy([path], jobs, title=title, part=self.uuid)
         await lane.ask(self.storage, AdoptFiles(files={place: ""}))

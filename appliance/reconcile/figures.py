@@ -17,7 +17,20 @@ from appliance.api.figure import BLOCK_SECONDS, KEPT_SECONDS, SLOT_SECONDS, SYST
 from appliance.api.host import Host
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Fleet, Target
-from appliance.plans.figures import WIDTH, Point, added, from_text, mean, pack, rates, to_text, unpack
+from appliance.plans.figures import (
+    WIDTH,
+    Point,
+    Reading,
+    added,
+    from_text,
+    highest,
+    mean,
+    pack,
+    rates,
+    to_text,
+    unpack,
+)
+from appliance.reconcile.alarm import Alarm
 from appliance.reconcile.context import target_of
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
@@ -55,17 +68,25 @@ class Track:
             gone = sum(1 for each in self.times if each < oldest)
             del self.times[:gone], self.codes[: gone * WIDTH]
 
-    def values(self, metric: int) -> list[tuple[float, float]]:
-        """A figure over time."""
+    def values(self, metric: int) -> list[Reading]:
+        """A figure over time, to the sample."""
         found = zip(self.times, self.codes[metric::WIDTH], strict=True)
-        return [(float(at), value) for at, code in found if (value := unpack(code)) is not None]
+        known = ((float(at), value) for at, code in found if (value := unpack(code)) is not None)
+        return [Reading(at, value, value, value) for at, value in known]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What five minutes were: the average of each figure, and its highest sample."""
+
+    mean: Point
+    highest: Point
 
 
 @dataclass(frozen=True)
 class _Plan:
     """Whom to ask, and how many CPUs and how much memory each has."""
 
-    interval: float
     hosts: list[tuple[str, Target, int, int]]
     vms: dict[str, tuple[int, int]]
 
@@ -80,27 +101,32 @@ class FigureHistory:
         self.listeners: list[Callable[[], None]] = []
         """Called when each host was asked once more."""
 
-    async def values(self, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+    async def values(self, key: str, metric: int, start: float, end: float) -> list[Reading]:
         """A figure of one resource: from the store what is older than what is in memory."""
         track = self.tracks.get(key)
         recent = track.values(metric) if track is not None else []
-        first = recent[0][0] if recent else math.inf
+        first = recent[0].at if recent else math.inf
         older = await self._database.read(lambda snapshot: _stored(snapshot, key, metric, start, end))
-        found = [each for each in older if each[0] + SLOT_SECONDS <= first] + recent
-        return [each for each in found if start <= each[0] <= end]
+        found = [each for each in older if each.at + SLOT_SECONDS <= first] + recent
+        return [each for each in found if start <= each.at <= end]
 
-    def latest(self, count: int) -> Iterator[tuple[str, list[list[int]]]]:
-        """Percent of CPU and of memory in the last `count` samples, of all that was in the last one."""
+    def latest(self, count: int) -> Iterator[tuple[str, list[list[int | None]]]]:
+        """Percent of CPU and of memory in the last `count` samples, of all in the last one; None is unknown."""
         for key, track in self.tracks.items():
             if track.times and track.times[-1] >= int(self.at):
-                cpu = [round(unpack(code) or 0) for code in track.codes[-count * WIDTH :: WIDTH]]
-                whole = track.memory_bytes or 1
-                used = (
-                    track.codes[1 - count * WIDTH :: WIDTH]
-                    if len(track.times) > count
-                    else track.codes[1::WIDTH]
+                newest = track.codes[-count * WIDTH :]
+                yield (
+                    key,
+                    [
+                        _percents(newest[::WIDTH], 100),
+                        _percents(newest[1::WIDTH], track.memory_bytes),
+                    ],
                 )
-                yield key, [cpu, [round(100 * (unpack(code) or 0) / whole) for code in used]]
+
+
+def _percents(codes: array[int], whole: int) -> list[int | None]:
+    values = map(unpack, codes)
+    return [None if value is None or not whole else round(100 * value / whole) for value in values]
 
 
 class Sampler:
@@ -112,12 +138,16 @@ class Sampler:
         self._history = history
         self._saved_at = database.now()
         self._gate = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._alarm = Alarm()
+
+    def look_again(self) -> None:
+        """The interval changed: sample now, and then at the new one."""
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Sample every `monitor.interval` seconds, for ever."""
         while True:
-            plan = await self._database.read(_plan)
-            await asyncio.sleep(plan.interval)
+            await self._alarm.sleep(await self._database.read(_interval))
             await self.round()
             if self._database.now() // SLOT_SECONDS != self._saved_at // SLOT_SECONDS:
                 await self.save()
@@ -156,7 +186,7 @@ class Sampler:
                 return await link.ask(ReadFigures(), Figures, timeout_seconds=ANSWER_SECONDS)
             except ApiError as failed:
                 # That a host is lost is told elsewhere; a gap in a plot says enough here.
-                log.info("no figures from %s: %s", target.key, failed)
+                log.debug("no figures from %s: %s", target.key, failed)
                 return None
 
     def _take(
@@ -166,7 +196,7 @@ class Sampler:
         before, track.last, track.memory_bytes = track.last, seen, memory
         if before is None or before[0] != seen[0]:
             return None
-        point = rates(before[2], seen[2], (seen[1] - before[1]) / 1e9, cpus, memory)
+        point = rates(before[2], seen[2], (seen[1] - before[1]) / 1e9, cpus)
         if point is not None:
             track.add(now, point, now - HOUR_SECONDS)
         return point
@@ -175,33 +205,39 @@ class Sampler:
         """Write what was sampled since the last time into its place of five minutes."""
         at, self._saved_at = self._saved_at, self._database.now()
         slot = int(at // SLOT_SECONDS) * SLOT_SECONDS
-        waiting: deque[tuple[str, Point]] = deque()
+        waiting: deque[tuple[str, Slot]] = deque()
         for key, track in self._history.tracks.items():
             if track.unsaved:
-                waiting.append((key, mean(track.unsaved)))
+                waiting.append((key, Slot(mean(track.unsaved), highest(track.unsaved))))
                 track.unsaved = []
         while waiting:
             some = dict(waiting.popleft() for _ in range(min(AT_A_TIME, len(waiting))))
-            await self._database.write(partial(put, slot=slot, points=some))
+            await self._database.write(partial(put, slot=slot, slots=some))
         await self._database.write(forget)
 
 
-def put(tx: Transaction, slot: int, points: dict[str, Point]) -> None:
-    """Write points of one time, of those that are still there."""
-    alive = {SYSTEM} & points.keys()
-    alive |= {vm.uuid for vm in tx.all(VmInstance, uuid=list(points))}
-    alive |= {host.uuid for host in tx.all(Host, uuid=list(points))}
+def put(tx: Transaction, slot: int, slots: dict[str, Slot]) -> None:
+    """Write what one time was for those that are still there."""
+    alive = {SYSTEM} & slots.keys()
+    alive |= {vm.uuid for vm in tx.all(VmInstance, uuid=list(slots))}
+    alive |= {host.uuid for host in tx.all(Host, uuid=list(slots))}
     began = slot // BLOCK_SECONDS * BLOCK_SECONDS
     place = (slot - began) // SLOT_SECONDS * WIDTH
     known = {block.key: block for block in tx.all(FigureBlock, key=[_key(each, began) for each in alive])}
     for each in alive:
         block = known.get(_key(each, began))
-        codes = from_text(block.points) if block is not None else array("H", bytes(2 * SLOTS * WIDTH))
-        codes[place : place + WIDTH] = array("H", pack(points[each]))
+        points = _with(block.points if block is not None else "", place, slots[each].mean)
+        peaks = _with(block.peaks if block is not None else "", place, slots[each].highest)
         if block is None:
-            tx.insert(FigureBlock(key=_key(each, began), began=began, points=to_text(codes)))
+            tx.insert(FigureBlock(key=_key(each, began), began=began, points=points, peaks=peaks))
         else:
-            tx.update(block, points=to_text(codes))
+            tx.update(block, points=points, peaks=peaks)
+
+
+def _with(text: str, place: int, point: Point) -> str:
+    codes = from_text(text) if text else array("H", bytes(2 * SLOTS * WIDTH))
+    codes[place : place + WIDTH] = array("H", pack(point))
+    return to_text(codes)
 
 
 def forget(tx: Transaction) -> None:
@@ -213,28 +249,34 @@ def _key(key: str, began: int) -> str:
     return f"{key}.{began}"
 
 
-def _stored(snapshot: Snapshot, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+def _stored(snapshot: Snapshot, key: str, metric: int, start: float, end: float) -> list[Reading]:
     """A figure over time, as the store has it; each at the beginning of its five minutes."""
     oldest = int(max(start, snapshot.now - KEPT_SECONDS)) // BLOCK_SECONDS * BLOCK_SECONDS
     begins = range(oldest, int(min(end, snapshot.now)) + 1, BLOCK_SECONDS)
     blocks = snapshot.all(FigureBlock, key=[_key(key, each) for each in begins]) if begins else []
     found = []
     for block in sorted(blocks, key=lambda each: each.began):
-        for place, code in enumerate(from_text(block.points)[metric::WIDTH]):
-            value = unpack(code)
-            if value is not None:
-                found.append((float(block.began + place * SLOT_SECONDS), value))
+        codes = zip(
+            from_text(block.points)[metric::WIDTH], from_text(block.peaks)[metric::WIDTH], strict=True
+        )
+        for place, (code, peak) in enumerate(codes):
+            value, most = unpack(code), unpack(peak)
+            if value is not None and most is not None:
+                found.append(Reading(float(block.began + place * SLOT_SECONDS), value, most, value))
     return found
+
+
+def _interval(snapshot: Snapshot) -> float:
+    return float(snapshot.setting("monitor", "interval"))
 
 
 def _plan(snapshot: Snapshot) -> _Plan:
     hosts = [
-        (host.uuid, target_of(host), host.cpu_num or 1, host.memory_capacity or 0)
+        (host.uuid, target_of(host), host.cpu_num or 1, host.total_memory_capacity)
         for host in snapshot.all(Host, intended="Present", status="Connected")
     ]
     vms = snapshot.rows("SELECT uuid, cpu_num, memory_size FROM vm_instance WHERE power = 'on'")
     return _Plan(
-        interval=float(snapshot.setting("monitor", "interval")),
         hosts=hosts,
         vms={str(uuid): (int(cpus), int(memory)) for uuid, cpus, memory in vms},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +24,7 @@ from agent.protocol import (
     ReadFetches,
     UserdataFetch,
 )
-from appliance.api.errors import AddHostFailed, ApiError, HostUnreachable, OperationFailed, ReconnectFailed
+from appliance.api.errors import AddHostFailed, ApiError, OperationFailed, ReconnectFailed
 from appliance.api.host import Host
 from appliance.api.image import ImageCache
 from appliance.api.l2 import L2Network, L2NetworkClusterRef
@@ -44,9 +45,9 @@ from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
-from appliance.reconcile.maintenance import SOON, begin_if_empty, give_up
+from appliance.reconcile.maintenance import SOON, begin_if_empty, cannot_empty
 from appliance.reconcile.move_rows import moves_on
-from appliance.reconcile.observe import mark_disconnected, record_fetches, take_scan, vms_on
+from appliance.reconcile.observe import Woken, mark_disconnected, record_fetches, take_scan, vms_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
 from appliance.reconcile.vm_state import placed_on
 from appliance.reconcile.volume_rows import volumes_on
@@ -66,6 +67,10 @@ class _Work:
     forced: Accelerator | None
     interval: float
     reconnect: bool
+    connects: float
+    """How many hosts may be connected at once; `math.inf` is any number."""
+    scans: int
+    """How many may be scanned at once."""
 
 
 class HostWorker:
@@ -76,6 +81,8 @@ class HostWorker:
         self._uuid = uuid
         self._asker = Asker(context.fleet, context.database.new_uuid)
         self._tries = Tries()
+        self._probed: Accelerator | None = None
+        """How guests were to run when that was last probed; None is by trial."""
 
     async def advance(self) -> Next:
         """One pass: connect if need be, then scan and mend."""
@@ -88,8 +95,12 @@ class HostWorker:
 
     async def _pass(self, work: _Work) -> Next:
         if work.host.connected_id < work.host.connect_id or not self._connected(work):
-            await self._connect(work)
-        await self._mend(work)
+            async with self._context.connecting.one_of(work.connects):
+                await self._connect(work)
+        elif work.forced != self._probed:
+            await self._probe_again(work)
+        async with self._context.scanning.one_of(work.scans):
+            await self._mend(work)
         self._tries.reset()
         if work.host.state == "PreMaintenance" and await self._still_emptying():
             return Next(seconds=SOON)
@@ -110,10 +121,8 @@ class HostWorker:
         await database.write(lambda tx: self._say(tx, "connect", 10))
         facts = await fleet.connect(work.target)
         await database.write(lambda tx: self._say(tx, "probe accelerator", 40))
+        probed = await self._probe(work)
         link = fleet.link(work.target)
-        probed = await link.ask(
-            ProbeAccelerator(forced=work.forced), ProbedAccelerator, timeout_seconds=PROBE_SECONDS
-        )
         await database.write(lambda tx: self._say(tx, "make storage and bridges", 60))
         await self._make(work, await link.ask(ObserveHost(), HostSeen))
         seen = await fleet.link(work.target).ask(ObserveHost(), HostSeen)
@@ -123,18 +132,38 @@ class HostWorker:
             if host is None or host.intended == "Absent":
                 return
             host = _connected(tx, host, facts, probed, asked)
-            take_scan(tx, host, seen, self._context.poke, fresh=True)
+            take_scan(tx, host, seen, fresh=True)
 
-        await database.write(write)
+        await database.write(write)  # all that is on it is looked at below
         await self._catch_up(work.target)
-        for vm in await database.read(lambda snapshot: vms_on(snapshot, self._uuid)):
-            self._context.poke("VmInstance", vm.uuid)
-        for volume in await database.read(lambda snapshot: volumes_on(snapshot, work.host)):
-            self._context.poke("Volume", volume.uuid)
+        vms = await database.read(lambda snapshot: vms_on(snapshot, self._uuid))
+        self._context.poke_in_turn("VmInstance", [vm.uuid for vm in vms])
+        volumes = await database.read(lambda snapshot: volumes_on(snapshot, work.host))
+        self._context.poke_in_turn("Volume", [volume.uuid for volume in volumes])
         for move in await database.read(lambda snapshot: moves_on(snapshot, work.host)):
             self._context.poke("VolumeMove", move.uuid)
         for leaving in await database.read(lambda snapshot: vm_moves_on(snapshot, work.host)):
             self._context.poke("VmMove", leaving.uuid)
+
+    async def _probe(self, work: _Work) -> ProbedAccelerator:
+        link, request = self._context.fleet.link(work.target), ProbeAccelerator(forced=work.forced)
+        probed = await link.ask(request, ProbedAccelerator, timeout_seconds=PROBE_SECONDS)
+        self._probed = work.forced
+        return probed
+
+    async def _probe_again(self, work: _Work) -> None:
+        """A tag or the setting says otherwise than before how guests run: those that start from now on."""
+        probed = await self._probe(work)
+
+        def write(tx: Transaction) -> None:
+            host = tx.find(Host, self._uuid)
+            if host is None or host.intended == "Absent" or host.hypervisor_type == HYPERVISOR:
+                return
+            if host.accelerator != probed.accelerator:
+                tx.update(host, accelerator=probed.accelerator)
+                tx.note("HostAccelerator", f"{host.name}: guests run by {probed.accelerator}", about=host)
+
+        await self._context.database.write(write)
 
     async def _catch_up(self, target: Target) -> None:
         """Read what guests asked for while nobody listened, page by page."""
@@ -153,12 +182,12 @@ class HostWorker:
         seen = await link.ask(ObserveHost(), HostSeen)
         await self._make(work, seen)
 
-        def write(tx: Transaction) -> None:
+        def write(tx: Transaction) -> Woken:
             host = tx.find(Host, self._uuid)
-            if host is not None and host.intended == "Present":
-                take_scan(tx, host, seen, self._context.poke)
+            return take_scan(tx, host, seen) if host is not None and host.intended == "Present" else ()
 
-        await self._context.database.write(write)
+        for kind, uuid in await self._context.database.write(write):
+            self._context.poke(kind, uuid)
 
     async def _make(self, work: _Work, seen: HostSeen) -> None:
         for step in host_plan.plan(work.intent, seen):
@@ -212,7 +241,7 @@ class HostWorker:
             host = tx.find(Host, self._uuid)
             if host is None or host.intended == "Absent":
                 return True
-            give_up(tx, host, error)
+            cannot_empty(tx, host, error)
             found = jobs.running(tx, host.uuid)
             if host.connected_id == 0:
                 named = f"managementIp[{host.management_ip}]: {error.details}"
@@ -228,9 +257,8 @@ class HostWorker:
 
         if await self._context.database.write(write):
             return AGAIN
-        if not isinstance(error, HostUnreachable):
-            log.warning("host %s: %s", work.host.name, error.details)
-        return self._tries.pause() if work.reconnect else Next(seconds=3600.0)
+        pause = self._tries.after(f"host {work.host.name}", error)
+        return pause if work.reconnect else Next(seconds=3600.0)
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         host = snapshot.find(Host, self._uuid)
@@ -243,6 +271,10 @@ class HostWorker:
             _forced(snapshot, host),
             float(snapshot.setting("host", "ping.interval")),
             snapshot.flag("host", "connection.autoReconnectOnError"),
+            math.inf
+            if snapshot.flag("host", "load.all")
+            else int(snapshot.setting("host", "load.parallelismDegree")),
+            int(snapshot.setting("host", "ping.parallelismDegree")),
         )
 
     def _say(self, tx: Transaction, step: str, percent: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import partial
 
 from agent.protocol import Done as AgentDone
 from agent.protocol import DropFile, FetchImage, ImageFacts, ObserveImage
+from appliance.api.account import ADMIN_UUID
 from appliance.api.errors import ApiError, HostUnreachable, ImageFailed, OperationFailed, TimedOut
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
@@ -15,18 +18,20 @@ from appliance.plans import naming
 from appliance.plans.whole import Whole
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import PATIENCE, Asker
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_transfer import UPLOAD
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import Meter
 from appliance.reconcile.recycle_bin import take_out
 from appliance.reconcile.template import Origin, Templates, is_made, origin_of
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 FETCH_SECONDS = 3600.0
 ALLOWED_FOLDERS = ["/var/lib/zstui-images", "/srv/images"]
-"""Folders of a backup storage's machine that `file://` may name, besides its own storage folders."""
+"""Folders of a backup storage's machine that `file://` may name; the admin also its storage folders."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class ImageWorker:
             return await self._failed(copy, refused)
         except HostUnreachable as unreachable:
             return await self._later(copy, unreachable)
+        except StoreCannotWrite:
+            raise
         except ApiError as failed:
             return await self._failed(copy, failed)
 
@@ -113,7 +120,7 @@ class ImageWorker:
         return await self._templates.bring(origin, copy.ref, copy.storage, copy.image)
 
     async def _fetch(self, copy: _Copy) -> ImageFacts:
-        request = _fetching(copy)
+        request = await self._context.database.read(partial(_fetching, copy=copy))
         # Each storage's machine fetches it, one after the other.
         meter = Meter(self._context.database, copy.jobs, "fetch image", copy.ref.uuid, alike=copy.left)
         async with meter.running():
@@ -202,18 +209,18 @@ class ImageWorker:
             image = tx.find(Image, self._uuid)
             if image is None:
                 return False
-            failure = f"url[{image.url}]: {_by_whom(copy)}{error.details}"
+            failure = f"url[{image.url}]: {_by_whom(copy)}{_of_the_image(copy, error)}"
             return fail_image(tx, image, ImageFailed(failure, cause=error))
 
         turned = await self._context.database.write(write)
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._backoff.after(f"image {self._uuid}", error)
 
 
 def _is_uploaded(image: Image) -> bool:
     return image.url.startswith("upload://")
 
 
-def _fetching(copy: _Copy) -> FetchImage | ObserveImage:
+def _fetching(snapshot: Snapshot, copy: _Copy) -> FetchImage | ObserveImage:
     """What the storage's machine is asked for: to bring the image, or to look at what somebody sends."""
     image, place = copy.image, copy.ref.install_path
     if _is_uploaded(image) and not image.source_format:
@@ -225,7 +232,10 @@ def _fetching(copy: _Copy) -> FetchImage | ObserveImage:
         path=place,
         format=image.format,
         allowed_folders=ALLOWED_FOLDERS,
+        # A storage has files of all accounts: only the admin may name one, and what was sent to it is there.
+        from_storage=_is_uploaded(image) or snapshot.owner_of(image.uuid) == ADMIN_UUID,
         source_format=image.source_format or "",
+        reserved_bytes=kept_free(snapshot, "backupStorage"),
     )
 
 
@@ -252,6 +262,14 @@ def _by_whom(copy: _Copy) -> str:
     if not copy.image.url.startswith(("http://", "https://")):
         return ""
     return f"backup storage {copy.storage.name} ({copy.storage.hostname}) fetches it: "
+
+
+def _of_the_image(copy: _Copy, error: ApiError) -> str:
+    """What is wrong with an image, by its name: its file's is long, and nobody's who asked for it."""
+    if not isinstance(error, Refused) or not error.refusal.code.startswith(("image.", "program.")):
+        return error.details
+    files = rf"{re.escape(copy.ref.install_path)}(?:\.\w+)*"
+    return re.sub(files, lambda _: f"image {copy.image.name}", error.details)
 
 
 def restate(tx: Transaction, image: Image) -> Image:

@@ -11,6 +11,7 @@ from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.job import LongJob
 from appliance.api.storage import BackupStorage
 from appliance.hosts.fleet import Target
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_cache import remember
 from appliance.reconcile.meter import Meter
@@ -54,11 +55,13 @@ class ImageCopies:
         self, image_uuid: str, host: Target, cache_path: str, bytes_per_second: int, meter: Meter
     ) -> None:
         image, ref, storage = await self._context.database.read(lambda s: _source(s, image_uuid))
+        reserved = await self._context.database.read(lambda s: kept_free(s, "primaryStorage"))
         source = target_of(storage)
         if source.key == host.key:
             request = FetchImage(
-                image_uuid=image_uuid, url=f"file://{ref.install_path}", path=cache_path, format=image.format
-            )
+                image_uuid=image_uuid, url=f"file://{ref.install_path}", path=cache_path, format=image.format,
+                from_storage=True, reserved_bytes=reserved,
+            )  # fmt: skip
             link = self._context.fleet.link(host)
             await link.ask(request, ImageFacts, timeout_seconds=COPY_SECONDS, on_progress=meter)
             return
@@ -70,6 +73,7 @@ class ImageCopies:
             size=image.length,
             md5=image.md5_sum or "-",
             bytes_per_second=bytes_per_second,
+            reserved_bytes=reserved,
             on_progress=meter,
         )
 

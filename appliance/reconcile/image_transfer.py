@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 from appliance.api.errors import ImageFailed, InvalidArgument, OperationFailed, ResourceNotFound
@@ -12,6 +12,7 @@ from appliance.api.storage import BackupStorage
 from appliance.hosts.fleet import Fleet, Target
 from appliance.plans.naming import uploaded_image
 from appliance.reconcile import jobs
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.context import target_of
 from appliance.reconcile.meter import Meter, expect
 from appliance.store.database import Database
@@ -55,6 +56,7 @@ class ImageTransfers:
         if length is None:
             raise InvalidArgument("an upload needs a Content-Length")
         place = await self._database.read(lambda snapshot: _waiting(snapshot, image_uuid))
+        reserved = await self._database.read(lambda snapshot: kept_free(snapshot, "backupStorage"))
         found = await self._database.read(lambda snapshot: jobs.running(snapshot, image_uuid))
         meter = Meter(self._database, found, "receive image", UPLOAD)
         # What is of another format is read twice when it has come: copied where it is, and converted.
@@ -62,12 +64,14 @@ class ImageTransfers:
         await expect(self._database, found, {UPLOAD: start + length, **later})
         async with meter.running():
             counted = self._counted(image_uuid, content, start, start + length, meter)
-            await self._fleet.dialer.upload(place.target, place.path, counted, start + length, start)
+            await self._fleet.dialer.upload(
+                place.target, place.path, counted, start + length, start, reserved_bytes=reserved
+            )
         self._poke("Image", image_uuid)
 
     async def give(
         self, image_uuid: str, backup_storage_uuid: str | None, start: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The bytes of an image from one on. Raises `ApiError`, also in the middle."""
         place = await self.stored(image_uuid, backup_storage_uuid)
         return self._fleet.dialer.download(place.target, place.path, start)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
+from appliance.reconcile.alarm import Alarm
 from appliance.reconcile.recycle_bin import KINDS, due
 from appliance.reconcile.vm_state import move
 from appliance.store.database import Database
@@ -26,22 +26,21 @@ class Janitor:
         self._database = database
         self._poke = poke
         self._looked_at = dict.fromkeys(KINDS, 0.0)
-        self._woken = asyncio.Event()
+        self._alarm = Alarm()
 
     def look_again(self, category: str) -> None:
         """A setting changed: look into its bin at once, whatever the interval."""
         if category in KINDS:
             self._looked_at[category] = 0.0
-            self._woken.set()
+            self._alarm.ring()
 
     async def run(self) -> None:
         """Look into each bin every `expungeInterval` seconds of its own, for ever."""
         while True:
-            self._woken.clear()
             wait = LONGEST_SLEEP_SECONDS
             for category in KINDS:
                 wait = min(wait, await self._look(category))
-            await _until(self._woken, max(wait, SHORTEST_SLEEP_SECONDS))
+            await self._alarm.sleep(max(wait, SHORTEST_SLEEP_SECONDS))
 
     async def _look(self, category: str) -> float:
         """Empty a bin of what is due, if it is time to; returns the seconds until it is next."""
@@ -83,11 +82,3 @@ def _expunge(tx: Transaction, item: RecycleBinItem) -> None:
         where = item.backup_storage_uuid
         for ref in tx.all(ImageBackupStorageRef, image_uuid=uuid, backup_storage_uuid=where):
             tx.update(ref, intended="Absent")
-
-
-async def _until(woken: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await woken.wait()
-    except TimeoutError:
-        return

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.api.errors import ApiError, Cancelled, ResourceNotFound
-from appliance.api.job import LongJob
+from appliance.api.job import TERMINAL, LongJob
 from appliance.api.message import Message
 from appliance.api.parse import unparse
 from appliance.api.resource import Resource, Timestamp
@@ -18,9 +18,7 @@ from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
 DEADLINE_SECONDS = 1800.0
-"""ZStack's clients wait so long by default."""
-
-TERMINAL = frozenset({"Succeeded", "Failed", "Canceled"})
+"""So long a job waits for a machine that is away. ZStack's clients wait so long by default."""
 
 
 def begin(
@@ -32,19 +30,32 @@ def begin(
     account_uuid: str,
     seconds: float = DEADLINE_SECONDS,
 ) -> LongJob:
-    """Insert the job of a call, in the transaction that writes its intent."""
+    """Begin the job of a call, in the transaction that writes its intent; one that was queued has its row already."""
+    about: dict[str, Any] = {
+        "target_resource_uuid": str(target.key_value),
+        "target_resource_type": target.name_,
+        "target_resource_name": str(getattr(target, "name", "")) or None,
+    }
+    deadline = Timestamp(tx.now + seconds)
+    queued = tx.find(LongJob, job_uuid) if job_uuid is not None else None
+    if queued is not None and queued.state == "Queued":
+        return tx.update(queued, state="Running", waits_for=None, asked_by=None, deadline=deadline, **about)
     return tx.insert(
         LongJob(
             uuid=job_uuid or tx.new_uuid(),
             name=type(request).__name__,
-            target_resource_uuid=str(target.key_value),
-            target_resource_type=target.name_,
-            target_resource_name=str(getattr(target, "name", "")) or None,
             job_data=json.dumps(unparse(request, secrets=False)),
             account_uuid=account_uuid,
-            deadline=Timestamp(tx.now + seconds),
+            deadline=deadline,
+            limit=limit_of(tx, request),
+            **about,
         )
     )
+
+
+def limit_of(tx: Transaction, request: Message) -> Timestamp | None:
+    """When the caller of a call that is asked now wants it given up."""
+    return Timestamp(tx.now + request.timeout / 1000) if request.timeout > 0 else None
 
 
 def running(snapshot: Snapshot, target_uuid: str) -> list[LongJob]:
@@ -66,11 +77,13 @@ def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:
     """End a job with an error."""
     state = "Canceled" if isinstance(error, Cancelled) else "Failed"
     result = json.dumps(error.to_wire())
-    tx.update(job, state=state, job_result=result, step=None, waits_for=None, bytes_per_second=None)
+    tx.update(
+        job, state=state, job_result=result, step=None, waits_for=None, bytes_per_second=None, asked_by=None
+    )
     tx.note(
         "JobFailed",
         f"{job.name} {job.target_resource_name or job.target_resource_uuid}: {error.details} [{error.code}]",
-        level="error",
+        level="info" if state == "Canceled" else "error",
         about=job,
     )
 
@@ -95,8 +108,13 @@ def progress(
     waits_for: str | None = None,
     bytes_per_second: int | None = None,
 ) -> None:
-    """Say how far a job is, and how fast it moves bytes in this step."""
+    """Say how far a job is, and how fast it moves bytes in this step; of one that is undone, that what it waits for
+    keeps it from that."""
     percent = max(job.progress, min(percent, 99))
+    if job.failure is not None and waits_for is not None:
+        cancelled = ApiError.from_wire(json.loads(job.failure)).code == Cancelled.code
+        to_be = "its host, to be cancelled there: " if cancelled else "its host, to be undone there: "
+        step, waits_for = "undo", f"{to_be}{waits_for}"
     tx.update(job, step=step, progress=percent, waits_for=waits_for, bytes_per_second=bytes_per_second)
 
 

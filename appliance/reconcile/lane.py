@@ -29,6 +29,7 @@ from appliance.reconcile.asking import Asker, ended_when_unwanted
 from appliance.reconcile.context import Context
 from appliance.reconcile.meter import Grows, Meter
 from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 
 MOVE_SECONDS = 7 * 86400.0
 """What is moved takes as long as it takes; it is given up when nothing arrives."""
@@ -54,6 +55,8 @@ class Lane:
     """Whether the move is still to be made."""
     limit: Callable[[Snapshot], int] = lambda _: 0
     """Bytes a second that may go now, of each file or volume; 0 for no limit."""
+    reserved_bytes: int = 0
+    """What comes leaves so much of the target's storage free; 0 lets it fill that."""
 
     async def open(
         self,
@@ -89,6 +92,7 @@ class Lane:
                 files=list(files),
                 doors=places,
                 coming=coming,
+                reserved_bytes=self.reserved_bytes,
             ),
         )
         return offer.ports
@@ -114,7 +118,18 @@ class Lane:
             files=list(files),
             bytes_per_second=await self.context.database.read(self.limit),
         )
-        return await self.carry(request, FilesCopied, jobs, title, part, arrived)
+        copied = await self.carry(request, FilesCopied, jobs, title, part, arrived)
+        if copied.anew:
+            await self.context.database.write(lambda tx: self._note_anew(tx, copied.anew, jobs))
+        return copied
+
+    def _note_anew(self, tx: Transaction, files: Sequence[str], jobs: Sequence[LongJob]) -> None:
+        """Say what was wrong with what is right now: disks that change bytes do so again."""
+        text = (
+            f"host {self.target.address} had other content than host {self.source.address} in {', '.join(files)}, "
+            f"which was copied once more and is equal now; check the disk there"
+        )
+        tx.note("CopiedOnceMore", text, level="warning", about=next(iter(jobs), None))
 
     async def carry(
         self,
@@ -140,8 +155,9 @@ class Lane:
         ended = ended_when_unwanted(self.context.database, self.wanted, self._end)
         async with ended, self._limited(request.bytes_per_second), meter.running():
             return await link.ask(
-                request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell, on_guest=meter.guest
-            )
+                request, reply, timeout_seconds=MOVE_SECONDS, on_progress=tell, on_guest=meter.guest,
+                on_anew=meter.anew,
+            )  # fmt: skip
 
     async def close(self) -> None:
         """Take the key from both ends, and end what still uses it. Raises what `Link.ask` raises."""

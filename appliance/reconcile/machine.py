@@ -1,6 +1,8 @@
-"""Which host a machine is, and leaving one with the last that is on it: agent, keys, and the pinned one."""
+"""Which host a machine is, entering it, and leaving it with the last that is on it: agent, keys, and the pinned one."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from appliance.api.errors import MachineIsHost
 from appliance.api.host import Host, HostKey
@@ -11,6 +13,8 @@ from appliance.reconcile.observe import host_at, storage_at
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+
+M = TypeVar("M", Host, BackupStorage)
 
 
 class DatabaseRoster:
@@ -33,6 +37,11 @@ class DatabaseRoster:
                 f"managementIp[{found.management_ip}] sshPort[{found.ssh_port}]; use that one, give it this "
                 f"address with UpdateKVMHost, or delete it first"
             )
+
+
+def ask_connection(tx: Transaction, there: M) -> M:
+    """Have the machine of a host or storage entered once more, at once."""
+    return tx.update(there, connect_id=there.connect_id + 1, status="Connecting")
 
 
 async def leave_machine(context: Context, gone: Host | BackupStorage) -> None:

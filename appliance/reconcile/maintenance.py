@@ -1,12 +1,17 @@
-"""Maintenance of a host: its VMs stop, then it begins; or it is given up, and the host is enabled as before."""
+"""Maintenance of a host: its VMs stop, then it begins; or it is given up, and the host is enabled as before.
+
+Where the global config host maintenanceMode.ignoreError says so, it begins whatever could not be stopped.
+"""
 
 from __future__ import annotations
 
-from appliance.api.errors import ApiError, Cancelled, MaintenanceFailed, TimedOut
+from appliance.api.errors import ENDED, ApiError, Cancelled, MaintenanceFailed, OperationFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
+from appliance.api.vm_states import taken
 from appliance.reconcile import jobs
+from appliance.reconcile.machine import ask_connection
 from appliance.reconcile.vm_settle import intend_stopped
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -19,17 +24,21 @@ SOON = 0.5
 
 
 def empty(tx: Transaction, host: Host) -> Host:
-    """Intend that everything on a host stops. Raises `MaintenanceFailed` for what cannot be stopped now."""
-    running = _running(tx, host)
-    for vm in running:
+    """Intend that everything on a host stops. Raises `MaintenanceFailed` for what cannot be stopped now.
+
+    That is left as it is where errors are ignored.
+    """
+    stopping = []
+    for vm in _running(tx, host):
         why = _why_not(host, vm)
-        if why:
+        if why and not _ignores(tx):
             raise MaintenanceFailed(
                 f"host {host.name}[uuid:{host.uuid}]: VM {vm.name}[uuid:{vm.uuid}] cannot be stopped now: {why}"
             )
-    for vm in running:
-        if vm.intended != "Stopped":
-            intend_stopped(tx, vm)
+        if not why and vm.intended == "Running":  # what is stopped or destroyed already stays that
+            stopping.append(vm)
+    for vm in stopping:
+        intend_stopped(tx, vm)
     return tx.update(host, state="PreMaintenance")
 
 
@@ -37,9 +46,9 @@ def leave(tx: Transaction, host: Host, state: str) -> Host:
     """Make a host Enabled or Disabled; who still waits for its maintenance is told, and afterwards it is connected."""
     for job in jobs_of(tx, host):
         jobs.fail(tx, job, Cancelled(f"the host was made {state} meanwhile"))
-    if host.state == "Maintenance" and state == "Enabled":
-        return tx.update(host, state=state, connect_id=host.connect_id + 1, status="Connecting")
-    return tx.update(host, state=state)
+    enabled = host.state == "Maintenance" and state == "Enabled"
+    host = tx.update(host, state=state)
+    return ask_connection(tx, host) if enabled else host
 
 
 def begin_if_empty(tx: Transaction, host_uuid: str) -> bool:
@@ -54,13 +63,26 @@ def begin_if_empty(tx: Transaction, host_uuid: str) -> bool:
         patience = float(tx.setting("vm", "stopGrace")) + PATIENCE_SECONDS
         if any(tx.now - job.create_date > patience for job in jobs_of(tx, host)):
             names = ", ".join(f"{vm.name}[uuid:{vm.uuid}]" for vm in left[:5])
-            give_up(tx, host, TimedOut(f"after {patience:.0f} s these VMs have not stopped: {names}"))
+            cannot_empty(
+                tx, host, OperationFailed(f"after {patience:.0f} s these VMs have not stopped: {names}")
+            )
             return False
         return True
-    host = tx.update(host, state="Maintenance")
-    for job in jobs_of(tx, host):
-        jobs.succeed(tx, job, {"inventory": tx.inventory(host)})
+    _begin(tx, host)
     return False
+
+
+def cannot_empty(tx: Transaction, host: Host, error: ApiError) -> None:
+    """End the emptying of a host, if that is under way: into maintenance where errors are ignored, else given up."""
+    if host.state != "PreMaintenance":
+        return
+    if not _ignores(tx):
+        give_up(tx, host, error)
+        return
+    names = ", ".join(vm.name for vm in _running(tx, host)[:5])
+    text = f"{host.name}: in maintenance, though VMs may still run there ({names}): {error.details}"
+    tx.note("MaintenanceWithErrors", text, level="warning", about=host)
+    _begin(tx, host)
 
 
 def give_up(tx: Transaction, host: Host, error: ApiError) -> bool:
@@ -68,7 +90,7 @@ def give_up(tx: Transaction, host: Host, error: ApiError) -> bool:
     if host.state != "PreMaintenance":
         return False
     for job in jobs_of(tx, host):
-        failed = error if isinstance(error, Cancelled) else MaintenanceFailed(cause=error)
+        failed = error if isinstance(error, ENDED) else MaintenanceFailed(cause=error)
         jobs.fail(tx, job, failed)
     tx.update(host, state="Enabled")
     return True
@@ -79,6 +101,16 @@ def jobs_of(snapshot: Snapshot, host: Host) -> list[LongJob]:
     return [job for job in jobs.running(snapshot, host.uuid) if job.name == "ChangeHostState"]
 
 
+def _begin(tx: Transaction, host: Host) -> None:
+    host = tx.update(host, state="Maintenance")
+    for job in jobs_of(tx, host):
+        jobs.succeed(tx, job, {"inventory": tx.inventory(host)})
+
+
+def _ignores(snapshot: Snapshot) -> bool:
+    return snapshot.flag("host", "maintenanceMode.ignoreError")
+
+
 def _running(snapshot: Snapshot, host: Host) -> list[VmInstance]:
     return snapshot.all(VmInstance, host_uuid=host.uuid)
 
@@ -86,8 +118,4 @@ def _running(snapshot: Snapshot, host: Host) -> list[VmInstance]:
 def _why_not(host: Host, vm: VmInstance) -> str:
     if host.status != "Connected":
         return f"its host is {host.status}; reconnect that first"
-    if vm.moving:
-        return "it is being moved to another host; wait for that, or cancel its job"
-    if vm.being_read:
-        return "an image is being made of a volume of it; wait until that was read, or cancel its job"
-    return "" if vm.created else "it is still being created; wait for that"
+    return taken(vm) or ("" if vm.created else "it is still being created; wait for that")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from agent.protocol import Copying
 from appliance.api.job import LongJob
@@ -52,6 +53,10 @@ class Meter:
         self._pace = Pace()
         self._rate: float | None = None
         """What was said last."""
+        self._silent: int | None = None
+        """Seconds without a byte that were said last."""
+        self._anew: list[str] = []
+        """Names of the files that are copied once more."""
         self._race = Race()
 
     def __call__(self, done: int, total: int) -> None:
@@ -63,32 +68,44 @@ class Meter:
         """Take what of the reading is a guest's disks, and what its memory."""
         self._race.take(self._database.now(), seen)
 
+    def anew(self, files: Sequence[str]) -> None:
+        """Take which files, by path, arrived with other content, so that they are copied once more."""
+        self._anew = [PurePosixPath(path).name for path in files]
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Meter]:
-        """Write readings while the body runs; the part is there when that ends well."""
-        await self._database.read(self._look)
+        """Write readings while the body runs, and first what goes on; the part is there when that ends well."""
+        if self._jobs:
+            await self._database.write(self._begin)
         writer = asyncio.create_task(self._write(), name=f"meter {self._title}")
         try:
             yield self
         finally:
             writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writer
+            await asyncio.wait({writer})
         if self._jobs:
             await self._database.write(self._end)
 
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            # A rate that is said falls while nothing comes, until none is.
-            if self._jobs and (self._latest != self._written or self._rate is not None):
+            # A rate that is said falls while nothing comes, until that is said.
+            news = self._latest != self._written or self._rate is not None or self._quiet() != self._silent
+            if self._jobs and news:
                 await self._database.write(self._put)
 
-    def _look(self, snapshot: Snapshot) -> None:
+    def _quiet(self) -> int | None:
+        """Whole seconds in which nothing came of what is still to come; None while that is usual."""
+        seconds = self._pace.silent(self._database.now())
+        if seconds is None or self._latest is None or self._latest[0] >= self._latest[1]:
+            return None
+        return int(seconds)
+
+    def _begin(self, tx: Transaction) -> None:
         """What has come before is no pace of this part."""
-        for job in self._jobs[:1]:
-            row = snapshot.find(LongJob, job.uuid)
-            self._note(Whole(row.parts if row is not None else job.parts))
+        for job in jobs.still_running(tx, self._jobs):
+            self._note(Whole(job.parts))
+            jobs.progress(tx, job, self._title, job.progress)
 
     def _note(self, whole: Whole) -> None:
         self._beside = whole.done - whole.part(self._part)[0]
@@ -98,6 +115,7 @@ class Meter:
             return
         self._written = done, total = self._latest
         self._rate = rate = self._pace.rate(self._database.now())
+        self._silent = self._quiet()
         outrun = self._race.outrun() if self._grows is not None else None
         waits_for = self._grows(tx, outrun) if self._grows is not None and outrun is not None else None
         for job in jobs.still_running(tx, self._jobs):
@@ -108,8 +126,11 @@ class Meter:
                     whole.reach(part, 0, total)
             self._note(whole)
             row = jobs.moved(tx, job, whole)
-            pace = _said(rate, None if waits_for else whole.total - whole.done)
-            title = f"{self._title} ({whole.done >> 20} of {whole.total >> 20} MiB{pace})"
+            pace = _said(rate, self._silent, None if waits_for else whole.total - whole.done)
+            what = self._title
+            if self._anew:
+                what += f", once more, since it arrived with other content: {', '.join(self._anew)}"
+            title = f"{what} ({whole.done >> 20} of {whole.total >> 20} MiB{pace})"
             whole_rate = round(rate) if rate is not None else None
             jobs.progress(tx, row, title, row.progress, waits_for, whole_rate)
 
@@ -128,8 +149,10 @@ async def expect(database: Database, found: Sequence[LongJob], sizes: Mapping[st
         await database.write(lambda tx: jobs.expect(tx, found, sizes))
 
 
-def _said(rate: float | None, left: int | None) -> str:
+def _said(rate: float | None, silent: int | None, left: int | None) -> str:
     """How fast it goes, and how long it takes at that; nothing until that is known."""
+    if silent is not None:
+        return f", nothing arrived for {silent} s"
     if rate is None:
         return ""
     if left is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from agent.protocol import FilesCopied
-from appliance.api.errors import ApiError, Cancelled, OperationFailed
+from appliance.api.counting import counted
+from appliance.api.errors import ENDED, ApiError, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.snapshot import VolumeSnapshot
@@ -67,7 +68,8 @@ def verified(tx: Transaction, planned: VolumeMove, files: dict[str, str], copied
         tx.update(move, phase="verified", files=json.dumps(files))
         tx.note(
             "VolumeCopied",
-            f"{move.name}: {len(files)} files are equal on both hosts, {copied.sent_bytes} bytes sent last, in "
+            f"{move.name}: {counted(len(files), 'file', 'files')} equal on both hosts, "
+            f"{copied.sent_bytes} bytes sent last, in "
             f"{copied.sent_seconds:.2f} s",
             about=move,
         )
@@ -126,7 +128,9 @@ def rehome(tx: Transaction, volume: Volume, host_uuid: str) -> None:
     tx.update(volume, host_uuid=host_uuid, status="Ready", generation=volume.generation + 1)
     for each in tx.all(VolumeSnapshot, volume_uuid=volume.uuid):
         tx.update(each, host_uuid=host_uuid)
-    tx.update(tx.get(LocalStorageResourceRef, volume.uuid), host_uuid=host_uuid)
+    ref = tx.find(LocalStorageResourceRef, volume.uuid)
+    if ref is not None:
+        tx.update(ref, host_uuid=host_uuid)
 
 
 def is_being_cleared(snapshot: Snapshot, host_uuid: str) -> bool:
@@ -145,7 +149,7 @@ def give_up(tx: Transaction, planned: VolumeMove, error: ApiError) -> bool:
     move = tx.find(VolumeMove, planned.uuid)
     if move is None or move.phase == "moved" or move.intended == "Absent":
         return False
-    failure = error if isinstance(error, Cancelled) else OperationFailed(cause=error)
+    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
     for job in jobs.running(tx, move.uuid):
         jobs.doom(tx, job, failure)
     tx.update(move, intended="Absent", generation=move.generation + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.protocol import (
     AnyEvent,
@@ -17,6 +17,7 @@ from agent.protocol import (
 from appliance.api.event import Event
 from appliance.api.event import UserdataFetch as FetchRow
 from appliance.api.host import Host
+from appliance.api.move import VmMove
 from appliance.api.resource import Timestamp
 from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimaryStorage
 from appliance.api.vm import VmInstance, VmNic
@@ -47,18 +48,20 @@ def storage_at(snapshot: Snapshot, machine: str) -> list[BackupStorage]:
     return snapshot.all(BackupStorage, hostname=address, ssh_port=int(port))
 
 
-def take_event(
-    machine: str, event: AnyEvent, poke: Callable[[str, str], None]
-) -> Callable[[Transaction], None]:
+Woken = Sequence[tuple[str, str]]
+"""Whose workers are to look again, by kind and uuid, once what was seen of them is written."""
+
+
+def take_event(machine: str, event: AnyEvent) -> Callable[[Transaction], Woken]:
     """The transaction that an event from a machine asks for."""
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> Woken:
         host = host_at(tx, machine)
         if host is None:
-            return
+            return ()
         match event:
             case DomainChanged(seen=seen):
-                _domain_changed(tx, host, seen, poke)
+                return _domain_changed(tx, host, seen)
             case UserdataFetched(fetch=fetch):
                 record_fetches(tx, host, [fetch])
             case HypervisorLost(reason=reason):
@@ -66,10 +69,12 @@ def take_event(
                     "HypervisorLost", f"{host.name}: libvirt is gone: {reason}", level="error", about=host
                 )
             case HypervisorBack(seen=seen, libvirt_version=libvirt):
-                take_scan(tx, host, seen, poke)
+                woken = take_scan(tx, host, seen)
                 put_libvirt_tag(tx, host, libvirt)
                 if _was_away(tx, host):
                     tx.note("HypervisorBack", f"{host.name}: libvirt is back", about=host)
+                return woken
+        return ()
 
     return write
 
@@ -81,21 +86,25 @@ def _was_away(snapshot: Snapshot, host: Host) -> bool:
     return bool(last) and last[0].name == "HypervisorLost"
 
 
-def take_scan(
-    tx: Transaction, host: Host, seen: HostSeen, poke: Callable[[str, str], None], *, fresh: bool = False
-) -> None:
+def take_scan(tx: Transaction, host: Host, seen: HostSeen, *, fresh: bool = False) -> Woken:
     """Take everything on a host. A VM that is placed there and not seen is off."""
+    woken: list[tuple[str, str]] = []
     domains = {domain.vm_uuid: domain for domain in seen.domains}
     for vm in vms_on(tx, host.uuid):
         domain = domains.pop(vm.uuid, None) or DomainSeen(vm_uuid=vm.uuid, at=seen.at)
-        if _on_its_way(tx, vm, poke):
+        leaving = _on_its_way(tx, vm)
+        if leaving is not None:
+            woken.append(("VmMove", leaving.uuid))
+            if vm.state == "Unknown":
+                move(tx, vm)  # its host is back, which is all that its state waited for
             continue
         after = record_sight(tx, vm, domain, fresh=fresh)
         if after.power != vm.power or _unserved(tx, after, seen) or after.state not in {"Running", "Stopped"}:
-            poke("VmInstance", vm.uuid)
+            woken.append(("VmInstance", vm.uuid))
     _take_capacity(tx, host, seen)
     for stranger in domains.values():
         _stranger(tx, host, stranger)
+    return woken
 
 
 def lose_machine(tx: Transaction, machine: str, reason: str) -> None:
@@ -145,23 +154,22 @@ def record_fetches(tx: Transaction, host: Host, fetches: list[UserdataFetch], *,
     tx.update(host, fetch_sequence=latest)
 
 
-def _domain_changed(tx: Transaction, host: Host, seen: DomainSeen, poke: Callable[[str, str], None]) -> None:
+def _domain_changed(tx: Transaction, host: Host, seen: DomainSeen) -> Woken:
     vm = tx.find(VmInstance, seen.vm_uuid)
     if vm is None or placed_on(tx, vm) != host.uuid:
         _stranger(tx, host, seen)
-        return
-    if not _on_its_way(tx, vm, poke):
-        record_sight(tx, vm, seen)
-        poke("VmInstance", vm.uuid)
+        return ()
+    leaving = _on_its_way(tx, vm)
+    if leaving is not None:
+        return [("VmMove", leaving.uuid)]
+    record_sight(tx, vm, seen)
+    return [("VmInstance", vm.uuid)]
 
 
-def _on_its_way(tx: Transaction, vm: VmInstance, poke: Callable[[str, str], None]) -> bool:
-    """Whether one host alone cannot say what a VM is: it may be leaving this one for another."""
-    move = move_of(tx, vm)
-    if move is None or move.phase != "moving":
-        return False
-    poke("VmMove", move.uuid)
-    return True
+def _on_its_way(tx: Transaction, vm: VmInstance) -> VmMove | None:
+    """The move of a VM of which one host alone cannot say what it is: it may be leaving this one for another."""
+    leaving = move_of(tx, vm)
+    return leaving if leaving is not None and leaving.phase == "moving" else None
 
 
 def _unserved(tx: Transaction, vm: VmInstance, seen: HostSeen) -> bool:
@@ -174,8 +182,8 @@ def _unserved(tx: Transaction, vm: VmInstance, seen: HostSeen) -> bool:
 def _stranger(tx: Transaction, host: Host, seen: DomainSeen) -> None:
     """A domain that no VM here accounts for is told once and never touched."""
     vm = tx.find(VmInstance, seen.vm_uuid)
-    move = move_of(tx, vm) if vm is not None else None
-    if move is not None and host.uuid in {move.host_uuid, move.source_host_uuid}:
+    leaving = move_of(tx, vm) if vm is not None else None
+    if leaving is not None and host.uuid in {leaving.host_uuid, leaving.source_host_uuid}:
         return
     about = f"{host.name}: domain {seen.vm_uuid} is not one of ours"
     known = tx.exists(Event, name="StrangerVmFound", resource_uuid=host.uuid, text=about)

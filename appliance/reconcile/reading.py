@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from agent.protocol import AnyRequest, DropFile, FlattenVolume
 from agent.protocol import Done as AgentDone
 from appliance.api.host import Host
@@ -14,6 +16,7 @@ from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.hosts.fleet import Target
 from appliance.reconcile.asking import Asker, ended_when_unwanted
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.context import Context
 from appliance.reconcile.meter import Meter
 from appliance.store.snapshot import Snapshot
@@ -107,7 +110,8 @@ async def flatten(
 ) -> None:
     """Have a host make a flat file, and say how far that is; ended, and dropped, when it is wanted no more.
 
-    Raises what `Link.ask` raises. Whatever the file is for, of this generation it is dropped by the next.
+    It leaves the primary storages' reserve free. Raises what `Link.ask` raises. Whatever the file is for, of this
+    generation it is dropped by the next.
     """
 
     async def end() -> None:
@@ -115,6 +119,8 @@ async def flatten(
         await drop_flat(context, another, host, request.path, resource, generation + 1)
 
     meter = Meter(context.database, jobs, title, request.path)
+    reserved = await context.database.read(lambda snapshot: kept_free(snapshot, "primaryStorage"))
+    request = replace(request, reserved_bytes=reserved)
     await asker.settle_unanswered(host, request)
     async with ended_when_unwanted(context.database, wanted, end), meter.running():
         await asker.ask(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from appliance.api.account import Session
+from appliance.reconcile.alarm import Alarm
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
 AT_A_TIME = 1_000
-LONGEST_SLEEP_SECONDS = 60.0
-"""A changed interval takes effect within a minute."""
 
 
 class SessionCleaner:
@@ -18,19 +15,20 @@ class SessionCleaner:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._looked_at = database.now()
+        self._alarm = Alarm()
+
+    def look_again(self) -> None:
+        """The interval changed: look now, and then at the new one."""
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Look every `identity.session.cleanup.interval` seconds, for ever."""
         while True:
-            interval = await self._database.read(
-                lambda s: int(s.setting("identity", "session.cleanup.interval"))
+            await self._alarm.sleep(
+                await self._database.read(lambda s: int(s.setting("identity", "session.cleanup.interval")))
             )
-            if self._database.now() - self._looked_at >= interval:
-                self._looked_at = self._database.now()
-                while await self._database.write(forget_ended) == AT_A_TIME:
-                    pass
-            await asyncio.sleep(min(interval, LONGEST_SLEEP_SECONDS))
+            while await self._database.write(forget_ended) == AT_A_TIME:
+                pass
 
 
 def forget_ended(tx: Transaction) -> int:

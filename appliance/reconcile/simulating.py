@@ -30,6 +30,9 @@ from appliance.store.change_feed import Change
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 
+PARSED = {"delay": parse_delay, "faultRate": parse_fault_rate}
+"""What settings and tags say of simulated hosts, each by verb."""
+
 
 @dataclass(frozen=True)
 class Conduct:
@@ -151,13 +154,14 @@ def _furnish_vm(snapshot: Snapshot, host: Host, vm: VmInstance, found: _Furnitur
             found.domains[vm.uuid] = Domain("", vm.booted_count, {})
         return
     things.networks |= {network.l3_uuid: digest(network) for network in intent.networks}
-    things.nics |= {nic.nic_uuid: (digest(nic), vm.uuid) for nic in intent.nics}
+    things.nics.update({nic.nic_uuid: (digest(nic), vm.uuid) for nic in intent.nics})
     spec = digest(intent.spec) if intent.spec is not None else ""
     nics = {nic.device: nic.nic_uuid for nic in intent.nics}
     disks = {serial_of(disk.volume_uuid) for disk in intent.spec.disks} if intent.spec is not None else set()
     found.domains[vm.uuid] = Domain(
         spec, vm.booted_count, nics, power="on", cause="booted", starts=1, disks=disks,
         cpu_num=vm.cpu_num, memory_bytes=vm.memory_size,
+        console=intent.spec.console if intent.spec is not None else "vnc",
     )  # fmt: skip
 
 
@@ -175,14 +179,14 @@ def _furnish_storage(snapshot: Snapshot, storage: BackupStorage, things: Things)
 
 
 def conduct(snapshot: Snapshot, host: Host | None) -> Conduct:
-    """How a simulated machine behaves: as its host's tags say, else as the settings do."""
-    texts = {name: snapshot.setting("simulator", name) for name in ("delay", "faultRate")}
+    """How a simulated machine behaves: as its host's tags say of the verbs that they name, else as the settings do."""
+    found = {name: parse(snapshot.setting("simulator", name)) for name, parse in PARSED.items()}
     for tag in snapshot.all(SystemTag, resource_uuid=host.uuid) if host is not None else ():
         word, _, rest = tag.tag.partition("::")
         name, _, text = rest.partition("::")
-        if word == "simulator" and name in texts:
-            texts[name] = text
-    return Conduct(parse_delay(texts["delay"]), parse_fault_rate(texts["faultRate"]))
+        if word == "simulator" and name in found:
+            found[name] |= PARSED[name](text)
+    return Conduct(found["delay"], found["faultRate"])
 
 
 def _put(host: SimulatedHost, wanted: Conduct) -> None:

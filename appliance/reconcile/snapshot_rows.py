@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.protocol import AnyRequest, EnsureOverlay, GrowVolume
+from agent.protocol import AnyRequest, EnsureOverlay, GrowVolume, OverlayMade
 from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotTree
 from appliance.api.tag import SystemTag, UserTag
 from appliance.api.volume import Volume
@@ -14,6 +14,10 @@ from appliance.store.transaction import Transaction
 
 JOBS = frozenset({"CreateVolumeSnapshot", "DeleteVolumeSnapshot", "RevertVolumeFromSnapshot"})
 """Calls that end when a volume's host has its files as they should be."""
+
+OVERLAYS = JOBS - {"DeleteVolumeSnapshot"}
+"""Those of them that give a volume a new file. Its guest may write to that already, so that they are carried out
+even if another call ends the VM."""
 
 
 def latest_of(snapshot: Snapshot, volume: Volume) -> VolumeSnapshot | None:
@@ -109,14 +113,17 @@ def chain_files(snapshot: Snapshot, volume: Volume) -> dict[str, Any]:
     }
 
 
-def note_size(tx: Transaction, volume_uuid: str, size: int, *, quiesced: bool) -> None:
+def note_taken(tx: Transaction, volume_uuid: str, answer: OverlayMade) -> None:
     """What the file of a snapshot that was just taken takes, and whether the guest held still for it."""
     made = tx.first(VolumeSnapshot, volume_uuid=volume_uuid, status="Creating")
     if made is None:
         return
-    tx.update(made, size=size)
-    if quiesced:
+    tx.update(made, size=answer.backing_bytes, quiesced=answer.quiesced)
+    if answer.quiesced:
         tx.note("SnapshotQuiesced", f"{made.name}: taken while the guest held its writes back", about=made)
+    elif answer.quiesced is False:
+        why = f"{made.name}: taken without the guest holding its writes back, since {answer.reason}"
+        tx.note("SnapshotNotQuiesced", why, about=made)
 
 
 def _settled(tx: Transaction, volume: Volume) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
@@ -27,16 +28,17 @@ from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
 from appliance.hosts.link import Refused
 from appliance.plans.step import Ask, CopyImage, Step, Wait
-from appliance.plans.vm import VmIntent, lost_volume, outdated, plan
+from appliance.plans.vm import VmIntent, begins, lost_volume, outdated, plan
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
-from appliance.reconcile.snapshot_rows import note_size
+from appliance.reconcile.snapshot_rows import note_taken
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
 from appliance.reconcile.vm_settle import give_up, settle, wait_or_give_up
 from appliance.reconcile.vm_state import placed_on, record_sight
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -66,7 +68,11 @@ class VmWorker:
         self._backoff = Backoff()
         self._carried_out: list[AnyRequest] = []
         """What was answered since the last look."""
+        self._made: dict[str, OverlayMade] = {}
+        """What was said of snapshots that were taken, by their volumes, until it is written."""
         self._longest = 1
+        self._begun = -1
+        """The generation whose new files were asked for before any look."""
         self._asked: AnyRequest | None = None
 
     async def advance(self) -> Next:
@@ -83,15 +89,17 @@ class VmWorker:
             return await self._unreachable(work, unreachable)
         except Refused as refused:
             return await self._refused(work, refused)
+        except StoreCannotWrite:
+            raise
         except ApiError as failed:
             return await self._failed(work, failed)
 
     async def _pass(self, work: _Work) -> Next:
         self._asked = None
-        known = self._outdated(work)
+        known = self._known(work)
         if known is not None:
             if not await self._asker.settle_unanswered(work.target, known.request):
-                await self._ask(work, known)
+                await self._take_told(work, known, 1)
             return AGAIN
         seen = await self._look(work)
         if work.vm.power not in ("unseen", _power(seen.domain)):
@@ -122,8 +130,7 @@ class VmWorker:
         for place, step in enumerate(steps):
             if place and not await self._stands(work, power):
                 return AGAIN
-            await self._say(work, step, len(steps) - place)
-            following = await self._take(work, step)
+            following = await self._take_told(work, step, len(steps) - place)
             if isinstance(step, CopyImage):
                 return following
         return following
@@ -134,6 +141,19 @@ class VmWorker:
         if not isinstance(now, _Work) or now.vm.power not in ("unseen", power):
             return False
         return (now.intent, now.vm.generation, now.target) == (work.intent, work.vm.generation, work.target)
+
+    async def _take_told(self, work: _Work, step: Step, left: int) -> Next:
+        """Take a step, and say so to whoever waits: written while the host is at it."""
+        saying = asyncio.create_task(self._say(work, step, left))
+        try:
+            following = await self._take(work, step)
+        finally:
+            # What became of the step is what is raised, and above all that this is to end.
+            await asyncio.wait({saying})
+            unsaid = None if saying.cancelled() else saying.exception()
+        if unsaid is not None:
+            raise unsaid
+        return following
 
     async def _take(self, work: _Work, step: Step) -> Next:
         match step:
@@ -165,20 +185,19 @@ class VmWorker:
             case DropNic(nic_uuid=nic):
                 self._context.served.pop((work.target.key, nic), None)
         if isinstance(reply, OverlayMade) and isinstance(step.request, EnsureOverlay):
-            await self._noted(step.request.volume_uuid, reply)
+            self._made[step.request.volume_uuid] = reply
         if isinstance(reply, DomainSeen):
             await self._context.database.write(lambda tx: self._sight(tx, reply))
 
-    async def _noted(self, volume_uuid: str, made: OverlayMade) -> None:
-        await self._context.database.write(
-            lambda tx: note_size(tx, volume_uuid, made.backing_bytes, quiesced=made.quiesced)
-        )
-
-    def _outdated(self, work: _Work) -> Ask | None:
-        """What a running VM's NIC is to be served instead. A hint is used once: after a failure we look."""
+    def _known(self, work: _Work) -> Ask | None:
+        """What a running VM is known to need. Each hint is used once: after a failure we look."""
         if work.vm.state != "Running" or work.vm.intended != "Running":
             return None
-        return outdated(work.intent, lambda nic: self._context.served.pop((work.target.key, nic), None))
+        served = outdated(work.intent, lambda nic: self._context.served.pop((work.target.key, nic), None))
+        if served is not None or self._begun == work.vm.generation:
+            return served
+        self._begun = work.vm.generation
+        return next(begins(work.intent), None)
 
     async def _held_up(self, work: _Work, steps: list[Step]) -> Next:
         """The step was answered, yet what it should bring is not there yet."""
@@ -229,8 +248,14 @@ class VmWorker:
         """What is intended holds: say so, and end the jobs that wanted it."""
         self._carried_out = []
         self._longest = 1
-        held = await self._context.database.write(lambda tx: settle(tx, work.vm, seen))
-        return DONE if held else AGAIN
+        made, self._made = self._made, {}
+
+        def write(tx: Transaction) -> bool:
+            for volume_uuid, answer in made.items():
+                note_taken(tx, volume_uuid, answer)
+            return settle(tx, work.vm, seen)
+
+        return DONE if await self._context.database.write(write) else AGAIN
 
     async def _unplaced(self, vm: VmInstance) -> Next:
         """A VM whose host is gone from the store, or that never had one: only rows are left of it."""
@@ -256,12 +281,15 @@ class VmWorker:
         return await self._failed(work, refused)
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
-        log.info("vm %s: %s", self._uuid, error.details)
         self._carried_out = []
+        self._made = {}
         refused = self._asked if isinstance(error, Refused) else None
         self._asked = None
-        turned = await self._context.database.write(lambda tx: give_up(tx, work.vm, error, refused))
-        return AGAIN if turned else self._backoff.next()
+        news = self._backoff.is_news(error)
+        turned = await self._context.database.write(
+            lambda tx: give_up(tx, work.vm, error, refused, tell=news)
+        )
+        return AGAIN if turned else self._backoff.after(f"vm {self._uuid}", error)
 
     async def _say(self, work: _Work, step: Step, left: int) -> None:
         if not work.jobs:

@@ -45,8 +45,10 @@ from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import expect
 from appliance.reconcile.move_rows import is_being_cleared, move_limit, still_wanted, writes_too_fast
+from appliance.reconcile.serial_history import carry_history
 from appliance.reconcile.vm_move_rows import arrive, forget_vm_move, leave_vm_behind, leaves, stay
 from appliance.reconcile.vm_rows import vm_intent, vm_rows
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -115,6 +117,8 @@ class VmMoveWorker:
             if refused.refusal.transient or work.move.intended == "Absent":
                 return await self._wait(work, refused, None)
             return await self._stay(work, HALTED if refused.refusal.code == "domain.off" else refused)
+        except StoreCannotWrite:
+            raise
         except ApiError as failed:
             return await self._stay(work, failed)
 
@@ -292,6 +296,7 @@ class VmMoveWorker:
         try:
             if ends.source is not None and ends.target is not None:
                 await self._settle(move, ends.source, ends.target)
+                await carry_history(self._context, self._asker, move, ends.source, ends.target)
             if ends.source is not None:
                 await self._clear_source(move, ends.source)
         except ApiError as error:
@@ -341,9 +346,8 @@ class VmMoveWorker:
         return pause if seconds is None else Next(seconds=min(seconds, pause.seconds))
 
     async def _stay(self, work: _Work, error: ApiError) -> Next:
-        log.info("move of vm %s: %s", work.vm.uuid, error.details)
         turned = await self._context.database.write(lambda tx: stay(tx, work.move, error))
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._backoff.after(f"move of vm {work.vm.uuid}", error)
 
     async def _say(self, work: _Work, step: str, waits_for: str | None = None) -> None:
         def write(tx: Transaction) -> None:

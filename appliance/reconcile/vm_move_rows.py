@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
-from appliance.api.errors import ApiError, Cancelled, OperationFailed
+from agent.protocol import MOVE_BROKE_OFF, MOVE_UNSAFE, MOVE_UNSAFE_WORDS
+from appliance.api.errors import ENDED, ApiError, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
+from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.move_rows import note_left_behind, rehome
@@ -86,9 +88,12 @@ def stay(tx: Transaction, planned: VmMove, error: ApiError) -> bool:
     move = tx.find(VmMove, planned.uuid)
     if move is None or move.phase == "moved" or move.intended == "Absent":
         return False
-    failure = error if isinstance(error, Cancelled) else OperationFailed(cause=error)
+    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
     for job in jobs.running(tx, move.uuid):
         jobs.doom(tx, job, failure)
+    if isinstance(error, Refused) and error.refusal.code in (MOVE_BROKE_OFF, MOVE_UNSAFE):
+        vm = tx.get(VmInstance, move.vm_instance_uuid)
+        tx.update(vm, cannot_move=MOVE_UNSAFE_WORDS if vm.power == "on" else None)
     tx.update(move, intended="Absent", generation=move.generation + 1)
     return True
 

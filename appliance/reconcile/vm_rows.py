@@ -37,7 +37,7 @@ def network_rows(snapshot: Snapshot, l3_uuid: str) -> NetworkRows:
         l3=l3,
         l2=snapshot.get(L2Network, l3.l2_network_uuid),
         ranges=tuple(snapshot.all(IpRange, l3_network_uuid=l3_uuid, order_by="create_date")),
-        dns=tuple(row.dns for row in snapshot.all(L3NetworkDns, l3_network_uuid=l3_uuid)),
+        dns=tuple(row.dns for row in snapshot.all(L3NetworkDns, l3_network_uuid=l3_uuid, order_by="rowid")),
         services=frozenset(
             ref.network_service_type
             for ref in snapshot.all(NetworkServiceL3NetworkRef, l3_network_uuid=l3_uuid)

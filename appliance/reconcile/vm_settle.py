@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.protocol import AnyRequest, DomainSeen
+from agent.protocol import AnyRequest, DomainSeen, EnsureOverlay
 from appliance.api.errors import (
+    ENDED,
     ApiError,
     AttachNetworkFailed,
     AttachVolumeFailed,
@@ -18,6 +19,7 @@ from appliance.api.errors import (
 )
 from appliance.api.job import LongJob
 from appliance.api.resource import Timestamp
+from appliance.api.snapshot import VolumeSnapshot
 from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans.boot import ISO
@@ -25,16 +27,19 @@ from appliance.reconcile import jobs
 from appliance.reconcile.capacity import drop_volume, recount_storage
 from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.reconcile.recycle_bin import bin_vm, item_of, take_out
-from appliance.reconcile.snapshot_rows import drop_snapshots, turn_back_files
+from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
+from appliance.reconcile.snapshot_rows import OVERLAYS, drop_snapshots, turn_back_files
 from appliance.reconcile.vm_nic import free_address, nics_of, settle_nics, turn_back_nics
 from appliance.reconcile.vm_state import move, record_sight
 from appliance.reconcile.vm_volume import (
     HELD,
+    chain_result,
     data_volumes,
     leave_volumes,
     result_of,
     settle_volumes,
     turn_back_volumes,
+    volume_of,
 )
 from appliance.store.transaction import Transaction
 
@@ -126,7 +131,15 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
     for storage in storages - {None}:
         recount_storage(tx, str(storage))
     for job in jobs.running(tx, vm.uuid):
-        jobs.succeed(tx, job, {})
+        if job.name in OVERLAYS and not _outlives(tx, job):
+            jobs.fail(tx, job, Cancelled("the VM was deleted, and the volume with it"))
+        else:
+            jobs.succeed(tx, job, chain_result(tx, job) if job.name in OVERLAYS else {})
+
+
+def _outlives(tx: Transaction, job: LongJob) -> bool:
+    """Whether what a call on a volume was about is there still."""
+    return tx.find(Volume, volume_of(job)) is not None or tx.find(VolumeSnapshot, volume_of(job)) is not None
 
 
 def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> None:
@@ -142,16 +155,27 @@ def wait_or_give_up(tx: Transaction, planned: VmInstance, reason: ApiError) -> N
         jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
 
 
-def give_up(tx: Transaction, planned: VmInstance, error: ApiError, refused: AnyRequest | None = None) -> bool:
+def give_up(
+    tx: Transaction,
+    planned: VmInstance,
+    error: ApiError,
+    refused: AnyRequest | None = None,
+    *,
+    tell: bool = True,
+) -> bool:
     """A step failed for good: turn the intent around, and say why. False when there is nothing to turn.
 
-    `refused` is what its host will certainly not do: of what was asked besides, some may be done.
+    `refused` is what its host will certainly not do: of what was asked besides, some may be done. With `tell` it
+    becomes an event where nobody waits for it.
     """
     vm = tx.find(VmInstance, planned.uuid)
     if vm is None or vm.generation != planned.generation:
         return True
     found = jobs.running(tx, vm.uuid)
     if vm.intended in {"Absent", "Destroyed"}:
+        if isinstance(refused, EnsureOverlay):  # the VM's end does not wait for that
+            _refuse_overlay(tx, vm, found, error, refused)
+            return True
         for job in found:
             jobs.progress(tx, job, job.step or "undo", job.progress, error.details)
         return False
@@ -160,7 +184,22 @@ def give_up(tx: Transaction, planned: VmInstance, error: ApiError, refused: AnyR
             jobs.doom(tx, job, _failure(job, error))
         move(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
-    return _turn_back(tx, vm, found, error, refused)
+    if found:
+        return _turn_back(tx, vm, found, error, refused)
+    if tell:
+        tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
+    return False
+
+
+def _refuse_overlay(
+    tx: Transaction, vm: VmInstance, found: list[LongJob], error: ApiError, refused: EnsureOverlay
+) -> None:
+    """A volume of a VM that ends gets no new file: it, and the call that wanted one, are as if it had not been."""
+    turn_back_files(tx, refused)
+    for job in found:
+        if job.name in OVERLAYS:
+            jobs.fail(tx, job, _failure(job, error))
+    move(tx, vm, generation=vm.generation + 1)
 
 
 def _turn_back(
@@ -179,9 +218,6 @@ def _turn_back(
             jobs.succeed(tx, job, {})
         else:
             jobs.fail(tx, job, _failure(job, error))
-    if not found:
-        tx.note("VmRepairFailed", f"{vm.name}: {error.details}", level="error", about=vm)
-        return False
     changes = {"generation": vm.generation + 1, "stop_deadline": None, **turn_back_nics(tx, vm)}
     turn_back_volumes(tx, vm)
     turn_back_files(tx, refused)
@@ -198,14 +234,24 @@ def _turn_back(
 
 
 def _failure(job: LongJob, error: ApiError) -> ApiError:
-    """What a call's job ends with: its own error around the cause, but a cancelled one is just that."""
-    return error if isinstance(error, Cancelled) else FAILURES.get(job.name, StartVmFailed)(cause=error)
+    """What a call's job ends with: its own error around the cause, but of one that was ended just that."""
+    return error if isinstance(error, ENDED) else FAILURES.get(job.name, StartVmFailed)(cause=error)
 
 
 def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
-    """End a VM's jobs because another call took its place; nothing of what they began is kept."""
+    """End a VM's jobs because another call took its place; nothing of what they began is kept.
+
+    But what gives a volume a new file goes on, and a snapshot that is being deleted stays so.
+    """
     for job in jobs.running(tx, vm.uuid):
-        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
+        if job.name in OVERLAYS:
+            continue
+        later = (
+            "; the snapshot goes once the volume is in use again, or with it"
+            if job.name in CHAIN_JOBS
+            else ""
+        )
+        jobs.fail(tx, job, Cancelled(f"another call on the VM took its place{later}"))
     turn_back_volumes(tx, vm)
     changes = turn_back_nics(tx, vm)
     return tx.update(vm, **changes) if changes else vm

@@ -9,7 +9,7 @@ from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.plans.vm_states import CAUSES, Intended, Power, Sight, intend_after, state_of
+from appliance.plans.vm_states import CAUSES, STILL, Intended, Power, Sight, intend_after, state_of
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
@@ -62,7 +62,10 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
         return vm
     power: Literal["on", "off"] = "off" if seen.power == "off" else "on"
     intended = intend_after(cast(Intended, vm.intended), cast(Power, vm.power), Sight(power, seen.cause))
-    as_it_was = (power, intended, seen.boot_count) == (vm.power, vm.intended, vm.booted_count)
+    still = STILL.get(seen.cause) if seen.power == "paused" else None
+    as_it_was = (power, intended, seen.boot_count, still) == (
+        vm.power, vm.intended, vm.booted_count, vm.stands_still,
+    )  # fmt: skip
     if as_it_was and vm.state != "Unknown":
         # Seen once more as it was: that is no change to date.
         return tx.update(vm, seen_at=seen.at, last_op_date=vm.last_op_date)
@@ -73,10 +76,17 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
         "seen_at": seen.at,
         "intended": intended,
         "booted_count": seen.boot_count,
+        "stands_still": still,
+        "cannot_move": vm.cannot_move if power == "on" else None,
     }
     if by_itself:
         changes["generation"] = vm.generation + 1
+    stood_still = vm.stands_still
     vm = move(tx, vm, cause=cause, **changes)
+    if still and still != stood_still:
+        tx.note("VmStandsStill", f"{vm.name}: {still}", level="warning", about=vm)
+    elif stood_still and seen.power == "on":
+        tx.note("VmGoesOn", f"{vm.name}: its guest goes on", about=vm)
     if by_itself:
         for job in jobs.running(tx, vm.uuid):
             if job.name in NIC_JOBS | VOLUME_JOBS | CHAIN_JOBS:

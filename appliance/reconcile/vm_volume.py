@@ -30,8 +30,8 @@ def data_volumes(snapshot: Snapshot, vm: VmInstance) -> list[Volume]:
 
 def settle_volumes(tx: Transaction, vm: VmInstance) -> None:
     """The host has what is intended: what left is free, what came is attached and ready."""
-    if vm.intended in {"Running", "Stopped"}:
-        for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, chain_changes=True):
+    for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, chain_changes=True):
+        if volume.overlay or vm.intended in {"Running", "Stopped"}:
             settle_chain(tx, volume)
     for volume in data_volumes(tx, vm):
         if volume.attachment in HELD:
@@ -47,7 +47,9 @@ def leave_volumes(tx: Transaction, vm: VmInstance) -> None:
         if not vm.created:
             forget_volume(tx, volume)
             continue
-        free = release(tx, volume)
+        if volume.overlay:
+            settle_chain(tx, volume)
+        free = release(tx, tx.get(Volume, volume.uuid))
         if deleted and free.intended == "Present":
             delete_released(tx, tx.update(free, intended=intended_by_policy(tx)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agent.protocol import AnyRequest, FlattenVolume, ObserveVm, OverlayMade, VmSeen
-from appliance.api.errors import ApiError, Cancelled, HostUnreachable, OperationFailed
+from appliance.api.errors import ENDED, ApiError, HostUnreachable, OperationFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.volume import Volume
@@ -22,7 +22,7 @@ from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.reading import flatten, forget_reading
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
-from appliance.reconcile.snapshot_rows import note_size, settle_chain, turn_back_files
+from appliance.reconcile.snapshot_rows import note_taken, settle_chain, turn_back_files
 from appliance.reconcile.vm_volume import chain_result
 from appliance.reconcile.volume_rows import forget_volume, unfinished, volume_intent
 from appliance.store.snapshot import Snapshot
@@ -109,10 +109,8 @@ class VolumeWorker:
                 )
                 self._asked = None
                 if isinstance(reply, OverlayMade):
-                    size = reply.backing_bytes
-                    await self._context.database.write(
-                        lambda tx: note_size(tx, self._uuid, size, quiesced=False)
-                    )
+                    made = reply
+                    await self._context.database.write(lambda tx: note_taken(tx, self._uuid, made))
 
     async def _copy_snapshot(self, work: _Work, request: FlattenVolume) -> None:
         volume = work.volume
@@ -129,11 +127,10 @@ class VolumeWorker:
         )
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
-        log.info("volume %s: %s", self._uuid, error.details)
         refused = self._asked if isinstance(error, Refused) else None
         self._asked = None
         turned = await self._context.database.write(lambda tx: give_up(tx, work.volume, error, refused))
-        return AGAIN if turned else self._tries.pause()
+        return AGAIN if turned else self._tries.after(f"volume {self._uuid}", error)
 
     async def _say(self, work: _Work, step: Step) -> None:
         if not work.jobs:
@@ -193,7 +190,7 @@ def give_up(tx: Transaction, planned: Volume, error: ApiError, refused: AnyReque
         for job in found:
             jobs.progress(tx, job, job.step or "delete volume", job.progress, error.details)
         return False
-    failure = error if isinstance(error, Cancelled) else OperationFailed(cause=error)
+    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
     if volume.whole_size is None:
         for job in found:
             jobs.doom(tx, job, failure)

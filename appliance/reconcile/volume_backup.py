@@ -18,6 +18,7 @@ from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
 from appliance.reconcile.asking import Asker, Tries
 from appliance.reconcile.bulk import bulk
+from appliance.reconcile.capacity import kept_free
 from appliance.reconcile.carriage import Carriage, close_end, key_of
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Next
@@ -174,9 +175,8 @@ class VolumeBackupWorker:
         return Next(seconds=min(UNREACHABLE_SECONDS, self._tries.pause().seconds))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
-        log.info("backup %s: %s", self._uuid, error.details)
         turned = await self._context.database.write(lambda tx: give_up(tx, work.backup, error))
-        return AGAIN if turned else self._tries.pause()
+        return AGAIN if turned else self._tries.after(f"backup {self._uuid}", error)
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         backup = snapshot.find(VolumeBackup, self._uuid)
@@ -200,11 +200,12 @@ class VolumeBackupWorker:
 
 def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
     """What the host is asked to write for a group."""
+    reserved = kept_free(snapshot, "primaryStorage")
     if leader.volume_snapshot_uuid is not None:
         copied = BackupDisk(
             volume_uuid=leader.volume_uuid, path=leader.volume_path, target=leader.staged_path, bitmap=""
         )
-        return BackUpVolumes(disks=[copied])
+        return BackUpVolumes(disks=[copied], reserved_bytes=reserved)
     disks = []
     for backup in group_of(snapshot, leader):
         last = _adds_to(snapshot, backup)
@@ -219,7 +220,7 @@ def _request(snapshot: Snapshot, leader: VolumeBackup) -> BackUpVolumes:
             )
         )
     vm = snapshot.find(VmInstance, leader.vm_instance_uuid) if leader.vm_instance_uuid else None
-    return BackUpVolumes(disks=disks, vm_uuid=vm.uuid if vm is not None else "")
+    return BackUpVolumes(disks=disks, vm_uuid=vm.uuid if vm is not None else "", reserved_bytes=reserved)
 
 
 def _adds_to(snapshot: Snapshot, backup: VolumeBackup) -> VolumeBackup | None:

@@ -47,6 +47,7 @@ from appliance.reconcile.move_rows import (
     verified,
 )
 from appliance.reconcile.volume_rows import images_below, volume_intent
+from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -91,6 +92,8 @@ class MoveWorker:
             return DONE
         try:
             return await self._pass(work)
+        except StoreCannotWrite:
+            raise
         except ApiError as error:
             return await self._hindered(work, error)
 
@@ -259,9 +262,8 @@ class MoveWorker:
         return pause if seconds is None else Next(seconds=min(seconds, pause.seconds))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
-        log.info("move %s: %s", self._uuid, error.details)
         turned = await self._context.database.write(lambda tx: give_up(tx, work.move, error))
-        return AGAIN if turned else self._backoff.next()
+        return AGAIN if turned else self._backoff.after(f"move {self._uuid}", error)
 
     async def _say(self, work: _Work, step: str, waits_for: str | None = None) -> None:
         def write(tx: Transaction) -> None:

@@ -142,6 +142,7 @@ class VolumeRestoreWorker:
             host_key=work.host_key,
             generation=work.restore.generation,
             wanted=lambda snapshot: still_wanted(snapshot, uuid),
+            reserve="primaryStorage",
         )
 
     async def _ask(
@@ -169,10 +170,9 @@ class VolumeRestoreWorker:
         return Next(seconds=min(UNREACHABLE_SECONDS, self._tries.pause().seconds))
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
-        log.info("restore %s: %s", self._uuid, error.details)
         self._brought.clear()
         turned = await self._context.database.write(lambda tx: give_up(tx, work.restore, error))
-        return AGAIN if turned else self._tries.pause()
+        return AGAIN if turned else self._tries.after(f"restore {self._uuid}", error)
 
     def _load(self, snapshot: Snapshot) -> _Work | None:
         restore = snapshot.find(VolumeRestore, self._uuid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from appliance.api.counting import counted
 from appliance.api.errors import ApiError, BackupStorageFailed, Cancelled, InvalidArgument, OperationFailed
 from appliance.api.image import ImageBackupStorageRef
 from appliance.api.storage import (
@@ -22,6 +23,8 @@ from appliance.api.volume_backup import VolumeBackup
 from appliance.api.zone import Zone
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
+from appliance.reconcile.context import accepted_by
+from appliance.reconcile.machine import ask_connection
 from appliance.resources.creating import STATES, add, check_uuid, given, refuse_twins, uuid_for
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.resources.storage import folder, promise
@@ -34,9 +37,11 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
     """Trust first, with the password that is never stored; then the row, and the job that connects it."""
     url = folder(request.url)
     await live.database.read(lambda snapshot: _check_new(snapshot, request, url))
-    target = Target(request.hostname, request.ssh_port, request.username)
+    target = Target(
+        request.hostname, request.ssh_port, request.username, accepted_by="AddSftpBackupStorage …"
+    )
     try:
-        await live.fleet.trust(target, request.password, None)
+        await live.fleet.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
         raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
 
@@ -75,16 +80,17 @@ def update_backup_storage(tx: Transaction, request: UpdateBackupStorage, caller:
 async def update_sftp_backup_storage(
     live: Live, request: UpdateSftpBackupStorage, caller: Caller
 ) -> dict[str, Any]:
-    """New words or a new machine; a password installs the key there once more."""
+    """New words or a new machine; a password installs the key there once more, a fingerprint pins the machine's."""
     storage = await live.database.read(lambda snapshot: _sftp(snapshot, request))
-    if request.password is not None:
+    if request.password is not None or request.host_key_fingerprint is not None:
         target = Target(
             request.hostname or storage.hostname,
             request.ssh_port or storage.ssh_port,
             request.username or storage.username,
+            accepted_by=accepted_by(storage),
         )
         try:
-            await live.fleet.trust(target, request.password, None)
+            await live.fleet.trust(target, request.password or "", request.host_key_fingerprint)
         except ApiError as failed:
             raise BackupStorageFailed(
                 f"hostname[{target.address}]: {failed.details}", cause=failed
@@ -124,9 +130,7 @@ def _sftp(snapshot: Snapshot, request: UpdateSftpBackupStorage | ReconnectSftpBa
 @handles(ReconnectSftpBackupStorage)
 def reconnect_backup_storage(tx: Transaction, request: ReconnectSftpBackupStorage, caller: Caller) -> Promise:
     """One more connection asked for."""
-    storage = _sftp(tx, request)
-    storage = tx.update(storage, connect_id=storage.connect_id + 1, status="Connecting")
-    return promise(tx, request, storage, caller)
+    return promise(tx, request, ask_connection(tx, _sftp(tx, request)), caller)
 
 
 @handles(AttachBackupStorageToZone)
@@ -164,13 +168,14 @@ def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller:
     deleted = tx.count(ImageBackupStorageRef, backup_storage_uuid=storage.uuid, status="Deleted")
     if images:
         raise OperationFailed(
-            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {images} images, {deleted} of them in the "
-            "recycle bin; delete and expunge them first"
+            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {counted(images, 'image', 'images')}, "
+            f"{deleted} of them in the recycle bin; delete and expunge them first"
         )
     backups = tx.count(VolumeBackup, backup_storage_uuid=storage.uuid)
     if backups:
         raise OperationFailed(
-            f"backup storage {storage.name}[uuid:{storage.uuid}] holds {backups} backups of volumes; delete them first"
+            f"backup storage {storage.name}[uuid:{storage.uuid}] holds "
+            f"{counted(backups, 'backup', 'backups')} of volumes; delete them first"
         )
     jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
     return promise(tx, request, tx.update(storage, intended="Absent"), caller)

@@ -112,8 +112,9 @@ def get_local_storage_host_disk_capacity(
 
 def _check_asked(request: Message) -> None:
     """Refuse a question about nothing: an empty sum would look like an answer."""
-    if not any(getattr(request, name) for name in request.parameters):
-        lists = ", ".join(each.wire for each in request.parameters.values() if each.name != "all")
+    own = request.own_parameters()
+    if not any(getattr(request, each.name) for each in own):
+        lists = ", ".join(each.wire for each in own if each.name != "all")
         raise InvalidArgument(f"one of {lists} must be a nonempty list, or all must be true")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.cluster import ChangeClusterState, Cluster, CreateCluster, DeleteCluster, UpdateCluster
+from appliance.api.counting import counted
 from appliance.api.errors import OperationFailed
 from appliance.api.host import Host
 from appliance.api.l2 import L2NetworkClusterRef
@@ -47,7 +48,7 @@ def delete_cluster(tx: Transaction, request: DeleteCluster, caller: Caller) -> N
     hosts = tx.count(Host, cluster_uuid=cluster.uuid)
     if hosts:
         raise OperationFailed(
-            f"cluster {cluster.name}[uuid:{cluster.uuid}] holds {hosts} hosts; delete them first"
+            f"cluster {cluster.name}[uuid:{cluster.uuid}] holds {counted(hosts, 'host', 'hosts')}; delete them first"
         )
     for kind in (L2NetworkClusterRef, PrimaryStorageClusterRef):
         for ref in tx.all(kind, cluster_uuid=cluster.uuid):

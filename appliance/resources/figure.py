@@ -39,8 +39,14 @@ async def get_metric_data(live: Live, request: GetMetricData, caller: Caller) ->
     labels = {label: key} if label else {}
     return {
         "data": [
-            {"value": round(value, 3), "time": int(at), "labels": labels}
-            for at, value in paced(values, start, request.period)
+            {
+                "value": round(each.value, 3),
+                "maximum": round(each.highest, 3),
+                "latest": round(each.newest, 3),
+                "time": int(each.at),
+                "labels": labels,
+            }
+            for each in paced(values, start, request.period)
         ]
     }
 

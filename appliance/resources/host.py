@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.cluster import Cluster
+from appliance.api.counting import counted
 from appliance.api.errors import AddHostFailed, ApiError, Cancelled, InvalidArgument, OperationFailed
 from appliance.api.host import (
     AddKVMHost,
@@ -16,6 +17,8 @@ from appliance.api.host import (
 from appliance.api.move import VmMove, VolumeMove
 from appliance.hosts.fleet import Target
 from appliance.reconcile import jobs
+from appliance.reconcile.context import accepted_by
+from appliance.reconcile.machine import ask_connection
 from appliance.reconcile.maintenance import empty, leave
 from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
@@ -32,7 +35,7 @@ from appliance.store.transaction import Transaction
 async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promise:
     """Trust first, with the password that is never stored; then the row, and the job that connects it."""
     await live.database.read(lambda snapshot: _check_new(snapshot, request))
-    target = Target(request.management_ip, request.ssh_port, request.username)
+    target = Target(request.management_ip, request.ssh_port, request.username, accepted_by="AddKVMHost …")
     try:
         await live.fleet.trust(target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
@@ -82,22 +85,30 @@ def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
 
 @asks_host(UpdateKVMHost)
 async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) -> dict[str, object]:
-    """New words or a new address; a password installs the key once more, a fingerprint pins the host's."""
+    """New words or a new address; a password installs the key once more, a fingerprint pins the host's.
+
+    A host that could not be entered is tried at once with what is trusted now.
+    """
     host = await live.database.read(lambda snapshot: snapshot.get(Host, request.uuid))
     if host.hypervisor_type != "KVM":
         raise InvalidArgument(f"host {host.name}[uuid:{host.uuid}] is no KVM host; use UpdateHost")
-    if request.password is not None or request.host_key_fingerprint is not None:
+    trusting = request.password is not None or request.host_key_fingerprint is not None
+    if trusting:
         target = Target(
             request.management_ip or host.management_ip,
             request.ssh_port or host.ssh_port,
             request.username or host.username,
+            accepted_by=accepted_by(host),
         )
         await live.fleet.trust(
             target, request.password or "", request.host_key_fingerprint, host_uuid=host.uuid
         )
 
     def write(tx: Transaction) -> dict[str, object]:
-        return {"inventory": tx.inventory(_update(tx, request, "username", "ssh_port"))}
+        updated = _update(tx, request, "username", "ssh_port")
+        if trusting and updated.status != "Connected" and updated.intended != "Absent":
+            updated = ask_connection(tx, updated)
+        return {"inventory": tx.inventory(updated)}
 
     return await live.database.write(write)
 
@@ -126,28 +137,31 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
     if vms:
         names = ", ".join(vm.name for vm in vms[:5])
         raise OperationFailed(
-            f"host {host.name}[uuid:{host.uuid}] holds {len(vms)} VMs ({names}); destroy or migrate them first"
+            f"host {host.name}[uuid:{host.uuid}] holds {counted(len(vms), 'VM', 'VMs')} ({names}); "
+            f"destroy or migrate them first"
         )
     volumes = volumes_on(tx, host)
     if volumes:
         names = ", ".join(volume.name for volume in volumes[:5])
         raise OperationFailed(
-            f"host {host.name}[uuid:{host.uuid}] holds {len(volumes)} data volumes ({names}); delete and expunge "
-            f"or migrate them first"
+            f"host {host.name}[uuid:{host.uuid}] holds "
+            f"{counted(len(volumes), 'data volume', 'data volumes')} ({names}); "
+            f"delete and expunge or migrate them first"
         )
     moves: list[VolumeMove | VmMove] = [*moves_on(tx, host)]
     moves += [move for move in vm_moves_on(tx, host) if move.phase != "moved"]
     if moves:
         names = ", ".join(move.name for move in moves[:5])
         raise OperationFailed(
-            f"host {host.name}[uuid:{host.uuid}] has part in {len(moves)} moves of VMs and volumes ({names}); wait for "
-            f"them, or cancel their jobs"
+            f"host {host.name}[uuid:{host.uuid}] has part in "
+            f"{counted(len(moves), 'move', 'moves')} of VMs and volumes ({names}); wait for that, or cancel it"
         )
     readings = readings_on(tx, host)
     if readings:
         raise OperationFailed(
-            f"{len(readings)} things are being made of volumes of host {host.name}[uuid:{host.uuid}] "
-            f"({', '.join(each.uuid for each in readings[:5])}); wait for them, or cancel their jobs"
+            f"volumes of host {host.name}[uuid:{host.uuid}] are being read by "
+            f"{counted(len(readings), 'job', 'jobs')} ({', '.join(each.uuid for each in readings[:5])}); wait for "
+            f"that, or cancel it"
         )
     jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)
@@ -159,8 +173,7 @@ def reconnect_host(tx: Transaction, request: ReconnectHost, caller: Caller) -> P
     host = tx.get(Host, request.uuid)
     if host.intended == "Absent":
         raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is being deleted")
-    host = tx.update(host, connect_id=host.connect_id + 1, status="Connecting")
-    return _promise(tx, request, host, caller)
+    return _promise(tx, request, ask_connection(tx, host), caller)
 
 
 @handles(ChangeHostState)

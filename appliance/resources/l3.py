@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from appliance.api.counting import counted
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.l3 import (
@@ -32,9 +33,10 @@ from appliance.plans import addresses
 from appliance.plans.naming import is_domain_name
 from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.resources.creating import add, given, uuid_for
-from appliance.resources.placing import served, taken_in
+from appliance.resources.placing import served
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
+from appliance.resources.taken import TakenIn
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -123,10 +125,13 @@ def delete_ip_range(tx: Transaction, request: DeleteIpRange, caller: Caller) -> 
     found = tx.find(IpRange, request.uuid)
     if found is None:
         return
-    used = [row for row in tx.all(UsedIp, ip_range_uuid=found.uuid) if row.used_for != "DHCP"]
+    servers = tx.all(UsedIp, ip_range_uuid=found.uuid, used_for="DHCP")
+    used = TakenIn(tx).count([found]) - len(servers)
     if used:
-        raise OperationFailed(f"{len(used)} addresses of {found.start_ip}-{found.end_ip} belong to VMs")
-    servers = tx.all(UsedIp, ip_range_uuid=found.uuid)
+        raise OperationFailed(
+            f"VMs have {counted(used, 'address', 'addresses')} of {found.start_ip}-{found.end_ip}; "
+            f"destroy them, or detach their NICs, first"
+        )
     for row in servers:
         tx.delete(row)
     tx.delete(found)
@@ -198,7 +203,7 @@ def check_ip(snapshot: Snapshot, request: CheckIpAvailability, caller: Caller) -
     """In a range, and nobody's."""
     wanted = addresses.number(request.ip, "ip")
     ranges = snapshot.all(IpRange, l3_network_uuid=request.l3_network_uuid)
-    taken = taken_in(snapshot, ranges)
+    taken = TakenIn(snapshot)
     return {"available": any(addresses.is_free(each, wanted, taken) for each in ranges)}
 
 
@@ -211,7 +216,7 @@ def get_free_ip(snapshot: Snapshot, request: GetFreeIp, caller: Caller) -> dict[
         ranges = snapshot.all(IpRange, l3_network_uuid=request.l3_network_uuid)
     else:
         raise InvalidArgument("ipRangeUuid and l3NetworkUuid cannot both be null; you must set either one.")
-    free = addresses.free(ranges, taken_in(snapshot, ranges), request.limit)
+    free = addresses.free(ranges, TakenIn(snapshot), request.limit)
     return {
         "inventories": [
             {"ipRangeUuid": each.uuid, "ip": ip, "netmask": each.netmask, "gateway": each.gateway}
@@ -224,9 +229,8 @@ def get_free_ip(snapshot: Snapshot, request: GetFreeIp, caller: Caller) -> dict[
 def get_ip_capacity(snapshot: Snapshot, request: GetIpAddressCapacity, caller: Caller) -> dict[str, Any]:
     """How many addresses there are, and how many are left."""
     ranges = _counted(snapshot, request)
-    taken = taken_in(snapshot, ranges)
     total = sum(addresses.size(each) for each in ranges)
-    return {"totalCapacity": total, "availableCapacity": total - len(taken)}
+    return {"totalCapacity": total, "availableCapacity": total - TakenIn(snapshot).count(ranges)}
 
 
 def _counted(snapshot: Snapshot, request: GetIpAddressCapacity) -> list[IpRange]:

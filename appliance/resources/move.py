@@ -107,6 +107,11 @@ def _why_not(host: Host, storage: PrimaryStorage, has_part: bool, room: int, siz
 def _movable(snapshot: Snapshot, volume: Volume) -> PrimaryStorage:
     """The local storage of a volume that is whole; raises `InvalidArgument`."""
     refuse_deleted(volume)
+    if volume.status == "NotInstantiated":
+        raise InvalidArgument(
+            f"the volume[uuid:{volume.uuid}] is not on any local primary storage: its file is made when it is first "
+            f"attached to a VM, on the host of that VM, so there is nothing to move"
+        )
     uuid = volume.primary_storage_uuid
     storage = snapshot.find(PrimaryStorage, uuid) if uuid is not None else None
     if storage is None or storage.type != "LocalStorage" or volume.host_uuid is None:

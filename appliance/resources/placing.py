@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.api.cluster import Cluster
@@ -28,10 +28,12 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.api.volume import Volume
 from appliance.plans import addresses
 from appliance.plans.placement import Demand, HostOption, choose_host
+from appliance.reconcile.capacity import spare_of
 from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import placed_on
 from appliance.resources.storage_wish import ANY, StorageWish
+from appliance.resources.taken import TakenIn
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -53,8 +55,7 @@ def pick_host(
     storages = {
         host.uuid: _roomiest(clusters[host.cluster_uuid], host, demand.disk, wish) for host in hosts.values()
     }
-    placed = "SELECT host_uuid, COUNT(*) FROM vm_instance WHERE host_uuid IS NOT NULL GROUP BY host_uuid"
-    vms = dict(snapshot.rows(placed))
+    vms = snapshot.tallies("vms")
     options = [
         _option(
             host,
@@ -65,7 +66,7 @@ def pick_host(
         )
         for host in hosts.values()
     ]
-    chosen = choose_host(options, demand)
+    chosen = choose_host(options, replace(demand, storage_named=wish.only is not None))
     return hosts[chosen], storages[chosen][0]
 
 
@@ -123,7 +124,7 @@ def check_increase(snapshot: Snapshot, vm: VmInstance, demand: Demand) -> None:
             f"{named}: VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted; destroy the VM, or "
             f"make it again from its image or a backup"
         )
-    choose_host([_option(host)], demand)
+    choose_host([_option(host)], replace(demand, bound=True))
 
 
 def move_options(snapshot: Snapshot, vm: VmInstance) -> tuple[list[HostOption], Demand]:
@@ -259,13 +260,13 @@ def take(
     ranges = tx.all(IpRange, l3_network_uuid=l3.uuid)
     if not ranges:
         raise OperationFailed(f"{named}: L3 network {l3.name}[uuid:{l3.uuid}] has no IP range; add one first")
-    taken = taken_in(tx, ranges)
+    taken = TakenIn(tx)
     if wanted is None:
         ip_range, ip = addresses.first_free(ranges, taken, f"L3 network {l3.name}[uuid:{l3.uuid}]", named)
     else:
         found = addresses.range_of(ranges, wanted)
         if found is None or not addresses.is_free(found, int(ipaddress.IPv4Address(wanted)), taken):
-            raise OperationFailed(f"IP[{wanted}] is not available on the L3 network[uuid:{l3.uuid}]")
+            raise unavailable(tx, l3.uuid, wanted)
         ip_range, ip = found, wanted
     return tx.insert(
         UsedIp(
@@ -279,10 +280,31 @@ def take(
     )
 
 
-def taken_in(snapshot: Snapshot, ranges: Sequence[IpRange]) -> set[int]:
-    """The addresses of ranges that somebody has, as numbers."""
-    statement = "SELECT ip_number FROM used_ip WHERE ip_range_uuid = ?"
-    return {int(row[0]) for each in ranges for row in snapshot.rows(statement, (each.uuid,))}
+def unavailable(snapshot: Snapshot, l3_uuid: str, ip: str) -> OperationFailed:
+    """Why the address of a `staticIp` tag cannot be had, and which could; begins as ZStack says it."""
+    ranges = snapshot.all(IpRange, l3_network_uuid=l3_uuid, order_by="start_ip")
+    within = addresses.spans(ranges)
+    ip_range, used = addresses.range_of(ranges, ip), snapshot.first(UsedIp, l3_network_uuid=l3_uuid, ip=ip)
+    nic = snapshot.find(VmNic, used.used_for) if used is not None else None
+    if ip_range is None:
+        why = (
+            f"it is in none of its IP ranges; take a free address of {within}"
+            if ranges
+            else "it has no IP range"
+        )
+    elif used is None:
+        why = f"it is the gateway of {addresses.spans([ip_range])}; take another address of {within}"
+    elif nic is None:
+        why = f"its DHCP server has it; take another address of {within}"
+    else:
+        vm = snapshot.get(VmInstance, nic.vm_instance_uuid)
+        why = (
+            f"VM {vm.name}[uuid:{vm.uuid}] has it; take another address of {within}, or delete that VM first"
+        )
+    return OperationFailed(
+        f"IP[{ip}] is not available on the L3 network[uuid:{l3_uuid}], as system tag "
+        f"staticIp::{l3_uuid}::{ip} asks: {why}"
+    )
 
 
 @dataclass(frozen=True)
@@ -294,7 +316,13 @@ class _Carried:
     storages: list[PrimaryStorage]
     """Those that new volumes may be put on."""
     local_rooms: dict[tuple[str, str], int]
-    """Bytes left, by storage and host."""
+    """Bytes left above the reserve, by storage and host."""
+    rooms: dict[str, int]
+    """The same of the storages that are no host's, by storage."""
+
+    def room(self, storage_uuid: str, host_uuid: str) -> int | None:
+        """Bytes left above the reserve of a storage, as a host of the cluster has it; None where it has not."""
+        return self.rooms.get(storage_uuid, self.local_rooms.get((storage_uuid, host_uuid)))
 
 
 def _carried(snapshot: Snapshot, cluster_uuid: str) -> _Carried:
@@ -304,26 +332,27 @@ def _carried(snapshot: Snapshot, cluster_uuid: str) -> _Carried:
     storages = snapshot.all(PrimaryStorage, uuid=uuids, state="Enabled", status="Connected") if uuids else []
     local = [storage.uuid for storage in storages if storage.type == "LocalStorage"]
     disks = snapshot.all(LocalStorageHostRef, primary_storage_uuid=local) if local else []
+    spare = spare_of(snapshot)
     return _Carried(
         state=snapshot.get(Cluster, cluster_uuid).state,
         l2_uuids=frozenset(ref.l2_network_uuid for ref in networks),
         storages=storages,
-        local_rooms={(disk.primary_storage_uuid, disk.host_uuid): disk.available_capacity for disk in disks},
+        local_rooms={
+            (disk.primary_storage_uuid, disk.host_uuid): spare(disk.available_capacity) for disk in disks
+        },
+        rooms={each.uuid: spare(each.available_capacity) for each in storages if each.uuid not in local},
     )
 
 
 def _roomiest(cluster: _Carried, host: Host, disk: int, wish: StorageWish) -> tuple[str, int]:
-    """The primary storage with most room on a host, and that room; -1 where there is none.
+    """The primary storage with most room on a host, and that room above its reserve; -1 where there is none.
 
     Of those that may be used, one that had better be and has room for the disk goes before the others.
     """
     rooms = [
-        (cluster.local_rooms[storage.uuid, host.uuid] if local else storage.available_capacity, storage.uuid)
+        (room, storage.uuid)
         for storage in cluster.storages
-        if wish.allows(storage.uuid)
-        and (
-            not (local := storage.type == "LocalStorage") or (storage.uuid, host.uuid) in cluster.local_rooms
-        )
+        if wish.allows(storage.uuid) and (room := cluster.room(storage.uuid, host.uuid)) is not None
     ]
     better = [(room, uuid) for room, uuid in rooms if uuid in wish.rather and room >= disk]
     room, uuid = max(better or rooms, default=(-1, ""))
@@ -338,20 +367,26 @@ def roomiest_storage(snapshot: Snapshot, vm: VmInstance, size: int) -> str:
         raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has no host: its disk's host was deleted")
     uuid, room = _roomiest(_carried(snapshot, host.cluster_uuid), host, size, ANY)
     if room < size:
-        left = "no primary storage" if room < 0 else f"no primary storage with more than {room} bytes left"
+        left = (
+            "no primary storage"
+            if room < 0
+            else (f"no primary storage with more than {room} bytes left above the reserve")
+        )
         raise OperationFailed(
             f"host {host.name}[uuid:{host.uuid}] of VM {vm.name} has {left}, and {size} are needed; expunge "
-            f"something there, or attach another storage to its cluster"
+            f"something there, attach another storage to its cluster, or lower the global config primaryStorage "
+            f"reservedCapacity"
         )
     return uuid
 
 
 def room_on(snapshot: Snapshot, storage: PrimaryStorage, host_uuid: str | None) -> int:
-    """Bytes that a primary storage has left: on the host, if it is local."""
+    """Bytes that a primary storage has left above its reserve: on the host, if it is local; -1 where it has none."""
+    spare = spare_of(snapshot)
     if storage.type != "LocalStorage":
-        return storage.available_capacity
+        return spare(storage.available_capacity)
     ref = snapshot.first(LocalStorageHostRef, primary_storage_uuid=storage.uuid, host_uuid=host_uuid)
-    return ref.available_capacity if ref is not None else -1
+    return spare(ref.available_capacity) if ref is not None else -1
 
 
 def check_zone(zone_uuids: set[str], what: str) -> str:

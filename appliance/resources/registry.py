@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from appliance.api.job import LongJob
-from appliance.api.message import MESSAGES, Message, QueryMessage, Role
+from appliance.api.message import Message, Role
 from appliance.api.resource import Resource
+from appliance.plans.figures import Reading
 from appliance.resources.console_tokens import ConsoleTokens
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Promise:
 class FigureValues(Protocol):
     """Where figures over time are had from."""
 
-    async def values(self, key: str, metric: int, start: float, end: float) -> list[tuple[float, float]]:
+    async def values(self, key: str, metric: int, start: float, end: float) -> list[Reading]:
         """A figure of one resource, oldest first."""
 
 
@@ -110,17 +111,10 @@ def asks_host(
     return register
 
 
-def unanswered(elsewhere: frozenset[type[Message]]) -> list[str]:
-    """Messages that nothing answers; `elsewhere` are those that the faces answer themselves."""
-    return sorted(
-        name
-        for name, message in MESSAGES.items()
-        if not issubclass(message, QueryMessage)
-        and message not in elsewhere
-        and message not in HANDLERS
-        and message not in READERS
-        and message not in LIVE_HANDLERS
-    )
+def becomes_job(message: type[Message]) -> bool:
+    """Whether a call may be answered with a job, as its handler says of what it returns."""
+    handler = HANDLERS.get(message) or LIVE_HANDLERS.get(message)
+    return handler is not None and Promise.__name__ in str(handler.__annotations__["return"])
 
 
 def _once(message: type[Message]) -> type[Message]:

@@ -9,8 +9,9 @@ from typing import Any
 from appliance.api.errors import InvalidArgument
 from appliance.api.host import Host
 from appliance.api.setting import BY_NAME, GetGlobalConfig, GlobalConfig, Setting, UpdateGlobalConfig
+from appliance.api.size import parse_size
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
-from appliance.reconcile.capacity import parse_size, recount_host
+from appliance.reconcile.capacity import recount_host
 from appliance.reconcile.recycle_bin import reschedule
 from appliance.resources.registry import Caller, handles, reads
 from appliance.store.snapshot import Snapshot
@@ -18,6 +19,8 @@ from appliance.store.transaction import Transaction
 
 PARSED: dict[tuple[str, str], Callable[[str], object]] = {
     ("kvm", "reservedMemory"): parse_size,
+    ("primaryStorage", "reservedCapacity"): parse_size,
+    ("backupStorage", "reservedCapacity"): parse_size,
     ("simulator", "delay"): parse_delay,
     ("simulator", "faultRate"): parse_fault_rate,
 }
@@ -40,7 +43,7 @@ def update_global_config(tx: Transaction, request: UpdateGlobalConfig, caller: C
     row = tx.update(row, value=value)
     if policy is not None:
         reschedule(tx, request.category, before)
-    if setting.name.startswith("reserved"):
+    if setting.category in ("kvm", "hostAllocator") and setting.name.startswith("reserved"):
         for host in tx.all(Host):
             recount_host(tx, host.uuid)
     return row
@@ -88,7 +91,8 @@ def _check_number(setting: Setting, low: int, value: str) -> None:
     number = int(value[:DIGITS])
     which = f"Global config[category: {setting.category}, name: {setting.name}]"
     if number < low:
-        raise InvalidArgument(f"{which} must be greater than {low}, but got {value[:SHOWN]}")
+        # ZStack's words for its rule that 0 passes; of the others they are true.
+        raise InvalidArgument(f"{which} must be greater than {max(low - 1, 0)}, but got {value[:SHOWN]}")
     if number > setting.maximum:
         raise InvalidArgument(
             f"{which} must be in range of [{low}, {setting.maximum}], but got {value[:SHOWN]}"

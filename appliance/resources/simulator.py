@@ -78,7 +78,8 @@ def add_simulator_primary_storage(
         available_physical_capacity=available,
         system_used_capacity=total - available,
     )
-    put_inherent_tag(tx, add(tx, request, storage), CAN_SNAPSHOT)
+    storage = add(tx, request, storage)
+    put_inherent_tag(tx, storage, CAN_SNAPSHOT)
     return storage
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.protocol import Capacity, EnsureStorage
 from appliance.api.cluster import Cluster
+from appliance.api.counting import counted
 from appliance.api.errors import (
     ApiError,
     Cancelled,
@@ -70,7 +71,8 @@ def add_local_primary_storage(
         url=url,
         mount_path=url,
     )
-    put_inherent_tag(tx, add(tx, request, storage), CAN_SNAPSHOT)
+    storage = add(tx, request, storage)
+    put_inherent_tag(tx, storage, CAN_SNAPSHOT)
     return storage
 
 
@@ -142,8 +144,8 @@ def change_primary_storage_state(
     running = sorted(vm.name for vm in vms if vm.intended == "Running" or vm.power == "on")
     if running:
         raise OperationFailed(
-            f"{len(running)} VMs ({', '.join(running[:5])}) use primary storage {storage.name}"
-            f"[uuid:{storage.uuid}]; stop them first"
+            f"primary storage {storage.name}[uuid:{storage.uuid}] is used by "
+            f"{counted(len(running), 'VM', 'VMs')} ({', '.join(running[:5])}); stop them first"
         )
     return tx.update(storage, state="Maintenance")
 
@@ -203,8 +205,8 @@ def _hosts_of(snapshot: Snapshot, uuid: str) -> tuple[PrimaryStorage, list[Host]
     connected = [host for host in hosts if host.status == "Connected"]
     if hosts and not connected:
         raise PrimaryStorageFailed(
-            f"none of the {len(hosts)} hosts of primary storage {storage.name}[uuid:{uuid}] is Connected; "
-            f"reconnect one first"
+            f"no host of primary storage {storage.name}[uuid:{uuid}] is Connected, of "
+            f"{counted(len(hosts), 'host', 'hosts')}; reconnect one first"
         )
     return storage, connected
 

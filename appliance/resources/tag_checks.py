@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
-from appliance.api.errors import InvalidArgument, OperationFailed
+from appliance.api.errors import InvalidArgument, NotBuilt
 from appliance.api.host import Host
 from appliance.api.l3 import IpRange, L3Network, UsedIp
-from appliance.api.simulator import HYPERVISOR
+from appliance.api.size import parse_size
 from appliance.api.storage import PrimaryStorage
-from appliance.api.tag import USERDATA_LIMIT, SystemTag, TagPattern, pattern_of
+from appliance.api.tag import USERDATA_LIMIT, SystemTag, TagPattern, is_to_come, pattern_of
 from appliance.api.vm import VmInstance, VmNic
 from appliance.hosts.simulated_conduct import parse_delay, parse_fault_rate
 from appliance.plans import addresses
 from appliance.plans.naming import is_domain_name
-from appliance.reconcile.capacity import parse_size
-from appliance.resources.placing import taken_in
+from appliance.resources.placing import unavailable
+from appliance.resources.taken import TakenIn
 from appliance.store.snapshot import Snapshot
+
+READ: dict[str, Callable[[str], object]] = {
+    "capacity": parse_size, "delay": parse_delay, "faultRate": parse_fault_rate,
+}  # fmt: skip
+"""How holes with numbers are read."""
 
 TWIN = """
 SELECT 1 FROM vm_nic AS nic WHERE nic.l3_network_uuid = ?1 AND nic.vm_instance_uuid <> ?2
@@ -31,19 +37,22 @@ LIMIT 1
 def check_system_tag(snapshot: Snapshot, vo: str, uuid: str, tag: str, *, besides: str = "") -> None:
     """Refuse a system tag that matches nothing or makes no sense; `besides` is the tag it replaces.
 
-    Raises `InvalidArgument`, and `OperationFailed` for an address that nobody can have now.
+    Raises `InvalidArgument`, `NotBuilt` for a tag of ZStack's that means nothing here yet, and `OperationFailed` for an
+    address that nobody can have now.
     """
     found = pattern_of(vo, tag)
+    if found is None and is_to_come(vo, tag):
+        raise NotBuilt(f"{tag} is a tag of ZStack 1.0 for routers, which are not built here yet")
     if found is None:
         raise InvalidArgument(f"no system tag matches {tag}")
     pattern, holes = found
     if pattern.inherent:
         raise InvalidArgument(f"system tag {tag} is made by the appliance only")
     _check_alone(snapshot, uuid, pattern, holes, besides)
-    if tag.startswith("simulator::"):
-        _check_simulated(snapshot, uuid, tag)
+    _check_hypervisor(snapshot, uuid, pattern, tag)
     for name, value in holes.items():
         _check_hole(snapshot, uuid, name, value, holes)
+        _check_number(pattern, name, value)
 
 
 def check_host_name(snapshot: Snapshot, vm_uuid: str, l3_uuid: str | None, name: str) -> None:
@@ -70,13 +79,13 @@ def _check_alone(
             )
 
 
-def _check_simulated(snapshot: Snapshot, host_uuid: str, tag: str) -> None:
-    """Refuse on a real host what only a simulated one heeds."""
-    host = snapshot.find(Host, host_uuid)
-    if host is not None and host.hypervisor_type != HYPERVISOR:
+def _check_hypervisor(snapshot: Snapshot, host_uuid: str, pattern: TagPattern, tag: str) -> None:
+    """Refuse on a host what only others heed."""
+    host = snapshot.find(Host, host_uuid) if pattern.hypervisor else None
+    if host is not None and host.hypervisor_type != pattern.hypervisor:
         raise InvalidArgument(
-            f"system tag {tag} is for hosts of hypervisorType {HYPERVISOR}; host {host.name}[uuid:{host.uuid}] is "
-            f"of {host.hypervisor_type}"
+            f"system tag {tag} is for hosts of hypervisorType {pattern.hypervisor}; "
+            f"host {host.name}[uuid:{host.uuid}] is of {host.hypervisor_type}"
         )
 
 
@@ -96,18 +105,17 @@ def _check_hole(snapshot: Snapshot, uuid: str, name: str, value: str, holes: dic
             raise InvalidArgument("rootPassword may not hold line breaks or colons")
         case "accelerator" if value not in {"auto", "kvm", "tcg"}:
             raise InvalidArgument(f"accelerator[{value}] is not one of auto, kvm, tcg")
-        case "capacity" | "delay" | "faultRate":
-            _check_number(name, value)
         case "primaryStorageUuid" if snapshot.find(PrimaryStorage, value) is None:
             raise InvalidArgument(f"there is no primary storage[uuid:{value}] to put volumes on")
 
 
-def _check_number(name: str, value: str) -> None:
-    read = {"capacity": parse_size, "delay": parse_delay, "faultRate": parse_fault_rate}[name]
+def _check_number(pattern: TagPattern, hole: str, value: str) -> None:
+    if hole not in READ:
+        return
     try:
-        read(value)
+        READ[hole](value)
     except ValueError as wrong:
-        raise InvalidArgument(str(wrong)) from wrong
+        raise InvalidArgument(f"{pattern.value_name}[{value}]: {wrong}") from wrong
 
 
 def _check_key(value: str) -> None:
@@ -135,5 +143,5 @@ def _check_static_ip(snapshot: Snapshot, vm_uuid: str, l3_uuid: str, ip: str) ->
         return
     ranges = snapshot.all(IpRange, l3_network_uuid=l3_uuid)
     found = addresses.range_of(ranges, ip)
-    if found is None or not addresses.is_free(found, wanted, taken_in(snapshot, [found])):
-        raise OperationFailed(f"IP[{ip}] is not available on the L3 network[uuid:{l3_uuid}]")
+    if found is None or not addresses.is_free(found, wanted, TakenIn(snapshot)):
+        raise unavailable(snapshot, l3_uuid, ip)

@@ -10,7 +10,7 @@ from typing import Any
 from appliance.api.errors import InvalidArgument, NotAllowed
 from appliance.api.message import MESSAGES, ROLES
 from appliance.api.resource import Timestamp
-from appliance.api.token import PREFIX, AccessToken, CreateAccessToken, DeleteAccessToken
+from appliance.api.token import PREFIX, WATCHING, AccessToken, CreateAccessToken, DeleteAccessToken
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction
 
@@ -64,17 +64,24 @@ def delete_access_token(tx: Transaction, request: DeleteAccessToken, caller: Cal
         tx.delete(token)
 
 
-def in_scope(scope: tuple[str, ...], message: str) -> bool:
-    """Whether a token of that scope may send a message; an empty scope leaves out nothing."""
-    return not scope or any(fnmatchcase(message, pattern) for pattern in scope)
+def check_scope(caller: Caller, asked: str) -> None:
+    """Refuse a message or path that is not in the scope of the caller's token; an empty scope leaves out nothing.
+
+    Raises NotAllowed.
+    """
+    if caller.scope and not any(fnmatchcase(asked, pattern) for pattern in caller.scope):
+        raise NotAllowed(
+            f"{asked} is not in the scope of the access token[uuid:{caller.token_uuid}], which is "
+            f"{', '.join(caller.scope)}; make a token for it with CreateAccessToken"
+        )
 
 
 def _check_scope(scope: list[str]) -> None:
     if len(scope) > SCOPE_LIMIT:
         raise InvalidArgument(f"field[scope] has {len(scope)} items; at most {SCOPE_LIMIT} can be")
     for pattern in scope:
-        if not any(fnmatchcase(name, pattern) for name in MESSAGES):
+        if not any(fnmatchcase(name, pattern) for name in (*MESSAGES, *WATCHING)):
             raise InvalidArgument(
                 f"field[scope] names {pattern[:200]}, which is no message and matches none; "
-                "`zstui api` lists them"
+                f"`zstui api` lists them; besides there are {' and '.join(WATCHING)}"
             )

@@ -25,7 +25,7 @@ def get_migration_candidates(
     hosts, excluded = [], []
     for option in options:
         host = snapshot.get(Host, option.uuid)
-        reason = why_not(option, demand) or cpu_trouble(snapshot, vm, source, host)
+        reason = vm.cannot_move or why_not(option, demand) or cpu_trouble(snapshot, vm, source, host)
         if reason is None:
             hosts.append(host)
         else:

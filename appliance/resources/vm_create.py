@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from appliance.api.counting import counted
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
@@ -156,8 +157,8 @@ def _data_offerings(tx: Transaction, request: CreateVmInstance) -> list[DiskOffe
     uuids = request.data_disk_offering_uuids
     if len(uuids) > most:
         raise InvalidArgument(
-            f"dataDiskOfferingUuids names {len(uuids)} data volumes, and the global config kvm dataVolume.maxNum "
-            f"allows {most}"
+            f"dataDiskOfferingUuids names {counted(len(uuids), 'data volume', 'data volumes')}, and the "
+            f"global config kvm dataVolume.maxNum allows {most}"
         )
     return [enabled_disk_offering(tx, uuid) for uuid in uuids]
 

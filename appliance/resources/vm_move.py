@@ -7,7 +7,6 @@ from dataclasses import replace
 from appliance.api.errors import InvalidArgument, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import MigrateVm, VmMove, VolumeMove
-from appliance.api.storage import PrimaryStorage
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.plans.placement import choose_host
@@ -30,6 +29,8 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
     vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
     if request.host_uuid is not None and request.host_uuid == vm.host_uuid:
         raise InvalidArgument(f"VM[uuid:{vm.uuid}] is already on the host[uuid:{vm.host_uuid}]")
+    if vm.cannot_move is not None:
+        raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}]: {vm.cannot_move}")
     volumes = tx.all(Volume, vm_instance_uuid=vm.uuid)
     for volume in volumes:
         refuse_busy(tx, volume)
@@ -61,10 +62,8 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
 
 
 def _take_along(tx: Transaction, row: VmMove, volume: Volume) -> None:
-    """Promise a volume its room on the new host; one that is on no host in particular stays where it is."""
-    storage = tx.get(PrimaryStorage, str(volume.primary_storage_uuid))
-    if storage.type != "LocalStorage":
-        return
+    """Promise a volume its room on the new host: whatever the storage, a host has the files of its own."""
+    storage_uuid = str(volume.primary_storage_uuid)
     tx.update(volume, status="Migrating")
     tx.insert(
         VolumeMove(
@@ -72,13 +71,13 @@ def _take_along(tx: Transaction, row: VmMove, volume: Volume) -> None:
             volume_uuid=volume.uuid,
             vm_move_uuid=row.uuid,
             name=volume.name,
-            primary_storage_uuid=storage.uuid,
+            primary_storage_uuid=storage_uuid,
             source_host_uuid=row.source_host_uuid,
             host_uuid=row.host_uuid,
             size=bytes_of(tx, volume),
         )
     )
-    recount_storage(tx, storage.uuid)
+    recount_storage(tx, storage_uuid)
 
 
 def cpu_trouble(snapshot: Snapshot, vm: VmInstance, source: Host, host: Host) -> str | None:

@@ -10,8 +10,9 @@ from appliance.plans import addresses
 from appliance.reconcile.recycle_bin import take_out
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_state import move
-from appliance.resources.placing import give, static_ip, take, taken_in
+from appliance.resources.placing import give, static_ip, take
 from appliance.resources.registry import Caller, handles
+from appliance.resources.taken import TakenIn
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume_attach import against_attaching, hand
 from appliance.resources.volume_delete import take_back
@@ -46,7 +47,7 @@ def _take_addresses(tx: Transaction, vm: VmInstance, *, wanted: bool) -> None:
         if not wanted or former is None or static_ip(tx, vm.uuid, nic.l3_network_uuid) not in (None, former):
             continue
         ranges = tx.all(IpRange, l3_network_uuid=nic.l3_network_uuid)
-        if addresses.has_free(ranges, former, taken_in(tx, ranges)):
+        if addresses.has_free(ranges, former, TakenIn(tx)):
             used = take(tx, tx.get(L3Network, nic.l3_network_uuid), used_for=nic.uuid, wanted=former)
             give(tx, nic, used)
         else:

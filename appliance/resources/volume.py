@@ -173,9 +173,11 @@ def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
     if under_way or grows or volume.chain_changes or volume.status == "Creating":
-        raise OperationFailed(
+        busy = OperationFailed(
             f"volume[uuid:{volume.uuid}] is being changed by another call; try again when that has ended"
         )
+        busy.passing = (Volume.name_, volume.uuid)
+        raise busy
 
 
 def enabled_disk_offering(snapshot: Snapshot, uuid: str) -> DiskOffering:
@@ -198,9 +200,9 @@ def check_room(snapshot: Snapshot, storage: PrimaryStorage, host_uuid: str | Non
     room = room_on(snapshot, storage, host_uuid)
     if room < size:
         raise OperationFailed(
-            f"primary storage {storage.name}[uuid:{storage.uuid}] has {max(room, 0)} bytes left"
+            f"primary storage {storage.name}[uuid:{storage.uuid}] has {max(room, 0)} bytes left above the reserve"
             f"{f' on host[uuid:{host_uuid}]' if storage.type == 'LocalStorage' else ''}, and {size} are needed; "
-            f"expunge something there, or use another"
+            f"expunge something there, use another, or lower the global config primaryStorage reservedCapacity"
         )
 
 

@@ -164,6 +164,8 @@ def _rows(
     rows = []
     for own, volume in zip(uuids, volumes, strict=True):
         _check(tx, volume, storage)
+        if mode == "incremental":
+            _refuse_gap(tx, volume, storage)
         primary = tx.get(PrimaryStorage, volume.primary_storage_uuid)
         rows.append(
             tx.insert(
@@ -205,6 +207,23 @@ def _check(tx: Transaction, volume: Volume, storage: BackupStorage) -> None:
             f"volume[uuid:{volume.uuid}] cannot be backed up to {storage.type} {storage.name}[uuid:{storage.uuid}]: "
             f"only one of the two is simulated"
         )
+
+
+def _refuse_gap(tx: Transaction, volume: Volume, storage: BackupStorage) -> None:
+    """Refuse an increment of what has not arrived: it could only be whole, which nobody asked for."""
+    coming = tx.all(
+        VolumeBackup,
+        volume_uuid=volume.uuid,
+        backup_storage_uuid=storage.uuid,
+        phase="carrying",
+        intended="Present",
+    )
+    for backup in coming:
+        if backup.volume_snapshot_uuid is None:
+            raise OperationFailed(
+                f"backup {backup.name}[uuid:{backup.uuid}] of volume[uuid:{volume.uuid}] is still on its way to its "
+                f"storage, and this one is to add to it; wait for that, or ask for mode full"
+            )
 
 
 def _simulated(storage: BackupStorage) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.cluster import Cluster
+from appliance.api.counting import counted
 from appliance.api.errors import OperationFailed
 from appliance.api.l2 import L2Network
 from appliance.api.storage import BackupStorageZoneRef, PrimaryStorage
@@ -38,11 +39,15 @@ def delete_zone(tx: Transaction, request: DeleteZone, caller: Caller) -> None:
     zone = tx.find(Zone, request.uuid)
     if zone is None:
         return
-    for kind, plural in ((Cluster, "clusters"), (L2Network, "L2 networks"), (PrimaryStorage, "storages")):
+    for kind, one, many in (
+        (Cluster, "cluster", "clusters"),
+        (L2Network, "L2 network", "L2 networks"),
+        (PrimaryStorage, "storage", "storages"),
+    ):
         count = tx.count(kind, zone_uuid=zone.uuid)
         if count:
             raise OperationFailed(
-                f"zone {zone.name}[uuid:{zone.uuid}] holds {count} {plural}; delete them first"
+                f"zone {zone.name}[uuid:{zone.uuid}] holds {counted(count, one, many)}; delete them first"
             )
     for ref in tx.all(BackupStorageZoneRef, zone_uuid=zone.uuid):
         tx.delete(ref)

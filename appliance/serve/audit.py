@@ -14,8 +14,9 @@ import msgspec
 
 from appliance.api.account import LogInByAccount, LogInByUser, LogOut, Session
 from appliance.api.audit import AuditEntry
+from appliance.api.counting import counted
 from appliance.api.errors import ApiError
-from appliance.api.message import MESSAGES, Message, only_reads
+from appliance.api.message import Message, Role, only_reads
 from appliance.api.parse import unparse
 from appliance.api.resource import Timestamp
 from appliance.resources.registry import Caller
@@ -133,11 +134,14 @@ def entry_of(
         job_uuid=reply.job_uuid,
         code=error.get("code"),
         details=str(error["details"])[:SHOWN] if error else None,
+        only_read=not error and not _has_changed(message, reply),
     )
 
 
-def entry_of_request(asked: str, caller: Caller | None, source: str, error: ApiError | None) -> AuditEntry:
-    """What the log says of an HTTP request that is no call."""
+def entry_of_request(
+    asked: str, needed: Role, caller: Caller | None, source: str, error: ApiError | None
+) -> AuditEntry:
+    """What the log says of an HTTP request that is no call, and the role that it needs."""
     return AuditEntry(
         sequence=0,
         create_date=Timestamp(0),
@@ -149,6 +153,7 @@ def entry_of_request(asked: str, caller: Caller | None, source: str, error: ApiE
         message=asked[:SHOWN],
         code=error.code if error else None,
         details=error.details[:SHOWN] if error else None,
+        only_read=needed == "read-only" and error is None,
     )
 
 
@@ -179,19 +184,15 @@ def _target(message: Message | None, reply: Reply) -> str | None:
 
 
 def _append_wanted(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
-    """Add entries, without those of calls that asked only where these are not wanted."""
+    """Add entries, without those of calls that only read where these are not wanted."""
     if not tx.flag("audit", "reads"):
-        entries = [entry for entry in entries if entry.code is not None or not _asked(entry.message)]
+        entries = [entry for entry in entries if not entry.only_read]
     if entries:
         append(tx, entries)
-
-
-def _asked(name: str) -> bool:
-    return name not in MESSAGES or only_reads(MESSAGES[name])
 
 
 def _of_lost(count: int) -> AuditEntry:
     return AuditEntry(
         sequence=0, create_date=Timestamp(0), source="the appliance", message="lost", times=count,
-        details=f"{count} calls that changed nothing came faster than they could be written down",
+        details=f"{counted(count, 'call', 'calls')} that changed nothing came faster than could be written down",
     )  # fmt: skip

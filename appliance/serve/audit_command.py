@@ -24,7 +24,10 @@ async def audit_once(
     as_json: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> int:
-    """Show entries that meet conditions, oldest first, or with `verify [HEAD]` check the log. Returns the exit code."""
+    """Show entries that meet conditions, oldest first, or with `verify [HEAD]` check the log. Returns the exit code.
+
+    Without conditions those are left out that only read: screens and monitors make most of a log of them.
+    """
     saved = SavedSessions()
     try:
         async with await Session.connect(target, session_uuid=saved.get(target), tls=tls) as session:
@@ -32,7 +35,7 @@ async def audit_once(
                 return await _verify(session, words[1:], out)
             return await _show(session, words, out, as_json)
     except UsageError as error:
-        err.write(f"{error}\n")
+        print_error(error, err)
         return USAGE
     except ApiError as error:
         print_error(error, err)
@@ -52,6 +55,8 @@ async def _verify(session: Session, heads: list[str], out: TextIO) -> int:
 
 async def _show(session: Session, words: list[str], out: TextIO, as_json: bool) -> int:
     asked = read_words(["QueryAuditEntry", *words]).fields
+    if not asked.get("conditions"):
+        asked["conditions"] = [{"name": "onlyRead", "op": "=", "value": "false"}]
     newest = {"sortBy": "sequence", "sortDirection": "desc", "limit": NEWEST, **asked}
     found = (await session.call("QueryAuditEntry", **newest)).get("inventories", [])
     if "sortBy" not in asked:

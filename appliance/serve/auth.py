@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -27,6 +27,7 @@ from appliance.api.account import (
     UpdateAccount,
     hash_password,
 )
+from appliance.api.counting import counted
 from appliance.api.errors import InvalidArgument, NoSession, OperationFailed, WrongPassword
 from appliance.api.message import ROLES, Message, Role
 from appliance.api.resource import Timestamp
@@ -39,6 +40,9 @@ from appliance.store.transaction import Transaction
 
 FAILURES = 10
 """Wrong passwords an account may be tried with in FAILURE_SECONDS before it must wait."""
+
+SOURCE_FAILURES = 30
+"""Wrong passwords that may come from one address in that time: there may be several people behind it."""
 
 FAILURE_SECONDS = 60.0
 HASHES_AT_ONCE = 2
@@ -87,37 +91,68 @@ async def ensure_admin(database: Database, password: str | None) -> str | None:
     return chosen if made and password is None else None
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A login: who somebody says to be, and where from."""
+
+    name: str
+    source: str
+
+
+class Window:
+    """Counts failures by key, in a window that moves with the clock: so many may be, and then it must wait."""
+
+    def __init__(self, limit: int, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._clock = clock
+        self.failures: dict[str, deque[float]] = {}
+
+    def wait_seconds(self, key: str) -> int:
+        """How long a key must wait; 0 when it need not."""
+        failures = self._recent(key)
+        if len(failures) < self._limit:
+            return 0
+        return math.ceil(failures[0] + FAILURE_SECONDS - self._clock())
+
+    def failed(self, key: str) -> None:
+        """Count a failure. Only so many keys are remembered."""
+        if len(self.failures) >= REMEMBERED and key not in self.failures:
+            for old in [each for each in self.failures if not self._recent(each)]:
+                del self.failures[old]
+            if len(self.failures) >= REMEMBERED:
+                self.failures.pop(next(iter(self.failures)))
+        self.failures.setdefault(key, deque(maxlen=self._limit)).append(self._clock())
+
+    def _recent(self, key: str) -> deque[float]:
+        failures = self.failures.get(key, deque())
+        while failures and failures[0] <= self._clock() - FAILURE_SECONDS:
+            failures.popleft()
+        return failures
+
+
 class Attempts:
-    """Counts wrong passwords per account name, in a window that moves with the clock."""
+    """Counts wrong passwords by the account that they are tried on, and by where they come from."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures: dict[str, deque[float]] = {}
+        self.accounts = Window(FAILURES, clock)
+        self.sources = Window(SOURCE_FAILURES, clock)
 
-    def check(self, name: str) -> None:
-        """Raises WrongPassword when the account must wait."""
-        failures = self._recent(name.casefold())
-        if len(failures) >= FAILURES:
-            wait = math.ceil(failures[0] + FAILURE_SECONDS - self._clock())
+    def check(self, name: str, source: str) -> None:
+        """Raises WrongPassword when the account or the source must wait."""
+        address = address_of(source)
+        if address is not None and (wait := self.sources.wait_seconds(_neighbourhood(address))):
+            raise WrongPassword(f"too many wrong passwords from {address}; try again in {wait} seconds")
+        if wait := self.accounts.wait_seconds(name.casefold()):
             raise WrongPassword(
                 f"too many wrong passwords for account[{name[:64]}]; try again in {wait} seconds"
             )
 
-    def failed(self, name: str) -> None:
-        """Count a wrong password."""
-        name = name.casefold()
-        if len(self._failures) >= REMEMBERED and name not in self._failures:
-            for old in [each for each in self._failures if not self._recent(each)]:
-                del self._failures[old]
-            if len(self._failures) >= REMEMBERED:
-                self._failures.pop(next(iter(self._failures)))
-        self._failures.setdefault(name, deque(maxlen=FAILURES)).append(self._clock())
-
-    def _recent(self, name: str) -> deque[float]:
-        failures = self._failures.get(name, deque())
-        while failures and failures[0] <= self._clock() - FAILURE_SECONDS:
-            failures.popleft()
-        return failures
+    def failed(self, name: str, source: str) -> None:
+        """Count a wrong password. The appliance's own socket is nobody who guesses."""
+        self.accounts.failed(name.casefold())
+        address = address_of(source)
+        if address is not None:
+            self.sources.failed(_neighbourhood(address))
 
 
 class Auth:
@@ -138,9 +173,10 @@ class Auth:
     async def log_in(self, message: LogInByAccount, source: str = "") -> dict[str, Any]:
         """Check name and password and open a session. Returns the reply's fields; raises WrongPassword."""
         name = message.account_name
+        tried = Tried(name, source)
         account = await self._in_turn(
-            name,
-            lambda: self._checked(lambda snapshot: _account(snapshot, name), name, message.password, WRONG),
+            tried,
+            lambda: self._checked(lambda snapshot: _account(snapshot, name), tried, message.password, WRONG),
         )
         return await self._database.write(lambda tx: _open_session(tx, account, account, source))
 
@@ -150,7 +186,7 @@ class Auth:
             raise InvalidArgument(
                 f"field[accountUuid] of message[{LogInByUser.java}] is mandatory, can not be null"
             )
-        tried = f"{message.account_uuid or message.account_name}/{message.user_name}"
+        tried = Tried(f"{message.account_uuid or message.account_name}/{message.user_name}", source)
         user = await self._in_turn(
             tried,
             lambda: self._checked(
@@ -171,9 +207,9 @@ class Auth:
             kept = await asyncio.to_thread(self._hasher.hash, message.password)
         return replace(message, password=kept)
 
-    async def _in_turn(self, tried: str, check: Callable[[], Awaitable[T]]) -> T:
+    async def _in_turn(self, tried: Tried, check: Callable[[], Awaitable[T]]) -> T:
         """Check a password when it is its turn: few at once, since each takes a core for a while."""
-        self._attempts.check(tried)
+        self._attempts.check(tried.name, tried.source)
         if self._waiting >= WAITING_LIMIT:
             raise OperationFailed("too many logins are being checked at once; try again in a moment")
         self._waiting += 1
@@ -224,15 +260,15 @@ class Auth:
         return True
 
     async def _checked(
-        self, look: Callable[[Snapshot], P | None], tried: str, password: str, wrong: str
+        self, look: Callable[[Snapshot], P | None], tried: Tried, password: str, wrong: str
     ) -> P:
         """Who it is, if the password is its own. As slow for a name that is nobody's."""
-        self._attempts.check(tried)
+        self._attempts.check(tried.name, tried.source)
         found = await self._database.read(look)
         stored = found.password_hash if found else NOBODY
         right = await asyncio.to_thread(self._verify, stored, password)
         if found is None or not right:
-            self._attempts.failed(tried)
+            self._attempts.failed(tried.name, tried.source)
             raise WrongPassword(wrong)
         return found
 
@@ -243,13 +279,23 @@ class Auth:
             return False
 
 
-def place_of(source: str) -> str:
-    """The address of a source such as `192.0.2.1:4711`; empty for the appliance's own machine."""
+def address_of(source: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of a source such as `192.0.2.1:4711`; None for the appliance's own socket."""
     try:
-        address = ipaddress.ip_address(source.rpartition(":")[0].partition("%")[0])
+        return ipaddress.ip_address(source.rpartition(":")[0].partition("%")[0])
     except ValueError:
-        return ""
-    return "" if address.is_loopback else str(address)
+        return None
+
+
+def place_of(source: str) -> str:
+    """The address of a source; empty for the appliance's own machine."""
+    address = address_of(source)
+    return "" if address is None or address.is_loopback else str(address)
+
+
+def _neighbourhood(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """All addresses that one machine can easily have: of IPv6 those of its network."""
+    return str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
 
 
 def trusted_caller(source: str = "socket") -> Caller:
@@ -328,7 +374,8 @@ def _open_session(tx: Transaction, account: Account, who: Account | User, source
     limit = int(tx.setting("identity", "session.maxConcurrent"))
     if sum(session.expired_date > now for session in sessions) >= limit:
         raise OperationFailed(
-            f"{'account' if who is account else 'user'}[{who.name}] has {limit} sessions, which is the limit; "
+            f"{'account' if who is account else 'user'}[{who.name}] has {counted(limit, 'session', 'sessions')}, "
+            f"which is the limit; "
             f"log out of one or raise identity.session.maxConcurrent"
         )
     token = uuid.uuid4().hex

@@ -89,7 +89,7 @@ async def call_once(
         async with await Session.connect(target, session_uuid=saved.get(target), tls=tls) as session:
             return await run(session, command, saved, out=out, err=err)
     except UsageError as error:
-        err.write(f"{error}\n")
+        print_error(error, err)
         return USAGE
     except ApiError as error:
         print_error(error, err)
@@ -108,7 +108,7 @@ async def run(session: Session, command: Command, saved: SavedSessions, *, out: 
         err.write("log in first: LogInByAccount accountName=admin password=…\n")
         return FAILED
     except UsageError as error:
-        err.write(f"{error}\n")
+        print_error(error, err)
         return USAGE
     except ApiError as error:
         print_error(error, err)
@@ -191,7 +191,7 @@ async def transfer_once(
         ) as session:
             if direction == "upload":
                 await session.upload(image_uuid, path, progress_to(err))
-                out.write(f"{path}: sent\n")
+                out.write(f"{path}: {await _uploaded(session, image_uuid, path)}\n")
             else:
                 md5 = await session.download(image_uuid, path, progress_to(err))
                 out.write(f"{path}: whole, MD5 {md5}\n")
@@ -199,6 +199,13 @@ async def transfer_once(
         print_error(error, err)
         return FAILED
     return DONE
+
+
+async def _uploaded(session: Session, image_uuid: str, path: Path) -> str:
+    """What was sent, and what the image that it is for is now."""
+    size = (await asyncio.to_thread(path.stat)).st_size
+    (image,) = await session.query("Image", uuid=image_uuid)
+    return f"{size} bytes sent; image {printable(image['name'])}[uuid:{image_uuid}] is {image['status']}"
 
 
 def progress_to(err: TextIO) -> Progress | None:

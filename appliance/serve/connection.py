@@ -8,12 +8,14 @@ import socket
 import ssl
 from typing import Any
 
-from aiohttp import web
+from aiohttp import web, web_response
 
 from appliance.api.errors import BadRequest
 from appliance.serve.route import error_answer
 
 log = logging.getLogger(__name__)
+
+web_response.SERVER_SOFTWARE = "zstui"  # type: ignore[attr-defined]  # not which Python and library, for everybody
 
 SHOWN = 200
 SETTINGS: dict[str, Any] = {"access_log": None, "auto_decompress": False}

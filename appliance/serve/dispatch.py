@@ -31,25 +31,25 @@ from appliance.api.errors import (
 )
 from appliance.api.image import Image
 from appliance.api.job import LongJob
-from appliance.api.message import CreateMessage, Message, QueryMessage
+from appliance.api.message import Message, QueryMessage
 from appliance.api.parse import command_line, parse, unparse
-from appliance.api.resource import Resource
 from appliance.api.zstack_names import not_built
 from appliance.resources.access import check_access, check_references, check_touch, only_seen
-from appliance.resources.quota import check_quota
+from appliance.resources.carrying_out import carry_out
+from appliance.resources.queued import enqueue, named_by_others, waited_for
 from appliance.resources.registry import (
     HANDLERS,
     LIVE_HANDLERS,
     READERS,
     Caller,
     Live,
-    Outcome,
     Promise,
 )
 from appliance.serve.audit import Audit, entry_of
 from appliance.serve.auth import Auth, trusted_caller
 from appliance.serve.metrics import CallCounts
 from appliance.serve.permission import check_permission
+from appliance.serve.recorded import record
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
 from appliance.store.audit import append
 from appliance.store.database import Database
@@ -88,7 +88,7 @@ class Dispatch:
         self.ready = ready
         self.calls = CallCounts()
         self.audit = Audit(database)
-        self._version = version
+        self.version = version
         self._node_uuid = node_uuid
         self._live = live
         self._own: dict[type[Message], Callable[[Any, str], Awaitable[dict[str, Any]]]] = {
@@ -191,9 +191,9 @@ class Dispatch:
         try:
             if kind in HANDLERS:
                 sealed = await self.auth.sealed(message)
-                return await self.database.write(lambda tx: _carry_out(tx, sealed, caller, call))
+                return await self._carry_out_in_turn(sealed, caller, call)
             if kind in LIVE_HANDLERS and self._live is not None:
-                return await self._ask_host(self._live, message, caller)
+                return await self._ask_host(self._live, message, caller, call)
             body = await self._read(message, caller, call)
         except _Unfit as unfit:
             return refused(call, unfit.error)
@@ -205,10 +205,20 @@ class Dispatch:
             return failed(kind.result_class, _fault(reference))
         return Reply(kind.result_class, {**without_nulls(body), "success": True})
 
-    async def _ask_host(self, live: Live, message: Message, caller: Caller) -> Reply:
+    async def _carry_out_in_turn(self, message: Message, caller: Caller, call: Call) -> Reply:
+        """Now, or when what an earlier call is at is free."""
+        try:
+            return await self.database.write(lambda tx: _carry_out(tx, message, caller, call))
+        except ApiError as error:
+            busy = None if message.sync else waited_for(error)
+            if busy is None:
+                raise
+        return await self.database.write(lambda tx: _carry_out(tx, message, caller, call, busy))
+
+    async def _ask_host(self, live: Live, message: Message, caller: Caller, call: Call) -> Reply:
         """A call whose handler asks a host before it answers, or before it writes its promise."""
         kind = type(message)
-        first = await self.database.read(lambda snapshot: _first_answer(snapshot, message, caller))
+        first = await self.database.read(lambda snapshot: _first_answer(snapshot, message, caller, call))
         if first is not None:
             return first
         await self.database.read(lambda snapshot: _check(snapshot, message, caller))
@@ -219,7 +229,7 @@ class Dispatch:
         body = {**without_nulls(outcome), "success": True}
         if message.sync:
             return Reply(kind.result_class, body)
-        return await self.database.write(lambda tx: _record(tx, message, caller, outcome))
+        return await self.database.write(lambda tx: record(tx, message, caller, outcome))
 
     async def _read(self, message: Message, caller: Caller, call: Call) -> dict[str, Any]:
         kind = type(message)
@@ -241,7 +251,7 @@ class Dispatch:
         return {"managementNodeId": self._node_uuid}
 
     async def _get_version(self, _: GetVersion, __: str) -> dict[str, Any]:
-        return {"version": self._version}
+        return {"version": self.version}
 
 
 def _keyed(key: str | None, caller: Caller) -> str | None:
@@ -268,28 +278,35 @@ def _check(snapshot: Snapshot, message: Message, caller: Caller) -> None:
         raise _Unfit(error) from error
 
 
-def _carry_out(tx: Transaction, message: Message, caller: Caller, call: Call) -> Reply:
-    """Run a handler inside its transaction, and write down there the job that the call is and who asked for it."""
-    reply = _done(tx, message, caller)
+def _carry_out(
+    tx: Transaction, message: Message, caller: Caller, call: Call, busy: tuple[str, str] | None = None
+) -> Reply:
+    """Run a handler inside its transaction, and write down there the job that the call is and who asked for it.
+
+    `busy` is kind and uuid of what it has to wait for instead.
+    """
+    reply = _done(tx, message, caller, call, busy)
     append(tx, [entry_of(call, message, caller, caller.source, reply)])
     return replace(reply, audited=True)
 
 
-def _done(tx: Transaction, message: Message, caller: Caller) -> Reply:
-    first = _first_answer(tx, message, caller)
+def _done(
+    tx: Transaction, message: Message, caller: Caller, call: Call, busy: tuple[str, str] | None
+) -> Reply:
+    first = _first_answer(tx, message, caller, call)
     if first is not None:
         return first
     _check(tx, message, caller)
-    tx.account_uuid = caller.account_uuid
-    outcome = HANDLERS[type(message)](tx, message, caller)
-    if isinstance(message, CreateMessage) and not caller.is_admin:
-        check_quota(tx, caller.account_uuid)
+    ahead = busy or named_by_others(tx, message)
+    if ahead is not None:
+        return job_reply(tx, enqueue(tx, message, caller, *ahead))
+    outcome = carry_out(tx, message, caller)
     if isinstance(outcome, Promise):
         return job_reply(tx, outcome.job)
-    return _record(tx, message, caller, outcome)
+    return record(tx, message, caller, outcome)
 
 
-def _first_answer(snapshot: Snapshot, message: Message, caller: Caller) -> Reply | None:
+def _first_answer(snapshot: Snapshot, message: Message, caller: Caller, call: Call) -> Reply | None:
     """The answer to an earlier call of the same id; raises InvalidArgument when that was another call."""
     call_id = None if message.sync else caller.call_id
     first = snapshot.find(LongJob, call_id) if call_id is not None else None
@@ -297,55 +314,9 @@ def _first_answer(snapshot: Snapshot, message: Message, caller: Caller) -> Reply
         return None
     asked = (type(message).__name__, caller.account_uuid, json.dumps(unparse(message, secrets=False)))
     if (first.name, first.account_uuid, first.job_data) != asked:
-        raise InvalidArgument(f"id[{call_id}] is the id of another call; give each call its own")
+        sent = f"id[{call.id}]" if call.id is not None else f"Idempotency-Key[{call.key}]"
+        raise InvalidArgument(f"{sent} was sent with another call; give each call its own")
     return job_reply(snapshot, first)
-
-
-def _record(tx: Transaction, message: Message, caller: Caller, outcome: Outcome) -> Reply:
-    """Answer a call that is done, and write down the job that it was."""
-    body = _body(tx, outcome)
-    if message.sync:
-        return Reply(type(message).result_class, {**body, "success": True})
-    job = _finished_job(tx, message, caller, outcome, body)
-    tx.insert(job)
-    return Reply(type(message).result_class, {**body, "success": True}, job.uuid)
-
-
-def _body(snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, Resource):
-        return {"inventory": without_nulls(snapshot.inventory(outcome))}
-    body: dict[str, Any] = without_nulls(outcome) if isinstance(outcome, dict) else {}
-    return body
-
-
-def _finished_job(
-    tx: Transaction, message: Message, caller: Caller, outcome: Outcome, body: dict[str, Any]
-) -> LongJob:
-    key, kind = _target(message, outcome)
-    return LongJob(
-        uuid=caller.call_id or tx.new_uuid(),
-        name=type(message).__name__,
-        state="Succeeded",
-        target_resource_uuid=key,
-        target_resource_type=kind,
-        target_resource_name=getattr(outcome, "name", None) if isinstance(outcome, Resource) else None,
-        job_data=json.dumps(unparse(message, secrets=False)),
-        job_result=json.dumps({} if message.secret_reply else body),
-        progress=100,
-        account_uuid=caller.account_uuid,
-    )
-
-
-def _target(message: Message, outcome: Outcome) -> tuple[str | None, str | None]:
-    """What a call worked on: what it returned, else the resource that it names."""
-    if isinstance(outcome, Resource):
-        return str(outcome.key_value), type(outcome).name_
-    for parameter in message.parameters.values():
-        value = getattr(message, parameter.name)
-        if parameter.ref is not None and isinstance(value, str):
-            return value, parameter.ref.name_
-    uuid = getattr(message, "uuid", None)
-    return (uuid if isinstance(uuid, str) else None), None
 
 
 def _query(snapshot: Snapshot, message: QueryMessage, caller: Caller) -> dict[str, Any]:

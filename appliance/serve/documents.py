@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from appliance.api.errors import ERRORS, ApiError
-from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
+from appliance.api.errors import ApiError
+from appliance.api.message import BASE, MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.rest import RestRoute, rest_routes
 from appliance.api.setting import SETTINGS, Setting
 from appliance.api.tag import PATTERNS
-from appliance.serve.reference import kind_name, parameter_notes
+from appliance.hosts.simulated_conduct import CHANGING, VERBS
+from appliance.serve.reference import GENERAL, kind_name, own_errors, parameter_notes
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -56,6 +57,8 @@ def _index(nouns: dict[str, list[type[Message]]]) -> str:
     lines += [
         "", "Also: [resources and what can be asked of them](resources.md), [errors](errors.md),",
         "[global configs](settings.md), [system tags](tags.md). The same as OpenAPI 3.1 is at `/openapi.json`.",
+        "", "Every message takes, besides what its page lists:", "",
+        *_table(("parameter", "what", ""), map(_parameter_row, BASE.values())),
     ]  # fmt: skip
     return _page(lines)
 
@@ -69,7 +72,7 @@ def _noun_page(noun: str, kinds: list[type[Message]], routes: dict[str, list[Res
         if issubclass(kind, QueryMessage):
             name = kind.resource.__name__
             lines += ["", f"Conditions, fields and joins: [{name}](../resources.md#{name.lower()})"]
-        own = [each for name, each in kind.parameters.items() if not _is_of_all_queries(kind, name)]
+        own = [each for each in kind.own_parameters() if not _is_of_all_queries(kind, each.name)]
         if own:
             lines += ["", *_table(("parameter", "what", ""), map(_parameter_row, own))]
         lines.append("")
@@ -87,8 +90,8 @@ def _facts(kind: type[Message], routes: list[RestRoute]) -> Iterable[str]:
     yield f"answered {'at once' if kind.sync else 'by a job'}{returned}"
     yield f"message: `{kind.java}`"
     yield from (f"REST: `{route.method} {route.path}`" for route in routes)
-    if kind.raises:
-        yield "errors of its own: " + ", ".join(f"{each.code} {each.__name__}" for each in kind.raises)
+    if own := own_errors(kind):
+        yield "errors of its own: " + ", ".join(f"{each.code} {each.__name__}" for each in own)
 
 
 def _parameter_row(parameter: Parameter) -> tuple[str, str, str]:
@@ -126,14 +129,23 @@ def _joined(kind: type[Resource]) -> list[str]:
 
 
 def _errors_page() -> str:
-    kinds = sorted(
-        {kind for kind in _all_errors() if kind.code in ERRORS}, key=lambda kind: (kind.code, kind.__name__)
-    )
+    kinds = sorted(filter(_is_told, set(_all_errors())), key=lambda kind: (kind.code, kind.__name__))
     rows = (
         (f"`{kind.code}`", kind.__name__, inspect.getdoc(kind) or "", str(kind.http_status)) for kind in kinds
     )
+    general = ", ".join(f"`{each.code}`" for each in GENERAL)
     lines = ["# Errors", "", "The code is for programs, the details say what to do.", ""]
+    lines += [
+        f"Any call may be answered with {general}; the pages of the API name only what there is besides.",
+        "",
+    ]
     return _page([*lines, *_table(("code", "name", "when", "HTTP, on REST"), rows)])
+
+
+def _is_told(kind: type[ApiError]) -> bool:
+    """Whether a caller can be told an error: what has no code, own or taken over, only has others below it."""
+    above = kind.__mro__[: kind.__mro__.index(ApiError)]
+    return any("code" in vars(each) for each in above)
 
 
 def _all_errors(kind: type[ApiError] = ApiError) -> Iterable[type[ApiError]]:
@@ -149,7 +161,12 @@ def _settings_page() -> str:
         for each in SETTINGS
     )
     lines = ["# Global configs", "", "Changed with UpdateGlobalConfig, from then on and without restart.", ""]
-    return _page([*lines, *_table(("category", "name", "default", "what", "one of"), rows)])
+    verbs = ["", "## Verbs of simulated hosts", "",
+             "`simulator.delay` and `simulator.faultRate`, and a simulated host's tags, may name, in any case:", "",
+             ", ".join(f"`{verb}`" for verb in sorted(VERBS)) + ".", "",
+             "A number without a verb is for those that change something: "
+             + ", ".join(f"`{verb}`" for verb in sorted(CHANGING)) + "."]  # fmt: skip
+    return _page([*lines, *_table(("category", "name", "default", "what", "one of"), rows), *verbs])
 
 
 def _values(setting: Setting) -> str:

@@ -43,7 +43,7 @@ class LatestFigures(Protocol):
 
     listeners: list[Callable[[], None]]
 
-    def latest(self, count: int) -> Iterable[tuple[str, list[list[int]]]]:
+    def latest(self, count: int) -> Iterable[tuple[str, list[list[int | None]]]]:
         """Percent of CPU and of memory in the last samples, by resource."""
 
 
@@ -111,7 +111,7 @@ class Broadcast:
     def __init__(self, database: Database, figures: LatestFigures | None = None) -> None:
         self._database = database
         self._figures = figures
-        self._told: dict[str, list[list[int]]] = {}
+        self._told: dict[str, list[list[int | None]]] = {}
         if figures is not None:
             figures.listeners.append(self._tell_figures)
         self._subscription = database.feed.subscribe()
@@ -133,7 +133,7 @@ class Broadcast:
         if self._figures is None or not self.listeners:
             return
         now = dict(self._figures.latest(1))
-        gone: dict[str, list[list[int]]] = {key: [] for key in self._told.keys() - now.keys()}
+        gone: dict[str, list[list[int | None]]] = {key: [] for key in self._told.keys() - now.keys()}
         news = {key: each for key, each in now.items() if self._told.get(key) != each}
         self._told = now
         block = _figures_block(news | gone)
@@ -187,7 +187,7 @@ class Broadcast:
         return f"id: {self._owner}-{sequence}\n".encode()
 
 
-def _figures_block(figures: dict[str, list[list[int]]], *, whole: bool = False) -> bytes:
+def _figures_block(figures: dict[str, list[list[int | None]]], *, whole: bool = False) -> bytes:
     """The event that says how busy things are: `{uuid: [[percent of CPU …], [percent of memory …]]}`."""
     said = {"figures": figures, "whole": whole}
     return b"event: figures\ndata: " + json.dumps(said, separators=(",", ":")).encode() + b"\n\n"

@@ -20,10 +20,13 @@ from appliance.api.errors import (
     NotAllowed,
     NotReady,
     ResourceNotFound,
+    UnknownMessage,
 )
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
+from appliance.api.token import EVENTS, METRICS, WATCHING
 from appliance.resources.registry import Caller, Live
+from appliance.resources.token import check_scope
 from appliance.serve.audit import entry_of_request
 from appliance.serve.connection import listen
 from appliance.serve.console import Consoles
@@ -53,9 +56,6 @@ STUCK_SECONDS = 60.0
 
 CHECK_SECONDS = 15.0
 """How often a watcher's session is looked at again."""
-
-EVENTS = "/events"
-METRICS = "/metrics"
 
 
 class Server:
@@ -141,7 +141,7 @@ class Server:
             Route(ask, "/zstack/api/result/{uuid}/", "job-uuid", self._result),
             Route(("GET",), EVENTS, "read-only", self._events),
             Route(("PUT", "HEAD"), "/zstack/upload/{uuid}", "operator", self._receive),
-            Route(("GET",), "/zstack/export/{uuid}", "operator", self._export),
+            Route(("GET", "HEAD"), "/zstack/export/{uuid}", "operator", self._export),
             Route(("GET",), "/websockify", "console-token", self._consoles.serve),
             Route(("GET",), METRICS, "read-only", self._metrics),
             Route(("GET",), "/healthz", "anyone", self._health),
@@ -161,9 +161,7 @@ class Server:
         except ApiError as error:
             return error_answer(error, error.http_status)
         except web.HTTPException as refusal:
-            return error_answer(
-                BadRequest(f"{refusal.reason}: {request.method} {request.path[:200]}"), refusal.status
-            )
+            return error_answer(_said_of(refusal, request), refusal.status)
         except ConnectionError:
             raise
         except Exception:
@@ -207,14 +205,17 @@ class Server:
             raise
         finally:
             asked = f"{request.method} {request.path}"
-            self._dispatch.audit.note(entry_of_request(asked, caller, origin_of(request).source, refusal))
+            source = origin_of(request).source
+            self._dispatch.audit.note(entry_of_request(asked, policy, caller, source, refusal))
 
     async def _check_role(self, request: web.Request, role: Role) -> Caller:
         caller = await self._dispatch.who(bearer_of(request), origin_of(request))
         if ROLES.index(caller.role) < ROLES.index(role):
             raise NotAllowed(f"{request.path} needs the role {role}, but the caller has {caller.role}")
-        if request.path in (EVENTS, METRICS) and not caller.is_admin:
-            raise NotAllowed(f"{request.path} tells what all accounts do; only the admin may have it")
+        if request.path in WATCHING:
+            if not caller.is_admin:
+                raise NotAllowed(f"{request.path} tells what all accounts do; only the admin may have it")
+            check_scope(caller, request.path)
         return caller
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
@@ -291,6 +292,17 @@ class Server:
         if not self._dispatch.ready():
             raise NotReady("the appliance is starting; try again in a moment")
         return json_answer({"ready": True})
+
+
+def _said_of(refusal: web.HTTPException, request: web.Request) -> ApiError:
+    """What is wrong with a request that the router takes no further."""
+    asked = f"{request.method} {request.path[:200]}"
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        methods = ", ".join(sorted(refusal.allowed_methods))
+        return UnknownMessage(f"{asked} is no route; that path takes {methods}")
+    if isinstance(refusal, web.HTTPNotFound):
+        return UnknownMessage(f"{asked} is no route; /openapi.json lists those that are")
+    return BadRequest(f"{refusal.reason}: {asked}")
 
 
 def _is_address(host: str) -> bool:

@@ -7,10 +7,11 @@ import json
 import typing
 from typing import Any
 
-from appliance.api.message import Message, Parameter, QueryMessage
+from appliance.api.message import BASE, Message, Parameter, QueryMessage
 from appliance.api.parse import LONG
 from appliance.api.resource import RESOURCES, Column, Resource, Timestamp
 from appliance.api.rest import RestRoute, rest_routes
+from appliance.serve.openapi_watching import watching_paths, watching_schemas
 from appliance.serve.route import WAIT_LIMIT_SECONDS
 
 Schema = dict[str, Any]
@@ -32,12 +33,12 @@ KEY_HELP = "A text of your own: the same call with the same key is carried out o
 WAIT_HELP = "Seconds to wait for the end of what takes time."
 
 
-def document(version: str = "1.0") -> bytes:
-    """The document, as JSON."""
+def document(version: str) -> bytes:
+    """The document of an appliance of that version, as JSON."""
     paths: dict[str, Schema] = {}
     for route in rest_routes():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    paths |= _beside()
+    paths |= watching_paths()
     said = {
         "openapi": "3.1.0",
         "info": {"title": "zstui", "version": version, "description": DESCRIPTION},
@@ -45,36 +46,17 @@ def document(version: str = "1.0") -> bytes:
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "parameters": {name: _in_query(each) for name, each in BASE.items()},
             "responses": {"Error": _response("What went wrong.", {"$ref": "#/components/schemas/Refusal"})},
-            "schemas": {**_common_schemas(), **{name: _resource(kind) for name, kind in RESOURCES.items()}},
+            "schemas": {
+                **_common_schemas(),
+                **{_base_name(each): _schema(each) for each in BASE.values()},
+                **watching_schemas(),
+                **{name: _resource(kind) for name, kind in RESOURCES.items()},
+            },
         },
     }
     return json.dumps(said, separators=(",", ":")).encode()
-
-
-def _beside() -> dict[str, Schema]:
-    """What is no message: the stream of changes, the figures, and whether the appliance is ready."""
-    ready: Schema = {"type": "object", "properties": {"ready": {"const": True}}}
-    last = {"name": "Last-Event-ID", "in": "header", "description": "The id of the last event that one has.",
-            "schema": {"type": "string"}}  # fmt: skip
-    return {
-        "/events": _watching("events", "Every change as a server-sent event, until one hangs up.",
-                             "text/event-stream", {"type": "string"}, parameters=[last]),
-        "/metrics": _watching("metrics", "Figures for Prometheus.", "text/plain", {"type": "string"}),
-        "/healthz": _watching("healthz", "Whether the appliance answers calls; 503 while it starts.",
-                              "application/json", ready, security=[]),
-    }  # fmt: skip
-
-
-def _watching(name: str, words: str, content: str, schema: Schema, **more: Any) -> Schema:
-    error = {"$ref": "#/components/responses/Error"}
-    done = {"description": "So it is.", "content": {content: {"schema": schema}}}
-    return {
-        "get": {
-            "operationId": name, "tags": ["watching"], "summary": words, **more,
-            "responses": {"200": done, "4XX": error, "5XX": error},
-        }
-    }  # fmt: skip
 
 
 def _common_schemas() -> dict[str, Schema]:
@@ -134,7 +116,9 @@ def _operation(route: RestRoute) -> Schema:
 def _body(route: RestRoute, required: list[str]) -> Schema:
     schema: Schema = {
         "type": "object",
-        "properties": {each.wire: _schema(each) for each in route.others},
+        "properties": {
+            name: _in_body(each) for each in route.others for name in (each.wire, each.also) if name
+        },
         "additionalProperties": False,
     }
     return {**schema, "required": required} if required else schema
@@ -148,7 +132,9 @@ def _parameters(route: RestRoute) -> list[Schema]:
         text = {"type": "string", "minLength": 1}
         found.append({"name": hole, "in": "path", "required": True, "description": words, "schema": text})
     if route.in_query:
-        found += [_in_query(each) for each in route.query_parameters]
+        for each in route.query_parameters:
+            base: Schema = {"$ref": f"#/components/parameters/{each.name}"}
+            found.append(base if each.name in BASE else _in_query(each))
     if route.searches:
         listed = {"type": "array", "items": {"type": "string"}}
         found.append({"name": "q", "in": "query", "description": CONDITION_HELP, "schema": listed})
@@ -159,6 +145,16 @@ def _parameters(route: RestRoute) -> list[Schema]:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": KEY_HELP, "schema": key})
     return found
+
+
+def _in_body(parameter: Parameter) -> Schema:
+    base = {"$ref": f"#/components/schemas/{_base_name(parameter)}"}
+    return base if parameter.name in BASE else _schema(parameter)
+
+
+def _base_name(parameter: Parameter) -> str:
+    """What the schema of a parameter is called that every message takes."""
+    return parameter.wire.capitalize()
 
 
 def _in_query(parameter: Parameter) -> Schema:

@@ -8,7 +8,7 @@ from appliance.api.permission import Action, Statement, action_of, decide, state
 from appliance.api.policy import Policy, UserGroupPolicyRef, UserPolicyRef
 from appliance.api.user import User, UserGroupUserRef
 from appliance.resources.registry import Caller
-from appliance.resources.token import in_scope
+from appliance.resources.token import check_scope
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 
@@ -20,11 +20,7 @@ async def check_permission(database: Database, message: type[Message], caller: C
     another account everything that is not the admin's alone; a user what its policies allow.
     """
     allow(message, caller.role)
-    if not in_scope(caller.scope, message.__name__):
-        raise NotAllowed(
-            f"{message.__name__} is not in the scope of the access token[uuid:{caller.token_uuid}], which is "
-            f"{', '.join(caller.scope)}; make a token for it with CreateAccessToken"
-        )
+    check_scope(caller, message.__name__)
     if caller.is_admin:
         return
     name = f"API{message.__name__}Msg"

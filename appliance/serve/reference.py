@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 import typing
 from typing import Any, TextIO
 
-from appliance.api.errors import ApiError, UnknownMessage
-from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
+import appliance.resources.every  # noqa: F401 - registers what answers each message
+from appliance.api.errors import (
+    ApiError,
+    Cancelled,
+    InternalError,
+    InvalidArgument,
+    NoSession,
+    NotAllowed,
+    NotBuilt,
+    NotReady,
+    OperationFailed,
+    QuotaExceeded,
+    ResourceNotFound,
+    UnknownMessage,
+)
+from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import message_named
 from appliance.api.resource import Resource
 from appliance.api.rest import rest_routes
 from appliance.api.zstack_names import missing_messages, query_instead
+from appliance.resources.registry import becomes_job
+
+GENERAL = (
+    InternalError,
+    ResourceNotFound,
+    OperationFailed,
+    InvalidArgument,
+    NotReady,
+    NotBuilt,
+    NoSession,
+    NotAllowed,
+)
+"""What any call may be answered with."""
 
 
 def reference(kind: type[Message]) -> str:
@@ -28,10 +56,17 @@ def reference(kind: type[Message]) -> str:
     if issubclass(kind, QueryMessage):
         lines += ["", "conditions, as field=value (also != > < >= <= ?= !?= ~= !~= =null !=null)"]
         lines += _fields(kind.resource)
-    if kind.raises:
-        lines += ["", "errors of its own"]
-        lines += [f"  {error.code:20} {inspect.getdoc(error)}" for error in kind.raises]
+    if own := own_errors(kind):
+        lines += ["", f"errors, besides {', '.join(each.code for each in GENERAL)}"]
+        lines += [f"  {error.code:20} {inspect.getdoc(error)}" for error in own]
     return "\n".join(lines) + "\n"
+
+
+def own_errors(kind: type[Message]) -> tuple[type[ApiError], ...]:
+    """What a message may be answered with besides what any may: what it declares, and what follows from its kind."""
+    quota = (QuotaExceeded,) if issubclass(kind, CreateMessage) and kind.role != "admin" else ()
+    cancelled = (Cancelled,) if becomes_job(kind) else ()
+    return (*kind.raises, *quota, *cancelled)
 
 
 def index() -> str:
@@ -41,6 +76,22 @@ def index() -> str:
         f"{name:{width}}  {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]}\n"
         for name, kind in sorted(MESSAGES.items())
     )
+
+
+def names(width: int) -> str:
+    """The names of all messages by what they are about, in lines of at most so many characters."""
+    nouns: dict[str, list[str]] = {}
+    for name, kind in MESSAGES.items():
+        nouns.setdefault(kind.__module__.rpartition(".")[2], []).append(name)
+    margin = max(map(len, nouns)) + 2
+    lines = (
+        textwrap.fill(
+            "  ".join(found), width, initial_indent=noun.ljust(margin), subsequent_indent=" " * margin,
+            break_long_words=False,
+        )
+        for noun, found in sorted(nouns.items())
+    )  # fmt: skip
+    return "\n".join(lines) + "\n"
 
 
 def api_command(words: list[str], out: TextIO, err: TextIO) -> int:
@@ -87,6 +138,8 @@ def parameter_notes(parameter: Parameter) -> list[str]:
         notes.append(f"default {text.lower() if isinstance(parameter.default, bool) else text}")
     if parameter.choices:
         notes.append(f"one of {', '.join(parameter.choices)}")
+    if parameter.also:
+        notes.append(f"also as `{parameter.also}`")
     if parameter.ref is not None:
         notes.append(f"uuid of {parameter.ref.__name__}")
     if parameter.minimum is not None:

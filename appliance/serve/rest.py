@@ -87,7 +87,7 @@ class Rest:
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._document is None:
-            self._document = await asyncio.to_thread(document)
+            self._document = await asyncio.to_thread(document, self._dispatch.version)
         tag = hashlib.sha256(self._document).hexdigest()[:16]
         headers = {hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-cache"}
         if any(each.value == tag for each in request.if_none_match or ()):
@@ -112,7 +112,7 @@ async def _body(route: RestRoute, request: web.Request) -> dict[str, Any]:
     except TimeoutError:
         raise BadRequest(f"the body did not come within {BODY_SECONDS:g} s") from None
     fields = decode(raw) if raw.strip() else {}
-    known = {each.wire for each in route.others}
+    known = {name for each in route.others for name in (each.wire, each.also) if name}
     _check_names(route, fields, known)
     _check_names(route, request.query, {"wait"} if route.waits else set())
     return fields

@@ -68,6 +68,6 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
     return web.json_response(body, status=status, headers={**HEADERS, **(headers or {})})
 
 
-def error_answer(error: ApiError, status: int) -> web.Response:
+def error_answer(error: ApiError, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """An error as JSON."""
-    return json_answer({"error": error.to_wire(), "success": False}, status)
+    return json_answer({"error": error.to_wire(), "success": False}, status, headers)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from appliance.api.completion import OFFERED, Completer, LookUp, Named, Where
+from appliance.api.completion import Completer, LookUp, Named, Where
 from appliance.api.errors import ApiError
 from appliance.api.grammar import UsageError, read_words, without_program
 from appliance.api.message import MESSAGES
 from appliance.api.quoting import split
-from appliance.api.resource import Resource, camel
+from appliance.api.resource import Resource
 from appliance.client import Session
 from appliance.serve.cli import (
     DONE,
@@ -27,7 +28,8 @@ from appliance.serve.cli import (
     run,
     state_folder,
 )
-from appliance.serve.reference import index, reference
+from appliance.serve.line import Editor
+from appliance.serve.reference import names, reference
 
 PROMPT = ">>> "
 HISTORY_LINES = 2000
@@ -76,13 +78,18 @@ def _carry_out(
         if words[0] in ("exit", "quit"):
             return None
         if words[0] == "help":
-            out.write(reference(MESSAGES[words[1]]) if words[1:] and words[1] in MESSAGES else index())
+            known = words[1:] and words[1] in MESSAGES
+            width = shutil.get_terminal_size().columns
+            out.write(reference(MESSAGES[words[1]]) if known else f"{names(width)}\nhelp NAME explains one\n")
             return DONE
         command = read_words(words)
         ask_password(command)
         return runner.run(run(session, command, saved, out=out, err=err))
-    except (UsageError, ValueError) as error:
-        err.write(f"{error}\n")
+    except UsageError as error:
+        print_error(error, err)
+        return USAGE
+    except ValueError as error:
+        print_error(UsageError(str(error)), err)
         return USAGE
     except ApiError as error:
         print_error(error, err)
@@ -94,57 +101,43 @@ def _carry_out(
 
 def _look_up(runner: asyncio.Runner, session: Session) -> LookUp:
     def look_up(resource: type[Resource], typed: str, where: Where) -> Named:
-        called = "name" in resource.columns
-        fields = [camel(resource.primary), *(["name"] if called else [])]
         try:
-            found = runner.run(session.query(resource.__name__, *where, limit=1000, fields=fields))
+            return runner.run(session.named(resource, typed, where))
         except ApiError:
             return []  # a bell, where words in the middle of a line would only disturb
-        pairs = [(str(each[camel(resource.primary)]), str(each.get("name", ""))) for each in found]
-        return [pair for pair in pairs if pair[0].startswith(typed) or pair[1].startswith(typed)][:OFFERED]
 
     return look_up
 
 
 def _typed_lines(look_up: LookUp, out: TextIO) -> Iterator[str]:
     """Lines typed at the prompt, with history; passwords are kept out of it."""
-    import readline  # here, because it takes hold of the terminal, which only a typed session wants
-
-    completer = Completer(look_up, lambda found: _show(completer, found, out))
+    completer = Completer(look_up)
     history = state_folder() / "history"
     history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lines: list[str] = []
     with contextlib.suppress(OSError):
-        readline.read_history_file(history)
-    readline.set_history_length(HISTORY_LINES)
-    readline.set_auto_history(False)
-    readline.set_completer_delims(" \t")
-    readline.set_completer(
-        lambda word, state: completer.for_readline(readline.get_line_buffer(), word, state)
-    )
-    readline.set_completion_display_matches_hook(lambda _, found, __: _show(completer, found, out))
-    readline.parse_and_bind("tab: complete")
+        lines = history.read_text(errors="replace").splitlines()
+    editor = Editor(sys.stdin, out, lambda before: _completed(completer, before, out), lines)
     while True:
         try:
-            line = input(PROMPT)
+            line = editor.read(PROMPT)
         except EOFError:
-            out.write("\n")
             break
         except KeyboardInterrupt:
-            out.write("\n")
             continue
         if line.strip() and "password=" not in line.lower():
-            readline.add_history(line)
+            lines.append(line)
             history.touch(mode=0o600)
-            readline.write_history_file(history)
+            history.write_text("".join(f"{each}\n" for each in lines[-HISTORY_LINES:]))
         yield line
 
 
-def _show(completer: Completer, found: Sequence[str], out: TextIO) -> None:
-    import readline
-
-    out.write("\n")
-    out.writelines(
-        f"{each.rstrip()}  {completer.names.get(each.rstrip(), '')}".rstrip() + "\n" for each in found
-    )
-    out.write(PROMPT + readline.get_line_buffer())
-    out.flush()
+def _completed(completer: Completer, before: str, out: TextIO) -> str:
+    """What was typed, as far as it is clear what is meant; what else there is, is shown."""
+    word = before.rpartition(" ")[2]
+    offers = completer.complete(before, word)
+    grown = completer.grown(word, offers) if offers else word
+    if len(offers) > 1 and grown == word:
+        out.write("\n")
+        out.writelines(f"{each}  {completer.names.get(each, '')}".rstrip() + "\n" for each in offers)
+    return before[: len(before) - len(word)] + grown

@@ -1,16 +1,17 @@
-"""Images over HTTP: sent in from any byte on, and given out from any byte on."""
+"""Images over HTTP: sent in from any byte on, and given out in whole or in any part."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Protocol
 
 from aiohttp import hdrs, web
 
 from appliance.api.errors import ApiError, InvalidArgument, NotBuilt, ResourceNotFound
 from appliance.reconcile.image_transfer import Stored
-from appliance.serve.route import HEADERS, json_answer
+from appliance.serve.route import HEADERS, error_answer, json_answer
 
 OFFSET = "Upload-Offset"
 """Of a PUT: where its bytes belong. Of the answer to HEAD: how many have arrived."""
@@ -27,7 +28,7 @@ class Transfers(Protocol):
     async def stored(self, image_uuid: str, backup_storage_uuid: str | None) -> Stored: ...
     async def give(
         self, image_uuid: str, backup_storage_uuid: str | None, start: int
-    ) -> AsyncIterator[bytes]: ...
+    ) -> AsyncGenerator[bytes, None]: ...
 
 
 def image_of(request: web.Request, transfers: Transfers | None) -> tuple[str, Transfers]:
@@ -53,28 +54,37 @@ async def receive(request: web.Request, uuid: str, transfers: Transfers) -> web.
 
 
 async def export(request: web.Request, uuid: str, transfers: Transfers) -> web.StreamResponse:
-    """Give an image out, from the byte that is asked for."""
+    """Give an image out, or the part of it that is asked for; to HEAD, what there is."""
     backup_storage_uuid = request.query.get("backupStorageUuid")
     place = await transfers.stored(uuid, backup_storage_uuid)
     image, size = place.image, place.image.length
     tag = f'"{image.md5_sum}"'
-    start = _start(request, size) if request.headers.get(hdrs.IF_RANGE, tag) == tag else 0
+    asked = _part(request, size) if request.headers.get(hdrs.IF_RANGE, tag) == tag else None
+    if asked is not None and not asked:
+        nothing = InvalidArgument(
+            f"{hdrs.RANGE}: {request.headers[hdrs.RANGE][:40]} asks for no byte of image[uuid:{uuid}], which has "
+            f"{size} bytes; ask for bytes=0-{size - 1} at most"
+        )
+        return error_answer(nothing, 416, {hdrs.CONTENT_RANGE: f"bytes */{size}"})
+    part = range(size) if asked is None else asked
     headers = {
         **HEADERS,
         hdrs.CONTENT_TYPE: "application/octet-stream",
-        hdrs.CONTENT_LENGTH: str(size - start),
+        hdrs.CONTENT_LENGTH: str(len(part)),
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.ETAG: tag,
         hdrs.CONTENT_DISPOSITION: f'attachment; filename="{uuid}.{image.format}"',
     }
-    if start:
-        headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{size - 1}/{size}"
-    response = web.StreamResponse(status=206 if start else 200, headers=headers)
-    content = await transfers.give(uuid, backup_storage_uuid, start)
+    if asked is not None:
+        headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    response = web.StreamResponse(status=200 if asked is None else 206, headers=headers)
+    if request.method == hdrs.METH_HEAD:
+        await response.prepare(request)
+        return response
+    content = await transfers.give(uuid, backup_storage_uuid, part.start)
     await response.prepare(request)
     try:
-        async for chunk in content:
-            await response.write(chunk)
+        await _write(response, content, len(part))
     except ApiError as broken:
         # The answer has begun: that it is short is all that can be said now.
         raise ConnectionResetError(broken.details) from broken
@@ -82,12 +92,27 @@ async def export(request: web.Request, uuid: str, transfers: Transfers) -> web.S
     return response
 
 
-def _start(request: web.Request, size: int) -> int:
-    """The byte that an answer begins with. Only ranges up to the end are known; others are not asked for."""
-    said = request.headers.get(hdrs.RANGE)
-    if said is None:
-        return 0
-    found = re.fullmatch(r"bytes=([0-9]{1,18})-", said)
-    if found is None or int(found[1]) >= size:
-        raise InvalidArgument(f"{hdrs.RANGE}: {said[:40]} is not bytes=N- with N below {size}")
-    return int(found[1])
+async def _write(response: web.StreamResponse, content: AsyncGenerator[bytes, None], left: int) -> None:
+    """So many bytes of what comes, which may be more."""
+    async with aclosing(content):
+        async for chunk in content:
+            await response.write(chunk[:left])
+            left -= len(chunk)
+            if left < 0:
+                return
+
+
+def _part(request: web.Request, size: int) -> range | None:
+    """The bytes that are asked for, none when they are beyond the end or the last 0 (14.1.2); None for the whole.
+
+    What is no range of one part, or none of a GET, is passed over, as RFC 9110 (14.2) has it.
+    """
+    if hdrs.RANGE not in request.headers or request.method != hdrs.METH_GET:
+        return None
+    try:
+        asked = request.http_range
+    except ValueError:
+        return None
+    # aiohttp takes the last 0 bytes for all that there are.
+    last = request.headers[hdrs.RANGE].partition("=")[2].startswith("-")
+    return range(0) if last and not asked.start else range(size)[asked]

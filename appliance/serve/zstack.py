@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.api.errors import ApiError, BadRequest, UnknownMessage
-from appliance.api.job import LongJob
+from appliance.api.job import TERMINAL, LongJob
 from appliance.api.message import MESSAGES, Message
 from appliance.api.parse import decode, message_named
 from appliance.api.zstack_names import zstack_messages
@@ -92,7 +92,7 @@ def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
     kind = MESSAGES.get(job.name)
     result_class = kind.result_class if kind else GENERIC_EVENT
     made, ended = float(job.create_date), float(job.last_op_date)
-    if job.state == "Running":
+    if job.state not in TERMINAL:
         return Reply(result_class, {}, job.uuid, done=False, created=made)
     stored = json.loads(job.job_result) if job.job_result else {}
     if job.state != "Succeeded":

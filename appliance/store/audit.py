@@ -146,8 +146,19 @@ class _Walk:
             yield f"entry {last.sequence} is another than the one that the store remembers as the newest"
 
     def _begin(self) -> Iterator[str]:
-        if self._known and self._known.sequence > self._last.sequence:
-            yield f"the log ends at entry {self._last.sequence}, and entry {self._known.sequence} was noted earlier"
+        known, floor = self._known, self._floor
+        if known is None:
+            return
+        if known.sequence > self._last.sequence:
+            yield f"the log ends at entry {self._last.sequence}, and entry {known.sequence} was noted earlier"
+        elif 0 < known.sequence < floor.sequence:
+            # Where the log begins is in the store, too: who writes that can begin another log after what was noted.
+            yield (
+                f"the log begins after entry {floor.sequence}, so nothing shows that it went through entry "
+                f"{known.sequence}, which was noted earlier"
+            )
+        elif known.sequence == floor.sequence and known.digest != floor.digest:
+            yield f"entry {known.sequence} is another than the one noted earlier"
 
 
 def _sound(row: tuple[Any, ...], digest: str) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.resource import RESOURCES, Resource
+from appliance.api.tally import Tally
 from appliance.store import meta
 from appliance.store.connection import connect, translated
 from appliance.store.errors import StoreDamaged
-from appliance.store.migrations import latest, version
+from appliance.store.migrations import latest, too_new, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
 from appliance.store.transaction import Transaction
 
@@ -35,7 +38,7 @@ def copy(connection: Any, path: Path, check: Check) -> None:
         part.rename(path)
         _sync(path.parent)
     except sqlite.Error as error:
-        raise translated(error) from error
+        raise translated(error, connection) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -72,15 +75,23 @@ def findings(connection: Any) -> list[str]:
     try:
         found = structure(connection)
         if version(connection) != latest():
-            found.append(f"it is of version {version(connection)}, not {latest()}")
+            found.append(_other_version(version(connection)))
             return found
         found += _wrong_meta(connection)
-        for kind in all_kinds():
-            found += _wrong_rows(connection, kind)
+        damaged = [each for kind in all_kinds() for each in _wrong_rows(connection, kind)]
+        found += damaged
         found += _dangling(connection)
+        if not damaged:
+            found += _wrong_tallies(connection)
     except sqlite.Error as error:
         return [f"it cannot be read to the end: {error}"]
     return found
+
+
+def _other_version(found: int) -> str:
+    if found > latest():
+        return f"it {too_new(found)}; use that zstui"
+    return f"it is of version {found}, not {latest()}: bring it to this one by zstui migrate"
 
 
 def _wrong_meta(connection: Any) -> Iterator[str]:
@@ -97,6 +108,23 @@ def _wrong_rows(connection: Any, kind: type[Resource]) -> Iterator[str]:
         for row in rows:
             if row_sum(row[:-1]) != row[-1]:
                 yield f"row {row[place]!r} in table {kind.table} does not fit its checksum"
+
+
+def _wrong_tallies(connection: Any) -> Iterator[str]:
+    """Sums that are kept and are not those of the rows, all of which fit their checksums."""
+    sums: Counter[str] = Counter()
+    for kind in all_kinds():
+        table = table_of(kind)
+        if kind.tallies is not Resource.tallies:
+            for row in connection.execute(table.select):
+                sums.update(table.decode(row).tallies())
+    kept = {
+        each.key: each.total
+        for each in map(table_of(Tally).decode, connection.execute(table_of(Tally).select))
+    }
+    for key in sorted(sums.keys() | kept.keys()):
+        if sums[key] != kept.get(key, 0):
+            yield f"the sum kept of {key} is {kept.get(key, 0)}, and that of its rows is {sums[key]}"
 
 
 def _dangling(connection: Any) -> Iterator[str]:
@@ -133,24 +161,45 @@ def back_up_closed(folder: Path, path: Path) -> int:
 
     `StoreDamaged` when there is no sound store, `StoreBusy` when the store is in use.
     """
+    with _closed(folder) as source:
+        copy(source, path, findings)
+    return path.stat().st_size
+
+
+def verify_closed(folder: Path) -> list[str]:
+    """What is wrong with a store that no appliance has open, in sentences.
+
+    `StoreDamaged` when there is none, or nothing in it can be read; `StoreBusy` when the store is in use.
+    """
+    with _closed(folder) as source:
+        return findings(source)
+
+
+@contextmanager
+def _closed(folder: Path) -> Iterator[Any]:
+    """A connection to a store that no appliance has open; a folder that has none is left as it is."""
     from appliance.store.folder import Folder
 
     place = Folder(folder)
+    missing = StoreDamaged(f"there is no store in {folder}; --data names the folder of one")
+    if not place.is_there():
+        raise missing
     place.take()
     try:
         if place.is_new():
-            raise StoreDamaged(f"there is no store in {folder}; --data names the folder of one")
+            raise missing
         # It may have been killed: its newest commits are in the log then, which a reader alone cannot use.
         source = connect(place.database, durable=True, reader=False)
         try:
-            copy(source, path, findings)
+            yield source
             source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite.Error as error:
+            raise translated(error, source) from error
         finally:
             source.close()
         place.mark("closed")
     finally:
         place.release()
-    return path.stat().st_size
 
 
 def restore(folder: Path, path: Path) -> None:

@@ -12,13 +12,16 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.errors import OperationFailed
-from appliance.store.errors import SqliteTooOld, StoreBroken, StoreDamaged, StoreFull
+from appliance.store.errors import SqliteTooOld, StoreBroken, StoreDamaged, StoreFull, StoreLocked
 
 OLDEST_SQLITE = (3, 51, 3)
 """Earlier ones may lose commits when a write-ahead log is reset under two connections."""
 
 QUERY_SECONDS = 3.0
 """What one query of a user may take: enough to look at every row of a million VMs, which no index helps to avoid."""
+
+LOCKED_SECONDS = 5.0
+"""How long the file is waited for while another program has it locked. Nobody but the appliance should."""
 
 _PROGRESS_STEPS = 1_000
 """SQLite's virtual machine asks for the time each so many instructions: 10 µs, but more with long texts."""
@@ -54,14 +57,19 @@ class Deadline:
 
 
 def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | None = None) -> Any:
-    """Open a connection in manual-commit mode.
+    """Open a connection in manual-commit mode; raises what its errors mean.
 
     `durable` waits for the disk at each commit; a `reader` cannot write; `deadline` can stop its queries.
     """
-    connection = sqlite.connect(
-        str(path), timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
+    connection = None
     try:
+        connection = sqlite.connect(
+            str(path),
+            timeout=LOCKED_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         connection.execute("PRAGMA cache_size = -16000")
@@ -70,14 +78,16 @@ def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | Non
             connection.execute("PRAGMA query_only = ON")
         if deadline is not None:
             connection.set_progress_handler(deadline.passed, _PROGRESS_STEPS)
-    except BaseException:
-        connection.close()
-        raise
+    except sqlite.Error as error:
+        said = translated(error, connection)
+        if connection is not None:
+            connection.close()
+        raise said from error
     return connection
 
 
-def translated(error: Exception) -> Exception:
-    """An error of SQLite in our words. One that only a mistake in our code can cause stays as it is."""
+def translated(error: Exception, connection: Any) -> Exception:
+    """A connection's error in our words. One that only a mistake in our code can cause stays as it is."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     text = str(error)
@@ -92,6 +102,12 @@ def translated(error: Exception) -> Exception:
             f"the query took longer than {QUERY_SECONDS * 1000:.0f} ms and was stopped; "
             "add conditions on indexed fields, or sort by one"
         )
-    if primary in (sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_READONLY, sqlite.SQLITE_BUSY):
+    if primary == sqlite.SQLITE_BUSY:
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        return StoreLocked(
+            f"another program has {file} locked for more than {LOCKED_SECONDS:g} s; end it (fuser {file} says which "
+            f"process it is), then try again"
+        )
+    if primary in (sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_READONLY):
         return StoreBroken(f"the disk of the store refused ({text}); look at the system's log for its disk")
     return error

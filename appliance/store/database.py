@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 import aiosqlite
 from pysqlite3 import dbapi2 as sqlite
 
+from appliance.api.errors import ApiError
 from appliance.store import audit, backup, meta
 from appliance.store.change_feed import Batch, ChangeFeed
 from appliance.store.connection import Deadline, check_library, connect, translated
-from appliance.store.errors import StoreBroken, StoreClosed, StoreError, StoreFull
+from appliance.store.errors import StoreBroken, StoreCannotWrite, StoreClosed, StoreError
 from appliance.store.folder import Folder
 from appliance.store.opening import create, prepare
 from appliance.store.snapshot import Snapshot
@@ -131,7 +132,7 @@ class Database:
     ) -> Database:
         """Open the store in a folder, or make one where there never was one.
 
-        `StoreBusy`, `StoreTooNew`, `StoreDamaged` and `SqliteTooOld` say why not. With `inline`, everything
+        `StoreBusy`, `StoreLocked`, `StoreTooNew`, `StoreDamaged` and `SqliteTooOld` say why not. With `inline`, all
         runs on the loop's thread and without waiting for the disk, in the same order in each run: for
         simulations, which end it by `crash` or `close`.
         """
@@ -170,7 +171,7 @@ class Database:
     async def write(self, change: Callable[[Transaction], T]) -> T:
         """Make a change, which runs on the writer's thread; its result, once it is on disk.
 
-        What the change raises undoes it alone and is raised here. `StoreFull` and `StoreBroken` say that
+        What the change raises undoes it alone and is raised here. `StoreCannotWrite` and `StoreBroken` say that
         nothing of it was kept.
         """
         self._check_open()
@@ -235,9 +236,10 @@ class Database:
             raw.execute("BEGIN IMMEDIATE")
             outcomes = [self._change(raw, change) for change in changes]
             raw.execute("COMMIT")
-        except (sqlite.Error, StoreError, StoreFull) as error:
-            self._abandon(error)
-            return [Outcome(error=_group_error(error)) for _ in changes]
+        except (sqlite.Error, StoreError, StoreCannotWrite) as error:
+            said = _group_error(error, self._writer.raw)
+            self._abandon(said)
+            return [Outcome(error=type(said)(said.details)) for _ in changes]
         return outcomes
 
     def _change(self, raw: Any, change: Callable[[Transaction], Any]) -> Outcome[Any]:
@@ -248,16 +250,16 @@ class Database:
             batch = transaction.journalled()
         except Exception as error:
             if not raw.in_transaction:  # SQLite has undone the whole group
-                raise _group_error(error) from error
+                raise _group_error(error, raw) from error
             raw.execute("ROLLBACK TO one")
             raw.execute("RELEASE one")
-            return Outcome(error=_raisable(error))
+            return Outcome(error=_raisable(error, raw))
         raw.execute("RELEASE one")
         return Outcome(value, changes=batch)
 
-    def _abandon(self, error: Exception) -> None:
+    def _abandon(self, said: ApiError) -> None:
         """Undo a group that could not be committed. After a refused write, the connection is not trusted."""
-        self._suspect = not isinstance(_group_error(error), StoreFull)
+        self._suspect = not isinstance(said, StoreCannotWrite)
         try:
             if self._writer.raw.in_transaction:
                 self._writer.raw.execute("ROLLBACK")
@@ -281,7 +283,7 @@ class Database:
             finally:
                 seat.raw.execute("ROLLBACK")
         except Exception as error:  # noqa: BLE001 - it is raised to its caller
-            return Outcome(error=_raisable(error))
+            return Outcome(error=_raisable(error, seat.raw))
 
     async def backup(self, path: Path) -> None:
         """Copy the store to a file while it is in use. `StoreDamaged` when the copy is not sound."""
@@ -349,18 +351,18 @@ class Database:
             await seat.close()
 
 
-def _group_error(error: Exception) -> Exception:
-    """Why a whole group was undone, for one of its callers."""
-    said = translated(error) if isinstance(error, sqlite.Error) else error
-    if isinstance(said, (StoreError, StoreFull)):
-        return type(said)(said.details)
+def _group_error(error: Exception, raw: Any) -> ApiError:
+    """Why a whole group was undone."""
+    said = translated(error, raw) if isinstance(error, sqlite.Error) else error
+    if isinstance(said, (StoreError, StoreCannotWrite)):
+        return said
     return StoreBroken(f"the store could not commit: {said}")
 
 
-def _raisable(error: Exception) -> Exception:
+def _raisable(error: Exception, raw: Any) -> Exception:
     """The error, in a form that a future can carry."""
     if isinstance(error, sqlite.Error):
-        return translated(error)
+        return translated(error, raw)
     return (
         RuntimeError("the change or look stopped an iteration") if isinstance(error, StopIteration) else error
     )

@@ -33,8 +33,16 @@ class SqliteTooOld(StoreError):
     """The SQLite library has a bug that loses commits."""
 
 
-class StoreFull(OperationFailed):
+class StoreCannotWrite(OperationFailed):
+    """The store takes no change now, and kept nothing of this one. It says nothing of what the change was about."""
+
+
+class StoreFull(StoreCannotWrite):
     """The disk of the store has no room. Reads go on; writes work again once there is room."""
+
+
+class StoreLocked(StoreCannotWrite):
+    """Another program has the store's file locked. It works again once that lets go."""
 
 
 class AlreadyThere(OperationFailed):

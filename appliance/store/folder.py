@@ -62,6 +62,10 @@ class Folder:
         words = os.pread(self._lock or 0, 100, 0).decode(errors="replace").split()
         return words[1] if len(words) > 1 else "new"
 
+    def is_there(self) -> bool:
+        """Whether a store or what is left of one is here. It needs no lock, and touches nothing."""
+        return any(each.exists() for each in (self.path / "lock", self.database))
+
     def is_new(self) -> bool:
         """Whether there was never a store here. `StoreDamaged` when there was one and it is gone or cut."""
         state = self._state()

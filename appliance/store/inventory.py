@@ -64,9 +64,9 @@ def inventories(
 
 
 def _embedded(snapshot: Snapshot, embed: Embed, keys: Sequence[Any]) -> dict[Any, list[Any]]:
-    """The embedded list of each owner that has something in it."""
+    """The embedded list of each owner that has something in it, in the order in which that was made."""
     owners: dict[str, Any] = {embed.by: keys if len(keys) > 1 else keys[0]}
-    children = snapshot.all(RESOURCES[embed.resource], **owners)
+    children = snapshot.all(RESOURCES[embed.resource], order_by="rowid", **owners)
     shown: list[Any]
     if embed.pluck:
         column = snake(embed.pluck)

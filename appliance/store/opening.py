@@ -64,7 +64,7 @@ def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid:
             raise
         connection.execute("COMMIT")
     except sqlite.Error as error:
-        raise translated(error) from error
+        raise translated(error, connection) from error
     return owner
 
 

@@ -14,6 +14,7 @@ from appliance.api.message import QueryMessage
 from appliance.api.ownership import AccountResourceRef
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.setting import GlobalConfig
+from appliance.api.tally import Tally
 from appliance.store.connection import QUERY_SECONDS, Deadline, translated
 from appliance.store.inventory import inventories
 from appliance.store.query import Query
@@ -51,7 +52,7 @@ class Snapshot:
     def all(
         self, kind: type[R], *, order_by: str | None = None, limit: int | None = None, **equals: Any
     ) -> list[R]:
-        """Those that match, ordered by a column if one is given (`-name` for downward)."""
+        """Those that match, ordered by a column if one is given (`-name` for downward; `rowid`: as they were made)."""
         where, parameters = condition(kind, equals)
         tail = "" if order_by is None else _order(kind.name_, order_by)
         if limit is not None:
@@ -87,12 +88,24 @@ class Snapshot:
         rows = self.rows(f"SELECT {what} FROM {table_of(kind).name}{where}", parameters)
         return int(rows[0][0])
 
+    def tally(self, key: str) -> int:
+        """A sum that is kept: `appliance/api/tally.py` makes the keys."""
+        found = self.find(Tally, key)
+        return 0 if found is None else found.total
+
+    def tallies(self, start: str) -> dict[str, int]:
+        """All sums whose keys go on with a point after `start`, by what comes behind it."""
+        table = table_of(Tally)
+        # From the start and a point to the start and what comes after a point.
+        rows = self.rows(f"{table.select} WHERE key > ? AND key < ?", (f"{start}.", f"{start}/"))
+        return {each.key.removeprefix(f"{start}."): each.total for each in map(table.decode, rows)}
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement of ours. Values from outside belong into `parameters`, never into `sql`."""
         try:
             return self._connection.execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
         except sqlite.Error as error:
-            raise translated(error) from error
+            raise translated(error, self._connection) from error
 
     def setting(self, category: str, name: str) -> str:
         """The value of a setting."""
@@ -182,7 +195,7 @@ def _where(resource: str, shape: tuple[tuple[str, int], ...]) -> str:
 def _order(resource: str, order_by: str) -> str:
     kind = RESOURCES[resource]
     name = order_by.removeprefix("-")
-    if name not in kind.columns:
+    if name != "rowid" and name not in kind.columns:
         raise TypeError(f"{kind.name_} has no column {name}")
     way = "DESC" if order_by.startswith("-") else "ASC"
     return f" ORDER BY {quoted(name)} {way}, rowid {way}"

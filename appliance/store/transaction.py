@@ -14,6 +14,7 @@ from appliance.api.figure import MEASURED
 from appliance.api.ownership import MADE_WITH, OWNED, AccountResourceRef, SharedResource
 from appliance.api.resource import RESOURCES, Resource, Timestamp, camel
 from appliance.api.tag import SystemTag, UserTag, can_be_tagged
+from appliance.api.tally import Tally
 from appliance.store.change_feed import Batch, Change
 from appliance.store.connection import translated
 from appliance.store.errors import AlreadyThere
@@ -70,6 +71,7 @@ class Transaction(Snapshot):
         table = table_of(type(resource))
         new = table.remade(resource, self._dates(resource))
         self._write(table, table.insert, table.encode(new), new)
+        self._keep_tallies({}, new.tallies())
         self._record(type(resource), new.key_value, new)
         if table.kind.name_ in OWNED:
             self._own(new)
@@ -92,16 +94,19 @@ class Transaction(Snapshot):
         if "last_op_date" in kind.columns and "last_op_date" not in changes:
             real["last_op_date"] = Timestamp(self.now)
         after = table.remade(before, real)
-        row = dict(zip((*table.names, SUM), table.encode(after), strict=True))
-        written = [row[name] for name in real] + [row[SUM], resource.key_value]
-        self._write(table, _update_sql(kind.name_, tuple(real)), written, after)
+        self._overwrite(table, after, tuple(real))
+        self._keep_tallies(before.tallies(), after.tallies())
         self._record(kind, after.key_value, after, before)
         return after
 
     def delete(self, resource: Resource) -> None:
         """Forget a resource, and the tags on it. One that is gone already is no error."""
         kind = type(resource)
+        # What it adds to sums is what it does now, whatever it was when it was read.
+        now = self.find(kind, resource.key_value) if kind.tallies is not Resource.tallies else None
+        added = {} if now is None else now.tallies()
         if self._execute(table_of(kind).delete, (resource.key_value,)):
+            self._keep_tallies(added, {})
             self._record(kind, resource.key_value, None, resource)
             if kind.name_ in OWNED:
                 self._disown(resource)
@@ -116,6 +121,22 @@ class Transaction(Snapshot):
     def forget_figures(self, before: int) -> None:
         """Remove what hosts and VMs used in blocks that began before a moment."""
         self._execute('DELETE FROM "figure_block" WHERE "began" < ?', (before,))
+
+    def _keep_tallies(self, before: dict[str, int], after: dict[str, int]) -> None:
+        """Bring the sums that a row adds to from what it added to what it adds."""
+        if before == after:
+            return
+        table = table_of(Tally)
+        for key in before | after:
+            more = after.get(key, 0) - before.get(key, 0)
+            found = self.find(Tally, key)
+            new = Tally(key=key, total=more if found is None else found.total + more)
+            if found is None and more:
+                self._write(table, table.insert, table.encode(new), new)
+            elif more and new.total:
+                self._overwrite(table, new, ("total",))
+            elif more:
+                self._execute(table.delete, (key,))
 
     def _own(self, resource: Resource) -> None:
         """What is made for another resource belongs to whom that belongs to. The admin's needs no row."""
@@ -181,7 +202,13 @@ class Transaction(Snapshot):
         try:
             return int(self._connection.execute(sql, parameters).rowcount)
         except sqlite.Error as error:
-            raise translated(error) from error
+            raise translated(error, self._connection) from error
+
+    def _overwrite(self, table: Table[R], resource: R, names: tuple[str, ...]) -> None:
+        """Write some columns of a row that is there."""
+        row = dict(zip((*table.names, SUM), table.encode(resource), strict=True))
+        written = [row[name] for name in names] + [row[SUM], resource.key_value]
+        self._write(table, _update_sql(table.kind.name_, names), written, resource)
 
     def _write(self, table: Table[R], sql: str, row: list[Any], resource: R) -> None:
         try:
@@ -192,7 +219,7 @@ class Transaction(Snapshot):
                 raise
             raise AlreadyThere(taken) from error
         except sqlite.Error as error:
-            raise translated(error) from error
+            raise translated(error, self._connection) from error
 
 
 def _taken(text: str, kind: type[Resource], resource: Resource) -> str | None:

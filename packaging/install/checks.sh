@@ -73,6 +73,8 @@ check_address() {
     case $port in '' | *[!0-9]*) because "the port in -I $WANTED_LISTEN is no number" || return 1 ;; esac
     case $host in
     *[!0-9.]*)
+        command -v ip >/dev/null ||
+            because "-I $host: this machine has no ip command to look up an interface by; give its address" || return 1
         number=$(ip -4 -o address show dev "$host" 2>/dev/null | sed -n '1s/.* inet \([0-9.]*\).*/\1/p')
         [ -n "$number" ] ||
             because "-I $host is neither an IPv4 address nor an interface with one" || return 1
@@ -95,6 +97,14 @@ port_is_free() {
     fi
 }
 
+# check_schema VERSION: its store is not newer than what this version knows.
+check_schema() {
+    local there
+    there=$(find "$ROOT/versions/$1/_internal/appliance/store/migrations" -name '[0-9]*.sql' | wc -l)
+    [ "$SCHEMA" -ge "$there" ] ||
+        because "$1 keeps a store of version $there, and zstui $VERSION knows versions up to $SCHEMA; use --rollback to go back"
+}
+
 # What an installation finds: nothing, itself, another version, or a store without one.
 check_installed() {
     local found
@@ -111,9 +121,12 @@ check_installed() {
         ;;
     upgrade)
         [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
+        check_schema "$found"
         ;;
     esac
 }
+
+check_versions() { [ -d "$ROOT/versions" ] || because "nothing is installed in $ROOT"; }
 
 all_checks() {
     step "Check that this is root" check_root &&
@@ -124,6 +137,20 @@ all_checks() {
         step "Check this file" check_file &&
         step "Check the space on the disk" check_space &&
         step "Check what is installed" check_installed
+}
+
+host_checks() {
+    step "Check that this is root" check_root &&
+        step "Check the system" check_system &&
+        step "Check libvirt" check_libvirt &&
+        step "Check for apt" check_apt &&
+        step "Look for missing packages" check_missing
+}
+
+check_missing() {
+    MISSING=$(missing_packages)
+    [ -z "$MISSING" ] || [ -z "$OFFLINE" ] ||
+        because "these packages are missing, and -o fetches nothing: ${MISSING% }"
 }
 
 check_apt() { command -v apt-get || because "$OS_NAME has no apt-get; --host-only prepares Debian and its kin"; }

@@ -12,6 +12,7 @@ VERSION=@VERSION@
 BUILD=@BUILD@
 GLIBC=@GLIBC@
 LIBVIRT=@LIBVIRT@
+SCHEMA=@SCHEMA@
 SCRIPT_BYTES=@SCRIPT_BYTES@
 UNXZ_BYTES=@UNXZ_BYTES@
 UNXZ_SHA256=@UNXZ_SHA256@
@@ -43,6 +44,13 @@ WANTED_LISTEN=
 CHOSEN_LISTEN=
 WANTED_DATA=
 ACTION=install
+CHECK=
+MISSING=
+OS_ID=
+OS_CODENAME=
+# Options of zstui --serve, besides the address: what is remembered, and what was given now.
+SERVE=()
+WANTED_SERVE=()
 
 usage() {
     cat <<TEXT
@@ -54,20 +62,24 @@ What to do, unless it is to install:
   -u             upgrade what is installed; guests and what serves them go on
   --rollback     go back to the version before the last upgrade, with the store that it had
   --uninstall    take zstui away; its data stays, unless -D is given
-  --check        tell what would be done, and what is in the way; change nothing
   --host-only    make this machine ready to be added as a KVM host
+  --check        with any of these, or alone: tell what would be done, and what is in the way; change nothing
 Options:
   -r PATH        where to install (default $ROOT)
   --data PATH    where the appliance keeps its data (default $DATA)
   -I ADDRESS     what to listen on: an address or interface of this machine, and a :PORT if not 8080
                  (default 127.0.0.1; with anything else, the listener speaks TLS)
+  --plain-http, --ssh ADDRESS:PORT, --name HOST, --certificate FILE, --key FILE
+                 as those of zstui --serve
+                 -I and these are remembered; whoever gives one of these or -I gives all of these anew.
+                 They may be given again to what is installed, which is then started anew
   -k             keep the store that an earlier installation has left
   -D             set that store aside and begin anew; with --uninstall: delete the data, too
   -z             do not start zstui after it was installed or upgraded
   -t SECONDS     how long zstui may take to start (default $SECONDS_TO_START)
   -o             offline: fetch nothing; names the packages that are missing
   -R MIRROR      take packages from a mirror this once: 163, aliyun, or the URL of an archive
-  -y URL         take packages through an HTTP proxy
+  -y URL         take packages through an HTTP proxy: http://HOST:PORT
   -q             quiet: say only what fails, and the end
   -h, --help     this text
 

@@ -10,11 +10,12 @@ settings_load() {
         . "$ROOT/settings"
     fi
     [ -z "$CHOSEN_LISTEN" ] || LISTEN=$CHOSEN_LISTEN
+    [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
 }
 
-settings_save() {
-    printf 'DATA=%q\nLISTEN=%q\n' "$DATA" "$LISTEN" >"$ROOT/settings.new" && place "$ROOT/settings"
-}
+settings_text() { printf 'DATA=%q\nLISTEN=%q\nSERVE=(%s)\n' "$DATA" "$LISTEN" "${SERVE[*]@Q}"; }
+
+settings_save() { settings_text >"$ROOT/settings.new" && place "$ROOT/settings"; }
 
 # Put FILE.new in the place of FILE, all at once and for good.
 place() { sync "$1.new" && mv -f "$1.new" "$1" && sync "$(dirname "$1")"; }

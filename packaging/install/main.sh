@@ -7,23 +7,35 @@ wrong() {
 read_options() {
     while [ $# -gt 0 ]; do
         case $1 in
-        -r | -R | -I | -t | -y | --data) [ $# -gt 1 ] || wrong "$1 needs a value" ;;
+        -r | -R | -I | -t | -y | --data | --ssh | --name | --certificate | --key)
+            [ $# -gt 1 ] || wrong "$1 needs a value"
+            ;;
         esac
         case $1 in
         -u) ACTION=upgrade ;;
-        --rollback | --uninstall | --check | --host-only | --launch | --supervise | --guard) ACTION=${1#--} ;;
+        --rollback | --uninstall | --host-only | --launch | --supervise | --guard) ACTION=${1#--} ;;
+        --check) CHECK=yes ;;
         -r) ROOT=${2%/} && shift ;;
         --data) WANTED_DATA=${2%/} && shift ;;
         -I) WANTED_LISTEN=$2 && shift ;;
+        --plain-http) WANTED_SERVE+=("$1") ;;
+        --ssh | --name) WANTED_SERVE+=("$1" "$2") && shift ;;
+        --certificate | --key)
+            [ -r "$2" ] || wrong "$1 $2 is no file that can be read"
+            WANTED_SERVE+=("$1" "$(readlink -f "$2")") && shift
+            ;;
         -R)
             MIRROR=$2 && shift
-            mirror_of "$MIRROR" debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"
+            mirror_lines debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"
             ;;
         -t)
             SECONDS_TO_START=$2 && shift
             case $1 in '' | *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac
             ;;
-        -y) PROXY=$2 && shift ;;
+        -y)
+            PROXY=$2 && shift
+            case $1 in http://?* | https://?*) ;; *) wrong "-y $1 is not http://HOST:PORT" ;; esac
+            ;;
         -k) KEEP=yes ;;
         -D) DROP=yes ;;
         -q) QUIET=yes ;;
@@ -77,33 +89,64 @@ take_the_lock() {
 install_or_upgrade() {
     all_checks || exit "$REFUSED"
     take_the_lock
-    if [ "$ACTION" = upgrade ]; then
-        carry_out upgrade || exit $?
-    elif [ "$(current_name)" = "$NAME" ]; then
+    if [ "$(current_name)" = "$NAME" ]; then
         say "zstui $VERSION is installed already"
-        carry_out restart_if_needed || exit $?
+        carry_out reach_or_restart || exit $?
+    elif [ "$ACTION" = upgrade ]; then
+        carry_out upgrade || exit $?
     else
         carry_out install_fresh || exit $?
     fi
     tell_the_end
 }
 
-restart_if_needed() {
-    [ -z "$START" ] || [ -n "$(appliance_pid)" ] || start_and_check
+reach_or_restart() {
+    if [ "$(settings_text)" != "$(cat "$ROOT/settings")" ]; then
+        reach
+    else
+        [ -z "$START" ] || [ -n "$(appliance_pid)" ] || start_and_check
+    fi
 }
 
 tell_the_end() {
     local scheme=https
-    case $LISTEN in 127.*) scheme=http ;; esac
+    case "$LISTEN ${SERVE[*]}" in 127.* | *--plain-http*) scheme=http ;; esac
     printf 'zstui %s is installed in %s; its data is in %s\n' "$VERSION" "$ROOT" "$DATA"
     [ -n "$START" ] && printf 'it listens on %s://%s; run zstui for the full screen\n' "$scheme" "$LISTEN"
-    has_systemd || printf 'there is no systemd here: after a reboot, start it with: setsid bash %s --supervise -r %s &\n' "$ROOT/installer" "$ROOT"
+    [ ${#SERVE[@]} = 0 ] || printf 'now and after every start it is run with %s\n' "${SERVE[*]}"
+    case "$LISTEN ${SERVE[*]}" in
+    127.*) ;;
+    *--plain-http*) printf 'passwords and sessions go to %s without TLS\n' "$LISTEN" ;;
+    *) [ -z "$START" ] || printf 'who connects from elsewhere trusts %s/certificate.pem\n' "$DATA" ;;
+    esac
+    has_systemd || printf 'there is no systemd here: after a reboot, start it with: %s\n' "$(how_to_start)"
     if [ "$ACTION" = install ] && [ -n "$START" ]; then
         printf 'the first start said the password of admin: %s\n' "$(password_place)"
     fi
 }
 
 password_place() { if has_systemd; then echo "journalctl -u zstui.service"; else echo "$DATA/appliance.log"; fi; }
+
+# --check: what the action would do, and what is in its way.
+only_check() {
+    case $ACTION in
+    install | upgrade)
+        [ -z "$(current_name)" ] || ACTION=upgrade
+        [ "$(current_name)" != "$NAME" ] || say "zstui $VERSION is installed already"
+        say "this would $ACTION zstui $VERSION in $ROOT, with its data in $DATA; nothing is changed now"
+        all_checks
+        ;;
+    host-only)
+        host_checks && say "this would install: ${MISSING:-nothing, all is here}"
+        ;;
+    rollback) step "Check that this is root" check_root && step "Look for the version before" check_previous ;;
+    uninstall)
+        step "Check that this is root" check_root &&
+            step "Look for an installation" check_versions &&
+            say "this would delete $ROOT${DROP:+ and $DATA}"
+        ;;
+    esac
+}
 
 main() {
     # The script that an installation keeps knows where it is.
@@ -115,12 +158,9 @@ main() {
     NAME=$VERSION-$BUILD
     exec 3>&1
     [ -z "$QUIET" ] || exec 3>/dev/null
-    if [ "$ACTION" = check ]; then
+    if [ -n "$CHECK" ]; then
         LOG=/dev/null
-        ACTION=install
-        [ -z "$(current_name)" ] || ACTION=upgrade
-        say "this would $ACTION zstui $VERSION in $ROOT, with its data in $DATA; nothing is changed now"
-        all_checks || exit "$REFUSED"
+        only_check || exit "$REFUSED"
         exit 0
     fi
     [ "$(id -u)" = 0 ] || { check_root || printf '%s\n' "$REASON" >&2; exit "$REFUSED"; }
@@ -128,12 +168,15 @@ main() {
     case $ACTION in
     install | upgrade) install_or_upgrade ;;
     rollback | uninstall)
-        [ -d "$ROOT/versions" ] || { printf 'nothing is installed in %s\n' "$ROOT" >&2; exit "$REFUSED"; }
+        check_versions || { printf '%s\n' "$REASON" >&2; exit "$REFUSED"; }
         take_the_lock
         carry_out "$ACTION" || exit $?
         [ "$ACTION" != rollback ] || printf 'the current version is %s again\n' "$NAME"
         ;;
-    host-only) host_only || exit "$FAILED" ;;
+    host-only)
+        host_checks || exit "$REFUSED"
+        host_only || exit "$FAILED"
+        ;;
     launch | supervise | guard) "$ACTION" ;;
     esac
 }

@@ -1,11 +1,21 @@
 
-# The one place where a mirror's host stands. For one run, nothing is written to the system's sources.
-mirror_of() {
-    case $1 in
-    163) printf 'http://mirrors.163.com/%s' "$2" ;;
-    aliyun) printf 'https://mirrors.aliyun.com/%s' "$2" ;;
-    http://* | https://* | file:/*) printf '%s' "${1%/}" ;;
+# The one place where a mirror's host stands: the sources of a distribution on one. What comes from there is signed
+# by the distribution, so that HTTP will do, which the smallest Debian can.
+mirror_lines() {
+    local base
+    case $MIRROR in
+    163) base=http://mirrors.163.com ;;
+    aliyun) base=http://mirrors.aliyun.com ;;
+    http://?* | https://?* | file:/?*)
+        printf 'deb %s %s main\n' "${MIRROR%/}" "$OS_CODENAME"
+        return
+        ;;
     *) return 1 ;;
+    esac
+    printf 'deb %s/%s %s%s main\n' "$base" "$1" "$OS_CODENAME" "" "$base" "$1" "$OS_CODENAME" -updates
+    case $1 in
+    debian) printf 'deb %s/debian-security %s-security main\n' "$base" "$OS_CODENAME" ;;
+    *) printf 'deb %s/%s %s-security main\n' "$base" "$1" "$OS_CODENAME" ;;
     esac
 }
 
@@ -20,22 +30,29 @@ missing_packages() {
 
 # Packages by apt, from the system's own sources or, this once, from a mirror.
 fetch_packages() {
-    local missing sources options=()
-    missing=$(missing_packages)
-    [ -n "$missing" ] || return 0
-    [ -z "$OFFLINE" ] || because "these packages are missing, and -o fetches nothing: ${missing% }" || return 1
+    local options=() scratch='' code
+    [ -n "$MISSING" ] || return 0
     [ -z "$PROXY" ] || options+=(-o "Acquire::http::Proxy=$PROXY" -o "Acquire::https::Proxy=$PROXY")
     if [ -n "$MIRROR" ]; then
-        sources=$(mktemp -d) || return 1
-        printf 'deb %s %s main\n' "$(mirror_of "$MIRROR" "$OS_ID")" "$OS_CODENAME" >"$sources/sources.list"
-        mkdir -p "$sources/lists/partial" && chmod -R a+rX "$sources"
-        options+=(-o "Dir::Etc::SourceList=$sources/sources.list" -o Dir::Etc::SourceParts=-)
-        options+=(-o "Dir::State::Lists=$sources/lists")
-        note "packages come from $(mirror_of "$MIRROR" "$OS_ID"); the system's own sources stay as they are"
+        scratch=$(mktemp -d) && mkdir -p "$scratch/lists/partial" &&
+            mirror_lines "$OS_ID" >"$scratch/sources.list" && chmod -R a+rX "$scratch" || return 1
+        options+=(-o "Dir::Etc::SourceList=$scratch/sources.list" -o Dir::Etc::SourceParts=-)
+        options+=(-o "Dir::State::Lists=$scratch/lists")
     fi
+    apt_install "${options[@]}"
+    code=$?
+    [ -z "$scratch" ] || rm -rf "$scratch"
+    [ "$code" = 0 ] || return 1
+    [ -z "$MIRROR" ] ||
+        note "packages came from $(mirror_lines "$OS_ID" | sed -n '1s/^deb \([^ ]*\).*/\1/p'), this once; the system's own sources are as they were"
+}
+
+# apt_install OPTION …: what is missing.
+apt_install() {
     export DEBIAN_FRONTEND=noninteractive
-    apt-get "${options[@]}" update -q || because "apt-get update failed; see $LOG" || return 1
+    apt-get "$@" update -q ||
+        because "apt-get update failed; see $LOG" || return 1
     # shellcheck disable=SC2086 # one word a package
-    apt-get "${options[@]}" install -y -q --no-install-recommends $missing ||
-        because "apt-get could not install ${missing% }; see $LOG"
+    apt-get "$@" install -y -q --no-install-recommends $MISSING ||
+        because "apt-get could not install ${MISSING% }; see $LOG"
 }

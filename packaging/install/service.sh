@@ -3,7 +3,16 @@
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
+how_to_start() {
+    if has_systemd; then
+        echo "systemctl start zstui.service"
+    else
+        echo "setsid bash $ROOT/installer --supervise -r $ROOT &"
+    fi
+}
+
 service_install() {
+    how_to_start >"$DATA/service.new" && place "$DATA/service" || return 1
     ln -sfn "$ROOT/current/zstui" "$COMMAND.new" && mv -fT "$COMMAND.new" "$COMMAND" || return 1
     has_systemd || return 0
     sed -e "s|@PATH@|$ROOT|g" -e "s|@DATA@|$DATA|g" "$ROOT/current/share/zstui.service" >"$UNIT.new" &&
@@ -11,7 +20,7 @@ service_install() {
 }
 
 service_remove() {
-    rm -f "$COMMAND"
+    rm -f "$COMMAND" "$DATA/service"
     has_systemd || return 0
     systemctl disable zstui.service
     rm -f "$UNIT"
@@ -24,7 +33,9 @@ service_start() {
         systemctl start zstui.service
         return
     fi
-    setsid bash "$ROOT/installer" --supervise -r "$ROOT" </dev/null >>"$LOG" 2>&1 3>&- 9>&- &
+    # While something is undone signals are ignored, and bash cannot trap what it was born to ignore.
+    setsid env --default-signal=INT,TERM,HUP bash "$ROOT/installer" --supervise -r "$ROOT" \
+        </dev/null >>"$LOG" 2>&1 3>&- 9>&- &
     disown
 }
 
@@ -69,7 +80,7 @@ launch() {
     settings_load
     exec 9>&-
     unset ZSTUI_START_NONE
-    exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN"
+    exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN" "${SERVE[@]}"
 }
 
 # Keep the appliance running until told to stop.
@@ -88,7 +99,8 @@ supervise() {
         printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" $? >>"$DATA/appliance.log"
         child=
         [ $((SECONDS - begun)) -lt 60 ] || pause=1
-        sleep "$pause" &
+        # It outlives a supervisor that is stopped meanwhile, and must not keep its lock from the next.
+        sleep "$pause" 8>&- &
         wait $!
         pause=$((pause < 30 ? pause * 2 : 30))
     done
@@ -116,14 +128,20 @@ connected_hosts() {
         sed -n 's/.*"uuid": "\([0-9a-f]*\)".*/\1/p' | sort
 }
 
-# Every host that was connected is again, with this version's agent on it.
+# Every host that was connected is again, with this version's agent on it. They get it one after the other: each that
+# is back gives the next as long again.
 hosts_wait() {
-    local until=$((SECONDS + SECONDS_TO_START)) missing
+    local until=$((SECONDS + SECONDS_TO_START)) missing left least=
     while :; do
         missing=$(comm -23 <(printf '%s\n' "$HOSTS_BEFORE") <(connected_hosts) | tr '\n' ' ')
         [ -n "${missing// /}" ] || return 0
+        left=$(wc -w <<<"$missing")
+        if [ "$left" -lt "${least:-$((left + 1))}" ]; then
+            least=$left until=$((SECONDS + SECONDS_TO_START))
+        fi
         [ "$SECONDS" -lt "$until" ] || break
         sleep 1
     done
-    because "these hosts were connected before and are not now: ${missing% }"
+    "$ROOT/current/zstui" --data "$DATA" call QueryHost 'status!=Connected' fields=name,uuid,status,statusReason >>"$LOG"
+    because "these hosts were connected before and are not now: ${missing% }; $LOG says why"
 }

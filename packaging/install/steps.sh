@@ -21,25 +21,17 @@ unpack() {
     chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" && sync "$ROOT/versions"
 }
 
-# The unpacked program runs here, and is what it should be.
+# The unpacked program runs here, is what it should be, and takes the options that it is to be run with.
 try_program() {
     local said
-    said=$("$ROOT/versions/$NAME/zstui" --version) || because "zstui does not run here; see $LOG" || return 1
+    said=$("$ROOT/versions/$NAME/zstui" --serve --listen "$LISTEN" "${SERVE[@]}" --version 2>&1) ||
+        because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
 }
 
 # The script alone: it launches, supervises, guards, rolls back and uninstalls.
 keep_script() {
     head -c "$SCRIPT_BYTES" "$SELF" >"$ROOT/installer.new" && place "$ROOT/installer"
-}
-
-steps_of_schema() { find "$1/_internal/appliance/store/migrations" -name '[0-9]*.sql' | wc -l; }
-
-check_schema() {
-    local here there
-    here=$(steps_of_schema "$ROOT/versions/$FROM") there=$(steps_of_schema "$ROOT/versions/$NAME")
-    [ "$there" -ge "$here" ] ||
-        because "$FROM keeps a store of version $here, and zstui $VERSION knows versions up to $there; use --rollback to go back"
 }
 
 set_store_aside() {
@@ -91,6 +83,7 @@ change() {
     [ -z "$(appliance_pid)" ] || HOSTS_BEFORE=$(connected_hosts 2>>"$LOG")
     step "Write down the way back" begin_change "$to" &&
         step "Stop zstui" service_stop &&
+        step "Check that the address is free" port_is_free &&
         step "Back up the store" "$ROOT/versions/$FROM/zstui" --data "$DATA" backup "$BACKUP" &&
         step "Prepare the store" change_store "$to" "$@" &&
         step "Make $to the current version" switch_to "$to" || return 1
@@ -104,7 +97,7 @@ change() {
 begin_change() {
     cp -p "$ROOT/settings" "$ROOT/settings.before" && keep_script &&
         transition_write "$FROM" "$1" "" stopping && guard_start
-    [ -z "$WANTED_LISTEN" ] || settings_save
+    settings_save
 }
 
 change_store() {
@@ -127,15 +120,25 @@ end_change() {
     done
 }
 
+# What is installed already is to be reached otherwise.
+reach() {
+    FROM=$NAME
+    step "Try the program" try_program &&
+        step "Write down the way back" begin_change "$NAME" &&
+        step "Stop zstui" service_stop &&
+        step "Check that the address is free" port_is_free || return 1
+    if [ -n "$START" ]; then
+        step "Start zstui" service_start && step "Wait until zstui answers" service_wait || return 1
+    fi
+    step "Finish" end_reach
+}
+
+end_reach() { rm -f "$ROOT/settings.before" && transition_end; }
+
 upgrade() {
     FROM=$(current_name)
-    if [ "$FROM" = "$NAME" ]; then
-        say "zstui $VERSION is the current version already"
-        return 0
-    fi
     step "Unpack zstui $VERSION beside $FROM" unpack &&
         step "Try the program" try_program &&
-        step "Check that the store is not from a newer version" check_schema &&
         change "$NAME" migrate &&
         step "Finish" end_change
 }
@@ -165,12 +168,12 @@ uninstall() {
 }
 
 host_only() {
-    step "Check that this is root" check_root && step "Check the system" check_system &&
-        step "Check libvirt" check_libvirt && step "Check for apt" check_apt &&
-        step "Install what a host needs" fetch_packages &&
+    step "Install what a host needs" fetch_packages &&
         step "Check libvirt again" check_libvirt &&
         step "Start sshd and libvirt" start_host_services || return 1
     say "this machine is ready: AddKVMHost clusterUuid=… name=$(hostname) managementIp=… username=root password=…"
+    [ "$(sshd -T 2>/dev/null | sed -n 's/^permitrootlogin //p')" = yes ] ||
+        say "its sshd lets root in by key only: give a user with sudo that asks for no password, or PermitRootLogin yes until it is added"
 }
 
 start_host_services() {

@@ -49,7 +49,7 @@ COMMAND_LINE = (
 EARLY_MODULES = ("virtio_pci", "virtio_blk")  # in the initramfs: they reach the root partition
 SCSI_MODULES = ("virtio_scsi", "sd_mod")  # in the initramfs, loaded if there is no virtio-blk disk
 CDROM_MODULES = ("ata_piix", "sr_mod", "isofs")  # loaded by who wants the drive
-LATE_MODULES = ("virtio_net", "button", "virtio_balloon", "virtio_rng")
+LATE_MODULES = ("virtio_net", "button", "virtio_balloon", "virtio_rng", "virtio_console")
 EARLY_APPLETS = ("sh", "mount", "insmod", "switch_root", "sleep", "dd", "blockdev")
 INSTALLER_APPLETS = (*EARLY_APPLETS, "gunzip", "sync", "reboot")
 

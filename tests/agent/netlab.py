@@ -24,7 +24,7 @@ mount --make-rprivate / && mkdir -p /run/netns && mount -t tmpfs none /run/netns
 _PLAIN = "ip link set dev lo up && echo ready && exec sleep infinity"
 
 
-def until(true: Callable[[], Any], seconds: float = 5.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait for something to become true; what it returned."""
     end = time.monotonic() + seconds
     while not (value := true()):

@@ -16,6 +16,7 @@ from agent.hypervisor_backup import LiveDisk
 from agent.paths import Paths
 from agent.protocol import BackedUpDisk, BackupDisk, BackUpVolumes, DefineDomain, DestroyDomain, StartDomain
 from agent.refused import Refused
+from agent.run import run
 from agent.storage import StorageRoots
 from tests.agent.libvirt_host import LibvirtHost
 from tests.agent.test_domain import Rig, rig
@@ -38,6 +39,34 @@ def bitmaps(path: str) -> list[str]:
     said = subprocess.run(["qemu-img", "info", "--output=json", path], capture_output=True, check=True).stdout
     data = json.loads(said)["format-specific"]["data"]
     return [each["name"] for each in data.get("bitmaps", [])]
+
+
+async def test_every_backup_leaves_each_disk_one_bitmap(rig: Rig, tmp_path: Path) -> None:
+    data, uuid = Path(rig.spec.disks[0].path).with_name("data.qcow2"), rig.spec.vm_uuid
+    await run("qemu-img", "create", "-q", "-f", "qcow2", str(data), "1M")
+    disks = [
+        replace(rig.spec.disks[0], volume_uuid=uuid4().hex),
+        replace(rig.spec.disks[0], volume_uuid=uuid4().hex, path=str(data), device_id=1),
+    ]
+    paths = Paths(state=tmp_path / "state", run=tmp_path / "run")
+    paths.run.mkdir(exist_ok=True)
+    backups = Backups(paths, StorageRoots(paths), rig.domains)
+    await rig.domains.define(DefineDomain(spec=replace(rig.spec, disks=disks)))
+    await rig.domains.start(StartDomain(vm_uuid=uuid))
+    names = [each * 32 for each in "12345"]
+    # A backup that is to be whole says nothing of the one before.
+    for name, since in zip(names, ["", names[0], names[1], "", names[3]], strict=True):
+        asked = [
+            BackupDisk(
+                volume_uuid=disk.volume_uuid, path=disk.path, target=f"{disk.path}.{name}", bitmap=name,
+                since=since, since_path=disk.path,
+            )
+            for disk in disks
+        ]  # fmt: skip
+        made = await backups.back_up(BackUpVolumes(disks=asked, vm_uuid=uuid), lambda done, total: None)
+        assert {each.incremental for each in made.disks.values()} == {bool(since)}
+    await rig.domains.destroy(DestroyDomain(vm_uuid=uuid))
+    assert [bitmaps(disk.path) for disk in disks] == [names[-1:], names[-1:]]
 
 
 async def test_a_backup_made_again_is_whole_and_leaves_one_bitmap(rig: Rig, tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def reachable(wire: Box) -> bool:
     return "1 received" in wire.sh("ping -c 1 -W 1 10.9.0.1", check=False)
 
 
+def turning_back(host: Host) -> str:
+    """The process that waits to give addresses back; empty where none does."""
+    return host.sh("pgrep -f '[ ]turnback ' | tr '\\n' ' '").strip()
+
+
 TAKE = {"l2_uuid": "l2", "bridge": "br_eth0", "physical_interface": "eth0"}
 
 
@@ -103,21 +108,46 @@ class TestTakeOver:
 
     def test_not_confirmed(self, wire: Box, host: Host) -> None:
         before = state(host, "eth0")
-        host.do("EnsureBridge", **TAKE, confirm_seconds=0.5)
+        host.do("EnsureBridge", **TAKE, confirm_seconds=3.0)
         assert state(host, "br_eth0")[0] == before[0]
         until(lambda: "br_eth0" not in host.sh("ip link"))
         assert state(host, "eth0") == before
         assert reachable(wire)
         assert host.ask("ConfirmBridge", bridge="br_eth0")["error"] == "bridge.unknown"
 
-    def test_not_confirmed_and_the_agent_killed(self, wire: Box, host: Host) -> None:
+    def test_not_confirmed_and_no_agent_left_to_know(self, wire: Box, host: Host) -> None:
         before = state(host, "eth0")
-        host.do("EnsureBridge", **TAKE, confirm_seconds=0.5)
+        host.do("EnsureBridge", **TAKE, confirm_seconds=3.0)
         host.kill()
         assert "br_eth0" in host.sh("ip link")
+        until(lambda: "br_eth0" not in host.sh("ip link"))
+        assert state(host, "eth0") == before
+        assert reachable(wire)
+        host.start()
+        assert host.ask("ConfirmBridge", bridge="br_eth0")["error"] == "bridge.unknown"
+        host.do("EnsureBridge", **TAKE)
+        host.do("ConfirmBridge", bridge="br_eth0")
+        assert list(host.ask("digests")[0]) == ["l2"]
+
+    def test_not_confirmed_and_everything_killed_until_an_agent_comes_back(
+        self, wire: Box, host: Host
+    ) -> None:
+        before = state(host, "eth0")
+        host.do("EnsureBridge", **TAKE, confirm_seconds=3.0)
+        host.kill()
+        host.sh(f"kill -9 {turning_back(host)}")
         host.start()
         until(lambda: "br_eth0" not in host.sh("ip link"))
         assert state(host, "eth0") == before
+        assert reachable(wire)
+
+    def test_what_stands_by_comes_back_and_goes_when_confirmed(self, wire: Box, host: Host) -> None:
+        host.do("EnsureBridge", **TAKE)
+        killed = turning_back(host)
+        host.sh(f"kill -9 {killed}")
+        assert until(lambda: turning_back(host)) != killed
+        host.do("ConfirmBridge", bridge="br_eth0")
+        until(lambda: not turning_back(host))
         assert reachable(wire)
 
     def test_restored_after_a_reboot_once_confirmed(self, wire: Box, host: Host) -> None:

@@ -39,3 +39,21 @@ def test_a_console_mode_is_said_with_where_it_listens(console: str) -> None:
     assert graphics is not None
     assert (graphics.get("type"), graphics.get("port"), graphics.get("autoport")) == (console, "-1", "yes")
     assert "127.0.0.1" in {graphics.get("listen"), *(each.get("address") for each in graphics)}
+
+
+@pytest.mark.parametrize("console", ["vnc", "spice"])
+def test_a_viewer_shares_neither_clipboard_nor_files_nor_devices_with_the_guest(console: str) -> None:
+    """All of that needs an agent's channel, or a door for devices."""
+    devices = made(console=console).find("devices")
+    assert devices is not None
+    assert [
+        each.tag
+        for each in devices
+        if each.tag in {"redirdev", "smartcard"} or "spicevmc" in each.attrib.values()
+    ] == []
+
+
+def test_the_balloon_driver_is_asked_how_memory_is_used() -> None:
+    stats = made().find("devices/memballoon[@model='virtio']/stats")
+    assert stats is not None
+    assert int(stats.get("period", "0")) > 0

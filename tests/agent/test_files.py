@@ -57,7 +57,7 @@ def test_one_file_is_received_by_one_at_a_time(
     os.write(first_in, b"a" * 1000)
 
     def from_pipe(pipe: int) -> subprocess.Popen[bytes]:
-        code = f"from agent.stream import receive; raise SystemExit(receive({str(target)!r}, {size}, 0))"
+        code = f"from agent.stream import receive; raise SystemExit(receive({str(target)!r}, {size}, 0, 0))"
         return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stderr=subprocess.PIPE)
 
     first = from_pipe(first_out)
@@ -74,7 +74,7 @@ def test_one_file_is_received_by_one_at_a_time(
     for pipe in (first_out, first_in, second_out, second_in):
         os.close(pipe)
     monkeypatch.setattr("agent.stream.os.read", lambda _, count: b"b" * count)
-    assert receive(str(target), size, 0) == 0
+    assert receive(str(target), size, 0, 0) == 0
     assert '"size": 4194304' in capsys.readouterr().out
     assert target.read_bytes() == b"b" * size
     assert not part.exists()
@@ -94,7 +94,7 @@ def test_what_was_received_stays_and_is_gone_on_with(
     target, data = tmp_path / "ps/image.qcow2", os.urandom(3 << 20)
 
     def sent(start: int, end: int) -> tuple[int, str]:
-        arguments = f"{str(target)!r}, {len(data)}, {start}"
+        arguments = f"{str(target)!r}, {len(data)}, {start}, 0"
         code = f"from agent.stream import receive; raise SystemExit(receive({arguments}))"
         done = subprocess.run(
             [sys.executable, "-c", code], input=data[start:end], capture_output=True, timeout=20, check=False
@@ -121,7 +121,7 @@ def test_what_is_received_has_holes_where_it_is_zeros(
     there = target.with_name("image.raw.part")
 
     def sent(start: int, end: int) -> int:
-        code = f"from agent.stream import receive; raise SystemExit(receive({str(target)!r}, {len(data)}, {start}))"
+        code = f"from agent.stream import receive; raise SystemExit(receive({str(target)!r}, {len(data)}, {start}, 0))"
         done = subprocess.run(
             [sys.executable, "-c", code], input=data[start:end], capture_output=True, timeout=20, check=False
         )

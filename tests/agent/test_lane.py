@@ -7,6 +7,7 @@ import os
 import pwd
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,17 @@ import pytest
 from agent.lane import Lanes
 from agent.lane_copy import LaneCopies
 from agent.paths import Paths
-from agent.protocol import AdoptFiles, CloseLane, CopyFiles, EnsureStorage, LimitLane, OfferLane, OpenLane
+from agent.protocol import (
+    AdoptFiles,
+    CloseLane,
+    CopyFiles,
+    Copying,
+    EnsureStorage,
+    FilesCopied,
+    LimitLane,
+    OfferLane,
+    OpenLane,
+)
 from agent.refused import Refused
 from agent.storage import StorageRoots
 
@@ -40,6 +51,7 @@ class Ends:
         self.other = Lanes(self.target, self.storages[1])
         self.copies = LaneCopies(self.lanes, self.storages[0])
         self.wrapped: list[str] = []
+        self.anew: set[str] = set()
         monkeypatch.setattr(self.lanes, "ssh", lambda *_: [*self.wrapped, *self._command()])
         monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
         home = folder / "home"
@@ -71,7 +83,15 @@ class Ends:
 
     async def copy(self, request: CopyFiles) -> int:
         """Copy, and how many bytes were sent for it."""
-        return (await self.copies.copy(request, lambda _done, _total: None)).sent_bytes
+        return (await self.whole(request)).sent_bytes
+
+    async def whole(self, request: CopyFiles) -> FilesCopied:
+        """Copy, and all that is answered; `anew` is what was told of on the way."""
+
+        def tell(done: int, total: int, guest: Copying | None = None, anew: Sequence[str] = ()) -> None:
+            self.anew |= {*anew}
+
+        return await self.copies.copy(request, tell)
 
     async def close(self) -> None:
         for end in (self.lanes, self.other):
@@ -120,7 +140,9 @@ async def test_wrong_bytes_on_the_target_are_found_and_sent_anew(ends: Ends) -> 
     one = sparse(ends.roots[0] / "one", 8 * MIB, (0, 8 * MIB))
     sparse(ends.roots[0] / "two", MIB, (0, MIB))
     (ends.roots[1] / "one.part").write_bytes(b"x" + one[1 : 4 * MIB])
-    assert await ends.copy(request) == 4 * MIB + MIB + 8 * MIB
+    copied = await ends.whole(request)
+    assert copied.sent_bytes == 4 * MIB + MIB + 8 * MIB
+    assert [*ends.anew] == copied.anew == [str(ends.roots[0] / "one")]
     assert (ends.roots[1] / "one.part").read_bytes() == one
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.serial_log import BACKLOG_BYTES, BEHIND_BYTES, CHUNK_BYTES, SerialLog
+from agent.serial_log import BACKLOG_BYTES, BEHIND_BYTES, CHUNK_BYTES, SerialLog, before_of, last_of
 
 LINE = b"0123456789abcde\n"
 
@@ -87,3 +87,21 @@ def test_what_is_no_log_is_not_read(tmp_path: Path) -> None:
     for name in ("link", "fifo"):
         with pytest.raises(OSError, match=name):
             SerialLog(tmp_path / name)
+
+
+def test_what_a_log_went_on_from_is_shown_before_it_as_far_as_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    before_of(path).write_bytes(LINE * BACKLOG_BYTES)
+    assert last_of(path) == LINE * ((BACKLOG_BYTES - 1) // len(LINE))
+    path.write_bytes(b"here\n" * 1000)
+    log = SerialLog(path)
+    left_out, found = rest(log)
+    assert left_out == 0
+    assert BACKLOG_BYTES - len(LINE) <= len(found) <= BACKLOG_BYTES
+    assert found == LINE * ((len(found) - 5000) // len(LINE)) + b"here\n" * 1000
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert rest(log) == (0, b"more")
+    log.close()
+    path.write_bytes(b"z" * BACKLOG_BYTES)
+    assert last_of(path) == b"z" * BACKLOG_BYTES

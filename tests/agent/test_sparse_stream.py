@@ -64,7 +64,7 @@ def test_holes_are_not_sent_and_stay_holes(folder: Path) -> None:
     assert int.from_bytes(stream[:LENGTH_BYTES]) == len(stream) - LENGTH_BYTES
     assert len(stream) <= 3 * MIB + 16 * 1024
     there = folder / "cache/there.raw"
-    code, answer, said = agent("take", there, 64 * MIB, md5(content), stdin=stream)
+    code, answer, said = agent("take", there, 64 * MIB, md5(content), 0, stdin=stream)
     assert (code, json.loads(answer)) == (0, {"md5": md5(content), "size": 64 * MIB}), said
     assert there.read_bytes() == content
     assert (
@@ -78,7 +78,7 @@ def test_a_file_of_nothing_but_a_hole_is_as_long_there(folder: Path, size: int) 
         file.truncate(size)
     _, stream, _ = agent("give", folder / "hole", 0)
     assert len(stream) == LENGTH_BYTES + RECORD.size
-    assert agent("take", folder / "there", size, md5(bytes(size)), stdin=stream)[0] == 0
+    assert agent("take", folder / "there", size, md5(bytes(size)), 0, stdin=stream)[0] == 0
     assert (folder / "there").read_bytes() == bytes(size)
 
 
@@ -88,15 +88,16 @@ def test_a_copy_that_is_not_the_file_leaves_nothing(folder: Path) -> None:
     there = folder / "there.raw"
     wrong = bytearray(stream)
     wrong[MIB // 2] ^= 1
-    for size, sum_, sent, why in (
-        (64 * MIB, md5(content), bytes(wrong), "file.md5"),
-        (64 * MIB, md5(content), stream[: 2 * MIB], "file.short"),
-        (64 * MIB, md5(content), stream[: -RECORD.size], "file.short"),
-        (63 * MIB, md5(content), stream, "file.other_size"),
-        (65 * MIB, md5(content), stream, "file.other_size"),
-        (64 * MIB, md5(content), (1 << 62).to_bytes(LENGTH_BYTES) + stream[LENGTH_BYTES:], "storage.full"),
+    for size, sum_, sent, reserved, why in (
+        (64 * MIB, md5(content), bytes(wrong), 0, "file.md5"),
+        (64 * MIB, md5(content), stream[: 2 * MIB], 0, "file.short"),
+        (64 * MIB, md5(content), stream[: -RECORD.size], 0, "file.short"),
+        (63 * MIB, md5(content), stream, 0, "file.other_size"),
+        (65 * MIB, md5(content), stream, 0, "file.other_size"),
+        (64 * MIB, md5(content), (1 << 62).to_bytes(LENGTH_BYTES) + stream[LENGTH_BYTES:], 0, "storage.full"),
+        (64 * MIB, md5(content), stream, 1 << 60, "storage.full"),
     ):
-        code, _, said = agent("take", there, size, sum_, stdin=sent)
+        code, _, said = agent("take", there, size, sum_, reserved, stdin=sent)
         assert (code, said.partition(":")[0]) == (1, why)
         assert list(folder.iterdir()) == [folder / "here.raw"]
 

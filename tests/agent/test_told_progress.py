@@ -61,6 +61,7 @@ async def test_an_image_that_is_fetched_and_converted(tmp_path: Path) -> None:
         path=str(root / "i.qcow2"),
         format="qcow2",
         source_format="raw",
+        from_storage=True,
     )
     await Downloads(storage).fetch(request, told)
     told.is_one_whole_of(18 * MIB)

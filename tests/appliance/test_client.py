@@ -22,6 +22,7 @@ from appliance.api.errors import (
     UnknownMessage,
 )
 from appliance.client import Session, Unreachable
+from appliance.serve.auth import ensure_admin
 from appliance.store.database import Database
 
 __all__ = ["database", "face", "handlers", "local", "remote"]  # fixtures
@@ -98,6 +99,26 @@ async def test_a_wait_has_an_end(local: Session) -> None:
     zone = (await local.call("CreateZone", name="z"))["inventory"]["uuid"]
     with pytest.raises(TimedOut, match="still runs"):
         await local.call("ChangeZoneState", uuid=zone, state_event="disable", timeout_seconds=0.1)
+
+
+@pytest.mark.parametrize("over", ["socket", "url"])
+async def test_a_wait_for_an_appliance_that_is_gone_says_what_becomes_of_the_job(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    monkeypatch.setattr("appliance.client.LOST_SECONDS", 0.0)
+    await ensure_admin(database, PASSWORD)
+    async with serving(database, tmp_path / "a.sock") as served:
+        session = await Session.connect(served.socket if over == "socket" else served.url)
+        await session.log_in("admin", PASSWORD)
+        zone = (await session.call("CreateZone", name="z"))["inventory"]["uuid"]
+        job = await session.call_job("ChangeZoneState", uuid=zone, stateEvent="disable")
+    with pytest.raises(Unreachable) as lost:
+        await session.wait(job, 30)
+    assert lost.value.details.endswith(
+        f"; job[uuid:{job}] goes on in the next appliance, which any zstui command on its data folder starts; "
+        f"see how it ends with zstui call QueryLongJob uuid={job}"
+    )
+    await session.close()
 
 
 async def test_what_is_answered_at_once_is_no_job(local: Session) -> None:

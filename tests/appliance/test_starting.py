@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import http.client
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +22,7 @@ import pytest
 from appliance.config import Config
 from appliance.starting import (
     ONLY_ASK,
+    SERVICE,
     Listening,
     NotStarted,
     ensure_running,
@@ -35,6 +40,16 @@ async def test_the_installers_questions_start_nothing(
     with pytest.raises(NotStarted, match="to start none"):
         await ensure_running(Config(tmp_path / "data"))
     assert not (tmp_path / "data").exists()
+
+
+def test_what_a_service_keeps_running_is_waited_for_and_never_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.starting.START_SECONDS", 0.3)
+    (tmp_path / SERVICE).write_text("systemctl start it\n")
+    with pytest.raises(NotStarted, match="if it was stopped, start it with: systemctl start it"):
+        asyncio.run(ensure_running(Config(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == [SERVICE]
 
 
 def test_what_is_remembered_is_read_again_and_what_is_no_memory_is_none(tmp_path: Path) -> None:
@@ -62,7 +77,8 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.environment = {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_AGENT_BUNDLE": "none"}
+        # Nothing here needs the frozen agent, and so nobody may ask for it.
+        self.environment = {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_AGENT_BUNDLE": "/none"}
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "zstui", "--data", str(self.path), *words]
@@ -75,6 +91,25 @@ class Folder:
         )  # fmt: skip
         assert '"inventories": []' in done.stdout
         return done.stderr
+
+    def ask(self, *words: str) -> tuple[int, str]:
+        """Carry out a call: the exit code, and all that was said."""
+        done = subprocess.run(
+            self.command("call", *words),
+            check=False,
+            cwd=TREE,
+            env=self.environment,
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def made(self, *words: str) -> str:
+        """Carry out a call that makes something: its uuid."""
+        code, said = self.ask(*words)
+        assert code == 0, said
+        return str(json.loads(said)["inventory"]["uuid"])
 
     def kill(self) -> None:
         """kill -9 of its appliance, and wait until its socket is nobody's."""
@@ -168,3 +203,62 @@ def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Fol
     folder.kill()
     assert folder.call() == ""
     assert not reached("127.0.0.1", other)
+
+
+@pytest.mark.timeout(120)
+def test_plain_http_is_remembered_and_an_address_without_it_speaks_tls(folder: Folder) -> None:
+    port = free_port()
+    assert folder.call("--plain-http", "--listen", f"0.0.0.0:{port}") == ""
+    assert "0.0.0.0 without TLS, as --plain-http says" in folder.log
+    folder.kill()
+    assert folder.call() == ""
+    assert welcomes(port, "localhost")
+
+    folder.kill()
+    assert folder.call("--listen", f"0.0.0.0:{port}") == ""
+    with pytest.raises(http.client.RemoteDisconnected):
+        welcomes(port, "localhost")
+    assert not remembered(folder.path).plain_http
+
+
+@pytest.mark.parametrize("wrong", ["8080", ":8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:http"])
+def test_no_address_is_refused_before_anything_else(folder: Folder, wrong: str) -> None:
+    done = subprocess.run(
+        folder.command("--serve", "--ssh", wrong), capture_output=True, text=True, check=False, cwd=TREE,
+        env=folder.environment, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, f"argument --ssh: {wrong!r} is not ADDR:PORT" in done.stderr) == (1, True)
+    assert not folder.path.exists()
+
+
+@pytest.mark.timeout(120)
+def test_only_real_machines_need_the_frozen_agent(folder: Folder) -> None:
+    zone = folder.made("CreateZone", "name=z")
+    simulated = folder.made("CreateCluster", "name=s", f"zoneUuid={zone}", "hypervisorType=Simulator")
+    folder.made("AddSimulatorHost", "name=s", f"clusterUuid={simulated}", "managementIp=10.0.0.1",
+                "cpuCapacity=1000", "memoryCapacity=1000000000")  # fmt: skip
+    real = folder.made("CreateCluster", "name=k", f"zoneUuid={zone}", "hypervisorType=KVM")
+    access = ("username=root", "password=x", "name=k")
+    for code, words in (
+        ("HOST.1000", ("AddKVMHost", f"clusterUuid={real}", "managementIp=127.0.0.1", *access)),
+        ("BS.1000", ("AddSftpBackupStorage", "url=/bs", "hostname=127.0.0.1", *access)),
+    ):
+        exit_code, said = folder.ask(*words)
+        assert (exit_code, f"code: {code}" in said) == (3, True), said
+        assert "there is no file /none, which ZSTUI_AGENT_BUNDLE names as the frozen agent" in said
+    _, hosts = folder.ask("QueryHost", "fields=name")
+    assert [each["name"] for each in json.loads(hosts)["inventories"]] == ["s"]
+    assert "Traceback" not in folder.log
+
+
+@pytest.mark.timeout(120)
+def test_why_an_appliance_does_not_start_is_told_and_nothing_that_was_said_before(folder: Folder) -> None:
+    folder.made("CreateZone", "name=before")
+    folder.kill()
+    with contextlib.closing(sqlite3.connect(folder.path / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        exit_code, said = folder.ask("QueryZone")
+    assert exit_code != 0
+    assert said.startswith("zstui: the appliance did not start: ")
+    assert f"another program has {folder.path}/store.db locked" in said
+    assert "before" not in said

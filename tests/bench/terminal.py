@@ -76,9 +76,12 @@ class Terminal:
         return self.times[-1][0] - self.began
 
     async def quiet(self) -> None:
-        """Wait until all is painted."""
-        while await self._wait(QUIET_SECONDS):
-            pass
+        """Wait until all is painted: nothing comes any more, and not because the program is still at work on it."""
+        painted = -1
+        while painted < len(self.times):
+            painted = len(self.times)
+            await self.ask("used")
+            await self._wait(QUIET_SECONDS)
         assert not self._ended, f"the program ended: {bytes(self.painted[-2000:])!r}"
 
     async def key(self, key: bytes) -> tuple[float, float]:
@@ -145,9 +148,12 @@ def set_size(screen: int, columns: int, rows: int) -> None:
 
 @contextlib.asynccontextmanager
 async def terminal(
-    *words: str, size: tuple[int, int] = (80, 24), environment: dict[str, str] | None = None
+    *words: str,
+    size: tuple[int, int] = (80, 24),
+    environment: dict[str, str] | None = None,
+    program: str | Path = sys.executable,
 ) -> AsyncIterator[Terminal]:
-    """Run Python with some words in a terminal; descriptor 3 of the program is the line beside it."""
+    """Run Python, or another program, with some words in a terminal; `CONTROL` tells it the line beside that."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     screen, inner = pty.openpty()
@@ -155,7 +161,7 @@ async def terminal(
     given = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TMUX")}
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+        program, *words, stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
         pass_fds=(theirs.fileno(),),
         env={**given, **ENVIRONMENT, "CONTROL": str(theirs.fileno()), **(environment or {})},
     )  # fmt: skip

@@ -84,7 +84,7 @@ async def test_requests_are_half_as_fast_as_a_bare_echo(cloud: Stage) -> None:
 async def connected(folder: Path) -> AsyncIterator[tuple[Link, Echo]]:
     """A link to a host's agent in the appliance's place, and an echo on the same SSH connection."""
     database = await Database.open(folder)
-    dialer = SshDialer(Config(folder).keys, DatabasePins(database), agent_bundle())
+    dialer = SshDialer(Config(folder).keys, DatabasePins(database), agent_bundle)
     fleet = Fleet(
         database, DatabaseRoster(database), dialer, on_event=lambda *_: None, on_lost=lambda *_: None
     )

@@ -32,6 +32,7 @@ from agent.protocol import (
     Fetches,
     FetchImage,
     Figures,
+    FlattenVolume,
     HostSeen,
     ImageFacts,
     NicSpec,
@@ -231,14 +232,48 @@ async def test_what_is_no_sound_image_is_refused_and_leaves_nothing(
     assert rig.files() == set()
 
 
-async def test_a_local_file_outside_of_the_folders_allowed_is_no_source(rig: Rig) -> None:
+async def test_what_would_not_leave_the_reserve_free_is_refused_and_leaves_nothing(rig: Rig) -> None:
+    peer = await rig.peer()
+    rig.put(f"{rig.sources}/i", "qcow2")
+    image = f"{rig.storage}/bs/i.qcow2"
+    fetch = FetchImage(
+        image_uuid="i", url=f"file://{rig.sources}/i", path=image, format="qcow2", allowed_folders=[rig.sources],
+        reserved_bytes=1 << 60,
+    )  # fmt: skip
+    assert await peer.code(fetch) == "storage.full"
+    assert rig.files() == set()
+    await peer.told(replace(fetch, reserved_bytes=1), ImageFacts)
+    flat = FlattenVolume(path=f"{rig.storage}/flat.qcow2", source=image, reserved_bytes=1 << 60)
+    assert await peer.code(flat) == "storage.full"
+    assert rig.files() == {image}
+    await tell(peer, replace(flat, reserved_bytes=1))
+    assert rig.files() == {image, flat.path}
+
+
+@pytest.mark.parametrize("name", ["i", "absent", "absent/i"])
+async def test_a_local_file_outside_of_the_folders_allowed_is_no_source_whether_it_is_there_or_not(
+    rig: Rig, name: str
+) -> None:
     peer = await rig.peer()
     rig.put(f"{rig.sources}/i", "qcow2")
     request = FetchImage(
-        image_uuid="i", url=f"file://{rig.sources}/i", path=f"{rig.storage}/bs/i.qcow2", format="qcow2"
+        image_uuid="i", url=f"file://{rig.sources}/{name}", path=f"{rig.storage}/bs/i.qcow2", format="qcow2"
     )
     assert await peer.code(request) == "url.folder"
     assert rig.files() == set()
+
+
+async def test_a_file_of_a_storage_is_a_source_only_where_that_is_asked_for(rig: Rig) -> None:
+    """Volumes and images of every account are there."""
+    peer = await rig.peer()
+    rig.put(f"{rig.storage}/of-another.qcow2", "qcow2")
+    request = FetchImage(
+        image_uuid="i", url=f"file://{rig.storage}/of-another.qcow2", path=f"{rig.storage}/bs/i.qcow2",
+        format="qcow2", allowed_folders=[rig.sources],
+    )  # fmt: skip
+    assert await peer.code(request) == "url.folder"
+    assert rig.files() == {f"{rig.storage}/of-another.qcow2"}
+    await peer.told(replace(request, from_storage=True), ImageFacts)
 
 
 async def test_an_image_that_nobody_sent_is_missing(rig: Rig) -> None:

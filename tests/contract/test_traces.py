@@ -6,11 +6,15 @@ from agent.protocol import (
     DefineDomain,
     DestroyDomain,
     DropTraces,
+    KeepSerialHistory,
     ObserveVm,
+    ReadSerialHistory,
+    SerialHistory,
     StartDomain,
     UndefineDomain,
     VmSeen,
 )
+from appliance.plans.naming import serial_log
 from tests.contract.peer import Peer
 from tests.contract.rig import Outside, Rig
 from tests.contract.test_things import VM, built, cleared, domain, ready, tell
@@ -43,3 +47,22 @@ async def test_a_domain_that_is_not_known_has_none_and_a_known_one_keeps_them(ri
     assert await built.code(DropTraces(vm_uuid=VM)) == "domain.defined"
     await tell(built, UndefineDomain(vm_uuid=VM), DropTraces(vm_uuid=VM))
     assert not await leaves(built)
+
+
+async def test_what_a_guest_wrote_elsewhere_is_kept_once_and_goes_with_its_logs(outside: Outside) -> None:
+    peer = await ready(outside)
+
+    async def said() -> bytes:
+        return (await peer.told(ReadSerialHistory(vm_uuid=VM), SerialHistory)).data
+
+    await tell(peer, KeepSerialHistory(vm_uuid=VM, data=b"nobody\n"))
+    assert await said() == b""  # it was never here
+    await tell(peer, DefineDomain(spec=domain(outside, serial_log=serial_log(VM))), StartDomain(vm_uuid=VM))
+    for data in (b"before\n", b"again\n"):
+        await tell(peer, KeepSerialHistory(vm_uuid=VM, data=data))
+        assert (await said()).startswith(b"before\n")
+    await tell(peer, DestroyDomain(vm_uuid=VM), UndefineDomain(vm_uuid=VM))
+    assert (await said()).startswith(b"before\n")
+    await tell(peer, DropTraces(vm_uuid=VM))
+    assert await said() == b""
+    await cleared(peer)

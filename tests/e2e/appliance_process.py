@@ -33,6 +33,8 @@ class ApplianceProcess:
         self.folder = folder
         self.port = free_port()
         self.log_path = folder / "e2e.log"
+        self.tree = TREE
+        """The sources that it runs from, from its next start on."""
         self.settings: dict[str, str] = {}
         """More of its environment, from its next start on."""
         self.words: tuple[str, ...] = ()
@@ -57,7 +59,7 @@ class ApplianceProcess:
     @property
     def environment(self) -> dict[str, str]:
         """For commands of the program, run from the tree."""
-        return {**os.environ, "PYTHONPATH": str(TREE), "ZSTUI_ADMIN_PASSWORD": PASSWORD, **self.settings}
+        return {**os.environ, "PYTHONPATH": str(self.tree), "ZSTUI_ADMIN_PASSWORD": PASSWORD, **self.settings}
 
     def command(self, *words: str) -> list[str]:
         """The program's command line on this data folder."""
@@ -80,7 +82,7 @@ class ApplianceProcess:
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 self.command("--serve", *self.words),
-                cwd=TREE,
+                cwd=self.tree,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -127,7 +129,7 @@ class ApplianceProcess:
         return await asyncio.to_thread(
             subprocess.run,
             self.command(*words),
-            cwd=TREE,
+            cwd=self.tree,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""Bootable Debian 12 disks as the distribution makes them, and as the release notes have users change them."""
+"""Debian 12 disks: as the distribution makes them, as the release notes have users change them, and as a server."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ RELEASE = "bookworm"
 MIB = 1 << 20
 SECTORS = MIB // 512
 BOOT_START, BOOT_MIB, ROOT_MIB = 1, 64, 1500
+SERVER_MIB = 4000
 FAT16_LBA, LINUX, ACTIVE = 0x0E, 0x83, 0x80
 LABEL = "debian-root"
 # Where every instruction is emulated, guarding the kernel's memory from processes takes much of a boot.
@@ -57,22 +58,37 @@ MBR = Path("/usr/lib/syslinux/mbr/mbr.bin")
 CACHE = Path(__file__).resolve().parents[2] / "build"
 
 
+NETWORK = "[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\n"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What boots a Debian server at once: a kernel, its initrd, a disk, and the key that root opens to."""
+
+    vmlinuz: Path
+    initrd: Path
+    disk: Path
+    key: Path
+
+
 @dataclass(frozen=True)
 class Images:
-    """Two qcow2 files: the distribution's own, and the one with the lines of the release notes."""
+    """Two qcow2 files: the distribution's own, and the one with the lines of the release notes; and a server."""
 
     untouched: Path
     release_notes: Path
+    server: Server
 
 
 def build() -> Images:
-    """Both disks, made now unless they are there from before for the same builder; takes minutes then.
+    """All disks, made now unless they are there from before for the same builder; takes minutes then.
 
     Raises `RuntimeError` with what was said when a step fails. Needs root.
     """
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     folder = CACHE / f"debian-12-{key}"
-    images = Images(folder / "untouched.qcow2", folder / "release-notes.qcow2")
+    server = Server(*(folder / name for name in ("vmlinuz", "initrd", "server.qcow2", "key")))
+    images = Images(folder / "untouched.qcow2", folder / "release-notes.qcow2", server)
     with _alone(CACHE / "debian-12.lock"):
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=CACHE, prefix="debian-") as scratch:
@@ -93,7 +109,7 @@ def _make(scratch: Path) -> None:
     done.mkdir()
     _run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, tree, mirror())
     _clean(tree)
-    boot = {name: scratch / name for name in ("vmlinuz", "initrd", "syslinux.cfg")}
+    boot = {"vmlinuz": done / "vmlinuz", "initrd": done / "initrd", "syslinux.cfg": scratch / "syslinux.cfg"}
     for name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd", "initrd.img-*")):
         (found,) = (tree / "boot").glob(pattern)
         shutil.copyfile(found, boot[name])
@@ -102,6 +118,9 @@ def _make(scratch: Path) -> None:
     with (tree / "etc/cloud/cloud.cfg").open("a") as settings:
         settings.write(RELEASE_NOTES_LINES)
     _disk(tree, boot, scratch / "disk", done / "release-notes.qcow2")
+    _as_server(tree, done / "key")
+    _file_system(tree, scratch / "server", SERVER_MIB)
+    _run("qemu-img", "convert", "-O", "qcow2", scratch / "server", done / "server.qcow2")
 
 
 def mirror() -> str:
@@ -131,6 +150,18 @@ def _clean(tree: Path) -> None:
         key.unlink()
 
 
+def _as_server(tree: Path, key: Path) -> None:
+    """What its owner would have typed into it: no cloud, an address by DHCP, and a key for root."""
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    _run("ssh-keygen", "-A", "-f", tree)
+    (tree / "etc/cloud/cloud-init.disabled").touch()
+    (tree / "etc/systemd/network/80-dhcp.network").write_text(NETWORK)
+    _run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
+    authorized = tree / "root/.ssh/authorized_keys"
+    authorized.parent.mkdir(mode=0o700, exist_ok=True)
+    shutil.copyfile(key.with_suffix(".pub"), authorized)
+
+
 def _disk(tree: Path, boot: dict[str, Path], disk: Path, out: Path) -> None:
     """Write an MBR, a FAT partition that syslinux boots from, and the tree as ext4 after it."""
     root_start = BOOT_START + BOOT_MIB
@@ -147,9 +178,14 @@ def _disk(tree: Path, boot: dict[str, Path], disk: Path, out: Path) -> None:
     for name, source in boot.items():
         _run("mcopy", "-i", drive, source, f"::{name}")
     _run("syslinux", "--install", "--offset", BOOT_START * MIB, disk)
-    options = f"offset={root_start * MIB},lazy_itable_init=0,nodiscard"
-    _run("mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-d", tree, "-E", options, disk, f"{ROOT_MIB}M")
+    _file_system(tree, disk, ROOT_MIB, root_start * MIB)
     _run("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", disk, out)
+
+
+def _file_system(tree: Path, disk: Path, size: int, offset: int = 0) -> None:
+    """Write a tree as ext4 of some MiB into a file, from an offset in bytes on."""
+    options = f"offset={offset},lazy_itable_init=0,nodiscard"
+    _run("mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-d", tree, "-E", options, disk, f"{size}M")
 
 
 def _partition(kind: int, start: int, size: int, status: int = 0) -> bytes:

@@ -56,7 +56,7 @@ class Ear:
         """Put a frame on the link."""
         self._link.send(frame)
 
-    async def hear(self, wanted: Callable[[bytes], bool], seconds: float = 10.0) -> bytes:
+    async def hear(self, wanted: Callable[[bytes], bool], seconds: float = 30.0) -> bytes:
         """The first frame that is wanted."""
         end = time.monotonic() + seconds
         while True:
@@ -76,15 +76,19 @@ class Ear:
 
 @contextlib.asynccontextmanager
 async def listening(namespace: str, link: str) -> AsyncIterator[Ear]:
-    """Listen on a link of a named namespace while the body runs."""
+    """Listen on a link of a named namespace while the body runs. Raises `OSError` when there is none."""
 
     def open_socket() -> socket.socket:
-        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        raw.bind((link, ETH_P_ALL))
-        everything = struct.pack("iHH8s", socket.if_nametoindex(link), PACKET_MR_PROMISC, 0, b"")
-        raw.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, everything)
-        raw.setblocking(False)
-        return raw
+        with contextlib.ExitStack() as unless_open:
+            raw = unless_open.enter_context(
+                socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            )
+            raw.bind((link, ETH_P_ALL))
+            everything = struct.pack("iHH8s", socket.if_nametoindex(link), PACKET_MR_PROMISC, 0, b"")
+            raw.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, everything)
+            raw.setblocking(False)
+            unless_open.pop_all()
+            return raw
 
     ear = Ear(await netns.inside(namespace, open_socket))
     try:

@@ -34,7 +34,8 @@ class Prompt:
         home = self._appliance.folder / "home"
         home.mkdir(exist_ok=True)
         environment = {
-            **self._appliance.environment, "TERM": "dumb", "INPUTRC": "/dev/null", "XDG_STATE_HOME": str(home),
+            **self._appliance.environment, "TERM": "dumb", "XDG_STATE_HOME": str(home),
+            "COLUMNS": "80",  # as a shell may have exported it once: the terminal is wider
         }  # fmt: skip
         self._process = await asyncio.create_subprocess_exec(
             *self._appliance.command("shell"),
@@ -53,7 +54,7 @@ class Prompt:
     ) -> None:
         os.write(self._master, b"\x04")
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await self._process.wait()
         finally:
             if self._process.returncode is None:

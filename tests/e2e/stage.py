@@ -231,9 +231,11 @@ async def installer(stage: Stage) -> AsyncIterator[str]:
     """The ISO that installs the tiny image."""
     path = tiny_image().with_suffix(".iso")
     iso = await upload_image(stage, "installer", path, format="iso", media_type="ISO")
-    yield iso
-    await stage.session.call("DeleteImage", uuid=iso)
-    await stage.session.call("ExpungeImage", image_uuid=iso)
+    try:
+        yield iso
+    finally:
+        await stage.session.call("DeleteImage", uuid=iso)
+        await stage.session.call("ExpungeImage", image_uuid=iso)
 
 
 async def _add_host(stage: Stage, machine: LabHost) -> None:

@@ -46,7 +46,7 @@ async def strict_sshd(folder: Path) -> AsyncIterator[int]:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        await until(listens, 10, "the sshd")
+        await until(listens, 30, "the sshd")
         yield port
     finally:
         process.terminate()
@@ -185,7 +185,7 @@ async def restart_sshd(cloud: Stage, machine: LabHost) -> None:
             probe.settimeout(1)
             return pid not in ("", old) and probe.connect_ex((machine.address, 22)) == 0
 
-    await until(again, 10, "another sshd")
+    await until(again, 30, "another sshd")
 
 
 def text_file(path: Path) -> None:

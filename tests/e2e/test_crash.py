@@ -145,6 +145,7 @@ async def test_a_create_asked_for_twice_with_one_uuid_is_one(cloud: Stage, vm: V
         await cloud.session.call("DestroyVmInstance", uuid=uuid, timeout_seconds=60)
 
 
+@pytest.mark.alone
 async def test_the_agent_outlives_kills_without_appliance_and_link(cloud: Stage, vm: VmFactory) -> None:
     """Daemon (which answers for user data too), supervisor and DHCP server: each is back within 5 s."""
     made = await (await vm("served", user_data="#!/bin/sh\ntrue\n")).booted()

@@ -13,6 +13,7 @@ import pytest_asyncio
 from appliance.api.errors import ApiError
 from tests.e2e.stage import Stage, until
 from tests.e2e.test_hosts import added, host_of
+from tests.e2e.test_hosts_agent import processes
 
 BRIDGE = "br_eth0"
 ELSEWHERE = "203.0.113.0/24"
@@ -80,7 +81,22 @@ async def test_the_bridge_takes_the_only_address_over(spare: Stage, l2: str) -> 
     await spare.run(machine, "ip", "route", "del", ELSEWHERE)
 
 
-async def test_a_host_out_of_reach_turns_back_by_itself(spare: Stage, l2: str) -> None:
+async def kill_the_agent(spare: Stage) -> None:
+    """Kill all of the agent that there is, once the bridge has the address."""
+    machine = spare.machines[1]
+
+    async def taken_over() -> bool:
+        return bool(await addresses(spare, BRIDGE))
+
+    await until(taken_over, 30, "the take-over")
+    running = await processes(spare, machine)
+    dead = running["serve"] | running["supervise"]
+    assert len(dead) == 2
+    await spare.run(machine, "kill", "-9", *map(str, dead))
+
+
+@pytest.mark.parametrize("agent", ["alive", "killed"])
+async def test_a_host_out_of_reach_turns_back_by_itself(spare: Stage, l2: str, agent: str) -> None:
     machine, call = spare.machines[1], spare.session.call
     (own,) = await addresses(spare, "eth0")
     before = await routes(spare)
@@ -88,12 +104,15 @@ async def test_a_host_out_of_reach_turns_back_by_itself(spare: Stage, l2: str) -
         # Whatever arrives by the bridge is lost, as on a switch that does not know it.
         await spare.run(machine, "nft", "-f", "-", stdin=SILENCED)
         try:
-            with pytest.raises(ApiError) as refused:
-                await call(
-                    "AttachL2NetworkToCluster", cluster_uuid=spare.cluster, l2_network_uuid=l2,
-                    timeout_seconds=120,
-                )  # fmt: skip
-            assert refused.value.code.startswith("L2")
+            async with asyncio.TaskGroup() as both:
+                if agent == "killed":
+                    both.create_task(kill_the_agent(spare))
+                with pytest.raises(ApiError) as refused:
+                    await call(
+                        "AttachL2NetworkToCluster", cluster_uuid=spare.cluster, l2_network_uuid=l2,
+                        timeout_seconds=120,
+                    )  # fmt: skip
+            assert refused.value.code == "L2.1000"
 
             async def turned_back() -> bool:
                 return await addresses(spare, "eth0") == [own]

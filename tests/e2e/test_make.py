@@ -25,7 +25,7 @@ from tests.e2e.appliance_process import TREE, free_port
 
 pytestmark = pytest.mark.timeout(420)
 NAME = f"e2em-{os.getpid()}"
-SECOND_RUN_SECONDS = 15.0
+SECOND_RUN_SECONDS = 45.0
 ZSTUI = "#!{python}\nfrom zstui.__main__ import main\nraise SystemExit(main())\n"
 
 
@@ -67,9 +67,11 @@ async def tree(tmp_path: Path) -> AsyncIterator[Tree]:
 
 
 def copy_tree(target: Path) -> None:
-    """The tree with what is built, set up to use the packages that the tests run with."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "demo")
+    """The tree with what `make run` has built, set up to use the packages that the tests run with."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "build", "dist")
     shutil.copytree(TREE, target, ignore=ignored, symlinks=True)
+    for built in ("agent", "tiny"):
+        shutil.copytree(TREE / "build" / built, target / "build" / built, symlinks=True)
     venv = target / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     packages = next((venv / "lib").glob("python3*")) / "site-packages"

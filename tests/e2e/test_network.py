@@ -10,8 +10,10 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import pytest_asyncio
 
 from tests.e2e import guest
@@ -140,7 +142,7 @@ async def test_a_dhcp_server_killed_on_one_host_disturbs_no_guest_of_the_other(
     async def back() -> bool:
         return len(await cloud.pids(here, "dnsmasq.*--conf-file")) == 2
 
-    await until(back, 10, "both DHCP servers of the host")
+    await until(back, 30, "both DHCP servers of the host")
     answer = await renewed(cloud, pair.one)
     assert answer.offered == pair.one.ip
 
@@ -160,11 +162,11 @@ async def test_nothing_of_dhcp_leaves_by_the_uplink(cloud: Stage, pair: Pair) ->
                 kinds.update({message.kind} if message else ())
                 return kinds >= {1, 2, 3, 5} and is_ack(frame, second_nic(pair.one)["mac"])
 
-            await tap.hear(whole, 15)
+            await tap.hear(whole)
         await pair.one.ssh(f"arping -c 1 -w 2 -I eth0 {pair.dhcp_ip}")
         # The control: what guests say to each other does cross it.
         await pair.one.ssh(f"ip neigh flush dev eth0; ping -c 1 -W 3 {pair.two.ip}")
-        await uplink.hear(lambda frame: is_arp_of(frame, pair.two.ip), 5)
+        await uplink.hear(lambda frame: is_arp_of(frame, pair.two.ip))
         assert [frame for frame in uplink.frames if read_dhcp(frame)] == []
         kept = (pair.dhcp_ip, pair.second_dhcp_ip, LINK_LOCAL)
         assert [frame.hex() for frame in uplink.frames if is_arp_of(frame, *kept)] == []
@@ -185,7 +187,7 @@ async def test_nothing_of_dhcp_comes_in_by_the_uplink(cloud: Stage, pair: Pair) 
         switch.send(dhcp(STRANGER, one.mac, 2, offered=somebody, server=somebody))
         # The control, sent last: an ordinary question reaches the guest, and its answer comes back.
         switch.send(arp(STRANGER, somebody, one.ip))
-        await switch.hear(lambda frame: frame[:6] == octets(STRANGER) and is_arp_of(frame, one.ip), 5)
+        await switch.hear(lambda frame: frame[:6] == octets(STRANGER) and is_arp_of(frame, one.ip))
         await asyncio.sleep(QUIET_SECONDS)
         for ear in (tap, service):
             assert [frame.hex() for frame in ear.frames if read_dhcp(frame)] == []
@@ -252,7 +254,7 @@ async def test_user_data_is_served_on_every_path_to_its_owner_and_recorded(cloud
     async def recorded() -> bool:
         return len(await _fetches(cloud, one)) == 2 * (len(expected) + 1)
 
-    await until(recorded, 5, "the record of all fetches")
+    await until(recorded, 30, "the record of all fetches")
     for fetch in await _fetches(cloud, one):
         assert fetch["vmNicUuid"] == one.nic["uuid"]
         assert fetch["hostUuid"] == one.inventory["hostUuid"]
@@ -285,4 +287,22 @@ async def test_user_data_follows_its_tag_at_once(cloud: Stage, pair: Pair) -> No
             return "echo changed" in await pair.one.ssh(f"wget -q -O - http://{LINK_LOCAL}/latest/user-data")
         return False
 
-    await until(changed, 5, "the changed user data")
+    await until(changed, 30, "the changed user data")
+
+
+async def test_a_link_that_is_not_there_is_refused_and_leaves_no_socket(cloud: Stage) -> None:
+    before = sockets()
+    with pytest.raises(OSError, match="No such device") as refused:
+        async with listening(cloud.machines[0].name, "eth99"):
+            pass
+    # The error holds what was made on the way to it.
+    assert sockets() - before == set(), refused
+
+
+def sockets() -> set[str]:
+    """The sockets that this process has open."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the folder's own, which is closed by now
+            links.append(str(entry.readlink()))
+    return {link for link in links if link.startswith("socket:")}

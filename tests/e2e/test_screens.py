@@ -1,34 +1,23 @@
-"""The screens on a real lab: what the README shows of them, and that they follow what happens by itself.
-
-With `ZSTUI_SCREENSHOTS=write` the pictures go to `screenshots/`; without, they are drawn all the same, but
-only what is on the screens is judged.
-"""
+"""The screens on a real lab: what they show of it, and that they follow what happens by itself."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from PIL import Image
 
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import Guest
+from tests.e2e.pictures import keep, plain_name, plainly_named
 from tests.e2e.stage import Stage
 from tests.e2e.watch import end_of, qemu_of
 from tests.zstui.conftest import Screens, screens
-from zstui.picture import write_picture
 
-WRITE = os.environ.get("ZSTUI_SCREENSHOTS") == "write"
-FOLDER = Path(__file__).parents[2] / "screenshots"
 SMALL, WIDE = (80, 24), (120, 36)
-MOST_BYTES = 200_000
-COLOURS = 64
 LIVE_SECONDS = 1.0
 """From the event on the host to the terminal's cells."""
 
@@ -47,22 +36,9 @@ def shoot(tmp_path: Path) -> Shoot:
     """Draws the screen as it is to a picture of a name."""
 
     def draw(on: Screens, name: str) -> None:
-        path = write_picture(on.app, tmp_path / f"{name}.png")
-        small = small_picture(path)
-        assert len(small) < MOST_BYTES, f"{name}.png has {len(small)} bytes"
-        if WRITE:
-            FOLDER.mkdir(exist_ok=True)
-            (FOLDER / path.name).write_bytes(small)
+        keep(on.app.export_screenshot(simplify=True), name, tmp_path)
 
     return draw
-
-
-def small_picture(path: Path) -> bytes:
-    """A picture with few colours: text on one ground loses nothing by it."""
-    packed = io.BytesIO()
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(COLOURS).save(packed, "png", optimize=True)
-    return packed.getvalue()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -78,7 +54,8 @@ async def guests(cloud: Stage, vm: VmFactory) -> AsyncIterator[dict[str, Guest]]
     await made["batch-07"].ssh("halt", check=False)
     # With a policy that keeps destroyed VMs, destroying needs no name typed.
     await cloud.setting("vm", "deletionPolicy", "Delay")
-    yield made
+    async with plainly_named(cloud):
+        yield made
 
 
 async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest], shoot: Shoot) -> None:
@@ -88,7 +65,7 @@ async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest],
         await on.sees(guests["web-01"].ip, "◉ Running", "◌ Stopped", "shut down inside the guest")
         shoot(on, "vms")
         await on.press("2")
-        await on.sees(*(machine.name for machine in cloud.machines), "Connected", cloud.machines[0].address)
+        await on.sees(*map(plain_name, cloud.machines), "Connected", cloud.machines[0].address)
         shoot(on, "hosts")
         await on.press("3")
         await on.sees("flat", "172.28.", "DHCP", "Userdata")
@@ -104,37 +81,12 @@ async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest],
         shoot(on, "vms-80x24")
 
 
-async def test_a_vm_is_made_by_the_form(
-    cloud: Stage, guests: dict[str, Guest], vm: VmFactory, shoot: Shoot
-) -> None:
-    async with screens(cloud.appliance.socket, WIDE) as on:
-        await on.sees("web-01")
-        await on.press("n")
-        await on.sees("Create VM")
-        await on.write("web-02")
-        for typed in ("tiny", "tiny", "flat"):
-            await pick(on, typed)
-        await on.sees("web-02", "tiny", "flat")
-        shoot(on, "create-vm")
-        await on.press("ctrl+s")
-        await on.until(lambda: on.app.screen is on.browser, "the list again")
-        await on.sees("web-02")
-        [made] = await cloud.session.query("VmInstance", name="web-02")
-        try:
-            await on.until(lambda: state_of(on, "web-02") == "Running", "web-02 running")
-            assert await Guest(cloud, made).refresh()
-        finally:
-            await cloud.session.call("DestroyVmInstance", uuid=made["uuid"], timeout_seconds=60)
-            await cloud.session.call("ExpungeVmInstance", uuid=made["uuid"], timeout_seconds=60)
-
-
 async def test_screens_of_one_vm(cloud: Stage, guests: dict[str, Guest], shoot: Shoot) -> None:
     async with screens(cloud.appliance.socket, WIDE) as on:
         await on.sees("web-01")
         await cursor_on(on, "web-01")
         await on.press("e")
         await on.sees("user data of web-01", "script  ·", "问候", "fetched by the guest", "200 /latest/")
-        shoot(on, "userdata")
         await on.press("escape")
         await on.until(lambda: on.app.screen is on.browser, "the list again")
         await on.press("C")
@@ -150,10 +102,10 @@ async def test_screens_of_one_vm(cloud: Stage, guests: dict[str, Guest], shoot: 
         shoot(on, "palette")
         await on.press("escape", "D")
         await on.sees("Destroy web-01?", guests["web-01"].ip, "It can be recovered")
-        shoot(on, "confirm")
         await on.press("escape")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_what_happens_behind_our_back_is_on_the_screen_at_once(
     cloud: Stage, vm: VmFactory, size: tuple[int, int], record_property: Callable[[str, object], None]
@@ -195,18 +147,3 @@ async def cursor_on(on: Screens, name: str) -> None:
     await on.write(name)
     await on.press("enter")
     await on.until(lambda: on.browser.row is not None and on.browser.row.name == name, f"cursor on {name}")
-
-
-def state_of(on: Screens, name: str) -> str:
-    """The state that the mirror has of a VM."""
-    return next((str(row.get("state")) for row in on.app.mirror.all("VmInstance") if row.name == name), "")
-
-
-async def pick(on: Screens, typed: str) -> None:
-    """Go to the next field, open its picker and take what a word leaves."""
-    form = on.app.screen
-    await on.press("tab", "enter")
-    await on.until(lambda: on.app.screen is not form, "the picker")
-    await on.write(typed)
-    await on.press("enter")
-    await on.until(lambda: on.app.screen is form, "the form again")

@@ -113,3 +113,84 @@ async def test_a_disk_is_what_it_was_at_each_of_its_snapshots(
     uuid = str(one.inventory["rootVolumeUuid"])
     await one.destroy()
     assert not [each for each in await cloud.files(one.host, STORAGE) if uuid in each]
+
+
+AGENT = r"""
+exec 3<>"$(ls /dev/vport*p1)"
+while true; do
+  read -r line <&3 || { sleep 0.1; continue; }  # nobody listens at the other end yet
+  case "$line" in
+    *guest-sync*) id=${line##*:}; echo "{\"return\": ${id%%\}*}}" >&3; continue ;;
+    *freeze-freeze*) echo freeze >>/tmp/told; test -e /tmp/hang && kill -STOP $$ ;;
+    *freeze-thaw*) echo thaw >>/tmp/told ;;
+  esac
+  echo '{"return": 1}' >&3
+done
+"""
+"""A guest's agent as far as snapshots go; told to freeze it hangs while there is a file /tmp/hang."""
+
+
+async def told(guest: Guest) -> list[str]:
+    return (await guest.ssh("cat /tmp/told 2>/dev/null; : >/tmp/told")).split()
+
+
+async def signal(guest: Guest, name: str) -> None:
+    await guest.ssh(f"kill -{name} $(cat /tmp/agent.pid)")
+
+
+@pytest.mark.timeout(300)
+async def test_an_agent_that_hangs_holds_up_nobody_and_leaves_no_guest_frozen(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    call = cloud.session.call
+    one = await (await vm("quiet", host=1)).booted()
+    root = str(one.inventory["rootVolumeUuid"])
+
+    async def why_not() -> str:
+        """Why a snapshot that is taken is not quiesced; empty when it is."""
+        taken = (await call("CreateVolumeSnapshot", volume_uuid=root, name="s", timeout_seconds=60))[
+            "inventory"
+        ]
+        assert taken["status"] == "Ready"
+        (event,) = await cloud.session.query("Event", resource_uuid=taken["uuid"])
+        why = str(event["text"]).rpartition("since ")[2] if "since " in event["text"] else ""
+        assert taken["quiesced"] == (not why)
+        return why
+
+    assert await why_not() == "no guest agent answers"
+    await one.ssh(f"cat >/tmp/agent <<'E'\n{AGENT}\nE")
+    await one.ssh("sh /tmp/agent >/tmp/agent.log 2>&1 </dev/null & echo $! >/tmp/agent.pid")
+
+    async def heard() -> bool:
+        return "state='connected'" in await cloud.virsh(one.host, "dumpxml", one.uuid)
+
+    await until(heard, what="the agent of the guest")
+
+    async def quiesced() -> bool:
+        if why := await why_not():
+            print("not quiesced:", why)
+        return not why
+
+    await until(quiesced, what="an agent that libvirt has met")  # a moment after its channel is open
+    assert await told(one) == ["freeze", "thaw"]
+
+    await signal(one, "STOP")
+    assert "its guest agent does not answer" in await why_not()
+    await signal(one, "CONT")
+    assert await told(one) == []
+
+    await one.ssh("touch /tmp/hang")
+    assert "did not hold the writes back" in await why_not()
+    assert await told(one) == ["freeze"]
+    await one.ssh("rm /tmp/hang")
+    await signal(one, "CONT")
+
+    async def thawed() -> bool:
+        return "thaw" in await told(one)
+
+    await until(thawed, what="the thaw of a guest that froze late")
+    assert await why_not() == ""
+
+    await one.ssh("touch /tmp/hang")
+    assert await why_not() != ""
+    await one.destroy(seconds=30)

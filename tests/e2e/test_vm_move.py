@@ -15,7 +15,8 @@ from tests.e2e.conftest import VmFactory
 from tests.e2e.frames import listening, octets
 from tests.e2e.guest import Guest
 from tests.e2e.stage import STORAGE, Stage, until
-from tests.e2e.test_move import KEYS, kill, lane
+from tests.e2e.test_console import shown
+from tests.e2e.test_move import KEYS, apart, fill, kill, lane
 
 MIB = 1 << 20
 RARP = bytes.fromhex("8035")
@@ -84,7 +85,7 @@ async def is_only_on(cloud: Stage, guest: Guest, number: int, boot_id: str) -> N
         async def closed(at: LabHost = each) -> bool:
             return "zstui-lane" not in await cloud.run(at, "cat", KEYS)
 
-        await until(closed, 10, f"the end of the lane's key on {each.name}")
+        await until(closed, 30, f"the end of the lane's key on {each.name}")
 
     async def runs() -> bool:
         return (await guest.refresh()).state == "Running"
@@ -141,6 +142,10 @@ async def test_a_guest_that_writes_goes_on_with_its_disk_address_and_lease(
 
     await until(counts, 20, "the guest to go on writing")
     assert "sound" in await guest.ssh(SOUND)
+    # Its console still shows its boot, which was on the other host.
+    assert "zstui-tiny: ready" not in guest.serial()
+    async with await cloud.session.console(guest.uuid, "serial") as stream:
+        await shown(stream, b"zstui-tiny: ready")
     # Its lease is renewed by the host that it is on, and its user data served there.
     await guest.ssh("killall -USR1 udhcpc")
 
@@ -177,7 +182,7 @@ async def test_a_move_that_is_cancelled_leaves_the_guest_where_it_is(cloud: Stag
         await cloud.session.call("CancelLongJob", uuid=job)
         with pytest.raises(ApiError, match="cancelled by its caller"):
             await cloud.session.wait(job, 60)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 40, "it waited for the move to end, which takes most of a minute"
     finally:
         await cloud.setting("localStorage", "migration.bytesPerSecond", None)
     await is_only_on(cloud, guest, 1, boot_id)
@@ -225,7 +230,7 @@ async def test_a_limit_holds_to_the_byte_changes_on_the_way_and_a_guest_that_out
             async def kept(limit: int = limit) -> bool:
                 return await speeds(cloud, guest) == {limit}
 
-            await until(kept, 10, f"{limit} bytes a second")
+            await until(kept, 30, f"{limit} bytes a second")
         await guest.ssh(HURRIED)
 
         async def named() -> bool:
@@ -267,6 +272,72 @@ async def test_whoever_is_killed_the_guest_is_on_one_host_and_goes_on(
     finally:
         await cloud.setting("localStorage", "migration.bytesPerSecond", None)
     await is_only_on(cloud, guest, number, boot_id)
+    assert "sound" in await guest.ssh(SOUND)
+
+
+@pytest.mark.timeout(300)
+async def test_a_guest_whose_former_move_broke_off_stays_until_it_was_started_anew(
+    cloud: Stage, vm: VmFactory
+) -> None:
+    """QEMU without KVM would give the new host a memory that misses some of what the guest wrote."""
+    guest, boot_id = await busy(vm, "broken-off")
+    nobody = '{"execute": "migrate", "arguments": {"uri": "tcp:127.0.0.1:1"}}'
+    await cloud.virsh(guest.host, "qemu-monitor-command", guest.uuid, nobody)
+
+    async def failed() -> bool:
+        asked = ("qemu-monitor-command", guest.uuid, '{"execute": "query-migrate"}')
+        return '"status":"failed"' in await cloud.virsh(guest.host, *asked)
+
+    await until(failed, what="a move that breaks off")
+    with pytest.raises(ApiError, match="stop and start the VM, then move it"):
+        await cloud.session.wait(await begin(cloud, guest, 2), 60)
+    await is_only_on(cloud, guest, 1, boot_id)
+    # From then on that is said before it is tried.
+    asked = await cloud.session.call("GetVmMigrationCandidateHosts", vm_instance_uuid=guest.uuid)
+    assert asked["inventories"] == []
+    assert all("stop and start the VM" in each["reason"] for each in asked["excluded"])
+    with pytest.raises(ApiError, match="stop and start the VM, then move it"):
+        await begin(cloud, guest, 2)
+    assert "sound" in await guest.ssh(SOUND)
+    told = len(guest.serial())
+    guest = await (await (await guest.stop()).start()).booted(after=told)
+    boot_id = (await guest.ssh(BOOT_ID)).strip()
+    await cloud.session.wait(await begin(cloud, guest, 2), 120)
+    await is_only_on(cloud, guest, 2, boot_id)
+
+
+@pytest.mark.timeout(300)
+async def test_a_guest_that_found_no_room_leaves_its_full_host_stopped(cloud: Stage, vm: VmFactory) -> None:
+    """It stands still, so that libvirt does not move it as it runs; what it had written before is all there."""
+    one, _ = cloud.machines
+    guest = await (await vm("cramped", host=1)).booted()
+    await guest.stop()
+    (volume,) = await cloud.session.query("Volume", uuid=str(guest.inventory["rootVolumeUuid"]))
+    folder = volume["installPath"][: volume["installPath"].index("/vol-")]
+    said = len(guest.serial())
+    async with apart(cloud, one, folder):
+        await (await guest.start()).booted(after=said)
+        await guest.ssh(
+            "dd if=/dev/urandom of=/root/kept bs=1M count=24 2>/dev/null; md5sum /root/kept >/root/kept.sum"
+        )
+        await guest.ssh("sync")
+        # It stands still in the middle of that, and answers nobody.
+        await guest.ssh("(sleep 3; cp /root/kept /root/more; sync) </dev/null >/dev/null 2>&1 &")
+        await fill(cloud, one, folder)
+
+        async def stands_still() -> bool:
+            return "I/O error" in await cloud.virsh(one, "domstate", guest.uuid, "--reason")
+
+        await until(stands_still, 30, "a guest that finds no room")
+        with pytest.raises(ApiError, match="its guest stands still"):
+            await cloud.session.wait(await begin(cloud, guest, 2), 120)
+        await guest.stop()
+        there = {"volume_uuid": volume["uuid"], "dest_host_uuid": await cloud.host_uuid(2)}
+        await cloud.session.call("LocalStorageMigrateVolume", **there, timeout_seconds=60)
+        assert await of(cloud, one, guest) == set()
+        said = len(guest.serial())
+        await (await guest.start()).booted(after=said)
+    assert guest.host.number == 2
     assert "sound" in await guest.ssh(SOUND)
 
 

@@ -56,6 +56,14 @@ async def info(cloud: Stage, host: LabHost | int, path: str) -> dict[str, Any]:
     return dict(json.loads(await cloud.run(host, "qemu-img", "info", "-U", "--output=json", path)))
 
 
+async def bitmaps(cloud: Stage, guest: Guest) -> list[str]:
+    """The names of all bitmaps that the files of a running guest's volumes keep, as QEMU says."""
+    asked = json.dumps({"execute": "query-named-block-nodes", "arguments": {"flat": True}})
+    nodes = json.loads(await cloud.virsh(guest.host, "qemu-monitor-command", guest.uuid, asked))["return"]
+    files = [node for node in nodes if node["drv"] == "qcow2"]
+    return [bitmap["name"] for node in files for bitmap in node.get("dirty-bitmaps", [])]
+
+
 async def restored(cloud: Stage, backup: dict[str, Any], host: int) -> dict[str, Any]:
     reply = await cloud.session.call(
         "CreateDataVolumeFromVolumeBackup", backup_uuid=backup["uuid"], name="again",
@@ -109,10 +117,14 @@ async def test_increments_hold_what_was_written_and_make_the_same_bytes_elsewher
     await write(one, 2, "third")
     over = await back_up(cloud, uuid)
     assert (over["mode"], over.get("modeReason"), int(over["size"]) < 2 * MIB) == ("incremental", None, True)
+    assert await bitmaps(cloud, one) == [over["uuid"]]
     await write(one, 3, "fourth")
     await one.stop()
     rest = await back_up(cloud, uuid)
     assert (rest["mode"], rest.get("modeReason"), int(rest["size"]) < 2 * MIB) == ("incremental", None, True)
+    (volume,) = await cloud.session.query("Volume", uuid=uuid)
+    kept = (await info(cloud, one.host, str(volume["installPath"])))["format-specific"]["data"]["bitmaps"]
+    assert [each["name"] for each in kept] == [rest["uuid"]]
 
     there = await restored(cloud, rest, host=1)
     first = cloud.machines[0]
@@ -162,6 +174,9 @@ async def test_a_vm_goes_back_to_the_moment_of_its_backup(
     await write(one, 1, "second")
     made = (await call("CreateVmBackup", name="b", **asked))["inventories"]
     assert {each["mode"] for each in made} == {"incremental"}
+    # One for each volume, of this backup and of none before.
+    kept = await bitmaps(cloud, one)
+    assert (len(kept), set(kept) <= {each["uuid"] for each in made}) == (2, True)
 
     # A guest that is cut off has not written down all that it noted.
     for pid in await cloud.pids(one.host, f"guest={one.uuid}"):

@@ -25,7 +25,7 @@ class Sightings:
         self.ready = asyncio.Event()
         self.changed = asyncio.Event()
 
-    async def until(self, state: str, seconds: float = 10.0) -> tuple[float, float, dict[str, Any]]:
+    async def until(self, state: str, seconds: float = 30.0) -> tuple[float, float, dict[str, Any]]:
         """When a query and when a push first showed a state, and the VM as pushed."""
         try:
             async with asyncio.timeout(seconds):
@@ -48,7 +48,7 @@ async def watching(stage: Stage, guest: Guest) -> AsyncIterator[Sightings]:
     sightings = Sightings(guest.uuid)
     tasks = [asyncio.create_task(_ask(stage, sightings)), asyncio.create_task(_listen(stage, sightings))]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await sightings.ready.wait()
         yield sightings
     finally:

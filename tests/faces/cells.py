@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pyte
 
-SECONDS = 20.0
+SECONDS = 60.0
 UNKNOWN = re.compile(rb"\x1b\[[<>=?]?[0-9;]*\$p|\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?u")
 """Questions to a terminal, and the keyboard's modes: nothing that is drawn, and nothing pyte knows."""
 

@@ -20,8 +20,8 @@ from PIL import Image
 
 from tests.faces.cells import Cells
 
-START_SECONDS = 20.0
-SECONDS = 20.0
+START_SECONDS = 60.0
+SECONDS = 60.0
 VIEW = (1280, 720)
 CONTROL = 2
 KEYS = {
@@ -29,6 +29,7 @@ KEYS = {
     "down": ("ArrowDown", 40, ""),
     "end": ("End", 35, ""),
     "ctrl+s": ("s", 83, ""),
+    "ctrl+]": ("]", 221, ""),
 }
 
 

@@ -17,7 +17,7 @@ from tests.e2e.appliance_process import PASSWORD
 from tests.faces.chromium import Page, chromium
 from tests.faces.conftest import Served
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture
@@ -37,6 +37,10 @@ async def log_in(page: Page, password: str = PASSWORD) -> None:
 async def test_the_first_steps_of_the_tour(served: Served, page: Page) -> None:
     await log_in(page, "wrong")
     await page.until("document.getElementById('said').textContent == 'wrong account name or password'")
+    await page.until("(document.querySelector('#languages [lang=zh-CN]').click(), true)")
+    await log_in(page, "wrong")
+    await page.until("document.getElementById('said').textContent == '账户名或密码错误'")
+    await page.until("(document.querySelector('#languages [lang=en]').click(), true)")
     await log_in(page)
     await page.cells.sees("◉ live", "web-1", "数据库主机", "vms 2/2")
     await page.press("2")
@@ -53,6 +57,10 @@ async def test_the_first_steps_of_the_tour(served: Served, page: Page) -> None:
     async with await Session.connect(served.socket) as session:
         [made] = await session.query("VmInstance", name="网关-测试")
         assert made["state"] == "Running"
+    await page.press("c")
+    await page.cells.sees("网关-测试 serial ◉ live", "This guest is simulated")
+    await page.press("ctrl+]")
+    await page.cells.sees("vms 3/3", "网关-测试")
     await page.press("end")
     await look_at_glyphs(page)
     await page.press("q")
@@ -74,7 +82,7 @@ async def look_at_glyphs(page: Page) -> None:
             (round(left), round(top), round(left + wcswidth(text) * width), round(top + height))
         )
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             picture = await page.picture()
             states = {cut(picture, "◉ Running", name).tobytes() for name in ("web-1", "数据库主机")}

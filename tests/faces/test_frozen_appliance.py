@@ -14,7 +14,7 @@ from appliance.client import Session
 from tests.faces.cells import Program
 from tests.faces.conftest import Served
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 FROZEN_SECONDS = 10.0
 PAINT_SECONDS = 1.0
@@ -66,6 +66,7 @@ async def press_each(screen: Program, until: float) -> dict[str, float]:
     return longest
 
 
+@pytest.mark.alone
 async def test_a_frozen_appliance_holds_up_no_key(served: Served, tmp_path: Path) -> None:
     environment = {**served.environment, "XDG_STATE_HOME": str(tmp_path), "ZSTUI_LANG": "en"}
     async with Program(*served.command(), environment=environment) as screen:

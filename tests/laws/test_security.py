@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from aiohttp import http_parser
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text()
 
@@ -31,3 +33,9 @@ def test_the_versions_are_those_that_are_pinned() -> None:
     told = re.findall(r"^\| ([\w-]+) \| (\d[\w.]+) \|", PAGE, re.MULTILINE)
     assert len(told) >= 6
     assert [(name, version) for name, version in told if pinned[name.lower()] != version] == []
+
+
+def test_http_is_parsed_by_aiohttps_compiled_parser() -> None:
+    """The one in Python, which it falls back to in silence, has had holes of its own."""
+    assert http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy
+    assert http_parser.HttpRequestParser.__module__ == "aiohttp._http_parser"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import appliance.resources.every  # noqa: F401 - declares everything
-from appliance.api.message import MESSAGES, CreateMessage, Message, QueryMessage
+from appliance.api.message import BASE, MESSAGES, CreateMessage, Message, QueryMessage
 from appliance.api.permission import CATEGORY_OF, Action, action_of
 
 ZSTACK: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "zstack_1_0.json").read_text())
@@ -27,7 +27,7 @@ KINDS = {
     "Boolean": bool,
     "boolean": bool,
 }
-SHARED = ("deleteMode", *(parameter.wire for parameter in CreateMessage.parameters.values()))
+SHARED = ("deleteMode", *BASE, *(parameter.wire for parameter in CreateMessage.parameters.values()))
 """Parameters of ZStack's base classes."""
 
 DELIBERATE = {

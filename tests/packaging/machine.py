@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from tests.e2e.debian_image import RELEASE, mirror
@@ -32,7 +33,21 @@ def debian_root() -> Path:
     return folder
 
 
-class Machine:
+class Commanded(ABC):
+    """What commands can be run on as root."""
+
+    @abstractmethod
+    def run(self, *words: str, seconds: float = 240.0) -> subprocess.CompletedProcess[str]:
+        """Run a command on it, and wait for its end."""
+
+    def say(self, *words: str, seconds: float = 240.0) -> str:
+        """What a command printed; it must succeed."""
+        done = self.run(*words, seconds=seconds)
+        assert done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+class Machine(Commanded):
     """A machine that is gone, with all that ran on it, when it is closed."""
 
     def __init__(self) -> None:
@@ -48,7 +63,8 @@ class Machine:
             f"mount -t tmpfs none {self._scratch}",
             f"mkdir -p {' '.join(map(str, layers.values()))}",
             f"mount -t overlay none -o {places} {self.tree}",
-            f"mount -t proc none {self.tree}/proc && mount --rbind /dev {self.tree}/dev",
+            f"mount -t proc none {self.tree}/proc && mount -t sysfs none {self.tree}/sys",
+            f"mount --rbind /dev {self.tree}/dev",
             _FIRST.format(tree=self.tree),
         ))  # fmt: skip
         kinds = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
@@ -60,24 +76,24 @@ class Machine:
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
-        self._first = children[0]
+        self.first = children[0]
+        """The process that all of it lives by."""
 
     def command(self, *words: str) -> list[str]:
         """The command that runs another inside."""
-        return ["nsenter", "--target", self._first, "--all", "--root", "env", "-C", "/", *words]
+        return ["nsenter", "--target", self.first, "--all", "--root", "env", "-C", "/", *words]
 
-    def run(self, *words: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, seconds: float = 240.0) -> subprocess.CompletedProcess[str]:
         """Run a command inside, and wait for its end."""
         return subprocess.run(
             self.command(*words), capture_output=True, text=True, check=False, timeout=seconds,
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
         )  # fmt: skip
 
-    def say(self, *words: str, seconds: float = 120.0) -> str:
-        """What a command inside printed; it must succeed."""
-        done = self.run(*words, seconds=seconds)
-        assert done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
-        return done.stdout
+    def address(self, address: str) -> None:
+        """Give it an address that is not loopback."""
+        words = ["nsenter", "--target", self.first, "--net", "ip", "address", "add", address, "dev", "lo"]
+        subprocess.run(words, check=True, timeout=20)
 
     def bring(self, path: Path) -> str:
         """Copy a file into the machine's /root; returns where it is."""

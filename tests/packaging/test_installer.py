@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -11,71 +10,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .machine import Machine
+from .versions import BROKEN, CAPACITY, NEW, OLD, REPOSITORY, call, frozen_folder, named, until
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALLER = [sys.executable, str(REPOSITORY / "packaging" / "installer.py")]
 LIMIT, VERSION_SECONDS = 60_000_000, 0.3
-OLD, NEW, BROKEN = "0.0.8", "0.0.9", "0.0.10"
 LAST_STEP = "Finish"
+ADDRESS = "192.0.2.9"
 PROGRAMS = "/opt/zstui/versions"
-CAPACITY = ("memoryCapacity=1073741824", "cpuCapacity=4000")
 
 lab = pytest.mark.lab
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture(scope="module")
-def whole() -> Path:
-    """The installer of this tree."""
-    done = subprocess.run(INSTALLER, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
-
-
-@pytest.fixture(scope="module")
-def versions(whole: Path) -> dict[str, Path]:
-    """Installers of this tree with other versions: NEW has a step of the schema that OLD does not know."""
-    place = REPOSITORY / "build" / "versions" / frozen_folder().name
-    for older in place.parent.glob("zstui-*"):
-        if older != place:
-            shutil.rmtree(older)
-    made = {}
-    for version in (OLD, NEW, BROKEN):
-        if not (place / version).is_dir():
-            disguise(frozen_folder(), place / "part", version)
-            (place / "part").rename(place / version)
-        command = [*INSTALLER, "--folder", str(place / version), "--preset", "0", "--output", str(place)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, done.stderr
-        made[version] = Path(done.stdout.strip())
-    return made
-
-
-def disguise(frozen: Path, folder: Path, version: str) -> None:
-    """Copy a frozen folder as that of another version."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(frozen, folder, symlinks=True)
-    inside = folder / "_internal"
-    (inside / "VERSION").write_text(version + "\n")
-    shutil.rmtree(inside / "tiny")
-    if version != OLD:
-        migrations = inside / "appliance" / "store" / "migrations"
-        number = len(list(migrations.glob("[0-9]*.sql"))) + 1
-        (migrations / f"{number:04d}.sql").write_text("CREATE TABLE later (x);\n")
-    # It migrates, and then cannot serve: nothing of Python is read from here before that.
-    if version == BROKEN:
-        (inside / "cryptography" / "hazmat" / "bindings" / "_rust.abi3.so").write_bytes(b"")
-
-
-def frozen_folder() -> Path:
-    (folder,) = (path for path in (REPOSITORY / "build" / "appliance").glob("zstui-*") if path.is_dir())
-    return folder
 
 
 @pytest.fixture
@@ -83,25 +32,6 @@ def machine() -> Iterator[Machine]:
     machine = Machine()
     yield machine
     machine.close()
-
-
-def call(machine: Machine, *words: str) -> dict[str, object]:
-    reply = json.loads(machine.say("zstui", "call", *words))
-    assert isinstance(reply, dict)
-    return reply
-
-
-def named(machine: Machine, kind: str) -> list[object]:
-    found = call(machine, f"Query{kind}", "fields=name")["inventories"]
-    assert isinstance(found, list)
-    return sorted(each["name"] for each in found)
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
 
 
 def killed_at(machine: Machine, step: int, *words: str) -> str:
@@ -127,6 +57,7 @@ def pretend(machine: Machine, name: str, answer: str) -> None:
 
 
 @lab
+@pytest.mark.alone
 def test_it_is_small_and_starts_fast(whole: Path) -> None:
     assert whole.stat().st_size < LIMIT
     program = frozen_folder() / "zstui"
@@ -136,6 +67,14 @@ def test_it_is_small_and_starts_fast(whole: Path) -> None:
         subprocess.run([program, "--version"], check=True, capture_output=True, timeout=20)
         took.append(time.monotonic() - begun)
     assert min(took) < VERSION_SECONDS
+
+
+@lab
+def test_nothing_in_it_puts_all_of_it_under_the_gpl(whole: Path) -> None:
+    assert whole.is_file()
+    names = [path.name for path in frozen_folder().rglob("*") if path.is_file()]
+    assert any(name.startswith("libpython") for name in names)
+    assert [name for name in names if "readline" in name or name.startswith("libgdbm")] == []
 
 
 @lab
@@ -183,7 +122,7 @@ def test_install_use_upgrade_roll_back_uninstall(machine: Machine, versions: dic
     assert named(machine, "Zone") == ["before"]
     call(machine, "CreateZone", "name=after")
     refused = machine.run("bash", old, "-u")
-    assert (refused.returncode, "knows versions up to" in refused.stdout) == (3, True)
+    assert (refused.returncode, "knows versions up to" in refused.stdout) == (2, True)
     assert named(machine, "Zone") == ["after", "before"]
 
     machine.say("bash", "/opt/zstui/installer", "--rollback")
@@ -203,10 +142,69 @@ def test_install_use_upgrade_roll_back_uninstall(machine: Machine, versions: dic
     # The store is NEW's now.
     newer = machine.run("bash", old, "-k")
     assert newer.returncode == 3
-    assert "use the program that wrote it" in newer.stdout
+    assert "use that zstui again" in newer.stdout
     assert machine.run("ls", "/opt/zstui/current").returncode != 0
     machine.say("bash", old, "-D", "-z")
     assert machine.run("ls", "/var/lib/zstui/appliance.sock").returncode != 0
+
+
+@lab
+def test_how_it_is_reached_is_remembered_and_can_be_changed(
+    machine: Machine, versions: dict[str, Path]
+) -> None:
+    old, new = machine.bring(versions[OLD]), machine.bring(versions[NEW])
+    machine.address(f"{ADDRESS}/24")
+    said = machine.say("bash", old, "-r", "/srv/zstui", "-I", f"{ADDRESS}:8443", "--plain-http", "-t", "60")
+    assert f"passwords and sessions go to {ADDRESS}:8443 without TLS" in said
+    assert says_it_is_ready(machine, 8443)
+    machine.say("bash", new, "-r", "/srv/zstui", "-u", "-q")
+    assert machine.say("zstui", "--version") == f"zstui {NEW}\n"
+    assert says_it_is_ready(machine, 8443)
+
+    wrong = machine.run("bash", new, "-r", "/srv/zstui", "--ssh", "nowhere")
+    assert (wrong.returncode, "--ssh: 'nowhere' is not ADDR:PORT" in wrong.stdout) == (3, True)
+    taken = machine.run(
+        "bash", new, "-r", "/srv/zstui", "-I", f"{ADDRESS}:8443", "--ssh", f"{ADDRESS}:8443", "-t", "5"
+    )
+    assert (taken.returncode, "everything is as it was before" in taken.stderr) == (3, True)
+    until(lambda: says_it_is_ready(machine, 8443), "it does not answer where it did")
+
+    said = machine.say("bash", new, "-r", "/srv/zstui", "-I", f"{ADDRESS}:8444", "--name", "cloud.example")
+    assert "who connects from elsewhere trusts /var/lib/zstui/certificate.pem" in said
+    assert not says_it_is_ready(machine, 8443)
+    assert not says_it_is_ready(machine, 8444)
+    trust = ("--connect", f"https://{ADDRESS}:8444", "--certificate", "/var/lib/zstui/certificate.pem")
+    assert NEW in machine.say("zstui", *trust, "call", "GetVersion")
+
+    # Told the same again, it runs on.
+    process = machine.say("cat", "/var/lib/zstui/lock")
+    machine.say("bash", new, "-r", "/srv/zstui", "-I", f"{ADDRESS}:8444", "--name", "cloud.example")
+    assert machine.say("cat", "/var/lib/zstui/lock") == process
+
+    for action in ("--uninstall", "--rollback"):
+        machine.say("bash", "/srv/zstui/installer", action, "--check")
+    newer = machine.run("bash", old, "-r", "/srv/zstui", "-u", "--check")
+    assert (newer.returncode, "knows versions up to" in newer.stdout) == (2, True)
+    assert machine.say("zstui", "--version") == f"zstui {NEW}\n"
+    machine.say("bash", "/srv/zstui/installer", "--uninstall", "-D", "-q")
+    assert machine.run("ls", "-d", "/srv/zstui", "/var/lib/zstui").stdout == ""
+
+
+def says_it_is_ready(machine: Machine, port: int) -> bool:
+    """Whether it answers without TLS, at its address."""
+    asked = f"exec 3<>/dev/tcp/{ADDRESS}/{port} && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3"
+    return '{"ready": true}' in machine.run("bash", "-c", asked).stdout
+
+
+@lab
+def test_after_a_crash_its_supervisor_brings_it_back_and_no_face_does(
+    machine: Machine, versions: dict[str, Path]
+) -> None:
+    machine.say("bash", machine.bring(versions[OLD]), "-q")
+    machine.say("sh", "-c", "kill -9 $(cut -d ' ' -f 1 /var/lib/zstui/lock)")
+    call(machine, "GetVersion")
+    parent = "read pid _ </var/lib/zstui/lock; sed 's/.*) //' /proc/$pid/stat | cut -d ' ' -f 2"
+    assert machine.say("bash", "-c", parent) == machine.say("cat", "/opt/zstui/supervisor.pid")
 
 
 @lab
@@ -286,8 +284,10 @@ def test_what_cannot_be_is_refused_by_name_before_anything_changes(
     assert "/opt/a b cannot be used" in refused(path, "-r", "/opt/a b")
     assert "-R nowhere is not 163, aliyun or a URL" in refused(path, "-R", "nowhere")
     assert "nothing is installed" in refused(path, "-u")
-    missing = machine.run("bash", path, "--host-only", "-o")
-    assert (missing.returncode, "libvirt-daemon-system qemu-system-x86" in missing.stdout) == (3, True)
+    assert "-y proxy:3128 is not http://HOST:PORT" in refused(path, "--host-only", "-y", "proxy:3128")
+    assert "--certificate /root/none is no file" in refused(path, "--certificate", "/root/none")
+    assert "no ip command to look up an interface by" in refused(path, "-I", "eth0")
+    assert "libvirt-daemon-system qemu-system-x86" in refused(path, "--host-only", "-o")
     pretend(machine, "libvirtd", "libvirtd (libvirt) 7.0.0")
     assert re.search(r"Debian GNU/Linux 12 .* has libvirt 7\.0\.0; a host of zstui needs", refused(path))
     pretend(machine, "getconf", "glibc 2.31")

@@ -18,7 +18,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = [sys.executable, str(REPOSITORY / "packaging" / "tiny" / "build.py")]
 LIMIT = 22_000_000  # bytes
-BOOT_LIMIT = 10.0  # seconds from power-on to the address, under TCG
+BOOT_LIMIT = 10.0  # seconds from power-on to the address, under TCG, on a machine that does nothing else
+PATIENCE = 60.0  # seconds for what nobody promised a time for
 METADATA = "169.254.169.254"
 GUEST = "10.91.0.5"
 MAC = "52:54:00:91:00:05"
@@ -39,7 +40,7 @@ def out() -> Path:
 
 
 def command(*words: str | Path) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, f"{words}: {done.stderr}"
     return done.stdout
 
@@ -284,12 +285,11 @@ def test_the_image_is_small_and_comes_with_its_kernel(out: Path) -> None:
 
 def test_a_second_build_does_nothing(out: Path) -> None:
     before = (out / "zstui-tiny.qcow2").stat().st_mtime_ns
-    began = time.monotonic()
     assert "up to date" in command(*BUILD, "--out", out)
-    assert time.monotonic() - began < 10
     assert (out / "zstui-tiny.qcow2").stat().st_mtime_ns == before
 
 
+@pytest.mark.alone
 async def test_a_guest_takes_its_address_name_key_and_script(lab: Lab) -> None:
     lab.publish(
         instance_id="i-91",
@@ -302,17 +302,17 @@ async def test_a_guest_takes_its_address_name_key_and_script(lab: Lab) -> None:
         await guest.expect(rf"^zstui-tiny: address {GUEST}/24 on eth0\r?$", BOOT_LIMIT)
         took = time.monotonic() - guest.started
         assert took < BOOT_LIMIT
-        await guest.expect(r"^zstui-tiny: hostname web-1\r?$", 20)
-        await guest.expect(r"^words of the user data\r?$", 20)
-        await guest.expect(r"^zstui-tiny: user data ran, exit 3\r?$", 20)
-        await guest.expect(r"^zstui-tiny: ready\r?$", 5)
+        await guest.expect(r"^zstui-tiny: hostname web-1\r?$", PATIENCE)
+        await guest.expect(r"^words of the user data\r?$", PATIENCE)
+        await guest.expect(r"^zstui-tiny: user data ran, exit 3\r?$", PATIENCE)
+        await guest.expect(r"^zstui-tiny: ready\r?$", PATIENCE)
         await check_the_lease(guest)
         await check_the_serial_console(guest)
         await check_a_reboot_keeps_what_was_written(guest)
         await guest.press_power_button()
-        await guest.expect("^zstui-tiny: stopping", 10)
-        await guest.expect("reboot: Power down", 15)
-        assert await guest.ended(10) == 0
+        await guest.expect("^zstui-tiny: stopping", PATIENCE)
+        await guest.expect("reboot: Power down", PATIENCE)
+        assert await guest.ended(PATIENCE) == 0
 
 
 async def check_the_lease(guest: Guest) -> None:
@@ -334,11 +334,11 @@ async def check_the_lease(guest: Guest) -> None:
 
 
 async def check_the_serial_console(guest: Guest) -> None:
-    await guest.expect("web-1 login: ", 10)
+    await guest.expect("web-1 login: ", PATIENCE)
     await guest.type("root")
-    await guest.expect("# ", 10)
+    await guest.expect("# ", PATIENCE)
     await guest.type("echo $((6 * 7)) by $(whoami)")
-    await guest.expect(r"^42 by root\r?$", 10)
+    await guest.expect(r"^42 by root\r?$", PATIENCE)
     stranger = guest.lab.folder / "stranger"
     command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger)
     code, said = await guest.ssh("true", key=stranger)
@@ -349,10 +349,10 @@ async def check_the_serial_console(guest: Guest) -> None:
 async def check_a_reboot_keeps_what_was_written(guest: Guest) -> None:
     code, before = await guest.ssh("cat /root/ran; md5sum /etc/dropbear/*; reboot")
     assert code in {0, 255}, before
-    await guest.expect("^zstui-tiny: stopping", 10)
-    await guest.expect("Linux version 6", 20)
-    await guest.expect(r"^zstui-tiny: user data ran at an earlier boot of i-91\r?$", 20)
-    await guest.expect(r"^zstui-tiny: ready\r?$", 5)
+    await guest.expect("^zstui-tiny: stopping", PATIENCE)
+    await guest.expect("Linux version 6", PATIENCE)
+    await guest.expect(r"^zstui-tiny: user data ran at an earlier boot of i-91\r?$", PATIENCE)
+    await guest.expect(r"^zstui-tiny: ready\r?$", PATIENCE)
     code, after = await guest.ssh("cat /root/ran; md5sum /etc/dropbear/*")
     assert code == 0, after
     assert len(before.splitlines()) == 2, "the script ran once, there is one host key"
@@ -367,23 +367,23 @@ async def test_a_cloud_config_gives_its_keys_on_q35(lab: Lab) -> None:
         f'  - "{public}"\nruncmd:\n  - touch /root/no\n',
     )
     async with lab.boot("q35") as guest:
-        await guest.expect(rf"^zstui-tiny: address {GUEST}/24 on eth0\r?$", BOOT_LIMIT)
-        await guest.expect(r"^zstui-tiny: hostname dhcp-name\r?$", 20)
-        await guest.expect(r"^zstui-tiny: user data is a cloud-config", 20)
-        await guest.expect(r"^zstui-tiny: ready\r?$", 5)
+        await guest.expect(rf"^zstui-tiny: address {GUEST}/24 on eth0\r?$", PATIENCE)
+        await guest.expect(r"^zstui-tiny: hostname dhcp-name\r?$", PATIENCE)
+        await guest.expect(r"^zstui-tiny: user data is a cloud-config", PATIENCE)
+        await guest.expect(r"^zstui-tiny: ready\r?$", PATIENCE)
         assert await guest.ssh("cat /root/.ssh/authorized_keys; ls /root") == (0, public + "\n")
         await guest.press_power_button()
-        await guest.expect("^zstui-tiny: stopping", 10)
-        assert await guest.ended(20) == 0
+        await guest.expect("^zstui-tiny: stopping", PATIENCE)
+        assert await guest.ended(PATIENCE) == 0
 
 
 async def test_a_guest_without_metadata_still_opens_its_console(lab: Lab) -> None:
     async with lab.boot("pc") as guest:
-        await guest.expect(r"^zstui-tiny: no metadata at http://169.254.169.254/latest: .*404", 30)
-        await guest.expect(r"^zstui-tiny: ready\r?$", 10)
-        await guest.expect("dhcp-name login: ", 10)
+        await guest.expect(r"^zstui-tiny: no metadata at http://169.254.169.254/latest: .*404", PATIENCE)
+        await guest.expect(r"^zstui-tiny: ready\r?$", PATIENCE)
+        await guest.expect("dhcp-name login: ", PATIENCE)
         await guest.type("root")
-        await guest.expect("# ", 10)
+        await guest.expect("# ", PATIENCE)
         await guest.type("poweroff")
-        await guest.expect("^zstui-tiny: stopping", 10)
-        assert await guest.ended(20) == 0
+        await guest.expect("^zstui-tiny: stopping", PATIENCE)
+        assert await guest.ended(PATIENCE) == 0

@@ -34,6 +34,62 @@ def tree() -> Tree:
     return made
 
 
+WGET = """#!/bin/sh
+echo "$(($(cat {folder}/uptime) + 1)) 0" >{folder}/uptime
+case $4 in
+*/instance-id) echo i-1 >"$3" ;;
+*/user-data) {answer} ;;
+*) echo "wget: server returned error: HTTP/1.1 404 Not Found" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        ('echo "wget: server returned error: HTTP/1.1 404 Not Found" >&2; exit 1', "no user data"),
+        (
+            'echo "wget: server returned error: HTTP/1.1 503 Slow Down" >&2; exit 1',
+            "user data not fetched: no answer from http://169.254.169.254/latest after 7 tries: "
+            "wget: server returned error: HTTP/1.1 503 Slow Down",
+        ),
+        (
+            "exit 143",
+            "user data not fetched: no answer from http://169.254.169.254/latest after 7 tries: it was silent",
+        ),
+    ],
+    ids=["404", "503", "silence"],
+)
+def test_a_guest_tells_a_service_without_user_data_from_one_that_does_not_answer(
+    tmp_path: Path, answer: str, wanted: str
+) -> None:
+    """The client itself, with a clock that goes on by a second a try."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/say").write_text('say() { echo "$*"; }\n')
+    (tmp_path / "lib/keys").write_text("")
+    (tmp_path / "uptime").write_text("0 0\n")
+    made = {
+        "bin/wget": WGET.format(folder=tmp_path, answer=answer).replace("$(cat ", "$(cut -d' ' -f1 "),
+        "bin/sleep": "#!/bin/sh\n",
+        "bin/timeout": '#!/bin/sh\nshift\nexec "$@"\n',
+        "lib/sshd": "#!/bin/sh\n",
+    }
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    client = (build.GUEST / "root/usr/lib/zstui/metadata").read_text()
+    places = {
+        "/usr/lib/zstui": "lib", "/run/zstui": "run", "/var/lib/zstui-tiny": "var", "/proc/uptime": "uptime",
+        "/etc/dropbear": "dropbear",
+    }  # fmt: skip
+    for place, here in places.items():
+        client = client.replace(place, str(tmp_path / here))
+    printed = said("env", f"PATH={programs}:/usr/bin:/bin", "sh", "-s", data=client.encode())
+    assert printed.splitlines() == ["instance i-1", wanted, "ready"]
+
+
 def test_the_initramfs_holds_every_node_with_its_rights(tree: Tree) -> None:
     listed = said("cpio", "--quiet", "-tvn", data=gzip.decompress(tree.cpio())).splitlines()
     facts = {line.split()[8]: (line.split()[0], line.split()[2], line.split()[4]) for line in listed}

@@ -75,13 +75,13 @@ class WatchedHost(SimulatedHost):
             "StartDomain",
             "EnsureNetwork",
             "FetchImage",
-            "copy",
+            "Copy",
             "DropFile",
             "EnsureNic",
             "CopyFiles",
             "MigrateDomain",
         ) if self.world.options.moves else (
-            "EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "copy", "DropFile", "EnsureNic",
+            "EnsureVolume", "StartDomain", "EnsureNetwork", "FetchImage", "Copy", "DropFile", "EnsureNic",
         )  # fmt: skip
         self.delays.by_verb = {verb: chance.uniform(0, seconds) for verb in verbs}
         self.delays.usual = chance.uniform(0, seconds / 10)

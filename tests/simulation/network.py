@@ -167,6 +167,10 @@ class WorldDialer:
         """Any password will do."""
         await admit((await self._reach(target)).claim)
 
+    async def renews(self, target: Target) -> bool:
+        """There is one version of everything."""
+        return False
+
     async def dial(self, target: Target) -> FaultyWire:
         """A link."""
         host = await self._reach(target)
@@ -186,11 +190,12 @@ class WorldDialer:
         size: int,
         md5: str,
         bytes_per_second: int,
+        reserved_bytes: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
         """A file from host to host; half a copy never has the file's name."""
         giving, taking = await self._reach(source), await self._reach(destination)
-        await asyncio.sleep(taking.delays.by_verb.get("copy", 0.1))
+        await asyncio.sleep(taking.delays.by_verb.get("Copy", 0.1))
         if not (giving.reachable and taking.reachable):
             raise HostUnreachable(f"{destination.address} does not answer")
         if source_path not in giving.things.files:
@@ -204,7 +209,14 @@ class WorldDialer:
         raise NotImplementedError
 
     async def upload(
-        self, destination: Target, path: str, content: AsyncIterator[bytes], size: int, start: int
+        self,
+        destination: Target,
+        path: str,
+        content: AsyncIterator[bytes],
+        size: int,
+        start: int,
+        *,
+        reserved_bytes: int,
     ) -> None:
         """Nobody uploads in a simulated run."""
         raise NotImplementedError

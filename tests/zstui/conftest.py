@@ -30,6 +30,7 @@ from appliance.store.transaction import Transaction
 from zstui.app import Zstui
 from zstui.i18n import begin
 from zstui.screens.browser import Browser
+from zstui.table import LiveTable
 
 PASSWORD = "correct horse"
 LIMIT_SECONDS = float(os.environ.get("ZSTUI_TEST_SECONDS", "10"))
@@ -223,6 +224,7 @@ async def screens(
     app = Zstui(target, program=program)
     async with app.run_test(size=size, notifications=True) as pilot:
         on = Screens(app, pilot)
+        await on.until(lambda: any(each.query(LiveTable) for each in app.screen_stack), "the first list")
         if connected:
             await on.sees("◉ live")
         yield on

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from tests.zstui.conftest import Cloud, screens
+import pytest
+
+from tests.zstui.conftest import LARGE, Cloud, screens
+from zstui import frame
 from zstui.nouns import NOUNS
+from zstui.screens.chooser import Choices
+from zstui.screens.help import help_items
 
 
 async def state(cloud: Cloud, uuid: str) -> str:
@@ -74,7 +79,9 @@ async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◌ Stopped")
         await on.press("s")
-        await on.sees("start VM web-1: No host is Enabled", "reconnect a host", "[HOST_ALLOCATION.1000]")
+        await on.sees(
+            "start VM web-1: No host is Enabled", "volumes: enable or reconnect it", "[HOST_ALLOCATION.1000]"
+        )
 
 
 async def test_destroy_names_what_goes_and_can_be_taken_back(cloud: Cloud) -> None:
@@ -173,3 +180,87 @@ async def test_every_list_opens(cloud: Cloud) -> None:
             await on.pilot.pause()
             assert on.browser.table.noun.id == noun
             assert on.browser.table.size.height > 5
+
+
+async def test_a_notice_and_the_last_call_leave_the_screen_by_themselves(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "SAID_SECONDS", 0.3)
+    monkeypatch.setattr(frame, "CALL_SECONDS", 0.3)
+    await cloud.vm("a")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        on.browser.action_verb("w")
+        await on.sees("w does nothing on this row")
+        await on.misses("does nothing on this row")
+        await on.press("S", "S")
+        await on.sees("› zstui call StopVmInstance")
+        await on.sees("◌ Stopped")
+        await on.misses("› zstui call StopVmInstance")
+        assert on.app.calls.log[-1].error is None
+        for key in ("0", "enter"):  # their frames have nothing to say of a call that is this old
+            await on.press(key)
+            await on.misses("› zstui call StopVmInstance")
+            await on.press("escape")
+            await on.sees("◌ Stopped", "◉ live")
+
+
+async def test_the_help_of_a_list_names_no_key_of_vms_where_none_is(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.until(lambda: on.app.mirror.status == "live")
+        for noun, there in (("vm", True), ("bin", False), ("img", False)):
+            await on.browser.go(noun)
+            said = " ".join(item.text for item in help_items(on.browser, NOUNS[noun]))
+            assert ("Console address" in said, "User data" in said) == (there, there)
+
+
+async def test_what_the_state_does_not_allow_stands_last_with_the_reason(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("◉ Running")
+        await on.press("x")
+        await on.sees("web-1: what shall be done?", "migrate VM", "attach ISO to VM")
+        titles = [(each.title, each.note) for each in on.app.screen.query_one(Choices).choices]
+        allowed = [title for title, said in titles if not said.startswith("✗")]
+        assert [title for title, _ in titles][: len(allowed)] == allowed
+        assert {"stop VM", "migrate VM"} <= set(allowed)
+        assert ("start VM", "✗ not while it is Running") in titles
+        assert ("expunge VM", "✗ not while it is Running") in titles
+
+
+async def test_n_makes_one_where_one_can_be_made_and_says_where_not(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        for made in ("user", "user group", "policy", "access token", "volume backup"):
+            await on.browser.go(made.replace(" ", ""))
+            await on.press("n")
+            await on.sees(f"Create {made}")
+            await on.press("escape")
+        await on.browser.go("session")
+        await on.press("n")
+        await on.sees("none is made by hand")
+
+
+async def test_a_new_token_is_found_by_name_and_shown_once(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr("zstui.app.Zstui.copy_to_clipboard", lambda _, text: copied.append(text))
+    async with screens(cloud.socket) as on:
+        await on.browser.go("accesstoken")
+        await on.press("ctrl+p")
+        await on.press(*"create access token", "enter")
+        await on.sees("Create access token")
+        await on.press(*"ci", "ctrl+s")
+        await on.sees("Token ci", "zst_", "shown this once")
+        await on.press("c")
+        assert copied
+        assert copied[0].startswith("zst_")
+        await on.press("escape")
+        await on.misses("zst_")
+
+
+async def test_go_to_uses_the_height_there_is(cloud: Cloud) -> None:
+    async with screens(cloud.socket, (160, 48)) as on:
+        await on.sees("zstui")
+        await on.press("colon")
+        await on.sees("Go to", ":vm", ":accesstoken")

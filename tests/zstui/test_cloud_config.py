@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.widgets import TextArea
 
 from appliance.hosts.simulator import SimulatedHost
+from tests.e2e.release_notes import USERDATA
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from tests.zstui.test_look import compare
-from zstui.cloud_config import minified, painted, warnings_of
+from zstui.cloud_config import minified, warnings_of
+from zstui.yaml_writing import painted
 
 HEAD = "#cloud-config\n"
 
@@ -39,6 +42,74 @@ HEAD = "#cloud-config\n"
 )
 def test_warnings_name_line_and_what_was_expected(text: str, expected: list[tuple[int, str]]) -> None:
     assert [(each.line, each.text) for each in warnings_of(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("users:\n- name: bob\n  ssh_import_id: bob", [(3, "users.ssh_import_id should be a list")]),
+        ("users:\n- name: bob\n  inactive: true", [(3, "users.inactive should be a text in quotes")]),
+        (
+            "users:\n- name: bob\n  primary-group: staff",
+            [(3, "users.primary-group is an old name; write primary_group")],
+        ),
+        ("users:\n- default\n- name: bob\n  expiredate: 2012-09-01\n  uid: 1000\n  sudo: null", []),
+        ("users:\n- name: bob\n  shel: /bin/sh", [(3, "users.shel is no key that is known here")]),
+        ("write_files:\n- content: x", [(2, "write_files needs path")]),
+        (
+            "write_files:\n- path: /x\n  permissions: 0644",
+            [(3, "write_files.permissions should be a text in quotes")],
+        ),
+        (
+            "write_files:\n- path: /x\n  encoding: zip",
+            [(3, "write_files.encoding should be gz, gzip, gz+base64, gzip+base64, gz+b64, gzip+b64, b64, base64 "
+              "or text/plain")],
+        ),
+        ("ssh_pwauth: maybe", [(1, "ssh_pwauth should be true or false or unchanged")]),
+        ("ssh_pwauth: unchanged\nmanage_etc_hosts: localhost", []),
+        ("timezone: 5", [(1, "timezone should be a text in quotes")]),
+        ("timezone:", [(1, "timezone should be a text")]),
+        ("chpasswd:\n  expire: nope", [(2, "chpasswd.expire should be true or false")]),
+        (
+            "chpasswd:\n  users:\n  - name: a\n    type: plain",
+            [(4, "chpasswd.users.type should be hash, text or RANDOM")],
+        ),
+        ("runcmd:\n- echo done: yes", [(2, "runcmd should be a text, null or a list")]),
+        ("runcmd:\n- [sh, -c, 1]\n- true", [(3, "runcmd should be a text in quotes, null or a list")]),
+        ("packages:\n- git\n- [vim, 1.0]", [(3, "packages should be a text in quotes")]),
+        ("power_state:\n  delay: now", [(1, "power_state needs mode")]),
+        ("power_state: {mode: sleep}", [(1, "power_state.mode should be poweroff, reboot or halt")]),
+        ("growpart:\n  mode: off\n  devices: /", [(3, "growpart.devices should be a list")]),
+        ("ntp:\n  servers: a", [(2, "ntp.servers should be a list")]),
+        ("ca-certs:\n  remove-defaults: 1",
+         [(1, "ca-certs is an old name; write ca_certs"),
+          (2, "ca-certs.remove-defaults is an old name; write remove_defaults"),
+          (2, "ca-certs.remove-defaults should be true or false")]),
+        ("mounts:\n- /dev/sdb", [(2, "mounts should be a list")]),
+        ("disk_setup:\n  /dev/sdb:\n    table_type: msdos\n    layout: [50, [50, 82]]",
+         [(3, "disk_setup./dev/sdb.table_type should be mbr or gpt")]),
+        ("fs_setup:\n- device: 5", [(2, "fs_setup.device should be a text in quotes")]),
+        ("apt:\n  sources:\n    x: {keyid: 1}", [(3, "apt.sources.x.keyid should be a text in quotes")]),
+        ("a: &a {owner: root}\nwrite_files:\n- <<: *a\n  path: /x", [(1, "a is no key that is known here")]),
+    ],
+)  # fmt: skip
+def test_what_is_within_a_key_is_looked_at_as_well(text: str, expected: list[tuple[int, str]]) -> None:
+    assert [(each.line - 1, each.text) for each in warnings_of(HEAD + text + "\n")] == expected
+
+
+def test_the_faults_of_the_release_notes_example_are_found() -> None:
+    assert [each.text for each in warnings_of(USERDATA.removeprefix("userdata::"))] == [
+        "users.primary-group is an old name; write primary_group",
+        "users.selinux-user is an old name; write selinux_user",
+        "users.ssh-import-id is an old name; write ssh_import_id",
+        "users.ssh-import-id should be a list",
+        "users.lock-passwd is an old name; write lock_passwd",
+        "users.ssh-import-id is an old name; write ssh_import_id",
+        "users.ssh-import-id should be a list",
+        "users.lock-passwd is an old name; write lock_passwd",
+        "users.ssh-authorized-keys is an old name; write ssh_authorized_keys",
+        "users.inactive should be a text in quotes",
+    ]
 
 
 def test_what_is_no_yaml_is_said_with_its_line() -> None:
@@ -79,6 +150,7 @@ async def test_the_editor_warns_and_saves_all_the_same(cloud: Cloud, size: tuple
         await on.press("e")
         await on.sees("line 2", "packages should be a list")
         compare(f"userdata-{size[0]}x{size[1]}", on)
+        assert on.app.screen.query_one(TextArea).size.height >= size[1] // 2
         if size == LARGE:
             await on.sees("userdata::#cloud-config\\npackages: git\\n")
         await on.write("x")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from typing import Any
+import time
+from typing import Any, cast
 
 import pytest
 
 from appliance.client import Session, Unreachable
+from appliance.plans.figures import Reading, paced
 from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
 from zstui import words
 from zstui.attention import concerns
-from zstui.board import board
+from zstui.board import board, health
 from zstui.cells import width
-from zstui.figures import POINTS, History, Trends, placed, read_history
+from zstui.columns import SPARK, VM, fit_columns
+from zstui.figures import IN, POINTS, History, Trends, charts, placed, read_history
 from zstui.mirror import FIGURES, Mirror, Row
 from zstui.nouns import WATCHED
+from zstui.paint import state_piece
 from zstui.plot import area, sparkline, spread
 from zstui.screens.overview import Board, Overview
 
@@ -84,8 +89,6 @@ def a_row(kind: str, key: str, **data: Any) -> Row:
 
 
 def wire_date(seconds: float) -> str:
-    import time
-
     return time.strftime("%b %d, %Y %I:%M:%S %p", time.localtime(seconds))
 
 
@@ -94,6 +97,9 @@ def test_what_needs_attention_the_worst_first() -> None:
     mirror = a_mirror(
         a_row("VmInstance", "vm1", state="Unknown"),
         a_row("VmInstance", "vm2", state="Running"),
+        a_row("VmInstance", "vm3", state="Running", standsStill="its disk is full"),
+        a_row("VmInstance", "vm4", state="Running", standsStill="it is suspended"),
+        a_row("VmInstance", "vm5", state="Unknown", standsStill="nobody knows now"),
         a_row("Host", "h1", status="Disconnected", statusReason="silent for 6 s"),
         a_row("Host", "h2", status="Connected"),
         a_row("PrimaryStorage", "ps1", status="Connected", totalCapacity=100, availableCapacity=10),
@@ -108,15 +114,26 @@ def test_what_needs_attention_the_worst_first() -> None:
     )  # fmt: skip
     assert [(each.sign, each.key, each.text) for each in concerns(mirror)] == [
         ("✗", "h1", "host h1 does not answer: silent for 6 s"),
+        ("✗", "vm3", "vm3: its disk is full"),
+        ("✗", "vm4", "vm4: it is suspended"),
         ("✗", "ps2", "storage ps2 is 97% full"),
         ("✗", "bs1", "storage bs1 does not answer"),
-        ("?", "vm1", "1 VM is in a state that is not known: vm1"),
+        ("?", "vm1", "2 VMs are in a state that is not known: vm1, vm5"),
         ("?", "ps1", "storage ps1 is 90% full"),
         ("?", "j1", "j1 web failed: no room"),
         ("?", "b1", concerns(mirror)[-1].text),
     ]
     assert concerns(mirror)[-1].text.startswith("b1 can be recovered for ")
     assert concerns(a_mirror()) == []
+
+
+def test_a_guest_that_stands_still_does_not_count_as_running() -> None:
+    still = a_row("VmInstance", "vm2", state="Running", standsStill="its disk is full")
+    block = health(a_mirror(a_row("VmInstance", "vm1", state="Running"), still), 60)
+    (counted,) = [line for line in block if line[0][0].startswith("VMs")]
+    assert counted[1:] == [
+        ("◉ 1 ", "good"), ("running  ", "dim"), ("✗ 1 ", "bad"), ("standing still  ", "dim")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [(20, 5), (36, 7), (76, 20), (156, 44), (300, 60)])
@@ -126,7 +143,7 @@ def test_the_board_fits_any_size(size: tuple[int, int]) -> None:
         a_row("VmInstance", "数据库-主", state="Running"),
     )
     mirror.figures.take({"whole": True, "figures": {"数据库-主": [[10, 90], [5, 5]]}})
-    for history in (None, History("hour", (WAVE,) * 6)):
+    for history in (None, History("hour", (WAVE,) * 6, (WAVE[-1],) * 6)):
         lines, begins = board(mirror, concerns(mirror), history, span="hour", cursor=0, size=size)
         assert {sum(width(text) for text, _ in line) for line in lines} == {size[0]}
         assert "Nothing. All is well."[: size[0] - 4] in "".join(text for text, _ in lines[begins])
@@ -159,6 +176,19 @@ async def test_lists_show_and_sort_by_how_busy_rows_are(cloud: Cloud) -> None:
             await on.until(lambda first=first: table.listing.key_at(0) == first)
 
 
+async def test_memory_that_a_guest_does_not_tell_is_a_dash(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        on.app.mirror.figures.take({"whole": True, "figures": {uuid: [[7, 8], [55, None]]}})
+        on.app.mirror._note(FIGURES, "", None)
+        on.app.mirror.flush()
+        await on.sees("MEM%", "8%")
+        [line] = [each for each in on.text() if "web-1" in each and "8%" in each]
+        assert "–" in line
+        assert "0%" not in line
+        assert "100%" not in line
+
+
 async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +196,7 @@ async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
 
     async def history(session: Any, namespace: str, key: str, span: str) -> History:
         asked.append((namespace, span))
-        return History(span, (WAVE,) * 6)
+        return History(span, (WAVE,) * 6, (WAVE[-1],) * 6)
 
     monkeypatch.setattr("zstui.detail.read_history", history)
     await cloud.vm("web-1")
@@ -178,6 +208,25 @@ async def test_the_detail_has_plots_of_an_hour_and_of_a_day(
         await on.until(lambda: asked[-1] == ("ZStack/Host", "day"))
         await on.press("3")
         await on.misses("the last day")
+
+
+async def test_plots_speak_another_language_before_they_are_read_again(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = asyncio.Event()
+
+    async def history(session: Any, namespace: str, key: str, span: str) -> History:
+        if read.is_set():
+            await asyncio.Event().wait()
+        read.set()
+        return History(span, (WAVE,) * 6, (WAVE[-1],) * 6)
+
+    monkeypatch.setattr("zstui.detail.read_history", history)
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("the last hour, p shows the day")
+        on.app.speak("zh_CN")
+        await on.sees("最近一小时，p 显示一天", "网络出", "共 256 MiB")
 
 
 async def test_a_history_that_is_not_to_be_had_is_one_error(cloud: Cloud) -> None:
@@ -192,15 +241,37 @@ async def test_history_is_read_from_the_appliance(cloud: Cloud) -> None:
     async with screens(cloud.socket, LARGE) as on:
         await on.sees("web-1")
         history = await read_history(on.app.calls.session, "ZStack/VM", uuid, "hour")
-        assert [history.latest(metric) for metric in range(6)] == [None] * 6
+        assert history.now == (None,) * 6
         assert {len(values) for values in history.series} == {POINTS}
+
+
+class Sampled:
+    """An appliance that has sampled a peak long ago, and less since."""
+
+    async def call(self, message: str, *, start_time: int, end_time: int, period: int, **_: Any) -> Any:
+        assert message == "GetMetricData"
+        samples = ((1_200, 8 << 20), (1_190, 0), (1_180, 0), (10, 4 << 20), (0, 1 << 20))
+        readings = [Reading(end_time - ago, rate, rate, rate) for ago, rate in samples]
+        return {
+            "data": [
+                {"time": each.at, "value": each.value, "maximum": each.highest, "latest": each.newest}
+                for each in paced(readings, start_time, period)
+            ]
+        }
+
+
+async def test_peak_is_the_highest_sample_of_the_span_and_now_is_the_last_one() -> None:
+    for span in ("hour", "day"):
+        history = await read_history(cast("Session", Sampled()), "ZStack/System", "", span)
+        chart = charts(history, 0)[IN]
+        assert (chart.now, chart.text) == ("1 MiB/s", "peak 8 MiB/s")
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE, (40, 10)])
 async def test_the_overview(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
     async def history(session: Any, namespace: str, key: str, span: str) -> History:
         assert (namespace, key) == ("ZStack/System", "")
-        return History(span, (WAVE,) * 6)
+        return History(span, (WAVE,) * 6, (WAVE[-1],) * 6)
 
     monkeypatch.setattr("zstui.screens.overview.read_history", history)
     uuid = await cloud.vm("web-1")
@@ -226,3 +297,61 @@ async def test_the_overview(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size:
         assert on.browser.table.cursor == uuid
         await on.press("0", "escape", "0", "2")
         await on.until(lambda: on.browser.noun.id == "host")
+
+
+@pytest.mark.parametrize("state", ["Running", "Migrating", "Destroyed"])
+def test_the_host_of_vms_stays_while_a_state_takes_more_room(state: str) -> None:
+    figures = {"CPU%": SPARK + 5, "MEM%": SPARK + 5}
+    widths = {
+        "NAME": 8,
+        "STATE": width(state_piece(state)[0]),
+        "ADDRESS": 14,
+        "HOST": 10,
+        **figures,
+        "MEM": 4,
+    }
+    fitted = [column.title for column, _ in fit_columns(VM, widths, 79)]
+    assert fitted[:4] == ["NAME", "STATE", "ADDRESS", "HOST"]
+    assert ("MEM%" in fitted) == (state == "Running")
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [("Running", ("its disk is full", "warn")), ("Unknown", ("host does not answer", "warn"))],
+)
+def test_why_a_guest_stands_still_is_in_the_list_while_that_is_known(
+    state: str, why: tuple[str, str]
+) -> None:
+    column = next(each for each in VM if each.title == "WHY")
+    assert (
+        column.show(a_row("VmInstance", "vm", state=state, standsStill="its disk is full"), a_mirror()) == why
+    )
+
+
+def test_what_a_wide_column_pushed_out_comes_back_when_that_went_itself() -> None:
+    widths = {"NAME": 28, "STATE": 9, "ADDRESS": 8, "WHY": 28, "CPU%": SPARK + 5, "MEM%": SPARK + 5}
+    fitted = [column.title for column, _ in fit_columns(VM, widths, 64)]
+    assert fitted == ["NAME", "STATE", "ADDRESS", "CPU%"]
+
+
+def test_a_vm_that_is_off_uses_nothing() -> None:
+    mirror = a_mirror()
+    mirror.figures.take({"whole": True, "figures": {"vm": [[10, 14], [14, 14]]}})
+    shown = [
+        [column.show(a_row("VmInstance", "vm", state=state), mirror)[0] for column in VM if column.live]
+        for state in ("Running", "Stopped")
+    ]
+    assert all("14%" in each for each in shown[0])
+    assert shown[1] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("span", "begin", "end"), [("hour", "17:05", "18:05"), ("day", "01-29 18:05", "01-30 18:05")]
+)
+def test_the_last_charts_say_when_they_begin_and_end(span: str, begin: str, end: str) -> None:
+    at = time.mktime((2016, 1, 30, 18, 5, 0, 0, 0, -1))
+    made = charts(History(span, (WAVE,) * 6, (1.0,) * 6, at), 0, across=2)
+    assert [chart.axis for chart in made] == [None] * 4 + [(begin, end)] * 2
+    [(axis, _)] = made[-1].lines(30)[-1]
+    assert axis == begin + end.rjust(30 - len(begin))
+    assert [chart.label for chart in made[:2]] == ["cpu used", "memory used"]

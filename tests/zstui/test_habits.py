@@ -82,7 +82,7 @@ async def test_the_way_back_and_forth_through_lists(cloud: Cloud) -> None:
     async with screens(cloud.socket, LARGE) as on:
         for key in ("2", "3"):
             await on.press(key)
-        await on.sees("VMs › Hosts › Networks")
+        await on.until(lambda: on.browser.noun.id == "net")
         await on.press("left_square_bracket")
         assert on.browser.noun.id == "host"
         await on.press("left_square_bracket", "left_square_bracket")
@@ -99,9 +99,45 @@ def test_who_goes_back_and_then_elsewhere_has_no_way_forth() -> None:
     trail = Trail("a")
     for place in ("b", "c"):
         trail.visit(place)
-    assert (trail.step(-1), trail.before) == ("b", "c")
+    assert trail.step(-1) == "b"
     trail.visit("d")
-    assert (trail.step(1), trail.crumbs(3)) == ("d", ["a", "b", "d"])
+    assert trail.step(1) == "d"
+    assert (trail.back(), trail.step(-1), trail.step(-1), trail.step(-1)) == ("b", "d", "b", "a")
+
+
+def test_a_list_asked_for_by_its_name_is_no_step_from_another() -> None:
+    trail = Trail("vm")
+    for place in ("ev", "vm", "ev", "vm"):
+        trail.visit(place)
+        assert trail.crumbs(4) == [place]
+    trail.follow("host")
+    trail.follow("cluster")
+    assert trail.crumbs(4) == ["vm", "host", "cluster"]
+    trail.climb("host")
+    assert trail.crumbs(4) == ["vm", "host"]
+    trail.visit("host")
+    assert trail.crumbs(4) == ["host"]
+    assert (trail.step(-1), trail.crumbs(4)) == ("host", ["vm", "host"])
+    assert (trail.step(-1), trail.crumbs(4)) == ("cluster", ["vm", "host", "cluster"])
+    assert (trail.step(1), trail.back(), trail.crumbs(4)) == ("host", "cluster", ["vm", "host", "cluster"])
+
+
+async def test_the_way_is_of_rows_that_were_followed_and_not_of_keys(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("web-1")
+        for key in ("7", "1", "7", "1"):
+            await on.press(key)
+        await on.sees("web-1")
+        assert "›" not in on.whole()
+        await on.press("J")
+        await on.sees("VMs › Hosts")
+        await on.browser.run_action("climb('vm')")
+        await on.until(lambda: on.browser.noun.id == "vm" and "›" not in on.whole())
+        await on.press("left_square_bracket")
+        await on.sees("VMs › Hosts")
+        await on.press("3")
+        await on.until(lambda: on.browser.noun.id == "net" and "›" not in on.whole())
 
 
 async def test_a_session_that_only_reads_refuses_before_it_sends(cloud: Cloud) -> None:
@@ -151,9 +187,9 @@ async def test_keys_are_where_the_user_put_them(
     file.write_text('[keys]\n"verb.S" = "f8"\n"nonsense" = "f9"\n')
     await cloud.vm("web-1")
     async with screens(cloud.socket, LARGE) as on:
-        await on.sees("web-1", "f8 stop", "no such action: nonsense")
+        await on.sees("web-1", "F8 stop", "no such action: nonsense")
         await on.press("f8")
-        await on.sees("Press f8 again to stop web-1")
+        await on.sees("Press F8 again to stop web-1")
         await on.press("f8")
         await on.sees("◌ Stopped")
 

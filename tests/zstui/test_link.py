@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from appliance.client import Session
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from tests.zstui.conftest import PASSWORD, Cloud, fill, screens, serving
+from zstui.banner import Banner
 from zstui.mirror import Row
 
 
@@ -82,3 +85,21 @@ async def test_news_that_come_while_a_screen_is_taken_down_find_nothing_to_draw(
         on.app.mirror.flush()
         await on.pilot.pause()
         assert on.app.is_running
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("the connection broke", "连接已中断"),
+        ("no appliance runs on /a.sock: Connection refused; start one", "/a.sock 上没有运行管理服务"),
+    ],
+)
+async def test_why_nothing_answers_is_said_in_the_users_language(
+    tmp_path: Path, reason: str, told: str
+) -> None:
+    async with screens(tmp_path / "no.sock", connected=False) as on:
+        on.app.speak("zh_CN")
+        on.app.mirror.set_stale(reason)
+        drawn = "".join(part.text for part in on.browser.query_one(Banner).left())  # before it is tried again
+        assert told in drawn
+        assert reason not in drawn

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 
 import pytest
 
+from appliance.reconcile.loop import Loop
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.mirror import Row
 
@@ -88,3 +91,24 @@ async def test_a_burst_of_changes_is_measured_once(cloud: Cloud, monkeypatch: py
             table.take({"VmInstance": {row.key: changed}})
         await on.until(lambda: wide(on, "WHY") == len("WHY"), "a narrower column")
         assert len(measured) <= 3
+
+
+async def test_workers_are_woken_where_they_run_once_what_was_seen_is_written(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store writes in a thread of its own, where waking a task may be lost, and its commit is still to come."""
+    uuid = await cloud.vm("web-1")
+    woken: list[tuple[str, int]] = []
+    poke = Loop.poke
+
+    def noted(loop: Loop, kind: str, key: str) -> None:
+        woken.append((key, threading.get_ident()))
+        poke(loop, kind, key)
+
+    monkeypatch.setattr(Loop, "poke", noted)
+    cloud.host_of(uuid).power_off(uuid, "crashed")
+    async with asyncio.timeout(5):
+        while not woken or (await cloud.session.query("VmInstance", uuid=uuid))[0]["state"] != "Stopped":
+            await asyncio.sleep(0.02)
+    await cloud.session.call("ReconnectHost", uuid=cloud.uuids["node-a"])
+    assert {thread for _, thread in woken} == {threading.get_ident()}

@@ -12,6 +12,7 @@ from zstui.details import details
 from zstui.mirror import Mirror, Row
 from zstui.moves import COLUMNS, plan_of
 from zstui.nouns import WATCHED
+from zstui.sheet import Sheet, note
 
 MIB = 1 << 20
 
@@ -77,6 +78,10 @@ def test_rules_say_what_must_be_done_first() -> None:
     assert [rule.met for rule in root.rules[:2]] == [False, False]
     assert root.rules[1].text == "data volumes stay behind: detach data first"
     assert plan_of(Row("Host", "h", {}), mirror) is None
+    why = "a move of it as it runs broke off before, and so on; stop and start the VM, then move it"
+    broken = plan_of(Row("VmInstance", "w", {**vm.data, "cannotMove": why}), mirror)
+    assert broken is not None
+    assert broken.hindrance == why
 
 
 def running(**data: object) -> Row:
@@ -105,8 +110,88 @@ def test_what_something_keeps_has_no_time_left() -> None:
     kept = running(waitsFor="its guest to write less: raise it")
     shown = {column.title: column.show(kept, mirror)[0] for column in COLUMNS}
     assert (shown["RATE"], shown["LEFT"]) == ("64M/s", "")
-    assert shown["STEP OR REASON"] == "waits for its guest to write less: raise it"
+    assert shown["WHY"] == "waits for its guest to write less: raise it"
     assert [item.text for item in details(kept, mirror) if item.label == "pace"] == ["64 MiB in a second"]
+
+
+async def test_a_narrow_list_of_moves_shows_where_they_go_all_the_while(cloud: Cloud) -> None:
+    name = "mysql-primary-4.example"
+    async with screens(cloud.socket) as on:
+        host = Row("Host", "h", {"uuid": "h", "name": "rack-12-node-17"})
+        on.app.mirror._put(host)
+        on.app.mirror._put(running(targetResourceName=name, waitsFor="a host that is away for now"))
+        on.app.mirror._put(Row("LongJob", "k", running(bytesPerSecond=1023 * MIB, totalBytes=1 << 40).data))
+        await on.browser.go("mig")
+        await on.sees(name, "rack-12-node-17", "◉ Running", "256M of 1T", "17m")
+
+
+@pytest.mark.parametrize("columns", [80, 100, 119])
+async def test_a_move_that_failed_says_why_in_a_list_of_any_width(cloud: Cloud, columns: int) -> None:
+    details = "there is no host that could take VM web: each of them has less memory free than it needs to run there"
+    error = json.dumps({"code": "SYS.1006", "description": "An operation failed", "details": details})
+    async with screens(cloud.socket, (columns, 24)) as on:
+        on.app.mirror._put(Row("Host", "h", {"uuid": "h", "name": "rack-12-node-17"}))
+        on.app.mirror._put(running(state="Failed", jobResult=error, targetResourceName="vm-of-a-customer"))
+        await on.browser.go("mig")
+        await on.sees("vm-of-a-customer", "rack-12-node-17", "✗ Failed", "there is no h")
+
+
+def test_a_job_says_the_names_of_what_it_was_asked_for_with() -> None:
+    mirror = Mirror(WATCHED)
+    mirror.rows["Host"]["h"] = Row("Host", "h", {"name": "node-b"})
+    found = {item.label: item.text for item in details(running(), mirror) if item.label}
+    assert found["host"] == "node-b"
+
+
+async def test_a_migrating_vm_counts_as_running(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    await cloud.session.call("StopVmInstance", uuid=await cloud.vm("web-2"))
+    async with screens(cloud.socket) as on:
+        await on.sees("vms 1/2")
+        row = on.app.mirror.rows["VmInstance"][uuid]
+        on.app.mirror._put(Row(row.kind, uuid, {**row.data, "state": "Migrating"}))
+        await on.browser.go("vm")
+        await on.sees("Migrating", "vms 1/2")
+
+
+async def test_a_vm_that_stands_still_is_not_counted_as_running(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    await cloud.vm("web-2")
+    async with screens(cloud.socket) as on:
+        await on.sees("vms 2/2")
+        row = on.app.mirror.rows["VmInstance"][uuid]
+        on.app.mirror._put(Row(row.kind, uuid, {**row.data, "standsStill": "it is suspended"}))
+        await on.sees("vms 1/2 1✗")
+        on.app.mirror._put(Row(row.kind, uuid, {**row.data, "state": "Unknown", "standsStill": "it was"}))
+        await on.sees("vms 1/2 1?")
+        on.app.mirror._put(row)
+        await on.sees("vms 2/2 ")
+
+
+async def test_rules_are_whole_in_any_width_and_whatever_comes_to_them(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, (120, 36)) as on:
+        await on.sees("◉ Running")
+        await on.press("m")
+        await on.sees("memory free")
+        rules = on.app.screen.query_one(Sheet)
+        for width in (120, 60, 160, 80):
+            await on.pilot.resize_terminal(width, 36)
+            await on.until(lambda: rules.size.height == rules.virtual_size.height, "all lines of all rules")
+        rules.show([*rules.items, note("one more")])
+        await on.until(lambda: rules.size.height == rules.virtual_size.height, "that line, too")
+
+
+async def test_why_a_volume_stays_begins_with_the_reason(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.browser.go("vol")
+        await on.sees("Ready")
+        await on.press("m")
+        await on.sees("  ✗ the VM of a root volume must be stopped; web-1 is Runn", "it is here")
+        (line,) = [line for line in on.text() if "  ✗ " in line and "node-" in line]
+        assert "  ✗ the VM of a root volume must be stopped; web-1 is Runn" in line
+        assert "uuid" not in line
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
@@ -114,7 +199,7 @@ async def test_moves_look_as_they_did(cloud: Cloud, size: tuple[int, int]) -> No
     await cloud.vm("web-1")
     kind = f"{size[0]}x{size[1]}"
     async with screens(cloud.socket, size) as on:
-        await on.sees("◉ Running")
+        await on.sees("◉ Running", "Starting → Running")
         if size == SMALL:
             await on.press("m")
             await on.sees("memory free")

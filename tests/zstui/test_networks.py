@@ -6,7 +6,8 @@ import pytest
 
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from tests.zstui.test_look import compare
-from zstui.addresses import Span, Use, map_line, per_line, rows_of
+from zstui.addresses import ROUTER, RUNNING, Span, Use, list_cells, list_line, map_line, per_line, rows_of
+from zstui.cells import width
 from zstui.screens.addresses import AddressMap
 
 
@@ -72,3 +73,13 @@ async def test_services_are_added_one_by_one_and_taken_away(cloud: Cloud) -> Non
         await on.sees("Take which service away?")
         await on.press("enter")
         await on.sees("◉ DHCP")
+
+
+def test_who_has_addresses_stands_in_columns() -> None:
+    since = "Jan 30, 2016 3:01:03 PM"
+    uses = {1: Use(RUNNING, "a", "fa:00", since), 2: Use(RUNNING, "数据库-" + "x" * 40, "fa:01", since),
+            3: Use(ROUTER, "router")}  # fmt: skip
+    cells = list_cells(uses.values())
+    lines = ["".join(text for text, _ in list_line(address, use, cells)) for address, use in uses.items()]
+    assert {width(line.split("2016-")[0]) for line in lines[:2]} == {2 + 17 + 28 + 2}
+    assert len({width(line.split("fa:")[0]) for line in lines[:2]}) == 1

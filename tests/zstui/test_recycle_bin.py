@@ -43,6 +43,21 @@ async def test_what_was_just_deleted_comes_back_by_one_key_from_any_list(cloud: 
         await on.sees("u does nothing")
 
 
+async def test_the_row_that_was_just_deleted_is_taken_back_as_its_toast_says(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    volume = await data_volume(cloud, "data-1", uuid)
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D", "right", "enter")
+        await on.sees("web-1 deleted; u takes it back", "◌ Destroyed")
+        await on.press("u")
+        await on.sees("web-1: taken back")
+        await on.misses("u takes it back")
+        await on.sees("◌ Stopped")
+        [row] = await cloud.session.query("Volume", uuid=volume)
+        assert row["vmInstanceUuid"] == uuid
+
+
 async def test_the_bin_counts_down_and_gives_back_with_volumes(cloud: Cloud) -> None:
     uuid = await cloud.vm("web-1")
     volume = await data_volume(cloud, "data-1", uuid)
@@ -72,6 +87,28 @@ async def test_expunging_wants_the_name(cloud: Cloud) -> None:
         await on.press("enter")
         await on.sees("Nothing is in the recycle bin", "zstui call ExpungeVmInstance")
         assert await cloud.session.query("VmInstance", uuid=uuid) == []
+
+
+async def test_all_that_can_be_done_in_the_bin_is_offered(cloud: Cloud) -> None:
+    await cloud.session.call("DestroyVmInstance", uuid=await cloud.vm("web-1"))
+    async with screens(cloud.socket, LARGE) as on:
+        await on.browser.go("bin")
+        await on.sees("web-1", "in 23h")
+        await on.press("x")
+        await on.sees("web-1: what shall be done?", "recover VM", "expunge VM")
+        await on.write("expunge")
+        await on.press("enter")
+        await on.sees("Expunge web-1 now?")
+        await on.press("escape")
+        (row,) = on.app.mirror.all(recycle_bin.KIND)
+        on.app.mirror._put(Row(row.kind, row.key, {**row.data, "status": "Expunging"}))
+        await on.sees("◍ Expunging")
+        await on.press("x")
+        await on.sees("no call does anything to web-1; ? shows the keys that work here")
+        on.app.mirror._put(row)
+        await on.sees("in 23h")
+        await on.press("x", "enter")
+        await on.sees("zstui call RecoverVmInstance", "Nothing is in the recycle bin")
 
 
 async def test_an_image_and_a_volume_are_in_the_bin_too(cloud: Cloud) -> None:
@@ -132,3 +169,32 @@ async def test_the_bin_looks_as_it_did(cloud: Cloud, size: tuple[int, int]) -> N
         await on.browser.go("bin")
         await on.sees("TAKES BACK", "reclaimable", *(["data-1"] if size == LARGE else []))
         compare(f"recycle-bin-{size[0]}x{size[1]}", on)
+
+
+async def test_the_offer_to_take_back_goes_when_somebody_expunges(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D", "right", "enter")
+        await on.sees("web-1 deleted; u takes it back", "◌ Destroyed")
+        await on.press("D")
+        await on.sees("Type web-1 to go on")
+        await on.press(*"web-1", "enter")
+        await on.misses("u takes it back")
+        assert not on.app.calls.deletions
+        assert "undo" not in on.whole()
+
+
+async def test_many_are_deleted_once_their_number_was_typed(cloud: Cloud) -> None:
+    for number in range(10):
+        await cloud.vm(f"web-{number}")
+    async with screens(cloud.socket) as on:
+        await on.until(lambda: len(on.browser.table.listing) == 10)
+        for _ in range(9):
+            await on.press("space")
+        await on.press("D")
+        await on.sees("Destroy 9 VMs?")
+        assert "to go on" not in on.whole()
+        await on.press("escape", "space", "D")
+        await on.sees("Destroy 10 VMs?", "Type 10 to go on", "can be recovered")
+        await on.press("escape")

@@ -74,9 +74,9 @@ async def test_a_setting_is_changed_where_it_stands(cloud: Cloud) -> None:
         compare("config-160x45", on)
         await on.press("E")
         await on.sees("Update global config")
-        await on.press(*["backspace"] * 5)
-        await on.write("Never")
-        await on.press("ctrl+s")
+        await on.sees("◉ Delay", "◌ Never")
+        assert "any" not in on.whole(), "a setting has some value"
+        await on.press("right", "ctrl+s")
         await on.sees("zstui call UpdateGlobalConfig category=image name=deletionPolicy value=Never")
         await on.until(lambda: on.browser.row is not None and on.browser.row.get("value") == "Never")
 

@@ -74,6 +74,18 @@ async def test_what_scrolled_off_is_found_again_and_copied(cloud: Cloud) -> None
         await on.sees("more")
 
 
+async def test_who_is_elsewhere_records_nothing_here(cloud: Cloud, tmp_path: Path) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        on.app.is_guest = True
+        await on.sees("◉ Running")
+        await on.press("c")
+        await on.sees("serial ◉ live")
+        await on.press("ctrl+r")
+        await on.sees("where the appliance is")
+    assert not (tmp_path / "state" / "zstui" / "recordings").exists()
+
+
 async def test_a_recording_is_what_asciinema_plays(cloud: Cloud, tmp_path: Path) -> None:
     _, guest = await guest_of(cloud)
     async with screens(cloud.socket) as on:

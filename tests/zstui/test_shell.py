@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, TextArea
 
+from appliance.api.errors import Cancelled
 from tests.zstui.conftest import SMALL, Cloud, screens
+from zstui import jobs
 from zstui.__main__ import _parser, program_words
+from zstui.mirror import Row
+from zstui.screens.shell import error_items
 
 
 async def test_a_call_is_typed_completed_and_answered(cloud: Cloud) -> None:
@@ -31,6 +35,16 @@ async def test_a_call_is_typed_completed_and_answered(cloud: Cloud) -> None:
         await on.press("enter")
         await on.until(lambda: on.whole().count('"success": true') == 2, "the zone deleted")
         assert await cloud.session.query("Zone", name="typed") == []
+
+
+@pytest.mark.parametrize("word", ["console", "api", "log"])
+async def test_it_is_found_by_name_as_every_list(cloud: Cloud, word: str) -> None:
+    async with screens(cloud.socket, SMALL) as on:
+        await on.press("colon")
+        await on.write(word)
+        await on.sees("API console")
+        await on.press("enter")
+        await on.sees(">>>", "Tab completes")
 
 
 async def test_several_are_offered_and_nothing_typed_is_lost(cloud: Cloud) -> None:
@@ -149,3 +163,16 @@ def test_what_is_copied_says_which_appliance_and_whom_to_trust(monkeypatch: pyte
     assert program_words(_parser().parse_args([])) == "zstui"
     monkeypatch.setenv("PATH", "/nowhere")
     assert program_words(_parser().parse_args([])) == own
+
+
+async def test_a_call_that_was_cancelled_is_no_fault(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.sees("vms 0")
+        with pytest.raises(Cancelled), on.app.calls._logged("StopVmInstance", {"uuid": "0" * 32}):
+            raise Cancelled("cancelled by its caller")
+        await on.sees("◌ cancelled")
+        assert {item.paint for item in error_items(Cancelled("cancelled by its caller"))} == {"dim"}
+        job = Row(
+            "LongJob", "k", {"state": "Canceled", "jobResult": '{"details": "cancelled by its caller"}'}
+        )
+        assert jobs.outcome(job, on.app.mirror) == ("cancelled by its caller", "dim")

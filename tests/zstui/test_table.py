@@ -104,6 +104,17 @@ async def _change(mirror: Mirror) -> None:
     mirror.flush()
 
 
+def test_a_filter_without_a_word_is_none() -> None:
+    begin("en")
+    mirror = big_mirror(3)
+    listing = Listing(NOUNS["vm"], mirror)
+    listing.filter = "  "
+    listing.fill(mirror.all("VmInstance"))
+    push = change("vm-9", 1, "Running")
+    listing.put(push.uuid, Row("VmInstance", push.uuid, push.inventory))
+    assert [row.name for row in listing.some(0, 9)] == ["vm-0", "vm-2", "vm-9"]
+
+
 def test_the_filter_and_the_order_are_kept_as_rows_change() -> None:
     """One by one as all at once."""
     begin("en")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from textual.widgets import TextArea
 
-from tests.zstui.conftest import Cloud, screens
+from tests.zstui.conftest import LARGE, Cloud, screens
 from zstui.screens.userdata import fetch_items, kind_of
+from zstui.yaml_writing import YamlWriting
 
 
 async def tags(cloud: Cloud, uuid: str) -> list[str]:
@@ -73,3 +74,17 @@ def test_fetches_say_when_what_and_who() -> None:
                           "userAgent": "curl"}])  # fmt: skip
     assert items[1].text == "404 /latest/␛  curl"
     assert items[1].paint == "warn"
+
+
+async def test_a_comment_has_a_colour_of_its_own(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    await cloud.session.call("CreateSystemTag", resourceUuid=uuid, resourceType="VmInstanceVO",
+                             tag="userdata::#cloud-config\n# said\nplain\n")  # fmt: skip
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("vms 1/1")
+        await on.press("e")
+        await on.sees("# said")
+        editor = on.app.screen.query_one(YamlWriting)
+        [note] = [span.style for span in editor.get_line(1).spans]
+        assert note.color != editor.rich_style.color
+        assert note.color.triplet != editor.styles.color.rich_color.triplet

@@ -67,8 +67,8 @@ async def test_it_ends_with_its_vm_and_fits_any_terminal(cloud: Cloud) -> None:
         await on.sees("VNC ◉ live", "64×40")
         for size in ((40, 10), (20, 5), (160, 45)):
             await on.pilot.resize_terminal(*size)
-            await on.pilot.pause()
-            assert all(cell_len(line) == size[0] for line in on.text())
+            width = size[0]
+            await on.until(lambda width=width: all(cell_len(line) == width for line in on.text()), f"{size}")
         await cloud.session.call("StopVmInstance", uuid=uuid)
         await on.sees("◌ the VM is off")
         await cloud.session.call("StartVmInstance", uuid=uuid)

@@ -22,11 +22,21 @@ U = "1234567890abcdef1234567890abcdef"
         ("field[cpuNum] must be in range of [1, 1024]", "This must be from 1 to 1024."),
         (f"invalid field[imageUuid], resource[uuid:{U}, type:ImageVO] not found",
          "What was chosen is not there any more; choose another."),
-        (f"l3NetworkUuids[{U}]: all 2 addresses of the IP ranges of L3 network lan[uuid:{U}] are taken; "
-         f"add a range, or delete VMs", "All 2 addresses of L3 network lan are taken; add a range, or delete VMs."),
+        (f"l3NetworkUuids[{U}]: the IP ranges of L3 network lan[uuid:{U}] have 2 addresses, and none is free; "
+         f"add a range, or delete VMs",
+         "L3 network lan has 2 addresses, and none is free; add a range, or delete VMs."),
+        (f"l3NetworkUuids[{U}]: the IP ranges of L3 network lan[uuid:{U}] have 1 address, and none is free; "
+         f"add a range, or delete VMs",
+         "L3 network lan has 1 address, and none is free; add a range, or delete VMs."),
         (f"hostUuid[{U}]: no host is Enabled and Connected: enable or reconnect a host, "
-         "or add one with AddKVMHost; ruled out last: a has 1, and 2 are needed; b has 1, and 2 are needed",
-         "No host is Enabled and Connected: enable or reconnect a host, or add one with AddKVMHost."),
+         "enable its cluster, or add a host with AddKVMHost; ruled out last: a has 1, and 2 are needed; b has 1, "
+         "and 2 are needed",
+         "No host is Enabled and Connected: enable or reconnect a host, enable its cluster, or add a host "
+         "with AddKVMHost."),
+        (f"uuid[{U}]: no host is Enabled and Connected that also carries the L2 networks, has the VM's volumes: enable "
+         "or reconnect it; ruled out last: a is Disabled and Connected, in a cluster that is Enabled",
+         "No host is Enabled and Connected that also carries the L2 networks, has the VM's volumes: enable or "
+         "reconnect it."),
         ("startIp[10.0.0.2], endIp[10.0.0.9]: the range 10.0.0.2-10.0.0.9 overlaps with 10.0.0.1-10.0.0.4 "
          f"[ipRange uuid:{U}]; give addresses outside of that, or delete it first",
          "10.0.0.2-10.0.0.9 overlaps with the range 10.0.0.1-10.0.0.4; take addresses outside of that."),
@@ -83,7 +93,7 @@ VM = ("name", "instanceOfferingUuid", "imageUuid", "hostUuid", "l3NetworkUuids",
         (f"L3 network size[uuid: {U}] has no IP range; add one first", VM, None),
         (f"primary storage[uuid:{U}] is a LocalStorage: hostUuid must say which host", VM, "hostUuid"),
         (f"imageUuid[{U}] is of format raw, and hostUuid[{U}] cannot run it", VM, "imageUuid"),
-        (f"l3NetworkUuids[{U}]: all 2 addresses of the IP ranges of L3 network lan[uuid:{U}] are taken", VM,
+        (f"l3NetworkUuids[{U}]: the IP ranges of L3 network lan[uuid:{U}] have 1 address, and none is free", VM,
          "l3NetworkUuids"),
         ("field[name] of message[org.x.Y] is mandatory, can not be null", VM, "name"),
         ("the host is away", VM, None),
@@ -91,6 +101,13 @@ VM = ("name", "instanceOfferingUuid", "imageUuid", "hostUuid", "l3NetworkUuids",
 )  # fmt: skip
 def test_the_field_that_an_error_names(details: str, fields: tuple[str, ...], named: str | None) -> None:
     assert field_of(details, fields) == named
+
+
+def test_a_size_with_a_unit_is_told_in_bytes() -> None:
+    details = (
+        "field[memorySize] of message[x.Y] must be in bytes, for example 966367641600, but actual is 900G"
+    )
+    assert readable(details, a_mirror()) == "This must be in bytes, for example 966367641600, and is 900G."
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))

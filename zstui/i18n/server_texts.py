@@ -6,20 +6,15 @@ The wire stays as ZStack has it; only what is shown is translated. What is not k
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 
-from zstui.i18n import language, mark, tr
+from zstui.i18n import language, mark, tr, trn
+from zstui.i18n.bad_calls import BAD_CALLS
+from zstui.i18n.causes import CAUSES
+from zstui.i18n.refusals import REFUSALS
+from zstui.i18n.troubles import TROUBLES
 
-CAUSES = (
-    mark("started on the host"),
-    mark("shut down inside the guest"),
-    mark("powered off on the host"),
-    mark("crashed"),
-    mark("failed on the host"),
-    mark("moved to another host"),
-    mark("it is simulated"),
-    mark("guests run by {accelerator}"),
-)
 STEPS = (
     mark("connect"),
     mark("probe accelerator"),
@@ -52,14 +47,23 @@ EVENTS = (
     mark("{name}: connected; {how}"),
     mark("{name}: connected"),
     mark("{name}: libvirt is back"),
+    mark("{name}: its guest goes on"),
     mark("{name}: removed from its host"),
     mark("{name}: ready, {bytes} bytes"),
     mark("{name}: now on {host}"),
     mark("{name}: moved; what {host} has of it is removed when that can be done: {reason}"),
     mark("{name}: taken while the guest held its writes back"),
+    mark(
+        "host {target} had other content than host {source} in {files}, which was copied once more and is equal now; "
+        "check the disk there"
+    ),
     mark("{name}: domain {uuid} is not one of ours"),
+    mark("{name}: in maintenance, though VMs may still run there ({vms}): {reason}"),
 )
 WAITS = (
+    mark("its host, to be cancelled there: {reason}"),
+    mark("an earlier call on {name}"),
+    mark("its host, to be undone there: {reason}"),
     mark(
         "its guest to write less: its disks change about as fast as they are copied; "
         "stop what writes in the guest, or cancel the job and move the VM stopped"
@@ -109,34 +113,73 @@ ERRORS = (
         "allowed states are [{states}]"
     ),
     mark("VM {name}[uuid:{uuid}] is still being created"),
-    mark("VM {name}[uuid:{uuid}] is being moved to another host; wait for that, or cancel its job"),
+    mark("VM {name}[uuid:{uuid}]: it is being moved to another host; wait for that, or cancel its job"),
+    mark(
+        "VM {name}[uuid:{uuid}]: an image is being made of a volume of it; wait until that was read, or cancel its job"
+    ),
+    mark(
+        "another program has {file} locked for more than {seconds} s; end it (fuser {same} says which process it is), "
+        "then try again"
+    ),
+    mark("there is no frozen agent in {folder}, which real machines need; {advice}, then try again"),
     mark("there is no host in the zone and cluster asked for; add one with AddKVMHost"),
-    mark("all {total} addresses of the IP ranges of {network} are taken; add a range, or delete VMs"),
+    mark("the IP ranges of {network} have {held}, and none is free; add a range, or delete VMs"),
+    mark("IP[{ip}] is not available on the L3 network[uuid:{uuid}], as system tag {tag} asks: {reason}"),
+    mark("it is in none of its IP ranges; take a free address of {ranges}"),
+    mark("it is the gateway of {range}; take another address of {ranges}"),
+    mark("its DHCP server has it; take another address of {ranges}"),
+    mark("VM {name}[uuid:{uuid}] has it; take another address of {ranges}, or delete that VM first"),
+    mark("VMs have {held} of {range}; destroy them, or detach their NICs, first"),
     mark("L3 network {name}[uuid:{uuid}] has no IP range; add one first"),
     mark(
         "the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
         "give addresses outside of that, or delete it first"
     ),
     mark("field[{field}] holds the control character {character} in {value}; leave it out"),
+    mark("field[{field}]: a password or key is hidden here: type it instead of {mask}"),
     mark("field[{field}] holds nothing but blanks: {value}; give it a name to be seen"),
     mark("field[name] holds {marks} in [{value}]; a name has no quotes, no < > &, no / or \\ and no .."),
-    mark("host {name}[uuid:{uuid}] holds {count} VMs ({vms}); destroy or migrate them first"),
-    mark("cluster {name}[uuid:{uuid}] holds {count} hosts; delete them first"),
+    mark("host {name}[uuid:{uuid}] holds {held} ({vms}); destroy or migrate them first"),
+    mark("host {name}[uuid:{uuid}] holds {held} ({volumes}); delete and expunge or migrate them first"),
+    mark("zone {name}[uuid:{uuid}] holds {held}; delete them first"),
+    mark(
+        "backup storage {name}[uuid:{uuid}] holds {held}, {deleted} of them in the recycle bin; "
+        "delete and expunge them first"
+    ),
+    mark("cluster {name}[uuid:{uuid}] holds {held}; delete them first"),
     mark("L2 network {name} has L3 networks; delete them first"),
     mark("L2 network {name} is attached to a cluster; detach it first"),
     mark("primary storage {name}[uuid:{uuid}] is attached to a cluster; detach it first"),
     mark("volume[uuid:{uuid}] is being changed by another call; try again when that has ended"),
+    mark(
+        "the volume[uuid:{uuid}] is not on any local primary storage: its file is made when it is first attached to "
+        "a VM, on the host of that VM, so there is nothing to move"
+    ),
+    mark(
+        "backup {name}[uuid:{uuid}] of volume[uuid:{volume}] is still on its way to its storage, and this one is to "
+        "add to it; wait for that, or ask for mode full"
+    ),
     mark("job[uuid:{uuid}] is {state}"),
     mark("{job} cannot be cancelled: it is past the point where that is safe"),
     mark("Session expired"),
     mark("wrong account name or password"),
+    mark("wrong account, user name or password"),
     mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
+    mark("too many wrong passwords from {address}; try again in {seconds} seconds"),
+    mark(
+        "{message} was not done within its timeout of {milliseconds} ms; it is given up, and what it did is undone"
+    ),
     mark("the call names no session; log in with LogInByAccount"),
     mark("API[{message}] is admin only"),
     mark("{message} is not sent: this session only reads"),
     mark("quota exceeding. The account[uuid: {uuid}] exceeds a quota[name: {quota}, value: {value}]"),
     mark("the appliance is starting; try again in a moment"),
     mark("the appliance is not connected; it is tried again by itself"),
+    mark("the connection broke"),
+    mark(
+        "{reason}; job[uuid:{uuid}] goes on in the next appliance, which any zstui command on its data folder starts; "
+        "see how it ends with {call}"
+    ),
     mark("no appliance answers on {target}: {reason}; see that it runs"),
     mark("no appliance runs on {target}: {reason}; start one"),
     mark("a fault in the appliance, reference {reference}; its log says more"),
@@ -157,6 +200,7 @@ ERRORS = (
         "there is no route to {address}: see that the address is right and the machine is on and in a network that "
         "the appliance's machine reaches"
     ),
+    mark("{address} is not a valid IPv4 address: that has four numbers from 0 to 255, with dots between"),
     mark(
         "{address} is no name that the appliance's machine can look up: check how it is written and the DNS, "
         "or give an IP address"
@@ -189,7 +233,10 @@ ERRORS = (
     mark("the rest of its file is awaited ({done} of {total} MiB came); go on: {command}"),
 )
 PLACING = (
+    mark("no host {wanted} that also {also}: {advice}; ruled out last: {hosts}"),
     mark("no host {wanted}: {advice}; ruled out last: {hosts}"),
+    mark("has the VM's volumes"),
+    mark("has a primary storage that the instance offering's tags ask for"),
     mark("carries the L2 networks"),
     mark("is the one designated"),
     mark("is Enabled and Connected"),
@@ -201,41 +248,105 @@ PLACING = (
     mark("runs guests by kvm, without which QEMU has no host-passthrough"),
     mark("attach the L2 networks of these L3 networks to one cluster with hosts"),
     mark("name a host of that zone and cluster, or none"),
-    mark("enable or reconnect a host, or add one with AddKVMHost"),
+    mark("enable or reconnect a host, enable its cluster, or add a host with AddKVMHost"),
     mark("take an image for the hypervisor that is there"),
     mark("take a smaller instance offering, stop VMs, or add a host with AddKVMHost"),
     mark("attach the image's backup storage to the zone with AttachBackupStorageToZone"),
-    mark("attach a primary storage to the cluster, or expunge what is deleted there"),
+    mark("enable or reconnect it"),
+    mark("take a smaller instance offering, or stop VMs on it"),
+    mark("attach one of those to the cluster, or change the tags of the instance offering"),
+    mark(
+        "attach a primary storage to the cluster, expunge what is deleted there, or lower the global config "
+        "primaryStorage reservedCapacity"
+    ),
     mark("give the global config kvm vm.cpuMode another value"),
 )
 """Why no host can take a VM, and what helps."""
+COUNTED: dict[str, Callable[[int], str]] = {
+    "VM": lambda number: trn("{number} VM", "{number} VMs", number),
+    "host": lambda number: trn("{number} host", "{number} hosts", number),
+    "address": lambda number: trn("{number} address", "{number} addresses", number),
+    "image": lambda number: trn("{number} image", "{number} images", number),
+    "data volume": lambda number: trn("{number} data volume", "{number} data volumes", number),
+    "cluster": lambda number: trn("{number} cluster", "{number} clusters", number),
+    "L2 network": lambda number: trn("{number} L2 network", "{number} L2 networks", number),
+    "storage": lambda number: trn("{number} storage", "{number} storages", number),
+}
+"""How many of what, as `counted` says it: by what one of them is called."""
+COUNT = re.compile(rf"([0-9]+) ({'|'.join(COUNTED)})(?:s|es)?")
+
 TOLD_LAST = (
     mark("{name}: {before} → {after} ({reason})"),
     mark("{name}: {before} → {after}"),
     mark("{step} ({done} of {total} MiB)"),
+    mark("{step} ({done} of {total} MiB, nothing arrived for {seconds} s)"),
     mark("{step} ({done} of {total} MiB, {pace})"),
+    mark("{step}, once more, since it arrived with other content: {files}"),
     mark("{name}: {reason}"),
 )
 """The widest patterns, which the others come before."""
 
-TEXTS = (*CAUSES, *STEPS, *EVENTS, *WAITS, *ERRORS, *PLACING, *TOLD_LAST)
-"""Every pattern, in the order in which they are tried."""
+FAILED = mark("{call}: {reason} [{code}]")
+"""A job that failed, as events tell it: whatever its reason is, it comes before what looks like that."""
 
-NESTED = frozenset({"reason", "how", "before", "after", "state", "step", "wanted", "advice"})
+TEXTS = (
+    FAILED,
+    *CAUSES,
+    *STEPS,
+    *EVENTS,
+    *WAITS,
+    *ERRORS,
+    *BAD_CALLS,
+    *TROUBLES,
+    *REFUSALS,
+    *PLACING,
+    *TOLD_LAST,
+)
+"""Every pattern."""
+
+NESTED = frozenset({
+    "reason", "how", "before", "after", "state", "status", "cluster_state", "step", "wanted", "also", "advice", "held",
+    "hosts", "what",
+})  # fmt: skip
 """Holes that hold words of the appliance's too."""
 
 HOLE = re.compile(r"\{(\w+)\}")
+FILLED = {"code": r"[A-Z0-9_]+\.[0-9]+"}
+"""What holes hold that can be told from other words."""
 
 
+@cache
 def pattern(template: str) -> re.Pattern[str]:
     """What a text of this template looks like."""
     parts = HOLE.split(template)
-    written = (re.escape(part) if place % 2 == 0 else f"(?P<{part}>.+?)" for place, part in enumerate(parts))
+    written = (
+        re.escape(part) if place % 2 == 0 else f"(?P<{part}>{FILLED.get(part, '.+?')})"
+        for place, part in enumerate(parts)
+    )
     return re.compile("".join(written), re.DOTALL)
 
 
 WHOLE = {text: text for text in TEXTS if not HOLE.search(text)}
-PATTERNS = [(text, pattern(text)) for text in TEXTS if HOLE.search(text)]
+
+
+@cache
+def patterns() -> list[tuple[str, str]]:
+    """The texts with holes, and the longest piece of each; those that say most come first."""
+    apart = (FAILED, *TOLD_LAST)
+    rest = sorted((text for text in TEXTS if text not in apart), key=lambda text: -len(HOLE.sub("", text)))
+    found = (text for text in (FAILED, *rest, *TOLD_LAST) if HOLE.search(text))
+    return [(text, max(HOLE.split(text)[::2], key=len)) for text in found]
+
+
+def known(text: str) -> tuple[str, dict[str, str]] | None:
+    """The pattern of a text, and what is in its holes; None of one that nobody knows."""
+    if text in WHOLE:
+        return text, {}
+    for template, piece in patterns():
+        found = pattern(template).fullmatch(text) if piece in text else None
+        if found is not None:
+            return template, found.groupdict()
+    return None
 
 
 def said(text: str) -> str:
@@ -243,20 +354,38 @@ def said(text: str) -> str:
     return _said(language(), text) if language() != "en" else text
 
 
+def listed(text: str) -> str:
+    """Each of several texts of the appliance's, which commas part, in the user's language."""
+    return ", ".join(map(said, text.split(", ")))
+
+
 @lru_cache(maxsize=4000)
 def _said(name: str, text: str) -> str:
     """The text in a language, which is the one that is spoken: it is named so that each is kept apart."""
-    if text in WHOLE:
-        return tr(text)
-    for template, known in PATTERNS:
-        found = known.fullmatch(text)
-        if found is not None:
-            held = {hole: _nested(hole, value, name) for hole, value in found.groupdict().items()}
-            return tr(template, **held)
-    return text
+    if counted := COUNT.fullmatch(text):
+        return COUNTED[counted[2]](int(counted[1]))
+    found = known(text)
+    if found is None:
+        return text
+    template, holes = found
+    return tr(template, **{hole: _nested(hole, value, name) for hole, value in holes.items()})
 
 
 def _nested(hole: str, value: str, name: str) -> str:
     if hole not in NESTED:
         return value
+    if hole == "also":
+        return listed(value)
+    if hole == "hosts":
+        return "; ".join(map(_ruled_out, value.split("; ")))
     return tr(value) if value.isalpha() else _said(name, value)
+
+
+def _ruled_out(text: str) -> str:
+    """A host's name and why it does not do: where the one ends and the other begins is seen by what is known."""
+    words = text.split(" ")
+    for place in range(1, len(words)):
+        reason = " ".join(words[place:])
+        if (told := said(reason)) != reason:
+            return f"{' '.join(words[:place])} {told}"
+    return text

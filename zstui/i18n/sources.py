@@ -74,7 +74,7 @@ def _declared() -> Iterator[str]:
             continue
         yield title_of(name)
         yield words.first_paragraph(message.__doc__)
-        for parameter in message.parameters.values():
+        for parameter in message.own_parameters():
             yield words.label(parameter.wire)
             yield parameter.help
             yield from parameter.choices
@@ -85,6 +85,7 @@ def _declared() -> Iterator[str]:
     for pattern in PATTERNS:
         yield pattern.help
         yield from (words.label(hole) for hole in HOLE.findall(pattern.pattern))
+        yield words.label(pattern.value_name)
     for setting in SETTINGS:
         yield setting.help
     for error in ERRORS.values():

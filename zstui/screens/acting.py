@@ -10,22 +10,24 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from appliance.api.message import MESSAGES, query_of
-from zstui import recycle_bin, words
+from appliance.api.message import query_of
+from zstui import recycle_bin
 from zstui.detail import Detail
 from zstui.frame import News
 from zstui.i18n import mark, tr
 from zstui.keymap import movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
-from zstui.nouns import NOUNS, Noun, create_message, noun_of
+from zstui.nouns import NOUNS, Noun, create_message
+from zstui.palette import jumper, palette
 from zstui.rows import impossible, loss_of, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
-from zstui.screens.form import Form
+from zstui.screens.forming import open_again, open_form
 from zstui.screens.help import Help
-from zstui.screens.panels import AFTER, PANELS, panels_of
+from zstui.screens.more import ask_what
+from zstui.screens.panels import PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
     delete,
@@ -37,8 +39,8 @@ from zstui.screens.recovering import (
     undoable,
 )
 from zstui.screens.shell import Shell
-from zstui.screens.userdata import VmUserdata
 from zstui.screens.watching import watch
+from zstui.screens.working import Working
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -58,17 +60,21 @@ if TYPE_CHECKING:
 
 DELETING = (mark("destroy"), mark("expunge"), mark("delete"))
 
+MANY = 10
+"""From so many rows on their number is typed before they are deleted, though they can be had back."""
+
 AGAIN_SECONDS = 3.0
 """How long a key waits to be pressed a second time."""
 
 
-class Acting(Screen[None]):
+class Acting(Working, Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "New"),
+            Binding("N", "form_again", "Form of a call that failed"),
             *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and words"),
@@ -102,8 +108,8 @@ class Acting(Screen[None]):
         """The noun that the screen shows."""
 
     @abstractmethod
-    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
-        """Show a list, and put its cursor on a row, or find rows in it."""
+    async def go(self, noun_id: str, key: str | None = None, find: str = "", *, follow: bool = False) -> None:
+        """Show a list, and put its cursor on a row, or find rows in it; `follow`: from the list that is shown."""
 
     @property
     def row(self) -> Row | None:
@@ -168,7 +174,7 @@ class Acting(Screen[None]):
         if verb is None:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
             return
-        rows = self._possible(verb.word, verb.states, rows)
+        rows = self.possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
         if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
@@ -177,7 +183,7 @@ class Acting(Screen[None]):
             self._disarm()
             self.carry_out(verb.message, rows)
 
-    def _possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
+    def possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
         """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
         if not states or self.mirror.status != "live":
             return rows
@@ -224,7 +230,9 @@ class Acting(Screen[None]):
         if message is None:
             return
         final = binned(rows[0]) or deletion_policy(self.mirror, rows[0].kind) == "Direct"
-        typed = "" if not final else str(rows[0].get("name") or "yes") if len(rows) == 1 else f"{len(rows)}"
+        typed = str(rows[0].get("name") or "yes") if final else ""
+        if len(rows) > 1:
+            typed = f"{len(rows)}" if final or len(rows) >= MANY else ""
         word = title_of(message).split()[0]
 
         def answered(yes: bool | None) -> None:
@@ -235,9 +243,12 @@ class Acting(Screen[None]):
                 task = delete(self, message, [_fields(message, row) for row in rows], done)
                 self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
 
-        question = tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
+        def question() -> str:
+            return tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
+
         self.app.push_screen(
-            Confirm(question, tr(word), self._losses(rows, final=final), typed=typed), answered
+            Confirm(question, lambda: tr(word), lambda: self._losses(rows, final=final), typed=typed),
+            answered,
         )
 
     def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
@@ -251,6 +262,10 @@ class Acting(Screen[None]):
         noun = self.current_noun()
         if noun.create:
             self.open_form(create_message(noun, self.mirror))
+        else:
+            self.say(
+                tr("{title}: none is made by hand; x shows what can be done", title=tr(noun.title)), "dim"
+            )
 
     def action_change(self) -> None:
         """The form of what changes the row's words."""
@@ -266,59 +281,23 @@ class Acting(Screen[None]):
 
     def open_form(self, message: str, **options: Any) -> None:
         """Show the form of a message, and afterwards what it made."""
+        open_form(self, message, **options)
 
-        async def done(reply: dict[str, Any] | None) -> None:
-            made = (reply or {}).get("inventory") or {}
-            if "uuid" in made and (noun := noun_of(_kind_made(message))):
-                if not (reply or {}).get("running"):
-                    self.say(f"✓ {tr(title_of(message))} {made.get('name', '')}", "good")
-                    self.set_timer(AGAIN_SECONDS, lambda: self.say(""))
-                if noun.id == self.current_noun().id:
-                    await self.go(noun.id, str(made["uuid"]))
-                if message in AFTER:
-                    AFTER[message](self, Row(_kind_made(message), str(made["uuid"]), made))
-
-        self.app.push_screen(Form(message, self.mirror, **options), done)
+    def action_form_again(self) -> None:
+        """The form of the call that failed last after it was left, as it was filled."""
+        open_again(self)
 
     def action_more(self) -> None:
         """Everything that the API can do to the row."""
-        row = self.row
-        if row is None:
-            return
-        choices = [
-            Choice(
-                (kind.__name__, parameter),
-                tr(title_of(kind.__name__)),
-                tr(words.first_paragraph(kind.__doc__)),
-            )
-            for kind, parameter in messages_about(row.kind)
-        ]
-
-        def chosen(values: list[Any] | None) -> None:
-            if values:
-                self._do(values[0][0], values[0][1], row)
-
-        self.app.push_screen(
-            Chooser(tr("{row}: what shall be done?", row=row.name), narrowed(choices)), chosen
-        )
-
-    def _do(self, message: str, parameter: Any, row: Row) -> None:
-        if message == delete_message(row):
-            self.action_delete()
-            return
-        verb = next((each for each in VERBS if each.message == message), None)
-        if verb is not None:
-            rows = self._possible(verb.word, verb.states, self.chosen())
-            if rows:
-                self.carry_out(message, rows)
-            return
-        self.open_form(message, given=naming(parameter, row),
-                       shown=row.data if message == update_message(row) else {})  # fmt: skip
+        if self.row is not None:
+            ask_what(self, self.row)
 
     # --- the other screens -------------------------------------------------------------------------------
 
     def action_userdata(self) -> None:
         """Edit the row's user data."""
+        from zstui.screens.userdata import VmUserdata
+
         row = self.row
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(VmUserdata(row, self.mirror))
@@ -327,7 +306,7 @@ class Acting(Screen[None]):
         """Say where the row's console is."""
         row = self.row
         running = frozenset({"Running"})
-        if row is not None and row.kind == "VmInstance" and self._possible(mark("console"), running, [row]):
+        if row is not None and row.kind == "VmInstance" and self.possible(mark("console"), running, [row]):
             self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
     def action_panel(self, panel_id: str) -> None:
@@ -345,17 +324,21 @@ class Acting(Screen[None]):
         if row is None:
             return
         call = self.app.calls.for_a_shell(f"{query_of(row.kind)} {key_word(row)}")
-        texts = [("uuid", row.key), (tr("name"), str(row.get("name") or "")), (tr("call"), call)]
-        texts += [(tr("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
-        texts += [(tr("address"), row.text("managementIp"))]
-        choices = [Choice(text, label, text) for label, text in texts if text]
+        texts = [("uuid", row.key), (mark("name"), str(row.get("name") or "")), (mark("call"), call)]
+        texts += [(mark("address"), str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")]
+        texts += [(mark("address"), row.text("managementIp"))]
+
+        def choices() -> list[Choice]:
+            return [Choice(text, tr(label), text) for label, text in texts if text]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 self.app.copy_to_clipboard(values[0])
                 self.app.tell(tr("copied {text}", text=values[0]))
 
-        self.app.push_screen(Chooser(tr("Copy to the terminal's clipboard"), narrowed(choices)), chosen)
+        self.app.push_screen(
+            Chooser(lambda: tr("Copy to the terminal's clipboard"), narrowed(choices)), chosen
+        )
 
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
@@ -367,11 +350,11 @@ class Acting(Screen[None]):
 
     def action_jump(self) -> None:
         """Go to a list or a row by name."""
-        self.app.push_screen(self.app.jumper(), self._went)
+        self.app.push_screen(jumper(self.mirror), self._went)
 
     def action_palette(self) -> None:
         """Everything, by name."""
-        self.app.push_screen(self.app.palette(self), self._went)
+        self.app.push_screen(palette(self, self.mirror, self.app.available_themes), self._went)
 
     async def _went(self, values: list[Any] | None) -> None:
         match values[0] if values else None:
@@ -390,8 +373,3 @@ class Acting(Screen[None]):
 def _fields(message: str, row: Row) -> dict[str, Any]:
     """The fields that name a row in a message about its kind."""
     return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)
-
-
-def _kind_made(message: str) -> str:
-    returns = MESSAGES[message].returns
-    return returns.__name__ if returns is not None else ""

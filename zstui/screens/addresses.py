@@ -13,7 +13,18 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from appliance.api.errors import ApiError
-from zstui.addresses import LEGEND, Span, Use, list_line, map_line, per_line, rows_of, spans_of, uses_of
+from zstui.addresses import (
+    LEGEND,
+    Span,
+    Use,
+    list_cells,
+    list_line,
+    map_line,
+    per_line,
+    rows_of,
+    spans_of,
+    uses_of,
+)
 from zstui.cells import safe
 from zstui.frame import Hints
 from zstui.i18n import tr, trn
@@ -23,6 +34,7 @@ from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
+from zstui.screens.working import Working
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -46,10 +58,12 @@ class AddressMap(Painted, can_focus=True):
         self._spans: list[Span] = []
         self._uses: dict[int, Use] = {}
         self._listed: list[int] = []
+        self._cells = (0, 0)
 
     def show(self, spans: list[Span], uses: dict[int, Use]) -> None:
         """Show other ranges, or who has their addresses now."""
         self._spans, self._uses, self._listed = spans, uses, sorted(uses)
+        self._cells = list_cells(uses.values())
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -80,7 +94,7 @@ class AddressMap(Painted, can_focus=True):
         if place == 0:
             return [(tr(LEGEND), "faint")]
         address = self._listed[place - 1] if place <= len(self._listed) else None
-        return list_line(address, self._uses[address]) if address is not None else []
+        return list_line(address, self._uses[address], self._cells) if address is not None else []
 
     def render_line(self, y: int) -> Strip:
         """One line."""
@@ -91,7 +105,7 @@ class AddressMap(Painted, can_focus=True):
         return Strip(parts).adjust_cell_length(self.size.width, self.rich_style)
 
 
-class Addresses(Screen[None]):
+class Addresses(Working, Screen[None]):
     """The map of one network, kept true while it is shown."""
 
     app: Zstui
@@ -149,21 +163,26 @@ class Addresses(Screen[None]):
         doc.update(f" {text if spans else none}")
         self.query_one(AddressMap).show(spans, uses)
 
+    def retranslate(self) -> None:
+        """The same map in another language."""
+        self._read()
+
     def action_add(self) -> None:
         """One more range, by CIDR or by its ends."""
-        choices = [
-            Choice(
-                "AddIpRangeByNetworkCidr", tr("by CIDR"), tr("10.0.0.0/24; its first address is the router's")
-            ),
-            Choice("AddIpRange", tr("by first and last address"), tr("with netmask and router")),
-        ]
+
+        def choices() -> list[Choice]:
+            first = tr("10.0.0.0/24; its first address is the router's")
+            return [
+                Choice("AddIpRangeByNetworkCidr", tr("by CIDR"), first),
+                Choice("AddIpRange", tr("by first and last address"), tr("with netmask and router")),
+            ]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 given = {"l3NetworkUuid": self._network.key}
                 self.app.push_screen(Form(values[0], self._mirror, given=given))
 
-        self.app.push_screen(Chooser(tr("Add a range"), narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(lambda: tr("Add a range"), narrowed(choices)), chosen)
 
     def action_delete(self) -> None:
         """Delete a range, once it is said which."""
@@ -173,23 +192,25 @@ class Addresses(Screen[None]):
             if values:
                 self._delete(Row("IpRange", values[0], ranges[values[0]]))
 
-        choices = [
-            Choice(uuid, Row("IpRange", uuid, each).name, f"{each['startIp']} – {each['endIp']}")
-            for uuid, each in ranges.items()
-        ]
-        self.app.push_screen(Chooser(tr("Delete which range?"), narrowed(choices)), sure)
+        def choices() -> list[Choice]:
+            return [
+                Choice(uuid, Row("IpRange", uuid, each).name, f"{each['startIp']} – {each['endIp']}")
+                for uuid, each in ranges.items()
+            ]
+
+        self.app.push_screen(Chooser(lambda: tr("Delete which range?"), narrowed(choices)), sure)
 
     def _delete(self, span: Row) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
                 self.run_worker(self._make("DeleteIpRange", uuid=span.key))
 
-        lines = [
-            f"{span.text('startIp')} – {span.text('endIp')}",
-            tr("VMs that have one of them keep it from going."),
-        ]
+        def lines() -> list[str]:
+            span_of = f"{span.text('startIp')} – {span.text('endIp')}"
+            return [span_of, tr("VMs that have one of them keep it from going.")]
+
         self.app.push_screen(
-            Confirm(tr("Delete range {name}?", name=span.name), tr("delete"), lines), answered
+            Confirm(lambda: tr("Delete range {name}?", name=span.name), lambda: tr("delete"), lines), answered
         )
 
     async def _make(self, message: str, **fields: Any) -> None:

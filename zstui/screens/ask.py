@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from zstui.i18n import tr
-from zstui.said import Said
+from zstui.said import Keys, Said
 
 
 class Ask(ModalScreen[str | None]):
@@ -31,7 +31,7 @@ class Ask(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Said(self._question, classes="title")
             yield Input(password=self._secret, compact=True)
-            yield Said(lambda: tr("Enter sends · Esc back"), classes="hint")
+            yield Keys(lambda: tr("Enter sends · Esc back"), classes="hint")
 
     @on(Input.Submitted)
     def _answered(self, event: Input.Submitted) -> None:

@@ -15,8 +15,9 @@ from zstui import words
 from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
-from zstui.said import Said
+from zstui.said import Keys, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, note
 from zstui.wrong import told
 
@@ -30,7 +31,7 @@ WORDS = {"HardDisk": mark("disk"), "CdRom": mark("CD-ROM")}
 ISO = "iso::"
 
 
-class Boot(ModalScreen[None]):
+class Boot(Working, ModalScreen[None]):
     """Shows order and ISO of a VM, and changes them."""
 
     app: Zstui
@@ -52,7 +53,7 @@ class Boot(ModalScreen[None]):
         with Vertical(classes="dialog boot"):
             yield Said(lambda: tr("What {vm} starts from", vm=self._row.name), classes="title")
             yield Sheet([note(tr("reading …"))])
-            yield Said(lambda: tr("b next order · i ISO in or out · Esc back"), classes="hint")
+            yield Keys(lambda: tr("b next order · i ISO in or out · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Read."""
@@ -97,6 +98,11 @@ class Boot(ModalScreen[None]):
         items.append(note(f"{when} {tr('The ISO changes at once.')}" if running else when, "faint"))
         self.query_one(Sheet).show(items)
 
+    def retranslate(self) -> None:
+        """The same order in another language."""
+        if self._order is not None:
+            self._draw()
+
     def _say(self, error: ApiError) -> None:
         sheet = self.query_one(Sheet)
         text = safe(told(error, self.app.mirror))
@@ -124,16 +130,16 @@ class Boot(ModalScreen[None]):
                 tr("there is no ISO yet: add an image of media type ISO in the list of images"), wrong=True
             )
             return
-        choices = [
-            Choice(row.key, row.name, words.long_size(row.get("size") or 0))
-            for row in sorted(isos, key=lambda row: words.natural(row.name))
-        ]
+
+        def choices() -> list[Choice]:
+            ordered = sorted(isos, key=lambda row: words.natural(row.name))
+            return [Choice(row.key, row.name, words.long_size(row.get("size") or 0)) for row in ordered]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 self._change("AttachIsoToVmInstance", vmInstanceUuid=self._row.key, isoUuid=values[0])
 
-        self.app.push_screen(Chooser(tr("Which ISO?"), narrowed(choices)), chosen)
+        self.app.push_screen(Chooser(lambda: tr("Which ISO?"), narrowed(choices)), chosen)
 
     def _change(self, message: str, **fields: Any) -> None:
         self.app.keep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -24,6 +25,7 @@ from zstui.recycle_bin import KIND as BINNED
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
+from zstui.screens.recovering import withdraw_offers
 from zstui.sheet import Sheet
 from zstui.table import LiveTable
 from zstui.table_lines import EDGE
@@ -105,9 +107,13 @@ class Browser(Acting):
         """The noun whose list is shown."""
         return self.noun
 
-    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+    async def go(self, noun_id: str, key: str | None = None, find: str = "", *, follow: bool = False) -> None:
         """Show a list, and put its cursor on a row, from which a filter may not keep it; or find rows in it."""
-        await self.action_show(noun_id)
+        if follow:
+            self.trail.follow(noun_id)
+        else:
+            self.trail.visit(noun_id)
+        await self._show(noun_id)
         if find:
             self.table.set_filter(find)
         if key is None:
@@ -120,15 +126,18 @@ class Browser(Acting):
             self.table.select(key)
 
     async def action_show(self, noun_id: str) -> None:
-        """Show the list of a noun."""
+        """Show the list of a noun that was asked for by its name."""
+        self.trail.visit(noun_id)
+        await self._show(noun_id)
+
+    async def _show(self, noun_id: str) -> None:
         if noun_id != self.noun.id:
             self.noun = NOUNS[noun_id]
-        self.trail.visit(noun_id)
         self.query_one(Filter).close()
         lists = self.query_one(ContentSwitcher)
         name = f"list-{noun_id}"
         if not lists.query(f"#{name}"):
-            self.run_worker(self._watch(self.noun))
+            self._watch_soon()
             table = LiveTable(self.noun, self.mirror, id=name)
             table.display = False  # the switcher shows it once it is the one to be shown
             await lists.mount(table)
@@ -142,6 +151,10 @@ class Browser(Acting):
         self.query_one(Detail).show(self.table.row)
         self._refresh_frame()
 
+    def _watch_soon(self) -> None:
+        # Not yet a coroutine: one whose screen goes before it begins would be thrown away unawaited.
+        self.run_worker(partial(self._watch, self.noun))  # type: ignore[arg-type]  # Textual's hint
+
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
         for kind in (each for each in (*noun.kinds, *noun.uses) if each not in self.mirror.rows):
@@ -152,11 +165,16 @@ class Browser(Acting):
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
-        await self.action_show(self.trail.before)
+        await self._show(self.trail.back())
+
+    async def action_climb(self, noun_id: str) -> None:
+        """Show one of the lists by which one came here."""
+        self.trail.climb(noun_id)
+        await self._show(noun_id)
 
     async def action_trail(self, by: int) -> None:
         """Back or forth through the lists that were shown."""
-        await self.action_show(self.trail.step(by))
+        await self._show(self.trail.step(by))
 
     def action_order(self) -> None:
         """Choose the column that the list is ordered by."""
@@ -220,7 +238,7 @@ class Browser(Acting):
         if event.table is self.table:
             self.query_one(Detail).show(event.row)
             self.call_after_refresh(self._point)
-            self.query_one(Hints).refresh()
+            self.query_one(Hints).renew()
 
     def _point(self) -> None:
         """Put the terminal's own cursor on the row."""
@@ -232,7 +250,7 @@ class Browser(Acting):
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:
-        self.query_one(Caption).refresh()
+        self.query_one(Caption).renew()
 
     @on(LiveTable.Opened)
     def _opened(self, event: LiveTable.Opened) -> None:
@@ -245,6 +263,8 @@ class Browser(Acting):
         """The list says at once what changed, the frame around it with what else does in the moment after."""
         if STATUS in batch:
             self._status_changed()
+        if BINNED in batch:
+            withdraw_offers(self)
         changed = {key for rows in batch.values() for key in rows}
         if BINNED in batch or any(row.key in changed for row in self.chosen()):
             self._stale.add(Hints)
@@ -265,7 +285,7 @@ class Browser(Acting):
 
     def _status_changed(self) -> None:
         if self.mirror.status == "live":
-            self.run_worker(self._watch(self.noun))
+            self._watch_soon()
         for table in self.query(LiveTable):
             table.refresh()
 

@@ -18,13 +18,17 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from zstui.cells import crop, fit, width
-from zstui.i18n import tr
+from zstui.i18n import language, tr
 from zstui.inputs import Entry
 from zstui.paint import Painted
-from zstui.said import Said
+from zstui.said import Keys, Make, Said
+from zstui.screens.working import Working
 
 LIMIT = 200
 """Choices shown at most; who sees that many types on."""
+
+FRAME = 6
+"""Cells of a line that are neither its title's nor what is said beside it."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,23 @@ class Choice:
 
 
 Find = Callable[[str], Iterable[Choice]]
-"""The choices that what was typed leaves, best first."""
+"""The choices that what was typed leaves, best first, in the language that is spoken."""
 
 
-class Choices(Painted):
+class Choices(Painted, can_focus=False):
     """The choices, and a cursor on one of them."""
 
     class Clicked(Message):
         """A choice was clicked."""
 
+    class Pointed(Message):
+        """The cursor is on another choice, or the choices are others."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.choices: list[Choice] = []
-        self.marks: set[Any] = set()
+        self.marks: list[Any] = []
+        """What is marked, in the order in which that was done."""
         self.place = 0
 
     @property
@@ -58,10 +66,10 @@ class Choices(Painted):
         """The choice under the cursor."""
         return self.choices[self.place] if self.place < len(self.choices) else None
 
-    def show(self, choices: list[Choice]) -> None:
-        """Show other choices, the cursor on the first."""
+    def show(self, choices: list[Choice], place: int = 0) -> None:
+        """Show other choices, the cursor on the first, or on another."""
         self.choices = choices
-        self.place = 0
+        self.place = place
         self.virtual_size = Size(self.size.width, len(choices))
         self.move(0)
 
@@ -72,13 +80,29 @@ class Choices(Painted):
         if self.place < top or self.place >= top + room:
             self.scroll_to(y=max(0, self.place - room // 2), animate=False, immediate=True)
         self.refresh()
+        self.post_message(self.Pointed())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight, and what is said of it whole."""
+        self.move(0)
+
+    @property
+    def cut(self) -> str:
+        """What is said beside the choice under the cursor, where there is no room for all of it."""
+        note = self.here.note if self.here is not None else ""
+        return note if width(note) > self.size.width - self._titles() - FRAME else ""
+
+    def _titles(self) -> int:
+        """The cells that titles have."""
+        titles = max((width(each.title) for each in self.choices), default=0)
+        return min(titles, max(20, self.size.width // 2))
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor there, and say so."""
         place = int(self.scroll_offset.y) + event.y
         if place < len(self.choices):
             self.place = place
-            self.refresh()
+            self.move(0)
             self.post_message(self.Clicked())
 
     def render_line(self, y: int) -> Strip:
@@ -89,19 +113,21 @@ class Choices(Painted):
             return Strip([Segment(fit(text, self.size.width), self.paint("faint"))])
         choice = self.choices[place]
         ground = "cursor" if place == self.place else ""
-        titles = max((width(each.title) for each in self.choices), default=0)
-        cells = min(titles, max(20, self.size.width // 2))
+        cells = self._titles()
         mark = "✓ " if choice.value in self.marks else "  "
         parts = [
             Segment(("▐" if ground else " ") + mark, self.paint("accent", ground)),
             Segment(fit(choice.title, cells), self.paint(choice.paint, ground)),
-            Segment("  " + crop(choice.note, self.size.width - cells - 6), self.paint("dim", ground)),
+            Segment("  " + crop(choice.note, self.size.width - cells - FRAME), self.paint("dim", ground)),
         ]
         return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
 
 
-class Chooser(ModalScreen[list[Any] | None]):
-    """Returns the values chosen, one or several, or None when nothing was chosen."""
+class Chooser(Working, ModalScreen[list[Any] | None]):
+    """Returns the values chosen, one or several, or None when nothing was chosen.
+
+    Where several can be chosen Enter takes what is marked: as it was marked here, or what was typed for besides.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Up", show=False),
@@ -113,23 +139,25 @@ class Chooser(ModalScreen[list[Any] | None]):
     ]
 
     def __init__(
-        self, title: str, find: Find, *, several: bool = False, chosen: Iterable[Any] = (), typed: str = "",
+        self, title: Make, find: Find, *, several: bool = False, chosen: Iterable[Any] = (), typed: str = "",
         low: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(classes="low" if low else "")
         self._title = title
         self._find = find
         self._several = several
-        self._marks = set(chosen)
+        self._marks = list(chosen)
+        self._marked_here = False
         self._typed = typed
 
     def compose(self) -> ComposeResult:
         """Title, what is typed, and what it leaves."""
         with Vertical(classes="dialog chooser"):
-            yield Static(self._title, classes="title", markup=False)
+            yield Said(self._title, classes="title")
             yield Entry(self._typed, compact=True, select_on_focus=False)
             yield Choices()
-            yield Said(self._hint, classes="hint")
+            yield Static("", classes="whole", markup=False)
+            yield Keys(self._hint, classes="hint")
 
     def _hint(self) -> str:
         if self._several:
@@ -163,13 +191,18 @@ class Chooser(ModalScreen[list[Any] | None]):
     def _changed(self, event: Input.Changed) -> None:
         self._narrow(event.value)
 
-    def _narrow(self, typed: str) -> None:
+    def retranslate(self) -> None:
+        """The same choices in another language, the cursor where it was."""
+        choices = self.query_one(Choices)
+        self._narrow(self.query_one(Entry).value, choices.place)
+
+    def _narrow(self, typed: str, place: int = 0) -> None:
         found = []
         for choice in self._find(typed):
             found.append(choice)
             if len(found) >= LIMIT:
                 break
-        self.query_one(Choices).show(found)
+        self.query_one(Choices).show(found, place)
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -179,8 +212,18 @@ class Chooser(ModalScreen[list[Any] | None]):
         """Mark what the cursor is on."""
         choices = self.query_one(Choices)
         if choices.here is not None:
-            choices.marks ^= {choices.here.value}
+            value = choices.here.value
+            choices.marks.remove(value) if value in choices.marks else choices.marks.append(value)
+            self._marked_here = True
             choices.move(1)
+
+    @on(Choices.Pointed)
+    def _pointed(self) -> None:
+        """Say below what has no room beside the choice under the cursor."""
+        cut = self.query_one(Choices).cut
+        whole = self.query_one(".whole", Static)
+        whole.update(cut)
+        whole.set_class(bool(cut), "-shown")
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
@@ -195,20 +238,28 @@ class Chooser(ModalScreen[list[Any] | None]):
 
     def _take(self) -> None:
         choices = self.query_one(Choices)
-        if self._several and choices.marks:
-            self.dismiss(list(choices.marks))
-        elif choices.here is not None:
-            self.dismiss([choices.here.value])
+        marks, here = choices.marks, choices.here
+        if self._marked_here or (marks and not self.query_one(Entry).value):
+            self.dismiss(list(marks))
+        elif here is not None:
+            self.dismiss([*(each for each in marks if each != here.value), here.value])
 
     def action_leave(self) -> None:
         """Choose nothing."""
         self.dismiss(None)
 
 
-def narrowed(choices: list[Choice]) -> Find:
-    """A find over fixed choices: those that hold all typed words, those with the words in the title first."""
+def narrowed(make: Callable[[], list[Choice]]) -> Find:
+    """A find over fixed choices: those that hold all typed words, those with the words in the title first.
+
+    They are made once in each language.
+    """
+    made: dict[str, list[Choice]] = {}
 
     def find(typed: str) -> Iterable[Choice]:
+        if language() not in made:
+            made[language()] = make()
+        choices = made[language()]
         wanted = typed.casefold().split()
         if not wanted:
             return choices

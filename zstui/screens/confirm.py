@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Button, Input
 
 from zstui.cells import safe
-from zstui.i18n import tr
+from zstui.i18n import mark, tr
 from zstui.inputs import Entry
-from zstui.said import Answer, Said
+from zstui.said import Answer, Keys, Make, Said
 
 
 class Confirm(ModalScreen[bool]):
-    """Returns whether to go on. With `typed`, only once exactly that was typed."""
+    """Returns whether to go on. With `typed`, only once exactly that was typed.
+
+    Esc, n and, unless the other answer was moved to, Enter are the careful answer; the last line says so.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "no"),
@@ -27,25 +31,35 @@ class Confirm(ModalScreen[bool]):
         Binding("n", "answer(False)", "No", show=False),
     ]
 
-    def __init__(self, question: str, yes: str, lines: list[str] | None = None, *, typed: str = "") -> None:
+    def __init__(
+        self, question: Make, yes: Make, lines: Callable[[], list[str]] = list, *, typed: str = "",
+        no: str = mark("Cancel"),
+    ) -> None:  # fmt: skip
         super().__init__()
         self._question = question
         self._yes = yes
-        self._lines = lines or []
+        self._lines = lines
         self._typed = typed
+        self._no = no
 
     def compose(self) -> ComposeResult:
         """The question, what will be lost, and two answers; the careful one has the focus."""
-        with Vertical(classes="dialog confirm"):
-            yield Static(safe(self._question), classes="title", markup=False)
-            for line in self._lines:
-                yield Static(safe(line), classes="loss", markup=False)
-            if self._typed:
-                yield Said(lambda: tr("Type {text} to go on:", text=safe(self._typed)), classes="label")
-                yield Entry(compact=True, id="typed")
-            with Horizontal(classes="answers"):
-                yield Answer(lambda: tr("Cancel"), id="no")
-                yield Answer(lambda: self._yes, id="yes", variant="error", disabled=bool(self._typed))
+        with VerticalScroll(classes="dialog confirm", can_focus=False):
+            yield Said(lambda: safe(self._question()), classes="title")
+            if self._lines():
+                yield Said(lambda: "\n".join(map(safe, self._lines())), classes="loss")
+            with Vertical(classes="foot"):
+                if self._typed:
+                    yield Said(lambda: tr("Type {text} to go on:", text=safe(self._typed)), classes="label")
+                    yield Entry(compact=True, id="typed")
+                with Horizontal(classes="answers"):
+                    yield Answer(lambda: tr(self._no), id="no")
+                    yield Answer(self._yes, id="yes", variant="error", disabled=bool(self._typed))
+                yield Keys(self._hint, classes="hint")
+
+    def _hint(self) -> str:
+        key = "Enter" if self._typed else "y"
+        return f"{key} {self._yes()} · Esc {tr(self._no).lower()}"
 
     def on_mount(self) -> None:
         """The careful answer, or the name to type."""
@@ -71,3 +85,18 @@ class Confirm(ModalScreen[bool]):
     def action_answer(self, yes: bool) -> None:
         """Answer by key."""
         self.dismiss(yes)
+
+
+def discard(screen: Screen[Any]) -> None:
+    """Leave a screen in which something was typed, once it was said that it is lost."""
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            screen.dismiss(None)
+
+    screen.app.push_screen(
+        Confirm(
+            lambda: tr("Throw away what you typed?"), lambda: tr("throw it away"), no=mark("Go on editing")
+        ),
+        answered,
+    )

@@ -15,8 +15,9 @@ from appliance.api.errors import ApiError
 from zstui.cells import safe
 from zstui.i18n import tr
 from zstui.mirror import Row
-from zstui.said import Said
+from zstui.said import Keys, Said
 from zstui.screens.watching import After
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, note
 from zstui.viewer_file import viewer_text, write_viewer_file
 from zstui.wrong import told
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zstui.app import Zstui
 
 
-class Console(ModalScreen[After]):
+class Console(Working, ModalScreen[After]):
     """Asks for the address, shows it, copies it."""
 
     app: Zstui
@@ -46,13 +47,15 @@ class Console(ModalScreen[After]):
         self._row = row
         self._reply: dict[str, Any] = {}
         self._texts: dict[str, str] = {}
+        self._given: str | None = None
+        """The password that is shown."""
 
     def compose(self) -> ComposeResult:
         """Name, address, and the line for a viewer."""
         with Vertical(classes="dialog console"):
             yield Said(lambda: tr("Console of {vm}", vm=self._row.name), classes="title")
             yield Sheet([note(tr("asking its host …"))])
-            yield Said(
+            yield Keys(
                 lambda: tr(
                     "c copy · a address · p password · b browser · f .vv text · v .vv · s serial · g screen · Esc back"
                 ),
@@ -72,9 +75,24 @@ class Console(ModalScreen[After]):
             return
         self._reply = reply
         self._texts = {"line": viewer_line(reply), "address": f"{reply.get('hostIp')}:{reply.get('port')}"}
-        self._show(note(tr("p gives a password, a .vv file has one of its own; each is good once and soon")))
+        self._show()
 
-    def _show(self, password: Item) -> None:
+    def retranslate(self) -> None:
+        """The same address in another language."""
+        if self._reply:
+            self._show()
+
+    def _show(self) -> None:
+        if self._given:
+            password = Item(tr("password"), safe(self._given), "accent")
+        elif self._given == "":
+            password = note(tr("it asks for no password"))
+        else:
+            password = note(
+                tr("p gives a password, a .vv file has one of its own; each is good for a short while")
+                if self._reply.get("protocol") == "spice"
+                else tr("p gives a password, a .vv file has one of its own; each is good once and soon")
+            )
         self.query_one(Sheet).show([
             Item(tr("protocol"), safe(str(self._reply.get("protocol")))),
             Item(tr("host"), safe(str(self._reply.get("hostIp")))),
@@ -98,12 +116,8 @@ class Console(ModalScreen[After]):
 
     async def _show_password(self) -> None:
         if self._reply and (password := await self._password()) is not None:
-            shown = (
-                Item(tr("password"), safe(password), "accent")
-                if password
-                else note(tr("it asks for no password"))
-            )
-            self._show(shown)
+            self._given = password
+            self._show()
 
     def action_copy_file(self) -> None:
         """Copy what a viewer's file has in it."""

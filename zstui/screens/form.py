@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from textual.widgets import Static
 from appliance.api.errors import ApiError, InvalidArgument
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.parse import parse
+from appliance.api.resource import Resource
 from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.calls import shown_line
@@ -24,18 +26,18 @@ from zstui.cells import crop, safe
 from zstui.fields import Edited, Field, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
-from zstui.mirror import Mirror
+from zstui.jobs import outcome
+from zstui.mirror import Batch, Mirror
 from zstui.said import Said
-from zstui.screens.confirm import Confirm
+from zstui.screens.confirm import discard
+from zstui.screens.working import Working
+from zstui.setting_value import of_setting
 from zstui.summary import summary
 from zstui.verbs import is_list, ref_of, title_of
 from zstui.wrong import field_of, readable, told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
-
-PATIENCE_SECONDS = 1.0
-"""How long a form waits to show an error itself; after that the call goes on in the background."""
 
 UNASKED = frozenset({
     "resource_uuid", "user_tags", "system_tags", "delete_mode", "type", "system", "sort_key",
@@ -44,10 +46,23 @@ UNASKED = frozenset({
 """Parameters whose default nobody at a screen wants to change."""
 
 
-class Form(Screen[dict[str, Any] | None]):
+@dataclass(frozen=True)
+class Draft:
+    """A form as it was sent and left, and what was said against it since."""
+
+    message: str
+    given: dict[str, Any]
+    shown: dict[str, Any]
+    held: dict[str, Any]
+    """What its fields held, by their wire names."""
+    error: ApiError
+
+
+class Form(Working, Screen[dict[str, Any] | None]):
     """Returns the reply of the call, or None when there was none.
 
-    A call that takes long goes on by itself: of what it makes, uuid and name are returned, with `running`.
+    It stays until the call has ended, so that what is wrong is said where it was typed. Who leaves it before that
+    lets the call go on by itself: of what it makes, uuid and name are returned, with `running`.
     """
 
     app: Zstui
@@ -61,7 +76,7 @@ class Form(Screen[dict[str, Any] | None]):
 
     def __init__(
         self, message: str, mirror: Mirror, *, given: dict[str, Any] | None = None,
-        shown: dict[str, Any] | None = None,
+        shown: dict[str, Any] | None = None, draft: Draft | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.message = message
@@ -74,16 +89,24 @@ class Form(Screen[dict[str, Any] | None]):
         self.fields: dict[str, Field] = {}
         self._first: dict[str, Any] = {}
         """What the fields came to before anything was typed."""
-        self._busy = False
+        self._draft = draft
+        self._refusal: tuple[ApiError, Field | None] | None = None
+        """What the appliance said last, and the field that it is about; until that is changed."""
+        self._sent: dict[str, Any] | None = None
+        """While the call is under way: uuid and name of what it makes, or the uuid of what it is about."""
+
+    @property
+    def _busy(self) -> bool:
+        return self._sent is not None
 
     def compose(self) -> ComposeResult:
         """Required fields, then the others, then tags."""
         yield Said(self._title, classes="form-title")
         yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
         with VerticalScroll(can_focus=False):
-            asked = [each for each in self.kind.parameters.values() if self._asks(each)]
+            asked = [each for each in self.kind.own_parameters() if self._asks(each)]
             for parameter in sorted(asked, key=lambda each: not each.required):
-                yield self._add(field_for(parameter, self.mirror))
+                yield self._add(field_for(of_setting(parameter, self.given), self.mirror))
             for field in self._tag_fields():
                 yield self._add(field)
         yield Static("", classes="form-summary", markup=False)
@@ -107,8 +130,15 @@ class Form(Screen[dict[str, Any] | None]):
         return [
             TagField(pattern)
             for pattern in PATTERNS
-            if pattern.vo == self.kind.returns.vo and not pattern.inherent and pattern.pattern.count("{") == 1
+            if pattern.vo == self.kind.returns.vo
+            and not pattern.inherent
+            and pattern.pattern.count("{") == 1
+            and pattern.hypervisor in ("", self._made_type(self.kind.returns))
         ]
+
+    def _made_type(self, resource: type[Resource]) -> str:
+        """Which type of a resource the message makes: `KVM` of AddKVMHost; empty where it has none of its own."""
+        return next((each.type for each in resource.children if self.message.endswith(each.name)), "")
 
     def on_mount(self) -> None:
         """Fill in what is known, and begin at the first field."""
@@ -116,12 +146,21 @@ class Form(Screen[dict[str, Any] | None]):
             if wire in self.fields and value not in (None, ""):
                 self.fields[wire].fill(value)
         self._first = self.values()
+        if self._draft is not None:
+            for wire, held in self._draft.held.items():
+                self.fields[wire].fill(held)
+            self.call_after_refresh(self.place_error, self._draft.error)
         self._show_summary()
+        self.mirror.listeners.append(self._heard)
         self.run_worker(self._read_choices())
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self.mirror.listeners.remove(self._heard)
 
     async def _read_choices(self) -> None:
         """Read what fields choose among and the mirror does not keep by itself."""
-        kinds = {ref.__name__ for each in self.kind.parameters.values()
+        kinds = {ref.__name__ for each in self.kind.own_parameters()
                  if self._asks(each) and (ref := ref_of(each)) is not None}  # fmt: skip
         try:
             for kind in sorted(kinds - self.mirror.rows.keys()):
@@ -154,6 +193,9 @@ class Form(Screen[dict[str, Any] | None]):
             field.say(self.check(field))
         elif field is not None:
             field.say("")
+        if self._refusal is not None and self._refusal[1] in (None, field):
+            self._refusal = None
+            self.on_descendant_focus()
         self._show_summary()
 
     def check(self, field: Field) -> str:
@@ -188,16 +230,24 @@ class Form(Screen[dict[str, Any] | None]):
     def place_error(self, error: ApiError) -> None:
         """Put an error to the field that it names; else below all of them."""
         named = field_of(error.details, self.fields)
-        if named is None:
+        field = self.fields[named] if named is not None else None
+        self._refusal = (error, field)
+        self._show_refusal()
+        if field is not None:
+            self._go_to(field)
+
+    def _show_refusal(self) -> None:
+        if self._refusal is None:
+            return
+        error, field = self._refusal
+        if field is None:
             self._say(told(error, self.mirror), "error")
         else:
-            self.fields[named].say(self._readable(error, self.fields[named]))
-            self._go_to(self.fields[named])
+            field.say(f"{self._readable(error, field)} [{error.code}]")
 
     def _readable(self, error: ApiError, field: Field) -> str:
-        """An error as a sentence; with its code, unless that says no more than that a value is wrong."""
-        sentence = readable(error.details, self.mirror, sizes=isinstance(field, TextField) and field.is_size)
-        return sentence if isinstance(error, InvalidArgument) else f"{sentence} [{error.code}]"
+        """An error as a sentence; its code stands behind what was answered, not behind what is said meanwhile."""
+        return readable(error.details, self.mirror, sizes=isinstance(field, TextField) and field.is_size)
 
     def _say(self, text: str, kind: str = "help") -> None:
         shown = self.query_one(".form-help", Static)
@@ -205,10 +255,27 @@ class Form(Screen[dict[str, Any] | None]):
         shown.update(f" {safe(text)}")
 
     def on_descendant_focus(self) -> None:
-        """Say what the field is for."""
+        """Say what the field is for; while an error is about none of them, that."""
         field = next((each for each in self.fields.values() if each.has_focus_within), None)
-        if field is not None and not self._busy:
+        if self._busy:
+            return
+        if self._refusal is not None and self._refusal[1] is None:
+            self._show_refusal()
+        elif field is not None:
             self._say(field.help)
+
+    def _heard(self, batch: Batch) -> None:
+        if self._busy and "LongJob" in batch:
+            self._say_busy()
+
+    def _say_busy(self) -> None:
+        """Say what the appliance is doing, and that nobody has to wait for it."""
+        about = (self._sent or {}).get("uuid")
+        jobs = (row for row in self.mirror.all("LongJob") if row.get("state") == "Running")
+        job = next((row for row in jobs if about and row.get("targetResourceUuid") == about), None)
+        doing = outcome(job, self.mirror)[0] if job is not None else ""
+        asking = doing or tr("asking the appliance …")
+        self._say(f"{asking}  ·  {tr('Esc goes back, and this goes on by itself')}")
 
     def _show_summary(self) -> None:
         text = summary(self.message, self.values(), self.mirror) or shown_line(self.message, self.values())
@@ -218,8 +285,12 @@ class Form(Screen[dict[str, Any] | None]):
 
     def retranslate(self) -> None:
         """Say in another language what the fields do not say themselves."""
+        for field in self.fields.values():
+            if field.error and not isinstance(field, TagField):
+                field.say(self.check(field))
+        self._show_refusal()
         self._show_summary()
-        self.on_descendant_focus()
+        self._say_busy() if self._busy else self.on_descendant_focus()
 
     def action_edit(self) -> None:
         """Open the editor on the user data."""
@@ -247,44 +318,48 @@ class Form(Screen[dict[str, Any] | None]):
     def action_submit(self) -> None:
         """Carry it out."""
         if not self._busy and self.check_all():
-            self._busy = True
-            self._say(tr("asking the appliance …"))
-            self.run_worker(self._submit(self.values()), exclusive=True)
-
-    async def _submit(self, values: dict[str, Any]) -> None:
-        made = {}
-        if "resource_uuid" in self.kind.parameters and "resourceUuid" not in values:
+            values = self.values()
+            new = "resource_uuid" in self.kind.parameters and "resourceUuid" not in values
             # Named here, the new row can be found before the call has ended.
-            made = {"uuid": uuid4().hex, "name": values.get("name", "")}
+            made = {"uuid": uuid4().hex, "name": values.get("name", "")} if new else {}
+            self._refusal, self._sent = None, made or {"uuid": values.get("uuid")}
+            self._say_busy()
+            self.run_worker(self._submit(values, made), exclusive=True)
+
+    async def _submit(self, values: dict[str, Any], made: dict[str, Any]) -> None:
+        held = {wire: field.held for wire, field in self.fields.items()}
+        focused, self.query_one(VerticalScroll).disabled = self.focused, True
         task = asyncio.create_task(self.app.calls.make(self.message, made.get("uuid"), **values))
-        what = f"{tr(title_of(self.message))} {values.get('name', '')}".strip()
         try:
-            await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+            await asyncio.wait({task})
         except asyncio.CancelledError:
-            self.app.keep(task, what)  # the form was left; the call goes on, and says how it ends
+            # The form was left; the call goes on, and says how it ends.
+            what = f"{tr(title_of(self.message))} {values.get('name', '')}".strip()
+            self.app.keep(task, what, lambda error: self._put_aside(held, error))
             raise
-        self._busy = False
-        if not task.done():
-            self.app.keep(task, what)
-            self.dismiss({"inventory": made, "running": True} if made else None)
-            return
+        self._sent = None
         try:
             self.dismiss(task.result())
         except ApiError as error:
+            self.query_one(VerticalScroll).disabled = False
+            self.set_focus(focused)
             self.on_descendant_focus()  # where it is when the error is its field's
             self.place_error(error)
 
+    def _put_aside(self, held: dict[str, Any], error: ApiError) -> str:
+        """Keep what was typed for whoever wants it again; how that is had."""
+        app = self.app
+        app.calls.drafts.append(Draft(self.message, self.given, self.shown, held, error))
+        return tr("{key} opens the form again, as it was filled", key=app.key_of("form_again", "N"))
+
     def action_leave(self) -> None:
-        """Go back; what was typed is not thrown away unasked."""
-        if self.values() == self._first:
+        """Go back: a call that is under way goes on; what was typed and not sent is not thrown away unasked."""
+        if self._sent is not None:
+            self.dismiss({"inventory": self._sent, "running": True} if "name" in self._sent else None)
+        elif self.values() == self._first:
             self.dismiss(None)
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.dismiss(None)
-
-        self.app.push_screen(Confirm(tr("Throw away what you typed?"), tr("throw it away")), answered)
+        else:
+            discard(self)
 
 
 def _stand_in(parameter: Parameter) -> Any:

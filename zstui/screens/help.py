@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
-from zstui.frame import key_name
 from zstui.i18n import mark, tr
+from zstui.keymap import id_of, key_name, keymap_file
 from zstui.nouns import MAIN, Noun
-from zstui.said import Said
+from zstui.said import Keys, Said
 from zstui.screens.panels import PANELS
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
@@ -38,7 +38,7 @@ class Help(ModalScreen[None]):
         with Vertical(classes="dialog help"):
             yield Said(lambda: tr("Keys"), classes="title")
             yield Sheet(help_items(self._about, self._noun))
-            yield Said(lambda: tr("arrows scroll · Esc back"), classes="hint")
+            yield Keys(lambda: tr("arrows scroll · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Keys scroll."""
@@ -58,6 +58,8 @@ def _fits(binding: Binding, noun: Noun) -> bool:
             binding.key == each.key and (not each.kinds or set(each.kinds) & set(noun.kinds))
             for each in PANELS
         )
+    if binding.action in ("console", "userdata"):
+        return "VmInstance" in noun.kinds
     if not binding.action.startswith("verb("):
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)
@@ -76,12 +78,22 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     items: list[Item] = []
     for group in sorted(groups, key=lambda each: each != OWN):
         items.append(heading(tr(group)))
-        items += [Item(" ".join(keys), tr(text)) for keys, text in groups[group].values()]
+        items += [Item(" ".join(keys), f"{tr(text)}  [{id_of(action)}]")
+                  for action, (keys, text) in groups[group].items()]  # fmt: skip
     items.append(heading(tr("lists")))
     items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
+    items.append(heading(tr("forms and questions")))
+    items.append(Item("^s", tr("carries it out; the form stays until it is done, or says what is wrong")))
+    items.append(Item("Esc", tr("goes back: what is under way goes on, what was only typed is asked about")))
+    items.append(
+        Item("Esc Esc", tr("goes on editing: in each question Esc is the careful answer, y the other"))
+    )
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
     items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
     items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
+    items.append(
+        note(tr("In brackets stand the ids by which {file} puts keys elsewhere.", file=keymap_file()))
+    )
     items.append(note(tr("The mouse works too: titles sort, hints and tabs can be clicked.")))
     return items

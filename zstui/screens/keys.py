@@ -48,11 +48,16 @@ async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
         return
     has = {str(tag["tag"]).removeprefix(PREFIX).strip(): str(tag["uuid"])
            for tag in tags if str(tag["tag"]).startswith(PREFIX)}  # fmt: skip
-    choices = [Choice(("take", uuid), shown_key(text), tr("it has this one; Enter takes it away"), "good")
-               for text, uuid in has.items() if len(text.split()) >= 2]  # fmt: skip
-    choices += [Choice(("give", text), shown_key(text), tr("of this machine, {file}", file=safe(name)))
-                for name, text in local_keys(Path.home()).items() if text not in has]  # fmt: skip
-    if not choices:
+    local = local_keys(Path.home())
+
+    def choices() -> list[Choice]:
+        taken = [Choice(("take", uuid), shown_key(text), tr("it has this one; Enter takes it away"), "good")
+                 for text, uuid in has.items() if len(text.split()) >= 2]  # fmt: skip
+        given = [Choice(("give", text), shown_key(text), tr("of this machine, {file}", file=safe(name)))
+                 for name, text in local.items() if text not in has]  # fmt: skip
+        return [*taken, *given]
+
+    if not choices():
         done(tr("there is no public key in ~/.ssh here; make one with ssh-keygen"), wrong=True)
         return
 
@@ -61,7 +66,7 @@ async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
             what, value = values[0]
             app.run_worker(_change(app, vm, what, value, done), group="keys")
 
-    app.push_screen(Chooser(tr("SSH keys of {vm}", vm=vm.name), narrowed(choices)), chosen)
+    app.push_screen(Chooser(lambda: tr("SSH keys of {vm}", vm=vm.name), narrowed(choices)), chosen)
 
 
 async def _change(app: Zstui, vm: Row, what: str, value: str, done: Any) -> None:

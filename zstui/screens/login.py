@@ -15,7 +15,7 @@ from zstui.cells import safe
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.inputs import Entry
-from zstui.said import Said
+from zstui.said import Keys, Said
 
 
 class Login(ModalScreen[tuple[str, str]]):
@@ -37,7 +37,7 @@ class Login(ModalScreen[tuple[str, str]]):
             yield Said(lambda: tr("password"), classes="label")
             yield Entry(password=True, id="password", compact=True)
             yield Said(lambda: safe(said(self._said)), classes="error")
-            yield Said(lambda: tr("Enter logs in · Esc leaves"), classes="hint")
+            yield Keys(lambda: tr("Enter logs in · Esc leaves"), classes="hint")
 
     def on_mount(self) -> None:
         """The name is most likely right."""

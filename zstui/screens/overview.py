@@ -169,12 +169,12 @@ class Overview(Acting):
         """A list."""
         await self.go(noun_id)
 
-    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+    async def go(self, noun_id: str, key: str | None = None, find: str = "", *, follow: bool = False) -> None:
         """Back to the lists, and there."""
         below = self.app.screen_stack[-2]
         self.dismiss()
         if isinstance(below, Acting):
-            await below.go(noun_id, key, find)
+            await below.go(noun_id, key, find, follow=follow)
 
     def action_back(self) -> None:
         """Back to the list."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from zstui.detail import Detail
+from zstui.detail import Detail, leaves
 from zstui.frame import Hints, LastCall, News, Totals
 from zstui.i18n import mark
 from zstui.mirror import Batch, Mirror, Row
@@ -23,6 +23,7 @@ class DetailPage(Acting):
     def __init__(self, mirror: Mirror, row: Row) -> None:
         super().__init__(mirror)
         self._shown = row
+        self._gone = False
 
     def compose(self) -> ComposeResult:
         """The sheet inside the frame."""
@@ -42,9 +43,11 @@ class DetailPage(Acting):
         self.mirror.listeners.remove(self._changed)
 
     def _changed(self, batch: Batch) -> None:
-        now = batch.get(self._shown.kind, {}).get(self._shown.key, self._shown)
+        now = batch.get(self._shown.kind, {}).get(self._shown.key)
         if now is not None:
-            self._shown = now
+            self._shown, self._gone = now, False
+        elif leaves(batch, self._shown):
+            self._gone = True
         for kind in (Totals, News, Hints):
             for part in self.query(kind):  # none any more where the screen is being taken down
                 part.refresh()
@@ -54,19 +57,19 @@ class DetailPage(Acting):
         return [("Esc", mark("back"), "screen.back"), *super().hints()]
 
     def chosen(self) -> list[Row]:
-        """The row that is shown."""
-        return [self._shown]
+        """The row that is shown; none once it is gone."""
+        return [] if self._gone else [self._shown]
 
     def current_noun(self) -> Noun:
         """The noun of the row."""
         return noun_of(self._shown.kind) or MAIN[0]
 
-    async def go(self, noun_id: str, key: str | None = None, find: str = "") -> None:
+    async def go(self, noun_id: str, key: str | None = None, find: str = "", *, follow: bool = False) -> None:
         """Back to the lists, and there."""
         below = self.app.screen_stack[-2]
         self.dismiss()
         if isinstance(below, Acting):
-            await below.go(noun_id, key, find)
+            await below.go(noun_id, key, find, follow=follow)
 
     def action_back(self) -> None:
         """Back to the list."""

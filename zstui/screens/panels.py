@@ -30,8 +30,6 @@ from zstui.wrong import told
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
-SAID_SECONDS = 3.0
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -70,7 +68,6 @@ def _move(screen: Acting, row: Row) -> None:
                 ),
                 "busy",
             )
-            screen.set_timer(SAID_SECONDS, lambda: screen.say(""))
 
     screen.app.push_screen(Planner(row, plan, screen.mirror), planned)
 
@@ -87,9 +84,12 @@ def _snapshots(screen: Acting, row: Row) -> None:
     if len(volumes) <= 1:
         chosen([each.key for each in volumes])
         return
-    choices = [Choice(each.key, each.name, row_note(each, screen.mirror)) for each in volumes]
+
+    def choices() -> list[Choice]:
+        return [Choice(each.key, each.name, row_note(each, screen.mirror)) for each in volumes]
+
     screen.app.push_screen(
-        Chooser(tr("Snapshots of which volume of {vm}?", vm=row.name), narrowed(choices)), chosen
+        Chooser(lambda: tr("Snapshots of which volume of {vm}?", vm=row.name), narrowed(choices)), chosen
     )
 
 
@@ -112,13 +112,16 @@ def _attach(screen: Acting, row: Row) -> None:
     """Give a data volume to a VM, or take it from the one that has it."""
     owner = screen.mirror.find(row.get("vmInstanceUuid"))
     if row.get("vmInstanceUuid"):
-        question = tr(
-            "Take {volume} from {vm}?", volume=row.name, vm=owner.name if owner is not None else tr("its VM")
-        )
-        choices = [
-            Choice(True, tr("detach"), tr("a running guest must let go of it")),
-            Choice(False, tr("leave it there")),
-        ]
+
+        def question() -> str:
+            name = owner.name if owner is not None else tr("its VM")
+            return tr("Take {volume} from {vm}?", volume=row.name, vm=name)
+
+        def choices() -> list[Choice]:
+            return [
+                Choice(True, tr("detach"), tr("unmount it in the guest first: what is mounted is torn away")),
+                Choice(False, tr("leave it there")),
+            ]
 
         def answered(values: list[Any] | None) -> None:
             if values and values[0]:
@@ -143,7 +146,9 @@ async def _attach_to(screen: Acting, row: Row) -> None:
         )
         return
     ordered = sorted(rows, key=lambda vm: words.natural(vm.name))
-    choices = [Choice(vm.key, vm.name, row_note(vm, screen.mirror)) for vm in ordered]
+
+    def choices() -> list[Choice]:
+        return [Choice(vm.key, vm.name, row_note(vm, screen.mirror)) for vm in ordered]
 
     def chosen(values: list[Any] | None) -> None:
         if values:
@@ -151,7 +156,7 @@ async def _attach_to(screen: Acting, row: Row) -> None:
                  volumeUuid=row.key, vmInstanceUuid=values[0])  # fmt: skip
 
     screen.app.push_screen(
-        Chooser(tr("Give {volume} to which VM?", volume=row.name), narrowed(choices)), chosen
+        Chooser(lambda: tr("Give {volume} to which VM?", volume=row.name), narrowed(choices)), chosen
     )
 
 
@@ -198,7 +203,13 @@ PANELS = (
 )
 
 
-AFTER: dict[str, Callable[[Acting, Row], None]] = {"CreateL3Network": _services}
+def _token(screen: Acting, row: Row) -> None:
+    from zstui.screens.token import show_token
+
+    show_token(screen, row)
+
+
+AFTER: dict[str, Callable[[Acting, Row], None]] = {"CreateL3Network": _services, "CreateAccessToken": _token}
 """What is to be chosen next of something that a form has made."""
 
 

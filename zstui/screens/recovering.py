@@ -22,12 +22,14 @@ UNDO_SECONDS = 12.0
 """How long the toast that offers to undo stands; the key goes on working."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Deletion:
     """What was deleted here with one key."""
 
     uuids: tuple[str, ...]
     words: str
+    binned: bool = False
+    """Whether it was seen in the bin, which may be a moment after its call has ended."""
 
 
 def deletion_policy(mirror: Mirror, kind: str) -> str:
@@ -62,6 +64,7 @@ async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done
     if gone:
         deletion = Deletion(gone, done.words)
         screen.app.calls.deletions.append(deletion)
+        withdraw_offers(screen)
         screen.app.notify(_offer(screen.mirror, deletion), markup=False, timeout=UNDO_SECONDS)
     return list(ended)
 
@@ -83,6 +86,17 @@ def undoable(screen: Acting) -> Deletion | None:
     return next((each for each in reversed(deletions) if items_of(screen.mirror, each.uuids)), None)
 
 
+def withdraw_offers(screen: Acting) -> None:
+    """Offer no longer to take back what was in the bin and is no more: somebody has expunged or recovered it."""
+    calls = screen.app.calls
+    for deletion in list(calls.deletions):
+        if items_of(screen.mirror, deletion.uuids):
+            deletion.binned = True
+        elif deletion.binned:
+            calls.deletions.remove(deletion)
+            screen.app.clear_notifications()
+
+
 def deleted_among(mirror: Mirror, rows: list[Row]) -> list[Row]:
     """What is in the bin of some rows, which may be the bin's own."""
     items = [row for row in rows if row.kind == KIND and row.get("status") == "Deleted"]
@@ -90,13 +104,14 @@ def deleted_among(mirror: Mirror, rows: list[Row]) -> list[Row]:
 
 
 def recover_or_undo(screen: Acting, rows: list[Row]) -> None:
-    """Take back what the rows stand for; if that is nothing, the newest deletion made here."""
+    """Take back what the rows stand for; if that is nothing or just that, the newest deletion made here."""
     items = deleted_among(screen.mirror, rows)
     found = undoable(screen)
-    if items:
+    undone = items_of(screen.mirror, found.uuids) if found is not None else []
+    if items and {item.key for item in items} != {item.key for item in undone}:
         recover(screen, items)
     elif found is not None:
-        calls = [recover_call(item, with_volumes=True) for item in items_of(screen.mirror, found.uuids)]
+        calls = [recover_call(item, with_volumes=True) for item in undone]
         _carry_out(screen, calls, f"{tr('recover')} {found.words}")
         screen.app.calls.deletions.remove(found)
         screen.app.clear_notifications()
@@ -117,30 +132,38 @@ def recover(screen: Acting, items: list[Row]) -> None:
         answered(["without"])
         return
     names = ", ".join(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
-    choices = [
-        Choice("with", trn("with {number} data volume", "with {number} data volumes", len(volumes)), names),
-        Choice("without", tr("without data volumes"), tr("they can be recovered and attached later")),
-    ]
-    screen.app.push_screen(Chooser(tr("Recover {what}", what=what), narrowed(choices)), answered)
+
+    def choices() -> list[Choice]:
+        return [
+            Choice(
+                "with", trn("with {number} data volume", "with {number} data volumes", len(volumes)), names
+            ),
+            Choice("without", tr("without data volumes"), tr("they can be recovered and attached later")),
+        ]
+
+    screen.app.push_screen(Chooser(lambda: tr("Recover {what}", what=what), narrowed(choices)), answered)
 
 
 def expunge(screen: Acting, items: list[Row]) -> None:
     """Remove items for good, once their name, or how many there are, was typed."""
     what = _what(items)
     typed = items[0].name if len(items) == 1 else str(len(items))
-    lines = [
-        f"{item.name}  {_frees(item)}  {tr('expunged')} {left_piece(item, screen.mirror)[0]}"
-        for item in items[:5]
-    ]
-    lines += [tr("… and {number} more", number=len(items) - 5)] if len(items) > 5 else []
+
+    def lines() -> list[str]:
+        told = [
+            f"{item.name}  {_frees(item)}  {tr('expunged')} {left_piece(item, screen.mirror)[0]}"
+            for item in items[:5]
+        ]
+        told += [tr("… and {number} more", number=len(items) - 5)] if len(items) > 5 else []
+        return [*told, tr("This cannot be undone.")]
 
     def answered(yes: bool | None) -> None:
         if yes:
             _carry_out(screen, [expunge_call(item) for item in items], f"{tr('expunge')} {what}")
 
-    question = tr("Expunge {what} now?", what=what)
     screen.app.push_screen(
-        Confirm(question, tr("expunge"), [*lines, tr("This cannot be undone.")], typed=typed), answered
+        Confirm(lambda: tr("Expunge {what} now?", what=what), lambda: tr("expunge"), lines, typed=typed),
+        answered,
     )
 
 

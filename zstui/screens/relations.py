@@ -35,30 +35,33 @@ def to_owner(screen: Acting, row: Row) -> None:
             "dim",
         )
         return
-    screen.run_worker(screen.go(noun.id, owner.key))
+    screen.run_worker(screen.go(noun.id, owner.key, follow=True))
 
 
 def to_related(screen: Acting, row: Row) -> None:
     """Choose among all that a row has to do with, and go there."""
-    choices = []
-    for other in related(row, screen.mirror):
-        noun = noun_of(other.kind)
-        if noun is not None:
-            note = f"{tr(noun.one)}  {row_note(other, screen.mirror)}"
-            choices.append(Choice((noun.id, other.key), other.name, note))
-    for noun_id, kind, wire, word in HISTORIES:
-        count = sum(each.get(wire) == row.key for each in screen.mirror.all(kind))
-        if count:
-            choices.append(Choice((noun_id, None), tr(word, name=row.name), str(count), "accent"))
+
+    def choices() -> list[Choice]:
+        found = []
+        for other in related(row, screen.mirror):
+            noun = noun_of(other.kind)
+            if noun is not None:
+                note = f"{tr(noun.one)}  {row_note(other, screen.mirror)}"
+                found.append(Choice((noun.id, other.key), other.name, note))
+        for noun_id, kind, wire, word in HISTORIES:
+            count = sum(each.get(wire) == row.key for each in screen.mirror.all(kind))
+            if count:
+                found.append(Choice((noun_id, None), tr(word, name=row.name), str(count), "accent"))
+        return found
 
     def chosen(values: list[Any] | None) -> None:
         if values:
             noun_id, key = values[0]
-            screen.run_worker(screen.go(noun_id, key, "" if key else row.name))
+            screen.run_worker(screen.go(noun_id, key, "" if key else row.name, follow=True))
 
-    if choices:
+    if choices():
         screen.app.push_screen(
-            Chooser(tr("What {name} has to do with", name=row.name), narrowed(choices)), chosen
+            Chooser(lambda: tr("What {name} has to do with", name=row.name), narrowed(choices)), chosen
         )
     else:
         screen.say(tr("nothing has to do with {name}", name=row.name), "dim")
@@ -78,15 +81,17 @@ async def _tags(screen: Acting, row: Row) -> None:
         screen.app.tell(told(error, screen.app.mirror), wrong=True)
         return
     about = {"resourceType": RESOURCES[row.kind].vo, "resourceUuid": row.key}
-    choices = [
-        Choice("CreateUserTag", tr("add a free tag"), tr("only marks it"), "accent"),
-        Choice("CreateSystemTag", tr("add a system tag"), tr("steers it"), "accent"),
-    ]
     by_uuid = {str(tag["uuid"]): tag for tag in (*free, *system)}
-    for uuid, tag in by_uuid.items():
-        choices.append(
-            Choice(uuid, safe(str(tag["tag"])), _tag_note(tag), "dim" if tag.get("inherent") else "plain")
-        )
+
+    def choices() -> list[Choice]:
+        return [
+            Choice("CreateUserTag", tr("add a free tag"), tr("only marks it"), "accent"),
+            Choice("CreateSystemTag", tr("add a system tag"), tr("steers it"), "accent"),
+            *(
+                Choice(uuid, safe(str(tag["tag"])), _tag_note(tag), "dim" if tag.get("inherent") else "plain")
+                for uuid, tag in by_uuid.items()
+            ),
+        ]
 
     def chosen(values: list[Any] | None) -> None:
         tag = by_uuid.get(values[0]) if values else None
@@ -101,7 +106,7 @@ async def _tags(screen: Acting, row: Row) -> None:
         else:
             call(screen, "DeleteTag", tr("take a tag off {name}", name=row.name), uuid=tag["uuid"])
 
-    screen.app.push_screen(Chooser(tr("Tags of {name}", name=row.name), narrowed(choices)), chosen)
+    screen.app.push_screen(Chooser(lambda: tr("Tags of {name}", name=row.name), narrowed(choices)), chosen)
 
 
 def _tag_note(tag: dict[str, Any]) -> str:

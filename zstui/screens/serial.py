@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from appliance.client_console import Gap, Notice
+from appliance.api.console import Gap, Notice
 from zstui import words
 from zstui.cast import Cast, recording_path
 from zstui.cells import safe
@@ -137,6 +137,14 @@ class Serial(Watching):
         """Begin to write what is shown to a file that asciinema plays, or end it; either way say which."""
         if self._cast is not None:
             await self._end_recording()
+            return
+        if self.app.is_guest:
+            self.app.tell(
+                tr(
+                    "recordings would be written where the appliance is; record with zstui on your own machine"
+                ),
+                wrong=True,
+            )
             return
         screen = self.view.terminal.screen
         try:

@@ -17,8 +17,9 @@ from zstui.fields import Choice as OneOf
 from zstui.fields import Edited
 from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
-from zstui.said import Answer, Said
+from zstui.said import Answer, Keys, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.wrong import told
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 PROVIDER = "NetworkServiceProvider"
 
 
-class Services(ModalScreen[None]):
+class Services(Working, ModalScreen[None]):
     """The form of the release notes, with what the network has below it."""
 
     app: Zstui
@@ -59,7 +60,7 @@ class Services(ModalScreen[None]):
                 yield Static("3.", classes="label", markup=False)
                 yield Answer(lambda: tr("Add"), id="add")
             yield Sheet()
-            yield Said(
+            yield Keys(
                 lambda: tr("arrows choose · Tab next · Enter adds · x takes one away · Esc back"),
                 classes="hint",
             )
@@ -113,6 +114,10 @@ class Services(ModalScreen[None]):
         items += [note(error, "bad")] if error else []
         self.query_one(Sheet).show(items)
 
+    def retranslate(self) -> None:
+        """The same services in another language."""
+        self._draw()
+
     @on(Edited)
     def _edited(self) -> None:
         self._draw()
@@ -133,14 +138,16 @@ class Services(ModalScreen[None]):
     def action_remove(self) -> None:
         """Choose a service, and take it away."""
         has = self._has
-        choices = [Choice(kind, safe(kind), self._mirror.name(uuid)) for kind, uuid in sorted(has.items())]
+
+        def choices() -> list[Choice]:
+            return [Choice(kind, safe(kind), self._mirror.name(uuid)) for kind, uuid in sorted(has.items())]
 
         def chosen(values: list[Any] | None) -> None:
             if values:
                 self._change("DetachNetworkServiceFromL3Network", has[values[0]], values[0])
 
-        if choices:
-            self.app.push_screen(Chooser(tr("Take which service away?"), narrowed(choices)), chosen)
+        if has:
+            self.app.push_screen(Chooser(lambda: tr("Take which service away?"), narrowed(choices)), chosen)
 
     def _change(self, message: str, provider: str, service: str) -> None:
         self.run_worker(self._make(message, provider, service), exclusive=True)

@@ -12,12 +12,12 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from appliance.api.completion import Completer, Named, Where, grown
-from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words, without_program
+from appliance.api.completion import Completer, Named, Where
+from appliance.api.errors import ApiError, Cancelled
+from appliance.api.grammar import read_words, without_program
 from appliance.api.message import MESSAGES, Message
 from appliance.api.quoting import split
-from appliance.api.resource import Resource, camel
+from appliance.api.resource import Resource
 from zstui import words
 from zstui.calls import CALL, Entry
 from zstui.cells import safe, safe_lines
@@ -26,6 +26,7 @@ from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.inputs import Entry as Field
 from zstui.mirror import Mirror
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.wrong import told
 
@@ -43,7 +44,7 @@ INTRODUCTION = mark(
 )
 
 
-class Shell(Screen[None]):
+class Shell(Working, Screen[None]):
     """ZStack's prompt inside the full screen."""
 
     app: Zstui
@@ -138,7 +139,7 @@ class Shell(Screen[None]):
                 return
             command = read_words(typed)
             await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
-        except (UsageError, ValueError) as wrong:
+        except ValueError as wrong:
             self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), note(safe(str(wrong)), "bad")])
         except ApiError as error:
             if not self.app.calls.log or self.app.calls.log[-1].error is not error:
@@ -157,7 +158,7 @@ class Shell(Screen[None]):
         completer, offers = await self._offers(line, word)
         if not offers:
             return
-        longest = grown(word, offers)
+        longest = completer.grown(word, offers)
         self._prompt.value = line[: len(line) - len(word)] + longest
         self._prompt.cursor_position = len(self._prompt.value)
         shown = [
@@ -168,28 +169,22 @@ class Shell(Screen[None]):
 
     async def _offers(self, line: str, word: str) -> tuple[Completer, list[str]]:
         """What a word may become; resources are asked for when it may be the uuid of one."""
-        wanted: list[tuple[type[Resource], Where]] = []
+        wanted: list[tuple[type[Resource], str, Where]] = []
         known: dict[str, Named] = {}
 
         def look_up(resource: type[Resource], typed: str, where: Where) -> Named:
-            wanted.append((resource, where))
-            found = known.get(resource.__name__, [])
-            return [pair for pair in found if pair[0].startswith(typed) or pair[1].startswith(typed)]
+            wanted.append((resource, typed, where))
+            return known.get(resource.__name__, [])
 
         completer = Completer(look_up)
         offers = completer.complete(line, word)
-        for resource, where in wanted:
+        for resource, typed, where in wanted:
             try:
-                known[resource.__name__] = await self._named(resource, where)
+                known[resource.__name__] = await self.app.calls.session.named(resource, typed, where)
             except ApiError as error:
                 self.app.tell(told(error, self.app.mirror), wrong=True)
                 return completer, []
         return completer, completer.complete(line, word) if wanted else offers
-
-    async def _named(self, resource: type[Resource], where: Where) -> Named:
-        fields = [camel(resource.primary), *(["name"] if "name" in resource.columns else [])]
-        found = await self.app.calls.session.query(resource.__name__, *where, limit=1000, fields=fields)
-        return [(str(each[fields[0]]), str(each.get("name", ""))) for each in found]
 
     def _offer(self, items: list[Item]) -> None:
         more = len(items) - OFFERS
@@ -244,7 +239,8 @@ def error_items(error: ApiError) -> list[Item]:
         (mark("description"), tr(error.description)),
         (mark("details"), said(error.details)),
     )
-    return [note(f"{tr(name)}: {line}", "bad") for name, text in parts for line in safe_lines(text)]
+    paint = "dim" if error.code == Cancelled.code else "bad"
+    return [note(f"{tr(name)}: {line}", paint) for name, text in parts for line in safe_lines(text)]
 
 
 def reply_items(reply: dict[str, Any]) -> list[Item]:
@@ -268,5 +264,5 @@ def explained(asked: list[str]) -> list[Item]:
 def _parameters(kind: type[Message]) -> list[Item]:
     return [
         Item(each.wire, tr(each.help) + (f"  ({tr('required')})" if each.required else ""), "dim")
-        for each in kind.parameters.values()
+        for each in kind.own_parameters()
     ]

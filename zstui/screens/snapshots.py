@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,13 +15,14 @@ from textual.widgets import Static
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.frame import Hints
-from zstui.i18n import tr, trn
+from zstui.i18n import mark, tr, trn
 from zstui.mirror import Batch, Mirror, Row
 from zstui.paint import paint_of
-from zstui.said import Said
+from zstui.said import Make, Said
 from zstui.screens.chooser import Choice, Choices
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
+from zstui.screens.working import Working
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def merged(snapshots: list[Row], key: str) -> int:
     return count
 
 
-class Snapshots(Screen[None]):
+class Snapshots(Working, Screen[None]):
     """The tree of one volume, kept true while it is shown."""
 
     app: Zstui
@@ -156,6 +158,10 @@ class Snapshots(Screen[None]):
         )
         self.query_one(".form-doc", Static).update(f" {count}, {words.long_size(size)}{whose}")
 
+    def retranslate(self) -> None:
+        """The same tree in another language."""
+        self._draw()
+
     def action_move(self, by: int) -> None:
         """Another line of the tree."""
         self.query_one(Choices).move(by)
@@ -190,14 +196,19 @@ class Snapshots(Screen[None]):
             )
             return
         latest = next((each for each in self._snapshots if each.get("latest")), None)
-        lines = [
-            tr("What was written since {name} was taken is given up.", name=latest.name)
-            if latest is not None
-            else tr("What was written so far is given up."),
-            tr("This cannot be undone; n keeps it as a snapshot first."),
-        ]
-        question = tr("Revert {volume} to {snapshot}?", volume=self._volume.name, snapshot=row.name)
-        self._ask(question, tr("revert"), lines, "RevertVolumeFromSnapshot", row)
+
+        def question() -> str:
+            return tr("Revert {volume} to {snapshot}?", volume=self._volume.name, snapshot=row.name)
+
+        def lines() -> list[str]:
+            return [
+                tr("What was written since {name} was taken is given up.", name=latest.name)
+                if latest is not None
+                else tr("What was written so far is given up."),
+                tr("This cannot be undone; n keeps it as a snapshot first."),
+            ]
+
+        self._ask(question, mark("revert"), lines, "RevertVolumeFromSnapshot", row)
 
     def action_delete(self) -> None:
         """Delete a snapshot and those on top of it, once it is said how many and what is merged."""
@@ -206,24 +217,34 @@ class Snapshots(Screen[None]):
             return
         found = self._snapshots
         going = with_those_on_top(found, row.key)
-        lines = [f"{each.name}  {words.long_size(each.get('size') or 0)}" for each in going[:6]]
-        lines += [tr("… and {number} more", number=len(going) - 6)] if len(going) > 6 else []
         files = merged(found, row.key)
-        lines.append(tr("The volume keeps its content."))
-        if files:
-            lines.append(
-                trn("{number} file is merged into its own.", "{number} files are merged into its own.", files)
-            )
-        question = trn("Delete {number} snapshot?", "Delete {number} snapshots?", len(going))
-        self._ask(question, tr("delete"), lines, "DeleteVolumeSnapshot", row)
 
-    def _ask(self, question: str, yes: str, lines: list[str], message: str, row: Row) -> None:
+        def question() -> str:
+            return trn("Delete {number} snapshot?", "Delete {number} snapshots?", len(going))
+
+        def lines() -> list[str]:
+            told = [f"{each.name}  {words.long_size(each.get('size') or 0)}" for each in going[:6]]
+            told += [tr("… and {number} more", number=len(going) - 6)] if len(going) > 6 else []
+            told.append(tr("The volume keeps its content."))
+            if files:
+                told.append(
+                    trn(
+                        "{number} file is merged into its own.",
+                        "{number} files are merged into its own.",
+                        files,
+                    )
+                )
+            return told
+
+        self._ask(question, mark("delete"), lines, "DeleteVolumeSnapshot", row)
+
+    def _ask(self, question: Make, yes: str, lines: Callable[[], list[str]], message: str, row: Row) -> None:
         def answered(sure: bool | None) -> None:
             if sure:
                 task = asyncio.create_task(self.app.calls.make_all(message, [{"uuid": row.key}]))
-                self.app.keep(task, f"{yes} {row.name}")
+                self.app.keep(task, f"{tr(yes)} {row.name}")
 
-        self.app.push_screen(Confirm(question, yes, lines), answered)
+        self.app.push_screen(Confirm(question, lambda: tr(yes), lines), answered)
 
 
 def _choice(branch: Branch) -> Choice:
@@ -233,6 +254,8 @@ def _choice(branch: Branch) -> Choice:
     status = row.text("status")
     parts = [words.date(row.text("createDate")), words.size(row.get("size") or 0)]
     parts += [tr(status)] if status != "Ready" else []
+    if row.get("quiesced") is not None:
+        parts.append(tr("quiesced") if row.get("quiesced") else tr("not quiesced"))
     paint = "strong" if status == "Ready" else paint_of(status)
     return Choice(row.key, f"{branch.lines}{row.name}", "  ".join(parts), paint)
 

@@ -21,13 +21,14 @@ from zstui.cells import safe, safe_lines
 from zstui.cloud_config import is_kind, minified, warnings_of
 from zstui.frame import Hints
 from zstui.i18n import mark, tr
-from zstui.inputs import YamlWriting
 from zstui.mirror import Batch, Mirror, Row
-from zstui.said import Make, Said
-from zstui.screens.confirm import Confirm
+from zstui.said import Keys, Make, Said
+from zstui.screens.confirm import Confirm, discard
 from zstui.screens.keys import choose_key
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.wrong import told
+from zstui.yaml_writing import YamlWriting
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -58,7 +59,7 @@ def kind_of(text: str) -> str:
     )
 
 
-class Editor(Screen[str | None]):
+class Editor(Working, Screen[str | None]):
     """Edits a text on a whole screen; returns it, or None when nothing is to change."""
 
     app: Zstui
@@ -160,12 +161,7 @@ class Editor(Screen[str | None]):
         if self.text == self.saved:
             self.dismiss(None)
             return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.dismiss(None)
-
-        self.app.push_screen(Confirm(tr("Throw away what you typed?"), tr("throw it away")), answered)
+        discard(self)
 
 
 class VmUserdata(Editor):
@@ -177,6 +173,8 @@ class VmUserdata(Editor):
         self._mirror = mirror
         self._tag: str | None = None
         self._loaded = False
+        self._fetches: list[dict[str, Any]] | None = None
+        """What is shown of what the guest has fetched, once that was read."""
 
     def below(self) -> ComposeResult:
         """What the guest has fetched."""
@@ -217,9 +215,7 @@ class VmUserdata(Editor):
         area.text = self.saved
         area.read_only = False
         self._loaded = True
-        self._say(
-            "" if found else tr("This VM has no user data yet. It is served to the guest when it asks.")
-        )
+        self._say_whether()
         self._describe()
         await self._load_fetches()
 
@@ -232,7 +228,20 @@ class VmUserdata(Editor):
         except ApiError as error:
             self._say(told(error, self.app.mirror), wrong=True)
             return
+        self._fetches = fetches
         self.query_one("#fetches", Sheet).show(fetch_items(fetches))
+
+    def _say_whether(self) -> None:
+        none = tr("This VM has no user data yet. It is served to the guest when it asks.")
+        self._say("" if self._tag is not None else none)
+
+    def retranslate(self) -> None:
+        """Say in another language what the guest has fetched, and whether there is anything to fetch."""
+        super().retranslate()
+        if self._loaded:
+            self._say_whether()
+        if self._fetches is not None:
+            self.query_one("#fetches", Sheet).show(fetch_items(self._fetches))
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         shown = self.query_one(".form-help", Static)
@@ -279,12 +288,16 @@ class VmUserdata(Editor):
             if yes:
                 self.run_worker(self._apply_anew(), exclusive=True, group="anew")
 
-        lines = [
-            tr("At its next boot cloud-init takes {vm} for a new machine:", vm=self._row.name),
-            tr("it applies user data and SSH keys again, and makes new host keys."),
-            tr("What was saved counts; the running guest goes on as it is."),
-        ]
-        self.app.push_screen(Confirm(tr("Apply user data at the next boot?"), tr("apply"), lines), answered)
+        def lines() -> list[str]:
+            return [
+                tr("At its next boot cloud-init takes {vm} for a new machine:", vm=self._row.name),
+                tr("it applies user data and SSH keys again, and makes new host keys."),
+                tr("What was saved counts; the running guest goes on as it is."),
+            ]
+
+        self.app.push_screen(
+            Confirm(lambda: tr("Apply user data at the next boot?"), lambda: tr("apply"), lines), answered
+        )
 
     async def _apply_anew(self) -> None:
         calls = self.app.calls
@@ -332,7 +345,7 @@ class Reading(ModalScreen[None]):
         with Vertical(classes="dialog help"):
             yield Said(self._title, classes="title")
             yield Sheet(self._items)
-            yield Said(lambda: tr("arrows scroll · Esc back"), classes="hint")
+            yield Keys(lambda: tr("arrows scroll · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
         """Keys scroll."""

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from appliance.client_console import Gap, Notice
+from appliance.api.console import Gap, Notice
 from zstui.i18n import tr
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
@@ -111,7 +111,12 @@ class Vnc(Watching):
 
     def action_menu(self) -> None:
         """What a terminal cannot type."""
-        choices = [
+        self.app.push_screen(
+            Chooser(lambda: tr("Send to {vm}", vm=self.vm.name), narrowed(self._choices)), self._menu_chosen
+        )
+
+    def _choices(self) -> list[Choice]:
+        return [
             Choice(Stroke(DELETE, (CTRL, ALT)), "Ctrl-Alt-Del", tr("restarts many systems")),
             Choice("type", tr("type a text"), tr("as keys, one after the other")),
             *(
@@ -128,9 +133,6 @@ class Vnc(Watching):
             ),
             Choice("redraw", tr("draw all anew")),
         ]
-        self.app.push_screen(
-            Chooser(tr("Send to {vm}", vm=self.vm.name), narrowed(choices)), self._menu_chosen
-        )
 
     def _menu_chosen(self, values: list[Any] | None) -> None:
         match values[0] if values else None:

@@ -10,12 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from appliance.client_console import Gap, Notice
+from appliance.api.console import Gap, Notice
 from zstui import words
+from zstui.cells import width
 from zstui.console_link import ConsoleLink
 from zstui.i18n import tr
 from zstui.line import Line, Part
 from zstui.mirror import Mirror, Row
+from zstui.screens.working import Working
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -34,11 +36,12 @@ After = Literal["serial", "vnc"] | None
 """The console that is to be looked at next."""
 
 
-class Watching(ModalScreen[After]):
+class Watching(Working, ModalScreen[After]):
     """One console of a VM, on the whole terminal or as a pane. Keys are the guest's, but those in the title."""
 
     app: Zstui
     console: ClassVar[Literal["serial", "vnc"]]
+    takes_all_keys: ClassVar = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(LEAVE, "leave", "leave", priority=True),
         Binding("f11", "other", "serial or VNC", priority=True),
@@ -140,12 +143,17 @@ class ConsoleTitle(Line):
         return [*parts, *self._watching.marks()]
 
     def right(self) -> list[Part]:
-        """Keys."""
-        parts: list[Part] = []
+        """Keys: how to leave always, the others as far as there is room."""
         resting = self._watching.link.state in ("waiting", "over")
         keys = [("Enter", tr("try again"))] if resting else self._watching.own_keys()
+        parts: list[Part] = []
+        left = sum(width(part.text) for part in self.left())
+        room = self.size.width - min(left, self.size.width * 3 // 5)
         for key, word in [(LEAVE_NAME, tr("leave")), *keys]:
-            parts += [Part(f" {key} ", "accent"), Part(word, "dim")]
+            told = [Part(f" {key} ", "accent"), Part(word, "dim")]
+            if parts and sum(width(part.text) for part in (*parts, *told)) > room - 1:
+                break
+            parts += told
         return [*parts, Part(" ")]
 
 

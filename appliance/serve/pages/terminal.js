@@ -1,5 +1,5 @@
 // Logs in, then lets textual-serve's script show the full screen in this page.
-import {LANGUAGES, language, named, speak, translate, word} from "./words.js";
+import {LANGUAGES, language, named, speak, told, translate, word} from "./words.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -18,7 +18,7 @@ async function ticket() {
   const said = {name: find("name").value, secret: find("secret").value, language: language()};
   const answer = await fetch("/terminal", {method: "POST", body: JSON.stringify(said)});
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error.details);
+  if (!answer.ok) throw new Error(told(body.error.details));
   return body.ticket;
 }
 

@@ -68,6 +68,7 @@ CREATE TABLE "audit_entry" (
     "job_uuid" TEXT COLLATE NOCASE,
     "code" TEXT COLLATE NOCASE,
     "details" TEXT COLLATE NOCASE,
+    "only_read" INTEGER NOT NULL,
     "times" INTEGER NOT NULL,
     "previous" TEXT COLLATE NOCASE NOT NULL,
     "digest" TEXT COLLATE NOCASE NOT NULL,
@@ -171,6 +172,7 @@ CREATE TABLE "figure_block" (
     "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "began" INTEGER NOT NULL,
     "points" TEXT COLLATE NOCASE NOT NULL,
+    "peaks" TEXT COLLATE NOCASE NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
@@ -453,8 +455,10 @@ CREATE TABLE "long_job" (
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "deadline" REAL,
+    "limit" REAL,
     "parts" TEXT COLLATE NOCASE NOT NULL,
     "failure" TEXT COLLATE NOCASE,
+    "asked_by" TEXT COLLATE NOCASE,
     "row_sum" INTEGER NOT NULL
 ) STRICT;
 
@@ -659,6 +663,12 @@ CREATE TABLE "system_tag" (
 
 CREATE INDEX "system_tag_resource_uuid" ON "system_tag" ("resource_uuid");
 
+CREATE TABLE "tally" (
+    "key" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "total" INTEGER NOT NULL,
+    "row_sum" INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE "used_ip" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
     "l3_network_uuid" TEXT COLLATE NOCASE NOT NULL,
@@ -673,9 +683,9 @@ CREATE TABLE "used_ip" (
 
 CREATE INDEX "used_ip_l3_network_uuid" ON "used_ip" ("l3_network_uuid");
 
-CREATE INDEX "used_ip_ip_range_uuid" ON "used_ip" ("ip_range_uuid");
-
 CREATE INDEX "used_ip_used_for" ON "used_ip" ("used_for");
+
+CREATE INDEX "used_ip_ip_range_uuid_ip_number" ON "used_ip" ("ip_range_uuid", "ip_number");
 
 CREATE TABLE "user" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -798,6 +808,8 @@ CREATE TABLE "vm_instance" (
     "allocator_strategy" TEXT COLLATE NOCASE NOT NULL,
     "state" TEXT COLLATE NOCASE NOT NULL,
     "state_cause" TEXT COLLATE NOCASE,
+    "stands_still" TEXT COLLATE NOCASE,
+    "cannot_move" TEXT COLLATE NOCASE,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "internal_id" INTEGER NOT NULL UNIQUE,
@@ -1083,6 +1095,7 @@ CREATE TABLE "volume_snapshot" (
     "size" INTEGER NOT NULL,
     "state" TEXT COLLATE NOCASE NOT NULL,
     "status" TEXT COLLATE NOCASE NOT NULL,
+    "quiesced" INTEGER,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "host_uuid" TEXT COLLATE NOCASE,
@@ -1215,8 +1228,8 @@ INSERT INTO sqlite_stat1 VALUES
     ('shared_resource', 'shared_resource_resource_uuid', '1000000 100'),
     ('system_tag', 'system_tag_resource_uuid', '1000000 100'),
     ('used_ip', 'used_ip_l3_network_uuid', '1000000 100'),
-    ('used_ip', 'used_ip_ip_range_uuid', '1000000 100'),
     ('used_ip', 'used_ip_used_for', '1000000 100'),
+    ('used_ip', 'used_ip_ip_range_uuid_ip_number', '1000000 100 1'),
     ('user', 'user_name', '1000000 100'),
     ('user_group', 'user_group_name', '1000000 100'),
     ('user_group_policy_ref', 'user_group_policy_ref_policy_uuid', '1000000 100'),

@@ -30,11 +30,17 @@ def check_version(connection: Any) -> int:
     """The step that a store is at. `StoreTooNew` when this version does not know it."""
     found = version(connection)
     if found > latest():
+        place = Path(connection.execute("PRAGMA database_list").fetchone()[2])
         raise StoreTooNew(
-            f"the store is of version {found}, and this program knows versions up to {latest()}; "
-            "use the program that wrote it, or restore the backup made before it was upgraded"
+            f"{place} {too_new(found)}; use that zstui again, or go back by zstui restore FILE, where FILE is a backup "
+            f"from before the upgrade: those that upgrades make are in {place.parent / 'backups'}"
         )
     return found
+
+
+def too_new(found: int) -> str:
+    """What is wrong with a store at a step that this version does not know."""
+    return f"is of version {found}, which a later zstui wrote, and this one knows versions up to {latest()}"
 
 
 def migrate(connection: Any) -> None:
@@ -46,4 +52,4 @@ def migrate(connection: Any) -> None:
         except sqlite.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            raise translated(error) from error
+            raise translated(error, connection) from error

@@ -9,7 +9,9 @@ import pytest
 
 from appliance.api.errors import NotBuilt
 from appliance.api.grammar import UsageError, read_words, without_program
-from appliance.api.parse import parse
+from appliance.api.parse import command_line, parse
+from appliance.api.quoting import split
+from appliance.api.vm import CreateVmInstance
 
 UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 
@@ -51,9 +53,25 @@ def test_fields_and_options_of_a_query() -> None:
     }
 
 
+def test_another_name_of_a_parameter_will_do() -> None:
+    assert fields("CreateAccessToken", "name=t", "role=admin") == {"name": "t", "sessionRole": "admin"}
+    with pytest.raises(UsageError, match="sessionRole is given twice"):
+        read_words(["CreateAccessToken", "role=admin", "sessionRole=admin"])
+
+
 def test_lists_are_split_at_commas_but_for_escaped_ones() -> None:
     typed = fields("CreateVmInstance", "l3NetworkUuids=a,b", r"l3NetworkUuids=c\,d")
     assert typed["l3NetworkUuids"] == ["a", "b", "c,d"]
+
+
+def test_every_list_may_be_json() -> None:
+    typed = fields("CreateVmInstance", 'l3NetworkUuids=["a","b,c"]', "l3NetworkUuids=d", 'userTags=["e","f"]')
+    assert typed["l3NetworkUuids"] == ["a", "b,c", "d"]
+    assert typed["userTags"] == ["e", "f"]
+    odd = {"l3NetworkUuids": ["[a", "b,c"], "name": "v", "imageUuid": UUID, "instanceOfferingUuid": UUID}
+    line = command_line(parse(CreateVmInstance, odd), whole=True).removeprefix("zstui call ")
+    assert read_words(split(line)).fields["l3NetworkUuids"] == ["[a", "b,c"], "what is written is read alike"
+    assert fields("QueryVmInstance", 'fields=["name"]')["fields"] == ["name"]
 
 
 def test_tags_are_not_split_inside_their_text() -> None:
@@ -102,13 +120,22 @@ def test_only_passwords_of_accounts_and_users_are_hashed(words: tuple[str, ...])
         (["CreateZone", "name"], "write name=value"),
         (["CreateZone", "name~=x"], "only queries compare"),
         (["CreateZone", "name=a", "name=b"], "given twice"),
-        (["AttachNetworkServiceToL3Network", "networkServices=x"], "must be JSON"),
-        (["AttachNetworkServiceToL3Network", "networkServices=[1]"], "must be JSON of the right shape"),
+        (["AttachNetworkServiceToL3Network", "networkServices=x"], "must be JSON of an object"),
+        (["CreateVmInstance", "l3NetworkUuids=[a"], r"field\[l3NetworkUuids\] must be JSON of a list"),
+        (["CreateVmInstance", 'l3NetworkUuids=["x"'], 'a list.*but actual is \\["x"'),
+        (["CreateVmInstance", 'l3NetworkUuids={"a":1}'], 'a list.*but actual is {"a":1}'),
+        (["CreateVmInstance", "systemTags=[hostname::x]"], r"field\[systemTags\] must be JSON of a list"),
+        (["AttachNetworkServiceToL3Network", "networkServices=[1]"], "must be JSON of an object"),
     ],
 )
 def test_what_is_no_call_says_why(words: list[str], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=says) as refused:
         read_words(words)
+    assert refused.value.code == "SYS.1007"
+
+
+def test_names_may_begin_as_json_does() -> None:
+    assert [fields("CreateZone", f"name={name}")["name"] for name in ("{a", "[b]")] == ["{a", "[b]"]
 
 
 def test_a_message_that_is_yet_to_come_is_refused_by_its_code() -> None:

@@ -273,6 +273,13 @@ def test_no_body_is_ever_more_than_refused(raw: bytes) -> None:
         decode(raw)
 
 
+def test_a_size_with_a_unit_is_refused_with_the_bytes_that_it_means() -> None:
+    told = refusal(CreateInstanceOffering, {"name": "o", "cpuNum": 1, "cpuSpeed": 1, "memorySize": "900G"})
+    assert told.endswith("must be in bytes, for example 966367641600, but actual is 900G")
+    told = refusal(CreateInstanceOffering, {"name": "o", "cpuNum": "2G", "cpuSpeed": 1, "memorySize": 1})
+    assert told.endswith("must be a whole number, but actual is 2G")
+
+
 def test_an_offering_speaks_numbers() -> None:
     fields = {"name": "o", "cpuNum": "2", "cpuSpeed": "1000", "memorySize": "1073741824"}
     assert parse(CreateInstanceOffering, fields).memory_size == 1 << 30

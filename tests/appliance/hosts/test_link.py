@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.protocol import Done, Hello, HostFacts, Ping, StartDomain
-from appliance.api.errors import HostUnreachable, MachineIsHost
+from agent.protocol import READY_LINE, Done, Hello, HostFacts, Ping, StartDomain
+from appliance.api.errors import AgentRefused, HostUnreachable, MachineIsHost
 from appliance.hosts.fleet import Fleet, Target
 from appliance.hosts.link import Link, LinkLost, Refused
 from appliance.hosts.simulated_dialer import SimulatedDialer
@@ -63,6 +63,14 @@ async def test_a_refusal_has_code_and_words(link: Link) -> None:
     assert "[domain.missing]" in refused.value.details
 
 
+async def test_an_answer_that_cannot_be_read_says_what_to_do_and_harms_nobody(link: Link) -> None:
+    await link.hello()
+    with pytest.raises(AgentRefused, match=r"Ping was answered in a way .* reconnect the host") as refused:
+        await link.ask(Ping(), HostFacts)
+    assert "`protocol`" in refused.value.details
+    assert isinstance(await link.ask(Ping(), Done), Done)
+
+
 async def test_everybody_who_waits_learns_of_the_end(link: Link, host: SimulatedHost) -> None:
     await link.hello()
     host.delays.usual = 10.0
@@ -103,6 +111,80 @@ async def test_a_program_that_is_no_agent_is_told_by_its_last_words() -> None:
 
     link = Link(Wrong(), owner="us", epoch=1, on_event=lambda _: None)
     assert "not found" in await link.run()
+
+
+class Lying:
+    """A host that answers each call with what it likes."""
+
+    def __init__(self, *said: bytes) -> None:
+        self._said = list(said)
+        self.closed = asyncio.Event()
+        self.read_bytes = 0
+
+    async def read(self) -> bytes:
+        if not self._said:
+            await self.closed.wait()
+            return b""
+        data = self._said.pop(0)
+        self.read_bytes += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def answer(result: bytes, number: int = 1) -> bytes:
+    return b'{"frame":"answer","id":%d,"result":%s}\n' % (number, result)
+
+
+DEEP = b"[" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        (answer(DEEP + b"]" * 200_000), ""),
+        (DEEP, "without end"),
+        (b"x" * 300_000, "without end"),
+        (b'{"frame":"answer"}\n', ""),
+        (b'{"frame":"nothing","id":1}\n', ""),
+        (b"\xff\xfe\n", ""),
+        (b"null\n", ""),
+        (b'{"frame":"notice","event":{"type":"DomainChanged","seen":3}}\n', ""),
+    ],
+)
+async def test_a_host_that_lies_loses_its_link_and_no_call_waits_for_ever(said: bytes, word: str) -> None:
+    heard: list[object] = []
+    endless = word == "without end"
+    wire = Lying(READY_LINE, *([said] * 100 if endless else [said]))
+    link = Link(wire, owner="us", epoch=1, on_event=heard.append)
+    running = asyncio.create_task(link.run())
+    async with asyncio.timeout(20):
+        with pytest.raises(LinkLost) as lost:
+            await link.ask(Ping(), Done, timeout_seconds=10)
+        assert word in await running
+    assert "was lost" in str(lost.value)
+    assert (wire.closed.is_set(), heard) == (True, [])
+    assert wire.read_bytes < 10 << 20
+
+
+async def test_answers_and_progress_that_nobody_asked_for_are_passed_over() -> None:
+    unasked = answer(b"{}", 77) + b'{"frame":"progress","id":78,"done":1,"total":2}\n'
+    link = Link(Lying(READY_LINE, unasked, answer(b"{}")), owner="us", epoch=1, on_event=lambda _: None)
+    running = asyncio.create_task(link.run())
+    assert isinstance(await link.ask(Ping(), Done), Done)
+    link.close("the test is over")
+    await running
+
+
+async def test_a_machine_that_talks_without_end_before_its_agent_is_given_up() -> None:
+    wire = Lying(*[b"Welcome! " * 20_000] * 1_000)
+    link = Link(wire, owner="us", epoch=1, on_event=lambda _: None)
+    assert "did not start" in await link.run()
+    assert wire.read_bytes < 2 << 20
 
 
 class Epochs:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from appliance.api.errors import HostUnreachable
@@ -80,6 +81,13 @@ async def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
     assert "nowhere.invalid is no name that" in await said(tmp_path, "nowhere.invalid")
 
 
+@pytest.mark.parametrize("address", ["10.109.50.999", "300.1.1.1"])
+async def test_an_address_with_a_number_too_large_is_no_name(tmp_path: Path, address: str) -> None:
+    assert await said(tmp_path, address) == (
+        f"{address} is not a valid IPv4 address: that has four numbers from 0 to 255, with dots between"
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
@@ -102,3 +110,65 @@ async def test_what_the_system_says(
 async def test_somebody_who_hangs_up(tmp_path: Path) -> None:
     async with hanging_up() as port:
         assert f"the connection to 127.0.0.1:{port} was lost" in await said(tmp_path, "127.0.0.1", port)
+
+
+class Pinned:
+    """One key is pinned, whatever the machine is called."""
+
+    def __init__(self, key: asyncssh.SSHKey) -> None:
+        self._line = key.export_public_key().decode().strip()
+
+    async def pinned(self, machine: str) -> str | None:
+        return self._line
+
+    async def pin(self, machine: str, public_key: str, fingerprint: str) -> None:
+        raise AssertionError(machine)
+
+
+class Watching(asyncssh.SSHServer):
+    """Writes down what anybody tried to log in with."""
+
+    tried: list[str]
+
+    def begin_auth(self, username: str) -> bool:
+        self.tried.append(username)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("kind", "weak", "said"),
+    [
+        ("ssh-ed25519", {}, ""),
+        ("ssh-rsa", {}, ""),
+        ("ecdsa-sha2-nistp256", {}, ""),
+        ("ssh-ed25519", {"encryption_algs": ["aes128-cbc"]}, "encryption"),
+        ("ssh-ed25519", {"encryption_algs": ["aes256-ctr"]}, "encryption"),
+        ("ssh-ed25519", {"kex_algs": ["diffie-hellman-group14-sha1"]}, "key exchange"),
+        ("ssh-ed25519", {"kex_algs": ["diffie-hellman-group1-sha1"]}, "key exchange"),
+    ],
+)
+async def test_a_machine_with_weak_cryptography_only_is_told_nothing(
+    tmp_path: Path, kind: str, weak: dict[str, list[str]], said: str
+) -> None:
+    key = asyncssh.generate_private_key(kind)
+    tried: list[str] = []
+
+    def server() -> Watching:
+        watching = Watching()
+        watching.tried = tried
+        return watching
+
+    async with asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[key], server_factory=server, **weak
+    ) as listening:
+        target = Target("127.0.0.1", listening.sockets[0].getsockname()[1], "root")
+        ssh = Ssh(tmp_path, Pinned(key))
+        if not said:
+            connection = await ssh.connection(target)
+            connection.close()
+            await connection.wait_closed()
+        else:
+            with pytest.raises(HostUnreachable) as refused:
+                await ssh.connection(target)
+            assert said in refused.value.details.lower()
+        assert tried == ([] if said else ["root"])

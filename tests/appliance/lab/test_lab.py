@@ -106,7 +106,7 @@ async def test_a_destroyed_guest_is_reaped_at_once(lab: Lab, hosts: list[LabHost
     assert "tiny" not in await ask(lab, 2, *VIRSH, "list", "--name")
     before = monotonic()
     await ask(lab, 1, *VIRSH, "destroy", "tiny")
-    assert monotonic() - before < 1.0
+    assert monotonic() - before < 5.0, "libvirt waits 10 s and more for one that nobody reaps"
 
 
 async def test_a_daemon_that_dies_comes_back(lab: Lab, hosts: list[LabHost]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.api.errors import InvalidArgument, NoAddressLeft
 from appliance.api.l3 import IpRange
+from appliance.api.tally import BLOCK_BITS
 from appliance.plans.addresses import check_apart, check_range, first_free, range_of
 
 BASE = int(ipaddress.IPv4Address("10.0.0.0"))
@@ -27,25 +30,43 @@ def a_range(start: int, end: int, gateway: int = 1) -> IpRange:
     )  # fmt: skip
 
 
-spans = st.tuples(st.integers(1, 60), st.integers(0, 10)).map(lambda span: (span[0], span[0] + span[1]))
+class Held(set[int]):
+    """Numbers that NICs have; a range's gateway is no NIC's."""
+
+    def by_block(self, ip_range: IpRange) -> Mapping[int, int]:
+        start, end, gateway = map(number, (ip_range.start_ip, ip_range.end_ip, ip_range.gateway))
+        return Counter(each >> BLOCK_BITS for each in self.between(ip_range, start, end) if each != gateway)
+
+    def between(self, ip_range: IpRange, first: int, last: int) -> set[int]:
+        del ip_range
+        return {each for each in self if first <= each <= last}
 
 
-@given(st.lists(spans, min_size=1, max_size=3), st.sets(st.integers(0, 80)), st.integers(1, 70))
+def number(address: str) -> int:
+    return int(ipaddress.IPv4Address(address))
+
+
+# On both sides of where a block ends.
+spans = st.tuples(st.integers(220, 280), st.integers(0, 10)).map(lambda span: (span[0], span[0] + span[1]))
+
+
+@given(st.lists(spans, min_size=1, max_size=3), st.sets(st.integers(215, 295)), st.integers(220, 290))
 def test_the_lowest_free_address_is_given(
     spans: list[tuple[int, int]], taken: set[int], gateway: int
 ) -> None:
     ranges = [a_range(start, end, gateway) for start, end in spans]
     free = sorted({each for start, end in spans for each in range(start, end + 1)} - taken - {gateway})
-    numbers = {BASE + each for each in taken}
+    numbers = Held(BASE + each for each in taken)
     if not free:
         with pytest.raises(
-            NoAddressLeft, match=r"^l3NetworkUuids\[l3\]: all .* of l3 are taken; add a range"
+            NoAddressLeft,
+            match=r"^l3NetworkUuids\[l3\]: the IP ranges of l3 have [0-9]+ address(es)?, and none is free; add a range",
         ):
             first_free(ranges, numbers, "l3", "l3NetworkUuids[l3]")
         return
     found, address = first_free(ranges, numbers, "l3", "l3NetworkUuids[l3]")
     assert address == ip(free[0])
-    assert int(ipaddress.IPv4Address(address)) not in numbers
+    assert number(address) not in numbers
     assert address != ip(gateway)
     assert range_of([found], address) == found
 

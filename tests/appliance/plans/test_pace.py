@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.plans.pace import SILENT_SECONDS, Pace
+from appliance.plans.pace import QUIET_SECONDS, SILENT_SECONDS, Pace
 
 MIB = 1 << 20
 
@@ -38,6 +38,20 @@ def test_blocks_that_come_seldom_are_no_waves() -> None:
     assert {rate for rate in found if rate is not None} == {float(MIB)}
 
 
+def test_blocks_that_come_seldom_are_silent_once_the_next_is_long_overdue() -> None:
+    pace = Pace()
+    assert pace.silent(0.0) is None
+    for block in range(4):
+        pace.take(5.0 * block, 8 * MIB * block)
+    assert pace.silent(24.9) is None
+    assert pace.silent(25.1) == pytest.approx(10.1)
+    pace = Pace()
+    for block in range(3):  # so seldom that nobody can wait for twice as long
+        pace.take(12.0 * block, 8 * MIB * block)
+    assert pace.silent(24.0 + SILENT_SECONDS) is None
+    assert pace.silent(25.0 + SILENT_SECONDS) == SILENT_SECONDS + 1
+
+
 def test_many_readings_at_once_are_one() -> None:
     pace = Pace()
     for step in range(2000):
@@ -50,11 +64,9 @@ def test_nothing_is_said_of_what_has_stopped_and_a_new_round_begins_anew() -> No
     pace = Pace()
     for second in range(5):
         pace.take(float(second), second * MIB)
-    assert pace.rate(4.5) == MIB
-    slower = pace.rate(12.0)
-    assert slower is not None
-    assert slower < MIB
-    assert pace.rate(4.0 + SILENT_SECONDS + 1) is None
+    assert (pace.rate(4.0 + QUIET_SECONDS), pace.silent(4.0 + QUIET_SECONDS)) == (MIB, None)
+    assert (pace.rate(8.0), pace.silent(8.0)) == (None, 4.0)
+    assert pace.silent(4.0 + SILENT_SECONDS + 1) == SILENT_SECONDS + 1
     pace.take(30.0, 0)
     assert pace.rate(30.0) is None
 

@@ -80,7 +80,7 @@ ASKED = {
     [
         ({"l2_uuids": frozenset()}, "l3NetworkUuids[n1,n2]", "attach the L2 networks"),
         ({"uuid": "other"}, "hostUuid[h1]", "name a host of that zone"),
-        ({"status": "Disconnected"}, "hostUuid[h1]", "reconnect a host"),
+        ({"status": "Disconnected"}, "hostUuid[h1]", "reconnect it"),
         ({"hypervisor_type": "Simulator"}, "imageUuid[i]", "take an image"),
         ({"available_memory": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
         ({"available_cpu": 49}, "instanceOfferingUuid[o]", "smaller instance offering"),
@@ -114,7 +114,7 @@ def test_a_refusal_names_the_field_that_cannot_be_met_and_the_way_out(
         ({"backup_storage_in_zone": False}, "backup storage in its zone"),
         (
             {"available_disk": 49},
-            "has room on its primary storage.*49 bytes of primary storage left, and 50 are needed",
+            "has room on its primary storage.*49 bytes of primary storage left above the reserve, and 50 are needed",
         ),
         ({"available_disk": -1}, "has room on its primary storage.*no primary storage"),
     ],
@@ -126,6 +126,44 @@ def test_why_a_host_fell_out_is_said(change: dict[str, object], words: str) -> N
         choose_host([replace(GOOD, **change)], demand)  # type: ignore[arg-type]
     assert re.search(words, refused.value.details)
     assert "one" in refused.value.details
+
+
+def test_no_field_is_blamed_for_a_cluster_that_is_disabled() -> None:
+    asked = {"l3NetworkUuids": "n", "imageUuid": "i", "instanceOfferingUuid": "o"}
+    off = replace(GOOD, cluster_state="Disabled")
+    with pytest.raises(NoHostAvailable, match=r"^no host is Enabled and Connected: .*enable its cluster"):
+        choose_host([off], replace(DEMAND, asked=asked))
+    with pytest.raises(NoHostAvailable, match=r"^clusterUuid\[c\]: no host is Enabled and Connected"):
+        choose_host([off], replace(DEMAND, asked={**asked, "clusterUuid": "c"}))
+
+
+def test_what_ruled_others_out_before_is_said() -> None:
+    off = replace(GOOD, uuid="h2", name="two", state="Disabled")
+    asked = {"l3NetworkUuids": "n"}
+    elsewhere = replace(GOOD, l2_uuids=frozenset())
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([elsewhere, off], replace(DEMAND, asked=asked))
+    assert refused.value.details == (
+        "no host is Enabled and Connected that also carries the L2 networks: enable or reconnect a host, enable its "
+        "cluster, or add a host with AddKVMHost; ruled out last: two is Disabled and Connected, in a cluster that is "
+        "Enabled"
+    )
+    without = replace(GOOD, uuid="h3", available_disk=-1)
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([elsewhere, without, off], replace(DEMAND, storage_named=True, asked={}))
+    assert refused.value.details.startswith(
+        "no host is Enabled and Connected that also carries the L2 networks, has a primary storage that the instance "
+        "offering's tags ask for: enable or reconnect a host"
+    )
+    with pytest.raises(NoHostAvailable) as refused:
+        choose_host([off], replace(DEMAND, bound=True, asked={"uuid": "v"}))
+    assert refused.value.details.startswith(
+        "uuid[v]: no host is Enabled and Connected that also has the VM's volumes: enable or reconnect it; ruled out"
+    )
+    with pytest.raises(
+        NoHostAvailable, match="that also has the VM's volumes: take a smaller instance offering, or"
+    ):
+        choose_host([GOOD], replace(DEMAND, bound=True, memory=101))
 
 
 def test_no_host_at_all_says_what_to_do() -> None:
@@ -167,7 +205,7 @@ def test_a_host_of_another_hypervisor_or_in_a_disabled_cluster_is_not_chosen() -
         ({"memory": 8 << 30}, "one has 0 MiB of memory left, and 8.0 GiB are needed"),
         ({"memory": 101}, "one has 100 bytes of memory left, and 101 are needed"),
         ({"cpu": 200}, "one has 100 MHz of CPU left, and 200 are needed"),
-        ({"disk": 3 << 20}, "one has 0 MiB of primary storage left, and 3 MiB are needed"),
+        ({"disk": 3 << 20}, "one has 0 MiB of primary storage left above the reserve, and 3 MiB are needed"),
         ({"l2_uuids": frozenset("c")}, "one is in a cluster without an L2 network that it is on"),
     ],
 )

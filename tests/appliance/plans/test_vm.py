@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.protocol import Call as AgentCall
 from agent.protocol import (
+    DestroyDomain,
     DiskSpec,
     DomainSpec,
     EnsureBridge,
@@ -129,6 +130,14 @@ def test_a_stopped_vm_is_off_and_keeps_what_it_has(host: SimulatedHost, deadline
     assert host.things.files == files
     polite = ["ShutdownDomain"] if deadline else []
     assert verbs == ([*polite, "DestroyDomain"] if was_on else [])
+
+
+def test_a_guest_that_stands_still_is_powered_off_at_once() -> None:
+    seen = look(a_host(volume=True, cached=True, served=True, domain="on"))
+    still = msgspec.structs.replace(seen, domain=msgspec.structs.replace(seen.domain, power="paused"))
+    intent = replace(INTENT, intended="Stopped", spec=None, stop_deadline=60.0)
+    assert [type(step.request) for step in plan(intent, seen, 0.0)[:1]] == [ShutdownDomain]
+    assert [type(step.request) for step in plan(intent, still, 0.0)] == [DestroyDomain]
 
 
 @settings(max_examples=60)

@@ -74,7 +74,7 @@ async def test_another_libvirt_is_named_when_it_is_back_and_not_only_at_the_next
     on = cloud.uuids["host1"]
     for number in ("9.0.0", "9.0.1", ""):
         event = HypervisorBack(seen=cloud.dialer.hosts["10.0.0.1:22"]._scan(), libvirt_version=number)
-        await cloud.database.write(take_event("10.0.0.1:22", event, lambda *_: None))
+        await cloud.database.write(take_event("10.0.0.1:22", event))
         found = {tag["tag"] for tag in await cloud.query("QuerySystemTag", resourceUuid=on)}
         assert found == TAGS - {"libvirt::version::9.0.0"} | {f"libvirt::version::{number or '9.0.1'}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,47 @@ async def test_why_a_vm_went_off_is_told_apart(cloud: Cloud, cause: Cause, words
     assert "hostUuid" not in vm
     events = [event["text"] for event in await cloud.query("QueryEvent", resourceUuid=uuid)]
     assert f"web: Running → Stopped ({words})" in events
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [("io_error", "its host's storage is full, or fails"), ("suspended", "it is suspended")],
+)
+async def test_a_guest_that_stands_still_is_told_with_the_way_out(
+    cloud: Cloud, cause: Cause, words: str
+) -> None:
+    uuid = (await cloud.vm(name="web"))["uuid"]
+    host = cloud.host_of(uuid)
+    host.stand_still(uuid, cause)
+    vm = await _stands(cloud, uuid, still=True)
+    assert vm["state"] == "Running"
+    assert words in vm["standsStill"]
+    assert "reboot or stop it" in vm["standsStill"]
+    await _scanned(cloud)  # seen once more as it was
+    host.go_on(uuid)
+    assert (await _stands(cloud, uuid, still=False))["state"] == "Running"
+    events = [(event["name"], event["text"]) for event in await cloud.query("QueryEvent", resourceUuid=uuid)]
+    told = [each for each in events if each[0] in {"VmStandsStill", "VmGoesOn"}]
+    assert told == [
+        ("VmStandsStill", f"web: {vm['standsStill']}"),
+        ("VmGoesOn", "web: its guest goes on"),
+    ]
+
+
+@pytest.mark.parametrize("call", ["RebootVmInstance", "StopVmInstance"])
+async def test_a_guest_that_stood_still_does_so_no_more_after_the_way_out(cloud: Cloud, call: str) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    cloud.host_of(uuid).stand_still(uuid, "io_error")
+    await _stands(cloud, uuid, still=True)
+    await cloud.call(call, uuid=uuid)
+    assert "standsStill" not in await cloud.one("QueryVmInstance", uuid)
+
+
+async def _stands(cloud: Cloud, uuid: str, *, still: bool) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while ("standsStill" in (vm := await cloud.one("QueryVmInstance", uuid))) != still:
+            await asyncio.sleep(0.01)
+    return vm
 
 
 async def test_a_vm_started_by_hand_is_running_and_says_so(cloud: Cloud) -> None:
@@ -110,7 +152,7 @@ async def test_libvirt_is_back_only_after_it_was_away(cloud: Cloud) -> None:
     back = HypervisorBack(seen=cloud.dialer.hosts[machine]._scan(), libvirt_version="9.0.0")
     told = []
     for event in (back, HypervisorLost(reason="killed"), back, back):
-        await cloud.database.write(take_event(machine, event, lambda *_: None))
+        await cloud.database.write(take_event(machine, event))
         events = await cloud.query("QueryEvent", resourceUuid=cloud.uuids["host1"])
         told.append(sum(each["text"] == "host1: libvirt is back" for each in events))
     assert told == [0, 0, 1, 1]
@@ -254,4 +296,4 @@ async def test_services_reach_vms_that_are_there_already(cloud: Cloud) -> None:
         "10.77.0.30"
     ]
     error = await cloud.refused("DeleteIpRange", uuid=ranges["10.77.0.10"])
-    assert "1 addresses" in error["details"]
+    assert "VMs have 1 address of 10.77.0.10-10.77.0.10" in error["details"]

@@ -20,6 +20,10 @@ MIB = 1 << 20
 WHY = {"disks": "its guest to write less to disks", "memory": "its guest to write less to memory"}
 
 
+class _BrokenOff(Exception):
+    """A part does not end well."""
+
+
 class Moving:
     """A job whose bytes come when a test says so, in a time of its own."""
 
@@ -42,12 +46,14 @@ class Moving:
     ) -> LongJob:
         """Time passes in which a part comes, and does not end; the job then."""
         self.at += seconds
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.05), self.meter.running():
+        with contextlib.suppress(_BrokenOff):
+            async with asyncio.timeout(10), self.meter.running():
                 self.meter(done, total)
                 if seen is not None:
                     self.meter.guest(seen)
-                await asyncio.sleep(1)
+                while self.meter._written is not self.meter._latest:
+                    await asyncio.sleep(0.005)
+                raise _BrokenOff
         return await self.row()
 
     async def row(self) -> LongJob:
@@ -156,11 +162,39 @@ async def test_copies_that_are_alike_are_expected_as_soon_as_one_is_known(moving
     assert (row.done_bytes, row.total_bytes, row.progress) == (10 * MIB, 100 * MIB, 10)
 
 
-async def test_nothing_that_comes_for_long_is_no_pace(moving: Moving) -> None:
+async def test_nothing_that_comes_is_said_instead_of_a_pace_and_what_is_whole_is_not_missed(
+    moving: Moving,
+) -> None:
     for second in range(5):
         await moving.part_goes(2 * MIB * second, 100 * MIB)
     async with moving.meter.running():
-        moving.at += 20
+        moving.at += 4
         await asyncio.sleep(0.1)
-    row = await moving.row()
-    assert (row.bytes_per_second, (row.step or "").endswith("MiB)")) == (None, True)
+        row = await moving.row()
+        assert row.step == "move memory and disks (8 of 100 MiB, nothing arrived for 4 s)"
+        assert row.bytes_per_second is None
+        moving.at += 5
+        await asyncio.sleep(0.1)
+        assert (await moving.row()).step == "move memory and disks (8 of 100 MiB, nothing arrived for 9 s)"
+        moving.meter(100 * MIB, 100 * MIB)
+        moving.at += 30  # in which both ends are compared
+        await asyncio.sleep(0.1)
+        assert (await moving.row()).step == "move memory and disks (100 of 100 MiB)"
+
+
+async def test_what_goes_on_is_said_before_the_first_byte_of_it_came(moving: Moving) -> None:
+    await moving.database.write(
+        lambda tx: jobs.progress(tx, tx.get(LongJob, moving.job.uuid), "wait", 7, "a host")
+    )
+    async with moving.meter.running():
+        row = await moving.row()
+        assert (row.step, row.progress, row.waits_for) == ("move memory and disks", 7, None)
+
+
+async def test_files_that_are_copied_once_more_are_named(moving: Moving) -> None:
+    moving.meter = Meter(moving.database, [moving.job], "copy to new host", "files")
+    await moving.part_goes(90 * MIB, 100 * MIB)
+    moving.meter.anew(["/zstack_ps/a.qcow2", "/zstack_ps/snapshots/b.qcow2"])
+    row = await moving.part_goes(50 * MIB, 100 * MIB)
+    why = "once more, since it arrived with other content: a.qcow2, b.qcow2"
+    assert row.step == f"copy to new host, {why} (50 of 100 MiB)"

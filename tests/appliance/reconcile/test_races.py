@@ -133,6 +133,8 @@ async def test_a_stop_overtakes_a_start(slow: Cloud) -> None:
 
 async def test_a_vm_that_is_being_created_out_of_reach_is_not_stopped(slow: Cloud) -> None:
     """Its state is Unknown, which would allow it; it would be taken for whole without a disk."""
+    # The image's storage is measured after the image came: it is not to be cut off in the middle of that.
+    await slow.idle()
     _, job = await slow.begin("CreateVmInstance", **slow.vm_fields())
     assert job is not None
     (found,) = await slow.query("QueryLongJob", uuid=job)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.protocol import Refusal
 from appliance.api.errors import ApiError, HostUnreachable, OperationFailed
 from appliance.hosts.link import Refused
 from appliance.reconcile.asking import PATIENCE, Tries
 from appliance.reconcile.loop import DONE, Next
+from appliance.store.errors import StoreLocked
 
 FAILED, AWAY = Next(seconds=101.0), Next(seconds=102.0)
 
@@ -42,3 +45,8 @@ async def test_what_is_refused_for_good_or_is_away_is_told_at_once() -> None:
     assert await outcome(tries, OperationFailed("no")) == FAILED
     assert await outcome(tries, HostUnreachable("gone")) == AWAY
     assert await outcome(tries, HostUnreachable("gone"), waits=False) == FAILED
+
+
+async def test_a_store_that_takes_nothing_is_no_failure_of_what_a_worker_is_for() -> None:
+    with pytest.raises(StoreLocked):
+        await outcome(Tries(), StoreLocked("held by another program"))

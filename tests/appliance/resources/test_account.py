@@ -72,6 +72,24 @@ async def test_the_role_of_an_account_is_the_most_its_sessions_may_do(empty_tena
     await again.call("CreateZone", name="z")
 
 
+async def test_the_role_may_be_asked_for_by_the_name_that_inventories_give_it(empty_tenants: Tenants) -> None:
+    cloud = empty_tenants.cloud
+    made = await cloud.call("CreateAccount", name="a", password=PASSWORD, role="read-only")
+    assert made["role"] == "read-only"
+    changed = await cloud.call("UpdateAccount", uuid=made["uuid"], password=PASSWORD, role="operator")
+    assert changed["role"] == "operator"
+    token = await cloud.call("CreateAccessToken", name="t", role="operator")
+    assert token["role"] == "operator"
+    async with cloud.untouched():
+        error = await cloud.refused("CreateAccount", name="b", password=PASSWORD, role="reader")
+        assert error["details"].startswith("valid value for field[sessionRole] of message[")
+        both = {"role": "read-only", "sessionRole": "admin"}
+        error = await cloud.refused("CreateAccount", name="b", password=PASSWORD, **both)
+        assert (error["code"], error["details"]) == (
+            "SYS.1007", "field[sessionRole] and field[role] mean the same; give one of them"
+        )  # fmt: skip
+
+
 async def test_a_new_password_ends_the_other_sessions(empty_tenants: Tenants) -> None:
     account = await empty_tenants.account("a")
     second = await empty_tenants.log_in("a", account.account_uuid)

@@ -103,6 +103,11 @@ async def test_a_host_that_answers_but_cannot_be_connected(cloud: Cloud) -> None
         says((await cloud.ended(job))["error"], "HOST.1000", "managementIp[10.0.0.9]")
 
 
+def advised(error: Body) -> str:
+    """The call that an error about a changed host key says accepts it."""
+    return str(error["details"]).partition("accept it (")[2].removesuffix(")")
+
+
 async def test_a_wrong_password(cloud: Cloud) -> None:
     async with sshd() as port, cloud.untouched():
         error = await cloud.refused("AddKVMHost", **at(cloud, port, password="guess"))
@@ -123,6 +128,41 @@ async def test_a_changed_host_key(cloud: Cloud) -> None:
     async with sshd(port), cloud.untouched():
         error = await cloud.refused("UpdateKVMHost", uuid=host["uuid"], password=PASSWORD)
         says(error, "HOST.1003", f"127.0.0.1:{port}", "has changed", "nothing was sent")
+        assert advised(error).startswith(f"UpdateKVMHost uuid={host['uuid']} hostKeyFingerprint=SHA256:")
+
+
+async def test_what_is_advised_of_a_changed_key_where_there_is_no_host_yet(cloud: Cloud) -> None:
+    """Only the call that was made can accept it, and it does."""
+    fields = {"name": "b", "hostname": "127.0.0.1", "username": "root", "password": PASSWORD}
+    async with sshd() as port:
+        storage = await cloud.call("AddSftpBackupStorage", **fields, sshPort=port, url="/bs2")
+    async with sshd(port):
+        async with cloud.untouched():
+            for_host = advised(await cloud.refused("AddKVMHost", **at(cloud, port)))
+            another = {**fields, "sshPort": port, "url": "/bs3"}
+            for_storage = advised(await cloud.refused("AddSftpBackupStorage", **another))
+            for_this = advised(
+                await cloud.refused("UpdateSftpBackupStorage", uuid=storage["uuid"], password=PASSWORD)
+            )
+        found = for_host.partition("=")[2]
+        assert found.startswith("SHA256:")
+        assert for_host == f"AddKVMHost … hostKeyFingerprint={found}"
+        assert for_storage == f"AddSftpBackupStorage … hostKeyFingerprint={found}"
+        assert for_this == f"UpdateSftpBackupStorage uuid={storage['uuid']} hostKeyFingerprint={found}"
+        async with cloud.untouched():
+            wrong = {**another, "hostKeyFingerprint": "SHA256:other"}
+            says(await cloud.refused("AddSftpBackupStorage", **wrong), "BS.1000", "SHA256:other", found)
+        await cloud.call("AddSftpBackupStorage", **another, hostKeyFingerprint=found)
+        await cloud.call("AddKVMHost", **at(cloud, port))
+    async with sshd(port):
+        for_this = advised(
+            await cloud.refused("UpdateSftpBackupStorage", uuid=storage["uuid"], password=PASSWORD)
+        )
+        found = for_this.rpartition("=")[2]
+        await cloud.call(
+            "UpdateSftpBackupStorage", uuid=storage["uuid"], password=PASSWORD, hostKeyFingerprint=found
+        )
+        await cloud.call("UpdateSftpBackupStorage", uuid=storage["uuid"], password=PASSWORD)
 
 
 async def test_a_machine_that_was_added_comes_back_under_its_new_key_when_added_anew(cloud: Cloud) -> None:

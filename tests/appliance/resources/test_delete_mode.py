@@ -17,7 +17,16 @@ DELETIONS = {name: kind for name, kind in MESSAGES.items() if issubclass(kind, D
 REFUSED = sorted(name for name, kind in DELETIONS.items() if kind.in_use == "refused")
 DELETED = sorted(DELETIONS.keys() - set(REFUSED))
 
-BOOKKEEPING = ("Ref", "Tag", "Session", "RecycleBinItem", "UsedIp", "ImageCache", "VolumeSnapshotTree")
+BOOKKEEPING = (
+    "Ref",
+    "Tag",
+    "Session",
+    "RecycleBinItem",
+    "UsedIp",
+    "ImageCache",
+    "VolumeSnapshotTree",
+    "Tally",
+)
 """Ends of names of rows that only say something of a resource, and go with it."""
 
 Target = Callable[[Body], Any]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from agent.protocol import Used
 from appliance.api.figure import KEPT_SECONDS, SYSTEM, FigureBlock
-from appliance.reconcile.figures import Sampler, forget
+from appliance.reconcile.figures import Sampler, Track, forget
 from appliance.serve.events import Broadcast
 from tests.simulated_cloud import Cloud
 from tests.tenants import Tenants
@@ -67,6 +70,34 @@ async def test_a_day_survives_the_appliance_and_ends_with_the_vm(cloud: Cloud) -
     assert SYSTEM in kept
 
 
+async def test_a_peak_is_the_highest_sample_in_memory_and_in_the_store(cloud: Cloud) -> None:
+    sampler = sampler_of(cloud)
+    now = cloud.database.now()
+    track = cloud.core.figures.tracks[SYSTEM] = Track()
+    for ago, percent in ((20, 10.0), (10, 90.0), (0, 20.0)):
+        track.add(now - ago, (percent, 1.0, 0.0, 0.0, 0.0, 0.0), now - 3_600)
+    asked = {"startTime": int(now) - 3_600, "endTime": int(now) + 3_600, "period": 14_400}
+    [point] = await data(cloud, "ZStack/System", "CPUAverageUsedUtilization", **asked)
+    assert [round(point[each]) for each in ("value", "maximum", "latest")] == [40, 90, 20]
+    await sampler.save()
+    cloud.core.figures.tracks.clear()
+    [point] = await data(cloud, "ZStack/System", "CPUAverageUsedUtilization", **asked)
+    assert [round(point[each]) for each in ("value", "maximum")] == [40, 90]
+
+
+async def test_a_vm_that_starts_is_no_load_of_its_whole_life(cloud: Cloud) -> None:
+    await cloud.vm()
+    sampler = await sampled(cloud)
+    vm = await cloud.vm()
+    for _ in range(3):
+        await sampler.round()
+    for namespace, *labels in (("ZStack/System",), ("ZStack/Host", f"HostUuid={vm['hostUuid']}")):
+        for name in ("NetworkOutBytes", "DiskWriteBytes"):
+            found = await data(cloud, namespace, name, *labels)
+            assert found
+            assert max(each["maximum"] for each in found) < 1 << 30
+
+
 async def test_what_was_sampled_of_a_vm_that_went_meanwhile_is_not_kept(cloud: Cloud) -> None:
     uuid = (await cloud.vm())["uuid"]
     sampler = await sampled(cloud)
@@ -81,7 +112,9 @@ async def test_what_was_sampled_of_a_vm_that_went_meanwhile_is_not_kept(cloud: C
 
 async def test_what_is_older_than_a_day_goes(cloud: Cloud) -> None:
     old = int(cloud.database.now()) - 2 * KEPT_SECONDS
-    await cloud.database.write(lambda tx: tx.insert(FigureBlock(key=f"{SYSTEM}.{old}", began=old, points="")))
+    await cloud.database.write(
+        lambda tx: tx.insert(FigureBlock(key=f"{SYSTEM}.{old}", began=old, points="", peaks=""))
+    )
     await (await sampled(cloud)).save()
     await cloud.database.write(forget)
     blocks = await cloud.database.read(lambda s: s.all(FigureBlock))
@@ -138,3 +171,17 @@ async def test_watchers_hear_of_all_at_first_and_then_of_what_is_other(cloud: Cl
         cloud.core.figures.tracks.pop(uuid)
         cloud.core.figures.listeners[-1]()
         assert f'"{uuid}":[]' in (await anext(listener)).decode()
+
+
+async def test_watchers_hear_percents_of_a_hosts_memory_and_nothing_of_what_a_guest_does_not_tell(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = await cloud.vm()
+    monkeypatch.setattr("appliance.hosts.simulated_figures._guest", lambda *_: Used(cpu_ns=1))
+    await sampled(cloud)
+    latest = dict(cloud.core.figures.latest(1))
+    [host] = latest[vm["hostUuid"]][1]
+    assert host is not None
+    assert 0 <= host <= 100
+    assert latest[vm["uuid"]][1] == [None]
+    assert await data(cloud, "ZStack/VM", "MemoryUsedBytes", f"VMUuid={vm['uuid']}") == []

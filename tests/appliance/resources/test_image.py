@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from agent.protocol import Capacity
 from appliance.api.errors import ApiError
+from appliance.plans.naming import stored_image
 from appliance.reconcile.janitor import expunge_due
 from appliance.reconcile.meter import WRITE_SECONDS
 from appliance.store.transaction import Transaction
-from tests.simulated_cloud import Body, Cloud
+from tests.simulated_cloud import GIB, Body, Cloud
 
 PATH = "/zstack_bs/rootVolumeTemplates/"
 
@@ -173,6 +176,23 @@ async def test_who_fetches_an_image_is_said_where_it_cannot_be_fetched(cloud: Cl
     assert "no connection to 10.9.9.9:80" in answer["error"]["details"]
 
 
+@pytest.mark.parametrize("ending", ["", ".part", ".fetched"])
+async def test_what_is_wrong_with_an_image_is_said_by_its_name_and_not_by_a_path_of_ours(
+    cloud: Cloud, ending: str
+) -> None:
+    url, uuid = "http://10.9.9.9/i", "7c1b6a0ce2f44d7f8a1d0e6f5b3c2a19"
+    path = f"{stored_image('/zstack_bs', uuid, 'qcow2')}{ending}"
+    cloud.hosts[0].things.unsound[url] = ("image.not_an_image", f"{path} is declared qcow2 and is not")
+    error = await cloud.refused(
+        "AddImage", name="far", url=url, format="qcow2", resourceUuid=uuid,
+        backupStorageUuids=[cloud.uuids["backup"]],
+    )  # fmt: skip
+    assert error["details"] == (
+        f"url[{url}]: backup storage backup (10.0.0.1) fetches it: image far is declared qcow2 and is not "
+        "[image.not_an_image]"
+    )
+
+
 async def test_an_upload_that_stopped_says_how_it_goes_on(cloud: Cloud) -> None:
     _, job = await cloud.begin(
         "AddImage", name="sent", url="upload://i", format="qcow2", backupStorageUuids=[cloud.uuids["backup"]]
@@ -194,3 +214,27 @@ async def test_an_upload_that_stopped_says_how_it_goes_on(cloud: Cloud) -> None:
     )
     await cloud.core.transfers.take(uuid, content(1, 0), 1 << 20, 2 << 20)
     assert (await cloud.ended(job))["inventory"]["status"] == "Ready"
+
+
+async def test_free_bytes_of_a_backup_storage_are_counted_after_each_write_and_deletion(cloud: Cloud) -> None:
+    storage = cloud.uuids["backup"]
+    await policy(cloud, "Direct")
+
+    async def frees(name: str, free: int, /, **fields: Any) -> Body:
+        """What a call answers, with so many bytes free after it and no ping in between."""
+        await cloud.idle()
+        for host in cloud.hosts:
+            host.things.capacities[storage] = Capacity(total_bytes=GIB, available_bytes=free)
+        reply = await cloud.answer(name, **fields)
+        await cloud.until(
+            lambda: cloud.one("QueryBackupStorage", storage), lambda row: row["availableCapacity"] == free
+        )
+        return reply
+
+    vm = await cloud.vm()
+    fields = {"url": "http://images.example/a.qcow2", "format": "qcow2", "backupStorageUuids": [storage]}
+    image = (await frees("AddImage", 5000, name="a", **fields))["inventory"]
+    await frees("DeleteImage", 6000, uuid=image["uuid"])
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    made = "CreateRootVolumeTemplateFromRootVolume"
+    await frees(made, 4000, name="b", rootVolumeUuid=vm["rootVolumeUuid"])

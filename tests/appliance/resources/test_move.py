@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
 
+from agent.protocol import FilesCopied
 from appliance.hosts.simulator import SimulatedHost
 from tests.appliance.resources.test_snapshot import snap
 from tests.appliance.resources.test_volume import attached, disk, volume
@@ -157,8 +159,10 @@ async def test_each_rule_says_why_and_the_way_out(cloud: Cloud, disk: str) -> No
     new = await volume(cloud, disk)
     code, words = await refused(cloud, new["uuid"], there)
     assert (code, words) == (
-        "SYS.1007", f"the volume[uuid:{new['uuid']}] is not on any local primary storage"
-    )  # fmt: skip
+        "SYS.1007",
+        f"the volume[uuid:{new['uuid']}] is not on any local primary storage: its file is made when it is first "
+        f"attached to a VM, on the host of that VM, so there is nothing to move",
+    )
     await cloud.call("StopVmInstance", uuid=vm["uuid"])
     code, words = await refused(cloud, root, there)
     assert (code, f"data volumes attached: data[uuid:{data['uuid']}]" in words) == ("SYS.1006", True)
@@ -247,22 +251,63 @@ async def test_a_move_can_be_cancelled_and_meanwhile_nothing_else_is_done(
     assert (files_of(source, uuid), files_of(target, uuid)) == (there, {})
 
 
+async def cut_off(
+    cloud: Cloud, uuid: str, target: SimulatedHost, lost: SimulatedHost, patch: pytest.MonkeyPatch
+) -> str:
+    """Ask for a move, and cut an end of it off in the middle of the copy; its job."""
+    copying = slowly(cloud, patch, "CopyFiles")
+    job = await begin(cloud, uuid, target)
+    await copying.wait()
+    lost.reachable = False
+    lost.cut("the cable")
+    return job
+
+
 @pytest.mark.parametrize("which", ["source", "target"])
 async def test_a_host_that_goes_away_is_waited_for(
     cloud: Cloud, disk: str, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, source, target = await loose(cloud, disk)
     lost = source if which == "source" else target
-    copying = slowly(cloud, monkeypatch, "CopyFiles")
-    job = await begin(cloud, data["uuid"], target)
-    await copying.wait()
-    lost.reachable = False
-    lost.cut("the cable")
+    job = await cut_off(cloud, data["uuid"], target, lost, monkeypatch)
     await asyncio.sleep(1)
     lost.reachable = True
     assert (await cloud.ended(job))["success"]
     await has_ended(cloud)
     assert len(files_of(target, data["uuid"])) == 3
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+async def test_one_that_is_cancelled_says_that_it_waits_for_a_host_that_is_away(
+    cloud: Cloud, disk: str, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, source, target = await loose(cloud, disk)
+    lost = source if which == "source" else target
+    job = await cut_off(cloud, data["uuid"], target, lost, monkeypatch)
+    await cloud.call("CancelLongJob", uuid=job)
+    row = await cloud.until(lambda: cloud.one("QueryLongJob", job), lambda row: bool(row.get("waitsFor")))
+    assert row["waitsFor"].startswith("its host, to be cancelled there: ")
+    assert (row["state"], row["step"]) == ("Running", "undo")
+    lost.reachable = True
+    assert (await cloud.ended(job))["error"]["code"] == "JOB.1000"
+    await has_ended(cloud)
+
+
+async def test_what_arrived_with_other_content_is_told_of(
+    cloud: Cloud, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, source, target = await loose(cloud, disk)
+    wrong = data["installPath"]
+    monkeypatch.setattr(
+        "appliance.hosts.simulated_lane.FilesCopied", functools.partial(FilesCopied, anew=[wrong])
+    )
+    assert (await move(cloud, data["uuid"], target))["success"]
+    (told,) = await cloud.query("QueryEvent", name="CopiedOnceMore")
+    assert (told["level"], told["resourceType"]) == ("warning", "LongJob")
+    assert told["text"] == (
+        f"host {target.address} had other content than host {source.address} in {wrong}, which was copied once more "
+        f"and is equal now; check the disk there"
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ async def test_the_gateway_is_nobodys_static_address(cloud: Cloud) -> None:
     async with cloud.untouched():
         error = await cloud.refused("CreateVmInstance", **cloud.vm_fields(**fields))
     assert (error["code"], error["details"]) == (
-        "SYS.1006", f"IP[10.8.0.5] is not available on the L3 network[uuid:{l3}]",
+        "SYS.1006",
+        f"IP[10.8.0.5] is not available on the L3 network[uuid:{l3}], as system tag staticIp::{l3}::10.8.0.5 asks: "
+        f"it is the gateway of 10.8.0.1-10.8.0.9; take another address of 10.8.0.1-10.8.0.9",
     )  # fmt: skip
 
 

@@ -106,6 +106,29 @@ async def test_what_another_account_has_is_not_touched(tenants: Tenants, pair: t
     await b.call("DestroyVmInstance", uuid=ABSENT)
 
 
+async def test_no_account_makes_an_image_of_anothers_volume(
+    tenants: Tenants, pair: tuple[Caller, Caller]
+) -> None:
+    """Whose file it is, its path does not say: whoever knows it has not been given it."""
+    a, b = pair
+    # On the first host, which the backup storage is on, too.
+    await tenants.cloud.call("ChangeHostState", uuid=tenants.cloud.uuids["host2"], stateEvent="disable")
+    vm = await new_vm(a)
+    await tenants.cloud.call("StopVmInstance", uuid=vm["uuid"])
+    (volume,) = await tenants.cloud.query("QueryVolume", uuid=vm["rootVolumeUuid"])
+    image = {
+        "name": "stolen",
+        "url": f"file://{volume['installPath']}",
+        "format": "qcow2",
+        "backupStorageUuids": [tenants.cloud.uuids["backup"]],
+    }
+    for caller in (b, a):
+        code, details = await caller.refused("AddImage", **image)
+        assert code == "IMG.1000"
+        assert "is below none of the folders allowed" in details
+    await tenants.cloud.call("AddImage", **image)
+
+
 async def test_the_admin_touches_everything_and_it_stays_whose_it_is(
     tenants: Tenants, pair: tuple[Caller, Caller]
 ) -> None:

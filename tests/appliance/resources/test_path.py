@@ -10,6 +10,7 @@ import pytest
 
 from agent.protocol import EnsureNic
 from appliance.api.errors import ApiError
+from appliance.reconcile.vm_rows import network_rows
 from tests.simulated_cloud import GIB, Cloud
 
 
@@ -134,7 +135,7 @@ async def test_images_from_a_file_over_http_and_sent(cloud: Cloud) -> None:
         await cloud.core.transfers.take(image["uuid"], content(), 1024, 1025)
     how = f"zstui upload {image['uuid']} FILE"
     (waiting,) = await cloud.until(
-        lambda: cloud.query("QueryLongJob", uuid=job), lambda found: bool(found[0]["waitsFor"])
+        lambda: cloud.query("QueryLongJob", uuid=job), lambda found: "waitsFor" in found[0]
     )
     assert waiting["waitsFor"] == f"its file is awaited; send it: {how}"
     await cloud.core.transfers.take(image["uuid"], content(), 1024, 1024)
@@ -162,6 +163,12 @@ async def test_name_servers_and_services(cloud: Cloud) -> None:
     error = await cloud.refused("AddDnsToL3Network", l3NetworkUuid=l3, dns="dns.example")
     assert "dns[dns.example]" in error["details"]
     assert (await cloud.call("RemoveDnsFromL3Network", l3NetworkUuid=l3, dns="9.9.9.9"))["dns"] == []
+    added = ["9.9.9.9", "1.1.1.1", "5.5.5.5"]
+    for dns in added:
+        await cloud.call("AddDnsToL3Network", l3NetworkUuid=l3, dns=dns)
+    assert (await cloud.one("QueryL3Network", l3))["dns"] == added, "a guest asks the first one first"
+    served = await cloud.database.read(lambda snapshot: network_rows(snapshot, l3).dns)
+    assert list(served) == added
     services = {
         ref["networkServiceType"] for ref in (await cloud.one("QueryL3Network", l3))["networkServices"]
     }

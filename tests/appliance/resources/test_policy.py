@@ -116,7 +116,8 @@ async def test_users_of_an_admin_do_everything(empty_tenants: Tenants) -> None:
     [
         ([], None),
         ([[Statement("Allow", ("volume:.*",))]], None),
-        ([[Statement("Allow", (START,)), Statement("Deny", ("instance:.*",))]], "Allow"),
+        ([[Statement("Allow", (START,)), Statement("Deny", ("instance:.*",))]], "Deny"),
+        ([[Statement("Allow", (".*:read", "instance:.*")), Statement("Deny", (START,))]], "Deny"),
         ([[Statement("Deny", ("instance:.*",)), Statement("Allow", (START,))]], "Deny"),
         ([[Statement("Allow", (START,))], [Statement("Deny", (START,))]], "Deny"),
         ([[Statement("Allow", ("instance:org.zstack.header.vm.APIStartVmInstanceMsg",))]], "Allow"),
@@ -124,7 +125,7 @@ async def test_users_of_an_admin_do_everything(empty_tenants: Tenants) -> None:
         ([[Statement("Allow", ("instance:read",))]], None),
     ],
 )
-def test_the_first_statement_of_a_policy_counts_and_deny_among_policies(
+def test_deny_wins_in_a_policy_and_among_policies(
     policies: list[list[Statement]], effect: str | None
 ) -> None:
     action = action_of(MESSAGES["StartVmInstance"])

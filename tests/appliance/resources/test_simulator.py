@@ -41,9 +41,28 @@ async def test_what_is_added_is_what_was_said(sim: SimulatorCloud) -> None:
     assert (primary["totalCapacity"], primary["availableCapacity"]) == (1000 * GIB, 1000 * GIB)
     backup = await sim.one("QueryBackupStorage", sim.uuids["backup"])
     assert (backup["type"], backup["status"]) == ("SimulatorBackupStorage", "Connected")
-    assert (backup["totalCapacity"], backup["availableCapacity"]) == (GIB, GIB)
+    assert (backup["totalCapacity"], backup["availableCapacity"]) == (1000 * GIB, 1000 * GIB)
     image = await sim.one("QueryImage", sim.uuids["image"])
     assert (image["format"], image["status"]) == ("simulator", "Ready")
+
+
+@pytest.mark.parametrize(
+    ("message", "query", "fields"),
+    [
+        ("AddSimulatorPrimaryStorage", "QueryPrimaryStorage", {"url": "nfs://a"}),
+        ("AddLocalPrimaryStorage", "QueryPrimaryStorage", {"url": "/b"}),
+        ("AddSimulatorBackupStorage", "QueryBackupStorage", {"url": "nfs://c"}),
+    ],
+)
+async def test_the_reply_holds_the_dates_that_are_kept(
+    sim: SimulatorCloud, message: str, query: str, fields: dict[str, str]
+) -> None:
+    zone = {"zoneUuid": sim.uuids["zone"]} if query == "QueryPrimaryStorage" else {}
+    made = await sim.call(message, name="more", **zone, **fields)
+    kept = await sim.one(query, made["uuid"])
+    for date in ("createDate", "lastOpDate"):
+        assert made[date] == kept[date]
+        assert "1970" not in made[date]
 
 
 async def test_a_vm_from_create_to_expunge(sim: SimulatorCloud) -> None:
@@ -67,6 +86,28 @@ async def test_a_vm_from_create_to_expunge(sim: SimulatorCloud) -> None:
     assert await sim.query("QueryVmInstance", uuid=uuid) == []
     left = (await sim.one("QueryPrimaryStorage", sim.uuids["primary"]))["availableCapacity"]
     assert left == 1000 * GIB
+
+
+async def test_a_primary_storage_has_a_reserve(sim: SimulatorCloud) -> None:
+    left = (await sim.one("QueryPrimaryStorage", sim.uuids["primary"]))["availableCapacity"]
+    reserve = {"category": "primaryStorage", "name": "reservedCapacity"}
+    await sim.call("UpdateGlobalConfig", **reserve, value=str(left))
+    async with sim.untouched():
+        error = await sim.refused("CreateVmInstance", **sim.vm_fields())
+        assert "0 MiB of primary storage left above the reserve" in error["details"]
+    await sim.call("UpdateGlobalConfig", **reserve)
+    await sim.vm()
+
+
+async def test_a_vm_moves_and_can_be_started_where_it_went(sim: SimulatorCloud) -> None:
+    vm = await sim.vm(hostUuid=sim.uuids["host1"])
+    moved = await sim.call("MigrateVm", vmInstanceUuid=vm["uuid"], hostUuid=sim.uuids["host2"])
+    assert (moved["state"], moved["hostUuid"]) == ("Running", sim.uuids["host2"])
+    await sim.call("StopVmInstance", uuid=vm["uuid"])
+    started = await sim.call("StartVmInstance", uuid=vm["uuid"])
+    assert (started["state"], started["hostUuid"]) == ("Running", sim.uuids["host2"])
+    left = (await sim.one("QueryPrimaryStorage", sim.uuids["primary"]))["availableCapacity"]
+    assert left == 1000 * GIB - vm["allVolumes"][0]["size"]
 
 
 async def test_a_hundred_vms_at_once_are_quick(empty: SimulatorCloud) -> None:
@@ -282,6 +323,29 @@ async def test_a_host_that_was_deleted_comes_back_empty(sim: SimulatorCloud) -> 
     assert (await sim.one("QueryHost", sim.uuids["host2"]))["status"] == "Connected"
     (vm,) = await sim.query("QueryVmInstance")
     assert (await sim.vm_becomes(vm["uuid"], "Running"))["hostUuid"] == sim.uuids["host2"]
+
+
+async def test_a_hosts_tag_goes_before_the_setting_for_what_it_names(sim: SimulatorCloud) -> None:
+    await sim.call(
+        "UpdateGlobalConfig", category="simulator", name="delay", value="startdomain=0.1 copy=0.2 Copy=0.3"
+    )
+    on = {"resourceType": "HostVO", "resourceUuid": sim.uuids["host1"]}
+    await sim.call("CreateSystemTag", **on, tag="simulator::delay::StartDomain=0.4")
+    one = {"StartDomain": 0.4, "Copy": 0.3}
+    other = {"StartDomain": 0.1, "Copy": 0.3}
+    await _behaves(sim, lambda host: host.delays.by_verb in (one, other))
+    assert [host.delays.by_verb for host in sim.hosts if host.address == "10.0.0.1"] == [one]
+
+
+async def test_a_console_speaks_what_was_set_when_it_started(sim: SimulatorCloud) -> None:
+    old = (await sim.vm())["uuid"]
+    await sim.call("UpdateGlobalConfig", category="kvm", name="vm.consoleMode", value="spice")
+    new = (await sim.vm())["uuid"]
+    for uuid, protocol in ((old, "vnc"), (new, "spice")):
+        assert (await sim.answer("GetVmConsoleAddress", uuid=uuid))["protocol"] == protocol
+    await sim.call("StopVmInstance", uuid=old)
+    await sim.call("StartVmInstance", uuid=old)
+    assert (await sim.answer("GetVmConsoleAddress", uuid=old))["protocol"] == "spice"
 
 
 async def _behaves(sim: SimulatorCloud, holds) -> None:  # type: ignore[no-untyped-def]

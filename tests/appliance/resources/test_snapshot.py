@@ -193,8 +193,9 @@ async def test_a_snapshot_survives_the_appliance_and_is_not_cancelled(cloud: Clo
     assert "cannot be cancelled" in error["details"]
     for call in ("DetachDataVolumeFromVm", "ResizeDataVolume"):
         fields = {"size": 1 << 40} if call == "ResizeDataVolume" else {}
-        error = await cloud.refused(call, uuid=data["uuid"], **fields)
-        assert "is being changed by another call" in error["details"]
+        _, waiting = await cloud.begin(call, uuid=data["uuid"], **fields)
+        assert (await cloud.one("QueryLongJob", waiting))["state"] == "Queued"
+        await cloud.call("CancelLongJob", uuid=waiting)
     await cloud.kill()
     await cloud.start()
     made = (await cloud.ended(job))["inventory"]
@@ -219,31 +220,110 @@ async def test_a_guest_that_somebody_starts_by_hand_writes_to_the_new_file(
     assert writes(host, vm, uuid) == await path_of(cloud, uuid)
 
 
-@pytest.mark.parametrize("end", ["RecoverVmInstance", "ExpungeVmInstance"])
-async def test_a_vm_destroyed_before_its_snapshot_was_taken_goes_on_with_it_or_leaves_nothing(
-    cloud: Cloud, end: str
-) -> None:
-    vm = await cloud.vm()
-    host, root = cloud.host_of(vm["uuid"]), vm["rootVolumeUuid"]
-    first = await path_of(cloud, root)
+async def begun_and_destroyed(cloud: Cloud, vm: Body, *calls: tuple[str, Body]) -> list[str]:
+    """The jobs of calls that their host has not heard of when the VM is destroyed, which is done then."""
+    host = cloud.host_of(vm["uuid"])
     host.reachable = False
     host.cut("pulled")
-    await cloud.begin("CreateVolumeSnapshot", volumeUuid=root, name="s")
+    begun = [(await cloud.begin(name, **fields))[1] for name, fields in calls]
     _, job = await cloud.begin("DestroyVmInstance", uuid=vm["uuid"])
     host.reachable = True
     assert job is not None
     assert (await cloud.ended(job))["success"]
-    assert below(host, root) == {first}
+    return [str(each) for each in begun]
+
+
+@pytest.mark.parametrize("end", ["RecoverVmInstance", "ExpungeVmInstance"])
+async def test_a_snapshot_that_was_begun_is_taken_and_answered_though_its_vm_is_destroyed(
+    cloud: Cloud, disk: str, end: str
+) -> None:
+    vm, data = await attached(cloud, disk)
+    host, root = cloud.host_of(vm["uuid"]), vm["rootVolumeUuid"]
+    first = await path_of(cloud, root)
+    found = await begun_and_destroyed(
+        cloud,
+        vm,
+        *(("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "s"}) for uuid in (root, data["uuid"])),
+    )
+    for uuid, job in zip((root, data["uuid"]), found, strict=True):
+        answer = await cloud.ended(job)
+        (made,) = await cloud.query("QueryVolumeSnapshot", volumeUuid=uuid)
+        assert (answer["inventory"]["uuid"], made["status"]) == (made["uuid"], "Ready")
+        assert chain(host, await path_of(cloud, uuid))[1] == made["primaryStorageInstallPath"]
+        assert "quiesced" not in made  # no guest wrote any more
+    second = await path_of(cloud, root)
     await cloud.answer(end, uuid=vm["uuid"])
     if end == "ExpungeVmInstance":
         assert below(host, root) == set()
         return
     await cloud.call("StartVmInstance", uuid=vm["uuid"])
-    (made,) = await cloud.query("QueryVolumeSnapshot", volumeUuid=root)
-    second = await path_of(cloud, root)
-    assert (made["status"], made["primaryStorageInstallPath"]) == ("Ready", first)
     assert chain(host, second)[:2] == [second, first]
     assert writes(host, vm, root) == second
+
+
+async def test_a_snapshot_of_what_goes_with_its_vm_is_cancelled_and_of_what_stays_is_taken(
+    cloud: Cloud, disk: str
+) -> None:
+    vm, data = await attached(cloud, disk)
+    await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    root = vm["rootVolumeUuid"]
+    gone, kept = await begun_and_destroyed(
+        cloud,
+        vm,
+        *(("CreateVolumeSnapshot", {"volumeUuid": uuid, "name": "s"}) for uuid in (root, data["uuid"])),
+    )
+    error = (await cloud.ended(gone))["error"]
+    assert (error["code"], error["details"]) == ("JOB.1000", "the VM was deleted, and the volume with it")
+    (made,) = await cloud.query("QueryVolumeSnapshot")
+    answer = (await cloud.ended(kept))["inventory"]
+    assert (answer["uuid"], made["volumeUuid"], made["status"]) == (made["uuid"], data["uuid"], "Ready")
+    assert below(cloud.hosts[0], root) == set()
+
+
+async def test_a_snapshot_that_is_refused_while_its_vm_ends_leaves_nothing_and_holds_nobody_up(
+    cloud: Cloud, disk: str
+) -> None:
+    vm, data = await attached(cloud, disk)
+    host, path = cloud.host_of(vm["uuid"]), await path_of(cloud, data["uuid"])
+    host.faults.by_verb["EnsureOverlay"] = 1.0
+    (job,) = await begun_and_destroyed(
+        cloud, vm, ("CreateVolumeSnapshot", {"volumeUuid": data["uuid"], "name": "s"})
+    )
+    assert (await cloud.ended(job))["error"]["code"] == "SYS.1006"
+    assert await cloud.query("QueryVolumeSnapshot") == []
+    assert await path_of(cloud, data["uuid"]) == path
+
+
+async def test_a_snapshot_that_is_deleted_while_its_vm_ends_is_told_to_go_later(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    made = await snap(cloud, vm["rootVolumeUuid"])
+    (job,) = await begun_and_destroyed(cloud, vm, ("DeleteVolumeSnapshot", {"uuid": made["uuid"]}))
+    assert "the snapshot goes once the volume is in use again" in (await cloud.ended(job))["error"]["details"]
+    await cloud.answer("RecoverVmInstance", uuid=vm["uuid"])
+    await cloud.until(lambda: cloud.query("QueryVolumeSnapshot"), lambda found: not found)
+
+
+async def test_a_volume_that_was_to_go_back_has_gone_though_its_vm_is_destroyed(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    host, root = cloud.host_of(vm["uuid"]), vm["rootVolumeUuid"]
+    made = await snap(cloud, root)
+    written = await path_of(cloud, root)
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    (job,) = await begun_and_destroyed(cloud, vm, ("RevertVolumeFromSnapshot", {"uuid": made["uuid"]}))
+    assert (await cloud.ended(job))["success"]
+    assert below(host, root) == {await path_of(cloud, root), made["primaryStorageInstallPath"]}
+    assert written not in host.things.files
+
+
+@pytest.mark.parametrize("why", ["", "its guest agent did not answer within 10 s"])
+async def test_whether_a_guest_held_its_writes_back_is_told(cloud: Cloud, why: str) -> None:
+    vm = await cloud.vm()
+    cloud.host_of(vm["uuid"]).domains[vm["uuid"]].mute = why
+    made = await snap(cloud, vm["rootVolumeUuid"])
+    assert made["quiesced"] == (not why)
+    kind = "SnapshotNotQuiesced" if why else "SnapshotQuiesced"
+    (event,) = await cloud.query("QueryEvent", resourceUuid=made["uuid"])
+    assert (event["name"], why in event["text"]) == (kind, True)
 
 
 async def test_snapshots_go_with_their_volume(cloud: Cloud, disk: str) -> None:

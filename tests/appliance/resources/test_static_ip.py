@@ -65,6 +65,8 @@ async def test_a_running_vm_has_its_new_address_at_its_next_start_and_nobody_els
     made = await cloud.call("CreateSystemTag", **on(vm), tag=f"{tag}77")
     assert await address(cloud, vm) == first
     assert "10.9.0.77" in await taken(cloud)
+    [ip_range] = (await cloud.rows())["IpRange"]
+    within = f"{ip_range['start_ip']}-{ip_range['end_ip']}"
     async with cloud.untouched():
         for name, fields in (
             ("CreateSystemTag", {**on(other), "tag": f"{tag}77"}),
@@ -73,7 +75,9 @@ async def test_a_running_vm_has_its_new_address_at_its_next_start_and_nobody_els
             error = await cloud.refused(name, **fields)
             assert error["code"] == "SYS.1006"
             assert error["details"] == (
-                f"IP[10.9.0.77] is not available on the L3 network[uuid:{cloud.uuids['l3']}]"
+                f"IP[10.9.0.77] is not available on the L3 network[uuid:{cloud.uuids['l3']}], "
+                f"as system tag {tag}77 asks: VM {vm['name']}"
+                f"[uuid:{vm['uuid']}] has it; take another address of {within}, or delete that VM first"
             )
     await cloud.call("RebootVmInstance", uuid=vm["uuid"])
     assert await address(cloud, vm) == first
@@ -150,3 +154,26 @@ async def test_a_stopped_vm_keeps_its_address_when_there_is_no_other(empty_cloud
     (tag,) = await empty_cloud.query("QuerySystemTag", resourceUuid=vm["uuid"])
     await empty_cloud.call("DeleteTag", uuid=tag["uuid"])
     assert await taken(empty_cloud) == ["10.9.0.10"]
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ("1", "it is in none of its IP ranges; take a free address of {within}"),
+        ("{dhcp}", "its DHCP server has it; take another address of {within}"),
+    ],
+)
+async def test_an_address_that_cannot_be_had_is_refused_with_a_way_out(
+    cloud: Cloud, last: str, why: str
+) -> None:
+    vm, rows = await cloud.vm(), await cloud.rows()
+    within = f"{rows['IpRange'][0]['start_ip']}-{rows['IpRange'][0]['end_ip']}"
+    [server] = [row["ip"] for row in rows["UsedIp"] if row["used_for"] == "DHCP"]
+    ip = f"10.9.0.{last}" if last.isdecimal() else server
+    l3 = cloud.uuids["l3"]
+    async with cloud.untouched():
+        error = await cloud.refused("CreateSystemTag", **on(vm), tag=f"staticIp::{l3}::{ip}")
+    assert error["details"] == (
+        f"IP[{ip}] is not available on the L3 network[uuid:{l3}], as system tag staticIp::{l3}::{ip} asks: "
+        f"{why.format(within=within)}"
+    )

@@ -7,11 +7,13 @@ from functools import partial
 import pytest
 
 from agent.protocol import DomainSpec, EnsureNic
+from appliance.api.storage import LocalStorageHostRef
 from appliance.api.vm import VmInstance
 from appliance.plans.vm_spec import domain_spec, nic_spec
 from appliance.reconcile.vm_rows import vm_rows
 from appliance.resources.storage_wish import ANY, StorageWish, storage_wish
 from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
 from tests.simulated_cloud import GIB, Body, Cloud
 
 KEY = "ssh-ed25519 AAAA one@here, and there"
@@ -130,6 +132,27 @@ async def test_a_tag_that_becomes_another_gives_back_what_it_kept(cloud: Cloud) 
     assert (await cloud.one("QueryHost", host))["availableMemoryCapacity"] == before
 
 
+async def test_how_guests_run_changes_with_its_tag_and_without_another_connection(cloud: Cloud) -> None:
+    host = cloud.uuids["host1"]
+    connects = await cloud.query("QueryEvent", name="HostConnected", resourceUuid=host)
+
+    async def runs(accelerator: str) -> None:
+        await cloud.until(lambda: cloud.one("QueryHost", host), lambda row: row["accelerator"] == accelerator)
+
+    await runs("kvm")
+    tag = await cloud.call(
+        "CreateSystemTag", resourceType="HostVO", resourceUuid=host, tag="accelerator::tcg"
+    )
+    await runs("tcg")
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="accelerator::kvm")
+    await runs("kvm")
+    await cloud.call("UpdateSystemTag", uuid=tag["uuid"], tag="accelerator::tcg")
+    await runs("tcg")
+    await cloud.call("DeleteTag", uuid=tag["uuid"])
+    await runs("kvm")
+    assert await cloud.query("QueryEvent", name="HostConnected", resourceUuid=host) == connects
+
+
 # --- storage ------------------------------------------------------------------------------------------
 
 
@@ -198,6 +221,40 @@ async def test_disks_go_to_the_storage_that_their_offering_names(storages: Cloud
     for key in ("second", "primary", "third", "second"):
         size = await offering(storages, f"uuid::{storages.uuids[key]}")
         assert await storage_of(storages, instanceOfferingUuid=size) == key
+
+
+async def test_a_refusal_says_that_the_storage_asked_for_is_where_nothing_can_run(storages: Cloud) -> None:
+    second, one, two = (storages.uuids[key] for key in ("second", "host1", "host2"))
+
+    def leave(tx: Transaction) -> None:
+        ref = tx.first(LocalStorageHostRef, primary_storage_uuid=second, host_uuid=one)
+        assert ref is not None
+        tx.delete(ref)
+
+    await storages.database.write(leave)
+    await storages.call("ChangeHostState", uuid=two, stateEvent="disable")
+    fields = storages.vm_fields(instanceOfferingUuid=await offering(storages, f"uuid::{second}"))
+    async with storages.untouched():
+        error = await storages.refused("CreateVmInstance", **fields)
+    assert (
+        "no host is Enabled and Connected that also has a primary storage that the instance offering's tags ask for: "
+        "enable or reconnect a host, enable its cluster, or add a host with AddKVMHost; ruled out last: host2 is "
+        "Disabled"
+    ) in error["details"]
+    await storages.call("ChangeHostState", uuid=two, stateEvent="enable")
+    assert (await storages.call("CreateVmInstance", **fields))["hostUuid"] == two
+
+
+async def test_a_stopped_vm_is_where_its_volumes_are(cloud: Cloud) -> None:
+    vm = await cloud.vm(hostUuid=cloud.uuids["host2"])
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    await cloud.call("ChangeHostState", uuid=cloud.uuids["host2"], stateEvent="disable")
+    async with cloud.untouched():
+        error = await cloud.refused("StartVmInstance", uuid=vm["uuid"])
+    assert (
+        "no host is Enabled and Connected that also has the VM's volumes: enable or reconnect it; ruled out last: "
+        "host2 is Disabled"
+    ) in error["details"]
 
 
 async def test_disks_go_to_a_marked_storage_rather_or_nowhere_else(storages: Cloud) -> None:

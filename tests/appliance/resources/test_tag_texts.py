@@ -44,7 +44,8 @@ ZSTACK = [
     Case("DeleteTag", {"uuid": "{inherent}"}, "SYS.1006",
          "tag[uuid:{inherent}] is an inherent system tag, can not be removed"),
     Case("CreateSystemTag", on_vm("staticIp::{l3}::10.9.0.1"), "SYS.1006",
-         "IP[10.9.0.1] is not available on the L3 network[uuid:{l3}]"),
+         "IP[10.9.0.1] is not available on the L3 network[uuid:{l3}], as system tag staticIp::{l3}::10.9.0.1 asks: "
+         "it is in none of its IP ranges; take a free address of 10.9.0.2-10.9.0.254"),
     Case("CreateSystemTag", {**on_vm("userdata::a"), "resourceUuid": NOBODY}, "SYS.1003",
          f"invalid field[resourceUuid], resource[uuid:{NOBODY}, type:VmInstanceVO] not found"),
     Case("UpdateSystemTag", {"uuid": NOBODY, "tag": "userdata::a"}, "SYS.1003",
@@ -53,6 +54,20 @@ ZSTACK = [
 """The texts that ZStack's clients may look for."""
 
 OURS = [
+    *(Case("CreateSystemTag", on(vo, key, tag), "SYS.1014",
+           f"{tag} is a tag of ZStack 1.0 for routers, which are not built here yet")
+      for vo, key, tag in (
+          ("VmInstanceVO", "vm", "role::DHCP"), ("VmInstanceVO", "vm", "role::LoadBalancer"),
+          ("VmInstanceVO", "vm", "dedicatedRole"), ("VmInstanceVO", "vm", "commandsParallelismDegree::5"),
+          ("InstanceOfferingVO", "offering", "commandsParallelismDegree::5"),
+          ("InstanceOfferingVO", "offering", f"guestL3Network::{NOBODY}"))),
+    Case("CreateSystemTag", on_vm("role::Cook"), "SYS.1007", "no system tag matches role::Cook"),
+    Case("UpdateSystemTag", {"uuid": "{tag}", "tag": "dedicatedRole"}, "SYS.1014",
+         "dedicatedRole is a tag of ZStack 1.0 for routers, which are not built here yet", ("userdata::a",)),
+    Case("CreateInstanceOffering",
+         {"name": "o", "cpuNum": 1, "cpuSpeed": 1, "memorySize": 1 << 20,
+          "systemTags": ["primaryStorage::allocator::userTag::a", f"guestL3Network::{NOBODY}"]}, "SYS.1014",
+         f"guestL3Network::{NOBODY} is a tag of ZStack 1.0 for routers, which are not built here yet"),
     Case("UpdateSystemTag", {"uuid": "{inherent}", "tag": "kvm::bridge::b"}, "SYS.1006",
          "tag[uuid:{inherent}] is an inherent system tag, can not be changed"),
     Case("CreateSystemTag", on("L2NetworkVO", "l2", "kvm::bridge::b"), "SYS.1007",
@@ -79,9 +94,10 @@ OURS = [
     Case("CreateSystemTag", on("HostVO", "host1", "accelerator::warp"), "SYS.1007",
          "accelerator[warp] is not one of auto, kvm, tcg"),
     Case("CreateSystemTag", on("HostVO", "host1", "reservedMemory::much"), "SYS.1007",
-         "much is not a size like 512M"),
+         "reservedMemory[much]: much is not a size like 512M"),
     Case("CreateSystemTag", on("ClusterVO", "cluster", "host::reservedCpu::9999999999999999999T"), "SYS.1007",
-         "9999999999999999999T is more than anything has: 1152921504606846976 at most"),
+         "reservedCpu[9999999999999999999T]: 9999999999999999999T is more than anything has: "
+         "1152921504606846976 at most"),
     Case("CreateSystemTag", on("InstanceOfferingVO", "offering", f"primaryStorage::allocator::uuid::{NOBODY}"),
          "SYS.1007", f"there is no primary storage[uuid:{NOBODY}] to put volumes on"),
 ]  # fmt: skip
@@ -112,8 +128,7 @@ async def test_a_refusal_reads(cloud: Cloud, case: Case) -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    ["guestL3Network::x", "role::DHCP", "dedicatedRole", "commandsParallelismDegree::5",
-     "windows::virtioVolumes", "capability:snapshot", "hostname", "hostname::a::b"],
+    ["guestL3Network::x", "role::Cook", "windows::virtioVolumes", "capability:snapshot", "hostname", "hostname::a::b"],
 )  # fmt: skip
 async def test_a_tag_that_means_nothing_here_is_refused(cloud: Cloud, tag: str) -> None:
     async with cloud.untouched():

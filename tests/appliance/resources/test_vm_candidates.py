@@ -41,11 +41,14 @@ async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
     def fill(tx: Transaction) -> None:
         ref = tx.first(LocalStorageHostRef, primary_storage_uuid=primary, host_uuid=other)
         assert ref is not None
-        tx.update(ref, available_capacity=60 << 20)
+        tx.update(ref, available_capacity=GIB + (60 << 20))
 
     await cloud.database.write(fill)
     assert await candidates(cloud, vm) == []
-    assert await why_not(cloud, vm, other) == "has 60 MiB of primary storage left, and 64 MiB are needed"
+    assert (
+        await why_not(cloud, vm, other)
+        == "has 60 MiB of primary storage left above the reserve, and 64 MiB are needed"
+    )
 
 
 async def test_a_vm_whose_disk_is_everywhere_goes_where_there_is_room(cloud: Cloud) -> None:

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from agent.protocol import serial_of
+from agent.protocol import MOVE_BROKE_OFF, MOVE_UNSAFE_WORDS, serial_of
 from appliance.api.host import Host
+from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulator import SimulatedHost
 from tests.appliance.resources.test_move import ends, files_of, free_on, slowly, uuid_of
 from tests.appliance.resources.test_snapshot import snap
@@ -123,6 +124,33 @@ async def test_its_room_is_taken_while_it_is_on_its_way(
     assert (await cloud.one("QueryHost", uuid))["availableMemoryCapacity"] == during[
         "availableMemoryCapacity"
     ]
+
+
+async def test_one_that_would_break_says_so_before_it_is_tried_until_it_was_off(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = await cloud.vm()
+    source, target = ends(cloud, vm)
+
+    def breaks(request: object) -> object:
+        raise SimulatedRefusal(MOVE_BROKE_OFF, "Connection reset by peer")
+
+    monkeypatch.setattr(source, "_migrate", breaks)
+    error = await cloud.refused("MigrateVm", vmInstanceUuid=vm["uuid"], hostUuid=await uuid_of(cloud, target))
+    assert "Connection reset by peer" in error["details"]
+    await settled(cloud)
+    monkeypatch.undo()
+    row = await cloud.one("QueryVmInstance", vm["uuid"])
+    assert (row["state"], row["cannotMove"]) == ("Running", MOVE_UNSAFE_WORDS)
+    async with cloud.untouched():
+        error = await cloud.refused("MigrateVm", vmInstanceUuid=vm["uuid"])
+        assert error["details"].endswith(MOVE_UNSAFE_WORDS)
+    answer = await cloud.answer("GetVmMigrationCandidateHosts", vmInstanceUuid=vm["uuid"])
+    assert answer["inventories"] == []
+    assert {each["reason"] for each in answer["excluded"]} == {MOVE_UNSAFE_WORDS}
+    await cloud.call("StopVmInstance", uuid=vm["uuid"])
+    assert "cannotMove" not in await cloud.call("StartVmInstance", uuid=vm["uuid"])
+    await cloud.call("MigrateVm", vmInstanceUuid=vm["uuid"])
 
 
 async def test_only_a_running_vm_and_only_to_another_host_with_room(cloud: Cloud) -> None:
@@ -243,6 +271,24 @@ async def test_a_host_that_goes_away_is_waited_for(
     await is_whole(cloud, vm, data, on, off)
 
 
+async def test_it_is_migrating_again_as_soon_as_its_host_is_back(
+    cloud: Cloud, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm, _, source, target = await furnished(cloud, disk)
+    reached = slowly(cloud, monkeypatch, "MigrateDomain")
+    await begin(cloud, vm, target)
+    await reached.wait()
+    # What the move asks next takes long: the VM's state waits for its host, and not for that.
+    for host in cloud.hosts:
+        monkeypatch.setattr(host.delays, "of", lambda verb: 3600.0 if verb == "CloseLane" else 0.0)
+    source.reachable = False
+    source.cut("its agent was killed")
+    await cloud.vm_becomes(vm["uuid"], "Unknown")
+    source.reachable = True
+    await cloud.answer("ReconnectHost", uuid=await uuid_of(cloud, source))
+    await cloud.vm_becomes(vm["uuid"], "Migrating")
+
+
 @pytest.mark.parametrize(
     "verb", ["OpenLane", "CopyFiles", "EnsureOverlay", "MigrateDomain", "CloseLane", "DropFile"]
 )
@@ -256,6 +302,29 @@ async def test_an_appliance_that_dies_on_the_way_finds_it_in_one_place(
     await cloud.kill()
     monkeypatch.undo()
     await cloud.start()
+    assert (await cloud.ended(job))["success"]
+    await is_whole(cloud, vm, data, target, source)
+
+
+@pytest.mark.parametrize(
+    ("verb", "step"), [("CopyFiles", "copy to new host"), ("MigrateDomain", "move memory and disks")]
+)
+async def test_what_goes_on_is_said_as_long_as_no_byte_is_told_of(
+    cloud: Cloud, disk: str, verb: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by an appliance that finds it under way."""
+    vm, data, source, target = await furnished(cloud, disk)
+    for again in (False, True):
+        reached = slowly(cloud, monkeypatch, verb)
+        if again:
+            await cloud.kill()
+            await cloud.start()
+        else:
+            job = await begin(cloud, vm, target)
+        await reached.wait()
+        assert (await cloud.one("QueryLongJob", job))["step"] == step
+        if verb == "MigrateDomain":
+            break  # the simulator's is there when the next appliance looks
     assert (await cloud.ended(job))["success"]
     await is_whole(cloud, vm, data, target, source)
 

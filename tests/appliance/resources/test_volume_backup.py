@@ -73,6 +73,38 @@ async def test_a_vm_is_backed_up_with_all_its_volumes(cloud: Cloud, disk: str) -
     assert error["code"] == "SYS.1007"
 
 
+@pytest.mark.parametrize("message", ["CreateVolumeBackup", "CreateVmBackup", "BackupDataVolume"])
+async def test_an_increment_waits_until_what_it_adds_to_has_arrived(
+    cloud: Cloud, disk: str, message: str
+) -> None:
+    vm, data = await attached(cloud, disk)
+    earlier = await back_up(cloud, data["uuid"])
+    place = {"backupStorageUuid": cloud.uuids["backup"]}
+    cloud.host_of(vm["uuid"]).delays.by_verb["CopyFiles"] = 3600
+    _, job = await cloud.begin("CreateVolumeBackup", volumeUuid=data["uuid"], name="first", **place)
+    assert job is not None
+
+    async def carried() -> list[Body]:
+        return [each for each in (await cloud.rows())["VolumeBackup"] if each["phase"] == "carrying"]
+
+    await cloud.until(carried, bool)
+    asked = {
+        "CreateVolumeBackup": {"volumeUuid": data["uuid"], "name": "second"},
+        "CreateVmBackup": {"rootVolumeUuid": vm["rootVolumeUuid"], "name": "second"},
+        "BackupDataVolume": {"uuid": data["uuid"]},
+    }[message]
+    before = await cloud.rows()
+    error = await cloud.refused(message, **asked, **place)
+    assert "backup first[uuid:" in error["details"]
+    assert "is still on its way to its storage" in error["details"]
+    assert (await cloud.rows())["VolumeBackup"] == before["VolumeBackup"]
+    whole, _ = await cloud.begin(
+        "CreateVolumeBackup", volumeUuid=data["uuid"], name="whole", mode="full", **place
+    )
+    assert "error" not in whole
+    assert earlier["mode"] == "full"
+
+
 async def test_zstacks_own_message_backs_a_data_volume_up(cloud: Cloud, disk: str) -> None:
     vm, data = await attached(cloud, disk)
     assert (await cloud.call("BackupDataVolume", uuid=data["uuid"]))["uuid"] == data["uuid"]

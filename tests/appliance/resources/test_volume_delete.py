@@ -203,7 +203,7 @@ async def test_a_host_or_storage_with_volumes_is_kept(cloud: Cloud, disk: str) -
     await policy(cloud, "Direct", of="vm")
     await cloud.answer("DestroyVmInstance", uuid=vm["uuid"])
     error = await cloud.refused("DeleteHost", uuid=host)
-    assert "holds 1 data volumes (data)" in error["details"]
+    assert "holds 1 data volume (data)" in error["details"]
     fields = {"primaryStorageUuid": cloud.uuids["primary"], "clusterUuid": cloud.uuids["cluster"]}
     error = await cloud.refused("DetachPrimaryStorageFromCluster", **fields)
     assert f"volume data[uuid:{data['uuid']}] is on it" in error["details"]

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,8 +176,8 @@ class Taken:
 
     async def give(
         self, image_uuid: str, backup_storage_uuid: str | None, start: int
-    ) -> AsyncIterator[bytes]:
-        async def content() -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
+        async def content() -> AsyncGenerator[bytes, None]:
             whole = self.face.uploads[image_uuid]
             for at in range(start, len(whole), 1 << 20):
                 if self.face.breaks_after is not None and at >= self.face.breaks_after:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from typing import Any
 
 import aiohttp
@@ -138,7 +139,49 @@ async def test_the_command_lists_and_verifies(face: Face, local: Session) -> Non
     assert (await say("code!=null", "message=CreateZone"))[1].splitlines() == [second]
 
 
+async def test_reads_are_in_the_log_and_listed_on_demand(face: Face, local: Session, remote: Session) -> None:
+    opened = await remote.call("LogInByAccount", accountName="admin", password=hash_password(PASSWORD))
+    await local.call("CreateZone", name="one")
+    await local.call("QueryZone")
+    with pytest.raises(Exception, match="no session"):
+        await remote.call("QueryZone")
+    async with aiohttp.ClientSession() as http:
+        headers = {"Authorization": f"Bearer {opened['inventory']['uuid']}"}
+        async with http.get(f"{face.url}/metrics", headers=headers) as answer:
+            assert answer.status == 200
+    await face.dispatch.audit.close()
+
+    async def listed(*words: str) -> list[str]:
+        out = io.StringIO()
+        assert await audit_once(face.socket, [*words], out=out, err=out, as_json=True) == 0
+        return [json.loads(line)["message"] for line in out.getvalue().splitlines()]
+
+    assert sorted(await listed()) == ["CreateZone", "LogInByAccount", "QueryZone"]
+    assert sorted(await listed("limit=1000")) == ["CreateZone", "LogInByAccount", "QueryZone"]
+    assert {"QueryZone", "GET /metrics"} <= set(await listed("onlyRead=true"))
+    assert len(await listed("message=QueryZone")) == 2
+    assert await face.dispatch.database.audit_findings() == []
+
+
 async def test_sessions_are_kept_by_digest_only(face: Face, remote: Session) -> None:
     await remote.call("LogInByAccount", accountName="admin", password=hash_password(PASSWORD))
     [session] = await face.dispatch.database.read(lambda snapshot: snapshot.all(Opened))
     assert [each.session_digest for each in await entries(face)] == [session.digest[:16]]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+async def test_nobody_says_by_a_header_where_a_call_comes_from(face: Face, header: str) -> None:
+    """Neither in the log, nor to slip past the limit of guesses, nor to use a session from elsewhere."""
+    said = "for=203.0.113.9" if header == "Forwarded" else "203.0.113.9"
+    call = {"org.zstack.header.identity.APILogInByAccountMsg": {"accountName": "admin", "password": "guess"}}
+    answers = []
+    async with aiohttp.ClientSession() as http:
+        for number in range(12):
+            headers = {header: said.replace("113.9", f"113.{number}")}
+            async with http.post(f"{face.url}/zstack/api/", json=call, headers=headers) as answer:
+                answers.append(await answer.text())
+    assert "too many wrong passwords" in answers[-1]
+    found = await entries(face)
+    assert found
+    assert {each.source.partition(":")[0] for each in found} == {"127.0.0.1"}
+    assert "203.0.113" not in str(found)

@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
-from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, Session, hash_password
-from appliance.api.errors import NoSession, OperationFailed, WrongPassword
+from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, LogInByUser, Session, hash_password
+from appliance.api.errors import ApiError, NoSession, OperationFailed, WrongPassword
 from appliance.api.setting import GlobalConfig
-from appliance.serve.auth import FAILURE_SECONDS, FAILURES, NOBODY, REMEMBERED, Attempts, Auth, ensure_admin
+from appliance.serve.auth import (
+    FAILURE_SECONDS,
+    FAILURES,
+    HASHES_AT_ONCE,
+    NOBODY,
+    REMEMBERED,
+    SOURCE_FAILURES,
+    WAITING_LIMIT,
+    Attempts,
+    Auth,
+    ensure_admin,
+)
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
@@ -125,6 +139,39 @@ async def test_only_failures_count_and_only_for_a_while(database: Database) -> N
     await auth.log_in(login())
 
 
+@pytest.mark.parametrize(
+    ("source", "neighbour"),
+    [("192.0.2.1:{port}", "192.0.2.2:1"), ("2001:db8:1:2::{port:x}:1", "2001:db8:1:3::1:1")],
+)
+async def test_wrong_passwords_are_counted_by_where_they_come_from(
+    database: Database, source: str, neighbour: str
+) -> None:
+    await ensure_admin(database, "right")
+    clock = Clock()
+    auth = Auth(database, Attempts(clock), PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    for number in range(SOURCE_FAILURES):
+        with pytest.raises(WrongPassword, match=r"^wrong account"):
+            await auth.log_in(login(f"n{number}", "wrong"), source.format(port=1000 + number))
+    with pytest.raises(WrongPassword, match=r"^too many wrong passwords from .*; try again in 60 seconds$"):
+        await auth.log_in(login(), source.format(port=1))
+    with pytest.raises(WrongPassword, match="too many wrong passwords from"):
+        await auth.log_in_user(
+            LogInByUser(account_name="admin", user_name="u", password="x"), source.format(port=1)
+        )
+    await auth.log_in(login(), neighbour)
+    clock.now += FAILURE_SECONDS
+    await auth.log_in(login(), source.format(port=1))
+
+
+async def test_right_passwords_and_the_own_socket_do_not_count(database: Database) -> None:
+    await ensure_admin(database, "right")
+    auth = Auth(database, Attempts(Clock()), PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    for number in range(SOURCE_FAILURES + 5):
+        with pytest.raises(WrongPassword, match=r"^wrong account"):
+            await auth.log_in(login(f"n{number}", "wrong"), "socket")
+        await auth.log_in(login(), "192.0.2.1:4711")
+
+
 async def test_many_at_once_cannot_slip_past_the_limit(auth: Auth) -> None:
     async def try_one() -> str:
         try:
@@ -140,11 +187,40 @@ async def test_many_at_once_cannot_slip_past_the_limit(auth: Auth) -> None:
     assert "" not in [task.result() for task in tasks]
 
 
+class Busy(PasswordHasher):
+    """Counts how many are at work at once."""
+
+    now = most = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - argon2's name
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.005)
+        self.now -= 1
+        raise VerifyMismatchError
+
+
+async def test_logins_of_very_many_take_no_more_of_the_machine_than_a_few(database: Database) -> None:
+    """Each takes 64 MiB and four threads for a while: without end they would be all that the machine does."""
+    await ensure_admin(database, "right")
+    hasher = Busy()
+    auth = Auth(database, hasher=hasher)
+
+    async def try_one(number: int) -> str:
+        with pytest.raises(ApiError) as refused:
+            await auth.log_in(login(name=f"nobody-{number}", password="wrong"))
+        return refused.value.details
+
+    said = await asyncio.gather(*(try_one(number) for number in range(3 * WAITING_LIMIT)))
+    assert hasher.most == HASHES_AT_ONCE
+    assert sum("too many logins" in each for each in said) == 2 * WAITING_LIMIT
+
+
 def test_names_tried_are_not_remembered_without_end() -> None:
     attempts = Attempts(Clock())
     for number in range(REMEMBERED + 100):
-        attempts.failed(f"n{number}")
-    assert len(attempts._failures) <= REMEMBERED
+        attempts.failed(f"n{number}", f"2001:db8:{number // 65536:x}:{number % 65536:x}::1:4711")
+    assert len(attempts.accounts.failures) == len(attempts.sources.failures) == REMEMBERED
 
 
 async def test_a_reply_holds_no_digest(auth: Auth) -> None:

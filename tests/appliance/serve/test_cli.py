@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.serve.cli import SavedSessions, call_once, pretty
+from appliance.api.image import Image
+from appliance.serve.cli import SavedSessions, call_once, pretty, transfer_once
 from zstui.__main__ import UNREAD, main
 
 from .conftest import PASSWORD, Face
@@ -66,6 +67,28 @@ def test_a_call_without_a_name_is_wrong_usage_too() -> None:
     assert main(["--connect", "http://127.0.0.1:1", "call"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bogus"], "invalid choice: 'bogus'"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["call", "--bogus"], "unrecognized arguments: --bogus"),
+        (["lab", "sideways"], "invalid choice: 'sideways'"),
+        (["upload"], "the following arguments are required"),
+        (["--connect", "ftp://x", "call", "QueryZone"], "'ftp://x' is no address; write http://HOST:PORT"),
+        (["--connect", "http://", "call", "QueryZone"], "'http://' is no address"),
+        (["--connect", "http://[", "shell"], "'http://[' is no address"),
+    ],
+)
+def test_words_of_the_program_that_are_wrong_are_wrong_usage(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 1
+    assert said in capsys.readouterr().err
+
+
 async def test_a_session_is_kept_between_commands_for_its_owner(face: Face, saved: SavedSessions) -> None:
     code, _, err = await run(face.url, saved, "QueryZone")
     assert code == 3
@@ -107,6 +130,24 @@ async def test_a_local_file_becomes_an_image(face: Face, saved: SavedSessions, t
     assert face.uploads[inventory["uuid"]] == image.read_bytes()
 
 
+async def test_an_upload_says_what_was_sent_and_what_became_of_the_image(
+    face: Face, saved: SavedSessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.serve.cli.SavedSessions", lambda: saved)
+    image = Image(uuid="1" * 32, name="golden", url="upload://a.raw", format="raw", status="Creating")
+    await face.database.write(lambda tx: tx.insert(image))
+    path = tmp_path / "a.raw"
+    path.write_bytes(b"x" * 5000)
+
+    async def ready() -> None:
+        await face.database.write(lambda tx: tx.update(tx.get(Image, image.uuid), status="Ready"))
+
+    face.on_upload = ready
+    out, err = io.StringIO(), io.StringIO()
+    assert await transfer_once(face.socket, "upload", image.uuid, path, out=out, err=err) == 0
+    assert out.getvalue() == f"{path}: 5000 bytes sent; image golden[uuid:{image.uuid}] is Ready\n"
+
+
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     text = pretty({"name": "\x1b[2J\x9b\u202e ü"})
     assert "\x1b" not in text
@@ -141,3 +182,21 @@ def test_a_connection_that_breaks_is_said(
     monkeypatch.setattr("zstui.__main__._api", broken)
     assert main(["api"]) == 1
     assert "Broken pipe" in capfd.readouterr().err
+
+
+async def test_the_stars_of_a_log_are_refused_with_a_code(face: Face, saved: SavedSessions) -> None:
+    code, out, err = await run(face.socket, saved, "CreateUser", "name=a", "password=******")
+    assert (code, out) == (3, "")
+    assert err == (
+        "code: SYS.1007\ndescription: One or more API argument is invalid\n"
+        "details: field[password]: a password or key is hidden here: type it instead of ******\n"
+    )
+
+
+@pytest.mark.parametrize("word", ['l3NetworkUuids=["x"', 'l3NetworkUuids={"a":1}', "nonsense=1", "name"])
+async def test_what_is_no_call_is_refused_with_a_code_as_other_errors_are(
+    face: Face, saved: SavedSessions, word: str
+) -> None:
+    code, out, err = await run(face.socket, saved, "CreateVmInstance", word)
+    assert (code, out) == (1, "")
+    assert err.startswith("code: SYS.1007\ndescription: One or more API argument is invalid\ndetails: ")

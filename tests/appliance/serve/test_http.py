@@ -140,18 +140,22 @@ async def test_unknown_jobs_are_404(face: Face, uuid: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
+    ("method", "path", "status", "says"),
     [
-        ("GET", "/", 404),
-        ("GET", "/zstack/api", 405),
-        ("DELETE", "/healthz", 405),
-        ("GET", "/zstack/upload/x", 405),
+        ("GET", "/", 404, "GET / is no route; /openapi.json lists those that are"),
+        ("GET", "/zstack/api", 405, "GET /zstack/api is no route; that path takes POST, PUT"),
+        ("DELETE", "/healthz", 405, "DELETE /healthz is no route; that path takes GET"),
+        ("GET", "/zstack/upload/x", 405, "GET /zstack/upload/x is no route; that path takes HEAD, PUT"),
+        ("POST", "/api/v1/zonez", 404, "POST /api/v1/zonez is no route; /openapi.json lists those that are"),
     ],
 )
-async def test_other_paths_answer_in_json(face: Face, method: str, path: str, status: int) -> None:
+async def test_other_paths_answer_in_json(face: Face, method: str, path: str, status: int, says: str) -> None:
     got, answer = await raw(face, method, path)
     assert got == status
-    assert answer["error"]["code"] == "SYS.1008"
+    error = answer["error"]
+    assert (error["code"], error["description"], error["details"]) == (
+        "PORTAL.1000", "No service for the message", says
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -438,6 +442,50 @@ async def test_an_upload_can_be_cancelled_while_its_file_is_read(
         assert sending.cancelled()
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-99", 0, 99),
+        ("bytes=0-0", 0, 0),
+        ("bytes=7-", 7, 2_999_999),
+        ("bytes=0-", 0, 2_999_999),
+        ("bytes=1048570-2097160", 1_048_570, 2_097_160),
+        ("bytes=-100", 2_999_900, 2_999_999),
+        ("bytes=-9000000", 0, 2_999_999),
+        ("bytes=2999999-9000000", 2_999_999, 2_999_999),
+        ("bytes=0-9,20-29", None, None),
+        ("bytes=9-3", None, None),
+        ("lines=1-2", None, None),
+    ],
+)
+async def test_any_one_part_of_an_image_is_given_out(
+    face: Face, asked: str, first: int | None, last: int | None
+) -> None:
+    content = face.uploads["a" * 32] = os.urandom(3_000_000)
+    url, headers = f"{face.url}/zstack/export/{'a' * 32}", {"Authorization": f"OAuth {await login(face)}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.get(url, headers={"Range": asked}) as part,
+    ):
+        if first is None or last is None:
+            assert (part.status, await part.read()) == (200, content)
+            assert "Content-Range" not in part.headers
+        else:
+            assert (part.status, await part.read()) == (206, content[first : last + 1])
+            assert part.headers["Content-Range"] == f"bytes {first}-{last}/{len(content)}"
+
+
+async def test_what_could_be_downloaded_is_told_without_a_byte_of_it(face: Face) -> None:
+    content = face.uploads["a" * 32] = os.urandom(1_000)
+    url, headers = f"{face.url}/zstack/export/{'a' * 32}", {"Authorization": f"OAuth {await login(face)}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.head(url, headers={"Range": "bytes=0-9"}) as told:
+            assert (told.status, told.headers["Content-Length"]) == (200, str(len(content)))
+            assert (told.headers["Accept-Ranges"], await told.read()) == ("bytes", b"")
+        async with http.get(url) as whole:  # on the same connection
+            assert (whole.status, whole.headers["ETag"]) == (200, told.headers["ETag"])
+
+
 async def test_a_download_goes_on_where_it_broke_and_is_proved(face: Face, tmp_path: Path) -> None:
     content = face.uploads["a" * 32] = os.urandom((5 << 20) + 17)
     url, headers = f"{face.url}/zstack/export/{'a' * 32}", {"Authorization": f"OAuth {await login(face)}"}
@@ -451,11 +499,19 @@ async def test_a_download_goes_on_where_it_broke_and_is_proved(face: Face, tmp_p
             assert rest.headers["Content-Range"] == f"bytes 1000-{len(content) - 1}/{len(content)}"
         async with http.get(url, headers={**asked, "If-Range": '"another"'}) as changed:
             assert (changed.status, await changed.read()) == (200, content)
-        async with http.get(url, headers={"Range": f"bytes={len(content)}-"}) as beyond:
-            assert beyond.status == 400
+        for none in (f"bytes={len(content)}-", "bytes=-0"):
+            async with http.get(url, headers={"Range": none}) as beyond:
+                assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+                assert f"which has {len(content)} bytes" in (await beyond.json())["error"]["details"]
         face.breaks_after = 3 << 20
         with pytest.raises(aiohttp.ClientError):
             async with http.get(url) as broken:
                 await broken.read()
     async with aiohttp.ClientSession() as nobody, nobody.get(url) as refused:
         assert refused.status == 401
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
+async def test_no_answer_says_what_it_is_made_with(face: Face, path: str) -> None:
+    async with aiohttp.ClientSession() as http, http.get(face.url + path) as got:
+        assert got.headers["Server"] == "zstui"

@@ -74,6 +74,19 @@ async def test_only_the_admin_may_know_be_it_with_a_readers_token(wire: Wire) ->
     assert (await told(wire, answer.body["inventory"]["uuid"]))[0] == 403
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/events"])
+async def test_a_token_with_a_scope_may_have_what_it_names(wire: Wire, path: str) -> None:
+    for scope, status in ((["Query*"], 403), (["Query*", path], 200), (["/*"], 200)):
+        made = await wire.call("CreateAccessToken", name="narrow", scope=scope)
+        assert made.body is not None
+        headers = {"Authorization": f"Bearer {made.body['inventory']['token']}"}
+        async with wire.http.get(f"{wire.url}{path}", headers=headers) as got:
+            assert got.status == status
+            if status == 403:
+                details = (await got.json())["error"]["details"]
+                assert details.startswith(f"{path} is not in the scope of the access token[uuid:")
+
+
 async def test_labels_hold_any_text(wire: Wire) -> None:
     calls = CallCounts()
     calls.count('a"b\\c\nd', "", 0.1)

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 import appliance.resources.every  # noqa: F401 - declares every message
+from appliance.api.errors import InvalidArgument
+from appliance.api.grammar import read_words
 from appliance.api.message import MESSAGES, Message, Parameter
-from appliance.api.parse import unparse
-from appliance.api.redaction import STARS, hidden
+from appliance.api.parse import parse, unparse
+from appliance.api.quoting import split
+from appliance.api.redaction import STARS, hidden, holds_mask
 from appliance.api.resource import RESOURCES
 from tests.simulated_cloud import Cloud
 
@@ -89,12 +92,60 @@ def test_user_data_is_repeated_without_its_passwords(text: str) -> None:
         ("https://h:80/a@b", "https://h:80/a@b"),
         ("userdata::cGFzc3dvcmQ6IHgK", f"userdata::{STARS}"),
         ("hostname::password", "hostname::password"),
+        ("userdata::users:\n- lock-passwd: false", "userdata::users:\n- lock-passwd: false"),
+        (
+            "userdata::users: [{lock-passwd: false, passwd: x}]",
+            f"userdata::users: [{{lock-passwd: false, passwd: {STARS}}}]",
+        ),
         ("userdata::#!/bin/sh\necho a:b", "userdata::#!/bin/sh\necho a:b"),
         ([{"value": "rootPassword::x"}, 1], [{"value": f"rootPassword::{STARS}"}, 1]),
     ],
 )
 def test_what_is_starred(value: Any, shown: Any) -> None:
     assert hidden(value) == shown
+
+
+ZONE = {"resourceType": "ZoneVO", "resourceUuid": "a" * 32}
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("CreateUser name=a password=******", "password"),
+        ("LogInByAccount accountName=admin password=******", "password"),
+        ("AddKVMHost name=a clusterUuid=b managementIp=192.0.2.1 username=root password=******", "password"),
+        (
+            f"CreateSystemTag resourceType=VmInstanceVO resourceUuid={'a' * 32} tag=rootPassword::******",
+            "tag",
+        ),
+        ('CreateVmInstance name=a systemTags=userdata::"users:\n- passwd: ******"', "systemTags"),
+        ("CreateVmInstance name=a systemTags=userdata::******", "systemTags"),
+        ("AddImage name=a url=https://me:******@h/a format=qcow2", "url"),
+    ],
+)
+def test_the_stars_of_a_line_that_is_said_again_become_no_secret(line: str, field: str) -> None:
+    command = read_words(split(line))
+    given = {each.wire: plausible(each) for each in command.kind.parameters.values() if each.required}
+    with pytest.raises(InvalidArgument) as refused:
+        parse(command.kind, given | command.fields)
+    assert (
+        refused.value.details
+        == f"field[{field}]: a password or key is hidden here: type it instead of {STARS}"
+    )
+
+
+@pytest.mark.parametrize(
+    "tag", ["userdata::#!/bin/sh\n# ************\n", "rootPassword::*****", "hostname::******"]
+)
+def test_stars_that_hide_nothing_are_text(tag: str) -> None:
+    parse(MESSAGES["CreateSystemTag"], {**ZONE, "tag": tag})
+
+
+@pytest.mark.parametrize("text", [USER_DATA, "rootPassword::x", "https://me:x@h/a"])
+def test_what_was_starred_is_known(text: str) -> None:
+    tag = f"userdata::{text}" if text is USER_DATA else text
+    assert holds_mask([hidden(tag)])
+    assert not holds_mask(tag)
 
 
 async def told(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -149,8 +150,8 @@ async def test_an_action_has_its_parameters_in_the_body(wire: Wire) -> None:
         ("GET", "/zones/nobody", None, (404, "SYS.1003")),
         ("PATCH", "/zones/nobody", {"name": "z"}, (404, "SYS.1003")),
         ("DELETE", "/zones/nobody?deleteMode=Brutal", None, (400, "SYS.1007")),
-        ("PUT", "/zones", {}, (405, "SYS.1008")),
-        ("GET", "/nowhere", None, (404, "SYS.1008")),
+        ("PUT", "/zones", {}, (405, "PORTAL.1000")),
+        ("GET", "/nowhere", None, (404, "PORTAL.1000")),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_has_the_status_of_its_kind_and_changes_nothing(
@@ -177,6 +178,10 @@ async def test_a_repeated_key_is_answered_alike_and_done_once(wire: Wire) -> Non
     assert len({each.wire["inventory"]["uuid"] for each in made}) == 1
     assert (await send(wire, "GET", "/zones?q=name=keyed&count=true")).wire == {"total": 1}
     assert code(await make("another")) == (400, "SYS.1007")
+    other = await make("other")
+    assert other.wire["error"]["details"] == (
+        "Idempotency-Key[once-and-for-all] was sent with another call; give each call its own"
+    )
     badly = await send(wire, "POST", "/zones", {"name": "z"}, Idempotency_Key="a b")
     assert code(badly) == (400, "SYS.1007")
 
@@ -195,6 +200,8 @@ async def test_the_document_names_every_route_and_is_asked_for_once(wire: Wire) 
         tag = got.headers["ETag"]
         said = await got.json()
     assert said["openapi"] == "3.1.0"
+    version = (await wire.exchange("GET", f"{V1}/version")).wire["version"]
+    assert said["info"]["version"] == version
     named = {(method, path) for path, each in said["paths"].items() for method in each}
     beside = {("get", "/events"), ("get", "/metrics"), ("get", "/healthz")}
     assert named == {(route.method.lower(), route.path) for route in rest_routes()} | beside
@@ -205,3 +212,30 @@ async def test_the_document_names_every_route_and_is_asked_for_once(wire: Wire) 
             assert (got.status, [got.content_type]) == (200, list(content))
     async with wire.http.get(f"{wire.url}/openapi.json", headers={"If-None-Match": tag}) as got:
         assert (got.status, await got.read()) == (304, b"")
+
+
+async def test_the_document_describes_the_events_that_come(wire: Wire) -> None:
+    async with wire.http.get(f"{wire.url}/openapi.json") as got:
+        said = await got.json()
+    schemas, stream = said["components"]["schemas"], said["paths"]["/events"]["get"]["description"]
+    headers = {"Authorization": f"Bearer {wire.session_uuid}", "Last-Event-ID": "unknown-1"}
+    seen: dict[str, dict[str, Any]] = {}
+    async with wire.http.get(f"{wire.url}/events", headers=headers) as got:
+        assert (await send(wire, "POST", "/zones", {"name": "told"})).status == 200
+        mark, name = "", ""
+        while not {"ready", "overflow", "change"} <= seen.keys():
+            field, _, value = (await got.content.readline()).decode().strip().partition(": ")
+            if field == "id":
+                mark = value
+            elif field == "event":
+                name = value
+            elif field == "data":
+                seen[name] = json.loads(value)
+    assert re.fullmatch(schemas["EventId"]["pattern"], mark)
+    for name in (*seen, "figures"):
+        assert f"- `{name}`" in stream
+    change = schemas["EventChange"]
+    assert seen["change"]["op"] in change["properties"]["op"]["enum"]
+    assert set(change["required"]) <= seen["change"].keys() <= change["properties"].keys()
+    for each in ("ready", "overflow"):
+        assert seen[each] == {}

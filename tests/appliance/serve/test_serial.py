@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import pytest
 
-from appliance.api.console import ConsoleEnd
+from appliance.api.console import ConsoleEnd, ConsoleEnded, Gap
 from appliance.api.errors import NotAllowed, OperationFailed
 from appliance.api.ownership import AccountResourceRef
 from appliance.client import Session
-from appliance.client_console import ConsoleEnded, ConsoleStream, Gap
+from appliance.client_console import ConsoleStream
 from appliance.hosts.simulated_console import WELCOME
 from appliance.serve import console
 from appliance.serve.auth import Auth

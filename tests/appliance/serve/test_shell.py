@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.completion import Named, Where, grown
+from appliance.api.completion import OFFERED, Named, Where
+from appliance.api.message import MESSAGES
 from appliance.api.resource import Resource
+from appliance.api.zone import Zone
+from appliance.client import Session
+from appliance.serve.reference import names
 from appliance.serve.shell import Completer, shell_command
+from appliance.store.transaction import Transaction
 
 from .conftest import Face
 
@@ -43,6 +48,21 @@ def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[st
         ("QueryZone stat", ["state="]),
         ("CreateVmInstance imageUuid=t", ["imageUuid=" + "3" * 32]),
         ("Nonsense na", []),
+        ("DeleteZone uuid=1 u", []),
+        ("CreateVmInstance l3NetworkUuids=1 l3", ["l3NetworkUuids="]),
+        ("QueryZone uuid=1 uui", ["uuid="]),
+        ("CreateAccount role=admin sess", []),
+        ("QueryZone fields=uuid,desc", ["fields=uuid,description"]),
+        ("QueryZone sortBy=desc", ["sortBy=description"]),
+        ("QueryVmInstance vmNics.i", ["vmNics.ip="]),
+        ("QueryVmInstance vmNics.l3", ["vmNics.l3NetworkUuid=", "vmNics.l3Network."]),
+        ("QueryVmInstance vmNics.l3Network.dnsD", ["vmNics.l3Network.dnsDomain="]),
+        ("QueryVmInstance nothing.at", []),
+        ("UpdateGlobalConfig category=simu", ["category=simulator"]),
+        ("UpdateGlobalConfig category=simulator name=", ["name=delay", "name=faultRate"]),
+        ("UpdateGlobalConfig category=vm name=deletionPolicy value=D", ["value=Direct", "value=Delay"]),
+        ("UpdateGlobalConfig category=audit name=reads value=", ["value=true", "value=false"]),
+        ("QueryGlobalConfig category=audit name=re", ["name=reads"]),
         ("CreateZone name=x", []),
     ],
 )
@@ -51,22 +71,27 @@ def test_completion(line: str, offers: list[str]) -> None:
 
 
 def test_nothing_typed_is_taken_back_for_several() -> None:
-    shown: list[list[str]] = []
+    completer = Completer(look_up)
+    assert completer.grown("uuid=web", ["uuid=1", "uuid=2"]) == "uuid=web"
+    assert completer.grown("na", ["name=", "named="]) == "name"
+    assert (completer.grown("na", ["name="]), completer.grown("uuid=w", ["uuid=1"])) == ("name=", "uuid=1 ")
 
-    def two(_: type[Resource], typed: str, where: Where) -> list[tuple[str, str]]:
-        known = [("1" * 32, "web-1"), ("2" * 32, "web_2"), ("d" * 32, "db"), ("d1" * 16, "other")]
+
+def test_an_element_of_a_list_may_be_followed_by_another() -> None:
+    def networks(_: type[Resource], typed: str, where: Where) -> Named:
+        known = [("1" * 32, "web"), ("2" * 32, "db")]
         return [each for each in known if each[0].startswith(typed) or each[1].startswith(typed)]
 
-    completer = Completer(two, shown.append)
-    assert completer.for_readline("StopVmInstance uuid=web", "uuid=web", 0) is None
-    assert shown.pop() == [f"uuid={'1' * 32} ", f"uuid={'2' * 32} "]
-    assert completer.for_readline("StopVmInstance uuid=db", "uuid=db", 0) == f"uuid={'d' * 32} "
-    found = [completer.for_readline("StopVmInstance uuid=d", "uuid=d", state) for state in range(3)]
-    assert found == [f"uuid={'d' * 32} ", f"uuid={'d1' * 16} ", None]
-    assert not shown
-    assert grown("uuid=web", ["uuid=1", "uuid=2"]) == "uuid=web"
-    assert grown("na", ["name=", "named="]) == "name"
-    assert (grown("na", ["name="]), grown("uuid=w", ["uuid=1"])) == ("name=", "uuid=1 ")
+    completer = Completer(networks)
+    word = "l3NetworkUuids="
+    for typed in ("we", ",d"):
+        word += typed
+        line = f"CreateVmInstance {word}"
+        grown = completer.grown(word, completer.complete(line, word))
+        word = grown
+    assert word == f"l3NetworkUuids={'1' * 32},{'2' * 32}"
+    alone = completer.complete("DeleteL3Network uuid=w", "uuid=w")
+    assert completer.grown("uuid=w", alone) == f"uuid={'1' * 32} "
 
 
 @pytest.mark.parametrize(
@@ -98,8 +123,24 @@ def test_offered_uuids_have_their_names() -> None:
     completer = Completer(look_up)
     completer.complete("DeleteZone uuid=", "uuid=")
     assert completer.names == {"uuid=" + "1" * 32: "north", "uuid=" + "2" * 32: "south"}
-    found = [completer.for_readline("DeleteZone uuid=", "uuid=", state) for state in range(3)]
-    assert found == [f"uuid={'1' * 32} ", f"uuid={'2' * 32} ", None]
+
+
+async def test_what_is_looked_up_is_found_by_its_beginning_however_many_there_are(
+    face: Face, local: Session
+) -> None:
+    def fill(tx: Transaction) -> None:
+        for number in range(1100):
+            tx.insert(Zone(uuid=f"{number:032x}", name=f"a{number}"))
+        for number, name in enumerate(("z%1", "z_2", "zz")):
+            tx.insert(Zone(uuid=f"{number:x}{'f' * 31}", name=name, state="Disabled"))
+
+    await face.database.write(fill)
+    assert await local.named(Zone, "zz", ()) == [("2" + "f" * 31, "zz")]
+    assert await local.named(Zone, "1f", ()) == [("1" + "f" * 31, "z_2")]
+    assert [name for _, name in await local.named(Zone, "z_", ())] == ["z_2"]
+    assert [name for _, name in await local.named(Zone, "z%", ())] == ["z%1"]
+    assert await local.named(Zone, "zz", (("state", "in", ["Enabled"]),)) == []
+    assert len(await local.named(Zone, "", ())) == OFFERED
 
 
 async def shell(face: Face, text: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
@@ -109,6 +150,14 @@ async def shell(face: Face, text: str, home: Path, monkeypatch: pytest.MonkeyPat
         lambda: shell_command(face.socket, source=io.StringIO(text), out=out, err=err)
     )
     return code, out.getvalue(), err.getvalue()
+
+
+def test_help_is_by_resource_in_whole_words() -> None:
+    lines = names(80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 100
+    assert {word for line in lines for word in line.split()} >= MESSAGES.keys()
+    assert sum("AddKVMHost" in line and line.startswith("host ") for line in lines) == 1
 
 
 async def test_lines_are_carried_out(face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

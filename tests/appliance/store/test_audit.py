@@ -10,7 +10,8 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.audit import AuditEntry
 from appliance.api.resource import Timestamp
 from appliance.api.setting import GlobalConfig
-from appliance.store.audit import Link, append, head
+from appliance.store import meta
+from appliance.store.audit import FLOOR, HEAD, Link, append, head
 from appliance.store.database import Database
 from appliance.store.table import table_of
 from appliance.store.transaction import Transaction
@@ -121,6 +122,30 @@ async def test_the_oldest_go_and_the_chain_goes_on(database: Database, tmp_path:
     assert await database.audit_findings() == []
     by_hand(tmp_path, "DELETE FROM audit_entry WHERE sequence < 1500")
     assert await database.audit_findings() == ["entries 1001 to 1499 are missing"]
+
+
+async def test_a_head_that_the_log_no_longer_goes_through_is_no_proof(database: Database) -> None:
+    """Else another log could begin right after the entry that was noted."""
+    await fill(database, 10)
+    noted, sixth = await database.read(lambda s: (head(s), Link(6, s.get(AuditEntry, 6).digest)))
+    forgery = Link(20, "f" * 64)
+
+    def begin_anew(tx: Transaction) -> None:
+        tx.rows("DELETE FROM audit_entry")
+        meta.write_meta(tx, FLOOR, str(forgery))
+        meta.write_meta(tx, HEAD, str(forgery))
+        append(tx, [entry(number) for number in range(3)])
+
+    await database.write(begin_anew)
+    assert await database.audit_findings() == [], "nothing in the store itself tells"
+    assert await database.audit_findings(noted) == [
+        "the log begins after entry 20, so nothing shows that it went through entry 10, which was noted earlier"
+    ]
+    assert len(await database.audit_findings(sixth)) == 1
+    assert await database.audit_findings(forgery) == []
+    assert await database.audit_findings(Link(20, "0" * 64)) == [
+        "entry 20 is another than the one noted earlier"
+    ]
 
 
 async def test_a_change_that_is_undone_leaves_no_entry(database: Database) -> None:

@@ -49,7 +49,7 @@ async def test_vm(database: Database) -> None:
         tx.insert(machine)
         tx.insert(nic(machine.uuid, uuid="n1", ip="10.0.0.2"))
         tx.insert(nic("other", uuid="n2"))
-        tx.insert(Volume(uuid="v1", name="root", size=7, vm_instance_uuid=machine.uuid, host_uuid="secret"))
+        tx.insert(Volume(uuid="v1", name="root", size=7, vm_instance_uuid=machine.uuid, generation=3))
 
     await database.write(change)
     wire = await database.read(lambda snapshot: snapshot.inventory(machine))
@@ -59,7 +59,7 @@ async def test_vm(database: Database) -> None:
     assert [each["uuid"] for each in wire["vmNics"]] == ["n1"]
     assert wire["vmNics"][0]["ip"] == "10.0.0.2"
     assert wire["allVolumes"][0]["size"] == 7
-    assert "hostUuid" not in wire["allVolumes"][0]
+    assert not {"generation", "intended"} & wire["allVolumes"][0].keys()
     assert not {"description", "hostUuid", "internalId", "intended", "seenAt"} & wire.keys()
     assert None not in wire.values()
 

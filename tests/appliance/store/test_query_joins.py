@@ -23,6 +23,7 @@ from appliance.api.resource import RESOURCES, Resource, column
 from appliance.api.shape import shape_of
 from appliance.api.storage import BackupStorage, QueryBackupStorage
 from appliance.api.tag import SystemTag, UserTag
+from appliance.api.tally import Tally
 from appliance.api.vm import QueryVmInstance, VmInstance, VmNic
 from appliance.api.zone import QueryZone, Zone
 from appliance.store import query as query_module
@@ -188,7 +189,7 @@ def questions(draw: st.DrawFn) -> QueryMessage:
 def test_against_the_model(rows: Rows, message: QueryMessage, sizes: tuple[int, int]) -> None:
     connection = sqlite.connect(":memory:", isolation_level=None)
     try:
-        for statement in (each for kind in KINDS for each in table_of(kind).ddl()):
+        for statement in (each for kind in (*KINDS, Tally) for each in table_of(kind).ddl()):
             connection.execute(statement)
         tx = Transaction(connection, 1.0, str)
         for row in (each for some in rows.values() for each in some):

@@ -1,0 +1,87 @@
+"""Gives jobs up at the time that their callers set with `timeout`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+
+from appliance.api.errors import OperationFailed, TimedOut
+from appliance.api.job import TERMINAL, UNDER_WAY, LongJob
+from appliance.reconcile import jobs
+from appliance.resources.job import give_up_job
+from appliance.store.change_feed import Batch, Overflow, Subscription
+from appliance.store.database import Database
+from appliance.store.snapshot import Snapshot
+from appliance.store.transaction import Transaction
+
+
+class JobLimits:
+    """Knows which job's time is over next."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ahead: list[tuple[float, str]] = []
+        """A heap of when, and which job. One that has ended meanwhile is left in it."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        subscription = self._database.feed.subscribe()
+        try:
+            await self._look_at_all()
+            while (news := await self._next(subscription)) is not None:
+                if isinstance(news, Overflow):
+                    await self._look_at_all()
+                else:
+                    self._take_in(news)
+                await self._give_up_late()
+        finally:
+            subscription.close()
+
+    async def _next(self, subscription: Subscription) -> Batch | Overflow | None:
+        """What is new, or nothing when a job's time is over before that; None at the end of all."""
+        wait = max(0.0, self._ahead[0][0] - self._database.now()) if self._ahead else None
+        try:
+            async with asyncio.timeout(wait):
+                return await anext(subscription, None)
+        except TimeoutError:
+            return Batch()
+
+    def _take_in(self, batch: Batch) -> None:
+        for change in batch:
+            job = change.after
+            if isinstance(job, LongJob) and job.limit is not None and change.before is None:
+                heapq.heappush(self._ahead, (float(job.limit), job.uuid))
+
+    async def _look_at_all(self) -> None:
+        self._ahead = await self._database.read(_limited)
+        heapq.heapify(self._ahead)
+
+    async def _give_up_late(self) -> None:
+        while self._ahead and self._ahead[0][0] <= self._database.now():
+            _, uuid = heapq.heappop(self._ahead)
+            await self._database.write(lambda tx, uuid=uuid: give_up_late(tx, uuid))  # type: ignore[misc]
+
+
+def give_up_late(tx: Transaction, job_uuid: str) -> None:
+    """End a job now: its caller waits no longer. What it did is undone after that.
+
+    What cannot be cancelled any more is seen to its end, and so is its job.
+    """
+    job = tx.find(LongJob, job_uuid)
+    if job is None or job.state in TERMINAL or job.limit is None:
+        return
+    error = TimedOut(
+        f"{job.name} was not done within its timeout of {1000 * (job.limit - job.create_date):.0f} ms; "
+        f"it is given up, and what it did is undone"
+    )
+    with contextlib.suppress(OperationFailed):
+        give_up_job(tx, job, error)
+        job = tx.get(LongJob, job_uuid)
+        if job.state not in TERMINAL:
+            jobs.fail(tx, job, error)
+
+
+def _limited(snapshot: Snapshot) -> list[tuple[float, str]]:
+    under_way = snapshot.all(LongJob, state=sorted(UNDER_WAY))
+    return [(float(job.limit), job.uuid) for job in under_way if job.limit is not None]

@@ -1,0 +1,112 @@
+"""Calls on a VM or a volume wait for those before them, in order, also past the appliance's end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from appliance.api.message import MESSAGES
+from appliance.serve.dispatch import Origin
+from appliance.serve.zstack import Call
+from tests.simulated_cloud import Cloud
+
+
+async def slow_vm(cloud: Cloud) -> str:
+    """A running VM that takes a moment to stop."""
+    uuid: str = (await cloud.vm())["uuid"]
+    cloud.host_of(uuid).delays.by_verb["ShutdownDomain"] = 0.1
+    return uuid
+
+
+async def job_of(cloud: Cloud, uuid: str) -> dict[str, Any]:
+    return await cloud.one("QueryLongJob", uuid)
+
+
+async def accepted(cloud: Cloud, name: str, /, **fields: Any) -> str:
+    """The job of a call that is not answered at once."""
+    body, job = await cloud.begin(name, **fields)
+    assert job is not None, body
+    return job
+
+
+async def test_calls_are_carried_out_one_after_the_other(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    names = ("StopVmInstance", "StartVmInstance", "RebootVmInstance", "StopVmInstance")
+    jobs = [await accepted(cloud, name, uuid=uuid) for name in names]
+    states = [(await job_of(cloud, job))["state"] for job in jobs]
+    assert states == ["Running", "Queued", "Queued", "Queued"]
+    assert (await job_of(cloud, jobs[1]))["waitsFor"] == "an earlier call on vm"
+    for job, state in zip(jobs, ("Stopped", "Running", "Running", "Stopped"), strict=True):
+        body = await cloud.ended(job)
+        assert body["success"], body
+        assert body["inventory"]["uuid"] == uuid
+        assert state in ("Running", "Stopped")
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Stopped"
+
+
+async def test_what_is_not_allowed_when_its_turn_comes_is_refused_then(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    stop, reboot = [await accepted(cloud, name, uuid=uuid) for name in ("StopVmInstance", "RebootVmInstance")]
+    assert (await cloud.ended(stop))["success"]
+    error = (await cloud.ended(reboot))["error"]
+    assert (error["code"], error["cause"]["code"]) == ("SYS.1006", "VM.1010")
+    assert "current vm instance state[Stopped] doesn't allow to proceed" in error["details"]
+
+
+async def test_a_call_that_ends_at_once_has_its_answer_all_the_same(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    l3 = await cloud.make("other", "CreateL3Network", l2NetworkUuid=cloud.uuids["l2"])
+    await cloud.call("AddIpRangeByNetworkCidr", name="other", l3NetworkUuid=l3, networkCidr="10.77.0.0/24")
+    stop = await accepted(cloud, "StopVmInstance", uuid=uuid)
+    attach = await accepted(cloud, "AttachL3NetworkToVm", vmInstanceUuid=uuid, l3NetworkUuid=l3)
+    assert (await cloud.ended(stop))["success"]
+    body = await cloud.ended(attach)
+    assert l3 in [nic["l3NetworkUuid"] for nic in body["inventory"]["vmNics"]]
+
+
+async def test_a_queued_call_can_be_cancelled(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    stop, start = [await accepted(cloud, name, uuid=uuid) for name in ("StopVmInstance", "StartVmInstance")]
+    assert (await cloud.call("CancelLongJob", uuid=start))["state"] == "Canceled"
+    assert (await cloud.ended(stop))["success"]
+    assert (await cloud.ended(start))["error"]["code"] == "JOB.1000"
+    await cloud.idle()
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Stopped"
+
+
+async def test_what_waits_for_a_vm_that_goes_ends_with_it(cloud: Cloud) -> None:
+    await cloud.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    uuid = await slow_vm(cloud)
+    await accepted(cloud, "StopVmInstance", uuid=uuid)
+    start = await accepted(cloud, "StartVmInstance", uuid=uuid)
+    await cloud.call("DestroyVmInstance", uuid=uuid)
+    assert (await cloud.ended(start))["error"]["code"] == "SYS.1003"
+
+
+async def test_an_accepted_call_outlives_the_appliance(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    stop, start = [await accepted(cloud, name, uuid=uuid) for name in ("StopVmInstance", "StartVmInstance")]
+    await cloud.kill()
+    await cloud.start()
+    assert (await cloud.ended(stop))["success"]
+    assert (await cloud.ended(start))["inventory"]["state"] == "Running"
+
+
+async def test_snapshots_of_one_volume_are_taken_one_after_the_other(cloud: Cloud) -> None:
+    volume = (await cloud.vm())["rootVolumeUuid"]
+    jobs = [await accepted(cloud, "CreateVolumeSnapshot", volumeUuid=volume, name=f"s{n}") for n in range(5)]
+    taken = [(await cloud.ended(job))["inventory"] for job in jobs]
+    assert [each["name"] for each in taken] == [f"s{n}" for n in range(5)]
+    assert [each.get("parentUuid") for each in taken[1:]] == [each["uuid"] for each in taken[:-1]]
+
+
+async def test_a_call_that_is_sent_twice_waits_once(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    stop = await accepted(cloud, "StopVmInstance", uuid=uuid)
+    kind = MESSAGES["StartVmInstance"]
+    call = Call(java=kind.java, kind=kind, fields={"uuid": uuid}, session_uuid=None, id="a" * 32)
+    async with asyncio.TaskGroup() as both:
+        sent = [both.create_task(cloud.dispatch.answer(call, Origin("test", trusted=True))) for _ in range(2)]
+    assert [(each.result().job_uuid, each.result().done) for each in sent] == [("a" * 32, False)] * 2
+    assert (await cloud.ended(stop))["success"]
+    assert (await cloud.ended("a" * 32))["inventory"]["state"] == "Running"

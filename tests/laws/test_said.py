@@ -1,0 +1,118 @@
+"""What the appliance says in words is known to the screens: each text of an error and of an event has a pattern."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from appliance.api import errors
+from appliance.api.errors import ApiError
+from zstui.i18n.server_texts import known
+
+ROOT = Path(__file__).resolve().parents[2]
+ERRORS = {
+    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ApiError)
+}
+HOLE = "⟨x⟩"
+"""What stands in a text's holes here."""
+
+WORD = re.compile(r"[a-z]{2}")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def written(node: ast.expr | None, within: list[ast.AST]) -> Iterator[str]:
+    """The texts that an expression can be, as far as they are written in the same function."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            yield from map("".join, product(*(list(written(each, within)) or [HOLE] for each in values)))
+        case ast.FormattedValue(value=ast.Attribute(attr="code")):
+            yield "SYS.1000"
+        case ast.FormattedValue(value=value):
+            yield from written(value, within)
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from list(written(body, within)) or [HOLE]
+            yield from list(written(orelse, within)) or [HOLE]
+        case ast.Name(id=name):
+            yield from assigned(name, within)
+
+
+def assigned(name: str, within: list[ast.AST]) -> Iterator[str]:
+    """The texts that a name stands for."""
+    for each in within:
+        if isinstance(each, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name for target in each.targets
+        ):
+            yield from written(each.value, [other for other in within if other is not each])
+
+
+def said_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Each text of an error or an event in a file, and its line."""
+    for function in ast.walk(tree):
+        if isinstance(function, Function):
+            within = [*ast.walk(function), *ast.iter_child_nodes(tree)]
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                found = written(text_of(call), within)
+                yield from ((call.lineno, text) for text in found if WORD.search(text.replace(HOLE, "")))
+
+
+def text_of(call: ast.Call) -> ast.expr | None:
+    """What an error or an event that is made here says."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    if name in ERRORS and call.args:
+        return call.args[0]
+    if name == "refuse_twins":
+        return call.args[2]
+    if name == "note" and len(call.args) > 1:
+        return call.args[1]
+    return None
+
+
+def everything() -> list[tuple[str, str]]:
+    """Where each text stands, and the text."""
+    found = {}
+    for file in sorted((ROOT / "appliance").rglob("*.py")):
+        for line, text in said_in(ast.parse(file.read_text())):
+            found[text] = f"{file.relative_to(ROOT)}:{line}"
+    return [(place, text) for text, place in found.items()]
+
+
+TEXTS = everything()
+WIDEST = "{name}: {reason}"
+
+
+def unknown(text: str) -> str:
+    """What of a text no pattern knows; empty where all is known."""
+    found = known(text)
+    if found is None:
+        return text
+    template, holes = found
+    return unknown(holes["reason"]) if template == WIDEST and holes["reason"] != HOLE else ""
+
+
+@pytest.mark.parametrize("text", [text for _, text in TEXTS], ids=[place for place, _ in TEXTS])
+def test_each_text_has_a_pattern(text: str) -> None:
+    left = unknown(text)
+    assert not left, f"give a file beside zstui/i18n/server_texts.py a pattern for {left!r}"
+
+
+def test_the_law_sees_what_is_said() -> None:
+    said = """
+SHARED = "shared"
+def one(x, tx):
+    text = f"{x} is away" if x else SHARED
+    tx.note("Kind", f"{x.name}: {text}")
+    raise NotAllowed("never")
+"""
+    texts = [text for _, text in said_in(ast.parse(said))]
+    assert sorted(texts) == sorted(["never", f"{HOLE}: {HOLE} is away", f"{HOLE}: shared"])
+    assert unknown("nobody says this")
+    assert not unknown(f"{HOLE}: silent for {HOLE} s")
+    assert len(TEXTS) > 450

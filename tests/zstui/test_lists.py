@@ -1,0 +1,85 @@
+"""The lists beside the main ones: each has a title, columns that can be told apart, and names in place of uuids."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from appliance.api.message import MESSAGES, QueryMessage
+from appliance.client import Session
+from appliance.hosts.simulated_dialer import SimulatedDialer
+from tests.zstui.conftest import LARGE, SMALL, Cloud, fill, screens, serving
+from zstui.nouns import NOUNS, noun_of
+from zstui.plain import Plain
+from zstui.references import kind_meant
+
+
+@pytest.fixture
+async def owned(tmp_path: Path) -> AsyncIterator[Cloud]:
+    """A cloud whose account has a row, so that it has a name."""
+    dialer, socket = SimulatedDialer(), tmp_path / "appliance.sock"
+    async with (
+        serving(tmp_path / "data", dialer, socket, account=True) as server,
+        await Session.connect(socket) as session,
+    ):
+        made = Cloud(socket, dialer, session, server, {})
+        await fill(made)
+        yield made
+
+
+def test_everything_that_can_be_queried_has_a_list_with_a_title_and_columns_of_its_own() -> None:
+    for message in MESSAGES.values():
+        if issubclass(message, QueryMessage):
+            assert noun_of(message.resource.__name__) is not None, message.__name__
+    for noun in NOUNS.values():
+        titles = [column.title for column in noun.columns]
+        assert len(titles) == len(set(titles)), noun.id
+        assert noun.title[0].isupper(), noun.id
+    words = [word for noun in NOUNS.values() for word in noun.words]
+    assert len(words) == len(set(words))
+
+
+def test_the_name_of_a_field_says_what_it_means() -> None:
+    said = {"hostUuid": "Host", "lastHostUuid": "Host", "defaultL3NetworkUuid": "L3Network", "resourceUuid": "",
+            "rootImageUuid": "Image", "vmInstanceUuid": "VmInstance", "name": ""}  # fmt: skip
+    assert {wire: kind_meant(wire) for wire in said} == said
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 36)])
+async def test_the_audit_log_begins_with_the_last_call(owned: Cloud, size: tuple[int, int]) -> None:
+    uuid = await owned.vm("web-1")
+    await owned.session.call("StopVmInstance", uuid=uuid)
+    async with screens(owned.socket, size) as on:
+        await on.press("colon")
+        await on.write("audit")
+        await on.press("enter")
+        await on.sees("CALL", "StopVmInstance", "CreateVmInstance", "web-1", "admin")
+        lines = on.text()
+        calls = [next(at for at, line in enumerate(lines) if call in line) for call in (
+            "StopVmInstance", "CreateVmInstance")]  # fmt: skip
+        assert calls == sorted(calls)
+
+
+async def test_lists_and_details_name_what_uuids_mean(owned: Cloud) -> None:
+    await owned.vm("web-1")
+    async with screens(owned.socket, LARGE) as on:
+        await on.press("colon")
+        await on.write("usedip")
+        await on.press("enter")
+        await on.sees("Used addresses", "lan")
+        await on.press("6")
+        await on.sees("CreateVmInstance")
+        await on.press("enter")
+        await on.until(lambda: any("account" in line and "admin" in line for line in on.text()))
+
+
+async def test_a_line_names_what_uuids_mean(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    plain = Plain(cloud.session)
+    await plain.answer("vm")
+    shown = await plain.answer("show web-1")
+    assert "network: lan" in shown
+    [storage] = {line for line in shown if line.startswith("storage: ")}
+    assert storage == "storage: local"

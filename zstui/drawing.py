@@ -1,0 +1,22 @@
+"""Draws the full screen on the terminal, also where what programs complain of goes into a file."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from textual.drivers.linux_driver import LinuxDriver
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal to draw on, and one to type at."""
+    return sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty())
+
+
+class Drawing(LinuxDriver):
+    """Textual's, which always draws on the standard error: with that in a file nothing was seen."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if sys.__stderr__ is None or not sys.__stderr__.isatty():
+            self._file = sys.__stdout__

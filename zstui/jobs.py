@@ -1,0 +1,77 @@
+"""Jobs as rows: what each does, why it ended as it did, and the columns of their list."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from zstui import words
+from zstui.cells import safe
+from zstui.columns import Column, text
+from zstui.i18n import tr
+from zstui.i18n.server_texts import said
+from zstui.mirror import Mirror, Row
+from zstui.paint import Piece, bar, paint_of, state_piece
+
+REASON_CELLS = 16
+"""Of a reason so much is worth its place: the first words of it."""
+
+
+def _progress(row: Row, _: Mirror) -> Piece:
+    state_now = row.text("state")
+    if state_now != "Running":
+        return "", paint_of(state_now)
+    percent = int(row.get("progress") or 0)
+    return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
+
+
+def error_of(row: Row) -> dict[str, Any] | None:
+    """The error that a job ended with, as the API tells it."""
+    if row.get("state") not in ("Failed", "Canceled"):
+        return None
+    try:
+        found = json.loads(row.get("jobResult") or "")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def reason(row: Row, _: Mirror) -> Piece:
+    """Why a job ended as it did, or does not go on."""
+    error = error_of(row)
+    if error is not None:
+        return said(safe(str(error.get("details", "")))), "bad" if row.get("state") == "Failed" else "dim"
+    waits = row.text("waitsFor")
+    return (tr("waits for {what}", what=said(waits)), "warn") if waits else ("", "dim")
+
+
+def step(row: Row, _: Mirror) -> Piece:
+    """What a job does."""
+    return said(row.text("step")), "dim"
+
+
+def outcome(row: Row, mirror: Mirror) -> Piece:
+    """Why a job ended as it did, or does not go on; else what it does."""
+    why = reason(row, mirror)
+    return why if why[0] else step(row, mirror)
+
+
+def _state(row: Row, _: Mirror) -> Piece:
+    state_now = row.text("state")
+    return (f"◍ {tr('Running')}", "busy") if state_now == "Running" else state_piece(state_now)
+
+
+def _target(row: Row, mirror: Mirror) -> Piece:
+    known = row.text("targetResourceName")
+    return known or mirror.name(row.get("targetResourceUuid")), "plain"
+
+
+COLUMNS = (
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
+           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
+    text("JOB", "name", paint="strong", most=36),
+    Column("OF", _target, 0, 24),
+    Column("STATE", _state, 0, 12),
+    Column("PROGRESS", _progress, 3, 16),
+    Column("STEP OR REASON", outcome, 2, 80, fewest=REASON_CELLS),
+)  # fmt: skip

@@ -1,0 +1,22 @@
+"""Screens that work for what they show: with the screen that work ends."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from textual.dom import DOMNode
+from textual.messages import Prune
+
+
+class Working:
+    """A screen whose workers end as it begins to go.
+
+    Textual ends them after its widgets are gone; one that comes back with an answer between the two finds nothing to
+    show it in, and takes the whole terminal down.
+    """
+
+    async def on_prune(self, event: Prune) -> None:
+        """The screen goes, and its widgets before it."""
+        del event
+        screen = cast(DOMNode, self)
+        screen.workers.cancel_node(screen)
