@@ -200,6 +200,9 @@ class Zstui(App[int]):
             self._driver.write(f"\x1bPtmux;\x1b\x1b]52;c;{encoded}\a\x1b\\")
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if self.screen_stack:
+            # Wherever widgets would have it: what is focused now may be none that has said so.
+            self.cursor_position = getattr(self.screen, "caret", self.cursor_position)
         super()._display(screen, narrow(renderable))
 
     async def on_unmount(self) -> None:

@@ -27,6 +27,9 @@ LABEL = 11
 BUSIEST = 5
 STATES = ("Running", STANDING, "Stopped", "Unknown", "Destroyed")
 
+POINTER = "▐"
+"""What stands before what the cursor is on."""
+
 Block = list[Told]
 
 
@@ -133,7 +136,7 @@ def attention(found: list[Concern], cells: int, cursor: int, most: int) -> Block
         return [*block, [("✓ ", "good"), (tr("Nothing. All is well."), "dim")]]
     first = max(0, min(cursor - most + 1, len(found) - most))
     for place, each in enumerate(found[first : first + most], start=first):
-        edge = "▐" if place == cursor else " "
+        edge = POINTER if place == cursor else " "
         block.append([(edge, "accent"), (f"{each.sign} ", each.paint),
                       (fit(each.text, cells - 3), "strong" if place == cursor else "plain")])  # fmt: skip
     hidden = len(found) - most

@@ -23,7 +23,7 @@ CALLED = re.compile(r"(?:\w+\.)?(\w+)(?:\((.*)\))?")
 
 KEY_NAMES = {
     "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
-    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "⏎", "escape": "Esc",
+    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "Enter", "escape": "Esc",
     "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
     "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
     "right_square_bracket": "]", "full_stop": ".", "ctrl+q": "^q", "ctrl+d": "^d", "ctrl+o": "^o",

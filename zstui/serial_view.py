@@ -109,7 +109,6 @@ class SerialView(Widget, can_focus=True):
             self.refresh()
         screen.dirty.clear()
         self._cursor_row = screen.cursor.y
-        self._point()
 
     # --- drawing -----------------------------------------------------------------------------------------
 
@@ -143,12 +142,11 @@ class SerialView(Widget, can_focus=True):
             strip = _with_cursor(strip, min(cursor.x, self.size.width - 1))
         return strip
 
-    def _point(self) -> None:
-        """Put the terminal's own cursor where the guest's is."""
+    @property
+    def caret(self) -> Offset:
+        """Where the guest's own cursor is."""
         cursor = self.terminal.screen.cursor
-        y = self.terminal.top + cursor.y - self._first_line()
-        if self.has_focus and self.at is None and 0 <= y < self.size.height:
-            self.app.cursor_position = self.region.offset + Offset(min(cursor.x, self.size.width - 1), y)
+        return Offset(cursor.x, self.terminal.top + cursor.y - self._first_line())
 
     def on_focus(self) -> None:
         """The cursor shows whether keys arrive here."""

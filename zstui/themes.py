@@ -1,10 +1,11 @@
-"""The colours: by night, by day, in high contrast, and for terminals that have only ASCII."""
+"""The colours: by night, by day, in high contrast; and signs for terminals that have only those of ASCII."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Container, Mapping
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -31,8 +32,8 @@ CYCLE = (*THEMES, "ansi-dark", "ansi-light")
 
 PLAIN = str.maketrans({
     "◉": "*", "◌": "o", "◍": "~", "✗": "x", "✓": "+", "▐": ">", "▸": ">", "▾": "v", "▴": "^", "━": "#",
-    "╌": "-", "…": "_", "·": "|", "›": ">", "→": ">", "–": "-", "⏎": "r", "↑": "^", "↓": "v", "←": "<",
-    "⌫": "<", "▄": "_", "▀": "-", "█": "#", "│": "|", "─": "-", "▎": "|", "▊": "|",
+    "╌": "-", "…": "~", "·": "|", "›": ">", "→": ">", "–": "-", "↑": "^", "↓": "v", "←": "<",
+    "⌫": "<", "●": "o", "×": "x", "▄": "_", "▀": "-", "█": "#", "│": "|", "─": "-", "▎": "|", "▊": "|",
 })  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def next_theme(name: str) -> str:
 
 
 def only_ascii(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal shows only ASCII: by `ZSTUI_ASCII`, else by a locale that is not UTF-8."""
+    """Whether the terminal has no signs but ASCII's: by `ZSTUI_ASCII`, else by a locale that is not UTF-8."""
     told = environment.get("ZSTUI_ASCII", "")
     if told:
         return told != "0"
@@ -57,10 +58,10 @@ def only_ascii(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 class Ascii(LineFilter):
-    """Signs as ASCII characters of the same width; letters of other alphabets as question marks."""
+    """Signs as ASCII characters of the same width. Letters stay, in whatever script: names are what they are."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments of a line, without what the terminal cannot show."""
+        """The segments of a line, without signs that are no ASCII."""
         del background
         return [
             part if part.text.isascii() else Segment(_ascii(part), part.style, part.control)
@@ -69,9 +70,9 @@ class Ascii(LineFilter):
 
 
 def _ascii(part: Segment) -> str:
-    shown = part.text.translate(PLAIN)
-    if shown.isascii():
-        return shown
-    cells = part.cell_length - len(part.text)
-    replaced = "".join(each if each.isascii() else "?" for each in shown)
-    return replaced + " " * cells if cells > 0 else replaced
+    return "".join(each if each.isascii() else _sign(each) for each in part.text.translate(PLAIN))
+
+
+def _sign(character: str) -> str:
+    """Arrows, lines, blocks and the like as question marks over their cells; everything else as it is."""
+    return "?" * cell_len(character) if "\u2190" <= character < "\u2c00" else character

@@ -12,7 +12,8 @@ from appliance.api.errors import AddHostFailed, ApiError
 from appliance.api.message import MESSAGES
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.cells import fit
-from zstui.fields import Field, Pick
+from zstui.controls import Pick
+from zstui.fields import Field
 from zstui.inputs import Entry
 from zstui.mirror import Row
 from zstui.screens.chooser import Chooser

@@ -9,17 +9,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.segment import Segment
+from textual.color import Color
 
 from appliance.api.errors import NotAllowed
 from appliance.client import Session
 from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
 from zstui.app import Zstui
+from zstui.cells import width
 from zstui.i18n import begin
 from zstui.matching import terms
 from zstui.nouns import NOUNS
 from zstui.plain import run_plain
 from zstui.remembered import Remembered
-from zstui.themes import only_ascii
+from zstui.themes import Ascii, only_ascii
 from zstui.trail import Trail
 
 
@@ -220,13 +223,30 @@ async def test_colours_are_chosen_by_key_and_remembered(cloud: Cloud) -> None:
         await on.until(lambda: on.app.theme == "zstui-light")
 
 
-async def test_a_terminal_of_ascii_gets_only_ascii(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_terminal_of_ascii_signs_shows_names_as_they_are(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ZSTUI_ASCII", "1")
-    for name in ("web-1", "数据库-主"):
+    for name in ("web-1", "数据库-主", "台北-測試", "Ünïcode-é"):
         await cloud.vm(name)
     async with screens(cloud.socket, SMALL, connected=False) as on:
-        await on.sees("web-1", "* Running", "???-?")
-        assert all(line.isascii() and len(line) == SMALL[0] for line in on.text())
+        await on.sees("web-1", "* Running", "数据库-主", "台北-測試", "Ünïcode-é")
+        signs = {each for line in on.text() for each in line if not each.isascii() and not each.isalpha()}
+        assert signs == set()
+        assert all(width(line) == SMALL[0] for line in on.text())
+        await on.press("L")
+        await on.sees("Enter carry out")
+        await on.press("escape")
+        on.app.speak("zh_CN")
+        await on.sees("运行中", "网络")
+        assert "?" not in on.whole().replace("? 帮助", "")
+
+
+def test_only_signs_become_ascii_and_keep_their_cells() -> None:
+    drawn = [Segment("▐ ◉ 台北 ━╌⣿ 正在读取… ｑ café 🙂 ×")]
+    [shown] = Ascii().apply(drawn, Color(0, 0, 0))
+    assert shown.text == "> * 台北 #-? 正在读取~ ｑ café 🙂 x"
+    assert shown.cell_length == drawn[0].cell_length
 
 
 def test_ascii_is_told_by_the_locale() -> None:

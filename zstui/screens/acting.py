@@ -129,7 +129,8 @@ class Acting(Working, Screen[None]):
 
     def say(self, text: str, paint: str = "plain") -> None:
         """Say something on the news line."""
-        self.query_one(News).say(*([Part(text, paint)] if text else []))
+        for news in self.query(News):  # none where a call has ended after its screen
+            news.say(*([Part(text, paint)] if text else []))
 
     # --- the keys that work here -------------------------------------------------------------------------
 

@@ -131,13 +131,9 @@ class Addresses(Working, Screen[None]):
 
     def on_mount(self) -> None:
         """Read, and follow what changes."""
-        self._mirror.listeners.append(self._heard)
+        self.follow(self._mirror.listeners, self._heard)
         self.query_one(AddressMap).focus()
         self._read()
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self._mirror.listeners.remove(self._heard)
 
     def _heard(self, batch: Batch) -> None:
         if {"VmInstance", "L3Network", "UsedIp", "IpRange"} & batch.keys():

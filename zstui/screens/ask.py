@@ -14,9 +14,10 @@ from textual.widgets import Input
 
 from zstui.i18n import tr
 from zstui.said import Keys, Said
+from zstui.screens.working import Working
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Working, ModalScreen[str | None]):
     """A question, a line for the answer; None when there is none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "back")]

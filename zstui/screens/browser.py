@@ -86,13 +86,9 @@ class Browser(Acting):
 
     async def on_mount(self) -> None:
         """Follow the mirror, and show the first noun."""
-        self.mirror.listeners.append(self._changed)
+        self.follow(self.mirror.listeners, self._changed)
         self.set_interval(AGES_SECONDS, self._time_passed)
         await self.action_show(self.noun.id)
-
-    def on_unmount(self) -> None:
-        """Stop following the mirror."""
-        self.mirror.listeners.remove(self._changed)
 
     @property
     def table(self) -> LiveTable:
@@ -141,8 +137,8 @@ class Browser(Acting):
             table = LiveTable(self.noun, self.mirror, id=name)
             table.display = False  # the switcher shows it once it is the one to be shown
             await lists.mount(table)
-            if self.noun.id != noun_id:
-                return  # somebody went on to another list meanwhile
+            if self.going or self.noun.id != noun_id:
+                return  # somebody left, or went on to another list meanwhile
         lists.current = name
         self.query_one(Tabs).noun = noun_id
         caption = self.query_one(Caption)
@@ -237,16 +233,16 @@ class Browser(Acting):
     def _moved(self, event: LiveTable.Moved) -> None:
         if event.table is self.table:
             self.query_one(Detail).show(event.row)
-            self.call_after_refresh(self._point)
             self.query_one(Hints).renew()
 
-    def _point(self) -> None:
-        """Put the terminal's own cursor on the row."""
-        table = self.table
-        if table.has_focus and table.cursor is not None and table.row is not None:
+    @property
+    def caret(self) -> Offset:
+        """On the row, where the keys are the list's."""
+        table = self.focused
+        if isinstance(table, LiveTable) and table.cursor is not None and table.row is not None:
             y = table.listing.place_of(table.cursor) - int(table.scroll_offset.y) + 1
-            if 0 < y < table.size.height:
-                self.app.cursor_position = table.region.offset + Offset(EDGE, y)
+            return table.region.offset + table.size.clamp_offset(Offset(EDGE, y))
+        return super().caret
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:

@@ -11,10 +11,11 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from zstui.cells import crop, fit, width
@@ -26,6 +27,9 @@ from zstui.screens.working import Working
 
 LIMIT = 200
 """Choices shown at most; who sees that many types on."""
+
+EDGE = 3
+"""Cells before a title: the cursor's and the mark's."""
 
 FRAME = 6
 """Cells of a line that are neither its title's nor what is said beside it."""
@@ -65,6 +69,11 @@ class Choices(Painted, can_focus=False):
     def here(self) -> Choice | None:
         """The choice under the cursor."""
         return self.choices[self.place] if self.place < len(self.choices) else None
+
+    @property
+    def caret(self) -> Offset:
+        """Where the choice under the cursor is."""
+        return Offset(EDGE, self.place - int(self.scroll_offset.y))
 
     def show(self, choices: list[Choice], place: int = 0) -> None:
         """Show other choices, the cursor on the first, or on another."""
@@ -158,6 +167,11 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
             yield Choices()
             yield Static("", classes="whole", markup=False)
             yield Keys(self._hint, classes="hint")
+
+    @property
+    def pointed(self) -> Widget:
+        """The choice that Enter takes, while the keys are for choosing."""
+        return self.query_one(Choices) if isinstance(self.focused, Entry) else super().pointed
 
     def _hint(self) -> str:
         if self._several:

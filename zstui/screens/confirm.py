@@ -16,9 +16,10 @@ from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.inputs import Entry
 from zstui.said import Answer, Keys, Make, Said
+from zstui.screens.working import Working
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Working, ModalScreen[bool]):
     """Returns whether to go on. With `typed`, only once exactly that was typed.
 
     Esc, n and, unless the other answer was moved to, Enter are the careful answer; the last line says so.

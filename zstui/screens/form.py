@@ -23,7 +23,8 @@ from appliance.api.tag import PATTERNS
 from zstui import words
 from zstui.calls import shown_line
 from zstui.cells import crop, safe
-from zstui.fields import Edited, Field, TagField, TextField, field_for
+from zstui.controls import Edited
+from zstui.fields import Field, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.jobs import outcome
@@ -151,12 +152,8 @@ class Form(Working, Screen[dict[str, Any] | None]):
                 self.fields[wire].fill(held)
             self.call_after_refresh(self.place_error, self._draft.error)
         self._show_summary()
-        self.mirror.listeners.append(self._heard)
+        self.follow(self.mirror.listeners, self._heard)
         self.run_worker(self._read_choices())
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self.mirror.listeners.remove(self._heard)
 
     async def _read_choices(self) -> None:
         """Read what fields choose among and the mirror does not keep by itself."""

@@ -14,6 +14,7 @@ from zstui.keymap import id_of, key_name, keymap_file
 from zstui.nouns import MAIN, Noun
 from zstui.said import Keys, Said
 from zstui.screens.panels import PANELS
+from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
@@ -24,7 +25,7 @@ BORN_WITH = ("app.focus_next", "app.focus_previous", "screen.copy_text")
 """What Textual gives to every screen, and no list has a use for."""
 
 
-class Help(ModalScreen[None]):
+class Help(Working, ModalScreen[None]):
     """A sheet of keys over the screen they work on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back")]

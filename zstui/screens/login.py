@@ -16,9 +16,10 @@ from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.inputs import Entry
 from zstui.said import Keys, Said
+from zstui.screens.working import Working
 
 
-class Login(ModalScreen[tuple[str, str]]):
+class Login(Working, ModalScreen[tuple[str, str]]):
     """Returns a name and a password."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.quit", "leave")]

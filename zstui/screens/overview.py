@@ -8,13 +8,13 @@ from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.strip import Strip
 
 from appliance.api.errors import ApiError
 from zstui.attention import Concern, concerns
 from zstui.banner import Banner
-from zstui.board import Block, board
+from zstui.board import POINTER, Block, board
 from zstui.cells import width
 from zstui.figures import History, read_history
 from zstui.frame import OVERVIEW, Hints, LastCall, News, Tabs, Totals
@@ -65,6 +65,12 @@ class Board(Painted, can_focus=True):
     def retranslate(self) -> None:
         """In the language that is spoken now."""
         self.update_lines()
+
+    @property
+    def caret(self) -> Offset:
+        """Where what needs attention is that the cursor is on."""
+        pointed = (y for y, line in enumerate(self._lines) if line and line[0][0] == POINTER)
+        return Offset(MARGIN, next(pointed, 0) - int(self.scroll_offset.y))
 
     @property
     def concern(self) -> Concern | None:
@@ -121,14 +127,10 @@ class Overview(Acting):
 
     def on_mount(self) -> None:
         """Follow the mirror, and read what has been."""
-        self.mirror.listeners.append(self._changed)
+        self.follow(self.mirror.listeners, self._changed)
         self.query_one(Board).focus()
         self.query_one(Board).update_lines()
         self._read()
-
-    def on_unmount(self) -> None:
-        """Stop following the mirror."""
-        self.mirror.listeners.remove(self._changed)
 
     def _changed(self, batch: Batch) -> None:
         if FIGURES in batch:
@@ -192,5 +194,5 @@ class Overview(Acting):
         """The ways from here."""
         found = [("1-7", mark("lists"), "screen.back"), ("p", mark("hour or day"), "screen.span")]
         if self.query_one(Board).found:
-            found.insert(0, ("⏎", mark("go there"), "screen.look"))
+            found.insert(0, ("Enter", mark("go there"), "screen.look"))
         return [*found, ("Esc", mark("back"), "screen.back")]

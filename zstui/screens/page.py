@@ -35,12 +35,8 @@ class DetailPage(Acting):
 
     def on_mount(self) -> None:
         """Keys scroll the sheet."""
-        self.mirror.listeners.append(self._changed)
+        self.follow(self.mirror.listeners, self._changed)
         self.query_one(Detail).focus()
-
-    def on_unmount(self) -> None:
-        """Stop following the mirror."""
-        self.mirror.listeners.remove(self._changed)
 
     def _changed(self, batch: Batch) -> None:
         now = batch.get(self._shown.kind, {}).get(self._shown.key)

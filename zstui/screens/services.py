@@ -13,8 +13,8 @@ from textual.widgets import Button, Static
 
 from appliance.api.errors import ApiError
 from zstui.cells import safe
-from zstui.fields import Choice as OneOf
-from zstui.fields import Edited
+from zstui.controls import Choice as OneOf
+from zstui.controls import Edited
 from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Answer, Keys, Said
@@ -70,14 +70,10 @@ class Services(Working, ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Follow the network."""
-        self._mirror.listeners.append(self._heard)
+        self.follow(self._mirror.listeners, self._heard)
         self.query_one(Sheet).can_focus = False
         self._draw()
         self.query_one("#service").focus()
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self._mirror.listeners.remove(self._heard)
 
     def _heard(self, batch: Batch) -> None:
         now = batch.get("L3Network", {}).get(self._network.key)

@@ -81,15 +81,10 @@ class Shell(Working, Screen[None]):
         self.query_one("#said", Sheet).can_focus = False
         self.query_one("#offers", Sheet).can_focus = False
         self._offer([])
-        self.app.calls.listeners.append(self._changed)
-        self._mirror.listeners.append(self._totals)
+        self.follow(self.app.calls.listeners, self._changed)
+        self.follow(self._mirror.listeners, self._totals)
         self._prompt.focus()
         self._changed()
-
-    def on_unmount(self) -> None:
-        """Stop following them."""
-        self.app.calls.listeners.remove(self._changed)
-        self._mirror.listeners.remove(self._totals)
 
     def _totals(self, _: object) -> None:
         for totals in self.query(Totals):  # none any more where the screen is being taken down
@@ -115,7 +110,7 @@ class Shell(Working, Screen[None]):
 
     def hints(self) -> list[tuple[str, str, str]]:
         """What keys do at the prompt."""
-        return [("⏎", mark("carry out"), ""), ("Tab", mark("complete"), "screen.complete"),
+        return [("Enter", mark("carry out"), ""), ("Tab", mark("complete"), "screen.complete"),
                 ("↑", mark("lines before"), ""),
                 ("PgUp", mark("scroll"), "screen.turn(-1)"), ("^y", mark("copy"), "screen.copy"),
                 ("Esc", mark("back"), "screen.leave")]  # fmt: skip

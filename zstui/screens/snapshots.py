@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from appliance.api.errors import ApiError
@@ -107,14 +108,15 @@ class Snapshots(Working, Screen[None]):
         yield Choices(id="tree")
         yield Hints()
 
+    @property
+    def pointed(self) -> Widget:
+        """The snapshot that keys act on."""
+        return self.query_one(Choices)
+
     def on_mount(self) -> None:
         """Read the snapshots, and follow them."""
-        self._mirror.listeners.append(self._heard)
+        self.follow(self._mirror.listeners, self._heard)
         self.run_worker(self._load())
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self._mirror.listeners.remove(self._heard)
 
     async def _load(self) -> None:
         try:

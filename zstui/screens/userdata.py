@@ -184,13 +184,9 @@ class VmUserdata(Editor):
     def on_mount(self) -> None:
         """Read the tag and the fetches, and follow both."""
         super().on_mount()
-        self._mirror.listeners.append(self._heard)
+        self.follow(self._mirror.listeners, self._heard)
         self.query_one(TextArea).read_only = True
         self.run_worker(self._load())
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self._mirror.listeners.remove(self._heard)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """All keys work."""
@@ -330,7 +326,7 @@ class VmUserdata(Editor):
         )
 
 
-class Reading(ModalScreen[None]):
+class Reading(Working, ModalScreen[None]):
     """A sheet to read over another screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]

@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from textual.dom import DOMNode
-from textual.messages import Prune
+from textual import events
+from textual.geometry import Offset
+from textual.message import Message
+from textual.widget import Widget
+
+from zstui.caret import caret_of
+from zstui.sheet import Sheet
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    Base = Screen[Any]
+else:
+    Base = object
 
 
-class Working:
-    """A screen whose workers end as it begins to go.
+class Working(Base):
+    """A screen that hears and works for nobody once its widgets begin to go.
 
-    Textual ends them after its widgets are gone; one that comes back with an answer between the two finds nothing to
-    show it in, and takes the whole terminal down.
+    Textual ends a screen's workers, and tells it that it is gone, after its widgets are: one that came back with an
+    answer between the two, or that something heard then began, found nothing to show it in and took the whole
+    terminal down.
     """
 
-    async def on_prune(self, event: Prune) -> None:
-        """The screen goes, and its widgets before it."""
-        del event
-        screen = cast(DOMNode, self)
-        screen.workers.cancel_node(screen)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._followed: list[tuple[list[Any], Callable[..., None]]] = []
+
+    def follow(self, listeners: list[Any], hear: Callable[..., None]) -> None:
+        """Hear what is told there, for as long as there are widgets to show it in."""
+        listeners.append(hear)
+        self._followed.append((listeners, hear))
+
+    @property
+    def going(self) -> bool:
+        """Whether it is being taken down: what is put on it now never comes to be there."""
+        return self._pruning or not self.is_attached
+
+    @property
+    def pointed(self) -> Widget:
+        """What the terminal's own cursor stands in: what has the keys, else what there is to read."""
+        shown: Widget = self
+        return self.focused or next(iter(self.query(Sheet)), shown)
+
+    @property
+    def caret(self) -> Offset:
+        """Where the terminal's own cursor stands."""
+        return caret_of(self.pointed)
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """One that is to go before it was there has no widgets: it is not told that they are there."""
+        if not (self.going and isinstance(message, events.Mount)):
+            await super()._dispatch_message(message)
+
+    async def _message_loop_exit(self) -> None:
+        """The last message was dealt with, and its widgets go."""
+        for listeners, hear in self._followed:
+            listeners.remove(hear)
+        self.workers.cancel_node(self)
+        await super()._message_loop_exit()
