@@ -10,7 +10,7 @@ from zstui import words
 from zstui.attention import Concern
 from zstui.cells import fit, width
 from zstui.columns import state_counted
-from zstui.figures import CPU, History, charts, span_title
+from zstui.figures import History, charts, span_title
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
@@ -145,14 +145,14 @@ def attention(found: list[Concern], cells: int, cursor: int, most: int) -> Block
 
 def busy(mirror: Mirror, history: History | None, span: str, cells: int, rows: int) -> Block:
     """How busy all hosts were, as charts beside and below each other."""
-    block = [title(span_title(history.span if history is not None else span), cells)]
-    if history is None or not any(each is not None for each in history.series[CPU]):
+    block = [title(span_title(span) if history is None else history.title, cells)]
+    if history is None or history.is_empty:
         return [*block, [(tr("Nothing is measured yet."), "faint")]]
     memory = sum(host.get("totalMemoryCapacity") or 0 for host in mirror.all("Host"))
     across = 3 if cells >= THREE else 2 if cells >= SIDE_BY_SIDE else 1
     each = (cells - GAP * (across - 1)) // across
-    lines_each = max(1, (rows - 1) // ((6 + across - 1) // across) - 1)
-    made = [chart.lines(each) for chart in charts(history, memory, min(12, lines_each), across=across)]
+    lines_each = max(1, (rows - 2) // ((6 + across - 1) // across) - 1)
+    made = [chart.lines(each) for chart in charts(history, memory, lines_each, across=across)]
     for place in range(0, len(made), across):
         block += beside([(part, each) for part in made[place : place + across]])
     return block

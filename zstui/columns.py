@@ -150,13 +150,19 @@ def bytes_(title: str, wire: str, *, rank: int = 0) -> Column:
     return Column(title, show, rank, 8, right=True, number=_number(wire))
 
 
-def ago(title: str, wire: str, *, rank: int = 0) -> Column:
-    """A column of how long ago something was; the newest first when sorted downward."""
+def ago(title: str, date: str | Callable[[Row, Mirror], str], *, rank: int = 0) -> Column:
+    """A column of how long ago something was, by a date's wire name or what finds it; the newest first downward."""
 
-    def when(row: Row, _: Mirror) -> float | None:
-        return words.seconds(row.text(wire)) or None
+    def dated(row: Row, mirror: Mirror) -> str:
+        return row.text(date) if isinstance(date, str) else date(row, mirror)
 
-    return Column(title, lambda row, _: (words.age(row.text(wire)), "dim"), rank, 6, right=True, number=when)
+    def when(row: Row, mirror: Mirror) -> float | None:
+        return words.seconds(dated(row, mirror)) or None
+
+    def show(row: Row, mirror: Mirror) -> Piece:
+        return words.age(dated(row, mirror)), "dim"
+
+    return Column(title, show, rank, 6, right=True, number=when)
 
 
 def moment(title: str, wire: str, *, rank: int = 0) -> Column:
@@ -276,7 +282,7 @@ VM = (
     number("CPU", "cpuNum", rank=5),
     bytes_("MEM", "memorySize", rank=4),
     named("IMAGE", "imageUuid", rank=7, most=20),
-    ago("CHANGED", "lastOpDate", rank=6),
+    ago("CHANGED", lambda row, mirror: mirror.state_since(row), rank=6),
 )
 HOST = (
     name_column(24),

@@ -49,7 +49,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
     items += _pair("why", said(stands_still(row) or row.text("stateCause")), "warn")
-    items += _pair("since", _when(row, "lastOpDate"), "dim")
+    items += _pair("since", _date(mirror.state_since(row)), "dim")
     if row.get("hostUuid"):
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
@@ -296,7 +296,10 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
 
 
 def _when(row: Row, wire: str) -> str:
-    text = row.text(wire)
+    return _date(row.text(wire))
+
+
+def _date(text: str) -> str:
     if words.seconds(text) <= 0:
         return ""
     return tr("{date}, {age} ago", date=words.date(text), age=words.age(text))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError
 from appliance.api.figure import NAMES, NAMESPACES
 from zstui import words
+from zstui.cells import width
 from zstui.i18n import tr
 from zstui.plot import Values, area
 from zstui.sheet import Item, Told, heading
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 KEPT = 16
 POINTS = 120
+FEWEST = 4
+"""Points that are shown at least, of which only the last may be known."""
+
 SPANS = {"hour": 3_600, "day": 86_400}
 NAMESPACE_OF = {"VmInstance": "ZStack/VM", "Host": "ZStack/Host"}
 
@@ -67,15 +72,41 @@ class History:
     now: tuple[float | None, ...]
     end: float = field(default_factory=words.now)
     """When the span ends, in seconds since 1970."""
+    seconds: float = 0.0
+    """How long before that it begins, where it is not all of the hour or day."""
 
     @property
     def axis(self) -> tuple[str, str]:
         """When the span begins and ends, in words."""
+        seconds = self.seconds or SPANS[self.span]
         form = "%H:%M" if self.span == "hour" else "%m-%d %H:%M"
-        begin, end = (
-            time.strftime(form, time.localtime(at)) for at in (self.end - SPANS[self.span], self.end)
-        )
+        form = form if seconds >= 600 else "%H:%M:%S"
+        begin, end = (time.strftime(form, time.localtime(at)) for at in (self.end - seconds, self.end))
         return begin, end
+
+    @property
+    def title(self) -> str:
+        """What is shown, and how to see the other."""
+        if not self.seconds:
+            return span_title(self.span)
+        shown = words.duration(self.seconds)
+        if self.span == "hour":
+            return tr("the last {time}, p shows the day", time=shown)
+        return tr("the last {time}, p shows the hour", time=shown)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of the whole span."""
+        return not any(each is not None for values in self.series for each in values)
+
+    def fitted(self) -> History:
+        """From where on something is known: what is young is no line at the edge of an hour."""
+        known = (place for place in range(POINTS) if any(values[place] is not None for values in self.series))
+        first = min(next(known, 0), POINTS - FEWEST)
+        if not first:
+            return self
+        series = tuple(values[first:] for values in self.series)
+        return replace(self, series=series, seconds=SPANS[self.span] * (POINTS - first) / POINTS)
 
     def peak(self, metric: int) -> float:
         """The highest value."""
@@ -108,7 +139,8 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
             raise
         raise refused.exceptions[0] from None  # one says enough, and is what callers expect
     found = [task.result() for task in asked]
-    return History(span, tuple(values for values, _ in found), tuple(now for _, now in found), end)
+    series, now = tuple(values for values, _ in found), tuple(now for _, now in found)
+    return History(span, series, now, end).fitted()
 
 
 def placed(data: list[tuple[float, float]], start: int, period: int, span: str) -> list[float | None]:
@@ -139,13 +171,20 @@ class Chart(Item):
     top: float = 100.0
     rows: int = 3
     now: str = ""
+    brief: tuple[str, str] = ("", "")
+    """What it is now and its text where there is less room."""
     axis: tuple[str, str] | None = None
     """When its span begins and ends, where that is said below it."""
 
     def lines(self, cells: int) -> list[Told]:
-        """A line of words over the area, and when that begins and ends below it."""
+        """A line of words over the area, and when that begins and ends below it; only words where nothing is."""
+        if not any(each is not None for each in self.values):
+            return [[(self.label, "dim"), ("  ", "plain"), (tr("not measured"), "faint")]]
         drawn = area(self.values, cells, self.rows, self.top)
-        return [[(self.label, "dim"), ("  ", "plain"), (self.now, "strong"), (f"  {self.text}", "faint")],
+        room = cells - width(self.label) - 4
+        said = ((self.now, self.text), self.brief if any(self.brief) else (self.now, ""))
+        now, text = next((each for each in said if width("".join(each)) <= room), (self.now, ""))
+        return [[(self.label, "dim"), ("  ", "plain"), (now, "strong"), (f"  {text}", "faint")],
                 *([(line, self.paint)] for line in drawn),
                 *([[(_between(*self.axis, cells), "faint")]] if self.axis else [])]  # fmt: skip
 
@@ -165,9 +204,9 @@ def charts(history: History, memory_bytes: float, rows: int = 3, *, across: int 
 
 def chart_items(history: History, memory_bytes: float) -> list[Item]:
     """The charts of one thing, as they stand in its detail."""
-    if not any(each is not None for values in history.series for each in values):
+    if history.is_empty:
         return []
-    return [heading(span_title(history.span)), *charts(history, memory_bytes)]
+    return [heading(history.title), *charts(history, memory_bytes)]
 
 
 def span_title(span: str) -> str:
@@ -186,12 +225,18 @@ def _memory(history: History, memory_bytes: float, rows: int) -> Chart:
     now = history.now[MEMORY]
     top = max(memory_bytes, history.peak(MEMORY)) or 1.0
     of = tr("of {total}", total=words.long_size(memory_bytes)) if memory_bytes else ""
+    # One that is not measured at all says nothing of itself either.
+    silent = "" if history.now[CPU] is None else tr("the guest does not say")
     return Chart(tr("memory used"), of, "accent", history.series[MEMORY], top, rows,
-                 tr("the guest does not say") if now is None else words.long_size(now))  # fmt: skip
+                 silent if now is None else words.long_size(now))  # fmt: skip
 
 
 def _rate(label: str, history: History, metric: int, paint: str, rows: int) -> Chart:
     now, peak = history.now[metric], history.peak(metric)
-    said = tr("peak {value}", value=f"{words.long_size(peak)}/s")
-    return Chart(label, said, paint, history.series[metric], peak or 1.0, rows,
-                 "" if now is None else f"{words.long_size(now)}/s")  # fmt: skip
+
+    def rates(sized: Callable[[float], str]) -> tuple[str, str]:
+        told = "" if now is None else f"{sized(now)}/s"
+        return told, tr("peak {value}", value=f"{sized(peak)}/s")
+
+    told, said = rates(words.long_size)
+    return Chart(label, said, paint, history.series[metric], peak or 1.0, rows, told, rates(words.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -38,10 +38,15 @@ class Filter(Horizontal):
             super().__init__()
             self.by = by
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._entry = Entry(compact=True, select_on_focus=False)
+        """Told what to say whenever that is, also by one who has left before it was there."""
+
     def compose(self) -> ComposeResult:
         """A slash and what is typed."""
         yield Static("  / ", markup=False)
-        yield Entry(compact=True, select_on_focus=False)
+        yield self._entry
 
     def on_mount(self) -> None:
         """Wait to be opened."""
@@ -50,12 +55,12 @@ class Filter(Horizontal):
 
     def retranslate(self) -> None:
         """Say what can be typed."""
-        self.query_one(Input).placeholder = tr("words that rows must hold, key:value, @host, !word not")
+        self._entry.placeholder = tr("words that rows must hold, key:value, @host, !word not")
 
     def open(self, text: str) -> None:
         """Type on at the filter that there is."""
         self.display = True
-        shown = self.query_one(Input)
+        shown = self._entry
         shown.value = text
         shown.cursor_position = len(text)
         shown.focus()

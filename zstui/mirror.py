@@ -101,6 +101,8 @@ class Mirror:
         self.reason = ""
         self.born: dict[str, int] = {}
         """In which order rows of histories came to be: their dates only have whole seconds."""
+        self.turned: dict[str, str] = {}
+        """When VMs came to their states, as far as that is known: they change in other ways, too."""
         self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
         self._pushed: dict[str, set[str]] = {}
@@ -273,12 +275,26 @@ class Mirror:
                 return
             row = Row(row.kind, sys.intern(row.key), shared(row.data))
             rows[row.key] = row
+            self._date_state(known, row)
             self._count(row.kind, known, row)
             if row.kind in HISTORY:
                 self.born.setdefault(row.key, len(self.born))
                 if len(rows) > 2 * HISTORY_ROWS:
                     self._forget_oldest(row.kind)
         self._note(row.kind, row.key, row)
+
+    def _date_state(self, known: Row | None, row: Row) -> None:
+        if row.kind == "Event" and row.get("name") == "VmStateChanged":
+            self.turned[str(row.get("resourceUuid"))] = row.text("createDate")
+        elif row.kind == "VmInstance" and known is not None:
+            if known.get("state") != row.get("state"):
+                self.turned[row.key] = row.text("lastOpDate")
+            else:
+                self.turned.setdefault(row.key, known.text("lastOpDate"))
+
+    def state_since(self, vm: Row) -> str:
+        """When a VM came to its state, as the appliance writes dates; its last change where more is not known."""
+        return self.turned.get(vm.key) or vm.text("lastOpDate")
 
     def _drop(self, kind: str, key: str) -> None:
         known = self.rows.get(kind, {}).pop(key, None)

@@ -9,7 +9,6 @@ from zstui.themes import only_ascii
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = "._-=+*%#"
-EMPTY = "⠀"
 LEFT, RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
 """The dots of a braille character from below, in its two columns."""
 
@@ -62,7 +61,7 @@ def spread(values: Values, columns: int) -> list[float | None]:
 def _cell(left: int, right: int, floor: int) -> str:
     dots = sum(LEFT[each] for each in range(min(DOTS, max(0, left - floor))))
     dots += sum(RIGHT[each] for each in range(min(DOTS, max(0, right - floor))))
-    return chr(0x2800 + dots)
+    return chr(0x2800 + dots) if dots else " "
 
 
 def _plain_area(values: Values, rows: int, top: float) -> list[str]:

@@ -217,7 +217,6 @@ class SerialView(Widget, can_focus=True):
         if (before is None) != (self.at is None):
             self.post_message(self.Scrolled())
         self.refresh()
-        self._point()
 
     def find(self, what: str, step: int) -> bool:
         """Go to the next line, up (-1) or down (1), that holds a text; whether there is one."""

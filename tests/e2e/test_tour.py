@@ -223,6 +223,7 @@ async def takes_it_back(tour: Tour, address: str) -> None:
     pane = tour.pane
     await pane.press("u")
     await pane.sees(f"{NAME}: taken back", "◌ Stopped", address)
+    await tour.frame("undo")
     await tour.is_in_state("Stopped")
     await pane.press("s")
     await pane.sees("vms 2/2")

@@ -17,7 +17,7 @@ from zstui.attention import concerns
 from zstui.board import board, health
 from zstui.cells import width
 from zstui.columns import SPARK, VM, fit_columns
-from zstui.figures import IN, POINTS, History, Trends, charts, placed, read_history
+from zstui.figures import CPU, IN, MEMORY, OUT, POINTS, History, Trends, charts, placed, read_history
 from zstui.mirror import FIGURES, Mirror, Row
 from zstui.nouns import WATCHED
 from zstui.paint import state_piece
@@ -40,8 +40,8 @@ def test_a_sparkline_has_a_cell_for_each_of_the_newest_values() -> None:
 
 
 def test_an_area_is_filled_from_below_and_leaves_gaps_empty() -> None:
-    assert area([100, 100, None, None], 2, 2, 100.0) == ["⣿⠀", "⣿⠀"]
-    assert area([0, 0], 1, 2, 100.0) == ["⠀", "⣀"]
+    assert area([100, 100, None, None], 2, 2, 100.0) == ["⣿ ", "⣿ "]
+    assert area([0, 0], 1, 2, 100.0) == [" ", "⣀"]
     assert area([0, 100], 1, 1, 100.0) == ["⣸"]
     assert all(width(line) == 7 for line in area(WAVE, 7, 3, 100.0))
 
@@ -64,6 +64,39 @@ def test_a_gap_of_a_slot_is_bridged_and_a_longer_one_is_not() -> None:
     assert values[:4] == [1.0, 1.0, 3.0, 3.0]
     assert values[4] is None
     assert len(values) == POINTS
+
+
+def only_last(*values: float | None) -> tuple[float | None, ...]:
+    return (*[None] * (POINTS - len(values)), *values)
+
+
+def test_what_is_young_is_plotted_over_all_the_room_and_says_its_span() -> None:
+    short = History("hour", (only_last(1.0, 2.0, 3.0, 4.0, 5.0, 6.0),) * 6, (6.0,) * 6, end=86_400.0).fitted()
+    assert {len(values) for values in short.series} == {6}
+    assert short.seconds == 180
+    assert short.title == "the last 3m, p shows the day"
+    assert [each[3:] for each in short.axis] == ["57:00", "00:00"]
+    drawn = charts(short, 0)[CPU].lines(20)
+    assert all(line[0][0].strip(" ") for line in drawn[-1:])
+    assert History("hour", (WAVE,) * 6, (1.0,) * 6).fitted().seconds == 0
+
+
+def test_what_is_not_measured_is_no_plot_but_a_word() -> None:
+    gone = History("hour", (only_last(1.0),) + ((None,) * POINTS,) * 5, (None,) * 6)
+    chart = charts(gone, 1 << 30)
+    assert chart[MEMORY].lines(40) == [[("memory used", "dim"), ("  ", "plain"), ("not measured", "faint")]]
+    assert "the guest does not say" not in {each.now for each in chart}
+    asked = History("hour", ((1.0,) * POINTS,) * 6, (1.0, None, 1.0, 1.0, 1.0, 1.0))
+    assert charts(asked, 0)[MEMORY].now == "the guest does not say"
+    assert area([None] * 10, 10, 2, 1.0) == [" " * 10] * 2
+
+
+@pytest.mark.parametrize("cells", [36, 30, 24])
+def test_what_a_plot_says_is_whole_or_not_there(cells: int) -> None:
+    history = History("hour", ((123.4 * 1024, 17.6 * 1024**2),) * 6, (123.4 * 1024,) * 6)
+    [label, *said] = charts(history, 0)[OUT].lines(cells)[0]
+    assert sum(width(text) for text, _ in (label, *said)) <= cells
+    assert "".join(text for text, _ in said).strip() in ("123K/s  peak 17.6M/s", "123 KiB/s")
 
 
 def test_what_is_not_told_is_as_it_was_and_what_is_gone_goes() -> None:

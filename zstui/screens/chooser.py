@@ -169,7 +169,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
             yield Keys(self._hint, classes="hint")
 
     @property
-    def pointed(self) -> Widget:
+    def pointed(self) -> Widget | None:
         """The choice that Enter takes, while the keys are for choosing."""
         return self.query_one(Choices) if isinstance(self.focused, Entry) else super().pointed
 

@@ -44,15 +44,14 @@ class Working(Base):
         return self._pruning or not self.is_attached
 
     @property
-    def pointed(self) -> Widget:
+    def pointed(self) -> Widget | None:
         """What the terminal's own cursor stands in: what has the keys, else what there is to read."""
-        shown: Widget = self
-        return self.focused or next(iter(self.query(Sheet)), shown)
+        return self.focused or next(iter(self.query(Sheet)), None)
 
     @property
     def caret(self) -> Offset:
         """Where the terminal's own cursor stands."""
-        return caret_of(self.pointed)
+        return caret_of(self.pointed) if self.pointed is not None else Offset(0, 0)
 
     async def _dispatch_message(self, message: Message) -> None:
         """One that is to go before it was there has no widgets: it is not told that they are there."""
