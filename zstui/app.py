@@ -25,6 +25,7 @@ from zstui.hang_up import ending_with
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
 from zstui.keymap import id_of, key_name
 from zstui.narrow import narrow
+from zstui.paint import CONTRAST_VARIABLE
 from zstui.remembered import Remembered
 from zstui.terminal_size import forget_exported_size
 from zstui.themes import THEMES, Ascii, first_theme, next_theme, only_ascii
@@ -125,13 +126,21 @@ class Zstui(App[int]):
 
     def on_mount(self) -> None:
         """Remember the user's colours; once the first frame is painted, get the rest."""
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remembered.put("theme", theme.name))
+        self.theme_changed_signal.subscribe(self, self._take_theme)
+        self._mark_contrast(self.current_theme)
         if only_ascii():
             self._filters.append(Ascii())
         self.call_after_refresh(self.run_worker, self._open)
 
         if self._driver is not None and not self.is_headless:
             self._driver.write(SHOW_CURSOR)
+
+    def _take_theme(self, theme: Theme) -> None:
+        self.remembered.put("theme", theme.name)
+        self._mark_contrast(theme)
+
+    def _mark_contrast(self, theme: Theme) -> None:
+        self.set_class(CONTRAST_VARIABLE in theme.variables, "-contrast")
 
     async def _open(self) -> None:
         """Show the first screen; once it is painted, connect, and hand it what was typed meanwhile."""

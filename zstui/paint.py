@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -31,6 +32,14 @@ GROUNDS = {"cursor": ("accent", 0.22), "blur": ("foreground", 0.07), "bar": ("pa
 """What lies over a widget's own ground, likewise."""
 
 BOLD = frozenset({"strong"})
+
+READABLE, DECORATION = 4.5, 3.0
+"""How far at least letters are from their ground, and what says nothing of its own."""
+
+STEPS = 20
+
+CONTRAST_VARIABLE = "least-contrast"
+"""Where a theme says how far everything is from its ground."""
 
 Piece = tuple[str, str]
 """Safe text and the name of its paint."""
@@ -91,6 +100,55 @@ def _alike(olds: list[Segment], news: list[Segment]) -> list[Segment]:
     return [old for old, _ in takewhile(lambda pair: pair[0] == pair[1], zip(olds, news, strict=False))]
 
 
+def mixed(colours: Mapping[str, str], under: Color, name: str, ground: str) -> Style:
+    """A paint as one colour on one ground: what is half transparent is mixed with what is below it.
+
+    It is as far from the ground as can be read. Of colours that are the terminal's own nobody knows how far they are
+    from each other: what is chosen has its two plain ones, turned round.
+    """
+    if ground:
+        over = _themed(colours, *GROUNDS[ground])
+        if ground == "cursor" and over.ansi is not None:
+            return Style(reverse=True, bold=name in BOLD)
+        under = under.blend(over, over.a, alpha=1.0)
+    colour = _themed(colours, *PAINTS[name])
+    colour = under.blend(colour, colour.a, alpha=1.0)
+    if colour.ansi is None and under.ansi is None:
+        strong = colours.get(CONTRAST_VARIABLE)
+        colour = _apart(
+            colour, under, float(strong) if strong else DECORATION if name == "faint" else READABLE
+        )
+    return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=name in BOLD)
+
+
+def _themed(colours: Mapping[str, str], name: str, share: float) -> Color:
+    return Color.parse(colours[name]).multiply_alpha(share)
+
+
+def _apart(colour: Color, under: Color, least: float) -> Color:
+    """A colour, made lighter or darker until it is far enough from what is below it."""
+    end = max((Color(255, 255, 255), Color(0, 0, 0)), key=lambda each: contrast(each, under))
+    for step in range(STEPS + 1):
+        found = colour.blend(end, step / STEPS, alpha=1.0)
+        if contrast(found, under) >= least:
+            return found
+    return end
+
+
+def contrast(one: Color, other: Color) -> float:
+    """How far two colours are apart, from 1 to 21, as WCAG 2 has it."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    shares = (each / 255 for each in colour.rgb)
+    red, green, blue = (
+        each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in shares
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 class Painted(ScrollView):
     """A widget that draws its own lines, in paints that the theme gives meaning to.
 
@@ -117,17 +175,7 @@ class Painted(ScrollView):
         return found
 
     def _mixed(self, name: str, ground: str) -> Style:
-        """A paint as one colour on one ground: what is half transparent is mixed with what is below it."""
-        under = self.background_colors[1]
-        if ground:
-            over = self._themed(*GROUNDS[ground])
-            under = under.blend(over, over.a, alpha=1.0)
-        colour = self._themed(*PAINTS[name])
-        colour = under.blend(colour, colour.a, alpha=1.0)
-        return Style(color=colour.rich_color, bgcolor=under.rich_color, bold=name in BOLD)
-
-    def _themed(self, name: str, share: float) -> Color:
-        return Color.parse(self.app.theme_variables[name]).multiply_alpha(share)
+        return mixed(self.app.theme_variables, self.background_colors[1], name, ground)
 
     def notify_style_update(self) -> None:
         """Forget paints of another theme."""

@@ -24,7 +24,7 @@ DAY = Theme(
 CONTRAST = Theme(
     name="zstui-contrast", primary="#ffffff", secondary="#66d9ff", accent="#ffff00", success="#00ff66",
     warning="#ffd000", error="#ff6b6b", foreground="#ffffff", background="#000000", surface="#000000",
-    panel="#1a1a1a", dark=True,
+    panel="#1a1a1a", dark=True, variables={"least-contrast": "7"},
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (NIGHT, DAY, CONTRAST)}
 CYCLE = (*THEMES, "ansi-dark", "ansi-light")
