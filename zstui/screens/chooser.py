@@ -173,6 +173,10 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def on_mount(self) -> None:
         """Show all."""
+        if self._mirror is not None:
+            self._mirror.listeners.append(self._told)
+        if not self.query(Choices):
+            return  # the app ended before this was there, and widgets go first
         choices = self.query_one(Choices)
         choices.marks = self._marks
         self._narrow(self._typed)
@@ -180,8 +184,6 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         entry.value, entry.cursor_position = self._typed, len(self._typed)
         entry.passed = frozenset({"space"}) if self._several else frozenset()
         entry.focus()
-        if self._mirror is not None:
-            self._mirror.listeners.append(self._told)
 
     def on_unmount(self) -> None:
         """Stop following the mirror."""
@@ -202,6 +204,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         if here in choices.choices:
             choices.show(choices.choices, choices.choices.index(here))
         if self._entered and not self._reading:
+            self._entered = False
             self._take()
 
     def type(self, text: str) -> None:
