@@ -154,7 +154,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         self._marks = list(chosen)
         self._marked_here = False
         self._typed = typed
-        self._mirror = mirror
+        self._followed = mirror
         self._entered = False
 
     def compose(self) -> ComposeResult:
@@ -173,8 +173,8 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def on_mount(self) -> None:
         """Show all."""
-        if self._mirror is not None:
-            self._mirror.listeners.append(self._told)
+        if self._followed is not None:
+            self._followed.listeners.append(self._told)
         if not self.query(Choices):
             return  # the app ended before this was there, and widgets go first
         choices = self.query_one(Choices)
@@ -187,16 +187,16 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def on_unmount(self) -> None:
         """Stop following the mirror."""
-        if self._mirror is not None:
-            self._mirror.listeners.remove(self._told)
+        if self._followed is not None:
+            self._followed.listeners.remove(self._told)
 
     @property
     def _reading(self) -> bool:
-        return self._mirror is not None and self._mirror.status == "connecting"
+        return self._followed is not None and self._followed.status == "connecting"
 
     def _told(self, batch: Batch) -> None:
         """Everything has been read: look again, and take what was asked for before it was there."""
-        if STATUS not in batch or not (self.query(Choices) and self.query(Entry)):
+        if STATUS not in batch or not self.query(Choices) or not self.query(Entry):
             return  # there are none any more where the screen is being taken down
         here = self.query_one(Choices).here
         self._narrow(self.query_one(Entry).value)
