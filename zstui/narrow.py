@@ -1,4 +1,4 @@
-"""What goes to the terminal of a line that is other in part: that part, and of its colours those that change on the way.
+"""What goes to the terminal of a line that is other in part: that part, and of its colours those that change there.
 
 Textual begins each piece with all of its style and ends it with none: of a line with ten columns that is most of the
 bytes, and on a slow line most of the time.
