@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from appliance.api.job import LongJob
+from appliance.api.resource import Timestamp
 from appliance.hosts.simulator import SimulatedHost
-from appliance.reconcile import jobs
+from appliance.reconcile import jobs, volume
 from appliance.resources import queued
 from tests.appliance.resources.test_move import ends, files_of, slowly, uuid_of
 from tests.appliance.resources.test_volume import attached, disk
-from tests.simulated_cloud import Body, Cloud
+from tests.simulated_cloud import GIB, Body, Cloud
 
 __all__ = ["disk"]
 
@@ -194,3 +196,27 @@ async def test_calls_on_a_free_volume_wait_until_it_has_moved(
         assert body["success"], body
     assert (await cloud.one("QueryVolume", data["uuid"]))["status"] == "Deleted"
     assert len(files_of(target, data["uuid"])) == 2
+
+
+async def test_a_job_on_a_free_volume_waits_for_its_host_until_its_deadline_and_so_does_who_waits_for_it(
+    cloud: Cloud, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume, "UNREACHABLE_SECONDS", 0.05)
+    vm, data = await attached(cloud, disk)
+    await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
+    host = cloud.host_of(vm["uuid"])
+    host.reachable = False
+    host.cut("the cable")
+    await cloud.until(
+        lambda: cloud.one("QueryHost", vm["hostUuid"]), lambda found: found["status"] == "Disconnected"
+    )
+    _, resize = await cloud.begin("ResizeDataVolume", uuid=data["uuid"], size=2 * GIB)
+    kept = await cloud.waits("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="kept")
+    await cloud.until(lambda: cloud.one("QueryLongJob", str(resize)), lambda job: "waitsFor" in job)
+    await cloud.database.write(lambda tx: tx.update(tx.get(LongJob, str(resize)), deadline=Timestamp(tx.now)))
+    error = (await cloud.ended(str(resize)))["error"]
+    assert "given up after waiting" in error["details"]
+    host.reachable = True
+    await cloud.call("ReconnectHost", uuid=vm["hostUuid"])
+    body = await cloud.ended(kept)
+    assert body["success"], body

@@ -55,7 +55,7 @@ async def things(cloud: Cloud, disk: str, place: str) -> Things:
     kept = await cloud.call("CreateVolumeSnapshot", volumeUuid=data["uuid"], name="kept")
     place_of = {"volumeUuid": data["uuid"], "backupStorageUuid": cloud.uuids["backup"]}
     backup = await cloud.call("CreateVolumeBackup", name="kept", **place_of)
-    if place != "running":
+    if place == "stopped":
         await cloud.call("StopVmInstance", uuid=vm["uuid"])
     if place == "free":
         await cloud.call("DetachDataVolumeFromVm", uuid=data["uuid"])
