@@ -95,10 +95,10 @@ def kept_volume(tx: Transaction, kept: VolumeSnapshot) -> Volume:
 def _at_rest(tx: Transaction, volume: Volume, request: Message) -> _Source:
     """A whole volume to which nobody writes now. Raises `OperationFailed`."""
     refuse_deleted(volume)
+    refuse_busy(tx, volume)  # it may just be leaving a VM that does not allow this
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None:
         allowed(vm, request)
-    refuse_busy(tx, volume)
     if volume.status != "Ready":
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is not Ready, it's {volume.status}")
     if volume.state != "Enabled":

@@ -75,6 +75,8 @@ PAIRS = (
     ("running", "DetachDataVolumeFromVm", "AttachDataVolumeToVm"),
     ("running", "DetachDataVolumeFromVm", "DeleteDataVolume"),
     ("running", "DetachDataVolumeFromVm", "LocalStorageMigrateVolume"),
+    ("running", "DetachDataVolumeFromVm", "RevertVolumeFromSnapshot"),
+    ("running", "DetachDataVolumeFromVm", "CreateDataVolumeTemplateFromVolume"),
     ("running", "DeleteDataVolume", "RecoverDataVolume"),
     ("running", "DeleteDataVolume", "ExpungeDataVolume"),
     ("running", "DeleteDataVolume", "CreateVmBackup"),
