@@ -76,7 +76,8 @@ class VolumeWorker:
                 jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
             return False
 
-        if work.jobs and await self._context.database.write(write):
+        late = await self._context.database.write(write)
+        if late:
             return await self._failed(work, TimedOut(f"given up after waiting: {reason.details}"))
         pause = self._tries.pause()
         return pause if self._context.fleet.connected(work.target) else Next(seconds=UNREACHABLE_SECONDS)
