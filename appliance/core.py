@@ -135,7 +135,7 @@ class Core:
                 group.create_task(self._beat(), name="heart beat")
                 group.create_task(self._sampler.run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
-                group.create_task(QueuedCalls(self.database).run(), name="queued calls")
+                group.create_task(self._give_turns(), name="queued calls")
                 group.create_task(JobLimits(self.database).run(), name="job limits")
                 group.create_task(self._sessions.run(), name="sessions")
         finally:
@@ -147,6 +147,11 @@ class Core:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             await self.database.write(partial(_join, owner=self.database.owner))
+
+    async def _give_turns(self) -> None:
+        """What calls wait for is judged by what hosts are now, not by what they were when the last appliance ended."""
+        await self.ready.wait()
+        await QueuedCalls(self.database).run()
 
     async def _first_look(self) -> None:
         """Who starts an appliance to ask it for something wants the hosts that were there a moment ago."""

@@ -116,6 +116,12 @@ TROUBLES = (
         "{request} was answered in a way that this version cannot read: {reason}; reconnect the host, which gives it "
         "the agent that came with this version"
     ),
+    mark("it is given up, and what it did is undone"),
+    mark("it had not begun, and is not carried out"),
+    mark("it is given up; a guest that has been asked to power off may do so all the same"),
+    mark("it is given up; a guest that has been asked to restart may do so all the same"),
+    mark("it is given up, and the host is enabled; VMs that have stopped stay stopped"),
+    mark("VM {name}[uuid:{uuid}] went off before it was restarted, and is Stopped; start it"),
     mark("is being read, as something is made of it"),
     mark("is being backed up, or restored from a backup"),
 )

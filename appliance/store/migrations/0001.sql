@@ -66,6 +66,7 @@ CREATE TABLE "audit_entry" (
     "parameters" TEXT NOT NULL,
     "target_uuid" TEXT COLLATE NOCASE,
     "job_uuid" TEXT COLLATE NOCASE,
+    "stage" TEXT COLLATE NOCASE,
     "code" TEXT COLLATE NOCASE,
     "details" TEXT COLLATE NOCASE,
     "only_read" INTEGER NOT NULL,
@@ -78,6 +79,8 @@ CREATE TABLE "audit_entry" (
 CREATE INDEX "audit_entry_account_uuid" ON "audit_entry" ("account_uuid");
 
 CREATE INDEX "audit_entry_target_uuid" ON "audit_entry" ("target_uuid");
+
+CREATE INDEX "audit_entry_job_uuid" ON "audit_entry" ("job_uuid");
 
 CREATE TABLE "backup_storage" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -1163,6 +1166,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
     ('audit_entry', 'audit_entry_account_uuid', '1000000 100'),
     ('audit_entry', 'audit_entry_target_uuid', '1000000 100'),
+    ('audit_entry', 'audit_entry_job_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),

@@ -53,6 +53,11 @@ def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[st
         ("QueryZone uuid=1 uui", ["uuid="]),
         ("CreateAccount role=admin sess", []),
         ("QueryZone fields=uuid,desc", ["fields=uuid,description"]),
+        ("QueryZone fields=uuid,uui", []),
+        ("QueryZone fields=uuid fields=uui", []),
+        ("CreateUserTag resourceType=Zo", ["resourceType=ZoneVO"]),
+        ("QuerySystemTag resourceType=Zo", ["resourceType=ZoneVO"]),
+        ("QueryEvent resourceType=Zo", ["resourceType=Zone"]),
         ("QueryZone sortBy=desc", ["sortBy=description"]),
         ("QueryVmInstance vmNics.i", ["vmNics.ip="]),
         ("QueryVmInstance vmNics.l3", ["vmNics.l3NetworkUuid=", "vmNics.l3Network."]),
@@ -178,6 +183,17 @@ async def test_a_script_exits_with_its_last_failure(
     assert code == 1
     assert "No closing quotation" in err
     assert "no message is called Nonsense" in err
+
+
+def test_only_jobs_that_have_not_ended_are_offered_to_be_cancelled() -> None:
+    asked: list[Where] = []
+
+    def jobs(_: type[Resource], __: str, where: Where) -> Named:
+        asked.append(where)
+        return [("1" * 32, "")]
+
+    assert Completer(jobs).complete("CancelLongJob uuid=", "uuid=") == ["uuid=" + "1" * 32]
+    assert asked == [(("state", "in", ["Queued", "Running"]),)]
 
 
 async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_path: Path) -> None:
