@@ -122,12 +122,47 @@ async def test_a_host_key_other_than_the_one_asked_for(cloud: Cloud) -> None:
         says(error, "HOST.1000", "hostKeyFingerprint", "SHA256:other")
 
 
+async def believed(cloud: Cloud) -> list[Body]:
+    return await cloud.query("QueryEvent", name="HostKeyBelieved")
+
+
+async def test_which_host_key_was_believed_is_told(cloud: Cloud) -> None:
+    """Once, and not where it was stated, or is known from another storage or host of that machine."""
+    async with sshd() as port, sshd() as other:
+        host = await cloud.call("AddKVMHost", **at(cloud, port))
+        (event,) = await believed(cloud)
+        assert host["hostKeyFingerprint"].startswith("SHA256:")
+        assert host["hostKeyFingerprint"] in event["text"]
+        assert (event["level"], event["resourceUuid"]) == ("warning", host["uuid"])
+        storage = {
+            "name": "b",
+            "hostname": "127.0.0.1",
+            "username": "root",
+            "password": PASSWORD,
+            "url": "/bs",
+        }
+        made = await cloud.call("AddSftpBackupStorage", **storage, sshPort=port)
+        assert made["hostKeyFingerprint"] == host["hostKeyFingerprint"]
+        found = await cloud.refused(
+            "AddSftpBackupStorage", **storage | {"url": "/bs2"}, sshPort=other, hostKeyFingerprint="SHA256:x"
+        )
+        stated = str(found["details"]).partition(" offers ")[2].partition(",")[0]
+        made = await cloud.call(
+            "AddSftpBackupStorage", **storage | {"url": "/bs2"}, sshPort=other, hostKeyFingerprint=stated
+        )
+        assert made["hostKeyFingerprint"] == stated != host["hostKeyFingerprint"]
+        assert len(await believed(cloud)) == 1
+
+
 async def test_a_changed_host_key(cloud: Cloud) -> None:
     async with sshd() as port:
         host = await cloud.call("AddKVMHost", **at(cloud, port))
     async with sshd(port), cloud.untouched():
         error = await cloud.refused("UpdateKVMHost", uuid=host["uuid"], password=PASSWORD)
-        says(error, "HOST.1003", f"127.0.0.1:{port}", "has changed", "nothing was sent")
+        says(
+            error, "HOST.1003", f"127.0.0.1:{port}", "has changed", "nothing was sent",
+            f"and was {host['hostKeyFingerprint']};",
+        )  # fmt: skip
         assert advised(error).startswith(f"UpdateKVMHost uuid={host['uuid']} hostKeyFingerprint=SHA256:")
 
 
