@@ -12,7 +12,6 @@ import socket
 import struct
 import sys
 import time
-from pathlib import Path
 
 COOKIE = b"\x63\x82\x53\x63"
 SERVER = bytes([10, 0, 0, 2])
@@ -101,10 +100,10 @@ def _checksum(head: bytes) -> int:
 
 def main(card: str, count: int, seed: int, pace: int) -> int:
     """Send them, each a new one."""
-    mac = bytes.fromhex(Path(f"/sys/class/net/{card}/address").read_text().strip().replace(":", ""))
-    noise, sent, began = Noise(mac, seed), 0, time.monotonic()
+    sent, began = 0, time.monotonic()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((card, 0))
+        noise = Noise(out.getsockname()[4], seed)
         while sent < count:
             for _ in range(min(BATCH, count - sent)):
                 out.send(noise.frame())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.dhcp import LOG_BYTES
 from tests.agent.netlab import Box, Guest, Host, switch, until
 from tests.agent.test_nic import L3, MAC_A, MAC_B, nic, ready
 
@@ -20,7 +21,6 @@ COUNT = 10_000 * int(os.environ.get("ZSTUI_FUZZ", "1"))
 PACE = 15_000
 """More than that a second and the socket of dnsmasq is full: what it loses it has not read."""
 GROWTH = 8 << 20
-LOG_BYTES = 1 << 20
 NOISE = str(Path(__file__).with_name("dhcp_noise.py"))
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(60 + COUNT // 1000)]
@@ -97,6 +97,9 @@ def test_no_dhcp_packet_of_a_guest_hurts_its_host_or_others(
         processes = {"agent": agent_pid(host), "dnsmasq": outside(host, before)}
         with begin(thief, 500, 1000) as first:  # what is once used is no growth
             assert first.wait(60) == 0
+        folder = next((host.folder / "run-dhcp").iterdir())
+        log = folder / "log"
+        length = log.stat().st_size
         sizes = {name: resident(pid) for name, pid in processes.items()}
         with begin(thief, COUNT, 0 if guarded else PACE) as noise:
             assert victim.dhcp(tries=10)["ip"] == "10.0.0.6", "meanwhile"
@@ -106,11 +109,12 @@ def test_no_dhcp_packet_of_a_guest_hurts_its_host_or_others(
         assert victim.dhcp()["ip"] == "10.0.0.6", "and afterwards"
         assert host.ask("dnsmasq", L3) == before
         grown = {name: resident(pid) - sizes[name] for name, pid in processes.items()}
-        folder = next((host.folder / "run-dhcp").iterdir())
-        written = (folder / "log").stat().st_size
-        print(f"{COUNT} packets, {lost(host)} not read, {written} bytes of log, grown by {grown}")
+        print(f"{COUNT} packets, {lost(host)} not read, {log.stat().st_size} bytes of log, grown by {grown}")
         assert {name: size for name, size in grown.items() if size > GROWTH} == {}
         assert guarded or lost(host) < COUNT // 10
+        assert log.stat().st_size > length, "some of them are heard"
+        with log.open("ab") as grown_more:
+            grown_more.write(b"as after a month\n" * LOG_BYTES)
 
         def small() -> bool:
             return all(path.stat().st_size <= LOG_BYTES for path in folder.iterdir() if path.is_file())
