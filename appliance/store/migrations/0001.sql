@@ -250,6 +250,7 @@ CREATE TABLE "image" (
     "length" INTEGER NOT NULL,
     "md5_sum" TEXT COLLATE NOCASE,
     "url" TEXT COLLATE NOCASE NOT NULL,
+    "source_url" TEXT COLLATE NOCASE,
     "media_type" TEXT COLLATE NOCASE NOT NULL,
     "guest_os_type" TEXT COLLATE NOCASE,
     "type" TEXT COLLATE NOCASE NOT NULL,

@@ -13,6 +13,7 @@ import pytest
 
 from agent.protocol import Call as AgentCall
 from agent.protocol import FetchImage, StartDomain, Struct
+from appliance.api.image import Image
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulated_things import Things
@@ -240,6 +241,29 @@ async def test_an_image_that_is_none_or_has_a_backing_file(cloud: Cloud, code: s
         error = await cloud.refused("AddImage", **_image(cloud, url))
         says(error, "IMG.1000", f"url[{url}]", code)
         assert error["cause"]["code"] == "AGENT.1000"
+
+
+async def test_the_password_of_an_images_address_is_used_and_kept_nowhere(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    fetch = Things._fetch
+
+    def noted(things: Things, request: FetchImage) -> Any:
+        asked.append(request.url)
+        return fetch(things, request)
+
+    monkeypatch.setattr(Things, "_fetch", noted)
+    url = "http://me:hush@images/tiny.qcow2"
+    made = await cloud.call("AddImage", **_image(cloud, url))
+    assert asked == [url]
+    assert made["url"] == "http://me:******@images/tiny.qcow2"
+    rows = await cloud.database.read(lambda snapshot: snapshot.all(Image))
+    assert "hush" not in str(rows)
+    for host in cloud.hosts:
+        host.things.unsound[url] = ("url.failed", "no")
+    error = await cloud.refused("AddImage", **_image(cloud, url))
+    assert "hush" not in str(error)
 
 
 async def test_a_server_that_does_not_answer_is_asked_some_times_and_then_given_up(
