@@ -92,6 +92,12 @@ class DatabasePins:
                 tx.insert(HostKey(machine=machine, public_key=public_key, fingerprint=fingerprint))
             elif known.public_key != public_key:
                 tx.update(known, public_key=public_key, fingerprint=fingerprint)
+            for host in tx.all(Host):
+                if f"{host.management_ip}:{host.ssh_port}" == machine:
+                    tx.update(host, host_key_fingerprint=fingerprint)
+            for storage in tx.all(BackupStorage):
+                if f"{storage.hostname}:{storage.ssh_port}" == machine:
+                    tx.update(storage, host_key_fingerprint=fingerprint)
 
         await self._database.write(write)
 

@@ -24,8 +24,8 @@ TROUBLES = (
     mark("file.short: the stream ended at {done} of {total} bytes"),
     mark("{path} on {address} is simulated, and has no bytes to give"),
     mark(
-        "the SSH host key of {machine} has changed: it is now {key}; nothing was sent to it. If that is known to "
-        "be right, as after a new installation, accept it ({call} hostKeyFingerprint={same})"
+        "the SSH host key of {machine} has changed: it is now {key} and was {was}; nothing was sent to it. If that "
+        "is known to be right, as after a new installation, accept it ({call} hostKeyFingerprint={same})"
     ),
     mark("hostKeyFingerprint: {machine} offers {key}, not {wanted}; nothing was sent to it"),
     mark("{address} has never been added: its host key is not known"),

@@ -17,7 +17,7 @@ from appliance.api.resource import Resource
 from appliance.api.zone import Zone
 from appliance.client import Session
 from appliance.serve.reference import names
-from appliance.serve.shell import Completer, shell_command
+from appliance.serve.shell import Completer, may_be_kept, shell_command
 from appliance.store.transaction import Transaction
 
 from .conftest import Face
@@ -260,3 +260,24 @@ async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_p
     history = (tmp_path / "zstui" / "history").read_text()
     assert "CreateZone name=typed" in history
     assert "hush" not in history
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("CreateZone name=one", True),
+        ("QueryVmInstance state=Running fields=name,uuid", True),
+        ("help", True),
+        (f"CreateSystemTag resourceType=VmInstanceVO resourceUuid={'a' * 32} tag=hostname::web", True),
+        ("LogInByAccount accountName=x password=hush", False),
+        ("LogInByAccount accountName=x pass''word=hush", False),
+        ("LogInByAccount accountName=x pasword=hush", False),
+        ("LogOut sessionUuid=hush", False),
+        (f"CreateSystemTag resourceType=VmInstanceVO resourceUuid={'a' * 32} tag=rootPassword::hush", False),
+        ("CreateVmInstance name=a systemTags=userdata::'#cloud-config\npassword: hush'", False),
+        ("AddImage name=a url=https://me:hush@h/a format=qcow2", False),
+        ("CreateZone name='hush", False),
+    ],
+)
+def test_no_line_with_a_secret_is_written_to_the_history(line: str, kept: bool) -> None:
+    assert may_be_kept(line) is kept
