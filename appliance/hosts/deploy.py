@@ -244,7 +244,7 @@ class SshDialer:
         (running, *_) = await self._look(connection, target, "true")
         home, _, program = running.rpartition("/")
         if not home.startswith(f"{VERSIONS}/") or not program:
-            raise HostUnreachable(f"{target.address} does not say which agent it has: none runs there")
+            raise HostUnreachable(f"no agent runs on {target.address}")
         return home
 
     async def _look(
