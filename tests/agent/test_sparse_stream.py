@@ -106,4 +106,4 @@ def test_it_is_no_faster_than_it_may_be(folder: Path) -> None:
     sparse(folder / "here.raw")
     began = time.monotonic()
     agent("give", folder / "here.raw", 2 * MIB)
-    assert 1.0 <= time.monotonic() - began <= 4.0  # 3 MiB of data, whatever the length
+    assert 1.0 <= time.monotonic() - began < 25  # 3 MiB of data; its whole length would take half a minute

@@ -189,16 +189,27 @@ async def kill(cloud: Stage, victim: str, move: str) -> None:
         await cloud.restart()
         return
     host, pattern = patterns[victim]
-    # A step is told before its first process runs.
-    pids = await until(lambda: cloud.pids(host, pattern), 20.0, f"{pattern} on {host.name}")
-    await cloud.run(host, "kill", "-9", *map(str, pids))
+
+    async def killed() -> bool:
+        # A step is told before its first process runs, and one that has just been seen may have ended by itself.
+        pids = await cloud.pids(host, pattern)
+        if not pids:
+            return False
+        ended = await cloud.lab.exec(host, ["kill", "-9", *map(str, pids)])
+        return ended.returncode == 0
+
+    await until(killed, 20.0, f"{pattern} on {host.name}, to be killed")
 
 
 async def lane(cloud: Stage) -> str:
     """The lane that is open to host 2."""
-    found = re.search(r"zstui-lane-(\w+)", await cloud.run(cloud.machines[1], "cat", KEYS))
-    assert found
-    return found[1]
+
+    async def found() -> re.Match[str] | None:
+        return re.search(r"zstui-lane-(\w+)", await cloud.run(cloud.machines[1], "cat", KEYS))
+
+    lane = await until(found, 20.0, "a lane to host 2")
+    assert lane
+    return lane[1]
 
 
 @pytest.mark.timeout(300)

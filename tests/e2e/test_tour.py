@@ -196,7 +196,11 @@ async def moves_it(tour: Tour) -> None:
     await until(is_there, MOVE_SECONDS, f"{NAME} on {other.name} alone")
     await tour.is_in_state("Running")
     assert await of(cloud, other, guest)
-    assert not await of(cloud, here, guest)
+
+    async def has_left() -> bool:
+        return not await of(cloud, here, guest)
+
+    await until(has_left, 30, f"the end of {NAME}'s files on {here.name}")
     await pane.until(lambda shown: "Migrating" not in shown, "the end of the move")
 
 

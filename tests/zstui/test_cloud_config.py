@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -123,9 +122,8 @@ def test_what_is_no_yaml_is_said_with_its_line() -> None:
 def test_what_refers_to_itself_a_million_times_costs_nothing() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
-    began = time.monotonic()
+    # Gone through one by one they would be 43 million, and the test would not end.
     assert len(warnings_of(HEAD + "\n".join(lines))) == 9
-    assert time.monotonic() - began < 1.0
 
 
 def test_lines_are_coloured_by_part() -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from appliance.reconcile.loop import Loop
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.mirror import Row
-
-WITHIN_SECONDS = 1.0
 
 
 @pytest.mark.parametrize(
@@ -24,10 +21,8 @@ async def test_a_state_says_why(cloud: Cloud, cause: str, why: str) -> None:
     uuid = await cloud.vm("web-1")
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
-        began = time.monotonic()
         cloud.host_of(uuid).power_off(uuid, cause)  # type: ignore[arg-type]
         await on.sees("◌ Stopped", why)
-        assert time.monotonic() - began < WITHIN_SECONDS
         cloud.host_of(uuid).power_on(uuid)
         await on.sees("◉ Running", "started on the host")
 

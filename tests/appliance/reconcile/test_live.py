@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from typing import Any
 
@@ -25,10 +24,8 @@ from tests.simulated_cloud import Cloud
 )
 async def test_why_a_vm_went_off_is_told_apart(cloud: Cloud, cause: Cause, words: str) -> None:
     uuid = (await cloud.vm(name="web"))["uuid"]
-    began = time.monotonic()
     cloud.host_of(uuid).power_off(uuid, cause)
     vm = await cloud.vm_becomes(uuid, "Stopped")
-    assert time.monotonic() - began < 1.0
     assert vm["stateCause"] == words
     assert "hostUuid" not in vm
     events = [event["text"] for event in await cloud.query("QueryEvent", resourceUuid=uuid)]
