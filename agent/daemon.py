@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agent.accelerator import AcceleratorProbe
 from agent.attach import start_supervisor
 from agent.backup import Backups
+from agent.builds import tidy
 from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
@@ -52,6 +53,7 @@ def serve(paths: Paths) -> int:
         return 0
     log_to(paths.state / "daemon.log")
     log.info("agent %s starts as %d", version(), os.getpid())
+    tidy()
     asyncio.run(_run(paths))
     log.info("agent %d ends", os.getpid())
     logging.shutdown()

@@ -43,7 +43,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.machine import DatabaseRoster
-from appliance.reconcile.observe import Woken, lose_machine, take_event
+from appliance.reconcile.observe import Woken, host_at, lose_machine, take_event
 from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
@@ -110,7 +110,12 @@ class Core:
         self.database = database
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(
-            database, DatabaseRoster(database), dialer, on_event=self._on_event, on_lost=self._on_lost
+            database,
+            DatabaseRoster(database),
+            dialer,
+            on_event=self._on_event,
+            on_lost=self._on_lost,
+            on_renewed=self._on_renewed,
         )
         self.loop = Loop(self._workers())
         self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
@@ -277,6 +282,13 @@ class Core:
         def write(tx: Transaction) -> Woken:
             lose_machine(tx, machine, reason)
             return ()
+
+        self._told.put_nowait(write)
+
+    def _on_renewed(self, machine: str) -> None:
+        def write(tx: Transaction) -> Woken:
+            host = host_at(tx, machine)
+            return (("Host", host.uuid),) if host is not None else ()
 
         self._told.put_nowait(write)
 

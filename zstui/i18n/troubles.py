@@ -9,6 +9,7 @@ TROUBLES = (
     mark("the copy ended at {done} of {total} bytes: {reason}"),
     mark("the copy broke at {done} of {total} bytes: {reason}"),
     mark("the agent on {address} could not be started: {reason}"),
+    mark("no agent runs on {address}"),
     mark(
         "{listener} on {address} cannot be reached through SSH: {reason}; its sshd must allow TCP forwarding"
     ),
