@@ -46,6 +46,10 @@ STEPS = (
 EVENTS = (
     mark("{name}: connected; {how}"),
     mark("{name}: connected"),
+    mark(
+        "{name}: {machine} is believed to be what it says, by its SSH host key {key}, which nobody stated; compare it "
+        "with what ssh-keygen -lf says of it there"
+    ),
     mark("{name}: libvirt is back"),
     mark("{name}: its guest goes on"),
     mark("{name}: removed from its host"),
@@ -166,9 +170,7 @@ ERRORS = (
     mark("wrong account, user name or password"),
     mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
     mark("too many wrong passwords from {address}; try again in {seconds} seconds"),
-    mark(
-        "{message} was not done within its timeout of {milliseconds} ms; it is given up, and what it did is undone"
-    ),
+    mark("{message} was not done within its timeout of {milliseconds} ms; {reason}"),
     mark("the call names no session; log in with LogInByAccount"),
     mark("API[{message}] is admin only"),
     mark("{message} is not sent: this session only reads"),

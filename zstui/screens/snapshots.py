@@ -109,9 +109,9 @@ class Snapshots(Working, Screen[None]):
         yield Hints()
 
     @property
-    def pointed(self) -> Widget:
+    def pointed(self) -> Widget | None:
         """The snapshot that keys act on."""
-        return self.query_one(Choices)
+        return next(iter(self.query(Choices)), None)
 
     def on_mount(self) -> None:
         """Read the snapshots, and follow them."""

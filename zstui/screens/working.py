@@ -1,4 +1,4 @@
-"""Screens that work for what they show: with the screen that work ends."""
+"""What all screens have in common that work for what they show: with the screen that work ends."""
 
 from __future__ import annotations
 
@@ -39,11 +39,6 @@ class Working(Base):
         self._followed.append((listeners, hear))
 
     @property
-    def going(self) -> bool:
-        """Whether it is being taken down: what is put on it now never comes to be there."""
-        return self._pruning or not self.is_attached
-
-    @property
     def pointed(self) -> Widget | None:
         """What the terminal's own cursor stands in: what has the keys, else what there is to read."""
         return self.focused or next(iter(self.query(Sheet)), None)
@@ -55,7 +50,7 @@ class Working(Base):
 
     async def _dispatch_message(self, message: Message) -> None:
         """One that is to go before it was there has no widgets: it is not told that they are there."""
-        if not (self.going and isinstance(message, events.Mount)):
+        if not (isinstance(message, events.Mount) and (self._pruning or not self.is_attached)):
             await super()._dispatch_message(message)
 
     async def _message_loop_exit(self) -> None:
@@ -64,3 +59,8 @@ class Working(Base):
             listeners.remove(hear)
         self.workers.cancel_node(self)
         await super()._message_loop_exit()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """The screen shows. At first its styles are right: each widget was just given its own, as it was mounted."""
+        if self.stack_updates == 0:
+            event.refresh_styles = False
