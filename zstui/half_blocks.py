@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 
 from rich.segment import Segment
@@ -25,6 +26,9 @@ PIXEL = 4
 
 DOTS = (0x01, 0x02, 0x04, 0x40, 0x08, 0x10, 0x20, 0x80)
 """The bits of braille's dots, from the top of the left column on."""
+
+AROUND = 48
+"""Cells beside each other whose most frequent colour is the ground of their letters."""
 
 CONTRAST = 8 * 24
 """Parts of a cell that differ by less are of one colour. Light counts eightfold."""
@@ -113,22 +117,41 @@ class Dots(Sampler):
     def row(self, pixels: memoryview, row: int) -> list[Segment]:
         """A row of cells."""
         lines = [self.part(pixels, row * 4 + part) for part in range(4)]
-        cells = zip(*(line[side::2] for side in range(2) for line in lines), strict=True)
-        signs, on, off = zip(*map(_dots, cells), strict=True)
+        cells = list(zip(*(line[side::2] for side in range(2) for line in lines), strict=True))
+        grounds = (_most(cells[at : at + AROUND]) for at in range(0, len(cells), AROUND))
+        around = (ground for ground in grounds for _ in range(AROUND))
+        signs, on, off = zip(*map(_dots, cells, around), strict=False)
         return joined("".join(signs), on, off)
 
 
+def _most(cells: Sequence[tuple[int, ...]]) -> int:
+    """The colour that most parts of some cells have: what letters stand on, of which no two strokes are quite alike."""
+    return Counter(chain.from_iterable(cells)).most_common(1)[0][0]
+
+
 @lru_cache(maxsize=50_000)
-def _dots(parts: tuple[int, ...]) -> tuple[str, int, int]:
-    """The sign for eight parts of a cell, left ones first, and the colours of its dots and of its ground."""
-    light = [(each >> 16) * 2 + (each >> 8 & 255) * 5 + (each & 255) for each in parts]
+def _dots(parts: tuple[int, ...], ground: int) -> tuple[str, int, int]:
+    """The sign for eight parts of a cell, left ones first, and the colours of its dots and of its ground.
+
+    The ground is what is around it: of a letter that fills its cell the darkest part is grey, and so would all be.
+    """
+    light = [_light(each) for each in parts]
     low, high = min(light), max(light)
-    ground = parts[light.index(low)]
     if high - low < CONTRAST:
-        return " ", ground, ground
-    edge = low + (high - low) * 2 // 5
-    bits = sum(bit for bit, each in zip(DOTS, light, strict=True) if each > edge)
-    return chr(0x2800 + bits), parts[light.index(high)], ground
+        whole = parts[light.index(low)]
+        return " ", whole, whole
+    below = _light(ground)
+    far = max(light, key=lambda each: abs(each - below))
+    edge = abs(far - below) * 2 // 5
+    near = min(abs(each - below) for each in light)
+    if near > edge:
+        edge = (near + abs(far - below)) // 2
+    bits = sum(bit for bit, each in zip(DOTS, light, strict=True) if abs(each - below) > edge)
+    return chr(0x2800 + bits), parts[light.index(far)], ground
+
+
+def _light(colour: int) -> int:
+    return (colour >> 16) * 2 + (colour >> 8 & 255) * 5 + (colour & 255)
 
 
 def joined(signs: str, upper: Sequence[int], lower: Sequence[int]) -> list[Segment]:

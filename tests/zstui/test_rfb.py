@@ -185,6 +185,19 @@ def test_half_blocks_have_the_mean_of_their_pixels() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("paper", "ink"), [(0, 0xA8A8A8), (0xA8A8A8, 0)])
+def test_letters_stand_on_what_is_around_them_also_where_one_fills_its_cell(paper: int, ink: int) -> None:
+    grey = 0x505050
+    letter = [[ink, ink], [grey, ink], [ink, grey], [ink, ink]]
+    lines = [[*row, *[paper] * 30] for row in letter]
+    pixels = memoryview(bytearray(b"".join(colours(*line) for line in lines))).cast("I")
+    [dense, _] = Dots(Fit(32, 4, 16, 1, 0, 0)).row(pixels, 0)
+    assert dense.style is not None
+    assert dense.style.bgcolor is not None
+    assert dense.style.bgcolor.name == f"#{paper:06x}"
+    assert dense.text == "\u28dd"
+
+
 def test_dots_show_what_is_lighter_than_its_ground() -> None:
     fit = Fit.of(4, 8, 2, 2)
     lines = [[0xFFFFFF, 0, 0, 0]] * 3 + [[0xFFFFFF, 0xFFFFFF, 0, 0]] + [[RED] * 4] * 4
