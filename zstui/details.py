@@ -17,7 +17,7 @@ from zstui.i18n import mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.jobs import error_of
 from zstui.mirror import Mirror, Row
-from zstui.paint import load_paint, paint_of, state_piece
+from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
 
@@ -86,10 +86,15 @@ def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
     for job in mirror.all("LongJob"):
         if job.get("targetResourceUuid") == row.key and job.get("state") in UNDER_WAY:
             queued = job.get("state") == "Queued"
-            step = tr("Queued") if queued else f"{said(job.text('step'))} {job.get('progress', 0)}%"
+            step = tr("Queued") if queued else f"{said(job.text('step'))} {_progress(job)}"
             items += [Item(tr("doing"), f"{job.text('name')}: {step}", "busy")]
             items += _pair("waits for", said(job.text("waitsFor")), "warn")
     return items
+
+
+def _progress(job: Row) -> str:
+    percent = int(job.get("progress") or 0)
+    return f"{bar(percent / 100, 10)} {percent}%"
 
 
 def _host(row: Row, mirror: Mirror) -> Told:
@@ -191,7 +196,7 @@ def _image(row: Row, mirror: Mirror) -> Told:
 def _job(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     if row.get("state") == "Running":
-        sign, paint = f"◍ {row.get('progress', 0)}% {said(row.text('step'))}", "busy"
+        sign, paint = f"◍ {_progress(row)} {said(row.text('step'))}", "busy"
     items = [Item(tr("state"), sign, paint)]
     items += _pair("waits for", said(row.text("waitsFor")), "warn")
     items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))

@@ -56,7 +56,8 @@ def outcome(row: Row, mirror: Mirror) -> Piece:
     return why if why[0] else step(row, mirror)
 
 
-def _state(row: Row, _: Mirror) -> Piece:
+def state_of(row: Row, _: Mirror) -> Piece:
+    """A job's state: one that runs has not come to a good end."""
     state_now = row.text("state")
     return (f"◍ {tr('Running')}", "busy") if state_now == "Running" else state_piece(state_now)
 
@@ -71,7 +72,7 @@ COLUMNS = (
            number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
     text("JOB", "name", paint="strong", most=36),
     Column("OF", _target, 0, 24),
-    Column("STATE", _state, 0, 12),
+    Column("STATE", state_of, 0, 12),
     Column("PROGRESS", _progress, 3, 16),
     Column("STEP OR REASON", outcome, 2, 80, fewest=REASON_CELLS),
 )  # fmt: skip

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from appliance.api.job import UNDER_WAY
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, state
+from zstui.columns import Column, ago
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
-from zstui.jobs import REASON_CELLS, reason, step
+from zstui.jobs import REASON_CELLS, reason, state_of, step
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar
 
@@ -159,7 +160,7 @@ def _progress(row: Row, _: Mirror) -> Piece:
     if row.get("state") != "Running":
         return "", "dim"
     percent = int(row.get("progress") or 0)
-    return f"{bar(percent / 100, 8)} {percent:3}%", "busy"
+    return f"{bar(percent / 100, 5)} {percent:3}%", "busy"
 
 
 def _bytes(row: Row, _: Mirror) -> Piece:
@@ -190,18 +191,23 @@ def _left(row: Row, mirror: Mirror) -> Piece:
     return ("" if left is None else words.duration(left)), "plain"
 
 
+def _ended(row: Row, _: Mirror) -> str:
+    """When it ended; nothing as long as it goes on."""
+    return "" if row.get("state") in UNDER_WAY else row.text("lastOpDate")
+
+
 COLUMNS = (
-    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 2, 8,
+    Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
     Column("WHAT", _what, 0, 28),
     Column("KIND", _kind, 6, 12),
     Column("TO", _to, 0, 20),
-    state("STATE", "state"),
-    Column("PROGRESS", _progress, 4, 14),
-    Column("BYTES", _bytes, 1, 16, right=True),
-    Column("RATE", _rate, 3, 8, right=True),
-    Column("LEFT", _left, 1, 6, right=True, number=seconds_left),
+    Column("STATE", state_of, 0, 12),
+    Column("PROGRESS", _progress, 1, 14),
+    Column("BYTES", _bytes, 3, 16, right=True),
+    Column("RATE", _rate, 4, 8, right=True),
+    Column("LEFT", _left, 2, 6, right=True, number=seconds_left),
     Column("STEP", step, 5, 40),
     Column("WHY", reason, 2, 80, fewest=REASON_CELLS),
-    ago("ENDED", "lastOpDate", rank=7),
+    ago("ENDED", _ended, rank=7),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from tests.zstui.test_look import compare
+from zstui.columns import fit_columns
 from zstui.details import details
 from zstui.mirror import Mirror, Row
 from zstui.moves import COLUMNS, plan_of
@@ -122,7 +123,7 @@ async def test_a_narrow_list_of_moves_shows_where_they_go_all_the_while(cloud: C
         on.app.mirror._put(running(targetResourceName=name, waitsFor="a host that is away for now"))
         on.app.mirror._put(Row("LongJob", "k", running(bytesPerSecond=1023 * MIB, totalBytes=1 << 40).data))
         await on.browser.go("mig")
-        await on.sees(name, "rack-12-node-17", "◉ Running", "256M of 1T", "17m")
+        await on.sees(name, "rack-12-node-17", "◍ Running", "━╌╌╌╌  25%")
 
 
 @pytest.mark.parametrize("columns", [80, 100, 119])
@@ -211,3 +212,30 @@ async def test_moves_look_as_they_did(cloud: Cloud, size: tuple[int, int]) -> No
         await on.browser.go("mig")
         await on.sees("256M of 1G", "12s")
         compare(f"migrations-{kind}", on)
+
+
+def test_a_move_that_goes_on_has_not_ended_nor_succeeded() -> None:
+    mirror = Mirror(WATCHED)
+    columns = {column.title: column for column in COLUMNS}
+    asked = {
+        "uuid": "j",
+        "name": "MigrateVm",
+        "lastOpDate": "Jan 30, 2026 3:01:03 PM",
+        "progress": 40,
+        "jobData": '{"vmInstanceUuid": "v"}',
+    }
+    running, ended = (Row("LongJob", "j", {**asked, "state": each}) for each in ("Running", "Succeeded"))
+    assert columns["ENDED"].show(running, mirror)[0] == ""
+    assert columns["ENDED"].show(ended, mirror)[0] != ""
+    states = [columns["STATE"].show(each, mirror) for each in (running, ended)]
+    assert states == [("◍ Running", "busy"), ("◉ Succeeded", "good")]
+    assert "━━━━╌╌╌╌╌╌ 40%" in details(running, mirror)[0].text
+    vm = Row("VmInstance", "v", {"uuid": "v", "name": "v", "state": "Migrating"})
+    mirror.rows["LongJob"]["j"] = Row("LongJob", "j", {**running.data, "targetResourceUuid": "v"})
+    assert any("━━━━╌╌╌╌╌╌ 40%" in item.text for item in details(vm, mirror))
+
+
+def test_a_list_of_moves_keeps_what_it_is_ordered_by_and_how_far_they_are() -> None:
+    widths = {column.title: min(column.most, 14) for column in COLUMNS}
+    fitted = [column.title for column, _ in fit_columns(COLUMNS, widths, 78)]
+    assert {"ASKED", "WHAT", "TO", "STATE", "PROGRESS"} <= set(fitted)
