@@ -97,6 +97,8 @@ class Pick(Painted, can_focus=True):
         self.mirror = mirror
         self.several = several
         self.keys: list[str] = []
+        self.touched = False
+        """Whether somebody has chosen, be it none."""
         self._title = title
         self._opened: Chooser | None = None
 
@@ -131,7 +133,7 @@ class Pick(Painted, can_focus=True):
     def _chosen(self, keys: list[Any] | None) -> None:
         self._opened = None
         if keys is not None:
-            self.keys = keys
+            self.keys, self.touched = keys, True
             self.refresh()
             self.post_message(Edited(self))
 

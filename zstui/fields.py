@@ -173,12 +173,16 @@ class PickField(Field):
 
     @cached_property
     def control(self) -> Pick:
-        """The name of what is chosen; the only one there is, is chosen already."""
-        pick = Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
+        """The name of what is chosen."""
+        return Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
+
+    def take_only(self) -> bool:
+        """Choose the only one there is, as long as nobody has chosen; whether it was not chosen before."""
         only = list(self.mirror.all(self.kind))
-        if self.required and len(only) == 1:
-            pick.keys = [only[0].key]
-        return pick
+        if not self.required or self.control.touched or self.control.keys or len(only) != 1:
+            return False
+        self.fill([only[0].key])
+        return True
 
     @property
     def value(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import TextArea
 
 from appliance.hosts.simulator import SimulatedHost
@@ -209,3 +210,24 @@ async def test_user_data_is_applied_anew_at_the_next_boot(cloud: Cloud) -> None:
 def served(host: SimulatedHost) -> set[str]:
     """What a host was told of its NICs, user data and who the guest is included, as digests."""
     return {digest for digest, _ in host.things.nics.values()}
+
+
+async def test_a_key_of_elsewhere_is_pasted(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where ~/.ssh has none, too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    uuid = await cloud.vm("web-1")
+    key = f"ssh-ed25519 {'A' * 68} alice@laptop"
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1")
+        await on.press("e")
+        await on.sees("no user data yet")
+        await on.press("ctrl+k")
+        await on.sees("paste a public key")
+        on.app.post_message(events.Paste(key))
+        await on.sees("…AAAAAAAAAAAA", "as it was pasted")
+        await on.press("enter")
+        await on.sees("the key is given")
+        tags = [tag["tag"] for tag in await cloud.session.query("SystemTag", resource_uuid=uuid)]
+        assert f"sshkey::{key}" in tags

@@ -465,3 +465,25 @@ async def test_the_form_of_a_setting_says_what_it_may_be(cloud: Cloud) -> None:
         await on.press("escape")
         on.browser.open_form("UpdateGlobalConfig", given={"category": "kvm", "name": "dataVolume.maxNum"})
         await on.sees("A whole number from")
+
+
+async def test_the_only_offering_is_taken_when_it_comes_unless_somebody_has_chosen(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.sees("No VMs yet")
+        rows = on.app.mirror.rows
+        kept = {kind: dict(rows[kind]) for kind in ("InstanceOffering", "Image")}
+        for kind in kept:
+            rows[kind].clear()
+        await on.press("n")
+        await on.sees("* offering")
+        form = the_form(on)
+        assert form.fields["instanceOfferingUuid"].value is None
+        image = form.fields["imageUuid"].control
+        assert isinstance(image, Pick)
+        image.action_clear()
+        for each in (*kept["InstanceOffering"].values(), *kept["Image"].values()):
+            on.app.mirror._put(each)
+        await on.until(lambda: form.fields["instanceOfferingUuid"].value == cloud.uuids["small"])
+        assert form.fields["imageUuid"].value is None
+        await on.press("escape")
+        await on.misses("* offering")

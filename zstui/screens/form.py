@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
@@ -24,7 +25,7 @@ from zstui import words
 from zstui.calls import shown_line
 from zstui.cells import crop, safe
 from zstui.controls import Edited
-from zstui.fields import Field, TagField, TextField, field_for
+from zstui.fields import Field, PickField, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.jobs import outcome
@@ -146,6 +147,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
         for wire, value in self.shown.items():
             if wire in self.fields and value not in (None, ""):
                 self.fields[wire].fill(value)
+        self._take_only()
         self._first = self.values()
         if self._draft is not None:
             for wire, held in self._draft.held.items():
@@ -264,6 +266,17 @@ class Form(Working, Screen[dict[str, Any] | None]):
     def _heard(self, batch: Batch) -> None:
         if self._busy and "LongJob" in batch:
             self._say_busy()
+        elif not self._busy:
+            untouched = self.values() == self._first
+            if self._take_only(batch):
+                self._first = self.values() if untouched else self._first
+                self._show_summary()
+
+    def _take_only(self, kinds: Container[str] | None = None) -> bool:
+        """Choose what there is only one of, of some kinds or of all; whether anything was."""
+        picks = (each for each in self.fields.values() if isinstance(each, PickField))
+        taken = [each for each in picks if (kinds is None or each.kind in kinds) and each.take_only()]
+        return bool(taken)
 
     def _say_busy(self) -> None:
         """Say what the appliance is doing, and that nobody has to wait for it."""

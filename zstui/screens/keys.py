@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PREFIX = "sshkey::"
 FOLDER = ".ssh"
 LONGEST = 16_384
+KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
+SHORTEST = 60
+"""Letters of what a public key is: less is nobody's."""
 
 
 def local_keys(home: Path) -> dict[str, str]:
@@ -39,6 +43,12 @@ def shown_key(text: str) -> str:
     return safe(f"{kind} …{body[-12:]}  {comment[0] if comment else ''}".rstrip())
 
 
+def is_key(text: str) -> bool:
+    """Whether a text is a public key and not what looks for one: its type, and what it is."""
+    kind, *rest = text.split() or [""]
+    return kind.startswith(KEY_TYPES) and bool(rest) and len(rest[0]) >= SHORTEST
+
+
 async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
     """Show the keys; the chosen one is given to the VM, or taken from it. `done` hears what was said of it."""
     try:
@@ -57,16 +67,23 @@ async def choose_key(app: Zstui, vm: Row, done: Any) -> None:
                  for name, text in local.items() if text not in has]  # fmt: skip
         return [*taken, *given]
 
-    if not choices():
-        done(tr("there is no public key in ~/.ssh here; make one with ssh-keygen"), wrong=True)
-        return
+    among = narrowed(choices)
+
+    def find(typed: str) -> Iterable[Choice]:
+        if not is_key(typed):
+            return among(typed)
+        text = typed.strip()
+        return [] if text in has else [Choice(("give", text), shown_key(text), tr("as it was pasted"))]
 
     def chosen(values: list[Any] | None) -> None:
         if values:
             what, value = values[0]
             app.run_worker(_change(app, vm, what, value, done), group="keys")
 
-    app.push_screen(Chooser(lambda: tr("SSH keys of {vm}", vm=vm.name), narrowed(choices)), chosen)
+    def title() -> str:
+        return tr("SSH keys of {vm}: choose one, or paste a public key", vm=vm.name)
+
+    app.push_screen(Chooser(title, find), chosen)
 
 
 async def _change(app: Zstui, vm: Row, what: str, value: str, done: Any) -> None:

@@ -173,12 +173,14 @@ class VmUserdata(Editor):
         self._mirror = mirror
         self._tag: str | None = None
         self._loaded = False
+        self._help = Static("", classes="form-help", markup=False)
+        """Told what became of a key also after this was left."""
         self._fetches: list[dict[str, Any]] | None = None
         """What is shown of what the guest has fetched, once that was read."""
 
     def below(self) -> ComposeResult:
         """What the guest has fetched."""
-        yield Static("", classes="form-help", markup=False)
+        yield self._help
         yield Sheet([note(tr("reading …"), "faint")], id="fetches")
 
     def on_mount(self) -> None:
@@ -240,9 +242,8 @@ class VmUserdata(Editor):
             self.query_one("#fetches", Sheet).show(fetch_items(self._fetches))
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        shown = self.query_one(".form-help", Static)
-        shown.set_class(wrong, "-error")
-        shown.update(f" {safe(text)}")
+        self._help.set_class(wrong, "-error")
+        self._help.update(f" {safe(text)}")
 
     def action_save(self) -> None:
         """Write the tag: changed, made, or when nothing is left of the text, taken away."""
