@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 screen.Compositor = Compositor  # type: ignore[attr-defined]  # each screen makes its own, and asks nobody for it
 
+ABOVE = "-said-above"
+"""What is said in passing stands in the other half of the screen than the cursor: it covers no row that keys act on."""
+
 SHOW_CURSOR = "\x1b[?25h"
 """The terminal's own cursor stands on the chosen row, for braille lines and screen readers."""
 
@@ -235,6 +238,9 @@ class Zstui(App[int]):
         if self.screen_stack:
             # Wherever widgets would have it: what is focused now may be none that has said so.
             self.cursor_position = getattr(self.screen, "caret", self.cursor_position)
+            low = 2 * self.cursor_position.y >= self.size.height
+            if self._notifications and low != self.screen.has_class(ABOVE):
+                self.call_later(self.screen.set_class, low, ABOVE)
         super()._display(screen, narrow(renderable))
 
     async def on_unmount(self) -> None:

@@ -318,6 +318,10 @@ GENERAL = (
 )
 
 
+ALL_GENERAL = 60
+"""Cells from which on all of these stand at the end of the line; below that only how to learn of them."""
+
+
 class Hints(Line):
     """The keys that do something here and now; a click does the same."""
 
@@ -343,7 +347,7 @@ class Hints(Line):
         """Where to learn the rest."""
         parts: list[Part] = []
         known = {active.binding.action for active in self.screen.active_bindings.values()}
-        for key, word, action in GENERAL:
+        for key, word, action in GENERAL if self.size.width >= ALL_GENERAL else GENERAL[:1]:
             if action.removeprefix("screen.") in known:
                 parts += [Part(f" {key} ", "accent", action), Part(f"{tr(word)} ", "dim", action)]
         return parts

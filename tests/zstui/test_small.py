@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.containers import VerticalScroll
+from textual.widgets import TextArea
 
-from tests.zstui.conftest import Cloud, screens
+from tests.zstui.conftest import SMALL, Cloud, screens
 from zstui.mirror import Row
 from zstui.said import Keys
 from zstui.screens.confirm import Confirm
@@ -111,3 +113,33 @@ async def test_why_a_console_is_not_open_is_in_words(cloud: Cloud) -> None:
         on.app.mirror._put(Row("VmInstance", uuid, {"uuid": uuid, "name": "web-1", "state": "Starting"}))
         await on.press("enter")
         await on.sees("◌ the VM is Starting")
+
+
+@pytest.mark.parametrize("size", [TINY, SMALL])
+async def test_what_is_said_in_passing_covers_neither_the_row_nor_the_command_line(
+    cloud: Cloud, size: tuple[int, int]
+) -> None:
+    async with screens(cloud.socket, size) as on:
+        for number in range(40):
+            vm = {"uuid": f"v{number}", "name": f"web-{number:02}", "state": "Stopped"}
+            on.app.mirror._put(Row("VmInstance", f"v{number}", vm))
+        await on.sees("web-00", "? help")
+        for key, name in (("G", "web-39"), ("g", "web-00"), ("G", "web-39")):
+            await on.press(key)
+            on.app.tell(f"said at {name}: " + "which takes more than a line of forty cells")
+            await on.sees(f"said at {name}")
+            await on.until(lambda name=name: name in on.text()[on.app.cursor_position.y], name)
+            assert "? help" in on.text()[-1]
+            on.app.clear_notifications()
+            await on.misses("said at")
+
+
+async def test_user_data_is_written_on_ten_lines_too(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, TINY) as on:
+        await on.sees("web-1")
+        await on.press("e")
+        await on.sees("user data of web-1", "^s save", "Esc back")
+        await on.until(lambda: not on.app.screen.query_one(TextArea).read_only)
+        await on.write("hello")
+        await on.sees("hello")

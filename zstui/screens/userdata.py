@@ -66,10 +66,10 @@ class Editor(Working, Screen[str | None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "save", priority=True),
+        Binding("escape", "leave", "back", priority=True),
         Binding("ctrl+r", "preview", "as served", priority=True),
         Binding("ctrl+k", "keys", "SSH keys", priority=True),
         Binding("ctrl+n", "anew", "apply at next boot", priority=True),
-        Binding("escape", "leave", "back", priority=True),
     ]
 
     def __init__(self, title: Make, text: str = "") -> None:
