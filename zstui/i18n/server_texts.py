@@ -118,6 +118,7 @@ ERRORS = (
     ),
     mark("VM {name}[uuid:{uuid}] is still being created"),
     mark("VM {name}[uuid:{uuid}]: it is being moved to another host; wait for that, or cancel its job"),
+    mark("VM {name}[uuid:{uuid}]: another call is at work on it; wait for that, or cancel its job"),
     mark(
         "VM {name}[uuid:{uuid}]: an image is being made of a volume of it; wait until that was read, or cancel its job"
     ),
