@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zstui import recycle_bin, words
 from zstui.cells import safe
 from zstui.columns import stands_still
-from zstui.i18n import enumerated, server_texts, tr, trn
+from zstui.i18n import enumerated, labelled, server_texts, tr, trn
 from zstui.jobs import error_of, target_of
 from zstui.mirror import Mirror, Row
 
@@ -48,9 +48,7 @@ def _machines(mirror: Mirror) -> Iterator[Concern]:
         if host.get("status") == "Disconnected":
             why = host.text("statusReason")
             said = tr("host {name} does not answer", name=host.name)
-            yield Concern(
-                f"{said}{tr(': ')}{server_texts.said(why)}" if why else said, "bad", "host", host.key
-            )
+            yield Concern(labelled(said, server_texts.said(why)) if why else said, "bad", "host", host.key)
         else:
             yield from _busy(host, mirror)
 
@@ -69,13 +67,13 @@ def _busy(host: Row, mirror: Mirror) -> Iterator[Concern]:
 def _vms(mirror: Mirror) -> Iterator[Concern]:
     for vm in sorted(mirror.all("VmInstance"), key=_by_name):
         if still := stands_still(vm):
-            yield Concern(f"{vm.name}{tr(': ')}{server_texts.said(still)}", "bad", "vm", vm.key)
+            yield Concern(labelled(vm.name, server_texts.said(still)), "bad", "vm", vm.key)
     unknown = sorted((vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=_by_name)
     if unknown:
         names = enumerated(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
         said = trn("{number} VM is in a state that is not known",
                    "{number} VMs are in a state that is not known", len(unknown))  # fmt: skip
-        yield Concern(f"{said}{tr(': ')}{names}", "warn", "vm", unknown[0].key)
+        yield Concern(labelled(said, names), "warn", "vm", unknown[0].key)
 
 
 def _storages(mirror: Mirror) -> Iterator[Concern]:
@@ -99,7 +97,7 @@ def _jobs(mirror: Mirror) -> Iterator[Concern]:
         about = target_of(job, mirror)
         said = tr("{job} failed", job=f"{job.text('name')} {about}".strip())
         why = server_texts.said(safe(str(error.get("details", ""))))
-        yield Concern(f"{said}{tr(': ')}{why}", "warn", "job", job.key)
+        yield Concern(labelled(said, why), "warn", "job", job.key)
 
 
 def _leaving(mirror: Mirror) -> Iterator[Concern]:

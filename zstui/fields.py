@@ -21,7 +21,7 @@ from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
 from zstui import words
 from zstui.cells import crop, fit, safe, width
-from zstui.i18n import enumerated, mark, sentences, tr
+from zstui.i18n import enumerated, labelled, mark, sentences, tr
 from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.paint import Painted
@@ -145,10 +145,8 @@ class Pick(Painted, can_focus=True):
         del y
         ground = "cursor" if self.has_focus else ""
         names = enumerated(self.mirror.name(key) for key in self.keys)
-        notes = ""
-        if len(self.keys) == 1:
-            found = [each for each in resource_choices(self.mirror, self.kind) if each.value == self.keys[0]]
-            notes = found[0].note if found else ""
+        found = resource_choices(self.mirror, self.kind) if len(self.keys) == 1 else []
+        notes = next((each.note for each in found if each.value == self.keys[0]), "")
         room = self.size.width - 2
         text = crop(names, room) if names else tr("Enter opens the list") if self.has_focus else "–"
         parts = [Segment(text, self.paint("plain" if names else "faint", ground))]
@@ -305,9 +303,7 @@ class PickField(Field):
     @cached_property
     def control(self) -> Pick:
         """The name of what is chosen; the only one there is, is chosen already."""
-        pick = Pick(
-            self.kind, lambda: f"{tr(self.label)}{tr(': ')}{self.help}", self.mirror, several=self.several
-        )
+        pick = Pick(self.kind, lambda: labelled(tr(self.label), self.help), self.mirror, several=self.several)
         only = list(self.mirror.all(self.kind))
         if self.required and len(only) == 1:
             pick.keys = [only[0].key]

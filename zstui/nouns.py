@@ -58,7 +58,7 @@ class Noun:
     @property
     def words(self) -> tuple[str, ...]:
         """What may be typed after `:` to come here."""
-        return (self.id, *self.aliases)
+        return tuple(dict.fromkeys((self.id, *self.aliases)))
 
 
 MAIN = (

@@ -21,16 +21,16 @@ def names_of(rows: list[Row]) -> str:
     return counted(len(rows)) if counted is not None else f"{len(rows)} {tr(noun_title(rows[0]))}"
 
 
-def impossible(word: str, states: frozenset[str], rows: list[Row]) -> str:
+def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
     """Why what is called so and needs one of some states can be done to none of some rows."""
     named = tr(" or ").join(word(each) for each in sorted(states))
     if len(rows) > 1:
         return tr("{verb} is not possible: none of {rows} is {states}",
-                  verb=tr(word), rows=names_of(rows), states=named)  # fmt: skip
+                  verb=tr(verb), rows=names_of(rows), states=named)  # fmt: skip
     [row] = rows
     state = word(row.text("status") or row.text("state"))
     return tr("{verb} is not possible: {name} is {state}, not {states}",
-              verb=tr(word), name=row.name, state=state, states=named)  # fmt: skip
+              verb=tr(verb), name=row.name, state=state, states=named)  # fmt: skip
 
 
 def why_not(message: str, row: Row) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import crop
-from zstui.i18n import enumerated, mark, tr
+from zstui.i18n import enumerated, labelled, mark, tr
 from zstui.i18n.server_texts import listed, pattern, said
 from zstui.mirror import Mirror
 
@@ -100,7 +100,7 @@ def readable(details: str, mirror: Mirror, *, sizes: bool = False, alone: bool =
         if found is not None:
             holes = {hole: _hole(hole, value, sizes=sizes) for hole, value in found.groupdict().items()}
             if alone and "field" in holes:
-                return _whole(f"{tr(words.label(found['field']))}{tr(': ')}{tr(sentence, **holes)}")
+                return _whole(labelled(tr(words.label(found["field"])), tr(sentence, **holes)))
             return tr(sentence, **holes)
     return _whole(_plain(said(text) if said(text) != text else LEAD.sub("", text), mirror))
 

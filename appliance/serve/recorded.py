@@ -14,7 +14,6 @@ from appliance.serve.zstack import Reply, without_nulls
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
-
 NAMES = ("name", "tag", "ip")
 """What people know resources by, the best first."""
 

@@ -1,4 +1,4 @@
-"""What appliance and agents say in words is known to the screens: each text of an error, an event, a step has a pattern.
+"""What appliance and agents say is known to the screens: each text of an error, an event, a step has a pattern.
 
 So have the reasons that agents refuse with, and those that they tell in passing.
 """

@@ -72,6 +72,11 @@ def enumerated(parts: Iterable[str]) -> str:
     return tr(", ").join(parts)
 
 
+def labelled(label: str, text: str) -> str:
+    """A text with what it is, or what it is of, before it."""
+    return tr(": ").join((label, text))
+
+
 def sentences(*parts: str) -> str:
     """Sentences one after the other: a blank stands between, but not after the full stop of wide letters."""
     said = ""

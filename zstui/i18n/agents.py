@@ -59,7 +59,6 @@ AGENTS = (
         "it (upload://NAME)"
     ),
     mark("{url} ended after {done} of {total} bytes"),
-    mark("{url}: {failure}"),
     mark("it did not answer in time"),
     mark("libvirt did not answer about {what} within {seconds} s; look at libvirtd and at the guest's QEMU"),
     mark("the backup of VM {uuid} failed: {reason}"),

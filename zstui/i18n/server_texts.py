@@ -223,7 +223,7 @@ TOLD_LAST = (
 FAILED = mark("{call}: {reason} [{code}]")
 """A job that failed, as events tell it: whatever its reason is, it comes before what looks like that."""
 
-FRAMES = frozenset({FAILED, "{name}: {reason}"})
+FRAMES = frozenset({FAILED, "{name}: {reason}", "{path}: {failure}; {advice}"})
 """What says nothing by itself."""
 
 TEXTS = (
@@ -266,10 +266,13 @@ ALSO_BYTES = frozenset({"bytes", "left", "limit", "needed", "reserved", "size", 
 
 @cache
 def pattern(template: str) -> re.Pattern[str]:
-    """What a text of this template looks like."""
+    """What a text of this template looks like. What one begins with is no sentence about another thing: no `x: y`."""
     parts = HOLE.split(template)
+    first = r"(?:(?!: ).)+?" if not parts[0] else ".+?"
     written = (
-        re.escape(part) if place % 2 == 0 else f"(?P<{part}>{FILLED.get(part, '.+?')})"
+        re.escape(part)
+        if place % 2 == 0
+        else f"(?P<{part}>{FILLED.get(part, first if place == 1 else '.+?')})"
         for place, part in enumerate(parts)
     )
     return re.compile("".join(written), re.DOTALL)
@@ -318,7 +321,7 @@ def _said(name: str, text: str) -> str:
         return text
     template, holes = found
     told = {hole: _nested(hole, value, name) for hole, value in holes.items()}
-    if template in FRAMES and told["reason"] == holes["reason"]:
+    if template in FRAMES and told == holes:
         return text  # a sentence that nobody knows keeps the punctuation of its language
     sizes = _sizes(template, holes)
     if sizes and name == "en":

@@ -95,7 +95,7 @@ class Boot(Working, ModalScreen[None]):
         items.append(Item(""))
         running = self._row.get("state") != "Stopped"
         when = tr("A change of the order is for its next start.")
-        items.append(note(sentences(when, tr("A change of the ISO is at once.") if running else ""), "faint"))
+        items.append(note(sentences(when, tr("The ISO changes at once.") if running else ""), "faint"))
         self.query_one(Sheet).show(items)
 
     def retranslate(self) -> None:

@@ -73,6 +73,18 @@ async def test_a_call_done_at_once_leaves_a_job_that_says_so(face: Face) -> None
     assert again.body == reply.body
 
 
+async def test_the_job_of_a_call_that_does_away_with_something_keeps_its_name(face: Face) -> None:
+    made = await ask(face, call("CreateZone", name="z"))
+    zone = made.body["inventory"]["uuid"]
+    tagged = await ask(face, call("CreateUserTag", resourceType="ZoneVO", resourceUuid=zone, tag="old"))
+    gone = await ask(face, call("DeleteZone", uuid=zone))
+    jobs = [await face.database.read(lambda snapshot, uuid=each.job_uuid: snapshot.find(LongJob, uuid))
+            for each in (tagged, gone)]  # fmt: skip
+    assert [job.target_resource_name for job in jobs if job is not None] == ["old", "z"]
+    assert jobs[1] is not None
+    assert jobs[1].target_resource_type == "Zone"
+
+
 async def test_a_repeated_id_gets_the_first_answer(face: Face) -> None:
     first = await ask(face, call("CreateZone", call_id=ID, name="z"))
     second = await ask(face, call("CreateZone", call_id=ID, name="z"))
