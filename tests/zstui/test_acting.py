@@ -263,4 +263,4 @@ async def test_go_to_uses_the_height_there_is(cloud: Cloud) -> None:
     async with screens(cloud.socket, (160, 48)) as on:
         await on.sees("zstui")
         await on.press("colon")
-        await on.sees("Go to", ":vm", ":lang")
+        await on.sees("Go to", ":vm", ":iso")

@@ -79,6 +79,7 @@ def test_what_is_not_told_is_as_it_was_and_what_is_gone_goes() -> None:
 
 def a_mirror(*rows: Row) -> Mirror:
     mirror = Mirror(WATCHED)
+    mirror.status = "live"
     for row in rows:
         mirror.rows[row.kind][row.key] = row
     return mirror
