@@ -118,6 +118,7 @@ bench: setup agent tiny
 torture: setup
 	$(BIN)/python -m tests.simulation.torture
 	ZSTUI_FUZZ=100 $(BIN)/python -m pytest -q -n 2 --timeout 1800 tests/agent/test_parsers.py tests/appliance/api/test_texts.py
+	ZSTUI_FUZZ=100 $(BIN)/python -m pytest -q -s -m lab tests/agent/test_dhcp_noise.py
 
 screenshots: setup agent tiny
 	ZSTUI_SCREENSHOTS=write $(BIN)/python -m pytest -q -m lab tests/e2e/test_screens.py \

@@ -240,7 +240,7 @@ def _stack(files: Sequence[Path]) -> str:
 
 async def _bitmaps(path: Path) -> dict[str, list[str]]:
     """The bitmaps in a file, each with its flags."""
-    said = await run("qemu-img", "info", "--output=json", str(path))
+    said = await run("qemu-img", "info", "--output=json", "-f", "qcow2", str(path))
     data: dict[str, Any] = json.loads(said).get("format-specific", {}).get("data", {})
     return {each["name"]: each["flags"] for each in data.get("bitmaps", [])}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agent.accelerator import AcceleratorProbe
 from agent.attach import start_supervisor
 from agent.backup import Backups
+from agent.builds import tidy
 from agent.domain import Domains
 from agent.doorway import Doorway
 from agent.download import Downloads
@@ -52,6 +53,7 @@ def serve(paths: Paths) -> int:
         return 0
     log_to(paths.state / "daemon.log")
     log.info("agent %s starts as %d", version(), os.getpid())
+    tidy()
     asyncio.run(_run(paths))
     log.info("agent %d ends", os.getpid())
     logging.shutdown()
@@ -99,7 +101,7 @@ async def _run(paths: Paths) -> None:
     # The door opens first, so that whoever attaches waits for answers and not for the socket.
     doorway = Doorway(paths.socket, server, retired.set)
     doorway.start()
-    keeper = asyncio.create_task(_keep_supervisor(paths, retired))
+    keeper = asyncio.create_task(_keep_supervisor(paths, network, retired))
     await _start(network, hypervisor)
     server.start(verbs)
     await retired.wait()
@@ -123,9 +125,10 @@ async def _start(network: NetworkHalf, hypervisor: Hypervisor) -> None:
     hypervisor.start()
 
 
-async def _keep_supervisor(paths: Paths, retired: asyncio.Event) -> None:
-    """Start a supervisor whenever there is none."""
+async def _keep_supervisor(paths: Paths, network: NetworkHalf, retired: asyncio.Event) -> None:
+    """Start a supervisor whenever there is none, and have each know what to keep for the next daemon."""
     supervisor = PidFile(paths.run / "supervisor.pid")
+    told: int | None = None
     while not retired.is_set():
         pid = supervisor.holder()
         if pid is None:
@@ -133,4 +136,6 @@ async def _keep_supervisor(paths: Paths, retired: asyncio.Event) -> None:
             await asyncio.to_thread(start_supervisor)
             await asyncio.sleep(0.2)
         else:
+            if told != pid and await network.networks.have_kept():
+                told = pid
             await end_of(pid)

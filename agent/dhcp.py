@@ -22,6 +22,9 @@ from agent.run import run
 PORT_NAME = "service"
 """The inner end of a network's veth pair, the same in every namespace."""
 
+LOG_BYTES = 1 << 20
+"""The log of a server, and what is kept of it from before: a guest can have a line written for each packet."""
+
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _CALM_SECONDS = 30.0
@@ -134,6 +137,7 @@ class Dnsmasq:
         """
         async with self._lock:
             self._spec = spec
+            await asyncio.to_thread(self._shorten_log)
             changed = self._write(spec)
             if self._descriptor is None:
                 self._adopt()
@@ -250,6 +254,16 @@ class Dnsmasq:
             return False
         _replace(path, text)
         return True
+
+    def _shorten_log(self) -> None:
+        """Put a log that has grown aside. dnsmasq goes on at the beginning, since it only ever appends."""
+        log = self._folder / "log"
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            old = log.with_suffix(".old")
+            with log.open("rb") as grown:
+                grown.seek(-LOG_BYTES, os.SEEK_END)
+                old.write_bytes(grown.read(LOG_BYTES))
+            os.truncate(log, 0)
 
     def _adopt(self) -> None:
         """Take hold of a server that an earlier agent started, if it is the one and in the namespace."""

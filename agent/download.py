@@ -12,6 +12,7 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
 
+from agent.address import without_password
 from agent.convert import convert
 from agent.image import FORMATS, SOURCE_FORMATS, image_facts, inspect, md5_of
 from agent.protocol import FetchImage, ImageFacts
@@ -95,7 +96,9 @@ class Downloads:
             from agent.http_source import pull
 
             return await pull(request.url, _sink(request, part), report)
-        raise Refused("url.scheme", f"{request.url[:200]!r} is neither file:// nor http(s)://")
+        raise Refused(
+            "url.scheme", f"{without_password(request.url)[:200]!r} is neither file:// nor http(s)://"
+        )
 
 
 def _sink(request: FetchImage, part: Path) -> Sink:
@@ -149,7 +152,9 @@ def _open_local(url: str, allowed: list[str]) -> int:
     """A descriptor of a local file, opened once and then proved to be below an allowed folder."""
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"}:
-        raise Refused("url.host", f"{url[:200]!r} names a host; a local file is file:///path")
+        raise Refused(
+            "url.host", f"{without_password(url)[:200]!r} names a host; a local file is file:///path"
+        )
     path = clean(unquote(parts.path))
     # Before it is looked whether there is such a file: outside of the folders nothing tells that.
     _check_below(Path(os.path.realpath(path)), path, allowed)

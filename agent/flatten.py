@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.convert import convert
-from agent.image import read_header
+from agent.image import backing_of, read_header
 from agent.protocol import Done, DropFile, FlattenVolume
 from agent.refused import Refused
 from agent.storage import StorageRoots, disk_refused, is_regular, make_folders, part_of, publish
@@ -73,9 +73,8 @@ class Flattenings:
 
         Only qcow2 files build on others, and theirs are named so.
         """
-        header = read_header(source, "qcow2")
-        below = header.backing
+        below = backing_of(source)
         while below is not None:
             path = self._storage.resolve(below)
-            below = read_header(path, "qcow2").backing if path.suffix == ".qcow2" else None
-        return header.size_bytes
+            below = backing_of(path) if path.suffix == ".qcow2" else None
+        return read_header(source, "qcow2").size_bytes

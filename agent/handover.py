@@ -58,10 +58,7 @@ def hold(door: int, held: list[str]) -> int:
             Path(listening.getsockname()).unlink(missing_ok=True)
             return 1
         with taker:
-            for start in range(0, len(held), _AT_ONCE):
-                some = [each.rsplit("=", 1) for each in held[start : start + _AT_ONCE]]
-                names, descriptors = [name for name, _ in some], [int(number) for _, number in some]
-                socket.send_fds(taker, ["\n".join(names).encode()], descriptors)
+            send_all(taker, {name: int(number) for name, number in (each.rsplit("=", 1) for each in held)})
     return 0
 
 
@@ -72,12 +69,28 @@ def take(paths: Paths) -> dict[str, socket.socket]:
         door.settimeout(TAKE_SECONDS)
         try:
             door.connect(str(_door(paths)))
-            while some := _received(door):
-                found |= some
+            receive_all(door, found)
         except (FileNotFoundError, ConnectionError, TimeoutError):
             # Who held them is gone; what it had not given is closed, and is opened anew.
             return found
     _door(paths).unlink(missing_ok=True)
+    return found
+
+
+def send_all(door: socket.socket, held: dict[str, int]) -> None:
+    """Give descriptors through a connection, with their names. Raises `OSError`."""
+    for start in range(0, len(held), _AT_ONCE):
+        some = dict(list(held.items())[start : start + _AT_ONCE])
+        socket.send_fds(door, ["\n".join(some).encode()], list(some.values()))
+
+
+def receive_all(
+    door: socket.socket, found: dict[str, socket.socket] | None = None
+) -> dict[str, socket.socket]:
+    """Take sockets through a connection until it ends, into what was found before. Raises `OSError`."""
+    found = {} if found is None else found
+    while some := _received(door):
+        found |= some
     return found
 
 

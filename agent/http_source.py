@@ -12,6 +12,7 @@ from typing import Protocol
 
 import aiohttp
 
+from agent.address import without_password
 from agent.refused import Refused
 
 MAX_REDIRECTS = 3
@@ -70,7 +71,7 @@ class _Outward:
 
 async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> str:
     """Write what a URL has into a sink and return its MD5. Raises `Refused` with `url.…` codes."""
-    outward = _Outward()
+    outward, shown = _Outward(), without_password(url)
     connector = aiohttp.TCPConnector(socket_factory=outward)
     limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
     try:
@@ -83,14 +84,14 @@ async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> 
             if response.status != 200:
                 raise Refused(
                     "url.status",
-                    f"{url} answered {response.status} {response.reason}; check the address",
+                    f"{shown} answered {response.status} {response.reason}; check the address",
                     transient=response.status >= 500,
                 )
             return await _receive(response, sink, report)
     except aiohttp.TooManyRedirects as redirects:
-        raise Refused("url.redirects", f"{url} redirects more than {MAX_REDIRECTS} times") from redirects
+        raise Refused("url.redirects", f"{shown} redirects more than {MAX_REDIRECTS} times") from redirects
     except aiohttp.InvalidURL as invalid:
-        raise Refused("url.bad", f"{url[:200]!r} is not an address that can be fetched") from invalid
+        raise Refused("url.bad", f"{shown[:200]!r} is not an address that can be fetched") from invalid
     except aiohttp.ClientConnectorError as failed:
         if outward.refused:
             raise Refused(
@@ -104,7 +105,7 @@ async def pull(url: str, sink: Receives, report: Callable[[int, int], None]) -> 
         ) from failed
     except (aiohttp.ClientError, TimeoutError) as failed:
         raise Refused(
-            "url.failed", f"{url}: {failed or 'it did not answer in time'}", transient=True
+            "url.failed", without_password(f"{url}: {failed or 'it did not answer in time'}"), transient=True
         ) from failed
     finally:
         sink.close()
@@ -136,5 +137,9 @@ async def _receive(
             report(sink.done, max(total, sink.done))
     await asyncio.to_thread(sink.write, bytes(gathered))
     if total and sink.done != total:
-        raise Refused("url.short", f"{response.url} ended after {sink.done} of {total} bytes", transient=True)
+        raise Refused(
+            "url.short",
+            f"{without_password(str(response.url))} ended after {sink.done} of {total} bytes",
+            transient=True,
+        )
     return await asyncio.to_thread(sink.finish)

@@ -30,7 +30,9 @@ ISO_MAGIC_AT = 0x8001
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 MAX_BACKING_NAME_BYTES = 1023
-DATA_FILE_EXTENSION = 0x44415441
+DATA_FILE_EXTENSION, BACKING_FORMAT_EXTENSION = 0x44415441, 0xE2792ACA
+BACKING_FORMATS = ("qcow2", "raw")
+RAW_ENDINGS = (".raw", ".iso")
 HASH_BYTES = 4 << 20
 CHECK_SECONDS = 120.0
 CHECKED = (0, 1, 2, 3)
@@ -39,10 +41,11 @@ CHECKED = (0, 1, 2, 3)
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of an image says: its virtual size, and the file it builds on, if any."""
+    """What the header of an image says: its virtual size, and the file it builds on, if any, with its format."""
 
     size_bytes: int
     backing: str | None = None
+    backing_format: str = ""
 
 
 class _QemuInfo(msgspec.Struct):
@@ -139,6 +142,21 @@ def read_header(path: Path, image_format: str) -> Header:
         raise disk_refused(failed, path) from failed
 
 
+def backing_of(path: Path) -> str | None:
+    """The file that a qcow2 file builds on, None for none. Raises `Refused` where no format is stated for it.
+
+    QEMU would judge a file below by its content then, which may be a guest's to write.
+    """
+    header = read_header(path, "qcow2")
+    if header.backing is not None and header.backing_format not in BACKING_FORMATS:
+        raise Refused(
+            "image.backing_format",
+            f"{path} builds on {header.backing[:200]!r} as {header.backing_format[:20]!r}; a format that is stated "
+            f"is {' or '.join(BACKING_FORMATS)}",
+        )
+    return header.backing
+
+
 def md5_of(path: Path, report: Callable[[int], None] | None = None) -> str:
     """The MD5 of a file as hex. `report` hears how many bytes have been read."""
     seen = hashlib.md5(usedforsecurity=False)
@@ -188,8 +206,8 @@ def _qcow2_header(file: BinaryIO, path: Path, length: int) -> Header:
     if l1_entries > max(needed * 4, 1024) or l1_at % cluster or refcount_at % cluster:
         raise Refused("image.not_an_image", f"{path} has tables where none can be")
     header_bytes = _check_features(head, path) if version == 3 else 72
-    _check_extensions(file, path, header_bytes, backing_at or cluster)
-    return Header(size, _backing(file, path, backing_at, backing_bytes))
+    backing_format = _extensions(file, path, header_bytes, backing_at or cluster)
+    return Header(size, _backing(file, path, backing_at, backing_bytes), backing_format)
 
 
 def _check_size(size: int, path: Path) -> None:
@@ -215,19 +233,25 @@ def _check_features(head: bytes, path: Path) -> int:
     return int(header_bytes)
 
 
-def _check_extensions(file: BinaryIO, path: Path, start: int, end: int) -> None:
-    """Refuse a header extension that names a data file, even where the feature bit is not set."""
-    position = start
+def _extensions(file: BinaryIO, path: Path, start: int, end: int) -> str:
+    """The format that the header's extensions state for the file below, empty for none.
+
+    Refuses one that names a data file, even where the feature bit is not set.
+    """
+    position, backing_format = start, ""
     while position + 8 <= min(end, 1 << MAX_CLUSTER_BITS):
         file.seek(position)
         kind, length = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
         if kind == 0:
-            return
+            break
+        if kind == BACKING_FORMAT_EXTENSION:
+            backing_format = file.read(min(length, MAX_BACKING_NAME_BYTES)).decode(errors="replace")
         if kind == DATA_FILE_EXTENSION:
             raise Refused(
                 "image.data_file", f"{path} names another file for its data; convert it with qemu-img"
             )
         position += 8 + (length + 7) // 8 * 8
+    return backing_format
 
 
 def _backing(file: BinaryIO, path: Path, at: int, length: int) -> str | None:

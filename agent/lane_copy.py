@@ -16,7 +16,7 @@ from typing import IO, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from agent.image import read_header
+from agent.image import RAW_ENDINGS, backing_of
 from agent.lane import Lanes
 from agent.lane_stream import (
     ANEW,
@@ -111,7 +111,8 @@ class LaneCopies:
         places = {self._storage.resolve(asked): below for asked, below in request.files.items()}
         for place, below in places.items():
             there = _arrived(place)
-            found = read_header(there, "qcow2").backing if below else None
+            # What the source says of a file is not believed: it would lead QEMU to any file of this host.
+            found = None if place.suffix in RAW_ENDINGS else backing_of(there)
             if found != (below or None):
                 raise Refused(
                     "volume.other_backing", f"{place} came and builds on {found!r}, not on {below!r}"

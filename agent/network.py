@@ -75,6 +75,10 @@ class Networks:
         self._servers.clear()
         await self.metadata.make_way(self._paths)
 
+    async def have_kept(self) -> bool:
+        """Have the supervisor keep what guests ask for user data, for the next daemon; whether it does."""
+        return await self.metadata.have_kept()
+
     async def ensure(self, request: EnsureNetwork) -> None:
         """Serve a network as specified.
 

@@ -67,6 +67,10 @@ class NetworksPort(Protocol):
         """Stop serving a network."""
         ...
 
+    async def have_kept(self) -> bool:
+        """Have the supervisor keep what guests connect to; whether it does."""
+        ...
+
     def digests(self) -> dict[str, str]:
         """L3 uuid to digest of the request last applied."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from agent.image import read_header
+from agent.image import backing_of, read_header
 from agent.protocol import EnsureOverlay, OverlayMade, RebaseVolume
 from agent.refused import Refused
 from agent.run import run
@@ -51,14 +51,14 @@ class Overlays:
         """Have a file build on one that is below it, or on none. Raises `Refused`."""
         path = self._storage.resolve(request.path)
         wanted = str(self._storage.resolve(request.backing)) if request.backing else None
-        if await asyncio.to_thread(_backing_of, path) == wanted:
+        if await asyncio.to_thread(backing_of, path) == wanted:
             return
         if not (request.vm_uuid and await under_guest(request)):
             below = ("-b", wanted, "-F", request.backing_format) if wanted else ("-b", "")
             await run(
                 "qemu-img", "rebase", "-q", "-f", "qcow2", *below, str(path), timeout_seconds=REBASE_SECONDS
             )
-        _check_backing(path, await asyncio.to_thread(_backing_of, path), wanted)
+        _check_backing(path, await asyncio.to_thread(backing_of, path), wanted)
 
     def backings(self, paths: list[str]) -> dict[str, str]:
         """Path to the file it builds on, for each path at which there is a sound one that does."""
@@ -74,7 +74,7 @@ class Overlays:
         """There is a file at a path that builds on another, made by this or before."""
         await asyncio.to_thread(read_header, backing, "qcow2")
         if is_regular(path):
-            _check_backing(path, await asyncio.to_thread(_backing_of, path), str(backing))
+            _check_backing(path, await asyncio.to_thread(backing_of, path), str(backing))
             return
         part = part_of(path)
         try:
@@ -90,14 +90,10 @@ class Overlays:
             part.unlink(missing_ok=True)
 
 
-def _backing_of(path: Path) -> str | None:
-    return read_header(path, "qcow2").backing
-
-
 def _seen_backing(path: Path) -> str | None:
     """A look refuses no damage."""
     try:
-        return _backing_of(path)
+        return backing_of(path)
     except Refused:
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from agent.keeper import Keeper
 from agent.knock import ask
 from agent.logs import capped_file, log_to
 from agent.paths import Paths
@@ -56,6 +57,7 @@ class _Supervisor:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._daemon = PidFile(paths.run / "daemon.pid")
+        self._keeper = Keeper(paths)
         self._missed = 0
 
     def run(self) -> None:
@@ -71,6 +73,8 @@ class _Supervisor:
                 self._wait(pid, partial(self._holds, pid))
             stable = time.monotonic() - began > _STABLE_SECONDS
             delay = _FIRST_DELAY_SECONDS if stable else min(delay * 2, _LONGEST_DELAY_SECONDS)
+            if delay == _LONGEST_DELAY_SECONDS:
+                self._keeper.drop()  # of a daemon that does not come up: who connects had better be told than wait
             # This process is one thread that does nothing else, so it may block.
             time.sleep(delay)  # noqa: TID251
         log.info("the daemon retired; so does its supervisor")
@@ -101,10 +105,16 @@ class _Supervisor:
         try:
             end = select.poll()
             end.register(descriptor, select.POLLIN)
+            end.register(self._keeper.door, select.POLLIN)
             self._missed = 0
             # The pid may have been another's by the time its descriptor was opened: look again.
-            while lives() and not end.poll(ASK_SECONDS * 1000):
-                if self._hangs():
+            while lives():
+                ready = {found for found, _ in end.poll(ASK_SECONDS * 1000)}
+                if descriptor in ready:
+                    return
+                if ready:
+                    self._keeper.answer()
+                elif self._hangs():
                     log.error("the daemon %d does not answer; stopping it hard", pid)
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from agent import netns
 from agent.handover import hand_over, take
+from agent.keeper import keep, kept
 from agent.paths import Paths
 
 PORT = 80
@@ -26,6 +28,8 @@ BACKLOG = 128
 
 LAST_SECONDS = 1.0
 """How long a daemon that makes way waits for those who have connected and not asked."""
+
+log = logging.getLogger(__name__)
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 
@@ -136,10 +140,18 @@ class MetadataServer:
         self._listeners: dict[str, _Listener] = {}
         self._handed_over: dict[str, socket.socket] = {}
         self._begun = False
+        self._paths: Paths | None = None
+        self._keeping = asyncio.Lock()
 
     async def take_over(self, paths: Paths) -> None:
-        """Have the sockets on which guests have been kept waiting since the daemon before made way."""
+        """Have the sockets on which guests have been kept waiting since the daemon before made way, or died."""
+        self._paths = paths
         self._handed_over = await asyncio.to_thread(take, paths)
+        if not self._handed_over:
+            try:
+                self._handed_over = await asyncio.to_thread(kept, paths)
+            except OSError as failed:
+                log.info("nobody has kept what guests ask: %s", failed)
 
     async def begin(self) -> None:
         """Answer from now on; until then who connects waits. What was taken over for no network is closed."""
@@ -149,6 +161,28 @@ class MetadataServer:
         self._handed_over.clear()
         for listener in self._listeners.values():
             await listener.server.start_serving()
+        await self.have_kept()
+
+    async def have_kept(self) -> bool:
+        """Have the supervisor keep what is listened on: who connects after a crash is to wait, not to be refused.
+
+        Whether it does.
+        """
+        async with self._keeping:
+            if self._paths is None or not self._begun:
+                return False
+            # Copies, since what is closed meanwhile gives its number to something else.
+            copies = {l3_uuid: each.listening.dup() for l3_uuid, each in self._listeners.items()}
+            try:
+                numbers = {l3_uuid: each.fileno() for l3_uuid, each in copies.items()}
+                await asyncio.to_thread(keep, self._paths, numbers)
+            except OSError as failed:
+                log.info("nobody keeps what guests ask: %s", failed)
+                return False
+            finally:
+                for each in copies.values():
+                    each.close()
+            return True
 
     async def listen(self, l3_uuid: str, namespace: str) -> None:
         """Serve on port 80 of every address in a namespace; a network already served is left alone.
@@ -174,6 +208,7 @@ class MetadataServer:
             lambda: _Bounded(http(), connections), sock=listening, backlog=BACKLOG, start_serving=self._begun
         )
         self._listeners[l3_uuid] = _Listener(listening, http, server, connections)
+        await self.have_kept()
 
     async def close(self, l3_uuid: str) -> None:
         """Serve a network no more; its open connections end at once."""
@@ -184,9 +219,12 @@ class MetadataServer:
         for connection in listener.open_now():
             connection.cut()
         await listener.http.shutdown(1.0)
+        # Kept, it would take connections that nobody answers, and its namespace would stay.
+        await self.have_kept()
 
     async def make_way(self, paths: Paths) -> None:
         """Answer who has connected, and hand over to the next daemon who does from now on."""
+        self._paths = None  # the supervisor goes, too
         hand_over(paths, {l3_uuid: each.listening for l3_uuid, each in self._listeners.items()})
         for listener in self._listeners.values():
             listener.server.close()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from agent.image import read_header
+from agent.image import backing_of, read_header
 from agent.protocol import EnsureVolume, GrowVolume
 from agent.refused import Refused
 from agent.run import run
@@ -112,11 +112,9 @@ def _check_existing(path: Path, request: EnsureVolume, backing: Path | None) -> 
         )
     if header.size_bytes > request.size_bytes:
         raise _shrinking(path, header.size_bytes, request.size_bytes)
-    wanted = str(backing) if backing else None
-    if header.backing != wanted:
-        raise Refused(
-            "volume.other_backing", f"{path} is there and builds on {header.backing!r}, not on {wanted!r}"
-        )
+    wanted, there = str(backing) if backing else None, backing_of(path)
+    if there != wanted:
+        raise Refused("volume.other_backing", f"{path} is there and builds on {there!r}, not on {wanted!r}")
 
 
 def _check_backing(backing: Path, request: EnsureVolume) -> None:

@@ -43,7 +43,7 @@ from appliance.reconcile.janitor import Janitor
 from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.machine import DatabaseRoster
-from appliance.reconcile.observe import Woken, lose_machine, take_event
+from appliance.reconcile.observe import Woken, host_at, lose_machine, take_event
 from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
@@ -92,6 +92,12 @@ class DatabasePins:
                 tx.insert(HostKey(machine=machine, public_key=public_key, fingerprint=fingerprint))
             elif known.public_key != public_key:
                 tx.update(known, public_key=public_key, fingerprint=fingerprint)
+            for host in tx.all(Host):
+                if f"{host.management_ip}:{host.ssh_port}" == machine:
+                    tx.update(host, host_key_fingerprint=fingerprint)
+            for storage in tx.all(BackupStorage):
+                if f"{storage.hostname}:{storage.ssh_port}" == machine:
+                    tx.update(storage, host_key_fingerprint=fingerprint)
 
         await self._database.write(write)
 
@@ -104,7 +110,12 @@ class Core:
         self.database = database
         self._simulating = Simulating(database, simulated) if simulated is not None else None
         self.fleet = Fleet(
-            database, DatabaseRoster(database), dialer, on_event=self._on_event, on_lost=self._on_lost
+            database,
+            DatabaseRoster(database),
+            dialer,
+            on_event=self._on_event,
+            on_lost=self._on_lost,
+            on_renewed=self._on_renewed,
         )
         self.loop = Loop(self._workers())
         self.transfers = ImageTransfers(database, self.fleet, self.loop.poke)
@@ -135,7 +146,7 @@ class Core:
                 group.create_task(self._beat(), name="heart beat")
                 group.create_task(self._sampler.run(), name="figures")
                 group.create_task(self._janitor.run(), name="janitor")
-                group.create_task(QueuedCalls(self.database).run(), name="queued calls")
+                group.create_task(self._give_turns(), name="queued calls")
                 group.create_task(JobLimits(self.database).run(), name="job limits")
                 group.create_task(self._sessions.run(), name="sessions")
         finally:
@@ -147,6 +158,11 @@ class Core:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             await self.database.write(partial(_join, owner=self.database.owner))
+
+    async def _give_turns(self) -> None:
+        """What calls wait for is judged by what hosts are now, not by what they were when the last appliance ended."""
+        await self.ready.wait()
+        await QueuedCalls(self.database).run()
 
     async def _first_look(self) -> None:
         """Who starts an appliance to ask it for something wants the hosts that were there a moment ago."""
@@ -266,6 +282,13 @@ class Core:
         def write(tx: Transaction) -> Woken:
             lose_machine(tx, machine, reason)
             return ()
+
+        self._told.put_nowait(write)
+
+    def _on_renewed(self, machine: str) -> None:
+        def write(tx: Transaction) -> Woken:
+            host = host_at(tx, machine)
+            return (("Host", host.uuid),) if host is not None else ()
 
         self._told.put_nowait(write)
 

@@ -103,13 +103,19 @@ def is_host_library(path: Path) -> bool:
     return is_library and not path.name.startswith(KEPT_LIBRARY_PREFIXES)
 
 
-def pack_plain(folder: Path) -> bytes:
-    """A folder as an archive with no trace of when and by whom it was made."""
+def pack_plain(folder: Path, last: tuple[str, ...] = ()) -> bytes:
+    """A folder as an archive with no trace of when and by whom it was made; some folders in it come last."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as tar:
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(
+            folder.rglob("*"), key=lambda path: (_is_in(path.relative_to(folder), last), path)
+        ):
             tar.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=_anonymous)
     return plain.getvalue()
+
+
+def _is_in(path: Path, folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def pack(folder: Path, output: Path) -> Path:

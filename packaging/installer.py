@@ -13,6 +13,7 @@ import json
 import lzma
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import tomllib
@@ -30,6 +31,13 @@ ORDER = ("head", "mirrors", "journal", "checks", "service", "steps", "main")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "docs")
 UNXZ = Path("/bin/busybox")
 """A smallest Debian has no xz. The program that the tiny image is made with has, and needs no library."""
+
+DICTIONARY_BYTES = 64 << 20
+"""How far back the packed archive finds what it has had before, and what unpacking takes of memory; busybox refuses
+more. The agent has much that the appliance has, and the tiny image has the agent's kernel."""
+
+LAST = ("_internal/agent", "_internal/tiny")
+"""What stands at the archive's end, so that it is no further than that from what it has in common."""
 
 MIGRATIONS = Path("_internal", "appliance", "store", "migrations")
 LIMIT = 60_000_000
@@ -77,9 +85,7 @@ def frozen_folder(build: Path) -> Path:
     frozen = freeze(build / "work")
     inside = frozen / "_internal"
     (inside / "VERSION").write_text(_version() + "\n")
-    for source, place in ((agent, "agent"), (tiny, "tiny")):
-        (inside / place).mkdir()
-        shutil.copyfile(source, inside / place / source.name)
+    _lay_open(agent, tiny, inside)
     for path in documents:
         target = frozen / "share" / "doc" / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,18 @@ def frozen_folder(build: Path) -> Path:
     frozen.rename(folder)
     shutil.rmtree(build / "work")
     return folder
+
+
+def _lay_open(agent: Path, tiny: Path, inside: Path) -> None:
+    """Put agent and tiny image into the frozen folder as they are before they are packed, each in its own way.
+
+    Packed as one with the appliance they take far less. The installer packs the agent again, as hosts get it.
+    """
+    for place in ("agent", "tiny"):
+        (inside / place).mkdir()
+    (inside / "agent" / agent.stem).write_bytes(gzip.decompress(agent.read_bytes()))
+    words = ["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", "-o", "compat=1.1"]
+    subprocess.run([*words, tiny, inside / "tiny" / tiny.name], check=True, timeout=120)
 
 
 def compressed(folder: Path, preset: int) -> bytes:
@@ -104,13 +122,15 @@ def compressed(folder: Path, preset: int) -> bytes:
 
 def compress(folder: Path, preset: int) -> bytes:
     """A folder as a packed archive with no trace of when and by whom it was made."""
+    packed = pack_plain(folder, last=LAST)
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": DICTIONARY_BYTES}]
     # busybox knows this check, and not every other; what counts is the SHA-256 of the whole.
-    return lzma.compress(pack_plain(folder), format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, preset=preset)
+    return lzma.compress(packed, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=filters)
 
 
 def needed_libvirt(folder: Path) -> str:
     """The oldest libvirt that the agent runs with: the newest version of a symbol it asks for."""
-    (archive,) = (folder / "_internal" / "agent").glob("zstui-agent-*.tar.gz")
+    (archive,) = (folder / "_internal" / "agent").glob("zstui-agent-*.tar")
     with tarfile.open(archive) as tar:
         found = [
             tuple(map(int, version.split(b".")))

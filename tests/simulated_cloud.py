@@ -129,6 +129,13 @@ class Cloud:
         self.uuids[key] = uuid
         return uuid
 
+    async def waits(self, name: str, /, **fields: Any) -> str:
+        """Make a call that must wait for its turn; its job."""
+        body, job_uuid = await self.begin(name, **fields)
+        assert job_uuid is not None, (name, body)
+        assert (await self.one("QueryLongJob", job_uuid))["state"] == "Queued", name
+        return job_uuid
+
     async def refused(self, name: str, /, **fields: Any) -> Body:
         """Make a call that must fail; its error, which must be one of those that callers can know."""
         body = await self.answer(name, **fields)

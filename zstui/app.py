@@ -119,6 +119,28 @@ class Zstui(App[int]):
         """A theme by name. Textual asks with each line that it draws, and looks through all there are."""
         return THEMES.get(theme_name) or super().get_theme(theme_name)
 
+    def get_default_screen(self) -> Screen[Any]:
+        """The screen that is there first, as the terminal's size has it."""
+        return self._fitted(super().get_default_screen())
+
+    def get_screen(self, screen: Any, screen_class: Any = None) -> Any:
+        """A screen, before it is shown, as the terminal's size has it.
+
+        Textual says how large the terminal is once a screen was painted for none, and paints all of it again.
+        """
+        return self._fitted(super().get_screen(screen, screen_class))
+
+    def _fitted(self, screen: Screen[Any]) -> Screen[Any]:
+        if not screen.is_running:
+            across = screen.HORIZONTAL_BREAKPOINTS or []
+            for room, breakpoints in (
+                (self.size.width, across),
+                (self.size.height, self.VERTICAL_BREAKPOINTS),
+            ):
+                fitting = [(least, name) for least, name in breakpoints if least <= room]
+                screen.add_class(*(name for _, name in sorted(fitting)[-1:]), update=False)
+        return screen
+
     def compose(self) -> ComposeResult:
         """What is seen first, and then lies below all screens."""
         return first_frame()
@@ -149,7 +171,8 @@ class Zstui(App[int]):
         self._link = self.run_worker(self._keep_connected(), group="link", exclusive=True)
 
     async def _keep_connected(self) -> None:
-        await (await later.connection())(self)
+        unnamed = self.tls is None and str(self.target).startswith("https:")
+        await (await later.connection(certificates=unnamed))(self)
 
     def action_next_language(self) -> None:
         """Speak the next language, and begin with it from now on."""

@@ -25,11 +25,11 @@ class Filter(Horizontal):
     ]
 
     class Closed(Message):
-        """Typing is over."""
+        """Typing is over, and this is to be found; None when the list is another by now."""
 
-        def __init__(self, *, keep: bool) -> None:
+        def __init__(self, text: str | None) -> None:
             super().__init__()
-            self.keep = keep
+            self.text = text
 
     class Arrow(Message):
         """The list's cursor is to move."""
@@ -52,6 +52,11 @@ class Filter(Horizontal):
         """Say what can be typed."""
         self.query_one(Input).placeholder = tr("words that rows must hold, key:value, @host, !word not")
 
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(Input).value
+
     def open(self, text: str) -> None:
         """Type on at the filter that there is."""
         self.display = True
@@ -63,7 +68,7 @@ class Filter(Horizontal):
     def close(self) -> None:
         """Hide; what is filtered stays."""
         if self.display:
-            self.action_close(True)
+            self._end(None)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -72,8 +77,11 @@ class Filter(Horizontal):
 
     def action_close(self, keep: bool) -> None:
         """Stop typing."""
+        self._end(self.text if keep else "")
+
+    def _end(self, text: str | None) -> None:
         self.display = False
-        self.post_message(self.Closed(keep=keep))
+        self.post_message(self.Closed(text))
 
     def action_arrow(self, by: int) -> None:
         """Move in the list while typing."""

@@ -53,8 +53,10 @@ TAG = (
 
 
 def _outcome(row: Row, _: Mirror) -> Piece:
-    """What came of a call: its error, else that it was done."""
+    """What came of a call: its error, else that it was done, or accepted as a job that ends later."""
     code = row.text("code")
+    if row.text("stage") == "accepted":
+        return tr("accepted"), "dim"
     if not code:
         return tr("done"), "good"
     return f"{code} {said(row.text('details'))}".strip(), "bad"

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from operator import itemgetter
 
 from rich.segment import Segment
@@ -133,13 +134,13 @@ def _dots(parts: tuple[int, ...]) -> tuple[str, int, int]:
 def joined(signs: str, upper: Sequence[int], lower: Sequence[int]) -> list[Segment]:
     """A row of cells of one sign, or each with its own, in pairs of colours; like ones are put together."""
     each = signs if len(signs) == len(upper) else signs * len(upper)
+    pairs = list(zip(upper, lower, strict=True))
+    edges = [at for at, (before, here) in enumerate(pairwise(pairs), start=1) if before != here]
     segments: list[Segment] = []
-    begin = 0
-    for at in range(1, len(upper) + 1):
-        if at == len(upper) or upper[at] != upper[begin] or lower[at] != lower[begin]:
-            text = each[begin:at] if upper[begin] != lower[begin] else " " * (at - begin)
-            segments.append(Segment(text, _style(upper[begin], lower[begin])))
-            begin = at
+    for begin, end in pairwise((0, *edges, len(pairs))):
+        over, under = pairs[begin]
+        text = each[begin:end] if over != under else " " * (end - begin)
+        segments.append(Segment(text, _style(over, under)))
     return segments
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ async def opening() -> Callable[[Zstui], None]:
     return await asyncio.to_thread(_opening)
 
 
-async def connection() -> Callable[[Zstui], Awaitable[None]]:
-    """What keeps the connection; it is the last of what is imported."""
-    keep_connected = await asyncio.to_thread(_connection)
+async def connection(*, certificates: bool = False) -> Callable[[Zstui], Awaitable[None]]:
+    """What keeps the connection; it is the last of what is imported.
+
+    `certificates` are the machine's: whom to trust where nobody says so.
+    """
+    keep_connected = await asyncio.to_thread(_connection if certificates else _connection_alone)
     if not gc.isenabled():
         gc.freeze()  # modules are there for good: they are never looked through
         gc.set_threshold(YOUNG)
@@ -45,3 +50,23 @@ def _connection() -> Callable[[Zstui], Awaitable[None]]:
     from zstui.connection import keep_connected
 
     return keep_connected
+
+
+def _connection_alone() -> Callable[[Zstui], Awaitable[None]]:
+    with _no_certificates():
+        return _connection()
+
+
+@contextmanager
+def _no_certificates() -> Iterator[None]:
+    """Import aiohttp without all certificates of the machine, which it reads at once.
+
+    That is a third of its import, and 2 MB; a socket, plain HTTP and an appliance's own certificate need none. Who
+    asked that client for TLS nevertheless would trust nobody.
+    """
+    make = ssl.create_default_context
+    ssl.create_default_context = lambda *_, **__: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        yield
+    finally:
+        ssl.create_default_context = make

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 
 from zstui.columns import Column, SortKey
 from zstui.i18n import language
-from zstui.matching import Term, terms
+from zstui.matching import Term, narrows, terms
 from zstui.mirror import Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -36,7 +36,8 @@ class Listing:
         """Those it lets through: the same list as long as there is no filter."""
         self._found: set[str] | None = None
         """Their keys; None as long as there is no filter."""
-        self._places: dict[str, int] | None = None
+        self._found_by: tuple[Term, ...] | None = ()
+        """What they were found by; None when what rows show has changed since."""
         self._texts: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -60,9 +61,7 @@ class Listing:
 
     def place_of(self, key: str) -> int:
         """The place of a row that the filter lets through."""
-        if self._places is None:
-            self._places = {each: place for place, (_, each) in enumerate(self._view)}
-        place = self._places[key]
+        place = bisect_left(self._view, (self._keys[key], key))
         return len(self._view) - 1 - place if self.downward else place
 
     def fill(self, rows: Iterable[Row]) -> None:
@@ -79,17 +78,59 @@ class Listing:
         """Sort all rows anew."""
         sort_key, mirror = self.sorted_by.sort_key, self.mirror
         self._keys = {key: sort_key(row, mirror) for key, row in self.rows.items()}
+        self._place()
+
+    def _place(self) -> None:
         self._order = sorted((key, uuid) for uuid, key in self._keys.items())
         self.marks &= self.rows.keys()
         self.choose()
 
+    def put_many(self, rows: Mapping[str, Row | None]) -> None:
+        """Take many rows as they are now, None for gone, and put all in place at once."""
+        sort_key, mirror = self.sorted_by.sort_key, self.mirror
+        for key, row in rows.items():
+            self._texts.pop(key, None)
+            if row is None:
+                self.rows.pop(key, None)
+                self._keys.pop(key, None)
+            else:
+                self.rows[key] = row
+                self._keys[key] = sort_key(row, mirror)
+        self._place()
+
     def choose(self) -> None:
         """Let through what the filter lets through now; the order stays."""
-        self._view, self._found = self._order, None
-        for term in self._terms:
-            self._view = [each for each in self._view if self._meets(self.rows[each[1]], term)]
+        self._view, self._found, self._found_by = self._order, None, self._terms
+        self._choose_among(self._found_by)
+
+    def find(self, text: str) -> bool:
+        """Let through what a filter lets through; whether that is other than before.
+
+        Who types on asks for less each time: then only rows are looked at that were found until now.
+        """
+        self.filter = text
+        before, wanted, known = self._view, self._terms, self._found_by
+        if known is None or len(wanted) < len(known) or not all(map(narrows, wanted, known)):
+            self._view, self._found = self._order, None
+        self._found_by = wanted
+        self._choose_among(wanted)
+        return self._view != before
+
+    def _choose_among(self, wanted: tuple[Term, ...]) -> None:
+        rows, texts, mirror = self.rows, self._texts, self.mirror
+        for term in wanted:
+            value, without = term.value, term.negated
+            self._view = (
+                [
+                    each
+                    for each in self._view
+                    if (value in (texts.get(each[1]) or self.text(rows[each[1]]))) != without
+                ]
+                if term.column is None
+                else [each for each in self._view if term.meets(rows[each[1]], "", mirror)]
+            )
+        if wanted:
             self._found = {key for _, key in self._view}
-        self._places = None
 
     def put(self, key: str, row: Row | None) -> bool:
         """Take one row as it is now, or None for gone; whether any place changed."""
@@ -113,7 +154,6 @@ class Listing:
             self._keys[key] = new
         if self._found is not None:
             self._put_found(self._found, key, before, after)
-        self._places = None
         return before != after
 
     def _put_found(self, found: set[str], key: str, before: SortKey | None, after: SortKey | None) -> None:
@@ -127,6 +167,7 @@ class Listing:
     def forget_texts(self) -> None:
         """What rows show of other rows may have changed."""
         self._texts.clear()
+        self._found_by = None
 
     def chosen(self, cursor: str | None) -> list[Row]:
         """The marked rows, in order, those hidden by the filter last; without marks the one at the cursor."""

@@ -26,6 +26,12 @@ class Term:
         return (self.value in held) != self.negated
 
 
+def narrows(term: Term, before: Term) -> bool:
+    """Whether all rows that meet a term meet the one before, too: when a word only grew longer."""
+    plain = not (term.negated or before.negated) and term.column is before.column is None
+    return term == before or (plain and before.value in term.value)
+
+
 def _shown(column: Column, row: Row, mirror: Mirror) -> str:
     states = (row.text("state"), row.text("status")) if column.title in ("STATE", "STATUS") else ()
     return " ".join((column.show(row, mirror)[0], *states)).casefold()

@@ -42,11 +42,11 @@ SHARED = ("uuid", "Uuid", "state", "status", "type", "Type", "format", "platform
 """Ends of names of fields that have the same values in many rows."""
 
 
-class _Fields(dict[str, bool]):
-    """Whether a field's values are shared: looked at once for each name."""
+class _Fields(dict[str, tuple[str, bool]]):
+    """A field's one name, and whether its values are shared: looked at once for each name."""
 
-    def __missing__(self, wire: str) -> bool:
-        found = self[wire] = wire.endswith(SHARED)
+    def __missing__(self, wire: str) -> tuple[str, bool]:
+        found = self[wire] = (sys.intern(wire), wire.endswith(SHARED))
         return found
 
 
@@ -326,14 +326,16 @@ def shared(data: dict[str, Any]) -> dict[str, Any]:
     """
     made = {}
     for wire, value in data.items():
-        kind, kept = type(value), value
-        if kind is str and FIELDS[wire]:
-            kept = sys.intern(value)
+        name, alike = FIELDS[wire]
+        kind = type(value)
+        if kind is str:
+            made[name] = sys.intern(value) if alike else value
         elif kind is dict:
-            kept = shared(value)
+            made[name] = shared(value)
         elif kind is list:
-            kept = [shared(each) if type(each) is dict else each for each in value]
-        made[sys.intern(wire)] = kept
+            made[name] = [shared(each) if type(each) is dict else each for each in value]
+        else:
+            made[name] = value
     return made
 
 

@@ -47,8 +47,10 @@ class Noun:
 
     def among(self, batch: Batch) -> dict[str, Row | None]:
         """Its rows among those that changed; one that it holds no more is gone."""
-        own = ((key, row) for kind in self.kinds for key, row in batch.get(kind, {}).items())
-        return {key: row if row is None or self.holds(row) else None for key, row in own}
+        own = {key: row for kind in self.kinds for key, row in batch.get(kind, {}).items()}
+        if self.only is None:
+            return own
+        return {key: row if row is None or self.only(row) else None for key, row in own.items()}
 
     @property
     def typed(self) -> str:

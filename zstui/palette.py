@@ -41,7 +41,7 @@ FORMS = ("Create", "Add", "Attach", "Detach", "UpdateGlobal")
 
 def jumper(mirror: Mirror) -> Chooser:
     """The chooser of `:`: a list by its word, or any row by its name; `vm web` finds VMs, `vm /web` filters them."""
-    return Chooser(lambda: tr("Go to"), jump_find(mirror), low=True)
+    return Chooser(lambda: tr("Go to"), jump_find(mirror), low=True, mirror=mirror)
 
 
 def jump_find(mirror: Mirror) -> Find:
@@ -104,7 +104,7 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
     def find(typed: str) -> Iterable[Choice]:
         return [*found_choices(mirror, typed, 20), *among(typed)]
 
-    return Chooser(lambda: tr("Everything"), find)
+    return Chooser(lambda: tr("Everything"), find, mirror=mirror)
 
 
 def _actions(screen: Acting) -> list[Choice]:

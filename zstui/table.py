@@ -113,7 +113,9 @@ class LiveTable(Painted, can_focus=True):
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
         if not self.listing.are_few(len(own := self.noun.among(batch))):
-            self.reload()
+            self.listing.put_many(own)
+            self._forget_drawn()
+            self._arranged()
             return
         self._put(own)
         self._renew(own)
@@ -158,8 +160,9 @@ class LiveTable(Painted, can_focus=True):
     def set_filter(self, text: str) -> None:
         """Show only rows that hold all words; a word after `!` must not be there."""
         if text != self.listing.filter:
-            self.listing.filter = text
-            self.listing.choose()
+            if not self.listing.find(text):
+                self.post_message(self.Changed(self))
+                return
             if self.widths.known and self.widths.measure(self._room):
                 self.lines.forget()
             self._arranged()

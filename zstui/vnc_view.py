@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rich.segment import Segment
@@ -13,11 +14,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from zstui.half_blocks import Dots, Fit, Sampler
+from zstui.pixels import Pixels
 from zstui.rfb import Rfb
 from zstui.vnc_keys import Stroke, of_letter, stroke_of
 
-FRAME_SECONDS = 0.08
-"""A dozen pictures a second at most."""
+FRAME_SECONDS = 0.09
+"""From one request for a picture to the next: eleven a second at most."""
+
+REST_SECONDS = 0.01
+"""From a picture to the next request at least, so that what comes slowly is drawn, and keys have their turn."""
 
 TEXT_SCREEN = (720, 400)
 """A PC's screen of 80 by 25 letters, as most begin: it is drawn in dots unless told otherwise."""
@@ -46,6 +51,8 @@ class VncView(Widget, can_focus=True):
         self._ground = Style()
         """What is around the picture."""
         self._waiting = False
+        self._asked = 0.0
+        """When a picture was asked for last, by the monotonic clock."""
 
     # --- the picture -------------------------------------------------------------------------------------
 
@@ -61,12 +68,13 @@ class VncView(Widget, can_focus=True):
         self.rfb.feed(data)
         if self.rfb.updated and not self._waiting:
             self._waiting = True
-            self.set_timer(FRAME_SECONDS, self._ask)
+            self.set_timer(max(REST_SECONDS, self._asked + FRAME_SECONDS - time.monotonic()), self._ask)
 
     def _ask(self) -> None:
         """The next picture, once this one is drawn: so the server sends no more than is looked at."""
         self._waiting = False
         if self.rfb is not None:
+            self._asked = time.monotonic()
             self.rfb.ask()
 
     @property
@@ -116,6 +124,17 @@ class VncView(Widget, can_focus=True):
         super().notify_style_update()
         self._measure()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows of cells, as they are: Textual would look for borders and padding, and make other lines of them."""
+        filters, ground = self.get_line_filters(), self.background_colors[1]
+        rows = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            for each in filters:
+                strip = strip.apply_filter(each, ground)
+            rows.append(strip.crop(*crop.column_span))
+        return rows
+
     def render_line(self, y: int) -> Strip:
         """A row of cells."""
         strip = self._strips.get(y)
@@ -130,10 +149,9 @@ class VncView(Widget, can_focus=True):
         fit = sampler.fit
         if not fit.top <= y < fit.top + fit.rows:
             return Strip.blank(self.size.width, self._ground)
-        left = [Segment(" " * fit.left, self._ground)] if fit.left else []
-        return Strip([*left, *sampler.row(rfb.pixels, y - fit.top)]).adjust_cell_length(
-            self.size.width, self._ground
-        )
+        right = self.size.width - fit.left - fit.columns
+        aside = [[Segment(" " * cells, self._ground)] if cells else [] for cells in (fit.left, right)]
+        return Pixels([*aside[0], *sampler.row(rfb.pixels, y - fit.top), *aside[1]], self.size.width)
 
     # --- keys and mouse ----------------------------------------------------------------------------------
 

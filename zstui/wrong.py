@@ -15,54 +15,52 @@ from zstui.i18n import enumerated, labelled, mark, tr
 from zstui.i18n.server_texts import listed, pattern, said
 from zstui.mirror import Mirror
 
-SENTENCES = tuple(
-    (pattern(told), sentence)
-    for told, sentence in (
-        ("field[{field}] is mandatory, can not be null", mark("This is needed.")),
-        ("field[{field}] cannot be an empty string", mark("This is needed.")),
-        ("field[{field}] must be a nonempty list", mark("Choose at least one.")),
-        ("valid value for field[{field}] are [{values}], but actual is {value}",
-         mark("This must be one of {values}, and is {value}.")),
-        ("field[{field}] exceeds max length of string. expected was <= {limit}, actual was {length}",
-         mark("At most {limit} characters fit here; these are {length}.")),
-        ("field[{field}] must be in range of [{low}, {high}]", mark("This must be from {low} to {high}.")),
-        ("field[{field}] must be in bytes, for example {example}, but actual is {value}",
-         mark("This must be in bytes, for example {example}, and is {value}.")),
-        ("field[{field}] must be {wanted}, but actual is {value}", mark("This must be {wanted}, and is {value}.")),
-        ("field[{field}] holds the control character {character} {where}; leave it out",
-         mark("The character {character} cannot be part of this; leave it out.")),
-        ("field[{field}] holds nothing but blanks: {value}; give it a name to be seen",
-         mark("A name needs something that can be seen.")),
-        ("field[name] holds {marks} in [{value}]; a name has no quotes, no < > &, no / or \\ and no ..",
-         mark("A name has no quotes, no < > &, no / or \\ and no .. in it; here is {marks}.")),
-        ("{field}[{address}] is not an IPv4 address", mark("{address} is not an IPv4 address.")),
-        ("netmask[{netmask}] is not a netmask", mark("{netmask} is not a netmask.")),
-        ("startIp[{start}] is after endIp[{end}]", mark("The first address, {start}, is after the last, {end}.")),
-        ("networkCidr[{cidr}] is not a CIDR like 10.0.0.0/24", mark("{cidr} is not a network like 10.0.0.0/24.")),
-        ("networkCidr[{cidr}] must be from /8 to /29", mark("{cidr} has not from /8 to /29.")),
-        ("physicalInterface[{interface}] is not the name of a network interface",
-         mark("{interface} is not the name of a network interface.")),
-        ("url[{url}] must begin with http://, https://, file:// or upload://",
-         mark("An address begins with http://, https://, file:// or upload://.")),
-        ("invalid field[{field}], resource[{uuids}, type:{type}] not found",
-         mark("What was chosen is not there any more; choose another.")),
-        ("there has been a host having managementIp[{address}]", mark("{address} is another host's already.")),
-        ("hostname[{name}] is not a host name: letters, digits, dashes, dots",
-         mark("{name} is not a host name: letters, digits, dashes and dots make one.")),
-        ("{named}: the IP ranges of {network} have {held}, and none is free; add a range, or delete VMs",
-         mark("{network} has {held}, and none is free; add a range, or delete VMs.")),
-        ("{named}: L3 network {name}[uuid:{uuid}] has no IP range; add one first",
-         mark("{name} has no IP range; add one first.")),
-        ("{named}: the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
-         "give addresses outside of that, or delete it first",
-         mark("{start}-{end} overlaps with the range {first}-{last}; take addresses outside of that.")),
-        ("{named}: there is no host in the zone and cluster asked for; add one with AddKVMHost",
-         mark("There is no host there; add one first.")),
-        ("{named}: no host {wanted} that also {also}: {advice}; ruled out last: {hosts}",
-         mark("No host {wanted} that also {also}: {advice}.")),
-        ("{named}: no host {wanted}: {advice}; ruled out last: {hosts}", mark("No host {wanted}: {advice}.")),
-    )
+SENTENCES = (
+    ("field[{field}] is mandatory, can not be null", mark("This is needed.")),
+    ("field[{field}] cannot be an empty string", mark("This is needed.")),
+    ("field[{field}] must be a nonempty list", mark("Choose at least one.")),
+    ("valid value for field[{field}] are [{values}], but actual is {value}",
+     mark("This must be one of {values}, and is {value}.")),
+    ("field[{field}] exceeds max length of string. expected was <= {limit}, actual was {length}",
+     mark("At most {limit} characters fit here; these are {length}.")),
+    ("field[{field}] must be in range of [{low}, {high}]", mark("This must be from {low} to {high}.")),
+    ("field[{field}] must be in bytes, for example {example}, but actual is {value}",
+     mark("This must be in bytes, for example {example}, and is {value}.")),
+    ("field[{field}] must be {wanted}, but actual is {value}", mark("This must be {wanted}, and is {value}.")),
+    ("field[{field}] holds the control character {character} {where}; leave it out",
+     mark("The character {character} cannot be part of this; leave it out.")),
+    ("field[{field}] holds nothing but blanks: {value}; give it a name to be seen",
+     mark("A name needs something that can be seen.")),
+    ("field[name] holds {marks} in [{value}]; a name has no quotes, no < > &, no / or \\ and no ..",
+     mark("A name has no quotes, no < > &, no / or \\ and no .. in it; here is {marks}.")),
+    ("{field}[{address}] is not an IPv4 address", mark("{address} is not an IPv4 address.")),
+    ("netmask[{netmask}] is not a netmask", mark("{netmask} is not a netmask.")),
+    ("startIp[{start}] is after endIp[{end}]", mark("The first address, {start}, is after the last, {end}.")),
+    ("networkCidr[{cidr}] is not a CIDR like 10.0.0.0/24", mark("{cidr} is not a network like 10.0.0.0/24.")),
+    ("networkCidr[{cidr}] must be from /8 to /29", mark("{cidr} has not from /8 to /29.")),
+    ("physicalInterface[{interface}] is not the name of a network interface",
+     mark("{interface} is not the name of a network interface.")),
+    ("url[{url}] must begin with http://, https://, file:// or upload://",
+     mark("An address begins with http://, https://, file:// or upload://.")),
+    ("invalid field[{field}], resource[{uuids}, type:{type}] not found",
+     mark("What was chosen is not there any more; choose another.")),
+    ("there has been a host having managementIp[{address}]", mark("{address} is another host's already.")),
+    ("hostname[{name}] is not a host name: letters, digits, dashes, dots",
+     mark("{name} is not a host name: letters, digits, dashes and dots make one.")),
+    ("{named}: the IP ranges of {network} have {held}, and none is free; add a range, or delete VMs",
+     mark("{network} has {held}, and none is free; add a range, or delete VMs.")),
+    ("{named}: L3 network {name}[uuid:{uuid}] has no IP range; add one first",
+     mark("{name} has no IP range; add one first.")),
+    ("{named}: the range {start}-{end} overlaps with {first}-{last} [ipRange uuid:{uuid}]; "
+     "give addresses outside of that, or delete it first",
+     mark("{start}-{end} overlaps with the range {first}-{last}; take addresses outside of that.")),
+    ("{named}: there is no host in the zone and cluster asked for; add one with AddKVMHost",
+     mark("There is no host there; add one first.")),
+    ("{named}: no host {wanted} that also {also}: {advice}; ruled out last: {hosts}",
+     mark("No host {wanted} that also {also}: {advice}.")),
+    ("{named}: no host {wanted}: {advice}; ruled out last: {hosts}", mark("No host {wanted}: {advice}.")),
 )  # fmt: skip
+"""What the API says, and how it is said here. A pattern is made of the one when it is first looked for."""
 
 WANTED = (
     mark("a list"),
@@ -96,7 +94,7 @@ def readable(details: str, mirror: Mirror, *, sizes: bool = False, alone: bool =
     """
     text = MESSAGE.sub("", details)
     for known, sentence in SENTENCES:
-        found = known.fullmatch(text)
+        found = pattern(known).fullmatch(text)
         if found is not None:
             holes = {hole: _hole(hole, value, sizes=sizes) for hole, value in found.groupdict().items()}
             if alone and "field" in holes:

@@ -11,7 +11,7 @@ JAVA = "org.zstui.audit"
 
 
 class AuditEntry(Resource, java=JAVA, primary="sequence"):
-    """A call that was answered, or several alike that only read, within the same second."""
+    """A call that was answered, the end of a job that one became, or several alike that only read in a second."""
 
     joins = (Join("account", "Account", "account_uuid"),)
 
@@ -29,8 +29,13 @@ class AuditEntry(Resource, java=JAVA, primary="sequence"):
     message: str = column("What was asked: the message, or the method and path of what is no message.")
     parameters: dict[str, Any] = column("Its parameters, secrets starred.", default_factory=dict)
     target_uuid: str | None = column("The resource that it was about.", default=None, indexed=True)
-    job_uuid: str | None = column("The job that it became.", default=None)
-    code: str | None = column("The error's code; none when it was done.", default=None)
+    job_uuid: str | None = column("The job that it became.", default=None, indexed=True)
+    stage: str | None = column(
+        "accepted: it became a job, whose end is an entry of its own. ended: that end, whoever asked is in the entry "
+        "before. None of a call that was done, or refused, by the time that it was answered.",
+        default=None,
+    )
+    code: str | None = column("The error's code; none when it was accepted or done.", default=None)
     details: str | None = column("The error in words.", default=None)
     only_read: bool = column(
         "Whether it read something and no more: it changed nothing, opened no session, and was not refused.",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from appliance.api.event import Event
 from appliance.api.grammar import PROGRAM
+from appliance.api.job import UNDER_WAY, CancelLongJob
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.resource import RESOURCES, Resource, camel
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.api.shape import Shape, find_shape, shape_of
+from appliance.api.tag import can_be_tagged
 from appliance.api.vm import VmInstance
 from appliance.api.vm_states import ALLOWED
 
@@ -73,7 +76,9 @@ class Completer:
         done, comma, typed = value.rpartition(",") if self._in_list else ("", "", value)
         words = _words(kind, name, parameter, given)
         if words:
-            return [f"{name}={done}{comma}{each}" for each in words if each.startswith(typed)]
+            there = {*done.split(","), *given.get(name, "").split(",")} if self._in_list else set()
+            fitting = [each for each in words if each.startswith(typed) and each not in there]
+            return [f"{name}={done}{comma}{each}" for each in fitting]
         resource = _meant(kind, name, parameter)
         if resource is None:
             return []
@@ -134,6 +139,9 @@ def _words(
     """The texts that a parameter or a query's field may have, where those are known; none where they are not."""
     if kind.returns is GlobalConfig:
         return _setting_words(name, given)
+    if name == "resourceType":
+        told = kind.returns is Event or (issubclass(kind, QueryMessage) and kind.resource is Event)
+        return [each.name_ if told else each.vo for each in RESOURCES.values() if can_be_tagged(each)]
     if parameter is None:
         return ()
     if issubclass(kind, QueryMessage) and parameter.name in ("fields", "sort_by"):
@@ -160,6 +168,8 @@ def _setting_words(name: str, given: dict[str, str]) -> Sequence[str]:
 
 def _where(kind: type[Message], resource: type[Resource]) -> Where:
     """What a resource must be for a message to be allowed, where that is declared."""
+    if kind is CancelLongJob:
+        return (("state", "in", sorted(UNDER_WAY)),)
     states = ALLOWED.get(kind.__name__) if resource is VmInstance else None
     return (("state", "in", sorted(states)),) if states else ()
 

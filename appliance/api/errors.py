@@ -44,7 +44,7 @@ ApiError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 DETAILS_LIMIT = 4096
 """ZStack cuts details there; its clients' columns are no longer."""
@@ -68,6 +68,11 @@ class ApiError(Exception):
         self.details: str = (details or (cause.details if cause else self.description))[:DETAILS_LIMIT]
         self.cause = cause
         super().__init__(self.details)
+
+    def passes(self, kind: str, uuid: str) -> Self:
+        """The same, of what an earlier call is at and will be free again: `passing`."""
+        self.passing = (kind, uuid)
+        return self
 
     def to_wire(self) -> dict[str, Any]:
         """ZStack's error object, the chain of causes included."""

@@ -26,7 +26,7 @@ class Host(Resource, java=JAVA):
     )
     typed_by = "hypervisor_type"
     children = (
-        Child("KVMHost", KVM, "KVM", ("username", "ssh_port")),
+        Child("KVMHost", KVM, "KVM", ("username", "ssh_port", "host_key_fingerprint")),
         Child(
             "SimulatorHost", "org.zstack.header.simulator", "Simulator", ("memory_capacity", "cpu_capacity")
         ),
@@ -40,6 +40,7 @@ class Host(Resource, java=JAVA):
     management_ip: str = column("The address its sshd listens on.", unique=True)
     ssh_port: int = column("The port its sshd listens on.", default=22)
     username: str = column("Who the appliance logs in as.", default="root")
+    host_key_fingerprint: str | None = column("The SSH host key that it must have, by SHA256.", default=None)
     hypervisor_type: str = column("KVM or Simulator.", default="KVM")
     state: str = column("Enabled, Disabled, PreMaintenance or Maintenance.", default="Enabled")
     status: str = column("Connecting, Connected or Disconnected.", default="Connecting", owner="observed")
@@ -92,7 +93,9 @@ class AddKVMHost(CreateMessage, java=KVM, returns=Host, result_class=f"{JAVA}.AP
     )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
     host_key_fingerprint: str | None = arg(
-        "Refuse the machine unless its SSH host key has this SHA256 fingerprint.", default=None
+        "Refuse the machine unless its SSH host key has this SHA256 fingerprint. When absent, the key that it has "
+        "when it is first seen is believed, and told by an event.",
+        default=None,
     )
 
 

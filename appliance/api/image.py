@@ -35,7 +35,10 @@ class Image(Resource, java=JAVA):
     )
     length: int = column("Bytes of its file, holes and all.", default=0, owner="observed", private=True)
     md5_sum: str | None = column("MD5 of the file.", default=None, owner="observed")
-    url: str = column("Where it came from.")
+    url: str = column("Where it came from; a password in it is starred.")
+    source_url: str | None = column(
+        "The same with its password, until it is here.", default=None, private=True
+    )
     media_type: str = column("RootVolumeTemplate, DataVolumeTemplate or ISO.", default="RootVolumeTemplate")
     guest_os_type: str | None = column("What runs in it.", default=None)
     type: str = column("Always zstack.", default="zstack")

@@ -114,7 +114,14 @@ class BackupStorage(Resource, java=BACKUP):
         ("image", "imageRef.image"),
         ("volumeSnapshot", "volumeSnapshotRef.volumeSnapshot"),
     )
-    children = (Child("SftpBackupStorage", SFTP, "SftpBackupStorage", ("hostname", "ssh_port", "username")),)
+    children = (
+        Child(
+            "SftpBackupStorage",
+            SFTP,
+            "SftpBackupStorage",
+            ("hostname", "ssh_port", "username", "host_key_fingerprint"),
+        ),
+    )
 
     uuid: str = column("Identity.")
     name: str = column("Display name.", indexed=True)
@@ -133,6 +140,7 @@ class BackupStorage(Resource, java=BACKUP):
     hostname: str = column("The machine.")
     ssh_port: int = column("The port of its sshd.", default=22)
     username: str = column("Who the appliance logs in as.", default="root")
+    host_key_fingerprint: str | None = column("The SSH host key that it must have, by SHA256.", default=None)
     create_date: Timestamp = column("When it was added.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))
     intended: str = column("Present or Absent.", default="Present", private=True)
@@ -244,7 +252,9 @@ class AddSftpBackupStorage(CreateMessage, java=SFTP, returns=BackupStorage,
     )
     ssh_port: int = arg("Port of its sshd.", default=22, minimum=1, maximum=65535)
     host_key_fingerprint: str | None = arg(
-        "Refuse the machine unless its SSH host key has this SHA256 fingerprint.", default=None
+        "Refuse the machine unless its SSH host key has this SHA256 fingerprint. When absent, the key that it has "
+        "when it is first seen is believed, and told by an event.",
+        default=None,
     )
 
 

@@ -38,7 +38,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 """Which states allow which message."""
 
 
-PASSING = frozenset({"Starting", "Stopping", "Rebooting"})
+PASSING = frozenset({"Starting", "Stopping", "Rebooting", "Destroying"})
 """States that a call has brought about and that end with it: what they do not allow waits its turn."""
 
 READ_BESIDES = frozenset({"CreateRootVolumeTemplateFromRootVolume", "CreateDataVolumeTemplateFromVolume"})

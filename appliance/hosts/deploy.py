@@ -104,28 +104,25 @@ class SshDialer:
         """Reach the machine anew, and look whether another version's agent runs there, or ran last."""
         self.ssh.forget(target)
         connection = await self.ssh.connection(target)
-        script = f'echo "$(readlink /proc/$(cat {DAEMON})/exe)"; ls {VERSIONS}'
-        try:
-            done = await connection.run(
-                f"{sudo(target)}sh -c '{script}'", check=False, stderr=asyncssh.DEVNULL, timeout=LOOK_SECONDS
-            )
-        except (asyncssh.Error, OSError, TimeoutError) as failed:
-            raise HostUnreachable(f"{target.address} does not say which agent it has: {failed}") from failed
-        running, *names = _text(done.stdout).split("\n")
+        running, *names = await self._look(connection, target, f"ls {VERSIONS}")
         there = {f"{VERSIONS}/{name}" for name in names if name and not name.endswith(".part")}
         if running.startswith(f"{VERSIONS}/"):
             return not running.startswith(f"{self._home()}/")
         return bool(there) and self._home() not in there
 
-    async def dial(self, target: Target) -> Wire:
-        """Start the agent on the machine, carrying this version over first if it is not there."""
+    async def dial(self, target: Target, *, renew: bool = True) -> Wire:
+        """Start the agent on the machine, carrying this version over first if it is not there.
+
+        That is done whoever is talked to: what is done with files is this version's.
+        """
         connection = await self.ssh.connection(target)
         try:
             async with asyncio.timeout(DEPLOY_SECONDS):
                 if not await self._present(connection, target):
                     await self._carry(connection, target)
+                home = self._home() if renew else await self._running(connection, target)
                 process = await connection.create_process(
-                    self._command(target, "attach"), encoding=None, stderr=asyncssh.DEVNULL
+                    _command(target, home, "attach"), encoding=None, stderr=asyncssh.DEVNULL
                 )
         except (asyncssh.Error, OSError, TimeoutError) as failed:
             raise HostUnreachable(f"the agent on {target.address} could not be started: {failed}") from failed
@@ -242,6 +239,27 @@ class SshDialer:
         version = self._agent().name.removesuffix(".tar.gz").removeprefix("zstui-agent-")
         return f"{VERSIONS}/{version}"
 
+    async def _running(self, connection: asyncssh.SSHClientConnection, target: Target) -> str:
+        """The folder of the agent that runs on the machine."""
+        (running, *_) = await self._look(connection, target, "true")
+        home, _, program = running.rpartition("/")
+        if not home.startswith(f"{VERSIONS}/") or not program:
+            raise HostUnreachable(f"no agent runs on {target.address}")
+        return home
+
+    async def _look(
+        self, connection: asyncssh.SSHClientConnection, target: Target, further: str
+    ) -> list[str]:
+        """Lines: the program of the agent that runs on the machine, and what another command says."""
+        script = f'echo "$(readlink /proc/$(cat {DAEMON})/exe)"; {further}'
+        try:
+            done = await connection.run(
+                f"{sudo(target)}sh -c '{script}'", check=False, stderr=asyncssh.DEVNULL, timeout=LOOK_SECONDS
+            )
+        except (asyncssh.Error, OSError, TimeoutError) as failed:
+            raise HostUnreachable(f"{target.address} does not say which agent it has: {failed}") from failed
+        return _text(done.stdout).split("\n")
+
     async def _present(self, connection: asyncssh.SSHClientConnection, target: Target) -> bool:
         done = await connection.run(f"{sudo(target)}test -x {self._home()}/zstui-agent", check=False)
         return done.exit_status == 0
@@ -250,7 +268,7 @@ class SshDialer:
         home = self._home()
         log.info("carrying the agent to %s: %s", target.address, home)
         script = (
-            f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {home}.part; mkdir {home}.part; "
+            f"set -e; umask 077; mkdir -p {VERSIONS}; rm -rf {VERSIONS}/*.part; mkdir {home}.part; "
             f"tar xzf - -C {home}.part; rm -rf {home}; mv {home}.part {home}"
         )
         process = await connection.create_process(f"{sudo(target)}sh -c '{script}'", encoding=None)
@@ -272,8 +290,12 @@ class SshDialer:
             raise BackupStorageFailed(f"no transfer with {target.address}: {failed}") from failed
 
     def _command(self, target: Target, *words: str) -> str:
-        quoted = " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
-        return f"{sudo(target)}{self._home()}/zstui-agent {quoted}"
+        return _command(target, self._home(), *words)
+
+
+def _command(target: Target, home: str, *words: str) -> str:
+    quoted = " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
+    return f"{sudo(target)}{home}/zstui-agent {quoted}"
 
 
 async def _pump(

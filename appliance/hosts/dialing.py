@@ -26,9 +26,9 @@ class EitherDialer:
         """Whether the agent there is another version's."""
         return await self._of(target).renews(target)
 
-    async def dial(self, target: Target) -> Wire:
+    async def dial(self, target: Target, *, renew: bool = True) -> Wire:
         """Start the agent there, or attach to the simulated one."""
-        return await self._of(target).dial(target)
+        return await self._of(target).dial(target, renew=renew)
 
     async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine."""

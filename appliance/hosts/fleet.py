@@ -48,8 +48,11 @@ class Dialer(Protocol):
     async def renews(self, target: Target) -> bool:
         """Whether the agent that is there is another version's, which `dial` replaces; raises `HostUnreachable`."""
 
-    async def dial(self, target: Target) -> Wire:
-        """Start the agent there, carrying it over first if need be; raises `HostUnreachable`."""
+    async def dial(self, target: Target, *, renew: bool = True) -> Wire:
+        """Start the agent there, carrying it over first if need be; raises `HostUnreachable`.
+
+        Unless it is to `renew`, another version's that runs there goes on, and is who is talked to.
+        """
 
     async def pipe(self, target: Target, address: str, port: int) -> Pipe:
         """A stream to what listens on an address of the machine; raises `HostUnreachable`."""
@@ -123,7 +126,10 @@ class Roster(Protocol):
 
 
 class Fleet:
-    """Every machine the appliance talks to. Lost links are told to `on_lost`, events to `on_event`."""
+    """Every machine the appliance talks to.
+
+    Lost links are told to `on_lost`, events to `on_event`, and links to another agent than before to `on_renewed`.
+    """
 
     def __init__(
         self,
@@ -133,18 +139,22 @@ class Fleet:
         *,
         on_event: Callable[[str, AnyEvent], None],
         on_lost: Callable[[str, str], None],
+        on_renewed: Callable[[str], None],
     ) -> None:
         self.dialer = dialer
         self._epochs = epochs
         self._roster = roster
         self._on_event = on_event
         self._on_lost = on_lost
+        self._on_renewed = on_renewed
         self._links: dict[str, Link] = {}
         self._dialing: dict[str, asyncio.Lock] = {}
         self._readers: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
         """Held by the machine whose agent is being replaced: one at a time, so that a version that is no good takes
         no two of them away at once, and their guests' networks are looked after anew one machine after the other."""
+        self._renewals: dict[str, asyncio.Task[None]] = {}
+        """Machines that wait for that while the agent that they have goes on."""
         self._closing = False
 
     def link(self, target: Target) -> Link:
@@ -154,10 +164,23 @@ class Fleet:
             raise HostUnreachable(f"{target.address} is not connected")
         return found
 
+    def agent_version(self, target: Target) -> str | None:
+        """What the agent says that it is which a machine is connected by; None when it is not connected."""
+        found = self._links.get(target.key)
+        return (
+            None
+            if found is None or found.lost is not None or found.facts is None
+            else found.facts.agent_version
+        )
+
+    def linked(self, target: Target) -> bool:
+        """Whether there is a link, if only one on which nothing has been said yet."""
+        found = self._links.get(target.key)
+        return found is not None and found.lost is None
+
     def connected(self, target: Target) -> bool:
         """Whether there is a link."""
-        found = self._links.get(target.key)
-        return found is not None and found.lost is None and found.facts is not None
+        return self.agent_version(target) is not None
 
     async def trust(
         self, target: Target, password: str, fingerprint: str | None, *, host_uuid: str = ""
@@ -216,23 +239,56 @@ class Fleet:
     async def close(self) -> None:
         """End every link and wait for their readers."""
         self._closing = True
+        renewals = set(self._renewals.values())
+        for renewal in renewals:
+            renewal.cancel()
+        if renewals:
+            await asyncio.wait(renewals)
         for link in list(self._links.values()):
             link.close("the appliance is stopping")
         for reader in list(self._readers):
             await reader
 
     async def _dial(self, target: Target) -> HostFacts:
-        """A new link. A machine that has another version's agent waits until the one before it answers, or failed."""
+        """A new link. Machines with another version's agent get this one's in turn, and are linked to it until then."""
+        waiting = self._renewals.pop(target.key, None)
+        if waiting is not None:
+            waiting.cancel()
         if not await self.dialer.renews(target):
             return await self._begin(target)
         if self._renewing.locked():
             log.info("%s waits for its turn to get this version's agent", target.key)
+            try:
+                facts = await self._begin(target, renew=False)
+            except ApiError as failed:
+                # None of its runs, or it is too old to be talked to.
+                log.info("%s is not connected until then: %s", target.key, failed.details)
+            else:
+                renewal = asyncio.create_task(
+                    self._renew(target, self._links[target.key]), name=f"renew {target.key}"
+                )
+                self._renewals[target.key] = renewal
+                return facts
         async with self._renewing:
             log.info("the agent on %s is another version's, and is renewed", target.key)
             return await self._begin(target)
 
-    async def _begin(self, target: Target) -> HostFacts:
-        wire = await self.dialer.dial(target)
+    async def _renew(self, target: Target, before: Link) -> None:
+        """Put this version's agent in the place of the one that a link is to, when it is the machine's turn."""
+        async with self._renewing, self._dialing[target.key]:
+            if self._links.get(target.key) is not before or before.lost is not None:
+                return
+            log.info("the agent on %s is another version's, and is renewed", target.key)
+            try:
+                await self._begin(target)
+            except ApiError as failed:
+                # Whoever is told of the end tries again, as with any machine that is not reached.
+                before.close(failed.details)
+                return
+        self._on_renewed(target.key)
+
+    async def _begin(self, target: Target, *, renew: bool = True) -> HostFacts:
+        wire = await self.dialer.dial(target, renew=renew)
         link = Link(
             wire,
             owner=self._epochs.owner,
@@ -262,8 +318,11 @@ class Fleet:
 
     async def _read(self, target: Target, link: Link) -> None:
         reason = await link.run()
-        if self._links.get(target.key) is link:
+        successor = self._links.get(target.key)
+        if successor is link:
             del self._links[target.key]
+        elif successor is not None:
+            return
         if not self._closing:
             log.info("link to %s ended: %s", target.key, reason)
             self._on_lost(target.key, reason)

@@ -64,14 +64,15 @@ class SimulatedDialer:
         known = self.hosts.get(target.key)
         return known is not None and known.agent_version != self.agent_version
 
-    async def dial(self, target: Target) -> Wire:
+    async def dial(self, target: Target, *, renew: bool = True) -> Wire:
         """A link."""
         new = target.key not in self.hosts
         host = self.host(target)
         if self.furnish is not None:
             await self.furnish(host, target, new)
         wire = host.attach()
-        host.agent_version = self.agent_version
+        if renew or new:
+            host.agent_version = self.agent_version
         return wire
 
     async def copy(

@@ -97,7 +97,7 @@ class Ssh:
         pinned = await self._pins.pinned(target.key)
         offered = _public_line(key)
         if fingerprint is None and pinned is not None and pinned != offered:
-            raise _changed(target, key)
+            raise _changed(target, key, pinned)
         connection = await self._open(target, offered, password=password or None)
         try:
             await self._check_sudo(connection, target)
@@ -158,7 +158,7 @@ class Ssh:
                     keepalive_count_max=KEEPALIVE_COUNT,
                 )
         except asyncssh.HostKeyNotVerifiable as failed:
-            raise _changed(target, await self._offered_key(target)) from failed
+            raise _changed(target, await self._offered_key(target), host_key) from failed
         except (OSError, TimeoutError, asyncssh.Error) as failed:
             raise explain(failed) from failed
 
@@ -272,11 +272,12 @@ def _numbers(failed: BaseException) -> set[int]:
     return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(failed))}
 
 
-def _changed(target: Target, key: asyncssh.SSHKey) -> HostUnreachable:
-    found = key.get_fingerprint()
+def _changed(target: Target, key: asyncssh.SSHKey, pinned: str) -> HostUnreachable:
+    found, was = key.get_fingerprint(), asyncssh.import_public_key(pinned).get_fingerprint()
     return HostUnreachable(
-        f"the SSH host key of {target.key} has changed: it is now {found}; nothing was sent to it. If that is "
-        f"known to be right, as after a new installation, accept it ({target.accepted_by} hostKeyFingerprint={found})"
+        f"the SSH host key of {target.key} has changed: it is now {found} and was {was}; nothing was sent to it. If "
+        f"that is known to be right, as after a new installation, accept it ({target.accepted_by} "
+        f"hostKeyFingerprint={found})"
     )
 
 

@@ -34,6 +34,7 @@ from appliance.api.storage import BackupStorage, LocalStorageHostRef, PrimarySto
 from appliance.api.tag import SystemTag
 from appliance.api.vm import VmInstance
 from appliance.hosts.fleet import Target
+from appliance.hosts.link import LinkLost
 from appliance.plans import host as host_plan
 from appliance.plans.naming import bridge
 from appliance.plans.step import Ask
@@ -110,7 +111,8 @@ class HostWorker:
         return await self._context.database.write(lambda tx: begin_if_empty(tx, self._uuid))
 
     def _connected(self, work: _Work) -> bool:
-        return self._context.fleet.connected(work.target) and work.host.status == "Connected"
+        version = self._context.fleet.agent_version(work.target)
+        return version is not None and version == work.host.agent_version and work.host.status == "Connected"
 
     async def _connect(self, work: _Work) -> None:
         """From nothing to a connected host: link, facts, accelerator, cluster's things, states of VMs."""
@@ -236,6 +238,8 @@ class HostWorker:
 
     async def _failed(self, work: _Work, error: ApiError) -> Next:
         """A host that was never connected is not kept; another is tried again, ever more slowly."""
+        if isinstance(error, LinkLost) and self._context.fleet.linked(work.target):
+            return AGAIN  # its agent was renewed under way
 
         def write(tx: Transaction) -> bool:
             host = tx.find(Host, self._uuid)

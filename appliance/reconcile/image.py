@@ -156,6 +156,8 @@ class ImageWorker:
             length=facts.actual_bytes,
             md5_sum=facts.md5,
         )
+        if all(each.status == "Ready" for each in tx.all(ImageBackupStorageRef, image_uuid=image.uuid)):
+            image = tx.update(image, source_url=None)
         image = restate(tx, image)
         if image.status != "Ready":
             return
@@ -228,7 +230,7 @@ def _fetching(snapshot: Snapshot, copy: _Copy) -> FetchImage | ObserveImage:
     sent = f"file://{naming.uploaded_image(place, image.source_format)}"
     return FetchImage(
         image_uuid=image.uuid,
-        url=sent if _is_uploaded(image) else image.url,
+        url=sent if _is_uploaded(image) else image.source_url or image.url,
         path=place,
         format=image.format,
         allowed_folders=ALLOWED_FOLDERS,

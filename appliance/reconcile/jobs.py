@@ -13,6 +13,7 @@ from appliance.api.message import Message
 from appliance.api.parse import unparse
 from appliance.api.resource import Resource, Timestamp
 from appliance.plans.whole import Whole
+from appliance.store.audit import append_end
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -71,6 +72,7 @@ def succeed(tx: Transaction, job: LongJob, result: dict[str, Any]) -> None:
     # The last that was heard of its bytes is older than its end, which is that all have come.
     tx.update(job, state="Succeeded", job_result=json.dumps(result), progress=100, step=None, waits_for=None,
               done_bytes=job.total_bytes, bytes_per_second=None)  # fmt: skip
+    append_end(tx, job, None)
 
 
 def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:
@@ -80,6 +82,7 @@ def fail(tx: Transaction, job: LongJob, error: ApiError) -> None:
     tx.update(
         job, state=state, job_result=result, step=None, waits_for=None, bytes_per_second=None, asked_by=None
     )
+    append_end(tx, job, error)
     tx.note(
         "JobFailed",
         f"{job.name} {job.target_resource_name or job.target_resource_uuid}: {error.details} [{error.code}]",

@@ -241,10 +241,11 @@ def _failure(job: LongJob, error: ApiError) -> ApiError:
 def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
     """End a VM's jobs because another call took its place; nothing of what they began is kept.
 
-    But what gives a volume a new file goes on, and a snapshot that is being deleted stays so.
+    But what gives a volume a new file goes on, and a snapshot that is being deleted stays so. Who wants the VM
+    destroyed as well has what it wants when it is.
     """
     for job in jobs.running(tx, vm.uuid):
-        if job.name in OVERLAYS:
+        if job.name in OVERLAYS | {"DestroyVmInstance"}:
             continue
         later = (
             "; the snapshot goes once the volume is in use again, or with it"

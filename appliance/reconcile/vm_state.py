@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 from agent.protocol import DomainSeen
+from appliance.api.errors import RebootVmFailed
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
@@ -96,5 +97,12 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
 
 
 def _end_by_itself(tx: Transaction, job: LongJob, vm: VmInstance) -> None:
-    """A VM that was brought where its job wanted it and then went on by itself: the job was kept."""
+    """A VM that was brought where its job wanted it and then went on by itself: the job was kept.
+
+    But one that went off before it was restarted, with its host say, was not.
+    """
+    if job.name == "RebootVmInstance" and job.failure is None and vm.booted_count < vm.boot_count:
+        off = f"VM {vm.name}[uuid:{vm.uuid}] went off before it was restarted, and is Stopped; start it"
+        jobs.fail(tx, job, RebootVmFailed(off))
+        return
     jobs.succeed(tx, job, {"inventory": tx.inventory(vm)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agent.protocol import AnyRequest, FlattenVolume, ObserveVm, OverlayMade, VmSeen
-from appliance.api.errors import ENDED, ApiError, HostUnreachable, OperationFailed
+from appliance.api.errors import ENDED, ApiError, HostUnreachable, OperationFailed, TimedOut
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.volume import Volume
@@ -66,7 +66,19 @@ class VolumeWorker:
             self._pass(work), failed=partial(self._failed, work), away=partial(self._wait, work)
         )
 
-    async def _wait(self, work: _Work, _: HostUnreachable) -> Next:
+    async def _wait(self, work: _Work, reason: HostUnreachable) -> Next:
+        """Jobs wait for a host that is away until their deadline; one that removes a volume, as long as that takes."""
+
+        def write(tx: Transaction) -> bool:
+            for job in jobs.running(tx, self._uuid):
+                if job.deadline is not None and tx.now > job.deadline and work.volume.intended == "Present":
+                    return True
+                jobs.progress(tx, job, job.step or "wait", job.progress, reason.details)
+            return False
+
+        late = await self._context.database.write(write)
+        if late:
+            return await self._failed(work, TimedOut(f"given up after waiting: {reason.details}"))
         pause = self._tries.pause()
         return pause if self._context.fleet.connected(work.target) else Next(seconds=UNREACHABLE_SECONDS)
 

@@ -26,6 +26,7 @@ from appliance.reconcile import jobs
 from appliance.reconcile.context import accepted_by
 from appliance.reconcile.machine import ask_connection
 from appliance.resources.creating import STATES, add, check_uuid, given, refuse_twins, uuid_for
+from appliance.resources.host_key import keep_key, trust
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.resources.storage import folder, promise
 from appliance.store.snapshot import Snapshot
@@ -41,7 +42,7 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
         request.hostname, request.ssh_port, request.username, accepted_by="AddSftpBackupStorage …"
     )
     try:
-        await live.fleet.trust(target, request.password, request.host_key_fingerprint)
+        believed = await trust(live, target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
         raise BackupStorageFailed(f"hostname[{request.hostname}]: {failed.details}", cause=failed) from failed
 
@@ -56,7 +57,8 @@ async def add_sftp_backup_storage(live: Live, request: AddSftpBackupStorage, cal
             ssh_port=request.ssh_port,
             username=request.username,
         )
-        return promise(tx, request, add(tx, request, storage), caller)
+        added = keep_key(tx, add(tx, request, storage), target, believed=believed)
+        return promise(tx, request, added, caller)
 
     return await live.database.write(write)
 
@@ -82,15 +84,16 @@ async def update_sftp_backup_storage(
 ) -> dict[str, Any]:
     """New words or a new machine; a password installs the key there once more, a fingerprint pins the machine's."""
     storage = await live.database.read(lambda snapshot: _sftp(snapshot, request))
+    target = Target(
+        request.hostname or storage.hostname,
+        request.ssh_port or storage.ssh_port,
+        request.username or storage.username,
+        accepted_by=accepted_by(storage),
+    )
+    believed = False
     if request.password is not None or request.host_key_fingerprint is not None:
-        target = Target(
-            request.hostname or storage.hostname,
-            request.ssh_port or storage.ssh_port,
-            request.username or storage.username,
-            accepted_by=accepted_by(storage),
-        )
         try:
-            await live.fleet.trust(target, request.password or "", request.host_key_fingerprint)
+            believed = await trust(live, target, request.password or "", request.host_key_fingerprint)
         except ApiError as failed:
             raise BackupStorageFailed(
                 f"hostname[{target.address}]: {failed.details}", cause=failed
@@ -98,7 +101,8 @@ async def update_sftp_backup_storage(
 
     def write(tx: Transaction) -> dict[str, Any]:
         names = ("name", "description", "hostname", "username", "ssh_port")
-        return {"inventory": tx.inventory(tx.update(_sftp(tx, request), **given(request, *names)))}
+        updated = tx.update(_sftp(tx, request), **given(request, *names))
+        return {"inventory": tx.inventory(keep_key(tx, updated, target, believed=believed))}
 
     return await live.database.write(write)
 

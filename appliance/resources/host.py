@@ -26,6 +26,7 @@ from appliance.reconcile.reading import readings_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
+from appliance.resources.host_key import keep_key, trust
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -37,12 +38,12 @@ async def add_kvm_host(live: Live, request: AddKVMHost, caller: Caller) -> Promi
     await live.database.read(lambda snapshot: _check_new(snapshot, request))
     target = Target(request.management_ip, request.ssh_port, request.username, accepted_by="AddKVMHost …")
     try:
-        await live.fleet.trust(target, request.password, request.host_key_fingerprint)
+        believed = await trust(live, target, request.password, request.host_key_fingerprint)
     except ApiError as failed:
         raise AddHostFailed(
             f"managementIp[{request.management_ip}]: {failed.details}", cause=failed
         ) from failed
-    return await live.database.write(lambda tx: _add_row(tx, request, caller))
+    return await live.database.write(lambda tx: _add_row(tx, request, caller, target, believed=believed))
 
 
 def _check_new(snapshot: Snapshot, request: AddKVMHost) -> None:
@@ -68,7 +69,9 @@ def check_hypervisor(cluster: Cluster, hypervisor: str) -> None:
         )
 
 
-def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
+def _add_row(
+    tx: Transaction, request: AddKVMHost, caller: Caller, target: Target, *, believed: bool
+) -> Promise:
     _check_new(tx, request)
     host = Host(
         uuid=uuid_for(tx, request, Host),
@@ -80,7 +83,8 @@ def _add_row(tx: Transaction, request: AddKVMHost, caller: Caller) -> Promise:
         ssh_port=request.ssh_port,
         username=request.username,
     )
-    return _promise(tx, request, add(tx, request, host), caller)
+    added = keep_key(tx, add(tx, request, host), target, believed=believed)
+    return _promise(tx, request, added, caller)
 
 
 @asks_host(UpdateKVMHost)
@@ -93,19 +97,18 @@ async def update_kvm_host(live: Live, request: UpdateKVMHost, caller: Caller) ->
     if host.hypervisor_type != "KVM":
         raise InvalidArgument(f"host {host.name}[uuid:{host.uuid}] is no KVM host; use UpdateHost")
     trusting = request.password is not None or request.host_key_fingerprint is not None
-    if trusting:
-        target = Target(
-            request.management_ip or host.management_ip,
-            request.ssh_port or host.ssh_port,
-            request.username or host.username,
-            accepted_by=accepted_by(host),
-        )
-        await live.fleet.trust(
-            target, request.password or "", request.host_key_fingerprint, host_uuid=host.uuid
-        )
+    target = Target(
+        request.management_ip or host.management_ip,
+        request.ssh_port or host.ssh_port,
+        request.username or host.username,
+        accepted_by=accepted_by(host),
+    )
+    believed = trusting and await trust(
+        live, target, request.password or "", request.host_key_fingerprint, host_uuid=host.uuid
+    )
 
     def write(tx: Transaction) -> dict[str, object]:
-        updated = _update(tx, request, "username", "ssh_port")
+        updated = keep_key(tx, _update(tx, request, "username", "ssh_port"), target, believed=believed)
         if trusting and updated.status != "Connected" and updated.intended != "Absent":
             updated = ask_connection(tx, updated)
         return {"inventory": tx.inventory(updated)}

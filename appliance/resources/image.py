@@ -17,6 +17,7 @@ from appliance.api.image import (
     RecoverImage,
     UpdateImage,
 )
+from appliance.api.redaction import hidden
 from appliance.api.simulator import BACKUP_TYPE, FORMAT
 from appliance.api.storage import BackupStorage
 from appliance.plans import naming
@@ -35,7 +36,9 @@ from appliance.store.transaction import Transaction
 def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
     """Rows; the image's worker fetches and checks the bytes."""
     if not re.match(r"(https?|file|upload)://.", request.url):
-        raise InvalidArgument(f"url[{request.url}] must begin with http://, https://, file:// or upload://")
+        raise InvalidArgument(
+            f"url[{hidden(request.url)}] must begin with http://, https://, file:// or upload://"
+        )
     if not request.backup_storage_uuids:
         raise InvalidArgument("field[backupStorageUuids] must be a nonempty list")
     if request.media_type == "ISO" and request.format not in {"iso", "raw", FORMAT}:
@@ -47,7 +50,8 @@ def add_image(tx: Transaction, request: AddImage, caller: Caller) -> Promise:
             uuid=uuid_for(tx, request, Image),
             name=request.name,
             description=request.description,
-            url=request.url,
+            url=hidden(request.url),
+            source_url=request.url if hidden(request.url) != request.url else None,
             media_type=request.media_type,
             guest_os_type=request.guest_os_type,
             platform=request.platform,

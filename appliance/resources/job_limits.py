@@ -15,6 +15,15 @@ from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
+UNDONE = "it is given up, and what it did is undone"
+NOT_BEGUN = "it had not begun, and is not carried out"
+LEFT = {
+    "StopVmInstance": "it is given up; a guest that has been asked to power off may do so all the same",
+    "RebootVmInstance": "it is given up; a guest that has been asked to restart may do so all the same",
+    "ChangeHostState": "it is given up, and the host is enabled; VMs that have stopped stay stopped",
+}
+"""What becomes of a job that is ended, where it is not undone."""
+
 
 class JobLimits:
     """Knows which job's time is over next."""
@@ -64,7 +73,7 @@ class JobLimits:
 
 
 def give_up_late(tx: Transaction, job_uuid: str) -> None:
-    """End a job now: its caller waits no longer. What it did is undone after that.
+    """End a job now: its caller waits no longer. What it did is undone after that, as far as it can be.
 
     What cannot be cancelled any more is seen to its end, and so is its job.
     """
@@ -73,7 +82,7 @@ def give_up_late(tx: Transaction, job_uuid: str) -> None:
         return
     error = TimedOut(
         f"{job.name} was not done within its timeout of {1000 * (job.limit - job.create_date):.0f} ms; "
-        f"it is given up, and what it did is undone"
+        f"{NOT_BEGUN if job.state == 'Queued' else LEFT.get(job.name, UNDONE)}"
     )
     with contextlib.suppress(OperationFailed):
         give_up_job(tx, job, error)

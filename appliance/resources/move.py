@@ -15,6 +15,7 @@ from appliance.reconcile.capacity import recount_storage
 from appliance.resources.placing import bytes_of, room_on
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
+from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -25,6 +26,8 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
     """A row that says where it goes, with the room that it takes there; a worker brings it."""
     volume = tx.get(Volume, request.volume_uuid)
     host = tx.get(Host, request.dest_host_uuid)
+    refuse_deleted(volume)
+    refuse_busy(tx, volume)
     storage = _movable(tx, volume)
     if host.uuid == volume.host_uuid:
         raise InvalidArgument(f"the volume[uuid:{volume.uuid}] is already on the host[uuid:{host.uuid}]")
@@ -34,7 +37,6 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
             f"where the volume[uuid:{volume.uuid}] is; attach the storage to the host's cluster, or choose another host"
         )
     vm = _check_use(tx, volume)
-    refuse_busy(tx, volume)
     if host.status != "Connected" or host.state != "Enabled":
         raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is {host.state} and {host.status}")
     size = bytes_of(tx, volume)
@@ -132,17 +134,20 @@ def _check_use(snapshot: Snapshot, volume: Volume) -> VmInstance | None:
             f"Please detach it before migration"
         )
     if vm.state != "Stopped":
-        raise OperationFailed(
+        used = OperationFailed(
             f"the volume[uuid:{volume.uuid}] is the root volume of the VM[uuid:{vm.uuid}], which is {vm.state} and "
             f"not Stopped, please stop it before migration"
         )
+        raise if_passing(used, vm)
     attached = snapshot.all(Volume, vm_instance_uuid=vm.uuid, type="Data")
     if attached:
         names = ", ".join(f"{each.name}[uuid:{each.uuid}]" for each in attached)
-        raise OperationFailed(
+        used = OperationFailed(
             f"the volume[uuid:{volume.uuid}] is the root volume of the VM[uuid:{vm.uuid}], which has data volumes "
             f"attached: {names}. They would stay behind; detach them, move each, and attach them again"
         )
+        changing = any(each.attachment != "attached" for each in attached)
+        raise used.passes(vm.name_, vm.uuid) if changing else used
     return vm
 
 

@@ -25,7 +25,7 @@ from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
-from appliance.resources.volume import refuse_busy, refuse_deleted, refuse_moving
+from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -137,15 +137,14 @@ def _leaf(snapshot: Snapshot, tree: VolumeSnapshotTree) -> dict[str, Any]:
 def _ready(tx: Transaction, volume: Volume, request: Message) -> Volume:
     """The volume, if its files may be changed now."""
     refuse_deleted(volume)
-    refuse_moving(volume)
+    refuse_busy(tx, volume)  # it may just be leaving a VM that does not allow this
+    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
+    if vm is not None:
+        allowed(vm, request)
     if volume.status != "Ready":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is {volume.status}, and has no content yet; attach it to a VM first"
         )
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    if vm is not None:
-        allowed(vm, request)
-    refuse_busy(tx, volume)
     return volume
 
 

@@ -84,25 +84,25 @@ def from_snapshot(
 
 def kept_volume(tx: Transaction, kept: VolumeSnapshot) -> Volume:
     """The volume of a snapshot that may be read now. Raises `OperationFailed`."""
-    if kept.status != "Ready" or kept.state != "Enabled":
-        raise OperationFailed(f"volume snapshot[uuid:{kept.uuid}] is {kept.status} and {kept.state}")
     volume = tx.get(Volume, kept.volume_uuid)
     refuse_deleted(volume)
     refuse_busy(tx, volume)
+    if kept.status != "Ready" or kept.state != "Enabled":
+        raise OperationFailed(f"volume snapshot[uuid:{kept.uuid}] is {kept.status} and {kept.state}")
     return volume
 
 
 def _at_rest(tx: Transaction, volume: Volume, request: Message) -> _Source:
     """A whole volume to which nobody writes now. Raises `OperationFailed`."""
     refuse_deleted(volume)
+    refuse_busy(tx, volume)  # it may just be leaving a VM that does not allow this
+    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
+    if vm is not None:
+        allowed(vm, request)
     if volume.status != "Ready":
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is not Ready, it's {volume.status}")
     if volume.state != "Enabled":
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is not Enabled, it's {volume.state}")
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    if vm is not None:
-        allowed(vm, request)
-    refuse_busy(tx, volume)
     return _Source(volume, str(volume.install_path), f"volume://{volume.uuid}", vm)
 
 

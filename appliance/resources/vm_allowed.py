@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from appliance.api.errors import OperationFailed, WrongVmState
+from typing import TypeVar
+
+from appliance.api.errors import ApiError, OperationFailed, WrongVmState
 from appliance.api.message import Message
 from appliance.api.vm import VmInstance
 from appliance.api.vm_states import ALLOWED, PASSING, taken
+
+E = TypeVar("E", bound=ApiError)
 
 
 def allowed(vm: VmInstance, request: Message) -> VmInstance:
@@ -13,7 +17,7 @@ def allowed(vm: VmInstance, request: Message) -> VmInstance:
     name = type(request).__name__
     why = taken(vm, name)
     if why:
-        raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}]: {why}")
+        raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}]: {why}").passes(vm.name_, vm.uuid)
     states = ALLOWED[name]
     if vm.state in states:
         return vm
@@ -21,5 +25,9 @@ def allowed(vm: VmInstance, request: Message) -> VmInstance:
         f"current vm instance state[{vm.state}] doesn't allow to proceed message[{type(request).java}], "
         f"allowed states are [{', '.join(sorted(states))}]"
     )
-    cause.passing = (VmInstance.name_, vm.uuid) if vm.state in PASSING else None
-    raise OperationFailed(cause=cause)
+    raise OperationFailed(cause=if_passing(cause, vm))
+
+
+def if_passing(error: E, vm: VmInstance) -> E:
+    """The same refusal of what a VM's state does not allow; where that ends by itself, the call waits for it."""
+    return error.passes(vm.name_, vm.uuid) if vm.state in PASSING or vm.moving else error

@@ -37,7 +37,7 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
     if any(nic.ip is None or nic.intended != "Present" for nic in nics_of(tx, vm)):
         raise OperationFailed(
             f"a NIC of VM[uuid:{vm.uuid}] is being changed by another call; try again later"
-        )
+        ).passes(vm.name_, vm.uuid)
     options, demand = move_options(tx, vm)
     demand = replace(demand, designated=request.host_uuid, asked=asked(request))
     host = tx.get(Host, choose_host(options, demand))

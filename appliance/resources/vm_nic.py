@@ -34,7 +34,9 @@ def attach_l3(tx: Transaction, request: AttachL3NetworkToVm, caller: Caller) -> 
     network = tx.get(L3Network, request.l3_network_uuid)
     against = _against(tx, vm, network)
     if against is not None:
-        raise OperationFailed(f"unable to attach a L3 network. {against}")
+        refused = OperationFailed(f"unable to attach a L3 network. {against}")
+        leaving = {"vm_instance_uuid": vm.uuid, "l3_network_uuid": network.uuid, "intended": "Absent"}
+        raise refused.passes(vm.name_, vm.uuid) if tx.exists(VmNic, **leaving) else refused
     running = vm.intended == "Running"
     add_nic(tx, vm, network, _free_device(tx, vm), field="l3NetworkUuid", plugged=not running)
     vm = move(

@@ -122,16 +122,16 @@ def _resize(
     tx: Transaction, request: ResizeDataVolume | ResizeRootVolume, volume: Volume, caller: Caller
 ) -> Promise | Volume:
     refuse_deleted(volume)
+    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
+    if vm is not None:
+        allowed(vm, request)
+    refuse_busy(tx, volume)
     size = whole_sectors(request.size)
     if size <= volume.size:
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] has {volume.size} bytes, and can only become larger: size[{request.size}] "
             f"is not"
         )
-    vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    if vm is not None:
-        allowed(vm, request)
-    refuse_busy(tx, volume)
     if volume.primary_storage_uuid is not None:
         storage = tx.get(PrimaryStorage, volume.primary_storage_uuid)
         check_room(tx, storage, volume.host_uuid, size - volume.size)
@@ -156,14 +156,15 @@ def refuse_moving(volume: Volume) -> None:
     if volume.status == "Migrating":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is being moved to another host; wait for that, or cancel its job"
-        )
+        ).passes(volume.name_, volume.uuid)
 
 
 def refuse_kept(snapshot: Snapshot, volume: Volume, *, head_only: bool = False) -> None:
     """Refuse to change a volume that must stay as it is; with `head_only`, to let a guest write to it."""
     reason = why_kept(snapshot, volume, head_only=head_only)
     if reason is not None:
-        raise OperationFailed(f"volume[uuid:{volume.uuid}] {reason}; wait for that, or cancel its job")
+        kept = OperationFailed(f"volume[uuid:{volume.uuid}] {reason}; wait for that, or cancel its job")
+        raise kept.passes(volume.name_, volume.uuid)
 
 
 def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
@@ -173,11 +174,9 @@ def refuse_busy(snapshot: Snapshot, volume: Volume) -> None:
     under_way = volume.attachment not in {"none", "attached"} or jobs.running(snapshot, volume.uuid)
     grows = volume.whole_size is not None and volume.whole_size != volume.size
     if under_way or grows or volume.chain_changes or volume.status == "Creating":
-        busy = OperationFailed(
+        raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is being changed by another call; try again when that has ended"
-        )
-        busy.passing = (Volume.name_, volume.uuid)
-        raise busy
+        ).passes(volume.name_, volume.uuid)
 
 
 def enabled_disk_offering(snapshot: Snapshot, uuid: str) -> DiskOffering:

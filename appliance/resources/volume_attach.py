@@ -39,10 +39,11 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
             f"the volume[uuid:{volume.uuid}, name:{volume.name}] is Root Volume, can't attach it"
         )
     vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    if volume.intended == "Present":  # of one that is deleted it is said how it is had again
+        refuse_busy(tx, volume)
     against = against_attaching(tx, volume, vm)
     if against is not None:
         raise OperationFailed(against)
-    refuse_busy(tx, volume)
     if volume.install_path is None:
         storage_uuid = roomiest_storage(tx, vm, volume.size)
         volume = put_on(tx, volume, vm, storage_uuid)

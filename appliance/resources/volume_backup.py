@@ -27,6 +27,7 @@ from appliance.resources.creating import uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import put_tags
+from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.transaction import Transaction
 
@@ -77,6 +78,7 @@ def backup_snapshot(tx: Transaction, request: BackupVolumeSnapshot, caller: Call
     snapshot = tx.get(VolumeSnapshot, request.uuid)
     volume = tx.get(Volume, snapshot.volume_uuid)
     storage = _storage(tx, request.backup_storage_uuid, volume)
+    refuse_busy(tx, volume)
     if snapshot.status != "Ready":
         raise OperationFailed(f"snapshot[uuid:{snapshot.uuid}] is {snapshot.status}, and not Ready")
     if tx.exists(VolumeBackup, volume_snapshot_uuid=snapshot.uuid, backup_storage_uuid=storage.uuid):
@@ -127,10 +129,11 @@ def _remove(tx: Transaction, backup: VolumeBackup) -> VolumeBackup:
         raise OperationFailed(
             f"volume[uuid:{backup.volume_uuid}] is just being backed up, which may add to "
             f"backup[uuid:{backup.uuid}]; wait for that"
-        )
+        ).passes(Volume.name_, backup.volume_uuid)
     restores = tx.all(VolumeRestore)
     if any(restore.backup_uuid == backup.uuid for restore in restores):
-        raise OperationFailed(f"backup[uuid:{backup.uuid}] is just being restored; wait for that")
+        restored = OperationFailed(f"backup[uuid:{backup.uuid}] is just being restored; wait for that")
+        raise restored.passes(backup.name_, backup.uuid)
     jobs.overtake(tx, backup.group_uuid, Cancelled("the backup was deleted"))
     return tx.update(backup, intended="Absent", status="Deleting", generation=backup.generation + 1)
 
@@ -191,17 +194,20 @@ def _rows(
 
 def _check(tx: Transaction, volume: Volume, storage: BackupStorage) -> None:
     """Refuse to back up what has no content, or is being changed."""
-    refuse_deleted(volume)
+    if volume.vm_instance_uuid is None:  # one that is just leaving its VM is not in the way for long
+        refuse_deleted(volume)
     refuse_busy(tx, volume)
+    refuse_deleted(volume)
     if volume.status != "Ready" or volume.install_path is None or volume.host_uuid is None:
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is {volume.status}, and has no content to back up")
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None and (vm.state not in STATES or vm.moving):
-        raise OperationFailed(
+        other = OperationFailed(
             f"VM {vm.name}[uuid:{vm.uuid}] of volume[uuid:{volume.uuid}] is "
             f"{'on its way to another host' if vm.moving else vm.state}; it can be backed up when it is Running "
             f"or Stopped"
         )
+        raise if_passing(other, vm)
     if _simulated(storage) != _is_simulated(tx, volume):
         raise InvalidArgument(
             f"volume[uuid:{volume.uuid}] cannot be backed up to {storage.type} {storage.name}[uuid:{storage.uuid}]: "
@@ -223,7 +229,7 @@ def _refuse_gap(tx: Transaction, volume: Volume, storage: BackupStorage) -> None
             raise OperationFailed(
                 f"backup {backup.name}[uuid:{backup.uuid}] of volume[uuid:{volume.uuid}] is still on its way to its "
                 f"storage, and this one is to add to it; wait for that, or ask for mode full"
-            )
+            ).passes(backup.name_, backup.uuid)
 
 
 def _simulated(storage: BackupStorage) -> bool:

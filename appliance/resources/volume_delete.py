@@ -59,10 +59,11 @@ def recover_volume(tx: Transaction, request: RecoverDataVolume, caller: Caller) 
     """Ready again, or nowhere yet as before; its room is taken once more."""
     volume = tx.get(Volume, request.uuid)
     if volume.status != "Deleted":
-        raise OperationFailed(
+        not_deleted = OperationFailed(
             f"the volume[uuid:{volume.uuid}] is not in status of deleted. This is operation is to recover a "
             f"deleted data volume"
         )
+        raise _if_leaving(not_deleted, volume)
     if volume.intended == "Absent":
         raise OperationFailed(
             f"the volume[uuid:{volume.uuid}] is being removed, and cannot be recovered any more"
@@ -90,7 +91,13 @@ def expunge_volume(tx: Transaction, request: ExpungeDataVolume, caller: Caller) 
     """Absent, whatever the policy."""
     volume = tx.get(Volume, request.uuid)
     if volume.status != "Deleted":
-        raise OperationFailed(f"the volume[uuid:{volume.uuid}] is not deleted yet, can't expunge it")
+        not_yet = OperationFailed(f"the volume[uuid:{volume.uuid}] is not deleted yet, can't expunge it")
+        raise _if_leaving(not_yet, volume)
     volume = tx.update(volume, intended="Absent", generation=volume.generation + 1)
     left = delete_released(tx, volume)
     return promise(tx, request, left, caller) if left is not None else None
+
+
+def _if_leaving(error: OperationFailed, volume: Volume) -> OperationFailed:
+    """The same refusal; one that is being deleted waits until its VM has let go of the volume."""
+    return error if volume.intended == "Present" else error.passes(volume.name_, volume.uuid)

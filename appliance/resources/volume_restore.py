@@ -25,6 +25,7 @@ from appliance.resources.creating import uuid_for
 from appliance.resources.registry import Caller, Promise, handles
 from appliance.resources.storage import promise
 from appliance.resources.tags_of import tags_to_be
+from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
 from appliance.store.transaction import Transaction
 
@@ -75,9 +76,10 @@ def revert_volume(tx: Transaction, request: RevertVolumeFromVolumeBackup, caller
     refuse_busy(tx, volume)
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None and (vm.state != "Stopped" or vm.moving):
-        raise OperationFailed(
+        used = OperationFailed(
             f"VM {vm.name}[uuid:{vm.uuid}] of volume[uuid:{volume.uuid}] is {vm.state}; stop it first"
         )
+        raise if_passing(used, vm)
     storage = tx.get(PrimaryStorage, volume.primary_storage_uuid)
     check_room(tx, storage, volume.host_uuid, backup.volume_size)
     uuid = tx.new_uuid()
@@ -133,7 +135,8 @@ def _ready(tx: Transaction, uuid: str) -> VolumeBackup:
     backup = tx.get(VolumeBackup, uuid)
     for each in chain_of(tx, backup):
         if each.status != "Ready":
-            raise OperationFailed(f"backup {each.name}[uuid:{each.uuid}] is {each.status}, and not Ready")
+            other = OperationFailed(f"backup {each.name}[uuid:{each.uuid}] is {each.status}, and not Ready")
+            raise other.passes(each.name_, each.uuid) if each.status == "Creating" else other
     return backup
 
 

@@ -21,7 +21,7 @@ from appliance.api.parse import unparse
 from appliance.api.resource import Timestamp
 from appliance.resources.registry import Caller
 from appliance.serve.zstack import Call, Reply
-from appliance.store.audit import append
+from appliance.store.audit import ACCEPTED, WORDS, append
 from appliance.store.database import Database
 from appliance.store.errors import StoreClosed
 from appliance.store.transaction import Transaction
@@ -32,9 +32,6 @@ PAUSE_SECONDS = 1.0
 """How long entries of calls that changed nothing are in memory only, and how long alike ones become one."""
 
 WAITING_LIMIT = 10_000
-SHOWN = 1_000
-"""Characters of an error's words; they name what was sent."""
-
 SESSION_DIGITS = 16
 
 
@@ -128,12 +125,13 @@ def entry_of(
         token_uuid=caller.token_uuid if caller else None,
         session_digest=session[:SESSION_DIGITS] if session else None,
         source=source,
-        message=call.kind.__name__ if call.kind else call.java[:SHOWN],
+        message=call.kind.__name__ if call.kind else call.java[:WORDS],
         parameters=unparse(message, secrets=False) if message else {},
         target_uuid=_target(message, reply),
         job_uuid=reply.job_uuid,
+        stage=None if reply.done else ACCEPTED,
         code=error.get("code"),
-        details=str(error["details"])[:SHOWN] if error else None,
+        details=str(error["details"])[:WORDS] if error else None,
         only_read=not error and not _has_changed(message, reply),
     )
 
@@ -150,9 +148,9 @@ def entry_of_request(
         token_uuid=caller.token_uuid if caller else None,
         session_digest=(caller.session_digest or "")[:SESSION_DIGITS] or None if caller else None,
         source=source,
-        message=asked[:SHOWN],
+        message=asked[:WORDS],
         code=error.code if error else None,
-        details=error.details[:SHOWN] if error else None,
+        details=error.details[:WORDS] if error else None,
         only_read=needed == "read-only" and error is None,
     )
 

@@ -82,6 +82,8 @@ def _line(entry: dict[str, Any], names: dict[str, str]) -> str:
         for name, value in entry.get("parameters", {}).items()
     )
     end = f"{entry['code']} {entry.get('details', '')}" if "code" in entry else "done"
+    if "stage" in entry:
+        end = f"{'accepted' if entry['stage'] == 'accepted' else end} (job {entry.get('jobUuid', '')})"
     times = f" ({entry['times']} times)" if entry.get("times", 1) > 1 else ""
     said = f"{entry.get('message', '')} {given}".replace("\n", "\\n").rstrip()
     when, source = entry.get("createDate", ""), entry.get("source", "")

@@ -45,6 +45,7 @@ from appliance.resources.registry import (
     Live,
     Promise,
 )
+from appliance.resources.under_way import is_held_up
 from appliance.serve.audit import Audit, entry_of
 from appliance.serve.auth import Auth, trusted_caller
 from appliance.serve.metrics import CallCounts
@@ -206,12 +207,12 @@ class Dispatch:
         return Reply(kind.result_class, {**without_nulls(body), "success": True})
 
     async def _carry_out_in_turn(self, message: Message, caller: Caller, call: Call) -> Reply:
-        """Now, or when what an earlier call is at is free."""
+        """Now, or when what an earlier call is at is free: if that goes on by itself."""
         try:
             return await self.database.write(lambda tx: _carry_out(tx, message, caller, call))
         except ApiError as error:
             busy = None if message.sync else waited_for(error)
-            if busy is None:
+            if busy is None or await self.database.read(lambda snapshot: is_held_up(snapshot, busy[1])):
                 raise
         return await self.database.write(lambda tx: _carry_out(tx, message, caller, call, busy))
 

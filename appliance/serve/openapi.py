@@ -84,7 +84,7 @@ def _common_schemas() -> dict[str, Schema]:
                 "job": {
                     "type": "object",
                     "required": ["uuid", "state"],
-                    "properties": {"uuid": text, "state": {"const": "Running"}},
+                    "properties": {"uuid": text, "state": {"enum": ["Queued", "Running"]}},
                 }
             },
         },

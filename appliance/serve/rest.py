@@ -180,7 +180,7 @@ def _key(route: RestRoute, request: web.Request) -> str | None:
 
 def _whole(reply: Reply) -> web.StreamResponse:
     if not reply.done:
-        body = {"job": {"uuid": reply.job_uuid, "state": "Running"}}
+        body = {"job": {"uuid": reply.job_uuid, "state": reply.job_state}}
         return json_answer(body, 202, {hdrs.LOCATION: JOB.format(uuid=reply.job_uuid)})
     error = reply.body.get("error")
     if error is not None:

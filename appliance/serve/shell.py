@@ -16,6 +16,7 @@ from appliance.api.errors import ApiError
 from appliance.api.grammar import UsageError, read_words, without_program
 from appliance.api.message import MESSAGES
 from appliance.api.quoting import split
+from appliance.api.redaction import hidden
 from appliance.api.resource import Resource
 from appliance.client import Session
 from appliance.serve.cli import (
@@ -110,13 +111,14 @@ def _look_up(runner: asyncio.Runner, session: Session) -> LookUp:
 
 
 def _typed_lines(look_up: LookUp, out: TextIO) -> Iterator[str]:
-    """Lines typed at the prompt, with history; passwords are kept out of it."""
+    """Lines typed at the prompt, with history: on the disk of what has no secret in it, else until the end."""
     completer = Completer(look_up)
     history = state_folder() / "history"
     history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lines: list[str] = []
+    kept: list[str] = []
     with contextlib.suppress(OSError):
-        lines = history.read_text(errors="replace").splitlines()
+        kept = history.read_text(errors="replace").splitlines()
+    lines = list(kept)
     editor = Editor(sys.stdin, out, lambda before: _completed(completer, before, out), lines)
     while True:
         try:
@@ -125,11 +127,25 @@ def _typed_lines(look_up: LookUp, out: TextIO) -> Iterator[str]:
             break
         except KeyboardInterrupt:
             continue
-        if line.strip() and "password=" not in line.lower():
+        if line.strip():
             lines.append(line)
+        if line.strip() and may_be_kept(line):
+            kept.append(line)
             history.touch(mode=0o600)
-            history.write_text("".join(f"{each}\n" for each in lines[-HISTORY_LINES:]))
+            history.write_text("".join(f"{each}\n" for each in kept[-HISTORY_LINES:]))
         yield line
+
+
+def may_be_kept(line: str) -> bool:
+    """Whether a line may be written down: not if a password, key or session is in it, or nobody knows what is."""
+    if "=" not in line:
+        return True
+    try:
+        command = read_words(split(line))
+    except (ApiError, ValueError):
+        return False
+    secrets = {each.wire for each in command.kind.parameters.values() if each.secret}
+    return not secrets & command.fields.keys() and hidden(command.fields) == command.fields
 
 
 def _completed(completer: Completer, before: str, out: TextIO) -> str:

@@ -47,6 +47,8 @@ class Reply:
     done: bool = True
     created: float = field(default_factory=time.time)
     finished: float = field(default_factory=time.time)
+    job_state: str = "Running"
+    """Of a job that is not done, whether it is Running or Queued."""
     http_status: int = 200
     """What it is where the protocol's own statuses count."""
     audited: bool = False
@@ -93,12 +95,13 @@ def job_reply(snapshot: Snapshot, job: LongJob) -> Reply:
     result_class = kind.result_class if kind else GENERIC_EVENT
     made, ended = float(job.create_date), float(job.last_op_date)
     if job.state not in TERMINAL:
-        return Reply(result_class, {}, job.uuid, done=False, created=made)
+        return Reply(result_class, {}, job.uuid, done=False, created=made, job_state=job.state)
     stored = json.loads(job.job_result) if job.job_result else {}
     if job.state != "Succeeded":
         error = stored.get("error", stored)
         status = ApiError.from_wire(error).http_status
-        return Reply(result_class, {"success": False, "error": error}, job.uuid, True, made, ended, status)
+        body = {"success": False, "error": error}
+        return Reply(result_class, body, job.uuid, True, made, ended, http_status=status)
     body = {name: value for name, value in stored.items() if name != "success"}
     if not body and kind is not None and kind.returns is not None and job.target_resource_uuid:
         found = snapshot.find(kind.returns, job.target_resource_uuid)

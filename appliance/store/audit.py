@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import msgspec
 
 from appliance.api.audit import AuditEntry
+from appliance.api.errors import ApiError
+from appliance.api.job import LongJob
 from appliance.api.resource import Timestamp
 from appliance.store import meta
 from appliance.store.errors import StoreDamaged
@@ -23,6 +26,13 @@ HEAD, FLOOR = "audit_head", "audit_floor"
 _CHECKED_EACH = 1_000
 _ROWS_AT_ONCE = 500
 SHOWN = 20
+
+
+ACCEPTED, ENDED = "accepted", "ended"
+"""Stages of a call that became a job."""
+
+WORDS = 1_000
+"""Characters of an error's words; they name what was sent."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,25 @@ def append(tx: Transaction, entries: Sequence[AuditEntry]) -> None:
     meta.write_meta(tx, HEAD, str(last))
     if last.sequence // _CHECKED_EACH != (last.sequence - len(entries)) // _CHECKED_EACH:
         _forget(tx, last.sequence - int(tx.setting("audit", "maxEntries")))
+
+
+def append_end(tx: Transaction, job: LongJob, error: ApiError | None) -> None:
+    """Add the end of a job, in the transaction that ends it."""
+    asked = json.loads(job.job_data)
+    named = (asked.get(each) for each in ("uuid", "vmInstanceUuid", "volumeUuid"))
+    entry = AuditEntry(
+        sequence=0,
+        create_date=Timestamp(0),
+        account_uuid=job.account_uuid or None,
+        source="the appliance",
+        message=job.name,
+        target_uuid=next((each for each in named if isinstance(each, str)), job.target_resource_uuid),
+        job_uuid=job.uuid,
+        stage=ENDED,
+        code=error.code if error is not None else None,
+        details=error.details[:WORDS] if error is not None else None,
+    )
+    append(tx, [entry])
 
 
 def _forget(tx: Transaction, until: int) -> None:

@@ -15,8 +15,8 @@ from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tally import Tally
 from appliance.store import meta
 from appliance.store.connection import connect, translated
-from appliance.store.errors import StoreDamaged
-from appliance.store.migrations import latest, too_new, version
+from appliance.store.errors import StoreDamaged, StoreTooNew
+from appliance.store.migrations import latest, migrate, too_new, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
 from appliance.store.transaction import Transaction
 
@@ -144,16 +144,31 @@ def _orphans(connection: Any, child: type[Resource], by: str, parent: type[Resou
         yield f"row {key!r} in table {child.table} belongs to {parent.name_} {owner!r}, which is gone"
 
 
-def _mark_restored(path: Path) -> None:
-    """Say in a store that it is a copy from the past."""
-    connection = connect(path, durable=True, reader=False)
+def _become_restored(connection: Any) -> list[str]:
+    """Bring a copy of a backup to this version, and say in it that it is one; what is wrong with it, in sentences."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        meta.write_meta(Transaction(connection, 0.0, str), meta.RESTORED, "yes")
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
+        # Nothing but the file's structure is known of what older versions kept, until it is what this one keeps.
+        found = structure(connection)
+        if found:
+            return found
+        migrate(connection)
+        found = findings(connection)
+        if not found:
+            connection.execute("BEGIN IMMEDIATE")
+            meta.write_meta(Transaction(connection, 0.0, str), meta.RESTORED, "yes")
+            connection.execute("COMMIT")
+    except sqlite.Error as error:
+        return [f"it cannot be brought to version {latest()}: {error}"]
+    return found
+
+
+def _check_backup(connection: Any, path: Path) -> None:
+    """`StoreTooNew` or `StoreDamaged` unless a file is a store that this version or an older one has written."""
+    found = version(connection)
+    if found > latest():
+        raise StoreTooNew(f"{path} {too_new(found)}; restore it with that zstui")
+    if found == 0:
+        raise StoreDamaged(f"{path} is no backup of a store")
 
 
 def back_up_closed(folder: Path, path: Path) -> int:
@@ -205,24 +220,26 @@ def _closed(folder: Path) -> Iterator[Any]:
 def restore(folder: Path, path: Path) -> None:
     """Put a checked backup in the place of a store that no appliance has open.
 
-    What was there is kept beside it, with `.replaced` at its name's end. `StoreDamaged` when the backup is
-    not sound, `StoreBusy` when the store is in use.
+    One that an older version has made becomes a store of this version. What was there is kept beside it, with
+    `.replaced` at its name's end. `StoreDamaged` when the backup is not sound, `StoreTooNew` when a later version
+    has made it, `StoreBusy` when the store is in use.
     """
     from appliance.store.folder import Folder
 
     place = Folder(folder)
     place.take()
     try:
+        restored = place.path / "restored.db"
         source = connect(path, durable=False, reader=True)
         try:
-            copy(source, place.path / "restored.db", findings)
+            _check_backup(source, path)
+            copy(source, restored, _become_restored)
         finally:
             source.close()
-        _mark_restored(place.path / "restored.db")
         for old in (place.database, place.log):
             if old.exists():
                 old.rename(old.with_name(old.name + ".replaced"))
-        (place.path / "restored.db").rename(place.database)
+        restored.rename(place.database)
         place.sync()
         place.mark("closed")
     finally:

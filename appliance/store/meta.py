@@ -29,7 +29,11 @@ def read_meta(snapshot: Snapshot, name: str) -> str | None:
 
 def write_meta(transaction: Transaction, name: str, value: str) -> None:
     """Keep one of the store's own values."""
-    sql = 'INSERT OR REPLACE INTO "meta" ("name", "value", "row_sum") VALUES (?, ?, ?)'
+    # In its place: REPLACE would move the row, and the audit log's head is written with every change.
+    sql = (
+        'INSERT INTO "meta" ("name", "value", "row_sum") VALUES (?, ?, ?) ON CONFLICT ("name") '
+        'DO UPDATE SET "value" = excluded."value", "row_sum" = excluded."row_sum"'
+    )
     transaction.rows(sql, (name, value, row_sum((name, value))))
 
 

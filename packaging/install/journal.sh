@@ -46,7 +46,10 @@ transition_undo() {
     fi
     if [ -n "$FROM" ]; then
         point_to "$FROM" || return 1
-        if [ -f "$ROOT/settings.before" ]; then mv -f "$ROOT/settings.before" "$ROOT/settings"; fi
+        local each
+        for each in settings previous; do
+            [ ! -f "$ROOT/$each.before" ] || mv -f "$ROOT/$each.before" "$ROOT/$each" || return 1
+        done
     else
         rm -f "$ROOT/current" "$COMMAND"
     fi

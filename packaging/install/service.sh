@@ -123,17 +123,26 @@ last_words() {
     if has_systemd; then journalctl -u zstui.service -n 2 -o cat; else tail -n 2 "$DATA/appliance.log"; fi
 }
 
+# connected_hosts CONDITION …: the uuids of those that are, and meet the conditions.
 connected_hosts() {
-    "$ROOT/current/zstui" --data "$DATA" call QueryHost status=Connected fields=uuid limit=100000 |
+    "$ROOT/current/zstui" --data "$DATA" call QueryHost status=Connected "$@" fields=uuid limit=100000 |
         sed -n 's/.*"uuid": "\([0-9a-f]*\)".*/\1/p' | sort
 }
 
-# Every host that was connected is again, with this version's agent on it. They get it one after the other: each that
-# is back gives the next as long again.
+# Those with this version's agent on them. Simulated ones have none.
+renewed_hosts() {
+    local build
+    build=$(tar -xzOf "$ROOT"/current/_internal/agent/zstui-agent-*.tar.gz build) || return 1
+    connected_hosts "agentVersion~=%+$build"
+    connected_hosts hypervisorType=Simulator
+}
+
+# Every host that was connected is again, with this version's agent on it. They get it one after the other, and are
+# connected by the one that they have until then: each that is done gives the next as long again.
 hosts_wait() {
     local until=$((SECONDS + SECONDS_TO_START)) missing left least=
     while :; do
-        missing=$(comm -23 <(printf '%s\n' "$HOSTS_BEFORE") <(connected_hosts) | tr '\n' ' ')
+        missing=$(comm -23 <(printf '%s\n' "$HOSTS_BEFORE") <(renewed_hosts | sort) | tr '\n' ' ')
         [ -n "${missing// /}" ] || return 0
         left=$(wc -w <<<"$missing")
         if [ "$left" -lt "${least:-$((left + 1))}" ]; then
@@ -143,5 +152,5 @@ hosts_wait() {
         sleep 1
     done
     "$ROOT/current/zstui" --data "$DATA" call QueryHost 'status!=Connected' fields=name,uuid,status,statusReason >>"$LOG"
-    because "these hosts were connected before and are not now: ${missing% }; $LOG says why"
+    because "these hosts were connected before, and are not by this version's agent now: ${missing% }; $LOG says why"
 }

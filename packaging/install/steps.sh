@@ -18,6 +18,8 @@ unpack() {
     # shellcheck disable=SC2181 # of either way
     [ $? = 0 ] || because "the payload could not be unpacked; see $LOG" || return 1
     rm -f "$scratch/busybox"
+    # Hosts get the agent packed; in the payload it is not, since so it takes less of that.
+    gzip -6n "$scratch"/_internal/agent/*.tar || return 1
     chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" && sync "$ROOT/versions"
 }
 
@@ -95,7 +97,11 @@ change() {
 }
 
 begin_change() {
-    cp -p "$ROOT/settings" "$ROOT/settings.before" && keep_script &&
+    local each
+    for each in settings previous; do
+        [ ! -f "$ROOT/$each" ] || cp -p "$ROOT/$each" "$ROOT/$each.before" || return 1
+    done
+    keep_script &&
         transition_write "$FROM" "$1" "" stopping && guard_start
     settings_save
 }
@@ -112,7 +118,7 @@ end_change() {
     else
         rm -f "$ROOT/previous"
     fi
-    rm -f "$ROOT/settings.before"
+    rm -f "$ROOT/settings.before" "$ROOT/previous.before"
     transition_end || return 1
     local each
     for each in "$ROOT"/versions/*; do
@@ -133,7 +139,7 @@ reach() {
     step "Finish" end_reach
 }
 
-end_reach() { rm -f "$ROOT/settings.before" && transition_end; }
+end_reach() { rm -f "$ROOT/settings.before" "$ROOT/previous.before" && transition_end; }
 
 upgrade() {
     FROM=$(current_name)
@@ -144,7 +150,12 @@ upgrade() {
 }
 
 check_previous() {
-    [ -f "$ROOT/previous" ] || because "there is no version to go back to in $ROOT"
+    local NAME=''
+    # shellcheck disable=SC1091
+    [ -f "$ROOT/previous" ] && . "$ROOT/previous"
+    if [ -z "$NAME" ] || [ "$NAME" = "$(current_name)" ]; then
+        because "there is no version to go back to in $ROOT"
+    fi
 }
 
 rollback() {
@@ -158,13 +169,19 @@ rollback() {
 }
 
 uninstall() {
-    step "Stop zstui" service_stop && step "Take the service away" service_remove &&
-        step "Delete $ROOT" rm -rf "$ROOT" || return 1
+    step "Stop zstui" service_stop && step "Take the service away" service_remove || return 1
     if [ -n "$DROP" ]; then
-        step "Delete $DATA" rm -rf "$DATA"
+        step "Delete $DATA" rm -rf "$DATA" || return 1
     else
         say "the data stays in $DATA; hosts keep their guests"
     fi
+    step "Delete $ROOT" delete_root
+}
+
+# Who is cut off in it can be repeated until the last version is gone, and what is left after that is no installation.
+delete_root() {
+    find "$ROOT" -mindepth 1 -maxdepth 1 ! -name versions ! -name installer ! -name lock -exec rm -rf {} + &&
+        rm -rf "$ROOT/versions" && rm -rf "$ROOT"
 }
 
 host_only() {

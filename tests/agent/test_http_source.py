@@ -92,3 +92,27 @@ async def test_no_image_comes_from_what_listens_on_the_machine_itself(
         assert (why.value.refusal.code, asked) == ("url.inward", ["/away"])
     finally:
         await runner.cleanup()
+
+
+async def test_no_password_of_an_address_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_source, "leads_inward", lambda _: False)
+    asked: list[str] = []
+
+    async def nothing(request: web.BaseRequest) -> web.Response:
+        asked.append(request.headers["Authorization"])
+        return web.Response(status=404)
+
+    runner = web.ServerRunner(web.Server(nothing))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        url = f"http://me:hush@127.0.0.1:{port}/i"
+        with pytest.raises(Refused) as why:
+            await pull(url, Sink(tmp_path / "i.part", 1 << 30, 0), lambda *_: None)
+    finally:
+        await runner.cleanup()
+    assert "hush" not in why.value.refusal.message
+    assert f"http://me:******@127.0.0.1:{port}/i" in why.value.refusal.message
+    assert asked == ["Basic bWU6aHVzaA=="], "the server does get it"

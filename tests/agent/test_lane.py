@@ -256,3 +256,48 @@ async def test_files_get_their_names_only_with_the_chain_that_is_expected(ends: 
     await ends.copies.adopt(AdoptFiles(files={ours[0]: "", ours[1]: ours[0]}))
     await ends.copies.adopt(AdoptFiles(files={ours[0]: "", ours[1]: ours[0]}))
     assert sorted(path.name for path in ends.roots[0].iterdir()) == ["high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("below", "code"),
+    [
+        (["-b", "/etc/shadow", "-F", "raw"], "volume.other_backing"),
+        (["-b", "/etc/shadow"], "image.backing_format"),
+    ],
+)
+async def test_a_lost_host_sends_no_file_that_leads_out_of_storage(
+    ends: Ends, below: list[str], code: str
+) -> None:
+    """Also where nothing is expected below, as with the lowest of a volume's files."""
+    place = ends.roots[0] / "low.qcow2"
+    create = [
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-u",
+        "-b",
+        "/etc/shadow",
+        "-F",
+        "raw",
+        f"{place}.part",
+        "1M",
+    ]
+    assert await (await asyncio.create_subprocess_exec(*create)).wait() == 0
+    if "-F" not in below:
+        part = ends.roots[0] / "low.qcow2.part"
+        part.write_bytes(
+            part.read_bytes().replace(b"\xe2\x79\x2a\xca\0\0\0\3raw", b"\xe2\x79\x2a\xcb\0\0\0\3raw")
+        )
+    with pytest.raises(Refused) as refused:
+        await ends.copies.adopt(AdoptFiles(files={str(place): ""}))
+    assert refused.value.refusal.code == code
+    assert not place.exists()
+
+
+async def test_what_is_sent_as_raw_is_not_looked_into(ends: Ends) -> None:
+    place = ends.roots[0] / "low.raw"
+    (ends.roots[0] / "low.raw.part").write_bytes(b"QFI\xfb" + bytes(508))
+    await ends.copies.adopt(AdoptFiles(files={str(place): ""}))
+    assert place.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.keeper import keep, kept
 from agent.paths import Paths
 from agent.pidfile import PidFile
 
@@ -181,3 +183,23 @@ def other_version(folder: Path) -> Path:
     module = copy / "agent" / "version.py"
     module.write_text(module.read_text().replace('AGENT_VERSION = "', 'AGENT_VERSION = "9.9.9-'))
     return copy
+
+
+def test_what_a_daemon_listened_on_is_kept_when_it_is_killed(agent: Agent) -> None:
+    agent.attach()
+    with socket.socket() as listening, socket.socket() as guest:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        where = listening.getsockname()
+        keep(agent.paths, {"l3": listening.fileno()})
+        listening.close()
+        old = agent.kill("daemon")
+        guest.connect(where)
+        within(HEALED_SECONDS, lambda: agent.pid("daemon") not in (None, old))
+        (found,) = kept(agent.paths).values()
+        with found, found.accept()[0] as accepted:
+            assert accepted.getpeername() == guest.getsockname()
+        keep(agent.paths, {})
+        assert kept(agent.paths) == {}
+    with socket.socket() as late, pytest.raises(ConnectionRefusedError):
+        late.connect(where)

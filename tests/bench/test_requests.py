@@ -86,7 +86,12 @@ async def connected(folder: Path) -> AsyncIterator[tuple[Link, Echo]]:
     database = await Database.open(folder)
     dialer = SshDialer(Config(folder).keys, DatabasePins(database), agent_bundle)
     fleet = Fleet(
-        database, DatabaseRoster(database), dialer, on_event=lambda *_: None, on_lost=lambda *_: None
+        database,
+        DatabaseRoster(database),
+        dialer,
+        on_event=lambda *_: None,
+        on_lost=lambda *_: None,
+        on_renewed=lambda _: None,
     )
     try:
         target = target_of((await database.read(lambda snapshot: snapshot.all(Host)))[0])

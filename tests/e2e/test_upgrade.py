@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from agent.network import namespace_of
 from appliance.client import Session
+from appliance.hosts.deploy import VERSIONS
 from appliance.lab import Lab
 from appliance.lab.cloud import tiny_image
 from appliance.lab.machine import make_key
@@ -31,6 +32,7 @@ from tests.later import VERSION, later
 
 PINGS_PER_SECOND = 5
 CALM_SECONDS = 2.0
+RENEWED_SECONDS = 120.0
 USER_DATA = "#!/bin/sh\necho served\n"
 ASKING = """
 while [ ! -e /tmp/enough ]; do
@@ -137,12 +139,17 @@ async def test_a_cloud_goes_to_the_next_version_and_back_without_its_guests_noti
     async with await Session.connect(appliance.socket) as aging.session:
         made = await asyncio.gather(*(served(aging, number) for number in (1, 2)))
         first, own = await versions(aging), await programs(aging)
+        for machine in aging.machines:
+            await aging.run(machine, "mkdir", "-p", *(f"{VERSIONS}/{digit * 16}" for digit in "ab"))
+            await aging.run(
+                machine, "touch", "-d", "2001-01-01", *(f"{VERSIONS}/{digit * 16}" for digit in "ab")
+            )
         assert "is renewed" not in appliance.log(), "who has no agent yet waits for nobody"
 
     before = await asyncio.gather(*map(lives, made))
     async with witnessed(made):
-        said = await become(aging, next_version)
-        # Both hosts were reached at once, and one of them waited for the other.
+        said = await become(aging, next_version, {VERSION})
+        # Both hosts were reached at once, and one of them waited for the other: nobody saw it go meanwhile.
         assert len(re.findall("is another version's, and is renewed", said)) == 2, said
         assert len(re.findall("waits for its turn to get this version's agent", said)) == 1, said
     assert await asyncio.gather(*map(lives, made)) == before
@@ -150,6 +157,7 @@ async def test_a_cloud_goes_to_the_next_version_and_back_without_its_guests_noti
         assert (await aging.session.call("GetVersion"))["version"] == VERSION
         assert {version.partition("+")[0] for version in await versions(aging)} == {VERSION}
         assert not await programs(aging) & own
+        await only_stays(aging, await programs(aging) | own)
         assert [(await guest.refresh()).state for guest in made] == ["Running", "Running"]
         (guest, _), length = made, len(made[0].serial())
         assert (await guest.stop()).state == "Stopped"
@@ -165,7 +173,7 @@ async def test_a_cloud_goes_to_the_next_version_and_back_without_its_guests_noti
         copy = appliance.folder / "backups" / f"before-version-{latest() + 1}.db"
         restored = await appliance.run("restore", str(copy))
         assert restored.returncode == 0, restored.stderr
-        await become(aging, TREE)
+        await become(aging, TREE, {version.partition("+")[0] for version in first})
     assert await asyncio.gather(*map(lives, made)) == before
     async with await Session.connect(appliance.socket) as aging.session:
         assert (await versions(aging), await programs(aging)) == (first, own)
@@ -178,15 +186,27 @@ async def served(aging: Stage, number: int) -> Guest:
     return await made.booted()
 
 
-async def become(aging: Stage, tree: Path) -> str:
-    """Have the appliance run from a tree, and wait for all hosts; what it said."""
+async def become(aging: Stage, tree: Path, expected: set[str]) -> str:
+    """Have the appliance run from a tree, and wait until all hosts are connected by its agents; what it said."""
     await aging.appliance.stop()
     length = len(aging.appliance.log().encode())
     aging.appliance.tree = tree
     await aging.appliance.start()
     async with await Session.connect(aging.appliance.socket) as aging.session:
         await aging.connected()
+        async with asyncio.timeout(RENEWED_SECONDS):
+            while {version.partition("+")[0] for version in await versions(aging)} != expected:
+                await asyncio.sleep(0.2)
+        await aging.connected()
     return aging.appliance.log(length)
+
+
+async def only_stays(aging: Stage, kept: set[str]) -> None:
+    """See that hosts have the agents that run and ran last, and none from before."""
+    async with asyncio.timeout(RENEWED_SECONDS):
+        for machine in aging.machines:
+            while set((await aging.run(machine, "ls", VERSIONS)).split()) != kept:
+                await asyncio.sleep(0.2)
 
 
 async def versions(aging: Stage) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ BEGIN = (
 
 MIRRORS = REPOSITORY / "packaging" / "install" / "mirrors.sh"
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def archive(machine: Machine) -> Iterator[Archive]:
     archive.close()
 
 
+@pytest.mark.lab
 def test_a_fresh_debian_becomes_a_host(machine: Machine, archive: Archive, versions: dict[str, Path]) -> None:
     path = machine.bring(versions[OLD])
     assert "this would install: openssh-server libvirt" in machine.say("bash", path, "--host-only", "--check")
@@ -67,12 +69,13 @@ def test_a_fresh_debian_becomes_a_host(machine: Machine, archive: Archive, versi
 
 
 def it_takes_packages_from_mirrors_and_forgets_them(machine: Machine, archive: Archive, path: str) -> None:
-    (known,) = re.findall(r"^ *163\) base=(\S+) ;;$", MIRRORS.read_text(), re.MULTILINE)
-    named = rf"{re.escape(known)}/debian(-security)?/"
-    for words, told, places in (
-        (("-R", f"{URL}/debian"), f"{URL}/debian", "/debian/"),
-        (("-R", "163", "-y", URL), f"{known}/debian", named),
-    ):
+    known = dict(re.findall(r"^ *(\w+)\) base=(\S+) ;;$", MIRRORS.read_text(), re.MULTILINE))
+    assert known.keys() == {"163", "aliyun"}
+    by_name = [
+        (("-R", name, "-y", URL), f"{base}/debian", rf"{re.escape(base)}/debian(-security)?/")
+        for name, base in known.items()
+    ]
+    for words, told, places in ((("-R", f"{URL}/debian"), f"{URL}/debian", "/debian/"), *by_name):
         machine.say("sh", "-c", "dpkg --remove dnsmasq-base && apt-get clean")
         before = machine.say("sh", "-c", SOURCES)
         archive.asked.clear()
@@ -81,10 +84,11 @@ def it_takes_packages_from_mirrors_and_forgets_them(machine: Machine, archive: A
         assert [asked for asked in archive.asked if not re.match(places, asked)] == []
         assert len(wanted(archive)) == 1
         assert machine.say("sh", "-c", SOURCES) == before
-    suites = {
-        found[1] for asked in archive.asked if (found := re.search(r"/dists/([\w-]+)/InRelease$", asked))
-    }
-    assert suites == {"bookworm", "bookworm-updates", "bookworm-security"}
+        suites = {
+            found[1] for asked in archive.asked if (found := re.search(r"/dists/([\w-]+)/InRelease$", asked))
+        }
+        every = {"bookworm", "bookworm-updates", "bookworm-security"}
+        assert suites == (every if "-y" in words else {"bookworm"})
 
 
 def wanted(archive: Archive) -> list[str]:
@@ -96,3 +100,45 @@ def made(machine: Machine, *words: str) -> dict[str, object]:
     inventory = call(machine, *words)["inventory"]
     assert isinstance(inventory, dict)
     return inventory
+
+
+@pytest.mark.parametrize(
+    ("mirror", "system", "codename", "lines"),
+    [
+        (
+            "aliyun",
+            "debian",
+            "bookworm",
+            (
+                "http://mirrors.aliyun.com/debian bookworm main",
+                "http://mirrors.aliyun.com/debian bookworm-updates main",
+                "http://mirrors.aliyun.com/debian-security bookworm-security main",
+            ),
+        ),
+        (
+            "aliyun",
+            "ubuntu",
+            "noble",
+            (
+                "http://mirrors.aliyun.com/ubuntu noble main",
+                "http://mirrors.aliyun.com/ubuntu noble-updates main",
+                "http://mirrors.aliyun.com/ubuntu noble-security main",
+            ),
+        ),
+        (
+            "https://archive.example/debian/",
+            "debian",
+            "bookworm",
+            ("https://archive.example/debian bookworm main",),
+        ),
+    ],
+)
+def test_a_mirror_has_the_suites_that_its_distribution_has(
+    mirror: str, system: str, codename: str, lines: tuple[str, ...]
+) -> None:
+    asked = ["bash", "-c", '. "$0"; mirror_lines "$1"', str(MIRRORS), system]
+    done = subprocess.run(
+        asked, env={"MIRROR": mirror, "OS_CODENAME": codename, "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [f"deb {line}" for line in lines]

@@ -34,8 +34,8 @@ def machine() -> Iterator[Machine]:
     machine.close()
 
 
-def killed_at(machine: Machine, step: int, *words: str) -> str:
-    """Start an installer and kill it as soon as it begins a step; returns the step's title."""
+def killed_at(machine: Machine, step: int, *words: str, after: float = 0.0) -> str:
+    """Start an installer and kill it as soon as it begins a step, or some seconds after; returns the step's title."""
     process = subprocess.Popen(machine.command("bash", *words), stdout=subprocess.PIPE)
     assert process.stdout is not None
     seen = b""
@@ -43,8 +43,9 @@ def killed_at(machine: Machine, step: int, *words: str) -> str:
         chunk = os.read(process.stdout.fileno(), 4096)
         assert chunk, seen.decode()
         seen += chunk
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
+    time.sleep(after)
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
     process.wait(20)
     process.stdout.close()
     return found[1].decode()
@@ -248,6 +249,53 @@ def test_a_killed_upgrade_leaves_the_version_before_running(
     machine.say("bash", new, "-u")
     assert machine.say("zstui", "--version") == f"zstui {NEW}\n"
     assert named(machine, "Zone") == zones
+
+
+@lab
+def test_a_killed_rollback_leaves_the_version_after_running(
+    machine: Machine, versions: dict[str, Path]
+) -> None:
+    old, new = machine.bring(versions[OLD]), machine.bring(versions[NEW])
+    machine.say("bash", old, "-q")
+    machine.say("bash", new, "-u", "-q")
+    step, title, zones = 1, "", []
+    while True:
+        zones.append(f"zone-{step:02d}")
+        call(machine, "CreateZone", f"name={zones[-1]}")
+        title = killed_at(machine, step, "/opt/zstui/installer", "--rollback")
+        until(lambda: machine.run("ls", "/opt/zstui/transition").returncode != 0, f"{title} was not undone")
+        until(lambda: machine.run("zstui", "call", "GetVersion").returncode == 0, title)
+        if title == LAST_STEP:
+            break
+        assert machine.say("zstui", "--version") == f"zstui {NEW}\n", title
+        assert named(machine, "Zone") == zones, title
+        step += 1
+    assert step > 9
+    # In its last moment it may have been done.
+    if machine.say("zstui", "--version") == f"zstui {NEW}\n":
+        machine.say("bash", "/opt/zstui/installer", "--rollback")
+    assert machine.say("zstui", "--version") == f"zstui {OLD}\n"
+    assert named(machine, "Zone") == []
+    assert machine.run("bash", "/opt/zstui/installer", "--rollback").returncode == 3
+
+
+@lab
+@pytest.mark.parametrize("after", [0.0, 0.05])
+def test_a_killed_uninstallation_can_be_repeated(
+    machine: Machine, versions: dict[str, Path], after: float
+) -> None:
+    old = machine.bring(versions[OLD])
+    for step, title in enumerate(
+        ("Stop zstui", "Take the service away", "Delete /var/lib/zstui", "Delete /opt/zstui"), start=1
+    ):
+        machine.say("bash", old, "-q")
+        assert killed_at(machine, step, "/opt/zstui/installer", "--uninstall", "-D", after=after) == title
+        # Whatever is left of it is taken away, or is no installation.
+        repeated = machine.run("bash", old, "--uninstall", "-D")
+        assert repeated.returncode == 0 or "nothing is installed in /opt/zstui" in repeated.stderr, title
+        assert machine.run("ls", "-d", "/opt/zstui/current", "/var/lib/zstui").stdout == "", title
+    machine.say("bash", old, "-q")
+    assert named(machine, "Zone") == []
 
 
 @lab

@@ -171,7 +171,7 @@ class WorldDialer:
         """There is one version of everything."""
         return False
 
-    async def dial(self, target: Target) -> FaultyWire:
+    async def dial(self, target: Target, *, renew: bool = True) -> FaultyWire:
         """A link."""
         host = await self._reach(target)
         wire = FaultyWire(self.world, self.life, host)

@@ -15,6 +15,7 @@ from tests.zstui.conftest import SMALL, Screens
 from zstui import later
 from zstui.app import Zstui
 from zstui.i18n import language
+from zstui.mirror import Row
 from zstui.screens.chooser import Chooser
 
 
@@ -47,6 +48,45 @@ async def test_it_is_painted_while_the_screens_are_still_to_come(
         await on.until(lambda: isinstance(app.screen, Chooser), "what `:` opens")
         assert language() == "zh_CN"
         assert on.browser.noun.id == "host"
+
+
+async def test_the_name_of_a_row_may_be_typed_before_the_rows_are_there(tmp_path: Path) -> None:
+    app = Zstui(tmp_path / "no.sock")
+    async with app.run_test(size=SMALL) as pilot:
+        on = Screens(app, pilot)
+        await on.until(lambda: len(app.screen_stack) > 1, "the first screen")
+        await on.write(":web-1")
+        await on.press("enter")
+        await on.sees("Go to", "Reading …")
+        app.mirror._put(Row("VmInstance", "u", {"uuid": "u", "name": "web-1"}))
+        app.mirror._set_status("live")
+        await on.until(lambda: app.screen is on.browser, "what was asked for")
+        await on.until(lambda: on.browser.table.cursor == "u", "the row")
+        await on.write(":web-2")
+        await on.press("enter")
+        await on.sees("Go to", "nothing by that name")
+
+
+def test_certificates_of_the_machine_are_read_only_where_nobody_says_whom_to_trust() -> None:
+    code = """
+import asyncio, ssl
+from zstui import later
+read = []
+usual = ssl.create_default_context
+ssl.create_default_context = lambda *given, **named: read.append(given) or usual(*given, **named)
+wrapped = ssl.create_default_context
+asyncio.run(later.connection({asked}))
+print(len(read), ssl.create_default_context is wrapped)
+"""
+    for asked, said in (("", "0 True"), ("certificates=True", "1 True")):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(asked=asked)],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.stdout == f"{said}\n"
 
 
 @pytest.mark.parametrize(

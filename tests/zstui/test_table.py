@@ -139,3 +139,50 @@ def test_the_filter_and_the_order_are_kept_as_rows_change() -> None:
             listing.prepare(5)
     names = [[each.rows[each.key_at(place)].name for place in range(len(each))] for each in (kept, anew)]
     assert names[0] == names[1] == [f"vm-{number}" for number in (29, 28, 27, 26, 25, 24, 23, 20, 2)]
+
+
+def test_who_types_on_finds_what_is_found_at_once() -> None:
+    begin("en")
+    mirror, vm = big_mirror(40), NOUNS["vm"]
+    kept = Listing(vm, mirror)
+    kept.fill(mirror.all("VmInstance"))
+    for text in (
+        "v",
+        "vm-",
+        "vm-1",
+        "vm-1 !stop",
+        "vm-1 !stopped",
+        "vm-1 state:run",
+        "vm-1",
+        "vm-2",
+        "",
+        "vm",
+    ):
+        before = [kept.key_at(place) for place in range(len(kept))]
+        other = kept.find(text)
+        anew = Listing(vm, mirror)
+        anew.filter = text
+        anew.fill(mirror.all("VmInstance"))
+        found = [kept.key_at(place) for place in range(len(kept))]
+        assert found == [anew.key_at(place) for place in range(len(anew))], text
+        assert other == (found != before), text
+        assert all(kept.place_of(key) == place for place, key in enumerate(found))
+
+
+def test_many_rows_are_put_in_place_as_all_anew_are() -> None:
+    begin("en")
+    mirror, vm = big_mirror(30), NOUNS["vm"]
+    kept = Listing(vm, mirror)
+    kept.filter = "vm"
+    kept.fill(mirror.all("VmInstance"))
+    pushed = [change(f"vm-{90 - number}", number, "Stopped") for number in range(5, 12)]
+    rows: dict[str, Row | None] = {each.uuid: Row("VmInstance", each.uuid, each.inventory) for each in pushed}
+    kept.put_many({**rows, f"{20:032x}": None})
+    mirror.rows["VmInstance"].update({key: row for key, row in rows.items() if row is not None})
+    del mirror.rows["VmInstance"][f"{20:032x}"]
+    anew = Listing(vm, mirror)
+    anew.filter = "vm"
+    anew.fill(mirror.all("VmInstance"))
+    assert [kept.key_at(place) for place in range(len(kept))] == [
+        anew.key_at(place) for place in range(len(anew))
+    ]

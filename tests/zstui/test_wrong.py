@@ -9,6 +9,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.parse import parse
 from tests.zstui.test_figures import a_mirror, a_row
 from zstui.i18n import LANGUAGES, begin
+from zstui.i18n.server_texts import pattern
 from zstui.wrong import SENTENCES, field_of, readable, told
 
 U = "1234567890abcdef1234567890abcdef"
@@ -131,4 +132,4 @@ def test_each_sentence_of_the_parser_is_one_that_it_says() -> None:
         with pytest.raises(InvalidArgument) as refused:
             parse(offering, {**good, **wrong})
         text = refused.value.details.replace(f" of message[{offering.java}]", "")
-        assert any(known.fullmatch(text) for known, _ in SENTENCES), text
+        assert any(pattern(known).fullmatch(text) for known, _ in SENTENCES), text

@@ -59,6 +59,10 @@ STEPS = (
 EVENTS = (
     mark("{name}: connected; {how}"),
     mark("{name}: connected"),
+    mark(
+        "{name}: {machine} is believed to be what it says, by its SSH host key {key}, which nobody stated; compare it "
+        "with what ssh-keygen -lf says of it there"
+    ),
     mark("{name}: libvirt is back"),
     mark("{name}: its guest goes on"),
     mark("{name}: removed from its host"),

@@ -101,9 +101,7 @@ ERRORS = (
     mark("wrong account, user name or password"),
     mark("too many wrong passwords for account[{account}]; try again in {seconds} seconds"),
     mark("too many wrong passwords from {address}; try again in {seconds} seconds"),
-    mark(
-        "{message} was not done within its timeout of {milliseconds} ms; it is given up, and what it did is undone"
-    ),
+    mark("{message} was not done within its timeout of {milliseconds} ms; {reason}"),
     mark("the call names no session; log in with LogInByAccount"),
     mark("API[{message}] is admin only"),
     mark("{message} is not sent: this session only reads"),

@@ -9,6 +9,7 @@ TROUBLES = (
     mark("the copy ended at {done} of {total} bytes: {reason}"),
     mark("the copy broke at {done} of {total} bytes: {reason}"),
     mark("the agent on {address} could not be started: {reason}"),
+    mark("no agent runs on {address}"),
     mark(
         "{listener} on {address} cannot be reached through SSH: {reason}; its sshd must allow TCP forwarding"
     ),
@@ -24,8 +25,8 @@ TROUBLES = (
     mark("file.short: the stream ended at {done} of {total} bytes"),
     mark("{path} on {address} is simulated, and has no bytes to give"),
     mark(
-        "the SSH host key of {machine} has changed: it is now {key}; nothing was sent to it. If that is known to "
-        "be right, as after a new installation, accept it ({call} hostKeyFingerprint={same})"
+        "the SSH host key of {machine} has changed: it is now {key} and was {was}; nothing was sent to it. If that "
+        "is known to be right, as after a new installation, accept it ({call} hostKeyFingerprint={same})"
     ),
     mark("hostKeyFingerprint: {machine} offers {key}, not {wanted}; nothing was sent to it"),
     mark("{address} has never been added: its host key is not known"),
@@ -118,6 +119,12 @@ TROUBLES = (
         "{request} was answered in a way that this version cannot read: {reason}; reconnect the host, which gives it "
         "the agent that came with this version"
     ),
+    mark("it is given up, and what it did is undone"),
+    mark("it had not begun, and is not carried out"),
+    mark("it is given up; a guest that has been asked to power off may do so all the same"),
+    mark("it is given up; a guest that has been asked to restart may do so all the same"),
+    mark("it is given up, and the host is enabled; VMs that have stopped stay stopped"),
+    mark("VM {name}[uuid:{uuid}] went off before it was restarted, and is Stopped; start it"),
     mark("is being read, as something is made of it"),
     mark("is being backed up, or restored from a backup"),
     mark("its host is {state}; reconnect that first"),

@@ -77,7 +77,8 @@ class Browser(Acting):
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield Caption()
-                yield ContentSwitcher(id="lists")
+                with ContentSwitcher(id="lists", initial=f"list-{self.noun.id}"):
+                    yield self._list()
             yield Detail(self.mirror, id="beside")
         yield LastCall(self.app.calls)
         yield News(self.mirror)
@@ -88,6 +89,7 @@ class Browser(Acting):
         """Follow the mirror, and show the first noun."""
         self.mirror.listeners.append(self._changed)
         self.set_interval(AGES_SECONDS, self._time_passed)
+        self._watch_soon()
         await self.action_show(self.noun.id)
 
     def on_unmount(self) -> None:
@@ -99,9 +101,14 @@ class Browser(Acting):
         """The list that is shown."""
         return self.query_one(f"#list-{self.noun.id}", LiveTable)
 
+    @property
+    def stands(self) -> bool:
+        """Whether that is there: where the screen is being taken down its widgets go first."""
+        return bool(self.query(f"#list-{self.noun.id}"))
+
     def chosen(self) -> list[Row]:
         """The marked rows, else the one under the cursor."""
-        return self.table.chosen() if self.query(f"#list-{self.noun.id}") else []
+        return self.table.chosen() if self.stands else []
 
     def current_noun(self) -> Noun:
         """The noun whose list is shown."""
@@ -131,6 +138,7 @@ class Browser(Acting):
         await self._show(noun_id)
 
     async def _show(self, noun_id: str) -> None:
+        self._find()
         if noun_id != self.noun.id:
             self.noun = NOUNS[noun_id]
         self.query_one(Filter).close()
@@ -138,11 +146,11 @@ class Browser(Acting):
         name = f"list-{noun_id}"
         if not lists.query(f"#{name}"):
             self._watch_soon()
-            table = LiveTable(self.noun, self.mirror, id=name)
+            table = self._list()
             table.display = False  # the switcher shows it once it is the one to be shown
             await lists.mount(table)
-            if self.noun.id != noun_id:
-                return  # somebody went on to another list meanwhile
+            if self.noun.id != noun_id or not self.stands:
+                return  # somebody went on to another list meanwhile, or out
         lists.current = name
         self.query_one(Tabs).noun = noun_id
         caption = self.query_one(Caption)
@@ -150,6 +158,9 @@ class Browser(Acting):
         self.table.focus()
         self.query_one(Detail).show(self.table.row)
         self._refresh_frame()
+
+    def _list(self) -> LiveTable:
+        return LiveTable(self.noun, self.mirror, id=f"list-{self.noun.id}")
 
     def _watch_soon(self) -> None:
         # Not yet a coroutine: one whose screen goes before it begins would be thrown away unawaited.
@@ -217,31 +228,43 @@ class Browser(Acting):
 
     @on(Input.Changed)
     def _filter_typed(self, event: Input.Changed) -> None:
-        if self.query_one(Filter).display:
-            self.table.set_filter(event.value)
+        del event
+        self.call_after_refresh(
+            self._find
+        )  # the letter is painted before ten thousand rows are looked through
+
+    def _find(self) -> None:
+        for each in self.query(Filter):  # none any more where the screen is being taken down
+            if each.display:
+                self.table.set_filter(each.text)
 
     @on(Filter.Closed)
     def _filter_closed(self, event: Filter.Closed) -> None:
+        if not self.stands:
+            return
         self.query_one(Hints).display = True
-        if not event.keep:
-            self.table.set_filter("")
+        if event.text is not None:
+            self.table.set_filter(event.text)
         self.table.focus()
 
     @on(Filter.Arrow)
     def _filter_arrow(self, event: Filter.Arrow) -> None:
+        self._find()
         self.table.action_move(event.by)
 
     # --- what changes ------------------------------------------------------------------------------------
 
     @on(LiveTable.Moved)
     def _moved(self, event: LiveTable.Moved) -> None:
-        if event.table is self.table:
+        if self.stands and event.table is self.table:
             self.query_one(Detail).show(event.row)
             self.call_after_refresh(self._point)
             self.query_one(Hints).renew()
 
     def _point(self) -> None:
         """Put the terminal's own cursor on the row."""
+        if not self.stands:
+            return
         table = self.table
         if table.has_focus and table.cursor is not None and table.row is not None:
             y = table.listing.place_of(table.cursor) - int(table.scroll_offset.y) + 1
@@ -250,7 +273,8 @@ class Browser(Acting):
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:
-        self.query_one(Caption).renew()
+        for caption in self.query(Caption):  # none any more where the screen is being taken down
+            caption.renew()
 
     @on(LiveTable.Opened)
     def _opened(self, event: LiveTable.Opened) -> None:

@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 from zstui.cells import crop, fit, width
 from zstui.i18n import language, tr
 from zstui.inputs import Entry
+from zstui.mirror import STATUS, Batch, Mirror
 from zstui.paint import Painted
 from zstui.said import Keys, Make, Said
 from zstui.screens.working import Working
@@ -60,6 +61,8 @@ class Choices(Painted, can_focus=False):
         self.marks: list[Any] = []
         """What is marked, in the order in which that was done."""
         self.place = 0
+        self.reading = False
+        """Whether there may be more to choose from than there is yet."""
 
     @property
     def here(self) -> Choice | None:
@@ -109,7 +112,8 @@ class Choices(Painted, can_focus=False):
         """One choice: title, then what is said beside it."""
         place = int(self.scroll_offset.y) + y
         if place >= len(self.choices):
-            text = f"  {tr('nothing by that name')}" if not self.choices and y == 0 else ""
+            none = tr("Reading …") if self.reading else tr("nothing by that name")
+            text = f"  {none}" if not self.choices and y == 0 else ""
             return Strip([Segment(fit(text, self.size.width), self.paint("faint"))])
         choice = self.choices[place]
         ground = "cursor" if place == self.place else ""
@@ -127,6 +131,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
     """Returns the values chosen, one or several, or None when nothing was chosen.
 
     Where several can be chosen Enter takes what is marked: as it was marked here, or what was typed for besides.
+    What is found in a mirror is found again once that has read everything; an Enter that found nothing waits for it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -140,7 +145,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def __init__(
         self, title: Make, find: Find, *, several: bool = False, chosen: Iterable[Any] = (), typed: str = "",
-        low: bool = False,
+        low: bool = False, mirror: Mirror | None = None,
     ) -> None:  # fmt: skip
         super().__init__(classes="low" if low else "")
         self._title = title
@@ -149,6 +154,8 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         self._marks = list(chosen)
         self._marked_here = False
         self._typed = typed
+        self._followed = mirror
+        self._entered = False
 
     def compose(self) -> ComposeResult:
         """Title, what is typed, and what it leaves."""
@@ -166,6 +173,10 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def on_mount(self) -> None:
         """Show all."""
+        if self._followed is not None:
+            self._followed.listeners.append(self._told)
+        if not self.query(Choices):
+            return  # the app ended before this was there, and widgets go first
         choices = self.query_one(Choices)
         choices.marks = self._marks
         self._narrow(self._typed)
@@ -173,6 +184,28 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         entry.value, entry.cursor_position = self._typed, len(self._typed)
         entry.passed = frozenset({"space"}) if self._several else frozenset()
         entry.focus()
+
+    def on_unmount(self) -> None:
+        """Stop following the mirror."""
+        if self._followed is not None:
+            self._followed.listeners.remove(self._told)
+
+    @property
+    def _reading(self) -> bool:
+        return self._followed is not None and self._followed.status == "connecting"
+
+    def _told(self, batch: Batch) -> None:
+        """Everything has been read: look again, and take what was asked for before it was there."""
+        if STATUS not in batch or not self.query(Choices) or not self.query(Entry):
+            return  # there are none any more where the screen is being taken down
+        here = self.query_one(Choices).here
+        self._narrow(self.query_one(Entry).value)
+        choices = self.query_one(Choices)
+        if here in choices.choices:
+            choices.show(choices.choices, choices.choices.index(here))
+        if self._entered and not self._reading:
+            self._entered = False
+            self._take()
 
     def type(self, text: str) -> None:
         """Type on: what was typed before this screen had the keys."""
@@ -189,6 +222,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
+        self._entered = False
         self._narrow(event.value)
 
     def retranslate(self) -> None:
@@ -202,7 +236,9 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
             found.append(choice)
             if len(found) >= LIMIT:
                 break
-        self.query_one(Choices).show(found, place)
+        choices = self.query_one(Choices)
+        choices.reading = self._reading
+        choices.show(found, place)
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -243,6 +279,8 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
             self.dismiss(list(marks))
         elif here is not None:
             self.dismiss([*(each for each in marks if each != here.value), here.value])
+        else:
+            self._entered = self._reading
 
     def action_leave(self) -> None:
         """Choose nothing."""

@@ -1,11 +1,13 @@
-"""Screens that work for what they show: with the screen that work ends."""
+"""What all screens have in common that work for what they show: with the screen that work ends."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from textual.dom import DOMNode
+from textual.events import ScreenResume
 from textual.messages import Prune
+from textual.screen import Screen
 
 
 class Working:
@@ -20,3 +22,8 @@ class Working:
         del event
         screen = cast(DOMNode, self)
         screen.workers.cancel_node(screen)
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """The screen shows. At first its styles are right: each widget was just given its own, as it was mounted."""
+        if cast("Screen[Any]", self).stack_updates == 0:
+            event.refresh_styles = False

@@ -66,6 +66,7 @@ CREATE TABLE "audit_entry" (
     "parameters" TEXT NOT NULL,
     "target_uuid" TEXT COLLATE NOCASE,
     "job_uuid" TEXT COLLATE NOCASE,
+    "stage" TEXT COLLATE NOCASE,
     "code" TEXT COLLATE NOCASE,
     "details" TEXT COLLATE NOCASE,
     "only_read" INTEGER NOT NULL,
@@ -78,6 +79,8 @@ CREATE TABLE "audit_entry" (
 CREATE INDEX "audit_entry_account_uuid" ON "audit_entry" ("account_uuid");
 
 CREATE INDEX "audit_entry_target_uuid" ON "audit_entry" ("target_uuid");
+
+CREATE INDEX "audit_entry_job_uuid" ON "audit_entry" ("job_uuid");
 
 CREATE TABLE "backup_storage" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
@@ -93,6 +96,7 @@ CREATE TABLE "backup_storage" (
     "hostname" TEXT COLLATE NOCASE NOT NULL,
     "ssh_port" INTEGER NOT NULL,
     "username" TEXT COLLATE NOCASE NOT NULL,
+    "host_key_fingerprint" TEXT COLLATE NOCASE,
     "create_date" REAL NOT NULL,
     "last_op_date" REAL NOT NULL,
     "intended" TEXT COLLATE NOCASE NOT NULL,
@@ -199,6 +203,7 @@ CREATE TABLE "host" (
     "management_ip" TEXT COLLATE NOCASE NOT NULL UNIQUE,
     "ssh_port" INTEGER NOT NULL,
     "username" TEXT COLLATE NOCASE NOT NULL,
+    "host_key_fingerprint" TEXT COLLATE NOCASE,
     "hypervisor_type" TEXT COLLATE NOCASE NOT NULL,
     "state" TEXT COLLATE NOCASE NOT NULL,
     "status" TEXT COLLATE NOCASE NOT NULL,
@@ -248,6 +253,7 @@ CREATE TABLE "image" (
     "length" INTEGER NOT NULL,
     "md5_sum" TEXT COLLATE NOCASE,
     "url" TEXT COLLATE NOCASE NOT NULL,
+    "source_url" TEXT COLLATE NOCASE,
     "media_type" TEXT COLLATE NOCASE NOT NULL,
     "guest_os_type" TEXT COLLATE NOCASE,
     "type" TEXT COLLATE NOCASE NOT NULL,
@@ -1163,6 +1169,7 @@ INSERT INTO sqlite_stat1 VALUES
     ('account_resource_ref', 'account_resource_ref_account_uuid', '1000000 100'),
     ('audit_entry', 'audit_entry_account_uuid', '1000000 100'),
     ('audit_entry', 'audit_entry_target_uuid', '1000000 100'),
+    ('audit_entry', 'audit_entry_job_uuid', '1000000 100'),
     ('backup_storage', 'backup_storage_name', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_backup_storage_uuid', '1000000 100'),
     ('backup_storage_zone_ref', 'backup_storage_zone_ref_zone_uuid', '1000000 100'),

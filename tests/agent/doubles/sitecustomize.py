@@ -23,6 +23,9 @@ class Nothing:
 
     confirm = drop = ensure
 
+    async def have_kept(self) -> bool:
+        return False
+
     def digests(self) -> dict[str, str]:
         return {}
 

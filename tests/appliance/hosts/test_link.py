@@ -221,6 +221,7 @@ async def test_hosts_and_storages_of_one_machine_share_one_link_and_its_end_is_t
         dialer,
         on_event=lambda *_: None,
         on_lost=lambda machine, _: lost.put_nowait(machine),
+        on_renewed=lambda _: None,
     )
     target = Target("10.0.0.1")
     async with asyncio.TaskGroup() as group:
@@ -248,7 +249,12 @@ async def test_hosts_and_storages_of_one_machine_share_one_link_and_its_end_is_t
 async def test_a_machine_is_one_host_whatever_its_addresses() -> None:
     dialer, roster, lost = SimulatedDialer(), Roster(first="10.0.0.1:22", second="10.0.9.1:22"), list[str]()
     fleet = Fleet(
-        Epochs(), roster, dialer, on_event=lambda *_: None, on_lost=lambda machine, _: lost.append(machine)
+        Epochs(),
+        roster,
+        dialer,
+        on_event=lambda *_: None,
+        on_lost=lambda machine, _: lost.append(machine),
+        on_renewed=lambda _: None,
     )
     target, other = Target("10.0.0.1"), Target("10.0.9.1")
     host = dialer.host(target)

@@ -13,6 +13,7 @@ import pytest
 
 from agent.protocol import Call as AgentCall
 from agent.protocol import FetchImage, StartDomain, Struct
+from appliance.api.image import Image
 from appliance.hosts.fleet import Target
 from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulated_things import Things
@@ -122,12 +123,47 @@ async def test_a_host_key_other_than_the_one_asked_for(cloud: Cloud) -> None:
         says(error, "HOST.1000", "hostKeyFingerprint", "SHA256:other")
 
 
+async def believed(cloud: Cloud) -> list[Body]:
+    return await cloud.query("QueryEvent", name="HostKeyBelieved")
+
+
+async def test_which_host_key_was_believed_is_told(cloud: Cloud) -> None:
+    """Once, and not where it was stated, or is known from another storage or host of that machine."""
+    async with sshd() as port, sshd() as other:
+        host = await cloud.call("AddKVMHost", **at(cloud, port))
+        (event,) = await believed(cloud)
+        assert host["hostKeyFingerprint"].startswith("SHA256:")
+        assert host["hostKeyFingerprint"] in event["text"]
+        assert (event["level"], event["resourceUuid"]) == ("warning", host["uuid"])
+        storage = {
+            "name": "b",
+            "hostname": "127.0.0.1",
+            "username": "root",
+            "password": PASSWORD,
+            "url": "/bs",
+        }
+        made = await cloud.call("AddSftpBackupStorage", **storage, sshPort=port)
+        assert made["hostKeyFingerprint"] == host["hostKeyFingerprint"]
+        found = await cloud.refused(
+            "AddSftpBackupStorage", **storage | {"url": "/bs2"}, sshPort=other, hostKeyFingerprint="SHA256:x"
+        )
+        stated = str(found["details"]).partition(" offers ")[2].partition(",")[0]
+        made = await cloud.call(
+            "AddSftpBackupStorage", **storage | {"url": "/bs2"}, sshPort=other, hostKeyFingerprint=stated
+        )
+        assert made["hostKeyFingerprint"] == stated != host["hostKeyFingerprint"]
+        assert len(await believed(cloud)) == 1
+
+
 async def test_a_changed_host_key(cloud: Cloud) -> None:
     async with sshd() as port:
         host = await cloud.call("AddKVMHost", **at(cloud, port))
     async with sshd(port), cloud.untouched():
         error = await cloud.refused("UpdateKVMHost", uuid=host["uuid"], password=PASSWORD)
-        says(error, "HOST.1003", f"127.0.0.1:{port}", "has changed", "nothing was sent")
+        says(
+            error, "HOST.1003", f"127.0.0.1:{port}", "has changed", "nothing was sent",
+            f"and was {host['hostKeyFingerprint']};",
+        )  # fmt: skip
         assert advised(error).startswith(f"UpdateKVMHost uuid={host['uuid']} hostKeyFingerprint=SHA256:")
 
 
@@ -205,6 +241,29 @@ async def test_an_image_that_is_none_or_has_a_backing_file(cloud: Cloud, code: s
         error = await cloud.refused("AddImage", **_image(cloud, url))
         says(error, "IMG.1000", f"url[{url}]", code)
         assert error["cause"]["code"] == "AGENT.1000"
+
+
+async def test_the_password_of_an_images_address_is_used_and_kept_nowhere(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    fetch = Things._fetch
+
+    def noted(things: Things, request: FetchImage) -> Any:
+        asked.append(request.url)
+        return fetch(things, request)
+
+    monkeypatch.setattr(Things, "_fetch", noted)
+    url = "http://me:hush@images/tiny.qcow2"
+    made = await cloud.call("AddImage", **_image(cloud, url))
+    assert asked == [url]
+    assert made["url"] == "http://me:******@images/tiny.qcow2"
+    rows = await cloud.database.read(lambda snapshot: snapshot.all(Image))
+    assert "hush" not in str(rows)
+    for host in cloud.hosts:
+        host.things.unsound[url] = ("url.failed", "no")
+    error = await cloud.refused("AddImage", **_image(cloud, url))
+    assert "hush" not in str(error)
 
 
 async def test_a_server_that_does_not_answer_is_asked_some_times_and_then_given_up(

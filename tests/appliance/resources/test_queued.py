@@ -89,7 +89,9 @@ async def test_an_accepted_call_outlives_the_appliance(cloud: Cloud) -> None:
     await cloud.kill()
     await cloud.start()
     assert (await cloud.ended(stop))["success"]
-    assert (await cloud.ended(start))["inventory"]["state"] == "Running"
+    body = await cloud.ended(start)
+    assert body["success"], body
+    assert body["inventory"]["state"] == "Running"
 
 
 async def test_snapshots_of_one_volume_are_taken_one_after_the_other(cloud: Cloud) -> None:
@@ -110,3 +112,66 @@ async def test_a_call_that_is_sent_twice_waits_once(cloud: Cloud) -> None:
     assert [(each.result().job_uuid, each.result().done) for each in sent] == [("a" * 32, False)] * 2
     assert (await cloud.ended(stop))["success"]
     assert (await cloud.ended("a" * 32))["inventory"]["state"] == "Running"
+
+
+async def test_who_wants_a_vm_destroyed_that_is_being_destroyed_has_it_destroyed(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    cloud.host_of(uuid).delays.by_verb["DestroyDomain"] = 0.1
+    both = [await accepted(cloud, "DestroyVmInstance", uuid=uuid) for _ in range(2)]
+    for job in both:
+        assert (await cloud.ended(job)) == {"success": True}
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Destroyed"
+
+
+async def test_calls_on_a_vm_that_is_being_destroyed_are_judged_when_it_is(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    cloud.host_of(uuid).delays.by_verb["DestroyDomain"] = 0.1
+    destroy = await accepted(cloud, "DestroyVmInstance", uuid=uuid)
+    names = ("StopVmInstance", "RecoverVmInstance", "ExpungeVmInstance", "StartVmInstance")
+    stop, recover, expunge, start = [await cloud.waits(name, uuid=uuid) for name in names]
+    assert (await cloud.ended(destroy))["success"]
+    assert "state[Destroyed] doesn't allow" in (await cloud.ended(stop))["error"]["details"]
+    assert (await cloud.ended(recover))["inventory"]["state"] == "Stopped"
+    assert "state[Stopped] doesn't allow" in (await cloud.ended(expunge))["error"]["details"]
+    assert (await cloud.ended(start))["inventory"]["state"] == "Running"
+
+
+async def test_a_call_waits_behind_one_that_waits_and_names_the_same_volume(cloud: Cloud) -> None:
+    disk = await cloud.make("disk", "CreateDiskOffering", diskSize=1 << 30)
+    data = await cloud.make("data", "CreateDataVolume", diskOfferingUuid=disk)
+    uuid = await slow_vm(cloud)
+    stop = await accepted(cloud, "StopVmInstance", uuid=uuid)
+    attach = await cloud.waits("AttachDataVolumeToVm", vmInstanceUuid=uuid, volumeUuid=data)
+    delete = await cloud.waits("DeleteDataVolume", uuid=data)
+    for job in (stop, attach, delete):
+        body = await cloud.ended(job)
+        assert body["success"], body
+    assert (await cloud.one("QueryVolume", data))["status"] == "Deleted"
+
+
+async def test_a_network_is_attached_again_once_it_is_detached(cloud: Cloud) -> None:
+    vm = await cloud.vm()
+    (nic,) = vm["vmNics"]
+    cloud.host_of(vm["uuid"]).delays.by_verb["DropNic"] = 0.1
+    detach = await accepted(cloud, "DetachL3NetworkFromVm", vmNicUuid=nic["uuid"])
+    attach = await cloud.waits(
+        "AttachL3NetworkToVm", vmInstanceUuid=vm["uuid"], l3NetworkUuid=cloud.uuids["l3"]
+    )
+    assert (await cloud.ended(detach))["success"]
+    (again,) = (await cloud.ended(attach))["inventory"]["vmNics"]
+    assert again["uuid"] != nic["uuid"]
+
+
+async def test_a_reboot_whose_host_loses_power_did_not_happen(cloud: Cloud) -> None:
+    uuid = (await cloud.vm())["uuid"]
+    host = cloud.host_of(uuid)
+    host.delays.by_verb["RebootDomain"] = 3600
+    job = await accepted(cloud, "RebootVmInstance", uuid=uuid)
+    while not host._tasks:
+        await asyncio.sleep(0)
+    host.crash_and_boot()
+    host.delays.by_verb.clear()
+    error = (await cloud.ended(job))["error"]
+    assert (error["code"], "went off before it was restarted" in error["details"]) == ("VM.1003", True)
+    assert (await cloud.vm_becomes(uuid, "Stopped"))["uuid"] == uuid
+    assert (await cloud.call("StartVmInstance", uuid=uuid))["state"] == "Running"

@@ -70,9 +70,26 @@ async def test_a_call_that_waits_for_its_turn_too_long_is_given_up(sim: Simulato
     assert first is not None
     _, job = await sim.begin("StopVmInstance", uuid=vm["uuid"], timeout=SOON)
     assert (await sim.one("QueryLongJob", str(job)))["state"] == "Queued"
-    assert (await timed(sim, job))["code"] == "SYS.1001"
+    error = await timed(sim, job)
+    assert error["code"] == "SYS.1001"
+    assert error["details"].endswith("of 300 ms; it had not begun, and is not carried out")
     assert (await sim.ended(first))["success"]
     assert (await sim.one("QueryVmInstance", vm["uuid"]))["state"] == "Running"
+
+
+@pytest.mark.parametrize(
+    ("name", "verb", "asked"),
+    [("StopVmInstance", "ShutdownDomain", "power off"), ("RebootVmInstance", "RebootDomain", "restart")],
+)
+async def test_what_a_guest_was_asked_is_not_said_to_be_undone(
+    sim: SimulatorCloud, name: str, verb: str, asked: str
+) -> None:
+    vm = await sim.vm()
+    await slowly(sim, verb)
+    _, job = await sim.begin(name, uuid=vm["uuid"], timeout=SOON)
+    assert (await timed(sim, job))["details"].endswith(
+        f"; it is given up; a guest that has been asked to {asked} may do so all the same"
+    )
 
 
 async def test_what_cannot_be_cancelled_is_seen_to_its_end(sim: SimulatorCloud) -> None:

@@ -86,6 +86,17 @@ async def test_what_takes_time_is_accepted_and_can_be_waited_for(wire: Wire) -> 
     assert code(await send(wire, "POST", f"{there}/cancel")) == (409, "SYS.1006")
 
 
+async def test_a_job_that_waits_for_its_turn_is_said_to_be_queued(wire: Wire) -> None:
+    vm = (await send(wire, "POST", "/vm-instances?wait=20", vm_fields(wire))).wire["inventory"]["uuid"]
+    for host in wire.cloud.hosts:
+        host.delays.by_verb["ShutdownDomain"] = 0.3
+    states = [(await send(wire, "POST", f"/vm-instances/{vm}/{verb}")) for verb in ("stop", "start")]
+    assert [(each.status, each.wire["job"]["state"]) for each in states] == [
+        (202, "Running"),
+        (202, "Queued"),
+    ]
+
+
 async def test_a_cancelled_job_can_be_waited_for(wire: Wire) -> None:
     for host in wire.cloud.hosts:
         host.delays.by_verb["StartDomain"] = 1.0

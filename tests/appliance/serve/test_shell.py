@@ -17,7 +17,7 @@ from appliance.api.resource import Resource
 from appliance.api.zone import Zone
 from appliance.client import Session
 from appliance.serve.reference import names
-from appliance.serve.shell import Completer, shell_command
+from appliance.serve.shell import Completer, may_be_kept, shell_command
 from appliance.store.transaction import Transaction
 
 from .conftest import Face
@@ -53,6 +53,11 @@ def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[st
         ("QueryZone uuid=1 uui", ["uuid="]),
         ("CreateAccount role=admin sess", []),
         ("QueryZone fields=uuid,desc", ["fields=uuid,description"]),
+        ("QueryZone fields=uuid,uui", []),
+        ("QueryZone fields=uuid fields=uui", []),
+        ("CreateUserTag resourceType=Zo", ["resourceType=ZoneVO"]),
+        ("QuerySystemTag resourceType=Zo", ["resourceType=ZoneVO"]),
+        ("QueryEvent resourceType=Zo", ["resourceType=Zone"]),
         ("QueryZone sortBy=desc", ["sortBy=description"]),
         ("QueryVmInstance vmNics.i", ["vmNics.ip="]),
         ("QueryVmInstance vmNics.l3", ["vmNics.l3NetworkUuid=", "vmNics.l3Network."]),
@@ -180,6 +185,17 @@ async def test_a_script_exits_with_its_last_failure(
     assert "no message is called Nonsense" in err
 
 
+def test_only_jobs_that_have_not_ended_are_offered_to_be_cancelled() -> None:
+    asked: list[Where] = []
+
+    def jobs(_: type[Resource], __: str, where: Where) -> Named:
+        asked.append(where)
+        return [("1" * 32, "")]
+
+    assert Completer(jobs).complete("CancelLongJob uuid=", "uuid=") == ["uuid=" + "1" * 32]
+    assert asked == [(("state", "in", ["Queued", "Running"]),)]
+
+
 async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_path: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom appliance.serve.shell import shell_command\n"
@@ -244,3 +260,24 @@ async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_p
     history = (tmp_path / "zstui" / "history").read_text()
     assert "CreateZone name=typed" in history
     assert "hush" not in history
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("CreateZone name=one", True),
+        ("QueryVmInstance state=Running fields=name,uuid", True),
+        ("help", True),
+        (f"CreateSystemTag resourceType=VmInstanceVO resourceUuid={'a' * 32} tag=hostname::web", True),
+        ("LogInByAccount accountName=x password=hush", False),
+        ("LogInByAccount accountName=x pass''word=hush", False),
+        ("LogInByAccount accountName=x pasword=hush", False),
+        ("LogOut sessionUuid=hush", False),
+        (f"CreateSystemTag resourceType=VmInstanceVO resourceUuid={'a' * 32} tag=rootPassword::hush", False),
+        ("CreateVmInstance name=a systemTags=userdata::'#cloud-config\npassword: hush'", False),
+        ("AddImage name=a url=https://me:hush@h/a format=qcow2", False),
+        ("CreateZone name='hush", False),
+    ],
+)
+def test_no_line_with_a_secret_is_written_to_the_history(line: str, kept: bool) -> None:
+    assert may_be_kept(line) is kept
