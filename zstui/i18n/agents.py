@@ -74,6 +74,7 @@ AGENTS = (
     ),
     mark("{path} builds on another file ({backing}); flatten it with qemu-img convert"),
     mark("{path} builds on another file; flatten it with qemu-img convert"),
+    mark("{path} builds on {backing} as {format}; a format that is stated is {formats}"),
     mark("{path} is not a self-contained {format} image"),
     mark(
         "{path} ({size} bytes) is damaged or cut off: qemu-img check finds {count} errors; compare its "
