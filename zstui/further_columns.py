@@ -46,7 +46,7 @@ CONFIG = (
 TAG = (
     text("TAG", "tag", paint="strong", most=44),
     named("ON", "resourceUuid", rank=1, most=24),
-    text("KIND", "resourceType", paint="dim", rank=2, most=20),
+    text("RESOURCE", "resourceType", paint="dim", rank=2, most=20),
     Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 1, 12),
     ago("AGE", "createDate", rank=4),
 )

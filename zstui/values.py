@@ -72,7 +72,7 @@ TYPES = {
     "SimulatorPrimaryStorage": mark("simulated"),
     "SystemAdmin": mark("system administrator"),
     "UserVm": mark("user VM"),
-    "WindowsVirtio": mark("Windows with virtio"),
+    "WindowsVirtio": mark("Windows virtio"),
 }
 
 HAPPENINGS = {
