@@ -21,13 +21,14 @@ from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
 from zstui import words
 from zstui.cells import crop, fit, safe, width
-from zstui.i18n import mark, tr
+from zstui.i18n import enumerated, labelled, mark, sentences, tr
 from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.paint import Painted
 from zstui.picks import resource_choices
 from zstui.said import Make, Said
 from zstui.screens.chooser import Chooser, narrowed
+from zstui.values import word
 from zstui.verbs import is_list, ref_of
 
 
@@ -84,7 +85,7 @@ class Choice(Painted, can_focus=True):
 
 def _shown(option: str) -> str:
     """An option as it is read; the empty one is none in particular."""
-    return tr(option) if option else tr("any")
+    return word(option) if option else tr("any")
 
 
 class Pick(Painted, can_focus=True):
@@ -143,11 +144,9 @@ class Pick(Painted, can_focus=True):
         """The names, or that there is a list to open."""
         del y
         ground = "cursor" if self.has_focus else ""
-        names = ", ".join(self.mirror.name(key) for key in self.keys)
-        notes = ""
-        if len(self.keys) == 1:
-            found = [each for each in resource_choices(self.mirror, self.kind) if each.value == self.keys[0]]
-            notes = found[0].note if found else ""
+        names = enumerated(self.mirror.name(key) for key in self.keys)
+        found = resource_choices(self.mirror, self.kind) if len(self.keys) == 1 else []
+        notes = next((each.note for each in found if each.value == self.keys[0]), "")
         room = self.size.width - 2
         text = crop(names, room) if names else tr("Enter opens the list") if self.has_focus else "–"
         parts = [Segment(text, self.paint("plain" if names else "faint", ground))]
@@ -179,7 +178,7 @@ class Field(Vertical):
     @property
     def help(self) -> str:
         """What the field is for, in the user's language."""
-        return f"{tr(self.help_text)} {tr(self.more_help)}".rstrip()
+        return sentences(tr(self.help_text), tr(self.more_help))
 
     @property
     @abstractmethod
@@ -304,7 +303,7 @@ class PickField(Field):
     @cached_property
     def control(self) -> Pick:
         """The name of what is chosen; the only one there is, is chosen already."""
-        pick = Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
+        pick = Pick(self.kind, lambda: labelled(tr(self.label), self.help), self.mirror, several=self.several)
         only = list(self.mirror.all(self.kind))
         if self.required and len(only) == 1:
             pick.keys = [only[0].key]
