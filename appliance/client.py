@@ -15,7 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 from appliance.api.account import hash_password
-from appliance.api.completion import OFFERED, Named, Where, lookups
+from appliance.api.completion import OFFERED, Named, Where, known_by, lookups
 from appliance.api.errors import (
     InvalidArgument,
     NotAllowed,
@@ -184,11 +184,13 @@ class Session:
 
     async def named(self, resource: type[Resource], typed: str, where: Where) -> Named:
         """Some resources whose name or uuid begins with a text and that meet conditions, for completion."""
-        fields = [camel(resource.primary), *(["name"] if "name" in resource.columns else [])]
+        uuid, names = camel(resource.primary), known_by(resource)
         found: dict[str, str] = {}
         for conditions in lookups(resource, typed, where):
-            rows = await self.query(resource.__name__, *conditions, limit=OFFERED, fields=fields)
-            found |= {str(each[fields[0]]): str(each.get("name", "")) for each in rows}
+            rows = await self.query(resource.__name__, *conditions, limit=OFFERED, fields=[uuid, *names])
+            found |= {
+                str(each[uuid]): " ".join(str(each[name]) for name in names if name in each) for each in rows
+            }
         return list(found.items())[:OFFERED]
 
     async def query(

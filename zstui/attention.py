@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from zstui import recycle_bin, words
 from zstui.cells import safe
 from zstui.columns import stands_still
-from zstui.i18n import server_texts, tr, trn
-from zstui.jobs import error_of
+from zstui.i18n import enumerated, labelled, server_texts, tr, trn
+from zstui.jobs import error_of, target_of
 from zstui.mirror import Mirror, Row
 
 FULL = 0.8
@@ -17,6 +17,9 @@ FULL = 0.8
 
 ALMOST = 0.95
 FAILED_SECONDS = 3600.0
+BUSY_PERCENT = 95.0
+LOOKS = 3
+"""Of so many figures in a row each must be high: one alone is a moment's work."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Concern:
     @property
     def sign(self) -> str:
         """For those who see no colours."""
-        return "✗" if self.paint == "bad" else "?"
+        return "✗" if self.paint == "bad" else "!"
 
 
 def concerns(mirror: Mirror) -> list[Concern]:
@@ -45,19 +48,32 @@ def _machines(mirror: Mirror) -> Iterator[Concern]:
         if host.get("status") == "Disconnected":
             why = host.text("statusReason")
             said = tr("host {name} does not answer", name=host.name)
-            yield Concern(f"{said}: {why}" if why else said, "bad", "host", host.key)
+            yield Concern(labelled(said, server_texts.said(why)) if why else said, "bad", "host", host.key)
+        else:
+            yield from _busy(host, mirror)
+
+
+def _busy(host: Row, mirror: Mirror) -> Iterator[Concern]:
+    """A host all of whose CPU was used each time that it was looked at lately."""
+    trend = mirror.figures.get(host.key)
+    lately = list(trend.cpu)[-LOOKS:] if trend is not None else []
+    if len(lately) == LOOKS and min(lately) >= BUSY_PERCENT:
+        share = f"{lately[-1] / 100:.0%}"
+        yield Concern(
+            tr("host {name} is busy: CPU at {share}", name=host.name, share=share), "warn", "host", host.key
+        )
 
 
 def _vms(mirror: Mirror) -> Iterator[Concern]:
     for vm in sorted(mirror.all("VmInstance"), key=_by_name):
         if still := stands_still(vm):
-            yield Concern(f"{vm.name}: {server_texts.said(still)}", "bad", "vm", vm.key)
+            yield Concern(labelled(vm.name, server_texts.said(still)), "bad", "vm", vm.key)
     unknown = sorted((vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=_by_name)
     if unknown:
-        names = ", ".join(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
+        names = enumerated(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
         said = trn("{number} VM is in a state that is not known",
                    "{number} VMs are in a state that is not known", len(unknown))  # fmt: skip
-        yield Concern(f"{said}: {names}", "warn", "vm", unknown[0].key)
+        yield Concern(labelled(said, names), "warn", "vm", unknown[0].key)
 
 
 def _storages(mirror: Mirror) -> Iterator[Concern]:
@@ -78,9 +94,10 @@ def _jobs(mirror: Mirror) -> Iterator[Concern]:
               if job.get("state") == "Failed" and words.seconds(job.text("lastOpDate")) >= since]  # fmt: skip
     for job in sorted(failed, key=lambda job: -words.seconds(job.text("lastOpDate"))):
         error = error_of(job) or {}
-        about = job.text("targetResourceName") or mirror.name(job.get("targetResourceUuid"))
+        about = target_of(job, mirror)
         said = tr("{job} failed", job=f"{job.text('name')} {about}".strip())
-        yield Concern(f"{said}: {safe(str(error.get('details', '')))}", "warn", "job", job.key)
+        why = server_texts.said(safe(str(error.get("details", ""))))
+        yield Concern(labelled(said, why), "warn", "job", job.key)
 
 
 def _leaving(mirror: Mirror) -> Iterator[Concern]:

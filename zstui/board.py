@@ -16,6 +16,7 @@ from zstui.mirror import Mirror, Row
 from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
 from zstui.plot import sparkline
 from zstui.sheet import Told
+from zstui.values import word
 
 SIDE_BY_SIDE = 72
 """Cells from which on two blocks stand beside each other."""
@@ -93,9 +94,8 @@ def health(mirror: Mirror, cells: int) -> Block:
         rows = [row for kind in kinds for row in mirror.all(kind)]
         up = sum(row.get("status") == "Connected" for row in rows)
         paint = "good" if up == len(rows) else "bad"
-        block.append(
-            [(fit(label, LABEL - 1) + " ", "dim"), (f"{up}/{len(rows)} ", paint), (tr("connected"), "dim")]
-        )
+        counted = f"{up}/{len(rows)} " if rows or mirror.status != "connecting" else "– "
+        block.append([(fit(label, LABEL - 1) + " ", "dim"), (counted, paint), (tr("connected"), "dim")])
     counts: dict[str, int] = {}
     for vm in mirror.all("VmInstance"):
         counts[state_counted(vm)] = counts.get(state_counted(vm), 0) + 1
@@ -103,12 +103,14 @@ def health(mirror: Mirror, cells: int) -> Block:
     line: Told = [(fit(tr("VMs"), LABEL - 1) + " ", "dim")]
     for state in named:
         told = [(f"{state_piece(state)[0].split()[0]} {counts[state]} ", paint_of(state)),
-                (f"{tr(state).lower()}  ", "dim")]  # fmt: skip
+                (f"{word(state).lower()}  ", "dim")]  # fmt: skip
         if sum(width(text) for text, _ in (*line, *told)) - 2 > cells:
             block.append(line)
             line = [(" " * LABEL, "dim")]
         line += told
-    block.append(line if named else [*line, (tr("none yet"), "faint")])
+    block.append(
+        line if named else [*line, (tr("none yet") if mirror.status != "connecting" else "–", "faint")]
+    )
     running = sum(job.get("state") == "Running" for job in mirror.all("LongJob"))
     block.append([(fit(tr("jobs"), LABEL - 1) + " ", "dim"), (f"{running} ", "busy" if running else "plain"),
                   (tr("under way"), "dim")])  # fmt: skip
@@ -129,9 +131,11 @@ def busiest(mirror: Mirror, cells: int) -> Block:
     return block if found else [*block, [(tr("Nothing is measured yet."), "faint")]]
 
 
-def attention(found: list[Concern], cells: int, cursor: int, most: int) -> Block:
-    """What somebody should look at; how many more there are."""
+def attention(found: list[Concern], cells: int, cursor: int, most: int, *, known: bool) -> Block:
+    """What somebody should look at, where that is `known`; how many more there are."""
     block = [title(tr("needs attention"), cells)]
+    if not found and not known:
+        return [*block, [(tr("Reading …"), "faint")]]
     if not found:
         return [*block, [("✓ ", "good"), (tr("Nothing. All is well."), "dim")]]
     first = max(0, min(cursor - most + 1, len(found) - most))
@@ -193,7 +197,7 @@ def board(
     across = 3 if cells >= THREE else 2 if cells >= SIDE_BY_SIDE else 1
     each = (cells - GAP * (across - 1)) // across
     parts = [capacity, health, busiest][: max(2, across)]
-    looked_at = [*attention(found, cells, cursor, max(3, rows // 4)), []]
+    looked_at = [*attention(found, cells, cursor, max(3, rows // 4), known=mirror.status != "connecting"), []]
     if across == 1:
         begins = 1
         lines = looked_at + [line for part in parts for line in [*part(mirror, cells), []]]

@@ -14,6 +14,7 @@ from appliance.api.errors import ApiError, Cancelled, NotReady
 from appliance.api.message import MESSAGES
 from appliance.api.parse import begun_line
 from zstui import words
+from zstui.i18n import labelled
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Calls:
         for each in wrong[:3]:
             more = f" · {way_out(each)}" if way_out is not None else ""
             wanted = each.code == Cancelled.code
-            self._app.tell(f"{what}: {told(each, self._app.mirror)}{more}", wrong=not wanted)
+            self._app.tell(labelled(what, told(each, self._app.mirror)) + more, wrong=not wanted)
 
     def _changed(self) -> None:
         for listener in list(self.listeners):

@@ -14,7 +14,7 @@ import yaml
 
 from appliance.api.userdata import served
 from zstui.cloud_config_keys import KEYS
-from zstui.i18n import tr
+from zstui.i18n import enumerated, tr
 
 HEAD = "#cloud-config"
 OTHER_HEADS = ("#include", "#cloud-", "#part-handler", "#upstart-job")
@@ -159,7 +159,7 @@ def _expected(choices: tuple[Any, ...], node: yaml.Node) -> str:
         else:
             said.append(tr("a list") if isinstance(shape, list) else tr("keys with values"))
     *others, last = dict.fromkeys(said)
-    return tr("{these} or {last}", these=", ".join(others), last=last) if others else last
+    return tr("{these} or {last}", these=enumerated(others), last=last) if others else last
 
 
 def minified(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.api.resource import RESOURCES, Timestamp
-from zstui import words
+from zstui import values, words
 from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
@@ -97,9 +97,8 @@ def _needed(column: Column, widths: dict[str, int]) -> int:
 OFF = ("Stopped", "Destroyed")
 """States in which a VM uses nothing, whatever was last measured."""
 
-STATES = ("state", "status", "level")
 SPOKEN = (mark("Root"), mark("Data"), mark("System"), mark("User"))
-"""Types that are words, and no names of classes."""
+"""Types that are words already."""
 
 
 def shown(row: Row, wire: str) -> str:
@@ -107,12 +106,9 @@ def shown(row: Row, wire: str) -> str:
     value = row.get(wire)
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
-    declared = (
-        wire in STATES
-        or (wire == "type" and row.text(wire) in SPOKEN)
-        or (wire == "description" and row.kind == "GlobalConfig")
-    )
-    return tr(row.text(wire)) if declared else row.text(wire)
+    if wire in values.WIRES or (wire == "name" and row.kind == "Event"):
+        return values.word(row.text(wire))
+    return tr(row.text(wire)) if wire == "description" and row.kind == "GlobalConfig" else row.text(wire)
 
 
 def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: int = 40) -> Column:

@@ -13,12 +13,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from zstui.cells import crop, width
-from zstui.i18n import tr
+from zstui.i18n import enumerated, tr
 from zstui.mirror import Mirror
 from zstui.paint import Painted
 from zstui.picks import resource_choices
 from zstui.said import Make
 from zstui.screens.chooser import Chooser, narrowed
+from zstui.values import word
 
 
 class Edited(Message):
@@ -80,7 +81,7 @@ class Choice(Painted, can_focus=True):
 
 def _shown(option: str) -> str:
     """An option as it is read; the empty one is none in particular."""
-    return tr(option) if option else tr("any")
+    return word(option) if option else tr("any")
 
 
 class Pick(Painted, can_focus=True):
@@ -141,11 +142,9 @@ class Pick(Painted, can_focus=True):
         """The names, or that there is a list to open."""
         del y
         ground = "cursor" if self.has_focus else ""
-        names = ", ".join(self.mirror.name(key) for key in self.keys)
-        notes = ""
-        if len(self.keys) == 1:
-            found = [each for each in resource_choices(self.mirror, self.kind) if each.value == self.keys[0]]
-            notes = found[0].note if found else ""
+        names = enumerated(self.mirror.name(key) for key in self.keys)
+        found = resource_choices(self.mirror, self.kind) if len(self.keys) == 1 else []
+        notes = next((each.note for each in found if each.value == self.keys[0]), "")
         room = self.size.width - 2
         text = crop(names, room) if names else tr("Enter opens the list") if self.has_focus else "–"
         parts = [Segment(text, self.paint("plain" if names else "faint", ground))]

@@ -13,13 +13,14 @@ from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.columns import nics_on, shown, stands_still, state_counted
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import enumerated, labelled, mark, tr, trn
 from zstui.i18n.server_texts import said
-from zstui.jobs import error_of
+from zstui.jobs import error_of, target_of
 from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
+from zstui.values import description, used_for, word
 
 
 def details(row: Row, mirror: Mirror) -> list[Item]:
@@ -73,7 +74,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
     for volume in row.get("allVolumes", []):
         items += [heading(tr(VOLUMES.get(str(volume.get("type")), "volume")))]
         items += _pair("size", words.long_size(volume.get("size") or 0))
-        items += _pair("status", tr(str(volume.get("status") or "")), paint_of(str(volume.get("status"))))
+        items += _pair("status", word(str(volume.get("status") or "")), paint_of(str(volume.get("status"))))
         items += _pair("storage", mirror.name(volume.get("primaryStorageUuid")))
         items += _pair("file", volume.get("installPath"), "dim")
     told = {"state", "stateCause", "standsStill", "lastOpDate", "hostUuid", "lastHostUuid", "cpuNum", "memorySize",
@@ -87,7 +88,7 @@ def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
         if job.get("targetResourceUuid") == row.key and job.get("state") in UNDER_WAY:
             queued = job.get("state") == "Queued"
             step = tr("Queued") if queued else f"{said(job.text('step'))} {_progress(job)}"
-            items += [Item(tr("doing"), f"{job.text('name')}: {step}", "busy")]
+            items += [Item(tr("doing"), labelled(job.text("name"), step), "busy")]
             items += _pair("waits for", said(job.text("waitsFor")), "warn")
     return items
 
@@ -140,12 +141,12 @@ def _network(row: Row, mirror: Mirror) -> Told:
     items += _ref("l2 network", row.get("l2NetworkUuid"), mirror)
     l2 = mirror.find(row.get("l2NetworkUuid"))
     if l2 is not None:
-        vlan = ", " + tr("vlan {number}", number=l2.get("vlan")) if l2.get("vlan") is not None else ""
-        items += _pair("on", f"{l2.get('physicalInterface')}{vlan}", "dim")
-    items += _pair("dns", ", ".join(str(each) for each in row.get("dns", [])))
+        vlan = [tr("vlan {number}", number=l2.get("vlan"))] if l2.get("vlan") is not None else []
+        items += _pair("on", enumerated([l2.text("physicalInterface"), *vlan]), "dim")
+    items += _pair("dns", enumerated(str(each) for each in row.get("dns", [])))
     items += _pair("domain", row.get("dnsDomain"))
     kinds = [str(each.get("networkServiceType")) for each in row.get("networkServices", [])]
-    items += [Item(tr("services"), safe(", ".join(sorted(kinds))) or tr("none: press x to attach some"),
+    items += [Item(tr("services"), safe(enumerated(sorted(kinds))) or tr("none: press x to attach some"),
                    "good" if kinds else "warn")]  # fmt: skip
     for each in row.get("ipRanges", []):
         items += [heading(safe(tr("range {name}", name=each.get("name", ""))))]
@@ -164,14 +165,14 @@ def _storage(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("status"))
     items = [Item(tr("status"), sign, paint)]
     items += _pair("why", said(row.text("statusReason")), "warn")
-    items += _pair("state", tr(row.text("state")), paint_of(row.text("state")))
+    items += _pair("state", word(row.text("state")), paint_of(row.text("state")))
     items += _pair("holds", tr("disks of VMs") if row.kind == "PrimaryStorage" else tr("images"))
     items += _pair("folder", row.get("url"))
     if row.get("hostname"):
         items += _pair("machine", _login(row, "hostname"))
     items += _share("used", row, "", words.long_size)
     places = row.get("attachedClusterUuids") or row.get("attachedZoneUuids") or []
-    items += _pair("serves", ", ".join(mirror.name(key) for key in places))
+    items += _pair("serves", enumerated(mirror.name(key) for key in places))
     told = {"status", "statusReason", "state", "url", "mountPath", "hostname", "username", "sshPort", "name",
             "totalCapacity", "availableCapacity", "attachedClusterUuids", "attachedZoneUuids"}  # fmt: skip
     return items, told
@@ -182,11 +183,11 @@ def _image(row: Row, mirror: Mirror) -> Told:
     items = [Item(tr("status"), sign, paint)]
     items += _running_jobs(row, mirror)
     items += _pair("from", row.get("url"))
-    items += _pair("format", f"{row.get('format')}, {tr(words.label(str(row.get('mediaType'))))}")
+    items += _pair("format", enumerated((row.text("format"), word(row.text("mediaType")))))
     items += _pair("disk", words.long_size(row.get("size") or 0))
     items += _pair("file", words.long_size(row.get("actualSize") or 0))
     places = [str(each.get("backupStorageUuid")) for each in row.get("backupStorageRefs", [])]
-    items += _pair("stored on", ", ".join(mirror.name(key) for key in places))
+    items += _pair("stored on", enumerated(mirror.name(key) for key in places))
     vms = [vm for vm in mirror.all("VmInstance") if vm.get("imageUuid") == row.key]
     items += _pair("used by", trn("{number} VM", "{number} VMs", len(vms)))
     told = {"status", "url", "format", "mediaType", "size", "actualSize", "backupStorageRefs", "name"}
@@ -199,7 +200,7 @@ def _job(row: Row, mirror: Mirror) -> Told:
         sign, paint = f"◍ {_progress(row)} {said(row.text('step'))}", "busy"
     items = [Item(tr("state"), sign, paint)]
     items += _pair("waits for", said(row.text("waitsFor")), "warn")
-    items += _pair("of", row.get("targetResourceName") or mirror.name(row.get("targetResourceUuid")))
+    items += _pair("of", target_of(row, mirror))
     items += _moved(row)
     items += _pair("asked", _when(row, "createDate"))
     items += _pair(
@@ -266,7 +267,7 @@ def _named(row: Row, mirror: Mirror) -> list[Item]:
         known = [mirror.find(str(each)) for each in (value if isinstance(value, list) else [value])]
         names = [each.name for each in known if each is not None]
         if names and names != [row.text("targetResourceName")]:
-            items += _pair(words.label(parameter), ", ".join(names))
+            items += _pair(words.label(parameter), enumerated(names))
     return items
 
 
@@ -275,7 +276,7 @@ def _event(row: Row, mirror: Mirror) -> Told:
     items = [note(line, paint) for line in safe_lines(said(str(row.get("text", ""))))]
     items += [heading(tr("about")), *_pair("when", _when(row, "createDate"))]
     items += _pair("of", row.get("resourceName"))
-    items += _pair("kind", row.get("resourceType"), "dim")
+    items += _pair("kind", word(row.text("resourceType")), "dim")
     return items, {"text", "createDate", "resourceName", "resourceType", "name"}
 
 
@@ -286,7 +287,11 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
         value = row.get(column.wire)
         if column.private or column.wire in told or value in (None, "", []):
             continue
-        if column.wire.endswith("Uuid"):
+        if column.wire == "description":
+            text = description(row, mirror)
+        elif column.wire == "usedFor":
+            text = used_for(row, mirror)
+        elif column.wire.endswith("Uuid"):
             text = mirror.name(str(value))
         elif column.kind is Timestamp:
             text = _when(row, column.wire)

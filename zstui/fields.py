@@ -19,7 +19,7 @@ from appliance.api.tag import TagPattern
 from zstui import words
 from zstui.cells import fit, safe
 from zstui.controls import Choice, Edited, Pick
-from zstui.i18n import mark, tr
+from zstui.i18n import labelled, mark, sentences, tr
 from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
 from zstui.said import Said
@@ -49,7 +49,7 @@ class Field(Vertical):
     @property
     def help(self) -> str:
         """What the field is for, in the user's language."""
-        return f"{tr(self.help_text)} {tr(self.more_help)}".rstrip()
+        return sentences(tr(self.help_text), tr(self.more_help))
 
     @property
     @abstractmethod
@@ -174,7 +174,7 @@ class PickField(Field):
     @cached_property
     def control(self) -> Pick:
         """The name of what is chosen."""
-        return Pick(self.kind, lambda: f"{tr(self.label)}: {self.help}", self.mirror, several=self.several)
+        return Pick(self.kind, lambda: labelled(tr(self.label), self.help), self.mirror, several=self.several)
 
     def take_only(self) -> bool:
         """Choose the only one there is, as long as nobody has chosen; whether it was not chosen before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from textual.timer import Timer
@@ -23,6 +24,7 @@ from zstui.table import LiveTable
 from zstui.trail import Trail
 
 BAR = 8
+UNKNOWN = "–"
 LOOK_SECONDS = 0.5
 SAID_SECONDS = 4.0
 """How long a notice stands on the news line."""
@@ -85,7 +87,12 @@ class Totals(Line):
         hosts = list(self.mirror.all("Host"))
         up = sum(host.get("status") == "Connected" for host in hosts)
         paint = "plain" if up == len(hosts) else "warn"
-        return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(f"{up}/{len(hosts)}", paint)]
+        counted = f"{up}/{len(hosts)}" if self._known(hosts) else UNKNOWN
+        return [Part(f"{tr('hosts')} ", "dim", "screen.show('host')"), Part(counted, paint)]
+
+    def _known(self, rows: Collection[Any]) -> bool:
+        """Whether it is known how many there are: while all is still to be read, none does not mean none."""
+        return bool(rows) or self.mirror.status != "connecting"
 
     def _vms(self) -> list[Part]:
         states = self.mirror.tally("VmInstance", "state")
@@ -94,7 +101,8 @@ class Totals(Line):
         still = 0
         if states.total() > self.mirror.tally("VmInstance", "standsStill")[None]:
             still = sum(state_counted(vm) == STANDING for vm in self.mirror.all("VmInstance"))
-        counted = f"{running - still}/{states.total()}"
+        known = self._known(self.mirror.rows.get("VmInstance", {}))
+        counted = f"{running - still}/{states.total()}" if known else UNKNOWN
         parts = [Part(f"{tr('vms')} ", "dim", "screen.show('vm')"), Part(counted, "plain")]
         parts += [Part(f" {still}✗", "bad")] if still else []
         return parts + ([Part(f" {unknown}?", "warn")] if unknown else [])
@@ -110,7 +118,7 @@ class Totals(Line):
             Part(f"{title} ", "dim"),
             Part(full, load_paint(share) if share >= 0.8 else "accent"),
             Part(f"{whole[len(full) :]} " if whole else "", "faint"),
-            Part(f"{share:.0%}", "plain"),
+            Part(f"{share:.0%}" if self._known(hosts) else UNKNOWN, "plain"),
         ]
 
     def _jobs(self) -> list[Part]:
@@ -202,7 +210,7 @@ class Caption(Line):
             parts.append(
                 Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
             )
-            parts += [Part(", " + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
+            parts += [Part(tr(", ") + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
         return parts
 
     def right(self) -> list[Part]:
@@ -243,7 +251,7 @@ class News(Line):
         if newest is None:
             return []
         level = newest.text("level")
-        sign, paint = {"error": ("✗", "bad"), "warning": ("?", "warn")}.get(level, ("▸", "faint"))
+        sign, paint = {"error": ("✗", "bad"), "warning": ("!", "warn")}.get(level, ("▸", "faint"))
         return [
             Part(f"  {sign} ", paint),
             Part(f"{words.clock(newest.text('createDate'))} ", "faint", "screen.show('ev')"),
@@ -303,11 +311,11 @@ class LastCall(Line):
             return []
         last = self.calls.log[-1]
         if last.seconds is None:
-            return [Part(f" ◍ {tr('running')} ", "busy")]
+            return [Part(f" ◍ {tr('under way')} ", "busy")]
         if last.error is None:
             return [Part(f" ✓ {last.seconds:.1f} s ", "good")]
         if last.error.code == Cancelled.code:
-            return [Part(f" ◌ {tr('cancelled')} ", "dim")]
+            return [Part(f" ◌ {tr('Cancelled').lower()} ", "dim")]
         return [Part(f" ✗ {tr('refused')} ", "bad")]
 
 

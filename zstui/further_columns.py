@@ -9,6 +9,7 @@ from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
+from zstui.values import used_for
 
 
 def _changed_paint(row: Row) -> str:
@@ -45,7 +46,7 @@ CONFIG = (
 TAG = (
     text("TAG", "tag", paint="strong", most=44),
     named("ON", "resourceUuid", rank=1, most=24),
-    text("OF KIND", "resourceType", paint="dim", rank=2, most=20),
+    text("RESOURCE", "resourceType", paint="dim", rank=2, most=20),
     Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 1, 12),
     ago("AGE", "createDate", rank=4),
 )
@@ -72,6 +73,14 @@ def _about(row: Row, mirror: Mirror) -> Piece:
     asked = row.get("parameters") or {}
     return mirror.name(row.get("targetUuid")) or safe(str(asked.get("name") or "")), "plain"
 
+
+USED_ADDRESS = (
+    text("IP", "ip", paint="strong", most=20),
+    Column("USED BY", lambda row, mirror: (used_for(row, mirror), "plain"), 0, 28),
+    named("NETWORK", "l3NetworkUuid", rank=1),
+    named("IP RANGE", "ipRangeUuid", rank=2),
+    ago("AGE", "createDate", rank=3),
+)
 
 AUDIT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,

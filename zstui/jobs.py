@@ -12,6 +12,7 @@ from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, paint_of, state_piece
+from zstui.values import word
 
 REASON_CELLS = 16
 """Of a reason so much is worth its place: the first words of it."""
@@ -62,9 +63,16 @@ def state_of(row: Row, _: Mirror) -> Piece:
     return (f"◍ {tr('Running')}", "busy") if state_now == "Running" else state_piece(state_now)
 
 
-def _target(row: Row, mirror: Mirror) -> Piece:
+def target_of(row: Row, mirror: Mirror) -> str:
+    """What a job works on: its name, or what kind of thing it is where nobody knows that."""
     known = row.text("targetResourceName")
-    return known or mirror.name(row.get("targetResourceUuid")), "plain"
+    found = mirror.find(row.get("targetResourceUuid"))
+    kind = row.text("targetResourceType")
+    return known or (found.name if found is not None else word(kind) if kind else "")
+
+
+def _target(row: Row, mirror: Mirror) -> Piece:
+    return target_of(row, mirror), "plain"
 
 
 COLUMNS = (

@@ -45,14 +45,19 @@ def terms(text: str, columns: tuple[Column, ...], language: str) -> tuple[Term, 
 @lru_cache(maxsize=64)
 def _terms(text: str, columns: tuple[Column, ...], language: str) -> tuple[Term, ...]:
     del language  # titles are in it, so that what was read in another is not taken for it
-    return tuple(_term(word, columns) for word in text.split())
+    return tuple(term for word in text.split() if (term := _term(word, columns)) is not None)
 
 
-def _term(word: str, columns: tuple[Column, ...]) -> Term:
+def _term(word: str, columns: tuple[Column, ...]) -> Term | None:
+    """One word as a term; None of one that is not typed to its end, as a key without its value."""
+    if word in ("!", "@", "!@"):
+        return None
     negated = word.startswith("!") and len(word) > 1
     body = word[1:] if negated else word
     key, colon, value = ("host", ":", body[1:]) if body.startswith("@") else body.partition(":")
-    column = _named(key, columns) if colon and value else None
+    column = _named(key, columns) if colon else None
+    if column is not None and not value:
+        return None
     return Term(value if column is not None else body, column, negated)
 
 

@@ -61,6 +61,12 @@ STATUS = "Status"
 Status = Literal["connecting", "live", "stale"]
 
 
+NAMED_BY = {"UsedIp": "ip", "VmNic": "ip", "SystemTag": "tag", "UserTag": "tag", "ManagementNode": "hostName",
+            "AuditEntry": "message", "NetworkServiceL3NetworkRef": "networkServiceType", "Session": "source",
+            "UserdataFetch": "path"}  # fmt: skip
+"""What rows without a name are known by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One resource as it is now: its kind, its key, and its inventory under wire names."""
@@ -80,8 +86,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Its display name, safe; its key when it has none."""
-        return safe(str(self.data.get("name") or self.key))
+        """Its display name, safe; what it is known by where it has none, else its key."""
+        return safe(str(self.data.get("name") or self.data.get(NAMED_BY.get(self.kind, "name")) or self.key))
 
 
 Batch = dict[str, dict[str, Row | None]]

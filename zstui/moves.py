@@ -11,7 +11,7 @@ from appliance.api.job import UNDER_WAY
 from zstui import words
 from zstui.cells import safe
 from zstui.columns import Column, ago
-from zstui.i18n import mark, tr
+from zstui.i18n import enumerated, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import REASON_CELLS, reason, state_of, step
 from zstui.mirror import Mirror, Row
@@ -112,7 +112,7 @@ def _plan_of_root(uuid: str, vm: Row | None, mirror: Mirror) -> Plan:
         ]
         if data:
             rules.append(
-                Rule(tr("data volumes stay behind: detach {volumes} first", volumes=", ".join(data)), False)
+                Rule(tr("data volumes stay behind: detach {volumes} first", volumes=enumerated(data)), False)
             )
     then = [Rule(tr(SNAPSHOTS)), Rule(tr("the VM starts on the new host from then on"))]
     return _plan_of_volume(uuid, [*rules, *then], mirror)

@@ -34,6 +34,9 @@ class Noun:
     total: Callable[[Iterable[Row]], str] | None = None
     """What all its rows come to, in words."""
 
+    short: str = ""
+    """What one types to come here, where that is not its id."""
+
     def holds(self, row: Row) -> bool:
         """Whether a row of its kinds stands in the list."""
         return self.only is None or self.only(row)
@@ -50,9 +53,14 @@ class Noun:
         return {key: row if row is None or self.only(row) else None for key, row in own.items()}
 
     @property
+    def typed(self) -> str:
+        """What is shown as the word to type."""
+        return self.short or self.id
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What may be typed after `:` to come here."""
-        return (self.id, *self.aliases)
+        return tuple(dict.fromkeys((self.id, *self.aliases)))
 
 
 MAIN = (
@@ -90,7 +98,7 @@ OTHERS = (
          ("migration", "migrations", "move", "moves"),
          "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
     Noun("globalconfig", "Global configs", "setting", ("GlobalConfig",), further_columns.CONFIG, (), "NAME",
-         ("config", "configs", "settings"), "No settings here."),
+         ("cfg", "config", "configs", "settings"), "No settings here.", short="cfg"),
     Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), further_columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
          "No tags yet. Press T on any row to put one on it."),
     Noun("audit", "Audit", "audit entry", ("AuditEntry",), further_columns.AUDIT,
@@ -108,18 +116,18 @@ OTHERS = (
 
 
 LISTED = (
-    ("Session", "Sessions", "session", ("sessions",)),
-    ("LocalStorageResourceRef", "On local storage", "local storage use", ("local",)),
+    ("Session", "Sessions", "session", ("session", "sessions")),
+    ("LocalStorageResourceRef", "Files on local storage", "file on local storage", ("local",)),
     ("IpRange", "IP ranges", "IP range", ("range", "ranges")),
     ("UsedIp", "Used addresses", "used address", ("ip", "ips", "addresses")),
     ("DiskOffering", "Disk offerings", "disk offering", ("diskoff",)),
     ("VmNic", "NICs", "NIC", ("nic", "nics")),
     ("UserdataFetch", "User data fetches", "user data fetch", ("fetch", "fetches")),
     ("ManagementNode", "Management nodes", "management node", ("node", "nodes")),
-    ("User", "Users", "user", ("users",)),
+    ("User", "Users", "user", ("user", "users")),
     ("UserGroup", "User groups", "user group", ("group", "groups")),
-    ("Policy", "Policies", "policy", ("policies",)),
-    ("Quota", "Quotas", "quota", ("quotas",)),
+    ("Policy", "Policies", "policy", ("policy", "policies")),
+    ("Quota", "Quotas", "quota", ("quota", "quotas")),
     (
         "NetworkServiceProvider",
         "Network service providers",
@@ -135,14 +143,21 @@ LISTED = (
 """Everything else that can be queried: title, word for one, what may be typed. The declaration says its columns."""
 
 
+OWN_COLUMNS = {"UsedIp": further_columns.USED_ADDRESS}
+USES = {"UsedIp": ("VmNic", "VmInstance"), "LocalStorageResourceRef": ("Volume", "VolumeSnapshot", "Image"),
+        "Quota": ("Account",)}  # fmt: skip
+"""Kinds that a list names, which its fields' names do not tell."""
+
+
 def _listed(kind: str, title: str, one: str, aliases: tuple[str, ...]) -> Noun:
-    columns_ = columns.columns_of(kind)
+    columns_ = OWN_COLUMNS.get(kind) or columns.columns_of(kind)
     sort = "NAME" if columns_[0].title == "NAME" else ""
     makes = next((each for each in (f"Create{kind}", f"Add{kind}") if each in MESSAGES), "")
     empty = "None yet. Press n to make one." if makes else "None here."
     return Noun(
-        kind.lower(), title, one, (kind,), columns_, kinds_declared(kind), sort, aliases, empty, makes
-    )
+        kind.lower(), title, one, (kind,), columns_, (*kinds_declared(kind), *USES.get(kind, ())), sort, aliases, empty,
+        makes, short=aliases[0],
+    )  # fmt: skip
 
 
 NOUNS: dict[str, Noun] = {noun.id: noun for noun in (*MAIN, *OTHERS, *(_listed(*each) for each in LISTED))}
@@ -184,7 +199,7 @@ def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:
     title = tr(noun.title)
     first = tr("No {title} yet. Make first what it needs: type the word to go there, n makes one.",
                title=title if title[:2].isupper() else title.lower())  # fmt: skip
-    steps = [f"{f':{each.id}':10}{tr(each.title)}" for each in missing]
+    steps = [f"{f':{each.typed}':10}{tr(each.title)}" for each in missing]
     return [first, "", *steps]
 
 

@@ -12,7 +12,7 @@ from textual.color import Color
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from zstui.i18n import tr
+from zstui.values import word
 
 PAINTS = {
     "plain": ("foreground", 1.0),
@@ -71,7 +71,7 @@ def paint_of(state: str) -> str:
 def state_piece(state: str) -> Piece:
     """A state with its sign, painted."""
     paint = paint_of(state)
-    return (f"{SIGNS[paint]} {tr(state)}", paint) if state else ("", "plain")
+    return (f"{SIGNS[paint]} {word(state)}", paint) if state else ("", "plain")
 
 
 def bar(share: float, cells: int) -> str:

@@ -10,7 +10,7 @@ from zstui import words
 from zstui.i18n import mark, tr
 from zstui.keymap import key_name
 from zstui.mirror import Mirror
-from zstui.nouns import NOUNS
+from zstui.nouns import NOUNS, create_message
 from zstui.picks import found_choices, noun_choices
 from zstui.screens.chooser import Choice, Chooser, Find, narrowed
 from zstui.verbs import title_of
@@ -25,41 +25,65 @@ GENERAL = (
         ("console", "api", "log", "shell"),
         mark("API console: the calls made here, and a prompt"),
     ),
+    ("app.next_language", ("lang", "language"), mark("Another language")),
+    ("app.next_theme", ("theme", "colours", "skin"), mark("Other colours")),
+    ("screen.overview", ("overview", "pulse"), mark("Overview")),
     ("app.quit", ("q", "quit"), mark("leave")),
 )
 """What `:` finds besides lists and rows: the action, the words for it, the first of which is shown, and what it is."""
+
+PARTS = ((("iso", "isos"), "img", "kind:iso", mark("ISO images")),)
+"""Lists with a filter: the words for each, the list, what its rows hold, and what it is."""
 
 FORMS = ("Create", "Add", "Attach", "Detach", "UpdateGlobal")
 """How messages begin whose forms the palette offers; what makes a resource has one by any name."""
 
 
 def jumper(mirror: Mirror) -> Chooser:
-    """The chooser of `:`: a list by its word, or any row by its name; `vm web` finds among VMs only."""
+    """The chooser of `:`: a list by its word, or any row by its name; `vm web` finds VMs, `vm /web` filters them."""
     return Chooser(lambda: tr("Go to"), jump_find(mirror), low=True, mirror=mirror)
 
 
 def jump_find(mirror: Mirror) -> Find:
     """Lists whose word begins with what is typed, then rows."""
-    words = {("action", action): names for action, names, _ in GENERAL}
+    words: dict[tuple[str, ...], tuple[str, ...]] = {
+        **{("noun", noun.id): noun.words for noun in NOUNS.values()},
+        **{("find", noun, held): names for names, noun, held, _ in PARTS},
+        **{("action", action): names for action, names, _ in GENERAL},
+    }
 
     def find(typed: str) -> Iterable[Choice]:
         general = (Choice(("action", action), f":{names[0]}", tr(said)) for action, names, said in GENERAL)
-        lists = [*noun_choices(), *general]
-        word, _, rest = typed.strip().lstrip(":").casefold().partition(" ")
-        noun = next((each for each in NOUNS.values() if word in each.words), None)
-        exact = [each for each in lists if noun is not None and each.value == ("noun", noun.id)]
-        if noun is not None and rest:
-            found = (each for each in found_choices(mirror, rest, 1000) if each.value[0] == noun.id)
-            return [*found, *exact]
+        parts = (
+            Choice(("find", noun, held), f":{names[0]}", tr(said), "accent")
+            for names, noun, held, said in PARTS
+        )
+        lists = [*noun_choices(), *parts, *general]
+        word, _, rest = typed.strip().lstrip(":").partition(" ")
+        word, rest = word.casefold(), rest.strip()
+        exact = [each for each in lists if word in words[each.value]]
+        if rest and exact and exact[0].value[0] != "action":
+            return _narrowed_list(mirror, exact[0], rest)
         starting = [
             each
             for each in lists
-            if any(name.startswith(word) for name in words.get(each.value, (each.title[1:],)))
-            or _says(each, word)
+            if any(name.startswith(word) for name in words[each.value]) or _says(each, word)
         ]
         return [*exact, *(each for each in starting if each not in exact), *found_choices(mirror, word)]
 
     return find
+
+
+def _narrowed_list(mirror: Mirror, choice: Choice, rest: str) -> list[Choice]:
+    """A list with the rest of the line as its filter; what is no filter by its form may be the name of a row, too."""
+    noun, *held = choice.value[1:]
+    wanted = rest.removeprefix("/").strip()
+    filtered = Choice(
+        ("find", noun, " ".join([*held, wanted])), f"{choice.title} /{wanted}", choice.note, choice.paint
+    )
+    if rest.startswith("/"):
+        return [filtered]
+    return [*(each for each in found_choices(mirror, rest, 1000) if each.value[0] == noun), filtered]
 
 
 def _says(choice: Choice, word: str) -> bool:
@@ -86,15 +110,26 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
 def _actions(screen: Acting) -> list[Choice]:
     row = screen.row
     on = tr("on {row}", row=row.name if row else tr("nothing"))
+    makes = create_message(screen.current_noun(), screen.mirror)
     choices = [
-        Choice(("action", action), tr(word), f"{key}  {on}", "strong") for key, word, action in screen.hints()
+        Choice(("action", action), tr(title_of(makes)), key, "strong")
+        if action == "screen.create" and makes
+        else Choice(("action", action), tr(word), f"{key}  {on}", "strong")
+        for key, word, action in screen.hints()
     ]
     for node, binding, enabled, _ in screen.active_bindings.values():
         action = f"screen.{binding.action}"
         fits = node is screen and enabled and not binding.action.startswith(("verb", "show", "palette"))
         if fits and "." not in binding.action and all(each.value[1] != action for each in choices):
-            choices.append(Choice(("action", action), tr(binding.description), key_name(binding.key)))
+            choices.append(
+                Choice(("action", action), _lowered(tr(binding.description)), key_name(binding.key))
+            )
     return choices
+
+
+def _lowered(text: str) -> str:
+    """With a small letter at its begin, as calls and the hints of keys have it; a word of capitals keeps them."""
+    return text if text[1:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def _forms() -> list[Choice]:

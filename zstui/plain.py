@@ -17,7 +17,7 @@ from appliance.api.errors import ApiError
 from appliance.api.grammar import read_words
 from appliance.client import Session
 from zstui.details import details
-from zstui.i18n import begin, first_language, mark, tr
+from zstui.i18n import begin, enumerated, first_language, labelled, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.listing import Listing
 from zstui.mirror import Mirror, Row
@@ -127,7 +127,7 @@ def _listed(mirror: Mirror, noun: Noun, typed: str) -> Iterator[str]:
     listing.filter = typed
     rows = (row for kind in noun.kinds for row in mirror.all(kind))
     listing.fill(row for row in rows if noun.holds(row))
-    yield f"{tr(noun.title)}: {len(listing)}"
+    yield labelled(tr(noun.title), str(len(listing)))
     if not listing.rows:
         yield from nothing_yet(noun, mirror)
     for place in range(len(listing)):
@@ -138,7 +138,7 @@ def _one_line(row: Row, noun: Noun, mirror: Mirror) -> str:
     """A row in words: its first value, then each other with its title. Signs and bars are left out."""
     first, *others = ((column, _spoken(column.show(row, mirror)[0])) for column in noun.columns)
     parts = [f"{column.heading.lower()} {text}" for column, text in others if text]
-    return ", ".join([first[1], *parts])
+    return enumerated([first[1], *parts])
 
 
 def _spoken(text: str) -> str:
@@ -151,4 +151,4 @@ def _read_out(item: Item) -> str:
     if item.paint == "head":
         return f"{item.label}:"
     text = _spoken(item.text)
-    return f"{item.label}: {text}" if item.label and text else text
+    return labelled(item.label, text) if item.label and text else text

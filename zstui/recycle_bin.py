@@ -7,10 +7,11 @@ from typing import Any
 
 from zstui import words
 from zstui.columns import Column, ago, name_column, named
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import enumerated, mark, tr, trn
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
 from zstui.sheet import Item, heading
+from zstui.values import word
 
 KIND = "RecycleBinItem"
 TYPES = {"VmInstanceVO": "VmInstance", "VolumeVO": "Volume", "ImageVO": "Image"}
@@ -112,11 +113,11 @@ def _size(item: Row, _: Mirror) -> float | None:
 def _takes(item: Row, _: Mirror) -> Piece:
     volumes, ips = item.get("dataVolumeUuids") or [], item.get("ips") or []
     parts = [trn("{number} data volume", "{number} data volumes", len(volumes))] if volumes else []
-    return ", ".join([*parts, *map(str, ips)]), "dim"
+    return enumerated([*parts, *map(str, ips)]), "dim"
 
 
 def _kind(item: Row, _: Mirror) -> Piece:
-    return tr(ONE.get(item.text("resourceType"), item.text("resourceType"))), "dim"
+    return tr(ONE.get(item.text("resourceType"), "")) or word(item.text("resourceType")), "dim"
 
 
 COLUMNS = (

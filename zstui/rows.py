@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from appliance.api.vm_states import ALLOWED
 from zstui import words
-from zstui.i18n import tr, trn
+from zstui.i18n import enumerated, tr, trn
+from zstui.i18n.server_texts import COUNTED
 from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
+from zstui.values import description, word
 from zstui.verbs import VERBS
 
 
 def names_of(rows: list[Row]) -> str:
     """The name of one row; of several how many of what."""
-    return rows[0].name if len(rows) == 1 else f"{len(rows)} {tr(noun_title(rows[0]))}"
+    if len(rows) == 1:
+        return rows[0].name
+    noun = noun_of(rows[0].kind)
+    counted = COUNTED.get(noun.one) if noun is not None else None
+    return counted(len(rows)) if counted is not None else f"{len(rows)} {tr(noun_title(rows[0]))}"
 
 
-def impossible(word: str, states: frozenset[str], rows: list[Row]) -> str:
+def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
     """Why what is called so and needs one of some states can be done to none of some rows."""
-    named = tr(" or ").join(tr(each) for each in sorted(states))
+    named = tr(" or ").join(word(each) for each in sorted(states))
     if len(rows) > 1:
         return tr("{verb} is not possible: none of {rows} is {states}",
-                  verb=tr(word), rows=names_of(rows), states=named)  # fmt: skip
+                  verb=tr(verb), rows=names_of(rows), states=named)  # fmt: skip
     [row] = rows
-    state = tr(row.text("status") or row.text("state"))
+    state = word(row.text("status") or row.text("state"))
     return tr("{verb} is not possible: {name} is {state}, not {states}",
-              verb=tr(word), name=row.name, state=state, states=named)  # fmt: skip
+              verb=tr(verb), name=row.name, state=state, states=named)  # fmt: skip
 
 
 def why_not(message: str, row: Row) -> str:
@@ -36,7 +42,7 @@ def why_not(message: str, row: Row) -> str:
     now = {row.text("state"), row.text("status")} - {""}
     if not states or states & now:
         return ""
-    return tr("not while it is {state}", state=tr(row.text("status") or row.text("state")))
+    return tr("not while it is {state}", state=word(row.text("status") or row.text("state")))
 
 
 def noun_title(row: Row) -> str:
@@ -48,11 +54,11 @@ def noun_title(row: Row) -> str:
 def loss_of(row: Row, mirror: Mirror) -> str:
     """What goes with a row, in one line."""
     if row.kind != "VmInstance":
-        return str(row.get("description") or "")
+        return description(row, mirror)
     disks = row.get("allVolumes", [])
     size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
     counted = trn("{number} disk", "{number} disks", len(disks))
     addresses = " ".join(str(nic["ip"]) for nic in row.get("vmNics", []) if nic.get("ip"))
     host = mirror.name(row.get("hostUuid") or row.get("lastHostUuid"))
-    parts = [row.name, tr(row.text("state")), f"{counted}, {size}", addresses]
+    parts = [row.name, word(row.text("state")), enumerated((counted, size)), addresses]
     return "  ".join(part for part in [*parts, tr("on {host}", host=host) if host else ""] if part)

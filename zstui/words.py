@@ -23,7 +23,8 @@ UNITS = "kmgtp"
 SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
          "default l3 network": "default network", "l3 networks": "networks",
          "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor",
-         "target resource type": "of kind", "expired date": "expires", "join date": "joined"}  # fmt: skip
+         "target resource type": "kind of target", "resource type": "kind",
+         "last op date": "last change", "expired date": "expires", "join date": "joined"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""
 
 

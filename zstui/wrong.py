@@ -11,7 +11,7 @@ from collections.abc import Collection
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import crop
-from zstui.i18n import mark, tr
+from zstui.i18n import enumerated, labelled, mark, tr
 from zstui.i18n.server_texts import listed, pattern, said
 from zstui.mirror import Mirror
 
@@ -98,7 +98,7 @@ def readable(details: str, mirror: Mirror, *, sizes: bool = False, alone: bool =
         if found is not None:
             holes = {hole: _hole(hole, value, sizes=sizes) for hole, value in found.groupdict().items()}
             if alone and "field" in holes:
-                return _whole(f"{tr(words.label(found['field']))}: {tr(sentence, **holes)}")
+                return _whole(labelled(tr(words.label(found["field"])), tr(sentence, **holes)))
             return tr(sentence, **holes)
     return _whole(_plain(said(text) if said(text) != text else LEAD.sub("", text), mirror))
 
@@ -139,7 +139,7 @@ def _hole(hole: str, value: str, *, sizes: bool) -> str:
 def _plain(text: str, mirror: Mirror) -> str:
     """A text without uuids, and with names of fields as their labels are."""
     text = NAMED.sub(lambda found: f" {found[1]}" if found[1] else "", text)
-    text = UUIDS.sub(lambda found: f"{found[1]} {', '.join(map(mirror.name, found[2].split(',')))}", text)
+    text = UUIDS.sub(lambda found: f"{found[1]} {enumerated(map(mirror.name, found[2].split(',')))}", text)
     text = VALUE.sub(r"\1 \2", text)
     return WIRE.sub(lambda found: tr(words.label(found[0])), text)
 

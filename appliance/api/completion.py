@@ -93,8 +93,13 @@ def lookups(resource: type[Resource], typed: str, where: Where) -> list[Where]:
     if not typed:
         return [where]
     start = re.sub(r"([\\\\%_])", r"\\\1", typed)
-    names = ["name"] if "name" in resource.columns else []
-    return [(*where, (field, "like", f"{start}%")) for field in (*names, camel(resource.primary))]
+    fields = (*known_by(resource), camel(resource.primary))
+    return [(*where, (field, "like", f"{start}%")) for field in fields]
+
+
+def known_by(resource: type[Resource]) -> list[str]:
+    """The fields that tell one resource from another for a reader: its name, of a job also of what it is."""
+    return [camel(each) for each in ("name", "target_resource_name") if each in resource.columns]
 
 
 def common_start(texts: list[str]) -> str:

@@ -47,9 +47,8 @@ from appliance.reconcile.host_tags import put_host_tags
 from appliance.reconcile.loop import AGAIN, DONE, Next
 from appliance.reconcile.machine import forget_key, in_use, leave_machine
 from appliance.reconcile.maintenance import SOON, begin_if_empty, cannot_empty
-from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import Woken, mark_disconnected, record_fetches, take_scan, vms_on
-from appliance.reconcile.vm_move_rows import vm_moves_on
+from appliance.reconcile.on_host import under_way_on
 from appliance.reconcile.vm_state import placed_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.store.snapshot import Snapshot
@@ -142,10 +141,8 @@ class HostWorker:
         self._context.poke_in_turn("VmInstance", [vm.uuid for vm in vms])
         volumes = await database.read(lambda snapshot: volumes_on(snapshot, work.host))
         self._context.poke_in_turn("Volume", [volume.uuid for volume in volumes])
-        for move in await database.read(lambda snapshot: moves_on(snapshot, work.host)):
-            self._context.poke("VolumeMove", move.uuid)
-        for leaving in await database.read(lambda snapshot: vm_moves_on(snapshot, work.host)):
-            self._context.poke("VmMove", leaving.uuid)
+        for kind, uuid in await database.read(lambda snapshot: list(under_way_on(snapshot, work.host))):
+            self._context.poke(kind, uuid)
 
     async def _probe(self, work: _Work) -> ProbedAccelerator:
         link, request = self._context.fleet.link(work.target), ProbeAccelerator(forced=work.forced)

@@ -130,7 +130,12 @@ class Meter:
             what = self._title
             if self._anew:
                 what += f", once more, since it arrived with other content: {', '.join(self._anew)}"
-            title = f"{what} ({whole.done >> 20} of {whole.total >> 20} MiB{pace})"
+            done_mib, total_mib = whole.done >> 20, whole.total >> 20
+            title = (
+                f"{what} ({done_mib} of {total_mib} MiB, {pace})"
+                if pace
+                else f"{what} ({done_mib} of {total_mib} MiB)"
+            )
             whole_rate = round(rate) if rate is not None else None
             jobs.progress(tx, row, title, row.progress, waits_for, whole_rate)
 
@@ -152,10 +157,10 @@ async def expect(database: Database, found: Sequence[LongJob], sizes: Mapping[st
 def _said(rate: float | None, silent: int | None, left: int | None) -> str:
     """How fast it goes, and how long it takes at that; nothing until that is known."""
     if silent is not None:
-        return f", nothing arrived for {silent} s"
+        return f"nothing arrived for {silent} s"
     if rate is None:
         return ""
     if left is None:
-        return f", {rate / (1 << 20):.1f} MiB/s"
+        return f"{rate / (1 << 20):.1f} MiB/s"
     seconds = round(left / rate)
-    return f", {rate / (1 << 20):.1f} MiB/s, {seconds // 60}:{seconds % 60:02} left"
+    return f"{rate / (1 << 20):.1f} MiB/s, {seconds // 60}:{seconds % 60:02} left"

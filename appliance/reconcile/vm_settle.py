@@ -258,6 +258,14 @@ def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
     return tx.update(vm, **changes) if changes else vm
 
 
+def end_waiting(tx: Transaction, vm: VmInstance, own_job_uuid: str | None) -> None:
+    """End what has waited longer on a VM than the call that destroys it: no recovery that came before undoes that."""
+    for job in tx.all(LongJob, target_resource_uuid=vm.uuid, state="Queued", order_by="rowid"):
+        if job.uuid == own_job_uuid:
+            return
+        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
+
+
 def intend_stopped(tx: Transaction, vm: VmInstance) -> VmInstance:
     """Ask a VM to stop; its guest gets the time that vm.stopGrace gives it."""
     if vm.intended == "Running" and vm.power != "on":

@@ -27,7 +27,7 @@ from appliance.store.transaction import Transaction
 @handles(AttachIsoToVmInstance)
 def attach_iso(tx: Transaction, request: AttachIsoToVmInstance, caller: Caller) -> Promise | VmInstance:
     """A tag; a running VM's worker brings the file and changes the medium, a stopped one has it at its start."""
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     there = iso_uuid(system_tags(tx, vm.uuid))
     if there is not None:
         raise OperationFailed(f"VM[uuid:{vm.uuid}] already has an ISO[uuid:{there}] attached")
@@ -38,7 +38,7 @@ def attach_iso(tx: Transaction, request: AttachIsoToVmInstance, caller: Caller) 
 @handles(DetachIsoFromVmInstance)
 def detach_iso(tx: Transaction, request: DetachIsoFromVmInstance, caller: Caller) -> Promise | VmInstance:
     """The tag gone; a running VM's worker empties the drive."""
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     drop_inherent_tags(tx, vm, ISO)
     return _moved(tx, request, vm, caller)
 

@@ -126,7 +126,7 @@ async def _host(live: Live, vm_uuid: str, request: Message) -> Host:
     """The host that a VM runs on, if its state allows the request."""
 
     def look(snapshot: Snapshot) -> Host:
-        vm = allowed(snapshot.get(VmInstance, vm_uuid), request)
+        vm = allowed(snapshot, snapshot.get(VmInstance, vm_uuid), request)
         host_uuid = placed_on(snapshot, vm)
         if host_uuid is None:
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] is on no host")

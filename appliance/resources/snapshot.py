@@ -140,7 +140,7 @@ def _ready(tx: Transaction, volume: Volume, request: Message) -> Volume:
     refuse_busy(tx, volume)  # it may just be leaving a VM that does not allow this
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None:
-        allowed(vm, request)
+        allowed(tx, vm, request)
     if volume.status != "Ready":
         raise OperationFailed(
             f"volume[uuid:{volume.uuid}] is {volume.status}, and has no content yet; attach it to a VM first"

@@ -98,7 +98,7 @@ def _at_rest(tx: Transaction, volume: Volume, request: Message) -> _Source:
     refuse_busy(tx, volume)  # it may just be leaving a VM that does not allow this
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None:
-        allowed(vm, request)
+        allowed(tx, vm, request)
     if volume.status != "Ready":
         raise OperationFailed(f"volume[uuid:{volume.uuid}] is not Ready, it's {volume.status}")
     if volume.state != "Enabled":

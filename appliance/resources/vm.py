@@ -20,7 +20,7 @@ from appliance.api.volume import Volume
 from appliance.plans import userdata
 from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
-from appliance.reconcile.vm_settle import cancel, intend_stopped
+from appliance.reconcile.vm_settle import cancel, end_waiting, intend_stopped
 from appliance.reconcile.vm_state import move
 from appliance.resources.creating import asked, given
 from appliance.resources.placing import check_room, take_address
@@ -39,7 +39,7 @@ from appliance.store.transaction import Transaction
 @handles(StartVmInstance)
 def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promise:
     """Intended running, on the host that has its disk."""
-    vm = apply_pending(tx, allowed(tx.get(VmInstance, request.uuid), request))
+    vm = apply_pending(tx, allowed(tx, tx.get(VmInstance, request.uuid), request))
     check_room(tx, vm, asked(request))
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid):
         refuse_kept(tx, volume, head_only=True)
@@ -55,7 +55,7 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
 @handles(StopVmInstance)
 def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise:
     """Intended stopped; the guest gets the time that vm.stopGrace gives it."""
-    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.uuid), request)
     if not vm.created:
         # Its host is out of reach, so that its state is Unknown; stopped it would be taken for whole.
         raise OperationFailed(cause=WrongVmState(f"VM {vm.name}[uuid:{vm.uuid}] is still being created"))
@@ -65,7 +65,7 @@ def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise
 @handles(RebootVmInstance)
 def reboot_vm(tx: Transaction, request: RebootVmInstance, caller: Caller) -> Promise:
     """One more reboot asked for."""
-    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.uuid), request)
     vm = move(tx, vm, boot_count=vm.booted_count + 1, generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
@@ -76,9 +76,10 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
     vm = tx.find(VmInstance, request.uuid)
     if vm is None:
         return None
-    allowed(vm, request)
+    allowed(tx, vm, request)
     direct = tx.setting("vm", "deletionPolicy") == "Direct" or not vm.created
     vm = cancel(tx, vm)
+    end_waiting(tx, vm, caller.call_id)
     vm = move(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
@@ -86,7 +87,7 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
 @handles(ExpungeVmInstance)
 def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> Promise:
     """Intended absent, whatever the policy."""
-    vm = allowed(tx.get(VmInstance, request.uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.uuid), request)
     note_expunging(tx, vm.uuid)
     vm = move(tx, vm, intended="Absent", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)

@@ -19,7 +19,7 @@ def get_migration_candidates(
     snapshot: Snapshot, request: GetVmMigrationCandidateHosts, caller: Caller
 ) -> dict[str, Any]:
     """The hosts that MigrateVm would take it to, and of the others why it would not."""
-    vm = allowed(snapshot.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(snapshot, snapshot.get(VmInstance, request.vm_instance_uuid), request)
     options, demand = move_options(snapshot, vm)
     source = snapshot.get(Host, str(vm.host_uuid))
     hosts, excluded = [], []

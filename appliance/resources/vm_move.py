@@ -26,7 +26,7 @@ from appliance.store.transaction import Transaction
 @handles(MigrateVm)
 def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
     """Rows that say where it goes, with the room that it takes there; a worker has it go."""
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     if request.host_uuid is not None and request.host_uuid == vm.host_uuid:
         raise InvalidArgument(f"VM[uuid:{vm.uuid}] is already on the host[uuid:{vm.host_uuid}]")
     if vm.cannot_move is not None:

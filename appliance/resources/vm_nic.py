@@ -30,7 +30,7 @@ from appliance.store.transaction import Transaction
 @handles(AttachL3NetworkToVm)
 def attach_l3(tx: Transaction, request: AttachL3NetworkToVm, caller: Caller) -> Promise | VmInstance:
     """A row and an address; a running VM's worker plugs it in, a stopped one has it at its next start."""
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     network = tx.get(L3Network, request.l3_network_uuid)
     against = _against(tx, vm, network)
     if against is not None:
@@ -50,7 +50,7 @@ def attach_l3(tx: Transaction, request: AttachL3NetworkToVm, caller: Caller) -> 
 def detach_l3(tx: Transaction, request: DetachL3NetworkFromVm, caller: Caller) -> Promise:
     """The row leaves once the host has let go of it, and takes its address and static address along."""
     nic = tx.get(VmNic, request.vm_nic_uuid)
-    vm = allowed(tx.get(VmInstance, nic.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, nic.vm_instance_uuid), request)
     if nic.intended == "Present":
         default = vm.default_l3_network_uuid == nic.l3_network_uuid
         tx.update(nic, intended="Absent", was_default=default)

@@ -20,7 +20,7 @@ PENDING = "pendingCapacityChange::"
 @handles(ChangeInstanceOffering)
 def change_instance_offering(tx: Transaction, request: ChangeInstanceOffering, caller: Caller) -> VmInstance:
     """A stopped VM has its new size now; a running one has it promised, and its host keeps the room."""
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     offering = tx.get(InstanceOffering, request.instance_offering_uuid)
     if offering.state != "Enabled":
         raise OperationFailed(

@@ -27,7 +27,7 @@ def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> V
         raise InvalidArgument(
             f"field[vmInstanceUuid] of message[{RecoverVmInstance.java}] is mandatory, can not be null"
         )
-    vm = allowed(tx.get(VmInstance, uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, uuid), request)
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         tx.update(volume, status="Ready")
     item = take_out(tx, vm.uuid)

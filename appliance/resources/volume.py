@@ -124,7 +124,7 @@ def _resize(
     refuse_deleted(volume)
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None:
-        allowed(vm, request)
+        allowed(tx, vm, request)
     refuse_busy(tx, volume)
     size = whole_sectors(request.size)
     if size <= volume.size:

@@ -38,7 +38,7 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
         raise InvalidArgument(
             f"the volume[uuid:{volume.uuid}, name:{volume.name}] is Root Volume, can't attach it"
         )
-    vm = allowed(tx.get(VmInstance, request.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, request.vm_instance_uuid), request)
     if volume.intended == "Present":  # of one that is deleted it is said how it is had again
         refuse_busy(tx, volume)
     against = against_attaching(tx, volume, vm)
@@ -68,7 +68,7 @@ def detach_volume(tx: Transaction, request: DetachDataVolumeFromVm, caller: Call
     refuse_deleted(volume)
     if volume.vm_instance_uuid is None:
         raise OperationFailed(f"data volume[uuid:{volume.uuid}] is not attached to any vm, can't detach")
-    vm = allowed(tx.get(VmInstance, volume.vm_instance_uuid), request)
+    vm = allowed(tx, tx.get(VmInstance, volume.vm_instance_uuid), request)
     refuse_busy(tx, volume)
     return promise(tx, request, take_from(tx, volume, vm), caller)
 

@@ -42,7 +42,7 @@ def delete_volume(tx: Transaction, request: DeleteDataVolume, caller: Caller) ->
         jobs.overtake(tx, volume.uuid, Cancelled("the volume was deleted"))
         never = volume.whole_size is None and volume.install_path is not None
         return _delete(tx, request, tx.update(volume, intended="Absent" if never else intended), caller)
-    allowed(vm, request)
+    allowed(tx, vm, request)
     refuse_busy(tx, volume)
     volume = tx.update(volume, intended=intended)
     return promise(tx, request, take_from(tx, volume, vm), caller)

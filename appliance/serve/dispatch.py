@@ -50,7 +50,7 @@ from appliance.serve.audit import Audit, entry_of
 from appliance.serve.auth import Auth, trusted_caller
 from appliance.serve.metrics import CallCounts
 from appliance.serve.permission import check_permission
-from appliance.serve.recorded import record
+from appliance.serve.recorded import name_of_target, record
 from appliance.serve.zstack import Call, Reply, failed, job_reply, refused, without_nulls
 from appliance.store.audit import append
 from appliance.store.database import Database
@@ -223,6 +223,7 @@ class Dispatch:
         if first is not None:
             return first
         await self.database.read(lambda snapshot: _check(snapshot, message, caller))
+        named = await self.database.read(lambda snapshot: name_of_target(snapshot, message))
         outcome = await LIVE_HANDLERS[kind](live, message, caller)
         if isinstance(outcome, Promise):
             job = outcome.job
@@ -230,7 +231,7 @@ class Dispatch:
         body = {**without_nulls(outcome), "success": True}
         if message.sync:
             return Reply(kind.result_class, body)
-        return await self.database.write(lambda tx: record(tx, message, caller, outcome))
+        return await self.database.write(lambda tx: record(tx, message, caller, outcome, named))
 
     async def _read(self, message: Message, caller: Caller, call: Call) -> dict[str, Any]:
         kind = type(message)
@@ -301,10 +302,11 @@ def _done(
     ahead = busy or named_by_others(tx, message)
     if ahead is not None:
         return job_reply(tx, enqueue(tx, message, caller, *ahead))
+    named = None if message.sync else name_of_target(tx, message)
     outcome = carry_out(tx, message, caller)
     if isinstance(outcome, Promise):
         return job_reply(tx, outcome.job)
-    return record(tx, message, caller, outcome)
+    return record(tx, message, caller, outcome, named)
 
 
 def _first_answer(snapshot: Snapshot, message: Message, caller: Caller, call: Call) -> Reply | None:

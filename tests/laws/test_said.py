@@ -1,4 +1,7 @@
-"""What the appliance says in words is known to the screens: each text of an error and of an event has a pattern."""
+"""What appliance and agents say is known to the screens: each text of an error, an event, a step has a pattern.
+
+So have the reasons that agents refuse with, and those that they tell in passing.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,12 @@ HOLE = "⟨x⟩"
 """What stands in a text's holes here."""
 
 WORD = re.compile(r"[a-z]{2}")
+
+STEPS = {"Meter": 2, "progress": 2, "Ask": 0, "CopyImage": 0, "Wait": 0, "MakeVolume": 0}
+"""What makes a step of a job, and which of its arguments says what is done."""
+
+REASONS = ("why", "reason", "advice")
+"""Names of what a file calls the words that stand in others' holes."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -72,16 +81,49 @@ def text_of(call: ast.Call) -> ast.expr | None:
         return call.args[2]
     if name == "note" and len(call.args) > 1:
         return call.args[1]
+    if name == "Refused" and len(call.args) > 1:
+        return call.args[1]
+    if name in STEPS and len(call.args) > STEPS[name]:
+        return call.args[STEPS[name]]
     return None
 
 
 def everything() -> list[tuple[str, str]]:
     """Where each text stands, and the text."""
     found = {}
-    for file in sorted((ROOT / "appliance").rglob("*.py")):
-        for line, text in said_in(ast.parse(file.read_text())):
-            found[text] = f"{file.relative_to(ROOT)}:{line}"
+    for file in sorted([*(ROOT / "appliance").rglob("*.py"), *(ROOT / "agent").rglob("*.py")]):
+        if "lab" not in file.parts:
+            for line, text in said_in(ast.parse(file.read_text())):
+                found[text] = f"{file.relative_to(ROOT)}:{line}"
+    for file in AGENT_REASONS:
+        for line, text in reasons_in(ast.parse((ROOT / "agent" / file).read_text())):
+            found[text] = f"agent/{file}:{line}"
     return [(place, text) for text, place in found.items()]
+
+
+AGENT_REASONS = ("quiesce.py", "accelerator.py", "backup.py", "http_source.py")
+"""What agents say why in, beside their refusals."""
+
+
+def reasons_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """What functions that return a text return, and what names of reasons are bound to."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, Function)
+            and node.name.startswith("_")
+            and "str" in ast.unparse(node.returns or ast.Pass())
+        ):
+            returned = (each for each in ast.walk(node) if isinstance(each, ast.Return))
+            found = [text for each in returned for text in written(each.value, [*ast.walk(node)])]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in REASONS:
+            found = [*written(node.value, [])]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "_tcg":
+            found = [*written(node.args[0], [])]
+        else:
+            continue
+        yield from (
+            (node.lineno, text) for text in found if " " in text and WORD.search(text.replace(HOLE, ""))
+        )
 
 
 TEXTS = everything()
@@ -90,6 +132,8 @@ WIDEST = "{name}: {reason}"
 
 def unknown(text: str) -> str:
     """What of a text no pattern knows; empty where all is known."""
+    if " ;" in text:
+        return ""  # where a branch of an expression leaves a name empty
     found = known(text)
     if found is None:
         return text
@@ -115,4 +159,4 @@ def one(x, tx):
     assert sorted(texts) == sorted(["never", f"{HOLE}: {HOLE} is away", f"{HOLE}: shared"])
     assert unknown("nobody says this")
     assert not unknown(f"{HOLE}: silent for {HOLE} s")
-    assert len(TEXTS) > 450
+    assert len(TEXTS) > 650

@@ -94,7 +94,7 @@ async def test_the_palette_finds_actions_rows_and_forms(cloud: Cloud) -> None:
 async def test_help_lists_the_keys_of_the_screen(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.press("question_mark")
-        await on.sees("Keys", "Start", "Console address")
+        await on.sees("Keys", "Start", "the console's address")
         assert "Focus" not in on.whole()
         assert "selected text" not in on.whole()
         await on.press("escape", "2", "question_mark")

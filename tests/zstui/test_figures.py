@@ -17,7 +17,7 @@ from zstui.attention import concerns
 from zstui.board import board, health
 from zstui.cells import width
 from zstui.columns import SPARK, VM, fit_columns
-from zstui.figures import CPU, IN, MEMORY, OUT, POINTS, History, Trends, charts, placed, read_history
+from zstui.figures import CPU, IN, MEMORY, OUT, POINTS, History, Trend, Trends, charts, placed, read_history
 from zstui.mirror import FIGURES, Mirror, Row
 from zstui.nouns import WATCHED
 from zstui.paint import state_piece
@@ -112,6 +112,7 @@ def test_what_is_not_told_is_as_it_was_and_what_is_gone_goes() -> None:
 
 def a_mirror(*rows: Row) -> Mirror:
     mirror = Mirror(WATCHED)
+    mirror.status = "live"
     for row in rows:
         mirror.rows[row.kind][row.key] = row
     return mirror
@@ -151,13 +152,21 @@ def test_what_needs_attention_the_worst_first() -> None:
         ("✗", "vm4", "vm4: it is suspended"),
         ("✗", "ps2", "storage ps2 is 97% full"),
         ("✗", "bs1", "storage bs1 does not answer"),
-        ("?", "vm1", "2 VMs are in a state that is not known: vm1, vm5"),
-        ("?", "ps1", "storage ps1 is 90% full"),
-        ("?", "j1", "j1 web failed: no room"),
-        ("?", "b1", concerns(mirror)[-1].text),
+        ("!", "vm1", "2 VMs are in a state that is not known: vm1, vm5"),
+        ("!", "ps1", "storage ps1 is 90% full"),
+        ("!", "j1", "j1 web failed: no room"),
+        ("!", "b1", concerns(mirror)[-1].text),
     ]
     assert concerns(mirror)[-1].text.startswith("b1 can be recovered for ")
     assert concerns(a_mirror()) == []
+
+
+def test_a_host_whose_cpu_is_used_up_for_some_time_needs_attention() -> None:
+    mirror = a_mirror(a_row("Host", "h1", status="Connected"), a_row("Host", "h2", status="Connected"))
+    mirror.figures["h1"], mirror.figures["h2"] = Trend(), Trend()
+    mirror.figures["h1"].cpu.extend([20.0, 99.0, 100.0, 99.0])
+    mirror.figures["h2"].cpu.extend([20.0, 99.0, 60.0, 99.0])
+    assert [each.text for each in concerns(mirror)] == ["host h1 is busy: CPU at 99%"]
 
 
 def test_a_guest_that_stands_still_does_not_count_as_running() -> None:

@@ -313,7 +313,7 @@ def test_the_appliances_words_are_known_by_their_patterns() -> None:
     assert said(
         "no host has enough CPU that also is the one designated, has hypervisor KVM: enable or reconnect it; "
         "ruled out last: a"
-    ).startswith("没有物理机既满足“是指定的那台, ")
+    ).startswith("没有物理机既满足“是指定的那台、")
     assert said("host-1: silent for 6 s") == "host-1：已有 6 秒没有响应"
     assert (
         said("field[name] of message[a.B] is mandatory, can not be null")
@@ -325,7 +325,7 @@ def test_the_appliances_words_are_known_by_their_patterns() -> None:
     assert said(
         "no host is Enabled and Connected: enable or reconnect a host, or add one with AddKVMHost; ruled out last: "
         "node a is Enabled and Disconnected, in a cluster that is Enabled; b is another"
-    ).endswith("最后被排除的：node a 状态为已启用、未连接，所在集群的状态为已启用; b 是另一台")
+    ).endswith("最后被排除的：node a 状态为已启用、未连接，所在集群的状态为已启用；b 是另一台")
     begin("en")
     assert said("crashed") == "crashed"
 

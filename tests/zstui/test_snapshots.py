@@ -112,4 +112,4 @@ async def test_a_data_volume_is_made_of_an_offering_that_no_list_has_read(cloud:
         await on.press("tab", "enter")
         await on.sees("large", "16G")
         await on.press("enter", "ctrl+s")
-        await on.sees("data-1", "NotInstantiated")
+        await on.sees("data-1", "Not yet made")

@@ -7,7 +7,7 @@ language of its own, so that several faces can live in one process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +22,9 @@ LANGUAGES = {"en": "English", "zh_CN": "简体中文", "zh_TW": "繁體中文"}
 
 DOMAINS = ("screens", "api")
 """The catalogues of a language: what the screens say, and what the API's declarations say."""
+
+WIDE = "\u2e80"
+"""Where letters begin that have their blanks within themselves."""
 
 TRADITIONAL = ("hant", "tw", "hk", "mo")
 
@@ -62,6 +65,24 @@ def tr(text: str, /, **values: object) -> str:
 def trn(one: str, many: str, number: int, /, **values: object) -> str:
     """A text that counts: `{number}` is put into it."""
     return _tongue.get().texts.ngettext(one, many, number).format(number=number, **values)
+
+
+def enumerated(parts: Iterable[str]) -> str:
+    """Several texts in a row, parted as the user's language does."""
+    return tr(", ").join(parts)
+
+
+def labelled(label: str, text: str) -> str:
+    """A text with what it is, or what it is of, before it."""
+    return tr(": ").join((label, text))
+
+
+def sentences(*parts: str) -> str:
+    """Sentences one after the other: a blank stands between, but not after the full stop of wide letters."""
+    said = ""
+    for part in parts:
+        said += f"{' ' if said and part and said[-1] < WIDE else ''}{part}"
+    return said
 
 
 def mark(text: str) -> str:

@@ -9,84 +9,15 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from zstui.i18n import language, mark, tr, trn
+from zstui import words
+from zstui.i18n import enumerated, language, mark, tr, trn
+from zstui.i18n.agents import AGENTS, SYSTEM
 from zstui.i18n.bad_calls import BAD_CALLS
 from zstui.i18n.causes import CAUSES
+from zstui.i18n.progress import EVENTS, PACES, STEPS, WAITS
 from zstui.i18n.refusals import REFUSALS
 from zstui.i18n.troubles import TROUBLES
 
-STEPS = (
-    mark("connect"),
-    mark("probe accelerator"),
-    mark("make storage and bridges"),
-    mark("wait"),
-    mark("undo"),
-    mark("wait for guest to power off"),
-    mark("delete volume"),
-    mark("delete root volume"),
-    mark("create volume"),
-    mark("create root volume"),
-    mark("copy image to host"),
-    mark("take back address"),
-    mark("make bridge"),
-    mark("make storage folder"),
-    mark("define domain"),
-    mark("start"),
-    mark("reboot"),
-    mark("delete snapshot"),
-    mark("delete logs"),
-    mark("offer address and user data"),
-    mark("see where it is"),
-    mark("prepare new host"),
-    mark("copy to new host"),
-    mark("move memory and disks"),
-    mark("name the files"),
-    mark("remove what was moved"),
-)
-EVENTS = (
-    mark("{name}: connected; {how}"),
-    mark("{name}: connected"),
-    mark(
-        "{name}: {machine} is believed to be what it says, by its SSH host key {key}, which nobody stated; compare it "
-        "with what ssh-keygen -lf says of it there"
-    ),
-    mark("{name}: libvirt is back"),
-    mark("{name}: its guest goes on"),
-    mark("{name}: removed from its host"),
-    mark("{name}: ready, {bytes} bytes"),
-    mark("{name}: now on {host}"),
-    mark("{name}: moved; what {host} has of it is removed when that can be done: {reason}"),
-    mark("{name}: taken while the guest held its writes back"),
-    mark(
-        "host {target} had other content than host {source} in {files}, which was copied once more and is equal now; "
-        "check the disk there"
-    ),
-    mark("{name}: domain {uuid} is not one of ours"),
-    mark("{name}: in maintenance, though VMs may still run there ({vms}): {reason}"),
-)
-WAITS = (
-    mark("its host, to be cancelled there: {reason}"),
-    mark("an earlier call on {name}"),
-    mark("its host, to be undone there: {reason}"),
-    mark(
-        "its guest to write less: its disks change about as fast as they are copied; "
-        "stop what writes in the guest, or cancel the job and move the VM stopped"
-    ),
-    mark(
-        "its guest to write less: its disks change about as fast as they are copied, which is "
-        "{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
-        "stop what writes in the guest, or cancel the job and move the VM stopped"
-    ),
-    mark(
-        "its guest to write less: its memory changes about as fast as it is copied; "
-        "stop what writes in the guest, or cancel the job and move the VM stopped"
-    ),
-    mark(
-        "its guest to write less: its memory changes about as fast as it is copied, which is "
-        "{limit} bytes a second at most; raise localStorage migration.bytesPerSecond, "
-        "stop what writes in the guest, or cancel the job and move the VM stopped"
-    ),
-)
 ERRORS = (
     mark("field[{field}] is mandatory, can not be null"),
     mark("field[{field}] of message[{message}] is mandatory, can not be null"),
@@ -118,6 +49,7 @@ ERRORS = (
     ),
     mark("VM {name}[uuid:{uuid}] is still being created"),
     mark("VM {name}[uuid:{uuid}]: it is being moved to another host; wait for that, or cancel its job"),
+    mark("VM {name}[uuid:{uuid}]: another call is at work on it; wait for that, or cancel its job"),
     mark(
         "VM {name}[uuid:{uuid}]: an image is being made of a volume of it; wait until that was read, or cancel its job"
     ),
@@ -281,7 +213,6 @@ TOLD_LAST = (
     mark("{name}: {before} → {after} ({reason})"),
     mark("{name}: {before} → {after}"),
     mark("{step} ({done} of {total} MiB)"),
-    mark("{step} ({done} of {total} MiB, nothing arrived for {seconds} s)"),
     mark("{step} ({done} of {total} MiB, {pace})"),
     mark("{step}, once more, since it arrived with other content: {files}"),
     mark("{name}: {reason}"),
@@ -290,6 +221,9 @@ TOLD_LAST = (
 
 FAILED = mark("{call}: {reason} [{code}]")
 """A job that failed, as events tell it: whatever its reason is, it comes before what looks like that."""
+
+FRAMES = frozenset({FAILED, "{name}: {reason}", "{path}: {failure}; {advice}"})
+"""What says nothing by itself."""
 
 TEXTS = (
     FAILED,
@@ -302,27 +236,42 @@ TEXTS = (
     *TROUBLES,
     *REFUSALS,
     *PLACING,
+    *AGENTS,
+    *SYSTEM,
+    *PACES,
     *TOLD_LAST,
 )
 """Every pattern."""
 
 NESTED = frozenset({
     "reason", "how", "before", "after", "state", "status", "cluster_state", "step", "wanted", "also", "advice", "held",
-    "hosts", "what",
+    "hosts", "what", "pace", "failure", "change", "type",
 })  # fmt: skip
 """Holes that hold words of the appliance's too."""
 
 HOLE = re.compile(r"\{(\w+)\}")
-FILLED = {"code": r"[A-Z0-9_]+\.[0-9]+"}
+FILLED = {
+    "code": r"[A-Z0-9_]+\.[0-9]+",
+    "rate": r"[0-9.]+",
+    "time": r"[0-9]+:[0-9]{2}",
+    "code_number": r"-?[0-9]+",
+}
 """What holes hold that can be told from other words."""
+
+BYTES = re.compile(r"(?<!\^)\{(\w+)\}(?: of \{(\w+)\})? bytes")
+ALSO_BYTES = frozenset({"bytes", "left", "limit", "needed", "reserved", "size", "total"})
+"""Holes that hold bytes, too, in a text that says so of another."""
 
 
 @cache
 def pattern(template: str) -> re.Pattern[str]:
-    """What a text of this template looks like."""
+    """What a text of this template looks like. What one begins with is no sentence about another thing: no `x: y`."""
     parts = HOLE.split(template)
+    first = r"(?:(?!: ).)+?" if not parts[0] else ".+?"
     written = (
-        re.escape(part) if place % 2 == 0 else f"(?P<{part}>{FILLED.get(part, '.+?')})"
+        re.escape(part)
+        if place % 2 == 0
+        else f"(?P<{part}>{FILLED.get(part, first if place == 1 else '.+?')})"
         for place, part in enumerate(parts)
     )
     return re.compile("".join(written), re.DOTALL)
@@ -352,13 +301,13 @@ def known(text: str) -> tuple[str, dict[str, str]] | None:
 
 
 def said(text: str) -> str:
-    """A text of the appliance's in the user's language; one that is not known, as it came."""
-    return _said(language(), text) if language() != "en" else text
+    """A text of the appliance's in the user's language, its bytes in larger units; one not known, as it came."""
+    return _said(language(), text) if language() != "en" or " bytes" in text else text
 
 
 def listed(text: str) -> str:
     """Each of several texts of the appliance's, which commas part, in the user's language."""
-    return ", ".join(map(said, text.split(", ")))
+    return enumerated(map(said, text.split(", ")))
 
 
 @lru_cache(maxsize=4000)
@@ -370,7 +319,24 @@ def _said(name: str, text: str) -> str:
     if found is None:
         return text
     template, holes = found
-    return tr(template, **{hole: _nested(hole, value, name) for hole, value in holes.items()})
+    told = {hole: _nested(hole, value, name) for hole, value in holes.items()}
+    if template in FRAMES and told == holes:
+        return text  # a sentence that nobody knows keeps the punctuation of its language
+    sizes = _sizes(template, holes)
+    if sizes and name == "en":
+        return BYTES.sub(lambda bytes_: bytes_[0].removesuffix(" bytes"), template).format(**told | sizes)
+    return tr(template, **told | sizes)
+
+
+def _sizes(template: str, holes: dict[str, str]) -> dict[str, str]:
+    """What holds bytes in a text, in units; those that would look the same though they differ stay as they are."""
+    named = {hole for found in BYTES.findall(template) for hole in found if hole}
+    named |= ALSO_BYTES & holes.keys() if named else set()
+    counts = {hole: int(holes[hole]) for hole in named if holes[hole].isdecimal()}
+    shown = {hole: words.long_size(count) for hole, count in counts.items()}
+    if len(set(shown.values())) < len(set(counts.values())):
+        return {hole: f"{count:,} B" for hole, count in counts.items()}
+    return shown
 
 
 def _nested(hole: str, value: str, name: str) -> str:
@@ -379,15 +345,15 @@ def _nested(hole: str, value: str, name: str) -> str:
     if hole == "also":
         return listed(value)
     if hole == "hosts":
-        return "; ".join(map(_ruled_out, value.split("; ")))
+        return tr("; ").join(map(_ruled_out, value.split("; ")))
     return tr(value) if value.isalpha() else _said(name, value)
 
 
 def _ruled_out(text: str) -> str:
     """A host's name and why it does not do: where the one ends and the other begins is seen by what is known."""
-    words = text.split(" ")
-    for place in range(1, len(words)):
-        reason = " ".join(words[place:])
+    parts = text.split(" ")
+    for place in range(1, len(parts)):
+        reason = " ".join(parts[place:])
         if (told := said(reason)) != reason:
-            return f"{' '.join(words[:place])} {told}"
+            return f"{' '.join(parts[:place])} {told}"
     return text

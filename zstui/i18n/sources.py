@@ -16,6 +16,7 @@ from zstui import words
 from zstui.nouns import NOUNS
 from zstui.paint import GOOD, ON_THE_WAY, RESTING, UNSURE, WRONG
 from zstui.screens.panels import PANELS
+from zstui.values import english
 from zstui.verbs import VERBS, title_of, verb_keys
 
 HOLE = re.compile(r"\{(\w+)\}")
@@ -57,7 +58,7 @@ def screens() -> set[Source]:
     found.update(verb_keys().values())
     for panel in PANELS:
         found.update((panel.word, panel.title))
-    found.update(GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY)
+    found.update(map(english, GOOD | RESTING | UNSURE | WRONG | ON_THE_WAY))
     found.discard("")
     return found
 
@@ -77,7 +78,7 @@ def _declared() -> Iterator[str]:
         for parameter in message.own_parameters():
             yield words.label(parameter.wire)
             yield parameter.help
-            yield from parameter.choices
+            yield from map(english, parameter.choices)
     for resource in RESOURCES.values():
         for column in resource.columns.values():
             if not column.private:

@@ -32,6 +32,8 @@ TROUBLES = (
     mark("{address} has never been added: its host key is not known"),
     mark("{address} offers no SSH host key"),
     mark("the key could not be {change} {login}: {reason}"),
+    mark("installed for"),
+    mark("removed from"),
     mark("{path} on {address} cannot be read: {cause}; remove it if no appliance holds the machine"),
     mark("{login} needs a password for sudo; allow it without one (NOPASSWD) or add the host as root"),
     mark("the console does not answer within {seconds} s; try again"),
@@ -125,4 +127,58 @@ TROUBLES = (
     mark("VM {name}[uuid:{uuid}] went off before it was restarted, and is Stopped; start it"),
     mark("is being read, as something is made of it"),
     mark("is being backed up, or restored from a backup"),
+    mark("its host is {state}; reconnect that first"),
+    mark("it is still being created; wait for that"),
+    mark("its guest powered it off meanwhile"),
+    mark("its guest was powered off meanwhile"),
+    mark("it was ended"),
+    mark("it was removed"),
+    mark("it has no IP range"),
+    mark("there is no connection"),
+    mark("exit status {code_number}"),
+    mark("{device} is not there"),
+    mark("there is no kernel beside the agent to try KVM with; force kvm if you know it works"),
+    mark("qemu-system-x86_64 is not installed"),
+    mark("a guest under KVM did not boot within {seconds} s: {reason}"),
+    mark("the guest said nothing"),
+    mark("the volume has been on another file since its last backup"),
+    mark("{path} does not note what was written since its last backup"),
+    mark("{path} was not closed properly, and may not have noted all that was written"),
+    mark(
+        "{address} could not be reached for {seconds} s when bridge {bridge} had taken the addresses of "
+        "{interface} over, and has given them back; let its switch pass what the bridge sends, or use "
+        "another interface"
+    ),
+    mark(
+        "{address} was lost while it made bridge {bridge} over {interface}, and could not be reached for "
+        "{seconds} s since; where the bridge took addresses over, the host gives them back by itself; see "
+        "that it runs and is reached, then try again"
+    ),
+    mark("{files} build on each other"),
+    mark("{file} builds on {backing}, which is no file of this volume"),
+    mark("data volume[uuid:{uuid}] is in status of deleted, can't attach; recover it first"),
+    mark("data volume[uuid:{uuid}] has been attached to vm[uuid:{vm}], can't attach again"),
+    mark("data volume[uuid:{uuid}] is {state}, can't attach; enable it first"),
+    mark("data volume[uuid:{uuid}] is {status}, can't attach before it is Ready"),
+    mark(
+        "data volume[uuid:{uuid}] is on primary storage[uuid:{storage}], which is under Maintenance; "
+        "enable that first"
+    ),
+    mark(
+        "vm[uuid:{uuid}] has {count} data volumes, and the global config kvm dataVolume.maxNum allows "
+        "{limit}; detach one first"
+    ),
+    mark(
+        "vm[uuid:{uuid}] runs with platform[{platform}], whose IDE disks can only be changed while it is "
+        "off; stop it first"
+    ),
+    mark(
+        "can't attach data volume[uuid:{uuid}] to vm[uuid:{vm}]: they are on different hosts; the root "
+        "volume[uuid:{root}] is on the host[uuid:{host}], the data volume is on the host[uuid:{other}]; "
+        "move it there with LocalStorageMigrateVolume"
+    ),
+    mark(
+        "data volume[uuid:{uuid}] is on primary storage[uuid:{storage}], which is not attached to the "
+        "cluster[uuid:{cluster}] of vm[uuid:{vm}]"
+    ),
 )

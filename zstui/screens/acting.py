@@ -73,22 +73,22 @@ class Acting(Working, Screen[None]):
     app: Zstui
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
-            Binding("n", "create", "New"),
-            Binding("N", "form_again", "Form of a call that failed"),
+            Binding("n", "create", "Make a new one"),
+            Binding("N", "form_again", "Open the form of a call that failed"),
             *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
-            Binding("E", "change", "Change name and words"),
-            Binding("e", "userdata", "User data"),
-            Binding("C", "console", "Console address"),
+            Binding("E", "change", "Change name and description"),
+            Binding("e", "userdata", "Edit user data"),
+            Binding("C", "console", "Show the console's address"),
             Binding("y", "copy", "Copy uuid, address, call"),
-            Binding("x", "more", "All that can be done to this row"),
-            Binding("0", "overview", "Overview"),
-            Binding("p", "span", "Plots of an hour or a day"),
+            Binding("x", "more", "Show all that can be done to this row"),
+            Binding("0", "overview", "Show the overview"),
+            Binding("p", "span", "Plot an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
-            Binding("L", "log", "Calls made here, and a prompt"),
-            Binding("question_mark,f1", "help", "Help"),
+            Binding("L", "log", "Show calls made here, and a prompt"),
+            Binding("question_mark,f1", "help", "Show the keys"),
             Binding("colon", "jump", "Go to a list or a row"),
-            Binding("ctrl+p", "palette", "All actions and rows", priority=True),
+            Binding("ctrl+p", "palette", "Find any action or row", priority=True),
             Binding("ctrl+q", "app.quit", "Leave", priority=True),
         ]
     )
@@ -137,6 +137,8 @@ class Acting(Working, Screen[None]):
     def hints(self) -> list[tuple[str, str, str]]:
         """Key, word and action of what makes sense on the row."""
         row = self.row
+        if self.app.read_only:
+            return self._looks(row)
         found = [
             (verb.key, verb.word, f"screen.verb('{verb.key}')") for verb in VERBS if row and verb.fits(row)
         ]
@@ -165,8 +167,16 @@ class Acting(Working, Screen[None]):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
 
+    def _looks(self, row: Row | None) -> list[tuple[str, str, str]]:
+        """The keys that change nothing."""
+        panels = panels_of(row, self.mirror) if row is not None else []
+        return [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels if each.looks]
+
     def action_verb(self, key: str) -> None:
         """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+        if self.app.read_only:
+            self.say(tr("this session only reads"), "warn")
+            return
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
         if key == "u" and (deleted_among(self.mirror, rows) or undoable(self)):
@@ -256,7 +266,7 @@ class Acting(Working, Screen[None]):
         lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
-        return [*lines, how_long(self.mirror, rows[0].kind, final=final)]
+        return [*lines, how_long(self.mirror, rows[0].kind, final=final, number=len(rows))]
 
     def action_create(self) -> None:
         """The form of what makes one more of this noun."""
@@ -361,6 +371,8 @@ class Acting(Working, Screen[None]):
         match values[0] if values else None:
             case ("noun", str(noun_id)):
                 await self.go(noun_id)
+            case ("find", str(noun_id), str(find)):
+                await self.go(noun_id, find=find)
             case ("action", str(action)):
                 await self.run_action(action)
             case ("form", str(message)):

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import safe
-from zstui.i18n import mark, tr
+from zstui.i18n import enumerated, mark, sentences, tr
 from zstui.mirror import Mirror, Row
 from zstui.said import Keys, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
@@ -83,8 +83,8 @@ class Boot(Working, ModalScreen[None]):
         if self._iso is None:
             items.append(Item(tr("drive"), tr("empty"), "dim"))
         else:
-            size = f", {words.long_size(image.get('size') or 0)}" if image is not None else ""
-            items.append(Item(tr("drive"), f"{self._mirror.name(self._iso)}{size}", "good"))
+            size = [words.long_size(image.get("size") or 0)] if image is not None else []
+            items.append(Item(tr("drive"), enumerated([self._mirror.name(self._iso), *size]), "good"))
         if order[:1] == ("CdRom",) and self._iso is None:
             items.append(
                 note(
@@ -95,7 +95,7 @@ class Boot(Working, ModalScreen[None]):
         items.append(Item(""))
         running = self._row.get("state") != "Stopped"
         when = tr("A change of the order is for its next start.")
-        items.append(note(f"{when} {tr('The ISO changes at once.')}" if running else when, "faint"))
+        items.append(note(sentences(when, tr("The ISO changes at once.") if running else ""), "faint"))
         self.query_one(Sheet).show(items)
 
     def retranslate(self) -> None:

@@ -43,6 +43,8 @@ class Panel:
     """No kind stands for all."""
     open: Callable[[Acting, Row], None]
     fits: Callable[[Row, Mirror], bool] = lambda row, _: not binned(row)
+    looks: bool = False
+    """Whether it is of use to one who may change nothing."""
 
 
 def _move(screen: Acting, row: Row) -> None:
@@ -175,27 +177,58 @@ PANELS = (
         "serial",
         "c",
         "serial",
-        "Serial console",
+        "Open the serial console",
         ("VmInstance",),
         lambda screen, row: watch(screen, row, "serial"),
     ),
     Panel(
-        "vnc", "V", "screen", "Screen by VNC", ("VmInstance",), lambda screen, row: watch(screen, row, "vnc")
+        "vnc",
+        "V",
+        "screen",
+        "Show the screen by VNC",
+        ("VmInstance",),
+        lambda screen, row: watch(screen, row, "vnc"),
     ),
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
-    Panel("snapshots", "v", "snapshots", "Snapshots", ("VmInstance", "Volume"), _snapshots),
-    Panel("boot", "b", "boot", "Boot order and ISO", ("VmInstance",), _boot),
-    Panel("addresses", "i", "addresses", "Map of addresses, and who has them", ("L3Network",), _addresses),
-    Panel("services", "w", "services", "Network services by provider", ("L3Network",), _services),
+    Panel("snapshots", "v", "snapshots", "Show snapshots", ("VmInstance", "Volume"), _snapshots, looks=True),
+    Panel("boot", "b", "boot", "Change boot order and ISO", ("VmInstance",), _boot),
+    Panel(
+        "addresses",
+        "i",
+        "addresses",
+        "Show addresses, and who has them",
+        ("L3Network",),
+        _addresses,
+        looks=True,
+    ),
+    Panel("services", "w", "services", "Choose network services by provider", ("L3Network",), _services),
     Panel("attach", "a", "attach", "Attach to a VM, detach", ("Volume",), _attach, _is_data),
     Panel("resize", "z", "resize", "Make larger", ("Volume",), _resize),
-    Panel("owner", "J", "owner", "Go to what it belongs to", (), to_owner, lambda row, _: row.kind in OWNERS),
-    Panel("related", "R", "related", "Go to anything it has to do with", (), to_related, lambda row, _: True),
+    Panel(
+        "owner",
+        "J",
+        "owner",
+        "Go to what it belongs to",
+        (),
+        to_owner,
+        lambda row, _: row.kind in OWNERS,
+        looks=True,
+    ),
+    Panel(
+        "related",
+        "R",
+        "related",
+        "Go to anything it has to do with",
+        (),
+        to_related,
+        lambda row, _: True,
+        looks=True,
+    ),
     Panel(
         "tags",
         "T",
         "tags",
-        "Tags: add, change, take off",
+        "Add, change, take off tags",
         (),
         to_tags,
         lambda row, _: can_be_tagged(RESOURCES[row.kind]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError
 from zstui import words
-from zstui.i18n import tr, trn
+from zstui.i18n import enumerated, tr, trn
 from zstui.mirror import Mirror, Row
 from zstui.recycle_bin import KIND, Call, expunge_call, items_of, left_piece, recover_call, seconds_left
 from zstui.screens.chooser import Choice, Chooser, narrowed
@@ -45,16 +45,20 @@ def _setting(mirror: Mirror, kind: str, name: str) -> str:
     )
 
 
-def how_long(mirror: Mirror, kind: str, *, final: bool) -> str:
-    """What deleting a row of a kind means for taking it back, as the live policy has it."""
+def how_long(mirror: Mirror, kind: str, *, final: bool, number: int = 1) -> str:
+    """What deleting so many rows of a kind means for taking them back, as the live policy has it."""
     if final:
         return tr("This cannot be undone.")
     if deletion_policy(mirror, kind) == "Never":
-        return tr("It is kept, and can be recovered (u), until somebody expunges it.")
+        return trn("It is kept, and can be recovered (u), until somebody expunges it.",
+                   "They are kept, and can be recovered (u), until somebody expunges them.", number)  # fmt: skip
     period = _setting(mirror, kind, "expungePeriod")
     if not period.isdecimal():
-        return tr("It can be recovered (u) until it is expunged.")
-    return tr("It can be recovered (u) for {time} until it is expunged.", time=words.duration(float(period)))
+        return trn("It can be recovered (u) until it is expunged.",
+                   "They can be recovered (u) until they are expunged.", number)  # fmt: skip
+    return trn("It can be recovered (u) for {time} until it is expunged.",
+               "They can be recovered (u) for {time} until they are expunged.", number,
+               time=words.duration(float(period)))  # fmt: skip
 
 
 async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done: Deletion) -> list[Any]:
@@ -131,7 +135,7 @@ def recover(screen: Acting, items: list[Row]) -> None:
     if not volumes:
         answered(["without"])
         return
-    names = ", ".join(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
+    names = enumerated(screen.mirror.name(str(uuid)) for uuid in volumes[:5])
 
     def choices() -> list[Choice]:
         return [

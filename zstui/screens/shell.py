@@ -22,7 +22,7 @@ from zstui import words
 from zstui.calls import CALL, Entry
 from zstui.cells import safe, safe_lines
 from zstui.frame import Hints, Totals
-from zstui.i18n import mark, tr
+from zstui.i18n import labelled, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.inputs import Entry as Field
 from zstui.mirror import Mirror
@@ -235,7 +235,7 @@ def error_items(error: ApiError) -> list[Item]:
         (mark("details"), said(error.details)),
     )
     paint = "dim" if error.code == Cancelled.code else "bad"
-    return [note(f"{tr(name)}: {line}", paint) for name, text in parts for line in safe_lines(text)]
+    return [note(labelled(tr(name), line), paint) for name, text in parts for line in safe_lines(text)]
 
 
 def reply_items(reply: dict[str, Any]) -> list[Item]:

@@ -80,7 +80,7 @@ async def test_what_waits_for_a_vm_that_goes_ends_with_it(cloud: Cloud) -> None:
     await accepted(cloud, "StopVmInstance", uuid=uuid)
     start = await accepted(cloud, "StartVmInstance", uuid=uuid)
     await cloud.call("DestroyVmInstance", uuid=uuid)
-    assert (await cloud.ended(start))["error"]["code"] == "SYS.1003"
+    assert (await cloud.ended(start))["error"]["code"] == "JOB.1000"
 
 
 async def test_an_accepted_call_outlives_the_appliance(cloud: Cloud) -> None:
@@ -175,3 +175,30 @@ async def test_a_reboot_whose_host_loses_power_did_not_happen(cloud: Cloud) -> N
     assert (error["code"], "went off before it was restarted" in error["details"]) == ("VM.1003", True)
     assert (await cloud.vm_becomes(uuid, "Stopped"))["uuid"] == uuid
     assert (await cloud.call("StartVmInstance", uuid=uuid))["state"] == "Running"
+
+
+async def test_what_is_at_work_on_a_running_vm_keeps_the_next_call_waiting(cloud: Cloud) -> None:
+    """So that a call that is cancelled, or out of time, ends nobody else's."""
+    uuid = (await cloud.vm())["uuid"]
+    root = (await cloud.one("QueryVmInstance", uuid))["rootVolumeUuid"]
+    cloud.host_of(uuid).delays.by_verb["EnsureOverlay"] = 0.3
+    made = await accepted(cloud, "CreateVolumeSnapshot", volumeUuid=root, name="s")
+    stop = await accepted(cloud, "StopVmInstance", uuid=uuid, timeout=100)
+    assert [(await job_of(cloud, job))["state"] for job in (made, stop)] == ["Running", "Queued"]
+    assert (await cloud.ended(stop))["error"]["code"] == "SYS.1001"
+    second = await accepted(cloud, "StopVmInstance", uuid=uuid)
+    assert (await cloud.call("CancelLongJob", uuid=second))["state"] == "Canceled"
+    body = await cloud.ended(made)
+    assert body["success"], body
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Running"
+
+
+async def test_who_destroys_a_vm_again_wants_no_recovery_in_between(cloud: Cloud) -> None:
+    uuid = await slow_vm(cloud)
+    names = ("DestroyVmInstance", "RecoverVmInstance", "DestroyVmInstance")
+    first, recover, again = [await accepted(cloud, name, uuid=uuid) for name in names]
+    error = (await cloud.ended(recover))["error"]
+    assert (error["code"], error["details"]) == ("JOB.1000", "another call on the VM took its place")
+    assert (await cloud.ended(first))["success"]
+    assert (await cloud.ended(again))["success"]
+    assert (await cloud.one("QueryVmInstance", uuid))["state"] == "Destroyed"

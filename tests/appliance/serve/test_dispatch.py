@@ -73,6 +73,14 @@ async def test_a_call_done_at_once_leaves_a_job_that_says_so(face: Face) -> None
     assert again.body == reply.body
 
 
+async def test_the_job_of_a_call_that_does_away_with_something_keeps_its_name(face: Face) -> None:
+    made = await ask(face, call("CreateZone", name="z"))
+    gone = await ask(face, call("DeleteZone", uuid=made.body["inventory"]["uuid"]))
+    job = await face.database.read(lambda snapshot: snapshot.find(LongJob, gone.job_uuid))
+    assert job is not None
+    assert (job.target_resource_name, job.target_resource_type) == ("z", "Zone")
+
+
 async def test_a_repeated_id_gets_the_first_answer(face: Face) -> None:
     first = await ask(face, call("CreateZone", call_id=ID, name="z"))
     second = await ask(face, call("CreateZone", call_id=ID, name="z"))

@@ -1,0 +1,171 @@
+"""The API's words are read as words in each language, sizes in units, and nobody meets a piece of a uuid."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from appliance.api.message import MESSAGES
+from appliance.api.resource import RESOURCES
+from tests.zstui.conftest import Cloud, screens
+from zstui.columns import shown
+from zstui.details import details
+from zstui.i18n import begin, sentences
+from zstui.i18n.server_texts import said
+from zstui.jobs import target_of
+from zstui.matching import terms
+from zstui.mirror import Mirror, Row
+from zstui.nouns import NOUNS
+from zstui.paint import state_piece
+from zstui.palette import jump_find
+from zstui.recycle_bin import KIND
+from zstui.rows import names_of
+from zstui.screens.recovering import how_long
+from zstui.values import HAPPENINGS, KINDS, english, word
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDE = (160, 48)
+CAMEL = re.compile(r"[a-z][A-Z]")
+TYPED = {"namespace", "metric_name", "boot_order"}
+"""Parameters that no form asks for by a choice."""
+
+
+def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
+    parameters = [each for kind in MESSAGES.values() for each in kind.parameters.values()]
+    choices = {choice for each in parameters if each.name not in TYPED for choice in each.choices}
+    assert {each for each in choices if CAMEL.search(english(each))} == set()
+    files = (file.read_text() for file in (ROOT / "appliance").rglob("*.py"))
+    calls = (node for text in files for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    firsts = (call.args[0] for call in calls if getattr(call.func, "attr", "") == "note" and call.args)
+    notes = {first.value for first in firsts if isinstance(first, ast.Constant) and first.value}
+    assert len(notes) > 20
+    assert notes == set(HAPPENINGS)
+    assert set(KINDS) <= set(RESOURCES)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (
+            "en",
+            ("root volume template", "basic", "system administrator", "volume", "job failed", "Cancelled"),
+        ),
+        ("zh_CN", ("系统盘镜像", "基本网络", "系统管理员", "云盘", "任务失败", "已取消")),
+        ("zh_TW", ("系統磁碟映像檔", "基本網路", "系統管理員", "磁碟區", "任務失敗", "已取消")),
+    ],
+)
+def test_words_of_the_api_are_words_of_the_language(language: str, expected: tuple[str, ...]) -> None:
+    begin(language)
+    raw = ("RootVolumeTemplate", "L3BasicNetwork", "SystemAdmin", "VolumeVO", "JobFailed", "Canceled")
+    assert tuple(map(word, raw)) == expected
+    assert shown(Row("Event", "1", {"name": "JobFailed"}), "name") == expected[4]
+    assert shown(Row("Zone", "1", {"name": "JobFailed"}), "name") == "JobFailed"
+    assert state_piece("Canceled")[0].endswith(expected[5])
+
+
+def test_a_root_volume_says_whose_it_is() -> None:
+    mirror = Mirror(("VmInstance",))
+    uuid = "a" * 32
+    mirror.rows["VmInstance"][uuid] = Row("VmInstance", uuid, {"uuid": uuid, "name": "web-1"})
+    volume = Row("Volume", "v", {"name": "ROOT-for-web-1", "description": f"Root volume for VM[uuid:{uuid}]"})
+    assert [item.text for item in details(volume, mirror) if item.label == "description"] == [
+        "root volume of web-1"
+    ]
+
+
+def test_bytes_in_what_the_appliance_says_are_read_in_units() -> None:
+    assert said("tiny: ready, 33292288 bytes") == "tiny: ready, 31.8 MiB"
+    assert said("Call x: file.gap: only 33292288 bytes have arrived [SYS.1006]") == (
+        "Call x: file.gap: only 31.8 MiB have arrived [SYS.1006]"
+    )
+    assert said("userdata has 65537 bytes, 65536 at most") == "userdata has 65,537 B, 65,536 B at most"
+    assert said("nobody knows 5000 bytes") == "nobody knows 5000 bytes"
+    begin("zh_CN")
+    assert said("tiny: ready, 33292288 bytes") == "tiny：就绪，31.8 MiB"
+
+
+def test_what_agents_say_is_translated_and_what_nobody_knows_stays_whole() -> None:
+    begin("zh_CN")
+    assert said("move memory and disks (3 of 5 MiB, 2.8 MiB/s, 1:07 left)") == (
+        "移动内存和磁盘（3 / 5 MiB，2.8 MiB/s，剩余 1:07）"
+    )
+    assert said("s1: taken without the guest holding its writes back, since no guest agent answers") == (
+        "s1：创建快照时云主机没有暂停写入，原因：没有客户机代理应答"
+    )
+    assert said("url[file:///x]: /x is below none of the folders allowed: /srv") == (
+        "url[file:///x]：/x 不在任何允许的文件夹下：/srv"
+    )
+    assert said("web-1: nobody knows why") == "web-1: nobody knows why"
+    begin("zh_TW")
+    assert said("nothing arrived for 6 s") == "已有 6 秒沒有資料到達"
+
+
+def test_sentences_of_chinese_have_no_blank_between() -> None:
+    assert sentences("One.", "Two.", "") == "One. Two."
+    assert sentences("一。", "ISO 二。") == "一。ISO 二。"
+
+
+def test_several_rows_are_counted_and_spoken_of_as_several() -> None:
+    rows = [Row("VmInstance", each, {"name": each}) for each in "ab"]
+    mirror = Mirror(("GlobalConfig",))
+    assert names_of(rows) == "2 VMs"
+    assert how_long(mirror, "VmInstance", final=False, number=2).startswith("They can be recovered")
+    begin("zh_CN")
+    assert names_of(rows) == "2 台云主机"
+
+
+def test_a_job_is_of_a_name_or_of_a_kind_and_of_no_piece_of_a_uuid() -> None:
+    mirror = Mirror(("Zone",))
+    gone = Row("LongJob", "j", {"targetResourceUuid": "9" * 32, "targetResourceType": "DiskOffering"})
+    assert target_of(gone, mirror) == "disk offering"
+    assert target_of(Row("LongJob", "j", {}), mirror) == ""
+
+
+@pytest.mark.parametrize("typed", ["state:", "!state:", "!", "@", "st: "])
+def test_a_key_that_is_not_typed_to_its_end_bars_no_row(typed: str) -> None:
+    assert terms(typed, NOUNS["vm"].columns, "en") == ()
+    assert [term.value for term in terms("web 52:", NOUNS["vm"].columns, "en")] == ["web", "52:"]
+
+
+def test_the_jump_list_offers_words_that_people_type() -> None:
+    mirror = Mirror(())
+    offered = {choice.title for choice in jump_find(mirror)("")}
+    assert {":cfg", ":iso", ":lang", ":theme", ":local", ":snap"} <= offered
+    assert not [title for title in offered if len(title) > len(":overview")]
+    found = next(iter(jump_find(mirror)("vm /state:running Web")))
+    assert (found.value, found.title) == (("find", "vm", "state:running Web"), ":vm /state:running Web")
+    assert next(iter(jump_find(mirror)("iso alp"))).value == ("find", "img", "kind:iso alp")
+    assert KIND not in offered
+
+
+async def test_the_rest_of_the_line_of_a_jump_is_the_filter(cloud: Cloud) -> None:
+    for name in ("web-1", "db-1"):
+        await cloud.vm(name)
+    async with screens(cloud.socket, WIDE) as on:
+        await on.press("colon")
+        await on.write("vm /state:running web")
+        await on.press("enter")
+        await on.sees("/state:running web", "web-1")
+        assert len(on.browser.table.listing) == 1
+
+
+async def test_used_addresses_are_called_by_address_and_by_who_has_them(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, WIDE) as on:
+        await on.browser.go("usedip")
+        await on.sees("USED BY", "web-1", "DHCP server")
+        row = on.browser.table.row
+        assert row is not None
+        assert row.name == row.get("ip")
+
+
+async def test_what_may_only_read_is_offered_no_key_that_changes(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, WIDE) as on:
+        on.app.read_only = True
+        assert {key for key, _, _ in on.browser.hints()} <= {"v", "J", "R", "i"}
+        await on.press("S")
+        await on.sees("this session only reads")

@@ -1,0 +1,139 @@
+"""The API's own words for kinds, states and happenings, as people read them; what is copied keeps the API's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zstui.i18n import mark, tr
+
+if TYPE_CHECKING:
+    from zstui.mirror import Mirror, Row
+
+WIRES = frozenset({
+    "state", "status", "level", "type", "mediaType", "resourceType", "targetResourceType", "hypervisorType",
+    "volumeType", "identityType", "role", "platform", "mode", "allocatorStrategy",
+})  # fmt: skip
+"""Fields whose values are words of the API's; `name` is one of an event."""
+
+KINDS = {
+    "AccessToken": mark("access token"),
+    "Account": mark("account"),
+    "BackupStorage": mark("backup storage"),
+    "Cluster": mark("cluster"),
+    "DiskOffering": mark("disk offering"),
+    "GlobalConfig": mark("setting"),
+    "Host": mark("host"),
+    "Image": mark("image"),
+    "InstanceOffering": mark("offering"),
+    "IpRange": mark("IP range"),
+    "L2Network": mark("L2 network"),
+    "L3Network": mark("network"),
+    "LongJob": mark("job"),
+    "NetworkServiceProvider": mark("network service provider"),
+    "Policy": mark("policy"),
+    "PrimaryStorage": mark("primary storage"),
+    "Quota": mark("quota"),
+    "Session": mark("session"),
+    "SystemTag": mark("tag"),
+    "UsedIp": mark("used address"),
+    "User": mark("user"),
+    "UserGroup": mark("user group"),
+    "UserTag": mark("tag"),
+    "VmInstance": mark("VM"),
+    "VmNic": mark("NIC"),
+    "Volume": mark("volume"),
+    "VolumeBackup": mark("backup"),
+    "VolumeSnapshot": mark("snapshot"),
+    "VolumeSnapshotTree": mark("snapshot tree"),
+    "Zone": mark("zone"),
+}
+"""Resources, whose types are called so with or without `VO` behind."""
+
+TYPES = {
+    "ApplianceVm": mark("system VM"),
+    "Canceled": mark("Cancelled"),
+    "DataVolumeTemplate": mark("data volume template"),
+    "DefaultHostAllocatorStrategy": mark("any host with room"),
+    "DefaultPrimaryStorageAllocationStrategy": mark("any storage with room"),
+    "DesignatedHostAllocatorStrategy": mark("the host that is named"),
+    "Flat": mark("flat"),
+    "L2NoVlanNetwork": mark("untagged L2"),
+    "L2VlanNetwork": mark("VLAN"),
+    "L3BasicNetwork": mark("basic"),
+    "LastHostPreferredAllocatorStrategy": mark("the host of the last time"),
+    "LeastVmPreferredHostAllocatorStrategy": mark("the host with fewest VMs"),
+    "LocalStorage": mark("local storage"),
+    "Normal": mark("tenant"),
+    "NotInstantiated": mark("Not yet made"),
+    "PreMaintenance": mark("Entering maintenance"),
+    "RootVolumeTemplate": mark("root volume template"),
+    "SftpBackupStorage": mark("SFTP"),
+    "SimulatorBackupStorage": mark("simulated"),
+    "SimulatorPrimaryStorage": mark("simulated"),
+    "SystemAdmin": mark("system administrator"),
+    "UserVm": mark("user VM"),
+    "WindowsVirtio": mark("Windows virtio"),
+}
+
+HAPPENINGS = {
+    "AccountDeleted": mark("account deleted"),
+    "BackupStorageConnected": mark("storage connected"),
+    "CopiedOnceMore": mark("copied once more"),
+    "FormerIpTaken": mark("address taken"),
+    "HostAccelerator": mark("accelerator"),
+    "HostConnected": mark("host connected"),
+    "HostDisconnected": mark("host lost"),
+    "HostLeftAsItIs": mark("host left as it is"),
+    "HostKeyBelieved": mark("host key believed"),
+    "HypervisorBack": mark("hypervisor back"),
+    "HypervisorLost": mark("hypervisor lost"),
+    "ImageReady": mark("image ready"),
+    "JobFailed": mark("job failed"),
+    "MaintenanceWithErrors": mark("maintenance with errors"),
+    "SnapshotNotQuiesced": mark("snapshot taken"),
+    "SnapshotQuiesced": mark("snapshot taken"),
+    "SourceLeftForNow": mark("remains of a move"),
+    "StrangerVmFound": mark("stranger found"),
+    "VmGoesOn": mark("VM goes on"),
+    "VmGone": mark("VM gone"),
+    "VmMoved": mark("VM moved"),
+    "VmRepairFailed": mark("repair failed"),
+    "VmStandsStill": mark("VM stands still"),
+    "VmStateChanged": mark("VM state"),
+    "VolumeCopied": mark("volume copied"),
+    "VolumeNotReattached": mark("volume left out"),
+}
+"""What events are called."""
+
+ROOT_VOLUME = re.compile(r"Root volume for VM\[uuid:([0-9a-f]{32})\]")
+"""What the appliance says of a root volume that it made."""
+
+
+def english(value: str) -> str:
+    """A word of the API's in plain English; one that is plain already, as it is."""
+    return TYPES.get(value) or KINDS.get(value.removesuffix("VO")) or HAPPENINGS.get(value) or value
+
+
+def word(value: str) -> str:
+    """A word of the API's in the user's language."""
+    return tr(english(value))
+
+
+def description(row: Row, mirror: Mirror) -> str:
+    """What a row is for: what somebody wrote, or what the appliance has words for."""
+    text = row.text("description")
+    made = ROOT_VOLUME.fullmatch(text)
+    if made is not None:
+        return tr("root volume of {vm}", vm=mirror.name(made[1]))
+    return tr(text) if row.kind == "GlobalConfig" else text
+
+
+def used_for(row: Row, mirror: Mirror) -> str:
+    """What has an address: the VM of a NIC, by name, or the DHCP server of its network."""
+    by = row.text("usedFor")
+    if by == "DHCP":
+        return tr("DHCP server")
+    nic = mirror.find(by)
+    vm = mirror.name(nic.get("vmInstanceUuid")) if nic is not None else ""
+    return vm or tr("a NIC that is not known here")
