@@ -83,7 +83,7 @@ async def test_a_vm_is_destroyed_after_that_and_before_all_else(
     for job in (it.job, first, second):
         body = await cloud.ended(job)
         assert body["success"], body
-    assert "state[Destroyed] doesn't allow" in (await cloud.ended(stop))["error"]["details"]
+    assert (await cloud.ended(stop))["error"]["details"] == "another call on the VM took its place"
     await cloud.idle()
     assert (await cloud.one("QueryVmInstance", it.vm["uuid"]))["state"] == "Destroyed"
     if way != "CreateRootVolumeTemplateFromRootVolume":
