@@ -54,7 +54,7 @@ async def test_what_is_too_long_is_refused_in_the_appliances_words(cloud: Cloud)
         await on.sees("no user data yet")
         on.app.screen.query_one(TextArea).text = ("x" * 63 + "\n") * 1024 + "x"
         await on.press("ctrl+s")
-        await on.sees("Userdata has 65537 bytes, 65536 at most.")
+        await on.sees("Userdata has 65,537 B, 65,536 B at most.")
         assert await tags(cloud, uuid) == []
 
 
