@@ -159,24 +159,24 @@ class Fleet:
 
     def link(self, target: Target) -> Link:
         """The link to a machine; raises `HostUnreachable` when there is none."""
-        found = self._links.get(target.key)
-        if found is None or found.lost is not None:
+        found = self._living(target)
+        if found is None:
             raise HostUnreachable(f"{target.address} is not connected")
         return found
 
+    def _living(self, target: Target) -> Link | None:
+        """The link to a machine, as long as it has not ended."""
+        found = self._links.get(target.key)
+        return found if found is not None and found.lost is None else None
+
     def agent_version(self, target: Target) -> str | None:
         """What the agent says that it is which a machine is connected by; None when it is not connected."""
-        found = self._links.get(target.key)
-        return (
-            None
-            if found is None or found.lost is not None or found.facts is None
-            else found.facts.agent_version
-        )
+        found = self._living(target)
+        return found.facts.agent_version if found is not None and found.facts is not None else None
 
     def linked(self, target: Target) -> bool:
         """Whether there is a link, if only one on which nothing has been said yet."""
-        found = self._links.get(target.key)
-        return found is not None and found.lost is None
+        return self._living(target) is not None
 
     def connected(self, target: Target) -> bool:
         """Whether there is a link."""
@@ -204,8 +204,8 @@ class Fleet:
         Raises `HostUnreachable`, and `MachineIsHost` when it is another of the appliance's hosts.
         """
         async with self._dialing.setdefault(target.key, asyncio.Lock()):
-            found = self._links.get(target.key)
-            if found is None or found.lost is not None or found.facts is None:
+            found = self._living(target)
+            if found is None or found.facts is None:
                 return await self._dial(target)
             host_uuid = await self._roster.host_at(target.key)
             if found.host_uuid == host_uuid:
@@ -276,7 +276,7 @@ class Fleet:
     async def _renew(self, target: Target, before: Link) -> None:
         """Put this version's agent in the place of the one that a link is to, when it is the machine's turn."""
         async with self._renewing, self._dialing[target.key]:
-            if self._links.get(target.key) is not before or before.lost is not None:
+            if self._living(target) is not before:
                 return
             log.info("the agent on %s is another version's, and is renewed", target.key)
             try:

@@ -67,6 +67,9 @@ RESIZES = frozenset({"ResizeDataVolume", "ResizeRootVolume"})
 UNDONE = frozenset({"AttachL3NetworkToVm", "AttachDataVolumeToVm"})
 """Calls that end, when they fail, once what they began is undone."""
 
+REPLACED = "another call on the VM took its place"
+"""What the jobs are told that are ended for one that came later."""
+
 
 def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
     """Write that a VM is as intended; False when something else is intended meanwhile."""
@@ -252,7 +255,7 @@ def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:
             if job.name in CHAIN_JOBS
             else ""
         )
-        jobs.fail(tx, job, Cancelled(f"another call on the VM took its place{later}"))
+        jobs.fail(tx, job, Cancelled(f"{REPLACED}{later}"))
     turn_back_volumes(tx, vm)
     changes = turn_back_nics(tx, vm)
     return tx.update(vm, **changes) if changes else vm
@@ -263,7 +266,7 @@ def end_waiting(tx: Transaction, vm: VmInstance, own_job_uuid: str | None) -> No
     for job in tx.all(LongJob, target_resource_uuid=vm.uuid, state="Queued", order_by="rowid"):
         if job.uuid == own_job_uuid:
             return
-        jobs.fail(tx, job, Cancelled("another call on the VM took its place"))
+        jobs.fail(tx, job, Cancelled(REPLACED))
 
 
 def intend_stopped(tx: Transaction, vm: VmInstance) -> VmInstance:
