@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import heapq
 
@@ -10,7 +9,7 @@ from appliance.api.errors import OperationFailed, TimedOut
 from appliance.api.job import TERMINAL, UNDER_WAY, LongJob
 from appliance.reconcile import jobs
 from appliance.resources.job import give_up_job
-from appliance.store.change_feed import Batch, Overflow, Subscription
+from appliance.store.change_feed import Batch, Overflow
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -38,7 +37,7 @@ class JobLimits:
         subscription = self._database.feed.subscribe()
         try:
             await self._look_at_all()
-            while (news := await self._next(subscription)) is not None:
+            while (news := await subscription.within(self._left(), Batch())) is not None:
                 if isinstance(news, Overflow):
                     await self._look_at_all()
                 else:
@@ -47,14 +46,9 @@ class JobLimits:
         finally:
             subscription.close()
 
-    async def _next(self, subscription: Subscription) -> Batch | Overflow | None:
-        """What is new, or nothing when a job's time is over before that; None at the end of all."""
-        wait = max(0.0, self._ahead[0][0] - self._database.now()) if self._ahead else None
-        try:
-            async with asyncio.timeout(wait):
-                return await anext(subscription, None)
-        except TimeoutError:
-            return Batch()
+    def _left(self) -> float | None:
+        """Seconds until the next job's time is over."""
+        return max(0.0, self._ahead[0][0] - self._database.now()) if self._ahead else None
 
     def _take_in(self, batch: Batch) -> None:
         for change in batch:

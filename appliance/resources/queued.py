@@ -5,7 +5,6 @@ What a call may do is judged when its turn comes. It waits in the store: it was 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from dataclasses import asdict, replace
@@ -24,7 +23,7 @@ from appliance.resources.access import check_access, check_references
 from appliance.resources.carrying_out import carry_out
 from appliance.resources.registry import Caller, Promise
 from appliance.resources.under_way import is_at_work, is_held_up
-from appliance.store.change_feed import Batch, Overflow, Subscription
+from appliance.store.change_feed import Batch, Overflow
 from appliance.store.database import Database
 from appliance.store.errors import StoreCannotWrite, StoreError
 from appliance.store.snapshot import Snapshot
@@ -119,7 +118,8 @@ class QueuedCalls:
         subscription = self._database.feed.subscribe()
         try:
             await self._look_at_all()
-            while (news := await self._next(subscription)) is not None:
+            # After a while for which there was nothing, all is looked at.
+            while (news := await subscription.within(self._patience(), Overflow())) is not None:
                 if isinstance(news, Overflow):
                     await self._look_at_all()
                     continue
@@ -128,13 +128,8 @@ class QueuedCalls:
         finally:
             subscription.close()
 
-    async def _next(self, subscription: Subscription) -> Batch | Overflow | None:
-        """What is new; after a while for which there was nothing, that all is to be looked at. None at the end."""
-        try:
-            async with asyncio.timeout(LOOK_SECONDS if self._against else None):
-                return await anext(subscription, None)
-        except TimeoutError:
-            return Overflow()
+    def _patience(self) -> float | None:
+        return LOOK_SECONDS if self._against else None
 
     def _concerned(self, batch: Batch) -> list[str]:
         """What calls wait for of which something changed: what speaks against them, or a row that is about it."""

@@ -62,6 +62,14 @@ class Subscription(AsyncIterator["Batch | Overflow"]):
                 self._wake = None
         return self._waiting.popleft()
 
+    async def within(self, seconds: float | None, otherwise: Batch | Overflow) -> Batch | Overflow | None:
+        """What is next, or `otherwise` when nothing comes for so long (None: nobody looks before); None at the end."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await anext(self, None)
+        except TimeoutError:
+            return otherwise
+
     def pending(self) -> list[Batch | Overflow]:
         """All that is waiting now, without waiting for more."""
         taken = list(self._waiting)

@@ -62,3 +62,13 @@ async def test_who_watches_one_resource_hears_of_no_other() -> None:
     feed.close()
     assert feed.followers == 0
     assert [each async for each in one] == []
+
+
+async def test_who_waits_for_a_while_gets_what_comes_or_what_stands_for_nothing() -> None:
+    feed = ChangeFeed()
+    follower, nothing = feed.subscribe(), Overflow()
+    assert await follower.within(0.01, nothing) is nothing
+    feed.publish(batch(1))
+    assert await follower.within(None, nothing) == batch(1)
+    follower.close()
+    assert await follower.within(5, nothing) is None
