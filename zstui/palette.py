@@ -45,7 +45,7 @@ def jumper(mirror: Mirror) -> Chooser:
 
 
 def jump_find(mirror: Mirror) -> Find:
-    """Lists whose word begins with what is typed, then rows."""
+    """What is called exactly as is typed, then lists of which a word begins so, then other rows."""
     words: dict[tuple[str, ...], tuple[str, ...]] = {
         **{("noun", noun.id): noun.words for noun in NOUNS.values()},
         **{("find", noun, held): names for names, noun, held, _ in PARTS},
@@ -69,7 +69,9 @@ def jump_find(mirror: Mirror) -> Find:
             for each in lists
             if any(name.startswith(word) for name in words[each.value]) or _says(each, word)
         ]
-        return [*exact, *(each for each in starting if each not in exact), *found_choices(mirror, word)]
+        rows = found_choices(mirror, word)
+        named = [each for each in rows if each.title.casefold() == word]
+        return dict.fromkeys([*exact, *named, *starting, *rows])
 
     return find
 

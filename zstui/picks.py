@@ -5,7 +5,7 @@ from __future__ import annotations
 from zstui import words
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
-from zstui.nouns import NOUNS, noun_of
+from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.paint import paint_of
 from zstui.screens.chooser import Choice
 
@@ -43,12 +43,13 @@ def noun_choices() -> list[Choice]:
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
-    """Rows whose name or uuid holds what was typed, whatever their kind; names that begin with it first."""
+    """Rows whose name or uuid holds what was typed, whatever their kind; that name first, then names that begin so."""
     wanted = typed.casefold().strip()
-    first: list[Choice] = []
-    then: list[Choice] = []
     if not wanted:
         return []
+    named: list[tuple[Noun, Row]] = []
+    first: list[tuple[Noun, Row]] = []
+    then: list[tuple[Noun, Row]] = []
     for kind, rows in mirror.rows.items():
         noun = noun_of(kind)
         if noun is None or kind in ("LongJob", "Event"):
@@ -56,10 +57,9 @@ def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
         for row in rows.values():
             name = row.name.casefold()
             if wanted in name or wanted == row.key[: len(wanted)]:
-                note = f"{tr(noun.one)}  {row_note(row, mirror)}"
-                (first if name.startswith(wanted) else then).append(
-                    Choice((noun.id, row.key), row.name, note)
-                )
-                if len(first) >= limit:
-                    return first
-    return [*first, *then][:limit]
+                found = named if name == wanted else first if name.startswith(wanted) else then
+                found.append((noun, row))
+    return [
+        Choice((noun.id, row.key), row.name, f"{tr(noun.one)}  {row_note(row, mirror)}")
+        for noun, row in [*named, *first, *then][:limit]
+    ]

@@ -141,6 +141,16 @@ def test_the_jump_list_offers_words_that_people_type() -> None:
     assert KIND not in offered
 
 
+def test_what_is_called_as_is_typed_comes_first_whatever_else_has_that_word() -> None:
+    mirror = Mirror(())
+    vm = {"name": "other", "state": "Running"}
+    mirror.rows["VmInstance"] = {key: Row("VmInstance", key, {**vm, "name": name})
+                                 for key, name in (("a", "other-2"), ("b", "other"), ("c", "another"))}  # fmt: skip
+    titles = [choice.title for choice in jump_find(mirror)("Other")]
+    assert titles == ["other", ":theme", "other-2", "another"]
+    assert next(iter(jump_find(mirror)("theme"))).title == ":theme"
+
+
 async def test_the_rest_of_the_line_of_a_jump_is_the_filter(cloud: Cloud) -> None:
     for name in ("web-1", "db-1"):
         await cloud.vm(name)
