@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, on, screen
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.reactive import Initialize, Reactive
 from textual.worker import Worker
 
@@ -25,6 +26,7 @@ from zstui.hang_up import ending_with
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
 from zstui.keymap import id_of, key_name
 from zstui.narrow import narrow
+from zstui.pace import Pace
 from zstui.paint import CONTRAST_VARIABLE
 from zstui.remembered import Remembered
 from zstui.terminal_size import forget_exported_size
@@ -46,6 +48,9 @@ screen.Compositor = Compositor  # type: ignore[attr-defined]  # each screen make
 
 ABOVE = "-said-above"
 """What is said in passing stands in the other half of the screen than the cursor: it covers no row that keys act on."""
+
+LEAVE_SECONDS = 1.0
+"""So long leaving waits for a terminal that has not said yet what it was asked."""
 
 SHOW_CURSOR = "\x1b[?25h"
 """The terminal's own cursor stands on the chosen row, for braille lines and screen readers."""
@@ -94,6 +99,8 @@ class Zstui(App[int]):
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
         self._ahead = TypeAhead(self, super().on_event)
+        self.pace = Pace(self._paint_owed)
+        """How fast the terminal takes frames."""
 
     async def on_event(self, event: events.Event) -> None:
         """Hand keys on in turn, everything else at once."""
@@ -242,6 +249,16 @@ class Zstui(App[int]):
             if self._notifications and low != self.screen.has_class(ABOVE):
                 self.call_later(self.screen.set_class, low, ABOVE)
         super()._display(screen, narrow(renderable))
+        if renderable is not None and isinstance(self._driver, Drawing) and not self._batch_count:
+            self.pace.sent(self._driver.write)
+
+    def _paint_owed(self) -> None:
+        if self.screen_stack:
+            self.screen.refresh(Region())
+
+    async def on_exit_app(self) -> None:
+        """Leave the terminal with no question open."""
+        await self.pace.settled(LEAVE_SECONDS)
 
     async def on_unmount(self) -> None:
         """Leave no call behind; what the appliance has begun goes on there."""

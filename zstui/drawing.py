@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+from textual.messages import TerminalSupportsSynchronizedOutput
+
+if TYPE_CHECKING:
+    from zstui.app import Zstui
 
 
 def has_terminal() -> bool:
@@ -20,3 +25,9 @@ class Drawing(LinuxDriver):
         super().__init__(*arguments, **options)
         if sys.__stderr__ is None or not sys.__stderr__.isatty():
             self._file = sys.__stdout__
+
+    def process_message(self, message: Message) -> None:
+        """Hand on what the terminal says. Textual calls this in the thread that reads."""
+        if isinstance(message, TerminalSupportsSynchronizedOutput):
+            self._loop.call_soon_threadsafe(cast("Zstui", self._app).pace.answered)
+        super().process_message(message)

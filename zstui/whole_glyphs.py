@@ -1,4 +1,4 @@
-"""Puts widgets together on a screen so that what lies on top keeps its wide glyphs whole.
+"""Puts widgets together on a screen so that what lies on top keeps its wide glyphs whole, when the terminal has time.
 
 Textual cuts each line wherever any widget begins or ends, also below another one: a message in passing lost each
 Chinese letter that stands over the edge of a pane, since half a glyph is drawn as a blank.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len
 from textual import _compositor
@@ -16,9 +16,15 @@ from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.screen import Screen
+
+    from zstui.pace import Pace
+
 
 class Compositor(_compositor.Compositor):
-    """Textual's, which cuts lines only at edges that are seen."""
+    """Textual's, which cuts lines only at edges that are seen, and paints no frame that the terminal could not take."""
 
     @property
     def cuts(self) -> list[list[int]]:
@@ -49,6 +55,15 @@ class Compositor(_compositor.Compositor):
                 if is_rendered_line(y):
                     _fill(chops[y], cuts[y], strip, seen)
         return cast("Sequence[Mapping[int, Strip]]", chops)
+
+    def render_update(
+        self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False
+    ) -> RenderableType | None:
+        """What changed; nothing while the terminal has not got what was painted last."""
+        pace: Pace | None = getattr(self.root and self.root.app, "pace", None)
+        if not full and pace is not None and pace.holds():
+            return None
+        return super().render_update(full, screen_stack, simplify)
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """What changed; a change below something ends beside a glyph of that, not in it."""

@@ -30,6 +30,11 @@ class OwnTerminal:
         assert self._master is not None, "the terminal has hung up"
         return await asyncio.to_thread(os.read, self._master, 4096)
 
+    def write(self, keys: bytes) -> None:
+        """What a user types, or the terminal says."""
+        assert self._master is not None, "the terminal has hung up"
+        os.write(self._master, keys)
+
     def resize(self, columns: int, rows: int) -> None:
         """Make it larger or smaller, as a user does who draws the window's edge."""
         assert self._master is not None, "the terminal has hung up"
