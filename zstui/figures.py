@@ -26,6 +26,12 @@ FEWEST = 4
 """Points that are shown at least, of which only the last may be known."""
 
 SPANS = {"hour": 3_600, "day": 86_400}
+YOUNG_SECONDS = 600
+"""What is known of no longer than that is looked at sample by sample."""
+
+BRIDGED = {86_400: 1, 3_600: 10, YOUNG_SECONDS: 24}
+"""Points of a span without a sample over which the value before them goes on."""
+
 NAMESPACE_OF = {"VmInstance": "ZStack/VM", "Host": "ZStack/Host"}
 
 CPU, MEMORY, READ, WRITE, IN, OUT = range(len(NAMES))
@@ -76,9 +82,14 @@ class History:
     """How long before that it begins, where it is not all of the hour or day."""
 
     @property
+    def length(self) -> float:
+        """Seconds from the begin to the end."""
+        return self.seconds or SPANS[self.span]
+
+    @property
     def axis(self) -> tuple[str, str]:
         """When the span begins and ends, in words."""
-        seconds = self.seconds or SPANS[self.span]
+        seconds = self.length
         form = "%H:%M" if self.span == "hour" else "%m-%d %H:%M"
         form = form if seconds >= 600 else "%H:%M:%S"
         begin, end = (time.strftime(form, time.localtime(at)) for at in (self.end - seconds, self.end))
@@ -106,7 +117,7 @@ class History:
         if not first:
             return self
         series = tuple(values[first:] for values in self.series)
-        return replace(self, series=series, seconds=SPANS[self.span] * (POINTS - first) / POINTS)
+        return replace(self, series=series, seconds=self.length * (POINTS - first) / POINTS)
 
     def peak(self, metric: int) -> float:
         """The highest value."""
@@ -114,8 +125,16 @@ class History:
 
 
 async def read_history(session: Session, namespace: str, key: str, span: str) -> History:
-    """Read the figures of one thing. Raises ApiError."""
-    seconds = SPANS[span]
+    """Read the figures of one thing, from where on there are any. Raises ApiError."""
+    history = (await _read(session, namespace, key, span, SPANS[span])).fitted()
+    if 0 < history.seconds <= YOUNG_SECONDS:
+        closer = await _read(session, namespace, key, span, YOUNG_SECONDS)
+        if not closer.is_empty:
+            return replace(closer, seconds=YOUNG_SECONDS).fitted()
+    return history
+
+
+async def _read(session: Session, namespace: str, key: str, span: str, seconds: int) -> History:
     period = seconds // POINTS
     end = int(words.now())
     start = end - seconds
@@ -127,7 +146,7 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
             start_time=start, end_time=end, labels=[f"{label}={key}"] if label else [],
         )  # fmt: skip
         data = reply["data"]
-        values = placed([(each["time"], each["maximum"]) for each in data], start, period, span)
+        values = placed([(each["time"], each["maximum"]) for each in data], start, period, BRIDGED[seconds])
         return values, data[-1]["latest"] if data and values[-1] is not None else None
 
     try:
@@ -140,17 +159,16 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
         raise refused.exceptions[0] from None  # one says enough, and is what callers expect
     found = [task.result() for task in asked]
     series, now = tuple(values for values, _ in found), tuple(now for _, now in found)
-    return History(span, series, now, end).fitted()
+    return History(span, series, now, end)
 
 
-def placed(data: list[tuple[float, float]], start: int, period: int, span: str) -> list[float | None]:
-    """Values at their places in the span; in a gap of one sample or slot the value before it goes on."""
+def placed(data: list[tuple[float, float]], start: int, period: int, bridged: int) -> list[float | None]:
+    """Values at their places in the span; in a gap of so many points the value before it goes on."""
     values: list[float | None] = [None] * POINTS
     for at, value in data:
         place = int((at - start) // period)
         if 0 <= place < POINTS:
             values[place] = value
-    bridged = 10 if span == "hour" else 1
     since = bridged + 1
     last: float | None = None
     for place in range(POINTS):

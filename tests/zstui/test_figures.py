@@ -60,7 +60,7 @@ def test_values_that_share_a_column_show_their_highest() -> None:
 
 
 def test_a_gap_of_a_slot_is_bridged_and_a_longer_one_is_not() -> None:
-    values = placed([(0, 1.0), (2 * 720, 3.0)], 0, 720, "day")
+    values = placed([(0, 1.0), (2 * 720, 3.0)], 0, 720, 1)
     assert values[:4] == [1.0, 1.0, 3.0, 3.0]
     assert values[4] is None
     assert len(values) == POINTS
@@ -290,10 +290,13 @@ async def test_history_is_read_from_the_appliance(cloud: Cloud) -> None:
 class Sampled:
     """An appliance that has sampled a peak long ago, and less since."""
 
+    SAMPLES: tuple[tuple[int, float], ...] = (
+        (1_200, 8 << 20), (1_190, 0), (1_180, 0), (10, 4 << 20), (0, 1 << 20),
+    )  # fmt: skip
+
     async def call(self, message: str, *, start_time: int, end_time: int, period: int, **_: Any) -> Any:
         assert message == "GetMetricData"
-        samples = ((1_200, 8 << 20), (1_190, 0), (1_180, 0), (10, 4 << 20), (0, 1 << 20))
-        readings = [Reading(end_time - ago, rate, rate, rate) for ago, rate in samples]
+        readings = [Reading(end_time - ago, rate, rate, rate) for ago, rate in self.SAMPLES]
         return {
             "data": [
                 {"time": each.at, "value": each.value, "maximum": each.highest, "latest": each.newest}
@@ -307,6 +310,20 @@ async def test_peak_is_the_highest_sample_of_the_span_and_now_is_the_last_one() 
         history = await read_history(cast("Session", Sampled()), "ZStack/System", "", span)
         chart = charts(history, 0)[IN]
         assert (chart.now, chart.text) == ("1 MiB/s", "peak 8 MiB/s")
+
+
+class Young(Sampled):
+    """An appliance that has four samples of what is there since half a minute."""
+
+    SAMPLES = ((31, 1), (21, 7), (11, 4), (1, 2))
+
+
+async def test_half_a_minute_is_plotted_sample_by_sample() -> None:
+    history = await read_history(cast("Session", Young()), "ZStack/VM", "a", "hour")
+    assert 30 <= history.seconds <= 40
+    heights = [value for value in history.series[IN] if value is not None]
+    assert list(dict.fromkeys(heights)) == [1, 7, 4, 2]
+    assert history.title == f"the last {history.seconds:.0f}s, p shows the day"
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE, (40, 10)])
