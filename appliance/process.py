@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import logging
 import os
 import resource
@@ -173,6 +174,6 @@ def _address(server: Server, config: Config) -> Address | None:
     if config.listen is None:
         return None
     host, port = server.addresses[0]
-    anywhere = host in ("0.0.0.0", "::")  # nosec B104  # compared, not bound
+    anywhere = ipaddress.ip_address(host).is_unspecified
     scheme = "http" if config.plain_http or is_loopback(config.listen[0]) else "https"
     return Address(scheme, socket.gethostname() if anywhere else host, port)

@@ -83,4 +83,4 @@ class Declared:
 @cache
 def _type(written: str, module: str) -> Any:
     """What an annotation means where it stands."""
-    return eval(written, vars(sys.modules[module]))  # nosec B307 - our own source
+    return eval(written, vars(sys.modules[module]))  # nosec B307  # our own source
