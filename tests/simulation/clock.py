@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 START = 1_790_000_000.0
@@ -43,6 +43,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock.idle = self._turned
         self._bells: list[tuple[int, Callable[[], None]]] = []
         self.turns = 0
+        self.ended_by: BaseException | None = None
+        """What is to end the run at its next turn, whoever came upon it."""
+        self.over = False
+        """Whether the run has had its end. What it leaves is told to nobody: the next one would take it for its own."""
+        self.set_exception_handler(self._failed)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -56,8 +61,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Call back between two turns of the loop: in the middle of whatever everybody is at."""
         self._bells.append((self.turns + turns, callback))
 
+    def end(self, reason: BaseException) -> None:
+        """End the run with what nobody in it is to make up for."""
+        self.ended_by = self.ended_by or reason
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a callback raises is a mistake or the run's end, and asyncio would only log it."""
+        if "handle" in context and "exception" in context:
+            self.end(context["exception"])
+        elif not self.over:
+            self.default_exception_handler(context)
+
     def _turned(self) -> None:
         self.turns += 1
+        if self.ended_by is not None and not self.over:
+            raise self.ended_by
         if not self._bells:
             return
         due = [callback for turn, callback in self._bells if turn <= self.turns]
@@ -66,34 +84,70 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             callback()
 
 
+class _Watched(Coroutine[Any, Any, Any]):
+    """A task's coroutine.
+
+    asyncio keeps what a task raises with that task, also what is meant for whoever runs the loop: that a test's time
+    is up is raised in whatever runs at that moment. The rest would go on without the task, and be judged.
+    """
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], end: Callable[[BaseException], None]) -> None:
+        self._coro = coro
+        self._end = end
+
+    def send(self, value: Any) -> Any:
+        """Go on."""
+        return self._watch(self._coro.send, value)
+
+    def throw(self, *raised: Any) -> Any:
+        """Go on with something raised in it."""
+        return self._watch(self._coro.throw, *raised)
+
+    def close(self) -> None:
+        """Begin or go on no more."""
+        self._coro.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coro.__await__()
+
+    def _watch(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return step(*arguments)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as over:
+            self._end(over)
+            raise
+
+
 def run(
     main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]],
     *,
     on_task: Callable[[asyncio.Task[Any], contextvars.Context], None],
 ) -> Any:
     """Run a coroutine function in a loop of its own; `on_task` sees every task with its context."""
-    loop = VirtualLoop()
+    virtual = VirtualLoop()
 
     def make(
         loop: asyncio.AbstractEventLoop, coro: Any, context: contextvars.Context | None = None
     ) -> asyncio.Task[Any]:
         context = context if context is not None else contextvars.copy_context()
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(_Watched(coro, virtual.end), loop=loop, context=context)
         on_task(task, context)
         return task
 
-    loop.set_task_factory(make)
+    virtual.set_task_factory(make)
     try:
-        return loop.run_until_complete(main(loop))
+        return virtual.run_until_complete(main(virtual))
     finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(_breathe())
-        loop.close()
+        virtual.over = True
+        virtual.run_until_complete(_stop(asyncio.all_tasks(virtual)))
+        virtual.close()
 
 
-async def _breathe() -> None:
-    """Let cancelled tasks end."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others, timeout=100)
+async def _stop(tasks: set[asyncio.Task[Any]]) -> None:
+    """Let tasks end that the run has left."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=100)

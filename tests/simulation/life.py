@@ -96,6 +96,7 @@ class Life:
         for wire in self.dialer.wires:
             wire.cut()
         if self._opened:
+            self._opened = False
             await self.database.crash()
         while left := [task for task in self.tasks if not task.done()]:
             for task in left:

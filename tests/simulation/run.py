@@ -43,11 +43,11 @@ class Outcome:
 def simulate(seed: int, options: Options | None = None) -> Outcome:
     """Run one seed. The same seed and options always come to the same outcome."""
     options = options or Options()
-    loops: list[World] = []
+    worlds: list[World] = []
 
     async def main(loop: VirtualLoop) -> None:
         world = World(seed, options, loop)
-        loops.append(world)
+        worlds.append(world)
         complaints = Complaints(world)
         root = logging.getLogger()
         root.addHandler(complaints)
@@ -61,9 +61,12 @@ def simulate(seed: int, options: Options | None = None) -> Outcome:
             if world.life is not None:
                 await world.life.kill()
 
-    clock.run(main, on_task=claim)
-    (world,) = loops
-    world.close()
+    try:
+        clock.run(main, on_task=claim)
+    finally:
+        for each in worlds:
+            each.close()
+    (world,) = worlds
     return Outcome(
         seed, options, world.digest, tuple(world.violations), world.counts, world.now, tuple(world.trace_tail)
     )

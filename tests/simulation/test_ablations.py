@@ -12,5 +12,5 @@ from tests.simulation.run import simulate
 def test_without_the_rule_a_run_breaks_that_holds_with_it(ablation: Ablation) -> None:
     caught = next(ablation.caught(), None)
     assert caught is not None, f"{ablation.seeds} seeds held without {ablation.rule}"
-    for seed in range(ablation.first_seed, caught.seed + 1):
+    for seed in range(1, caught.seed + 1):
         assert not simulate(seed, ablation.weather).violations, f"seed {seed} of {ablation.weather}"
