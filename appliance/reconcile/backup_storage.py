@@ -15,6 +15,7 @@ from appliance.reconcile import jobs
 from appliance.reconcile.context import Context, target_of
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.machine import forget_key, leave_machine
+from appliance.reconcile.on_host import unfinished_in
 from appliance.store.errors import StoreCannotWrite
 from appliance.store.transaction import Transaction
 
@@ -54,6 +55,7 @@ class BackupStorageWorker:
     async def _connect(self, storage: BackupStorage) -> None:
         fleet = self._context.fleet
         target = target_of(storage)
+        was_away = not fleet.connected(target)
         await fleet.connect(target)
         request = EnsureStorage(storage_uuid=storage.uuid, root=storage.url)
         capacity = await fleet.link(target).ask(request, Capacity)
@@ -76,6 +78,9 @@ class BackupStorageWorker:
                 jobs.succeed(tx, job, {"inventory": tx.inventory(found)})
 
         await self._context.database.write(write)
+        if was_away or storage.status != "Connected":
+            for kind, uuid in await self._context.database.read(lambda s: list(unfinished_in(s, storage))):
+                self._context.poke(kind, uuid)
 
     async def _failed(self, storage: BackupStorage, error: ApiError) -> Next:
         def write(tx: Transaction) -> bool:

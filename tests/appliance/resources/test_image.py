@@ -238,3 +238,25 @@ async def test_free_bytes_of_a_backup_storage_are_counted_after_each_write_and_d
     await cloud.call("StopVmInstance", uuid=vm["uuid"])
     made = "CreateRootVolumeTemplateFromRootVolume"
     await frees(made, 4000, name="b", rootVolumeUuid=vm["rootVolumeUuid"])
+
+
+@pytest.mark.parametrize("what", ["Host", "BackupStorage"])
+async def test_an_image_goes_on_once_its_machine_is_back(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It does not wait for its next try, which is up to half a minute away."""
+    monkeypatch.setattr("appliance.reconcile.loop.FIRST_RETRY_SECONDS", 3600.0)
+    (storage,) = await cloud.query("QueryBackupStorage", uuid=cloud.uuids["backup"])
+    (host,) = await cloud.query("QueryHost", managementIp=storage["hostname"])
+    (machine,) = (each for each in cloud.hosts if each.address == storage["hostname"])
+    machine.delays.by_verb["FetchImage"] = 0.3
+    _, job = await cloud.begin(
+        "AddImage", name="far", url="http://images.example/a.qcow2", format="qcow2",
+        backupStorageUuids=[storage["uuid"]],
+    )  # fmt: skip
+    machine.reachable = False
+    machine.cut("unplugged")
+    await cloud.until(lambda: cloud.query("QueryLongJob", uuid=job), lambda found: "waitsFor" in found[0])
+    machine.reachable = True
+    cloud.core.loop.poke(what, (host if what == "Host" else storage)["uuid"])
+    assert (await cloud.ended(str(job)))["success"]
