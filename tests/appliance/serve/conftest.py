@@ -37,6 +37,7 @@ from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+from tests import empty_store
 
 PASSWORD = "correct horse"
 
@@ -111,6 +112,7 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    empty_store.lay(tmp_path / "data")
     store = await Database.open(tmp_path / "data")
     yield store
     await store.close()
