@@ -1,7 +1,8 @@
-"""The order of the files: what may take long begins first, so that two processes end at about the same time."""
+"""The order of the files, so that processes end at about the same time, and how seldom garbage is looked for."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         limits[item.path] = max(limits.get(item.path, 0.0), float(mark.args[0]) if mark else usual)
     order = {path: number for number, path in enumerate(limits)}
     items.sort(key=lambda item: (-limits[item.path], order[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and seldom: all that was imported stays, and is most of what there is."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)

@@ -27,6 +27,7 @@ from appliance.serve.dispatch import Dispatch, Origin
 from appliance.serve.zstack import Call
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
+from tests import empty_store
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class Cloud:
 
     async def start(self) -> None:
         """Open the store and run the core, as an appliance does when it starts."""
+        empty_store.lay(self.folder)
         self.database = await Database.open(self.folder, inline=True)
         await self.database.write(_admin)
         self.dialer.ssh = Ssh(self.folder / "ssh", DatabasePins(self.database))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from serve.conftest import PASSWORD, Face, database, face, handlers, local, remote, serving
+from serve.conftest import PASSWORD, Face, cheap_passwords, database, face, handlers, local, remote, serving
 
 from appliance.api.account import hash_password
 from appliance.api.errors import (
@@ -25,7 +25,7 @@ from appliance.client import Session, Unreachable
 from appliance.serve.auth import ensure_admin
 from appliance.store.database import Database
 
-__all__ = ["database", "face", "handlers", "local", "remote"]  # fixtures
+__all__ = ["cheap_passwords", "database", "face", "handlers", "local", "remote"]  # fixtures
 
 ID = "b" * 32
 

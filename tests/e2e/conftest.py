@@ -20,7 +20,7 @@ from tests.e2e.appliance_process import ApplianceProcess
 from tests.e2e.guest import Guest
 from tests.e2e.stage import Stage
 
-HERE = Path(__file__).parent
+HERE = f"{Path(__file__).parent}/"
 LOG_TAIL = 6000
 _logs: list[ApplianceProcess] = []
 _seen: dict[str, int] = {}
@@ -31,7 +31,7 @@ VmFactory = Callable[..., Awaitable[Guest]]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here needs the lab, and runs in the one event loop that the lab was made in."""
     for item in items:
-        if HERE not in item.path.parents:
+        if not str(item.path).startswith(HERE):
             continue
         item.add_marker(pytest.mark.lab)
         if item.get_closest_marker("timeout") is None:

@@ -27,6 +27,7 @@ from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store import meta
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
+from tests import empty_store
 from zstui.app import Zstui
 from zstui.i18n import begin
 from zstui.screens.browser import Browser
@@ -125,7 +126,8 @@ async def serving(
     folder: Path, dialer: SimulatedDialer, socket: Path, *, account: bool = False
 ) -> AsyncIterator[Server]:
     """An appliance on a folder, listening on a socket and on loopback; an account takes a while to make."""
-    database = await Database.open(folder)
+    empty_store.lay(folder)
+    database = await Database.open(folder, inline=True)
     try:
         if account:
             await ensure_admin(database, PASSWORD)

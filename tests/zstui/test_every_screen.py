@@ -188,6 +188,7 @@ def uuids_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "uuid", SimpleNamespace(uuid4=InTurn()))
 
 
+@pytest.mark.timeout(240)  # the longest there is: it begins first
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_every_screen_is_as_it_was(
     cloud: Cloud, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

@@ -100,7 +100,7 @@ class Browser(Acting):
     @property
     def stands(self) -> bool:
         """Whether that is there: where the screen is being taken down its widgets go first."""
-        return bool(self.query(f"#list-{self.noun.id}"))
+        return self.query_one_optional(f"#list-{self.noun.id}", LiveTable) is not None
 
     def chosen(self) -> list[Row]:
         """The marked rows, else the one under the cursor."""
@@ -267,7 +267,8 @@ class Browser(Acting):
 
     @on(LiveTable.Changed)
     def _list_changed(self) -> None:
-        for caption in self.query(Caption):  # none any more where the screen is being taken down
+        caption = self.query_one_optional(Caption)
+        if caption is not None:  # none any more where the screen is being taken down
             caption.renew()
 
     @on(LiveTable.Opened)

@@ -37,8 +37,10 @@ from appliance.serve.listen import TcpListener, UnixListener
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+from tests import empty_store
 
 PASSWORD = "correct horse"
+CHEAP_NOBODY = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("nobody's")
 
 
 def create_zone(tx: Transaction, message: CreateZone, _: Caller) -> Zone:
@@ -107,11 +109,13 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """What makes passwords dear to guess would make most of these tests' time."""
     cheap = functools.partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(auth, "PasswordHasher", cheap)
+    monkeypatch.setattr(auth, "NOBODY", CHEAP_NOBODY)
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    store = await Database.open(tmp_path / "data")
+    empty_store.lay(tmp_path / "data")
+    store = await Database.open(tmp_path / "data", inline=True)
     yield store
     await store.close()
 

@@ -15,12 +15,12 @@ from argon2.exceptions import VerifyMismatchError
 from appliance.api.account import ADMIN_UUID, Account, LogInByAccount, LogInByUser, Session, hash_password
 from appliance.api.errors import ApiError, NoSession, OperationFailed, WrongPassword
 from appliance.api.setting import GlobalConfig
+from appliance.serve import auth as auth_module
 from appliance.serve.auth import (
     FAILURE_SECONDS,
     FAILURES,
     HASHES_AT_ONCE,
     NOBODY,
-    REMEMBERED,
     SOURCE_FAILURES,
     WAITING_LIMIT,
     Attempts,
@@ -216,11 +216,12 @@ async def test_logins_of_very_many_take_no_more_of_the_machine_than_a_few(databa
     assert sum("too many logins" in each for each in said) == 2 * WAITING_LIMIT
 
 
-def test_names_tried_are_not_remembered_without_end() -> None:
+def test_names_tried_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth_module, "REMEMBERED", 100)
     attempts = Attempts(Clock())
-    for number in range(REMEMBERED + 100):
+    for number in range(200):
         attempts.failed(f"n{number}", f"2001:db8:{number // 65536:x}:{number % 65536:x}::1:4711")
-    assert len(attempts.accounts.failures) == len(attempts.sources.failures) == REMEMBERED
+    assert len(attempts.accounts.failures) == len(attempts.sources.failures) == 100
 
 
 async def test_a_reply_holds_no_digest(auth: Auth) -> None:
