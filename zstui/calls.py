@@ -48,6 +48,8 @@ class Calls:
     def __init__(self, app: Zstui) -> None:
         self._app = app
         self.log: deque[Entry] = deque(maxlen=KEPT)
+        self.lines: deque[str] = deque(maxlen=KEPT)
+        """What can be brought back to a prompt: the line of each call, and those that were none, to be mended."""
         self.listeners: list[Callable[[], None]] = []
         self.deletions: list[Deletion] = []
         """What was deleted here and may still be taken back, the newest last."""
@@ -89,6 +91,7 @@ class Calls:
         """The entry of a call while it is made: how long that takes and how it ends is written into it."""
         entry = Entry(shown_line(message, fields), typed=typed)
         self.log.append(entry)
+        self.lines.append(entry.line.removeprefix(CALL))
         self._changed()
         began = time.monotonic()
         try:

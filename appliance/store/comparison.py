@@ -47,6 +47,12 @@ def parsed(condition: dict[str, Any]) -> tuple[str, str, Any]:
         raise InvalidArgument(
             f"'value' of query condition {msgspec.json.encode(shown).decode()} cannot be null"
         )
+    items = value if isinstance(value, list) and operator in ("in", "not in") else [value]
+    if any(isinstance(each, (dict, list)) for each in items):
+        raise InvalidArgument(
+            f"value[{msgspec.json.encode(value).decode()}] of condition name[{name}] is "
+            f"{'no list of texts or numbers' if items is value else 'no text or number'}"
+        )
     return str(name), operator, value
 
 

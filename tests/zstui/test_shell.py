@@ -71,6 +71,11 @@ async def test_what_keys_do_stands_there_and_can_be_typed_again(cloud: Cloud) ->
         await on.write(" nonsense=1")
         await on.press("enter")
         await on.sees("has no parameter nonsense")
+        await on.press("up")
+        await on.until(
+            lambda: on.app.screen.query_one(Input).value.endswith(" nonsense=1"), "what is to be mended"
+        )
+        await on.press(*["backspace"] * len(on.app.screen.query_one(Input).value))
         await on.write("StartVmInstance uuid=web")
         await on.press("tab", "enter")
         await on.sees('"vmNics": [', '"success": true')

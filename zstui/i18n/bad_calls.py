@@ -115,6 +115,8 @@ BAD_CALLS = (
     mark("condition name[{name}] lists {count} dates; at most {limit} can be"),
     mark("value[{value}] of condition name[{name}] is no date; write it as yyyy-mm-dd hh:mm:ss"),
     mark("value[{value}] of condition name[{name}] is no number"),
+    mark("value[{value}] of condition name[{name}] is no text or number"),
+    mark("value[{value}] of condition name[{name}] is no list of texts or numbers"),
     mark(
         "the query took longer than {limit} ms and was stopped; add conditions on indexed fields, or sort by one"
     ),

@@ -135,9 +135,11 @@ class Shell(Working, Screen[None]):
             command = read_words(typed)
             await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
         except ValueError as wrong:
+            self.app.calls.lines.append(line)
             self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), note(safe(str(wrong)), "bad")])
         except ApiError as error:
             if not self.app.calls.log or self.app.calls.log[-1].error is not error:
+                self.app.calls.lines.append(line)
                 self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), *error_items(error)])
 
     def _say(self, items: list[Item]) -> None:
@@ -192,7 +194,7 @@ class Shell(Working, Screen[None]):
 
     def action_recall(self, by: int) -> None:
         """Bring an earlier line back."""
-        lines = [entry.line.removeprefix(CALL) for entry in self.app.calls.log]
+        lines = self.app.calls.lines
         self._place = max(-len(lines), min(self._place + by, 0))
         self._prompt.value = lines[self._place] if self._place else ""
         self._prompt.cursor_position = len(self._prompt.value)

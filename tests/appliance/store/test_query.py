@@ -219,6 +219,23 @@ async def test_truths_as_java_reads_them(database: Database) -> None:
     assert await ask(database, QueryL3Network(conditions=one("system", "!=", "true"))) == ["no"]
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "wrong"),
+    [
+        ("=", {"a": 1}, 'value[{"a":1}] of condition name[name] is no text or number'),
+        ("like", ["a"], 'value[["a"]] of condition name[name] is no text or number'),
+        ("in", {"a": 1}, 'value[{"a":1}] of condition name[name] is no text or number'),
+        ("in", ["a", []], 'value[["a",[]]] of condition name[name] is no list of texts or numbers'),
+    ],
+)
+async def test_what_is_no_value_of_a_field_is_refused(
+    database: Database, operator: str, value: Any, wrong: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await ask(database, QueryVmInstance(conditions=one("name", operator, value)))
+    assert refused.value.details == wrong
+
+
 async def test_lists_of_uuids(database: Database) -> None:
     def change(tx: Transaction) -> None:
         for name, clusters in (("ab", "ab"), ("b", "b"), ("none", "")):
