@@ -81,11 +81,13 @@ docs: setup
 texts: setup
 	@$(BIN)/python -m zstui.i18n.catalogues
 
-# Everything quick: no host, no guest. What is one process runs beside the tests, which are three and wait at times.
+# Everything quick: no host, no guest, nothing that is long. What is one process runs beside the tests, which are three
+# and wait at times.
 CHECKS := contracts types safety unit
+UNIT   := not lab and not bench
 
 check: lint
-	@$(MAKE) --no-print-directory -j $(CHECKS)
+	@$(MAKE) --no-print-directory -j $(CHECKS) UNIT="$(UNIT) and not long"
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -101,7 +103,7 @@ safety: setup
 	@$(BIN)/bandit -q -ii -c pyproject.toml -r appliance agent zstui packaging
 
 unit: setup
-	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not lab and not bench"
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "$(UNIT)"
 
 # Everything: the quick part, with what real hosts need built beside it, then real hosts in the lab.
 test: lint

@@ -145,6 +145,7 @@ def welcomes(port: int, name: str) -> bool:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Folder) -> None:
     port, ssh = free_port(), free_port()
     words = (
@@ -206,6 +207,7 @@ def test_an_appliance_that_a_face_starts_again_is_found_where_it_was(folder: Fol
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_plain_http_is_remembered_and_an_address_without_it_speaks_tls(folder: Folder) -> None:
     port = free_port()
     assert folder.call("--plain-http", "--listen", f"0.0.0.0:{port}") == ""
@@ -232,6 +234,7 @@ def test_no_address_is_refused_before_anything_else(folder: Folder, wrong: str) 
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_only_real_machines_need_the_frozen_agent(folder: Folder) -> None:
     zone = folder.made("CreateZone", "name=z")
     simulated = folder.made("CreateCluster", "name=s", f"zoneUuid={zone}", "hypervisorType=Simulator")
@@ -252,6 +255,7 @@ def test_only_real_machines_need_the_frozen_agent(folder: Folder) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_why_an_appliance_does_not_start_is_told_and_nothing_that_was_said_before(folder: Folder) -> None:
     folder.made("CreateZone", "name=before")
     folder.kill()

@@ -92,6 +92,7 @@ async def other(tmp_path: Path) -> AsyncIterator[OtherVersion]:
     await made.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("apart", [-1, 1])
 async def test_versions_one_apart_work_together(other: OtherVersion, apart: int) -> None:
     tree = other.tree(PROTOCOL + apart)
@@ -100,6 +101,7 @@ async def test_versions_one_apart_work_together(other: OtherVersion, apart: int)
     assert await other.appliance(tree) == {"spoken": [PROTOCOL + apart, PROTOCOL], **worked}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("apart", [-2, 2])
 async def test_versions_two_apart_say_what_to_do(other: OtherVersion, apart: int) -> None:
     tree = other.tree(PROTOCOL + apart)

@@ -8,6 +8,7 @@ from tests.simulation.ablations import ABLATIONS, Ablation
 from tests.simulation.run import simulate
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda each: each.rule)
 def test_without_the_rule_a_run_breaks_that_holds_with_it(ablation: Ablation) -> None:
     caught = next(ablation.caught(), None)

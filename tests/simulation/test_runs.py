@@ -6,7 +6,9 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,24 +19,34 @@ from tests.simulation.world import Options
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = Options(calls=30)
 SEEDS = range(1, 41)
+SOME = 10
+"""So many seeds of each kind are quick enough to be run again and again; `make test` runs all."""
+
 DISKS = Options(calls=40, disks=80)
 MOVES = Options(calls=40, disks=40, moves=60)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+def seeds(every: Iterable[int]) -> list[Any]:
+    """Seeds as parameters, those beyond some marked as long."""
+    return [
+        pytest.param(seed, marks=[pytest.mark.long] * (place >= SOME)) for place, seed in enumerate(every)
+    ]
+
+
+@pytest.mark.parametrize("seed", seeds(SEEDS))
 def test_every_invariant_holds(seed: int) -> None:
     outcome = simulate(seed, SHORT)
     assert not outcome.violations, torture.command(outcome)
     assert outcome.counts.answers.get("success", 0) > 0
 
 
-@pytest.mark.parametrize("seed", [*range(1, 16), 270])
+@pytest.mark.parametrize("seed", seeds([270, *range(1, 16)]))
 def test_every_invariant_of_data_volumes_holds(seed: int) -> None:
     outcome = simulate(seed, DISKS)
     assert not outcome.violations, torture.command(outcome)
 
 
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", seeds(range(1, 21)))
 def test_every_invariant_of_moves_holds(seed: int) -> None:
     outcome = simulate(seed, MOVES)
     assert not outcome.violations, torture.command(outcome)

@@ -189,7 +189,7 @@ def uuids_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.timeout(240)  # the longest there is: it begins first
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WIDE, marks=pytest.mark.long)])
 async def test_every_screen_is_as_it_was(
     cloud: Cloud, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -287,6 +287,7 @@ async def test_a_form_that_was_left_is_had_again_as_it_was_filled_when_its_call_
         assert on.app.calls.drafts == []
 
 
+@pytest.mark.long
 async def test_fields_of_a_form_have_names_of_their_own_and_those_of_simulated_hosts_are_theirs(
     cloud: Cloud,
 ) -> None:

@@ -130,7 +130,7 @@ async def tour(on: Screens, look: Callable[[str], None], nouns: Iterable[Noun]) 
         await on.pilot.pause()
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WIDE, marks=pytest.mark.long)])
 async def test_no_word_on_any_screen_is_left_in_english(
     cloud: Cloud, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +152,7 @@ async def test_no_word_on_any_screen_is_left_in_english(
     assert wrong == []
 
 
+@pytest.mark.long
 async def test_every_label_and_help_of_every_form_is_in_the_catalogue(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +241,7 @@ async def test_what_is_typed_in_a_form_stays_when_the_language_changes(cloud: Cl
         await on.sees("创建云主机", "web-9", "名称")
 
 
+@pytest.mark.long
 async def test_what_is_open_is_said_in_the_language_that_is_chosen_then(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

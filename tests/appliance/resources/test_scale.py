@@ -63,6 +63,7 @@ async def costs(cloud: Cloud) -> dict[str, int]:
     return {name: await steps(cloud, call) for name, call in calls.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [Cloud, SimulatorCloud])
 async def test_the_life_of_a_vm_costs_the_same_among_few_and_many(kind: type[Cloud], tmp_path: Path) -> None:
     """`Cloud` has disks on each host, `SimulatorCloud` on one storage for all."""
