@@ -97,6 +97,27 @@ def test_a_payload_shows_nothing_of_when_it_was_made(whole: Path, tmp_path: Path
     assert len(made) == 1
 
 
+def test_metadata_says_nothing_of_the_checkout(tmp_path: Path) -> None:
+    metadata = tmp_path / "_internal" / "zstui-1.dist-info"
+    metadata.mkdir(parents=True)
+    for name in ("METADATA", "entry_points.txt", "direct_url.json", "RECORD"):
+        (metadata / name).write_text("file:///a/checkout")
+    forgetting = "import appliance, pathlib, sys; appliance.forget_checkout(pathlib.Path(sys.argv[1]))"
+    subprocess.run(
+        [sys.executable, "-c", forgetting, str(tmp_path)], cwd=REPOSITORY / "packaging", check=True, timeout=60
+    )
+    assert sorted(path.name for path in metadata.iterdir()) == ["METADATA", "entry_points.txt"]
+
+
+@lab
+def test_no_file_of_the_payload_names_the_folder_it_was_built_in(whole: Path) -> None:
+    assert whole.is_file()
+    here = str(REPOSITORY).encode()
+    files = [path for path in frozen_folder().rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 100
+    assert [path.name for path in files if here in path.read_bytes()] == []
+
+
 @lab
 def test_install_use_upgrade_roll_back_uninstall(machine: Machine, versions: dict[str, Path]) -> None:
     old, new = machine.bring(versions[OLD]), machine.bring(versions[NEW])
