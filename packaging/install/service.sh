@@ -75,6 +75,7 @@ ended() {
 
 # Run the appliance in the place of this process; what an installer that was cut off has left is undone first.
 launch() {
+    is_ours "$ROOT" || because "$ROOT is not zstui's, or others can write to it" || refuse
     mkdir -p "$DATA" || exit 1
     if lock_take -n; then
         settings_load && transition_undo && rm -f "$ROOT/undoing" || exit 1

@@ -174,6 +174,14 @@ def test_settings_are_read_as_they_were_written(place: Place) -> None:
     assert (place.root / "settings").read_text() == before
 
 
+def test_what_others_can_write_to_is_not_started(place: Place) -> None:
+    """Above all not with settings that are nobody's."""
+    place.install()
+    place.root.chmod(0o777)
+    code, said = place.script(place.root / "installer", "--launch")
+    assert (code, f"{place.root} is not zstui's, or others can write to it" in said) == (REFUSED, True), said
+
+
 def test_what_others_put_into_it_outlives_an_uninstallation(place: Place) -> None:
     place.install()
     (place.root / "theirs").mkdir()
