@@ -25,6 +25,9 @@ SUFFIXES = (".py", ".sql", ".txt", ".tcss", ".po", ".html", ".js", ".css")
 LOCALES = ("root", "en", "zh")
 """What is kept of Babel's data: that of the languages of the screens."""
 
+NOTES_OF_PIP = ("direct_url.json", "RECORD", "INSTALLER", "REQUESTED")
+"""What is left out of a package's metadata: the first names the checkout, and RECORD has its checksum."""
+
 # Found through optional imports, and never used here.
 EXCLUDED_MODULES = (
     *("tkinter", "pydoc", "doctest", "pdb", "lib2to3", "setuptools", "pip", "pytest", "_pytest"),
@@ -78,7 +81,15 @@ def freeze(work: Path) -> Path:
     for path in made.rglob("babel/locale-data/*.dat"):
         if path.stem.partition("_")[0] not in LOCALES:
             path.unlink()
+    forget_checkout(made)
     return made
+
+
+def forget_checkout(folder: Path) -> None:
+    """Drop what the installation of a package says of this machine: where it came from, and what pip did."""
+    for path in folder.rglob("*.dist-info/*"):
+        if path.name in NOTES_OF_PIP:
+            path.unlink()
 
 
 def needed_glibc(folder: Path) -> str:

@@ -25,7 +25,7 @@ from appliance import freeze, inputs_hash, needed_glibc
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "packaging" / "install"
-ORDER = ("head", "mirrors", "journal", "checks", "service", "steps", "main")
+ORDER = ("head", "mirrors", "places", "journal", "checks", "service", "steps", "main")
 """The parts of the script. Each only defines, but the last, which runs."""
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "docs")

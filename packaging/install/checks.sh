@@ -50,43 +50,64 @@ check_space() {
     [ "$free" -gt 307200 ] || because "$place has $((free / 1024)) MB free; 300 MB are needed"
 }
 
-check_path() {
+
+# The addresses of this machine, by the kernel's own list of what is local.
+own_addresses() { awk '$1 ~ /--$/ { address = $2 } / host LOCAL/ { print address }' /proc/net/fib_trie | sort -u; }
+
+# The first IPv4 address of an interface. The smallest Debian has no ip; the program that unpacks has one, too.
+interface_address() {
+    local scratch='' ip=(ip)
+    if ! command -v ip >/dev/null; then
+        scratch=$(mktemp -d) && unxz_bytes | gzip -dc >"$scratch/busybox" && chmod 700 "$scratch/busybox"
+        ip=("$scratch/busybox" ip)
+    fi
+    "${ip[@]}" -4 -o address show dev "$1" | sed -n '1s/.* inet \([0-9.]*\).*/\1/p'
+    [ -z "$scratch" ] || rm -rf "$scratch"
+}
+
+is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
+
+is_ipv4() {
     local each
-    [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
-        because "the data of what is installed is in $DATA; it cannot be moved by --data" || return 1
-    for each in "$ROOT" "$DATA"; do
-        case $each in
-        / | *[!A-Za-z0-9/._-]* | *..* | [!/]*)
-            because "$each cannot be used: give a whole path of letters, digits, and . _ - /" || return 1
-            ;;
-        esac
-    done
+    [[ $1 =~ ^[0-9]{1,3}(\.[0-9]{1,3}){3}$ ]] || return 1
+    for each in ${1//./ }; do [ "$each" -le 255 ] || return 1; done
 }
 
 # -I ADDRESS, INTERFACE, or either with :PORT, as ADDRESS:PORT.
 check_address() {
-    local host=$WANTED_LISTEN port=8080 number
+    local host=$WANTED_LISTEN port=8080 number before=$LISTEN
+    check_ssh || return 1
     [ -n "$host" ] || return 0
     case $host in
     *:*) port=${host##*:} host=${host%:*} ;;
     esac
-    case $port in '' | *[!0-9]*) because "the port in -I $WANTED_LISTEN is no number" || return 1 ;; esac
+    is_port "$port" || because "-I $WANTED_LISTEN: $port is no port; ports are 1 to 65535" || return 1
     case $host in
     *[!0-9.]*)
-        command -v ip >/dev/null ||
-            because "-I $host: this machine has no ip command to look up an interface by; give its address" || return 1
-        number=$(ip -4 -o address show dev "$host" 2>/dev/null | sed -n '1s/.* inet \([0-9.]*\).*/\1/p')
+        number=$(interface_address "$host")
         [ -n "$number" ] ||
             because "-I $host is neither an IPv4 address nor an interface with one" || return 1
         host=$number
         ;;
     esac
+    is_ipv4 "$host" || because "-I $WANTED_LISTEN: $host is no IPv4 address" || return 1
     case $host in 0.0.0.0 | 127.*) ;; *)
-        # The kernel's own list of what is local.
-        grep -qFw "$host" /proc/net/fib_trie || because "-I $host is no address of this machine" || return 1
+        own_addresses | grep -qFx "$host" || because "-I $host is no address of this machine" || return 1
         ;;
     esac
     CHOSEN_LISTEN=$host:$port LISTEN=$host:$port
+    # What is installed has its own port; one that it has not is free, or cannot become it.
+    [ -z "$(current_name)" ] || [ "${before##*:}" = "$port" ] || port_is_free
+}
+
+# --ssh as zstui takes it, but for port 0.
+check_ssh() {
+    local each before=
+    for each in "${SERVE[@]}"; do
+        [ "$before" != --ssh ] || [ "$each" = none ] || { [[ $each == ?*:* ]] && is_port "${each##*:}"; } ||
+            because "--ssh: '$each' is not ADDRESS:PORT, with a port from 1 to 65535" || return 1
+        before=$each
+    done
 }
 
 port_is_free() {
@@ -126,15 +147,19 @@ check_installed() {
     esac
 }
 
-check_versions() { [ -d "$ROOT/versions" ] || because "nothing is installed in $ROOT"; }
+check_versions() {
+    is_ours "$ROOT" || because "nothing is installed in $ROOT" || return 1
+    [ "$ACTION$DROP" != uninstallyes ] || [ ! -e "$DATA" ] || { is_data "$DATA" && ! is_shared "$DATA"; } ||
+        because "$DATA is no folder of zstui's own, and -D would delete it; leave -D out"
+}
 
 all_checks() {
     step "Check that this is root" check_root &&
         step "Check the system" check_system &&
         step "Check libvirt" check_libvirt &&
         step "Check the paths" check_path &&
-        step "Check the address" check_address &&
         step "Check this file" check_file &&
+        step "Check the address" check_address &&
         step "Check the space on the disk" check_space &&
         step "Check what is installed" check_installed
 }

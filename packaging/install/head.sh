@@ -7,6 +7,8 @@ export LC_ALL=C
 # A question that outlives this script must not start the version that is being undone.
 export ZSTUI_START_NONE=1
 PATH=$PATH:/usr/sbin:/sbin
+# Nothing is done before the last line, which takes this away.
+trap 'printf "%s\n" "$0 is cut off; download it again" >&2; exit 2' EXIT
 
 VERSION=@VERSION@
 BUILD=@BUILD@
@@ -40,6 +42,7 @@ SECONDS_TO_START=300
 START=yes
 KEEP=
 DROP=
+STORE_KEPT=
 WANTED_LISTEN=
 CHOSEN_LISTEN=
 WANTED_DATA=

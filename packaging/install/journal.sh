@@ -5,9 +5,9 @@
 
 settings_load() {
     [ -z "$WANTED_DATA" ] || DATA=$WANTED_DATA
-    if [ -f "$ROOT/settings" ]; then
-        # shellcheck disable=SC1091
-        . "$ROOT/settings"
+    if is_ours "$ROOT" && [ -e "$ROOT/settings" ]; then
+        load "$ROOT/settings" DATA LISTEN SERVE || return 1
+        [ -z "$WANTED_DATA" ] || [ -n "$(current_name)" ] || DATA=$WANTED_DATA
     fi
     [ -z "$CHOSEN_LISTEN" ] || LISTEN=$CHOSEN_LISTEN
     [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
@@ -38,8 +38,7 @@ transition_end() { rm -f "$ROOT/transition" && sync "$ROOT"; }
 transition_undo() {
     local FROM='' TO='' BACKUP='' STAGE=''
     [ -f "$ROOT/transition" ] || return 0
-    # shellcheck disable=SC1091
-    . "$ROOT/transition"
+    load "$ROOT/transition" FROM TO BACKUP STAGE || return 1
     printf '%s undoing the change from %s to %s\n' "$(date -u +%FT%TZ)" "${FROM:-nothing}" "$TO" >>"$LOG"
     if [ "$STAGE" = changing ] && [ -n "$BACKUP" ]; then
         "$ROOT/versions/$FROM/zstui" --data "$DATA" restore "$BACKUP" >>"$LOG" 2>&1 || return 1
@@ -51,9 +50,28 @@ transition_undo() {
             [ ! -f "$ROOT/$each.before" ] || mv -f "$ROOT/$each.before" "$ROOT/$each" || return 1
         done
     else
-        rm -f "$ROOT/current" "$COMMAND"
+        rm -f "$ROOT/current"
+        command_remove
     fi
+    drop_versions
     transition_end
+}
+
+# Delete the versions that are neither the current one, nor one to go back to, nor NAME.
+drop_versions() {
+    local each current kept
+    current=$(current_name)
+    kept=$(before_name) || return 1
+    for each in "$ROOT"/versions/*-????????????{,.part}; do
+        case ${each##*/} in "$current" | "$kept" | "${1:-}") ;; *) remove "$each" ;; esac
+    done
+}
+
+# The version that --rollback would go back to.
+before_name() {
+    local NAME='' BEFORE=''
+    [ ! -f "$ROOT/previous" ] || load "$ROOT/previous" NAME BEFORE || return 1
+    printf %s "$NAME"
 }
 
 # Undo, and bring back what ran before. Whoever calls this holds the installation's lock.
@@ -62,13 +80,18 @@ recover() {
     # A start that the killed one has asked for may come late: it must not run what is being taken back.
     : >"$ROOT/undoing"
     service_stop && transition_undo && rm -f "$ROOT/undoing" || return 1
-    settings_load
-    if [ -n "$(current_name)" ]; then service_start; else service_remove; fi
+    settings_load || return 1
+    if [ -n "$(current_name)" ]; then
+        service_start
+    else
+        service_remove
+        rm -f "$ROOT/settings"
+    fi
 }
 
 # The lock is on descriptor 9, which no process that stays may inherit.
 lock_take() {
-    mkdir -p "$ROOT" && chmod 755 "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9
+    is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9
 }
 
 # Wait for the end of the installer that started this. If it left a transition, it was killed: undo.

@@ -15,13 +15,17 @@ read_options() {
         -u) ACTION=upgrade ;;
         --rollback | --uninstall | --host-only | --launch | --supervise | --guard) ACTION=${1#--} ;;
         --check) CHECK=yes ;;
-        -r) ROOT=${2%/} && shift ;;
-        --data) WANTED_DATA=${2%/} && shift ;;
+        -r) ROOT=${2%/} && ROOT=${ROOT:-/} && shift ;;
+        --data) WANTED_DATA=${2%/} && WANTED_DATA=${WANTED_DATA:-/} && shift ;;
         -I) WANTED_LISTEN=$2 && shift ;;
         --plain-http) WANTED_SERVE+=("$1") ;;
-        --ssh | --name) WANTED_SERVE+=("$1" "$2") && shift ;;
+        --ssh | --name)
+            case $2 in *[\'[:cntrl:]]*) wrong "$1 $2 has a quote in it" ;; esac
+            WANTED_SERVE+=("$1" "$2") && shift
+            ;;
         --certificate | --key)
             [ -r "$2" ] || wrong "$1 $2 is no file that can be read"
+            case $(readlink -f "$2") in *[\'[:cntrl:]]*) wrong "$1 $2 has a quote in its name" ;; esac
             WANTED_SERVE+=("$1" "$(readlink -f "$2")") && shift
             ;;
         -R)
@@ -52,7 +56,7 @@ read_options() {
 interrupted() {
     trap '' INT TERM HUP
     printf '\ninterrupted\n' >&2
-    recover
+    recover && drop_versions
     exit "$INTERRUPTED"
 }
 
@@ -64,13 +68,22 @@ carry_out() {
     code=$?
     trap '' INT TERM HUP
     [ $code != 0 ] || return 0
-    [ -f "$ROOT/transition" ] || return "$FAILED"
+    if [ ! -f "$ROOT/transition" ]; then
+        [ "$ACTION" = uninstall ] || drop_versions
+        return "$FAILED"
+    fi
     if recover >>"$LOG" 2>&1; then
         printf 'it failed: %s; everything is as it was before\n' "$REASON" >&2
     else
         printf 'it failed, and undoing it did, too; see %s and run this again\n' "$LOG" >&2
     fi
     return "$FAILED"
+}
+
+# Whoever is refused here has changed nothing.
+refuse() {
+    printf '%s\n' "$REASON" >&2
+    exit "$REFUSED"
 }
 
 take_the_lock() {
@@ -83,11 +96,12 @@ take_the_lock() {
         printf 'an earlier installer was cut off, and what it began cannot be undone; see %s\n' "$LOG" >&2
         exit "$FAILED"
     }
-    settings_load
+    settings_load || refuse
 }
 
 install_or_upgrade() {
     all_checks || exit "$REFUSED"
+    claim "$ROOT" 755 || refuse
     take_the_lock
     if [ "$(current_name)" = "$NAME" ]; then
         say "zstui $VERSION is installed already"
@@ -120,7 +134,9 @@ tell_the_end() {
     *) [ -z "$START" ] || printf 'who connects from elsewhere trusts %s/certificate.pem\n' "$DATA" ;;
     esac
     has_systemd || printf 'there is no systemd here: after a reboot, start it with: %s\n' "$(how_to_start)"
-    if [ "$ACTION" = install ] && [ -n "$START" ]; then
+    if [ -n "$STORE_KEPT" ]; then
+        printf 'accounts and their passwords are those of the store that was kept\n'
+    elif [ "$ACTION" = install ] && [ -n "$START" ]; then
         printf 'the first start said the password of admin: %s\n' "$(password_place)"
     fi
 }
@@ -132,9 +148,7 @@ only_check() {
     case $ACTION in
     install | upgrade)
         [ -z "$(current_name)" ] || ACTION=upgrade
-        [ "$(current_name)" != "$NAME" ] || say "zstui $VERSION is installed already"
-        say "this would $ACTION zstui $VERSION in $ROOT, with its data in $DATA; nothing is changed now"
-        all_checks
+        all_checks && say "$(what_would_be)"
         ;;
     host-only)
         host_checks && say "this would install: ${MISSING:-nothing, all is here}"
@@ -143,18 +157,36 @@ only_check() {
     uninstall)
         step "Check that this is root" check_root &&
             step "Look for an installation" check_versions &&
-            say "this would delete $ROOT${DROP:+ and $DATA}"
+            say "this would delete zstui in $ROOT${DROP:+ and $DATA}"
         ;;
     esac
 }
 
+# One sentence, of what install or upgrade finds now.
+what_would_be() {
+    local found
+    found=$(current_name)
+    if [ -z "$found" ]; then
+        echo "this would install zstui $VERSION in $ROOT, with its data in $DATA, listening on $LISTEN"
+    elif [ "$found" != "$NAME" ]; then
+        echo "$found is installed in $ROOT: with -u this would upgrade it to $NAME"
+    elif [ "$(settings_text)" != "$(cat "$ROOT/settings")" ]; then
+        echo "zstui $VERSION is installed in $ROOT already: this would start it anew, listening on $LISTEN"
+    elif [ -n "$START" ] && [ -z "$(appliance_pid)" ]; then
+        echo "zstui $VERSION is installed in $ROOT already: this would start it"
+    else
+        echo "zstui $VERSION is installed in $ROOT already: this would change nothing"
+    fi
+}
+
 main() {
+    trap - EXIT
     # The script that an installation keeps knows where it is.
     if [ "$(basename "$SELF")" = installer ] && [ -d "$(dirname "$SELF")/versions" ]; then
         ROOT=$(readlink -f "$(dirname "$SELF")")
     fi
     read_options "$@"
-    settings_load
+    [ "$(id -u)" != 0 ] || settings_load || refuse
     NAME=$VERSION-$BUILD
     exec 3>&1
     [ -z "$QUIET" ] || exec 3>/dev/null
@@ -163,12 +195,12 @@ main() {
         only_check || exit "$REFUSED"
         exit 0
     fi
-    [ "$(id -u)" = 0 ] || { check_root || printf '%s\n' "$REASON" >&2; exit "$REFUSED"; }
+    check_root || refuse
     : >>"$LOG"
     case $ACTION in
     install | upgrade) install_or_upgrade ;;
     rollback | uninstall)
-        check_versions || { printf '%s\n' "$REASON" >&2; exit "$REFUSED"; }
+        check_versions || refuse
         take_the_lock
         carry_out "$ACTION" || exit $?
         [ "$ACTION" != rollback ] || printf 'the current version is %s again\n' "$NAME"

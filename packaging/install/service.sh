@@ -19,8 +19,12 @@ service_install() {
         chmod 644 "$UNIT.new" && place "$UNIT" && systemctl daemon-reload && systemctl enable zstui.service
 }
 
+# Another installation, or somebody else, may have put theirs there.
+command_remove() { [ "$(readlink "$COMMAND")" != "$ROOT/current/zstui" ] || rm -f "$COMMAND"; }
+
 service_remove() {
-    rm -f "$COMMAND" "$DATA/service"
+    command_remove
+    rm -f "$DATA/service"
     has_systemd || return 0
     systemctl disable zstui.service
     rm -f "$UNIT"
@@ -71,13 +75,14 @@ ended() {
 
 # Run the appliance in the place of this process; what an installer that was cut off has left is undone first.
 launch() {
+    is_ours "$ROOT" || because "$ROOT is not zstui's, or others can write to it" || refuse
     mkdir -p "$DATA" || exit 1
     if lock_take -n; then
-        transition_undo && rm -f "$ROOT/undoing" || exit 1
+        settings_load && transition_undo && rm -f "$ROOT/undoing" || exit 1
     elif [ -e "$ROOT/undoing" ]; then
         exit 1
     fi
-    settings_load
+    settings_load || exit 1
     exec 9>&-
     unset ZSTUI_START_NONE
     exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN" "${SERVE[@]}"

@@ -44,9 +44,11 @@ set_store_aside() {
 }
 
 make_data() {
-    mkdir -p "$DATA" && set_store_aside && mkdir -p "$DATA" && chmod 700 "$DATA" || return 1
+    set_store_aside && claim "$DATA" 700 || return 1
+    [ -e "$DATA/store.db" ] || return 0
     # A store that is kept becomes one of this version, or is refused, before anything runs on it.
-    [ ! -e "$DATA/store.db" ] || "$ROOT/versions/$NAME/zstui" --data "$DATA" migrate
+    STORE_KEPT=yes
+    "$ROOT/versions/$NAME/zstui" --data "$DATA" migrate
 }
 
 install_fresh() {
@@ -119,11 +121,7 @@ end_change() {
         rm -f "$ROOT/previous"
     fi
     rm -f "$ROOT/settings.before" "$ROOT/previous.before"
-    transition_end || return 1
-    local each
-    for each in "$ROOT"/versions/*; do
-        case $(basename "$each") in "$(current_name)" | "$FROM") ;; *) rm -rf "$each" ;; esac
-    done
+    transition_end && drop_versions "$FROM"
 }
 
 # What is installed already is to be reached otherwise.
@@ -150,10 +148,9 @@ upgrade() {
 }
 
 check_previous() {
-    local NAME=''
-    # shellcheck disable=SC1091
-    [ -f "$ROOT/previous" ] && . "$ROOT/previous"
-    if [ -z "$NAME" ] || [ "$NAME" = "$(current_name)" ]; then
+    local before
+    before=$(before_name) || because "$ROOT/previous is not as zstui wrote it" || return 1
+    if [ -z "$before" ] || [ "$before" = "$(current_name)" ]; then
         because "there is no version to go back to in $ROOT"
     fi
 }
@@ -162,8 +159,7 @@ rollback() {
     local BEFORE=''
     FROM=$(current_name)
     step "Look for the version before" check_previous || return 1
-    # shellcheck disable=SC1091
-    . "$ROOT/previous"
+    load "$ROOT/previous" NAME BEFORE || return 1
     say "going back to $NAME, with its store from before the upgrade; what was done since is kept in a backup"
     change "$NAME" restore "$BEFORE" && step "Finish" end_change
 }
@@ -178,10 +174,23 @@ uninstall() {
     step "Delete $ROOT" delete_root
 }
 
-# Who is cut off in it can be repeated until the last version is gone, and what is left after that is no installation.
+# By name, what the installer made: anything else is somebody's. Who is cut off in it can be repeated: the mark, and
+# where the data is, go last.
 delete_root() {
-    find "$ROOT" -mindepth 1 -maxdepth 1 ! -name versions ! -name installer ! -name lock -exec rm -rf {} + &&
-        rm -rf "$ROOT/versions" && rm -rf "$ROOT"
+    local each left
+    for each in "$ROOT"/versions/*-????????????{,.part} "$ROOT"/{installer,settings,previous,transition,current}.new \
+        "$ROOT"/{settings,previous}.before "$ROOT"/{current,previous,transition,unfinished,undoing} \
+        "$ROOT"/supervisor.{lock,pid}; do
+        remove "$each" || return 1
+    done
+    [ ! -d "$ROOT/versions" ] || [ -n "$(content "$ROOT/versions")" ] || rmdir "$ROOT/versions"
+    rm -f "$ROOT/installer" "$ROOT/lock" "$ROOT/$MARK" "$ROOT/settings"
+    left=$(content "$ROOT" | sed 's|.*/||' | sort | head -n 5 | tr '\n' ' ')
+    if [ -n "$left" ]; then
+        note "$ROOT stays: what is in it is not the installer's: ${left% }"
+    else
+        rmdir "$ROOT"
+    fi
 }
 
 host_only() {

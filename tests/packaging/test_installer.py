@@ -97,6 +97,30 @@ def test_a_payload_shows_nothing_of_when_it_was_made(whole: Path, tmp_path: Path
     assert len(made) == 1
 
 
+def test_metadata_says_nothing_of_the_checkout(tmp_path: Path) -> None:
+    metadata = tmp_path / "_internal" / "zstui-1.dist-info"
+    metadata.mkdir(parents=True)
+    for name in ("METADATA", "entry_points.txt", "direct_url.json", "RECORD"):
+        (metadata / name).write_text("file:///a/checkout")
+    forgetting = "import appliance, pathlib, sys; appliance.forget_checkout(pathlib.Path(sys.argv[1]))"
+    subprocess.run(
+        [sys.executable, "-c", forgetting, str(tmp_path)],
+        cwd=REPOSITORY / "packaging",
+        check=True,
+        timeout=60,
+    )
+    assert sorted(path.name for path in metadata.iterdir()) == ["METADATA", "entry_points.txt"]
+
+
+@lab
+def test_no_file_of_the_payload_names_the_folder_it_was_built_in(whole: Path) -> None:
+    assert whole.is_file()
+    here = str(REPOSITORY).encode()
+    files = [path for path in frozen_folder().rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 100
+    assert [path.name for path in files if here in path.read_bytes()] == []
+
+
 @lab
 def test_install_use_upgrade_roll_back_uninstall(machine: Machine, versions: dict[str, Path]) -> None:
     old, new = machine.bring(versions[OLD]), machine.bring(versions[NEW])
@@ -163,7 +187,7 @@ def test_how_it_is_reached_is_remembered_and_can_be_changed(
     assert says_it_is_ready(machine, 8443)
 
     wrong = machine.run("bash", new, "-r", "/srv/zstui", "--ssh", "nowhere")
-    assert (wrong.returncode, "--ssh: 'nowhere' is not ADDR:PORT" in wrong.stdout) == (3, True)
+    assert (wrong.returncode, "--ssh: 'nowhere' is not ADDRESS:PORT" in wrong.stdout) == (2, True)
     taken = machine.run(
         "bash", new, "-r", "/srv/zstui", "-I", f"{ADDRESS}:8443", "--ssh", f"{ADDRESS}:8443", "-t", "5"
     )
@@ -341,7 +365,8 @@ def test_what_cannot_be_is_refused_by_name_before_anything_changes(
     assert "nothing is installed" in refused(path, "-u")
     assert "-y proxy:3128 is not http://HOST:PORT" in refused(path, "--host-only", "-y", "proxy:3128")
     assert "--certificate /root/none is no file" in refused(path, "--certificate", "/root/none")
-    assert "no ip command to look up an interface by" in refused(path, "-I", "eth0")
+    # It has no ip command.
+    assert "-I eth7 is neither an IPv4 address nor an interface with one" in refused(path, "-I", "eth7")
     assert "libvirt-daemon-system qemu-system-x86" in refused(path, "--host-only", "-o")
     pretend(machine, "libvirtd", "libvirtd (libvirt) 7.0.0")
     assert re.search(r"Debian GNU/Linux 12 .* has libvirt 7\.0\.0; a host of zstui needs", refused(path))
@@ -352,7 +377,7 @@ def test_what_cannot_be_is_refused_by_name_before_anything_changes(
 
 def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
     folder = REPOSITORY / "packaging" / "install"
-    parts = ("head", "mirrors", "journal", "checks", "service", "steps", "main")
+    parts = ("head", "mirrors", "places", "journal", "checks", "service", "steps", "main")
     text = "".join((folder / f"{part}.sh").read_text() for part in parts)
     # SC2317: steps are called through their names.
     done = subprocess.run(
