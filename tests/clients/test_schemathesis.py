@@ -44,8 +44,7 @@ async def run(wire: Wire, folder: Path) -> str:
             process.kill()
             await process.wait()
     said = out.decode()
-    failures = said[said.find("= FAILURES =") :][:8000]
-    assert process.returncode == 0, failures
+    assert process.returncode == 0, said[max(0, said.find("= FAILURES =")) :][:8000]
     return said
 
 

@@ -43,9 +43,13 @@ async def on_host(stage: Stage, host: LabHost, *words: str) -> list[str]:
     for place, argv in places.items():
         seen = await stage.run(host, *argv)
         lines = [line.strip() for line in seen.splitlines() if any(word in line for word in words)]
-        # A meter of packets permits and forbids nothing, and forgets by itself within a minute.
-        left += [f"{place}: {line}" for line in lines if " expires " not in line]
+        left += [f"{place}: {line}" for line in lines if not _forgotten_by_itself(place, line)]
     return left
+
+
+def _forgotten_by_itself(place: str, line: str) -> bool:
+    """Whether the kernel has learnt it: a meter of packets, for a minute, or where a MAC was last seen, for five."""
+    return " expires " in line or (place == "fdb" and not {"permanent", "static"} & set(line.split()))
 
 
 async def in_store(stage: Stage, folder: Path, *words: str) -> list[str]:

@@ -61,6 +61,10 @@ async def test_services_are_added_one_by_one_and_taken_away(cloud: Cloud) -> Non
         await on.sees("wire")
         await on.press("enter", "ctrl+s")
         await on.sees("Services of dmz", "Flat Network Service Provider", "DHCP", "Userdata", "none yet")
+        await on.until(
+            lambda: on.browser.row is not None and on.browser.row.name == "dmz", "the cursor on it"
+        )
+        await on.pilot.pause(0.1)
         compare("services-80x24", on)
         await on.press("enter")
         await on.sees("◉ Userdata")
