@@ -20,6 +20,8 @@ from agent.keeper import keep, kept
 from agent.paths import Paths
 from agent.pidfile import PidFile
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 HEALED_SECONDS = 5.0
 AGENT = [sys.executable, "-m", "agent"]

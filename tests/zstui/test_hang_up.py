@@ -11,6 +11,8 @@ import pytest
 from tests.zstui.conftest import LIMIT_SECONDS
 from tests.zstui.own_terminal import own_terminal
 
+pytestmark = pytest.mark.long
+
 DEAF = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
 
 

@@ -108,6 +108,7 @@ async def until(terminal: OwnTerminal, wanted: bytes) -> bytes:
     return seen
 
 
+@pytest.mark.long
 async def test_what_is_typed_on_a_slow_line_is_one_frame_of_how_it_ends(slow: OwnTerminal) -> None:
     reading = asyncio.create_task(until(slow, ASKED))
     for key in b"?", b"\x1b", b"2", b"3":
@@ -119,6 +120,7 @@ async def test_what_is_typed_on_a_slow_line_is_one_frame_of_how_it_ends(slow: Ow
     assert b"arrows scroll" not in seen, "of a screen that was gone by then"
 
 
+@pytest.mark.long
 async def test_leaving_waits_for_the_answer(slow: OwnTerminal) -> None:
     """Else the shell would get it."""
     slow.write(b"q")

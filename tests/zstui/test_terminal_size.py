@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.zstui.conftest import LIMIT_SECONDS
 from tests.zstui.own_terminal import OwnTerminal, own_terminal
+
+pytestmark = pytest.mark.long
 
 OWNED = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 """As a shell starts programs: told by a signal of new sizes."""
