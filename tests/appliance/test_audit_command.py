@@ -14,6 +14,8 @@ from appliance.store.audit import HEAD
 from appliance.store.table import row_sum
 from tests.e2e.appliance_process import ApplianceProcess
 
+pytestmark = pytest.mark.long
+
 SOUND, TOUCHED, USAGE = 0, 3, 1
 
 
@@ -59,7 +61,6 @@ def cut_the_tail(connection: sqlite.Connection) -> None:
     )
 
 
-@pytest.mark.long
 async def test_a_log_that_nobody_touched(appliance: ApplianceProcess) -> None:
     code, said = await verify(appliance)
     assert (code, "the audit log is as it was written" in said) == (SOUND, True)
@@ -70,7 +71,6 @@ async def test_a_log_that_nobody_touched(appliance: ApplianceProcess) -> None:
     assert (await verify(appliance, head, head))[0] == USAGE
 
 
-@pytest.mark.long
 async def test_an_entry_that_was_rewritten(appliance: ApplianceProcess) -> None:
     await touch(appliance, rewrite_third)
     code, said = await verify(appliance)
@@ -79,7 +79,6 @@ async def test_an_entry_that_was_rewritten(appliance: ApplianceProcess) -> None:
     assert "as it was written; its head" not in said
 
 
-@pytest.mark.long
 async def test_a_tail_that_was_cut_off_is_told_by_a_head_that_was_noted(appliance: ApplianceProcess) -> None:
     noted = (await verify(appliance))[1].split()[-1]
     assert int(noted.partition(":")[0]) > 3

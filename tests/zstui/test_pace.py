@@ -30,6 +30,12 @@ class Line:
     def paint(self) -> None:
         self.painted += 1
 
+    async def is_painted(self) -> None:
+        """Wait for what was left to be painted."""
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not self.painted:
+                await asyncio.sleep(0.01)
+
     def frame(self) -> bool:
         """Paint one, unless it is held."""
         if self.pace.holds():
@@ -64,9 +70,7 @@ async def test_a_terminal_that_does_not_answer_is_not_asked_nor_waited_for(
     monkeypatch.setattr(pace, "FIRST_SECONDS", 0.01)
     assert line.frame()
     assert not line.frame()
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not line.painted:
-            await asyncio.sleep(0.01)
+    await line.is_painted()
     assert line.frame()
     assert line.frame()
     assert line.sent == []
@@ -79,9 +83,7 @@ async def test_an_answer_that_is_lost_holds_nothing_up_for_ever(
     line.pace.answered()
     assert line.frame()
     assert not line.frame()
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not line.painted:
-            await asyncio.sleep(0.01)
+    await line.is_painted()
     assert line.frame()
     assert line.frame()
     line.pace.answered()

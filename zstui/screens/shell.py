@@ -135,12 +135,15 @@ class Shell(Working, Screen[None]):
             command = read_words(typed)
             await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
         except ValueError as wrong:
-            self.app.calls.lines.append(line)
-            self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), note(safe(str(wrong)), "bad")])
+            self._refuse(line, [note(safe(str(wrong)), "bad")])
         except ApiError as error:
             if not self.app.calls.log or self.app.calls.log[-1].error is not error:
-                self.app.calls.lines.append(line)
-                self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), *error_items(error)])
+                self._refuse(line, error_items(error))
+
+    def _refuse(self, line: str, why: list[Item]) -> None:
+        """Say what is wrong with a line that was no call, and keep it to be mended."""
+        self.app.calls.lines.append(line)
+        self._say([Item("", f"{PROMPT}{safe(line)}", "accent"), *why])
 
     def _say(self, items: list[Item]) -> None:
         self._help.setdefault(len(self.app.calls.log), []).extend(items)
