@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, on, screen
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
+from textual.messages import Update
 from textual.reactive import Initialize, Reactive
 from textual.worker import Worker
 
@@ -253,8 +253,9 @@ class Zstui(App[int]):
             self.pace.sent(self._driver.write)
 
     def _paint_owed(self) -> None:
+        """Have the screen paint what it kept. Told to refresh itself, it would forget what else is to be painted."""
         if self.screen_stack:
-            self.screen.refresh(Region())
+            self.screen.post_message(Update(self.screen))
 
     async def on_exit_app(self) -> None:
         """Leave the terminal with no question open."""

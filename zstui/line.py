@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from rich.segment import Segment
 from textual import events
@@ -31,6 +32,7 @@ class Line(Painted):
     """
 
     _painted: Strip | None = None
+    """What the terminal has once all is painted that is to be; None where that is not drawn yet."""
 
     def left(self) -> list[Part]:
         """The parts that stand at the left."""
@@ -61,9 +63,21 @@ class Line(Painted):
         if self._painted is None or self._painted.cell_length != self.size.width:
             self.refresh()
             return
-        found = difference(self._painted, self._strip())
+        now = self._strip()
+        found = difference(self._painted, now)
         if found is not None:
-            self.refresh(Region(found[0], 0, found[1], 1))
+            self._painted = now
+            super().refresh(Region(found[0], 0, found[1], 1))
+
+    def refresh(self, *regions: Region, **options: bool) -> Self:
+        """Draw it anew."""
+        self._painted = None
+        return super().refresh(*regions, **options)
+
+    def notify_style_update(self) -> None:
+        """Draw it anew in other colours."""
+        super().notify_style_update()
+        self._painted = None
 
     def appear(self, shown: bool) -> None:
         """Come or go, where the style has `-shown`; the whole screen is painted then.
@@ -76,9 +90,10 @@ class Line(Painted):
             self.screen.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The line."""
+        """The line, as it was when it was last compared: a part of it is painted, and no other would be missed then."""
         del y
-        self._painted = self._strip()
+        if self._painted is None or self._painted.cell_length != self.size.width:
+            self._painted = self._strip()
         return self._painted
 
     def _strip(self) -> Strip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from textual.strip import Strip
 
 from appliance.client import Session
 from appliance.hosts.simulated_dialer import SimulatedDialer
-from tests.zstui.conftest import LARGE, SMALL, Cloud, fill, screens, serving
+from tests.zstui.conftest import LARGE, LIMIT_SECONDS, SMALL, Cloud, fill, screens, serving
 from zstui.app import Zstui
 from zstui.detail import OTHERS_SECONDS, Detail
+from zstui.frame import News
+from zstui.line import Part
 from zstui.narrow import narrow
 from zstui.screens.browser import FRAME_SECONDS
 from zstui.sheet import Sheet, note
@@ -119,3 +122,38 @@ async def test_of_a_detail_only_the_lines_that_are_other_are_painted(
         sheet.show([*sheet.items[:1], note("something else"), *sheet.items[2:]])
         await on.until(lambda: "something else" in "".join(shown.display), "the other line")
         assert [line.strip() for line in shown.display if line.strip()] == ["something else"]
+
+
+async def test_what_changes_while_something_else_is_to_be_painted_is_not_taken_for_painted(
+    cloud: Cloud, terminal: Callable[[Size], pyte.Screen]
+) -> None:
+    """A part of a line is painted from the whole line, of which more may be other than was seen by then."""
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("◉ live", "vms 0/0")
+        await on.pilot.pause(FRAME_SECONDS + OTHERS_SECONDS)
+        line = on.browser.query_one(News)
+        line.say(Part("one "), Part("two"))
+        shown = terminal(LARGE)
+        await on.until(lambda: "one two" in "\n".join(shown.display), "what is said first")
+        line._said[0] = Part("ONE ")
+        line.renew()
+        line._said[1] = Part("TWO")
+        await on.until(lambda: "ONE" in "\n".join(shown.display), "the part that was renewed")
+        line.renew()
+        await on.until(lambda: "ONE TWO" in "\n".join(shown.display), "the other part")
+
+
+async def test_a_frame_that_is_owed_takes_nothing_with_it_that_is_to_be_painted(
+    cloud: Cloud, terminal: Callable[[Size], pyte.Screen]
+) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("◉ live", "vms 0/0")
+        await on.pilot.pause(FRAME_SECONDS + OTHERS_SECONDS)
+        shown = terminal(LARGE)
+        screen, line = on.browser, on.browser.query_one(News)
+        line.say(Part("said just before"))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while line not in screen._dirty_widgets:
+                await asyncio.sleep(0)
+        on.app._paint_owed()
+        await on.until(lambda: "said just before" in "\n".join(shown.display), "what was said")
