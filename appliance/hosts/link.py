@@ -107,7 +107,8 @@ class Link:
         self._next_id = 1
         self._outbox: list[bytes] = []
         self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
+        self._stood = 0.0
+        self._heard = self._now()
 
     async def run(self) -> str:
         """Read frames until the link ends; returns why it ended."""
@@ -168,7 +169,7 @@ class Link:
         self._next_id += 1
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._pending[number] = _Pending(
-            future, self._loop.time() + timeout_seconds, on_progress, on_guest, on_anew
+            future, self._now() + timeout_seconds, on_progress, on_guest, on_anew
         )
         self._send(
             Call(
@@ -224,7 +225,7 @@ class Link:
             data = await self._wire.read()
             if not data:
                 return "the agent closed the connection"
-            self._heard = self._loop.time()
+            self._heard = self._now()
             rest += data
 
     async def _skip_noise(self) -> bytes:
@@ -239,7 +240,7 @@ class Link:
                 raise ConnectionError(
                     f"the agent did not start: {MAX_NOISE_BYTES >> 20} MiB came that are not its own"
                 )
-        self._heard = self._loop.time()
+        self._heard = self._now()
         return seen.split(READY_LINE, 1)[1]
 
     def _receive(self, line: bytes) -> None:
@@ -267,17 +268,23 @@ class Link:
                 self._on_event(frame.event)
 
     async def _keep_alive(self) -> None:
-        loop = asyncio.get_running_loop()
-        pinged = loop.time()
+        pinged = self._now()
         while True:
+            looked = self._loop.time()
             await asyncio.sleep(LATE_CHECK_SECONDS)
-            self._give_up(loop.time())
-            if loop.time() - self._heard > SILENCE_SECONDS:
+            late = self._loop.time() - looked - LATE_CHECK_SECONDS
+            self._stood += late if late > LATE_CHECK_SECONDS else 0.0
+            self._give_up(self._now())
+            if self._now() - self._heard > SILENCE_SECONDS:
                 self.close(f"silent for {SILENCE_SECONDS:g} s")
                 return
-            if self.facts is not None and loop.time() - pinged >= PING_SECONDS:
-                pinged = loop.time()
+            if self.facts is not None and self._now() - pinged >= PING_SECONDS:
+                pinged = self._now()
                 self._send_ping()
+
+    def _now(self) -> float:
+        """Seconds in which this process could hear: while it stands still, nobody is silent, and nothing is late."""
+        return self._loop.time() - self._stood
 
     def _give_up(self, now: float) -> None:
         """Answers that are late are waited for no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -94,6 +95,22 @@ async def test_an_answer_that_comes_too_late_is_a_lost_one_and_harms_nobody(
     host.delays.by_verb.clear()
     await asyncio.sleep(1.0)
     assert isinstance(await link.ask(Ping(), Done), Done)
+
+
+async def test_while_this_process_stands_still_no_host_is_silent_and_no_answer_late(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped at times, or its machine sleeps; what was answered meanwhile is read only afterwards."""
+    for seconds, name in (1.0, "SILENCE_SECONDS"), (0.2, "PING_SECONDS"), (0.1, "LATE_CHECK_SECONDS"):
+        monkeypatch.setattr(f"appliance.hosts.link.{name}", seconds)
+    await link.hello()
+    await asyncio.sleep(0.6)  # in which the keeper learns of these
+    asked = asyncio.create_task(link.ask(Ping(), Done, timeout_seconds=1.0))
+    await asyncio.sleep(0)
+    time.sleep(1.5)  # noqa: ASYNC251
+    assert isinstance(await asked, Done)
+    await asyncio.sleep(0.3)
+    assert link.lost is None
 
 
 async def test_a_program_that_is_no_agent_is_told_by_its_last_words() -> None:
