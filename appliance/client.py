@@ -334,7 +334,8 @@ class Session:
     async def _send(self, java: str, kind: type[Message] | None, fields: dict[str, Any]) -> dict[str, Any]:
         """Post a call. It carries an id of its own, so that asking again cannot do it twice."""
         if self.read_only and not (kind is not None and only_reads(kind)):
-            raise NotAllowed(f"{java.rpartition('.')[2]} is not sent: this session only reads")
+            name = java.rpartition(".")[2] if kind is None else kind.__name__
+            raise NotAllowed(f"{name} is not sent: this session only reads")
         session = {"uuid": self.session_uuid} if self.session_uuid else {}
         call = {java: {**fields, "id": uuid.uuid4().hex, "session": session}}
         try:

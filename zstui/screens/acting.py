@@ -172,10 +172,15 @@ class Acting(Working, Screen[None]):
         panels = panels_of(row, self.mirror) if row is not None else []
         return [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels if each.looks]
 
-    def action_verb(self, key: str) -> None:
-        """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+    def _only_reads(self) -> bool:
+        """Whether nothing may be changed here, which is said before anything is asked."""
         if self.app.read_only:
             self.say(tr("this session only reads"), "warn")
+        return self.app.read_only
+
+    def action_verb(self, key: str) -> None:
+        """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+        if self._only_reads():
             return
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
@@ -233,7 +238,7 @@ class Acting(Working, Screen[None]):
 
     def action_delete(self) -> None:
         """Ask first, naming what will be lost."""
-        rows = self.chosen()
+        rows = [] if self._only_reads() else self.chosen()
         if rows and rows[0].kind == recycle_bin.KIND:
             expunge(self, rows)
             return
@@ -271,6 +276,8 @@ class Acting(Working, Screen[None]):
     def action_create(self) -> None:
         """The form of what makes one more of this noun."""
         noun = self.current_noun()
+        if self._only_reads():
+            return
         if noun.create:
             self.open_form(create_message(noun, self.mirror))
         else:
@@ -280,7 +287,7 @@ class Acting(Working, Screen[None]):
 
     def action_change(self) -> None:
         """The form of what changes the row's words."""
-        row = self.row
+        row = None if self._only_reads() else self.row
         message = update_message(row) if row is not None else None
         if row is None or message is None:
             return
@@ -300,7 +307,7 @@ class Acting(Working, Screen[None]):
 
     def action_more(self) -> None:
         """Everything that the API can do to the row."""
-        if self.row is not None:
+        if self.row is not None and not self._only_reads():
             ask_what(self, self.row)
 
     # --- the other screens -------------------------------------------------------------------------------
@@ -324,6 +331,8 @@ class Acting(Working, Screen[None]):
         """Open what a key opens on the row."""
         row = self.row
         panel = next(each for each in PANELS if each.id == panel_id)
+        if not panel.looks and self._only_reads():
+            return
         if row is not None and panel in panels_of(row, self.mirror):
             panel.open(self, row)
         else:
