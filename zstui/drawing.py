@@ -6,8 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import CursorPosition
 from textual.message import Message
 from textual.messages import TerminalSupportsSynchronizedOutput
+
+from zstui.pace import OLD_QUESTION
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
@@ -28,6 +31,10 @@ class Drawing(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """Hand on what the terminal says. Textual calls this in the thread that reads."""
+        pace = cast("Zstui", self._app).pace
+        if isinstance(message, CursorPosition):
+            self._loop.call_soon_threadsafe(pace.answered, OLD_QUESTION)
+            return
         if isinstance(message, TerminalSupportsSynchronizedOutput):
-            self._loop.call_soon_threadsafe(cast("Zstui", self._app).pace.answered)
+            self._loop.call_soon_threadsafe(pace.answered)
         super().process_message(message)

@@ -13,7 +13,7 @@ from tests.zstui.conftest import LIMIT_SECONDS
 from tests.zstui.own_terminal import OwnTerminal, own_terminal
 from tests.zstui.test_terminal_size import OWNED
 from zstui import pace
-from zstui.pace import QUESTION, Pace
+from zstui.pace import OLD_QUESTION, QUESTION, Pace
 
 ASKED = QUESTION.encode()
 ANSWER = b"\x1b[?2026;2$y"
@@ -73,7 +73,32 @@ async def test_a_terminal_that_does_not_answer_is_not_asked_nor_waited_for(
     await line.is_painted()
     assert line.frame()
     assert line.frame()
-    assert line.sent == []
+    assert line.sent == [OLD_QUESTION], "once, lest it knows no other"
+
+
+async def test_a_terminal_that_only_knows_where_its_cursor_is_is_asked_that(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "FIRST_SECONDS", 0.01)
+    assert line.frame()
+    assert not line.frame()
+    await line.is_painted()
+    line.pace.answered(OLD_QUESTION)  # late: its line is slow
+    assert line.frame()
+    assert not line.frame()
+    line.pace.answered(OLD_QUESTION)
+    assert line.sent == [OLD_QUESTION, OLD_QUESTION]
+    assert line.painted == 2
+
+
+async def test_one_that_knows_both_is_not_asked_where_its_cursor_is(line: Line) -> None:
+    assert line.frame()
+    line.pace.answered()
+    line.pace.answered(OLD_QUESTION)
+    assert line.frame()
+    line.pace.answered(OLD_QUESTION)  # somebody has pressed shift and F3
+    assert not line.frame()
+    assert line.sent == [OLD_QUESTION, QUESTION]
 
 
 async def test_an_answer_that_is_lost_holds_nothing_up_for_ever(
