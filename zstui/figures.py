@@ -28,6 +28,8 @@ FEWEST = 4
 SPANS = {"hour": 3_600, "day": 86_400}
 YOUNG_SECONDS = 600
 """What is known of no longer than that is looked at sample by sample."""
+YOUNG_FEWEST = 24
+"""Points that are shown of it at least: fewer would be a few samples drawn as walls."""
 
 BRIDGED = {86_400: 1, 3_600: 10, YOUNG_SECONDS: 24}
 """Points of a span without a sample over which the value before them goes on."""
@@ -110,10 +112,10 @@ class History:
         """Whether nothing is known of the whole span."""
         return not any(each is not None for values in self.series for each in values)
 
-    def fitted(self) -> History:
+    def fitted(self, fewest: int = FEWEST) -> History:
         """From where on something is known: what is young is no line at the edge of an hour."""
         known = (place for place in range(POINTS) if any(values[place] is not None for values in self.series))
-        first = min(next(known, 0), POINTS - FEWEST)
+        first = min(next(known, 0), POINTS - fewest)
         if not first:
             return self
         series = tuple(values[first:] for values in self.series)
@@ -130,7 +132,7 @@ async def read_history(session: Session, namespace: str, key: str, span: str) ->
     if 0 < history.seconds <= YOUNG_SECONDS:
         closer = await _read(session, namespace, key, span, YOUNG_SECONDS)
         if not closer.is_empty:
-            return replace(closer, seconds=YOUNG_SECONDS).fitted()
+            return replace(closer, seconds=YOUNG_SECONDS).fitted(YOUNG_FEWEST)
     return history
 
 
