@@ -16,11 +16,13 @@ from agent.protocol import (
     PROTOCOL,
     Answer,
     AnyEvent,
+    AnyRequest,
     Call,
     Claim,
     Hello,
     Notice,
     ObserveVm,
+    Progress,
     Refusal,
     Struct,
     decode_call,
@@ -30,6 +32,9 @@ from agent.protocol import (
 from appliance.hosts.simulated_conduct import OBSERVING, Delays, Faults
 
 log = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0
+"""How often it is said how far what takes its time has come."""
 
 ANSWERS_KEPT = 10_000
 """An operation is repeated within moments, or never."""
@@ -87,6 +92,11 @@ class SimulatedAgent(ABC):
     @abstractmethod
     def _carry_out(self, call: Call) -> Struct:
         """Make one request hold and say what came of it; raises `SimulatedRefusal`."""
+
+    def _bytes_of(self, request: AnyRequest) -> int:
+        """How much a request moves, of which it is said how far that has come; 0 for those that move nothing."""
+        del request
+        return 0
 
     def receive(self, wire: Door, line: bytes) -> None:
         """A frame from the appliance: carried out in its own time, even when the link ends meanwhile."""
@@ -196,7 +206,7 @@ class SimulatedAgent(ABC):
     async def _perform(self, call: Call) -> Answer:
         """What a call does is there when it ends."""
         verb = type(call.request).__name__
-        await asyncio.sleep(self.delays.of(verb))
+        await self._take_time(call, self.delays.of(verb))
         if self.faults.strikes(verb):
             refusal = Refusal(
                 code="simulator.fault", message=f"{verb} failed, as the simulator was told it should"
@@ -209,6 +219,18 @@ class SimulatedAgent(ABC):
         except Exception as unexpected:
             log.exception("%s failed", type(call.request).__name__)
             return Answer(id=call.id, error=Refusal(code="agent.error", message=repr(unexpected)))
+
+    async def _take_time(self, call: Call, seconds: float) -> None:
+        """Wait, and say meanwhile how far what is moved has come."""
+        total = self._bytes_of(call.request)
+        taken = 0.0
+        while total and seconds - taken > TELL_SECONDS:
+            await asyncio.sleep(TELL_SECONDS)
+            taken += TELL_SECONDS
+            if self._link is not None:
+                done = int(total * taken / seconds)
+                self._link.deliver(encode(Progress(id=call.id, done=done, total=total)))
+        await asyncio.sleep(seconds - taken)
 
     async def _change(self, call: Call) -> Answer:
         """Carry a changing request out; whether it still may act is decided when it begins."""

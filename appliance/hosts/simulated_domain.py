@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.protocol import Cause
+from agent.protocol import Cause, DomainSpec
 from appliance.hosts.simulated_agent import SimulatedRefusal
 from appliance.hosts.simulated_console import SimulatedConsole
 
@@ -60,6 +60,13 @@ class Domain:
     def _password_taken(self) -> str:
         password, self.console_password = self.console_password, ""
         return password
+
+    def become(self, spec: DomainSpec) -> None:
+        """Have what a definition says that nothing else hangs on; which console, only while it is off."""
+        if self.power == "off":
+            self.console, self.console_guarded = spec.console, spec.console_guarded
+        self.iso, self.order = spec.iso, tuple(spec.boot)
+        self.cpu_num, self.memory_bytes = spec.cpu_num, spec.memory_bytes
 
     def check_plugs(self, nics: Mapping[str, str], guarded: Collection[str]) -> None:
         """Refuse to change the NICs of a running domain to these as the agent would."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.protocol import (
     AdoptFiles,
+    AnyRequest,
     CloseLane,
     CopyFiles,
     Done,
@@ -39,6 +40,16 @@ def check_place(request: MigrateDomain, there: Things) -> None:
     for nic in request.spec.nics:
         if nic.nic_uuid not in there.nics:
             raise SimulatedRefusal("migrate.failed", f"{nic.device} is not guarded there")
+
+
+def bytes_of(request: AnyRequest, files: Mapping[str, int]) -> int:
+    """How much a request has to send to another host, where this one has these files; 0 for those that send nothing."""
+    match request:
+        case CopyFiles(files=paths):
+            return sum(files.get(path, 0) for path in paths)
+        case MigrateDomain(spec=spec):
+            return spec.memory_bytes + sum(files.get(disk.path, 0) for disk in spec.disks)
+    return 0
 
 
 @dataclass

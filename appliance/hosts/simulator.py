@@ -21,6 +21,7 @@ from agent.protocol import (
     PROTOCOL,
     READY_LINE,
     AdmitToConsole,
+    AnyRequest,
     Call,
     Cause,
     ConsoleSeen,
@@ -64,7 +65,7 @@ from appliance.hosts.simulated_console import SimulatedConsole, SimulatedSerialP
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_doors import SerialDoors
 from appliance.hosts.simulated_figures import Meters
-from appliance.hosts.simulated_lane import check_place
+from appliance.hosts.simulated_lane import bytes_of, check_place
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulated_wire import SimulatedWire
 
@@ -163,6 +164,9 @@ class SimulatedHost(SimulatedAgent):
                 return self.meters.read(self.address, self.domains, _seconds(), self.memory_bytes)
         return self.things.carry_out(request)
 
+    def _bytes_of(self, request: AnyRequest) -> int:
+        return bytes_of(request, self.things.files)
+
     # --- what a guest or an operator does behind the appliance's back --------------------------------
 
     def power_off(self, uuid: str, cause: Cause, *, tell: bool = True) -> DomainSeen:
@@ -237,7 +241,6 @@ class SimulatedHost(SimulatedAgent):
             self.things.resolve(disk.path)
         if spec.iso:
             self.things.resolve(spec.iso)
-        wanted = digest(spec)
         known = self.domains.get(spec.vm_uuid) or Domain("", 0, {})
         nics = {nic.device: nic.nic_uuid for nic in spec.nics}
         disks = {serial_of(disk.volume_uuid) for disk in spec.disks}
@@ -246,12 +249,9 @@ class SimulatedHost(SimulatedAgent):
         else:
             known.check_plugs(nics, self.things.nics)
             known.check_disks(disks)
-        known.digest, known.nics, known.disks = wanted, nics, disks
+        known.digest, known.nics, known.disks = digest(spec), nics, disks
         known.write_to({serial_of(disk.volume_uuid): disk.path for disk in spec.disks})
-        if known.power == "off":
-            known.console, known.console_guarded = spec.console, spec.console_guarded
-        known.iso, known.order = spec.iso, tuple(spec.boot)
-        known.cpu_num, known.memory_bytes = spec.cpu_num, spec.memory_bytes
+        known.become(spec)
         self.domains[spec.vm_uuid] = known
         return self.seen(spec.vm_uuid)
 

@@ -102,6 +102,24 @@ async def has_ended(cloud: Cloud) -> None:
     assert not any(host.things.lanes.arrived for host in cloud.hosts)
 
 
+async def test_a_slow_move_says_how_far_it_has_come_and_how_fast_it_goes(
+    cloud: Cloud, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, source, target = await loose(cloud, disk)
+    monkeypatch.setattr("appliance.hosts.simulated_agent.TELL_SECONDS", 0.1)
+    source.delays.by_verb["CopyFiles"] = 3.0
+    job = await begin(cloud, data["uuid"], target)
+    seen: list[tuple[int, int]] = []
+    async with asyncio.timeout(10):
+        while (found := await cloud.one("QueryLongJob", job))["state"] == "Running":
+            if found.get("bytesPerSecond"):
+                seen.append((found["doneBytes"], found["bytesPerSecond"]))
+            await asyncio.sleep(0.05)
+    assert found["state"] == "Succeeded"
+    assert len({done for done, _ in seen}) > 2, "it goes on before one's eyes"
+    assert all(0 < done < found["totalBytes"] for done, _ in seen)
+
+
 async def test_a_data_volume_goes_with_all_its_snapshots(cloud: Cloud, disk: str) -> None:
     data, source, target = await loose(cloud, disk)
     there = files_of(source, data["uuid"])
