@@ -232,8 +232,23 @@ def state_counted(row: Row) -> str:
     return STANDING if row.get("state") == "Running" and stands_still(row) else row.text("state")
 
 
+MOVING = "Migrating"
+"""The state of a VM in which it is said how far its move has come."""
+
+
+def _moved(row: Row, mirror: Mirror) -> Piece | None:
+    """How far a VM's move has come; None while that is not known."""
+    for job in mirror.all("LongJob"):
+        if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
+            percent = int(job.get("progress") or 0)
+            return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
+    return None
+
+
 def _why(row: Row, mirror: Mirror) -> Piece:
-    """Why a VM stands still, or came to its state by itself; else what its host's silence means."""
+    """Why a VM stands still, or came to its state by itself; else what its host's silence means. Of a move how far."""
+    if row.get("state") == MOVING and (moved := _moved(row, mirror)):
+        return moved
     cause = row.text("stateCause")
     if still := stands_still(row):
         return said(still), "warn"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Set
 
-from zstui.columns import Column, SortKey
+from zstui.columns import MOVING, Column, SortKey
 from zstui.i18n import language
 from zstui.matching import Term, narrows, terms
-from zstui.mirror import Mirror, Row
+from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
 FEW = 64
@@ -63,6 +63,15 @@ class Listing:
         """The place of a row that the filter lets through."""
         place = bisect_left(self._view, (self._keys[key], key))
         return len(self._view) - 1 - place if self.downward else place
+
+    def among(self, batch: Batch) -> dict[str, Row | None]:
+        """Its rows among those that changed, or that are being moved, which shows how far that has come."""
+        found = self.noun.among(batch)
+        for job in batch.get("LongJob", {}).values():
+            moved = None if job is None else self.rows.get(str(job.get("targetResourceUuid")))
+            if moved is not None and moved.get("state") == MOVING:
+                found.setdefault(moved.key, moved)
+        return found
 
     def fill(self, rows: Iterable[Row]) -> None:
         """Take all rows anew."""

@@ -112,7 +112,7 @@ class LiveTable(Painted, can_focus=True):
         self._take_figures(batch)
         if not len(self.listing):
             self.refresh()  # what is said instead of rows is about other kinds
-        if not self.listing.are_few(len(own := self.noun.among(batch))):
+        if not self.listing.are_few(len(own := self.listing.among(batch))):
             self.listing.put_many(own)
             self._forget_drawn()
             self._arranged()

@@ -126,6 +126,20 @@ async def test_a_narrow_list_of_moves_shows_where_they_go_all_the_while(cloud: C
         await on.sees(name, "rack-12-node-17", "◍ Running", "━╌╌╌╌  25%")
 
 
+async def test_in_the_list_of_vms_one_sees_how_far_a_move_has_come(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1", "◉ Running")
+        row = on.app.mirror.rows["VmInstance"][uuid]
+        on.app.mirror._put(running(targetResourceUuid=uuid, progress=20))
+        on.app.mirror._put(Row(row.kind, uuid, {**row.data, "state": "Migrating"}))
+        await on.sees("◍ Migrating", "━━╌╌╌╌╌╌╌╌  20%")
+        on.app.mirror._put(running(targetResourceUuid=uuid, progress=80))
+        await on.sees("━━━━━━━━╌╌  80%")
+        on.app.mirror._put(row)
+        await on.misses("80%")
+
+
 @pytest.mark.parametrize("columns", [80, 100, 119])
 async def test_a_move_that_failed_says_why_in_a_list_of_any_width(cloud: Cloud, columns: int) -> None:
     details = "there is no host that could take VM web: each of them has less memory free than it needs to run there"
