@@ -69,13 +69,18 @@ def fit(text: str, cells: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, cells: int) -> list[str]:
-    """A line as several, each of at most so many cells, parted at spaces where there are any."""
+    """A line as several, each of at most so many cells, parted at spaces where there are any.
+
+    Chinese has none, and may be parted anywhere; other words are only where no line could hold them.
+    """
     cells = max(cells, 2)
     lines: list[str] = []
     while cell_len(text) > cells:
         end = _fitting(text, cells)
         space = text.rfind(" ", 0, end + 1)
-        cut = space if space > end // 2 else end
+        word = text[space + 1 :].split(" ", 1)[0]
+        whole = cell_len(word) == len(word) <= cells
+        cut = space if space > end // 2 or (space > 0 and whole) else end
         lines.append(text[:cut].rstrip())
         text = text[cut:].lstrip()
     return [*lines, text]

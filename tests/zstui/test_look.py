@@ -63,6 +63,8 @@ def test_texts_are_cropped_and_wrapped_by_cells() -> None:
     assert cells.fit("ab", 4, right=True) == "  ab"
     assert cells.wrap("数据库主机", 4) == ["数据", "库主", "机"]
     assert cells.wrap("one two three", 8) == ["one two", "three"]
+    assert cells.wrap("vncviewer 172.28.57.31:5900", 20) == ["vncviewer", "172.28.57.31:5900"]
+    assert cells.wrap("CPU 使用率超过了百分之九十", 12) == ["CPU 使用率超", "过了百分之九", "十"]
     assert cells.safe("a\nb\x9bc\x7f") == "a␊b\\u009bc␡"
 
 
