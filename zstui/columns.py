@@ -236,19 +236,18 @@ MOVING = "Migrating"
 """The state of a VM in which it is said how far its move has come."""
 
 
-def _moved(row: Row, mirror: Mirror) -> Piece | None:
-    """How far a VM's move has come; None while that is not known."""
-    for job in mirror.all("LongJob"):
-        if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
-            percent = int(job.get("progress") or 0)
-            return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
-    return None
+def _vm_state(row: Row, mirror: Mirror) -> Piece:
+    """A VM's state, and how far its move has come."""
+    text, paint = state_piece(row.text("state"))
+    if row.get("state") == MOVING:
+        for job in mirror.all("LongJob"):
+            if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
+                return f"{text} {int(job.get('progress') or 0)}%", paint
+    return text, paint
 
 
 def _why(row: Row, mirror: Mirror) -> Piece:
-    """Why a VM stands still, or came to its state by itself; else what its host's silence means. Of a move how far."""
-    if row.get("state") == MOVING and (moved := _moved(row, mirror)):
-        return moved
+    """Why a VM stands still, or came to its state by itself; else what its host's silence means."""
     cause = row.text("stateCause")
     if still := stands_still(row):
         return said(still), "warn"
@@ -284,7 +283,7 @@ def nics_on(row: Row, mirror: Mirror) -> list[tuple[Row, dict[str, Any]]]:
 
 VM = (
     name_column(28),
-    state("STATE", "state"),
+    Column("STATE", _vm_state, 0, 18),
     Column("ADDRESS", _addresses, 1, 31),
     named("HOST", "hostUuid", rank=2, most=18),
     busy("CPU%", "cpu", rank=3),
