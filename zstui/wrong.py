@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 
 from appliance.api.errors import ApiError
+from appliance.api.message import MESSAGES
+from appliance.api.resource import RESOURCES
 from zstui import words
 from zstui.cells import crop
 from zstui.i18n import enumerated, labelled, mark, tr
@@ -141,7 +144,15 @@ def _plain(text: str, mirror: Mirror) -> str:
     text = NAMED.sub(lambda found: f" {found[1]}" if found[1] else "", text)
     text = UUIDS.sub(lambda found: f"{found[1]} {enumerated(map(mirror.name, found[2].split(',')))}", text)
     text = VALUE.sub(r"\1 \2", text)
-    return WIRE.sub(lambda found: tr(words.label(found[0])), text)
+    return WIRE.sub(lambda found: tr(words.label(found[0])) if found[0] in _wires() else found[0], text)
+
+
+@cache
+def _wires() -> frozenset[str]:
+    """All names of fields on the wire: what else looks like one is somebody's own word."""
+    asked = (each.wire for message in MESSAGES.values() for each in message.parameters.values())
+    held = (each.wire for resource in RESOURCES.values() for each in resource.columns.values())
+    return frozenset((*asked, *held))
 
 
 def _whole(text: str) -> str:

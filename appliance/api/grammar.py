@@ -11,9 +11,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from appliance.api.account import CreateAccount, LogInByAccount, LogInByUser, UpdateAccount, hash_password
-from appliance.api.errors import InvalidArgument, UnknownMessage
+from appliance.api.errors import UnknownMessage
 from appliance.api.message import CreateMessage, Message, Parameter, QueryMessage
 from appliance.api.parse import TAGS, message_named, rejoin_tags, split_list
+from appliance.api.quoting import UsageError
 from appliance.api.redaction import STARS, hidden
 from appliance.api.user import CreateUser, UpdateUser
 from appliance.config import SOCKET
@@ -34,10 +35,6 @@ The stars that hide one in a log are sent as they are, so that they are refused 
 PROGRAM = "zstui"
 FOR_TARGET = frozenset({"--data", "--connect", "--certificate"})
 """Options of the program that say which appliance is meant, each with a value."""
-
-
-class UsageError(InvalidArgument):
-    """The words are no call: said with the code that the API has for arguments that are wrong."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import typing
 import unicodedata
 from typing import Any, TypeVar
 
-from appliance.api.errors import BadRequest, InvalidArgument, UnknownMessage
+from appliance.api.body import SHOWN, check_sound, loads
+from appliance.api.errors import InvalidArgument, UnknownMessage
 from appliance.api.message import BY_JAVA, MESSAGES, CreateMessage, Message, Parameter
 from appliance.api.quoting import quote
 from appliance.api.redaction import STARS, hidden, unhidden
@@ -18,7 +18,6 @@ from appliance.api.size import wanted_number
 from appliance.api.tag import is_tag, pattern_of
 from appliance.api.zstack_names import not_built, zstack_messages
 
-DEPTH_LIMIT = 32
 LONG = (-(1 << 63), (1 << 63) - 1)
 UUID = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -32,8 +31,6 @@ SIGNS = {
     "is null": ("=", "null"), "is not null": ("!=", "null"),
 }  # fmt: skip
 """How operators that are words are typed, and with which value if that is always the same."""
-
-SHOWN = 200
 
 M = TypeVar("M", bound=Message)
 
@@ -84,43 +81,6 @@ def condition_text(value: Any) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         return ",".join(condition_text(each) for each in value)
     return "" if value is None else _scalar_text(value)
-
-
-def decode(raw: bytes) -> dict[str, Any]:
-    """The JSON object in a body.
-
-    Raises BadRequest when it is none, InvalidArgument when it is one that no call can need.
-    """
-    try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-    except RecursionError:
-        raise InvalidArgument(f"the body is nested deeper than {DEPTH_LIMIT} levels") from None
-    except ValueError as error:
-        raise BadRequest(f"the body is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadRequest('the body is no JSON object; send {"<message class>": {…}}')
-    check_sound(value)
-    return value
-
-
-def check_sound(value: Any) -> None:
-    """Refuse what no call needs and later layers would trip over: depth, infinity, NUL, half surrogates.
-
-    Raises InvalidArgument.
-    """
-    level = [("", value)]
-    for _ in range(DEPTH_LIMIT):
-        below: list[tuple[str, Any]] = []
-        for field, each in level:
-            _check_leaf(field, each)
-            if isinstance(each, dict):
-                below += [(field, key) for key in each] + [(str(key), held) for key, held in each.items()]
-            elif isinstance(each, list):
-                below += [(field, held) for held in each]
-        if not below:
-            return
-        level = below
-    raise InvalidArgument(f"the call is nested deeper than {DEPTH_LIMIT} levels")
 
 
 def parse(kind: type[M], fields: dict[str, Any]) -> M:
@@ -215,24 +175,6 @@ def _line(kind: type[Message], fields: dict[str, Any], whole: bool) -> str:
     return " ".join(words)
 
 
-def _no_constant(name: str) -> None:
-    raise InvalidArgument(f"{name} is no number that a call can hold")
-
-
-def _check_leaf(field: str, value: Any) -> None:
-    """`field` is the name that a value stands at, empty where there is none. What may be secret is not repeated."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidArgument(f"{value} is no number that a call can hold")
-    if not isinstance(value, str):
-        return
-    where = f"field[{field}]" if field and field != value else "the name of a field"
-    if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
-        raise InvalidArgument(f"{where} holds half a surrogate pair, which is no character; leave it out")
-    if "\0" in value:
-        shown = f"in {value[:SHOWN]!r}" if field == "name" else f"as character {value.index(chr(0)) + 1}"
-        raise InvalidArgument(f"{where} holds the control character U+0000 {shown}; leave it out")
-
-
 def _coerce(kind: Any, value: Any, parameter: Parameter, message: type[Message]) -> Any:
     origin = typing.get_origin(kind)
     if kind is Any:
@@ -269,7 +211,7 @@ def _list(value: Any, parameter: Parameter, message: type[Message]) -> list[Any]
 
 def _unjson(text: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = loads(text)
         check_sound(value)
     except (ValueError, RecursionError):
         return None
@@ -302,11 +244,11 @@ def _check_range(value: int, parameter: Parameter) -> None:
 
 
 def _scalar_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _wrong(wanted: str, value: Any, parameter: Parameter, message: type[Message]) -> InvalidArgument:
-    shown = STARS if parameter.secret else str(hidden(value))[:SHOWN]
+    shown = STARS if parameter.secret else _scalar_text(hidden(value))[:SHOWN]
     return InvalidArgument(
         f"field[{parameter.wire}] of message[{message.java}] must be {wanted}, but actual is {shown}"
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import shlex
 
+from appliance.api.errors import InvalidArgument
+
 ESCAPES = {
     "n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "?": "?", "a": "\a", "b": "\b", "e": "\x1b",
     "E": "\x1b", "f": "\f", "v": "\v",
@@ -28,6 +30,10 @@ _PIECE = re.compile(
 )
 
 
+class UsageError(InvalidArgument):
+    """Words are no call: said with the code that the API has for arguments that are wrong."""
+
+
 def quote(text: str) -> str:
     """A text as one word of one line."""
     if text.isprintable():
@@ -36,14 +42,15 @@ def quote(text: str) -> str:
 
 
 def split(line: str) -> list[str]:
-    """The words of a line. Raises `ValueError` for a quotation without end."""
+    """The words of a line. Raises UsageError for a quotation without end."""
     words: list[str] = []
     word: str | None = None
     at = 0
     while at < len(line):
         piece = _PIECE.match(line, at)
         if piece is None:
-            raise ValueError("No escaped character" if line[at] == "\\" else "No closing quotation")
+            what = "no character after the \\" if line[at] == "\\" else f"no closing {line[at]}"
+            raise UsageError(f"the line has {what} at its end; complete it")
         at = piece.end()
         if piece["space"] is None:
             word = (word or "") + _meant(piece)

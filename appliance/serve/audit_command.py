@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words
+from appliance.api.grammar import read_words
+from appliance.api.quoting import UsageError
 from appliance.client import Session
 from appliance.serve.cli import DONE, FAILED, USAGE, SavedSessions, print_error, printable
 

@@ -14,8 +14,9 @@ from typing import Any, TextIO
 
 from appliance.api.account import LogInByAccount, LogInByUser, hash_password
 from appliance.api.errors import ApiError, NoSession
-from appliance.api.grammar import HASHED, Command, UsageError, read_words
+from appliance.api.grammar import HASHED, Command, read_words
 from appliance.api.image import AddImage
+from appliance.api.quoting import UsageError
 from appliance.client import Session
 from appliance.client_files import Progress
 

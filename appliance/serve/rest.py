@@ -11,11 +11,13 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from appliance.api.body import check_sound, decode
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, ResourceNotFound
-from appliance.api.grammar import UsageError, read_condition
+from appliance.api.grammar import read_condition
 from appliance.api.job import CancelLongJob, QueryLongJob
 from appliance.api.message import Parameter
-from appliance.api.parse import decode, split_list
+from appliance.api.parse import split_list
+from appliance.api.quoting import UsageError
 from appliance.api.rest import JOB, RestRoute, rest_routes
 from appliance.serve.dispatch import Dispatch
 from appliance.serve.openapi import document
@@ -111,7 +113,8 @@ async def _body(route: RestRoute, request: web.Request) -> dict[str, Any]:
             raw = await request.read()
     except TimeoutError:
         raise BadRequest(f"the body did not come within {BODY_SECONDS:g} s") from None
-    fields = decode(raw) if raw.strip() else {}
+    fields = decode(raw, like='{"<parameter>": …}') if raw.strip() else {}
+    check_sound(fields)
     known = {name for each in route.others for name in (each.wire, each.also) if name}
     _check_names(route, fields, known)
     _check_names(route, request.query, {"wait"} if route.waits else set())

@@ -13,9 +13,9 @@ from typing import TextIO
 
 from appliance.api.completion import Completer, LookUp, Named, Where
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_words, without_program
+from appliance.api.grammar import read_words, without_program
 from appliance.api.message import MESSAGES
-from appliance.api.quoting import split
+from appliance.api.quoting import UsageError, split
 from appliance.api.redaction import hidden
 from appliance.api.resource import Resource
 from appliance.client import Session
@@ -89,9 +89,6 @@ def _carry_out(
     except UsageError as error:
         print_error(error, err)
         return USAGE
-    except ValueError as error:
-        print_error(UsageError(str(error)), err)
-        return USAGE
     except ApiError as error:
         print_error(error, err)
         return FAILED
@@ -142,7 +139,7 @@ def may_be_kept(line: str) -> bool:
         return True
     try:
         command = read_words(split(line))
-    except (ApiError, ValueError):
+    except ApiError:
         return False
     secrets = {each.wire for each in command.kind.parameters.values() if each.secret}
     return not secrets & command.fields.keys() and hidden(command.fields) == command.fields

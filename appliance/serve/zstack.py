@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.api.body import check_sound, decode
 from appliance.api.errors import ApiError, BadRequest, UnknownMessage
 from appliance.api.job import TERMINAL, LongJob
 from appliance.api.message import MESSAGES, Message
-from appliance.api.parse import decode, message_named
+from appliance.api.parse import message_named
 from appliance.api.zstack_names import zstack_messages
 from appliance.store.inventory import wire_date
 from appliance.store.snapshot import Snapshot
@@ -55,17 +56,30 @@ class Reply:
     """Whether the audit log has it, in the transaction of what it changed."""
 
 
+LIKE = '{"<message class>": {…}}'
+"""What a body looks like."""
+
+OF_CALL = frozenset({"session", "id"})
+"""Fields that are no parameters of any message, and mean something; what else is none is ignored."""
+
+
 def read_call(raw: bytes) -> Call:
     """The call in a body. Raises BadRequest, UnknownMessage or InvalidArgument when there is none."""
-    body = decode(raw)
+    body = decode(raw, like=LIKE)
     if len(body) != 1:
-        raise BadRequest(f'the body has {len(body)} keys; send one: {{"<message class>": {{…}}}}')
+        raise BadRequest(f"the body has {len(body)} keys; send one: {LIKE}")
     [(name, fields)] = body.items()
+    check_sound(name)
     if not isinstance(fields, dict):
         raise BadRequest(f"the fields of {name[:200]} are no JSON object")
     java, kind = message_named(name)
     if kind is None and java not in zstack_messages():
         raise UnknownMessage(f"no service configuration file declares message: {java[:200]}")
+    if kind is not None:
+        fields = {
+            wire: value for wire, value in fields.items() if wire in OF_CALL or kind.parameter_named(wire)
+        }
+    check_sound(fields)
     session, call_id = fields.get("session"), fields.get("id")
     session_uuid = session.get("uuid") if isinstance(session, dict) else None
     return Call(

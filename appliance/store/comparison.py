@@ -29,6 +29,8 @@ LIKE_LENGTH = 256
 IN_LENGTH = 10_000
 DATES_LENGTH = 500
 
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+
 _LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 """SQLite compares letters from A to Z by their small ones."""
 
@@ -48,7 +50,7 @@ def parsed(condition: dict[str, Any]) -> tuple[str, str, Any]:
             f"'value' of query condition {msgspec.json.encode(shown).decode()} cannot be null"
         )
     items = value if isinstance(value, list) and operator in ("in", "not in") else [value]
-    if any(isinstance(each, (dict, list)) for each in items):
+    if any(isinstance(each, (dict, list)) or (each is None and items is value) for each in items):
         raise InvalidArgument(
             f"value[{msgspec.json.encode(value).decode()}] of condition name[{name}] is "
             f"{'no list of texts or numbers' if items is value else 'no text or number'}"
@@ -169,12 +171,11 @@ def _moment(column: Column, value: Any) -> tuple[float, bool]:
     text = str(value).strip()
     with suppress(ValueError, OverflowError):
         return time.mktime(time.strptime(text, "%Y-%m-%d %H:%M:%S")), True
-    try:
+    if NUMBER.fullmatch(text):
         return float(text), False
-    except ValueError:
-        raise InvalidArgument(
-            f"value[{value}] of condition name[{column.wire}] is no date; write it as yyyy-mm-dd hh:mm:ss"
-        ) from None
+    raise InvalidArgument(
+        f"value[{value}] of condition name[{column.wire}] is no date; write it as yyyy-mm-dd hh:mm:ss"
+    )
 
 
 def _converter(column: Column) -> Callable[[Column, Any], Any]:
@@ -194,11 +195,10 @@ def _truth(_: Column, value: Any) -> int:
 
 def _number(column: Column, value: Any) -> int | float:
     text = str(value).strip()
+    if not NUMBER.fullmatch(text):
+        raise InvalidArgument(f"value[{value}] of condition name[{column.wire}] is no number")
     with suppress(ValueError):
         whole = int(text)
         # SQLite's integers have 64 bits; beyond them every comparison comes out the same as with a float.
         return whole if abs(whole) < 2**63 else float(text)
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidArgument(f"value[{value}] of condition name[{column.wire}] is no number") from None
+    return float(text)

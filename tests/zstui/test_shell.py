@@ -113,7 +113,7 @@ async def test_what_goes_wrong_is_said_as_the_command_line_says_it(cloud: Cloud)
             "CreateZone": "code: SYS.1007",
             "CreateEip name=x": "code: SYS.1014",
             "Nonsense": "no message is called Nonsense",
-            "CreateZone name='": "No closing quotation",
+            "CreateZone name='": "the line has no closing ' at its end; complete it",
             "help CreateZone": "Create a zone.",
         }.items():
             await on.write(line)

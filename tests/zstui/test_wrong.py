@@ -46,6 +46,7 @@ U = "1234567890abcdef1234567890abcdef"
          "Image alpha is a DataVolumeTemplate; a VM is made from a RootVolumeTemplate or an ISO."),
         (f"the volume[uuid:{U}, name:data] is Root Volume, can't attach it",
          "The volume data is Root Volume, can't attach it."),
+        ("no system tag matches [with commaDuL]", "No system tag matches [with commaDuL]."),
     ],
 )  # fmt: skip
 def test_an_error_is_a_sentence(details: str, sentence: str) -> None:

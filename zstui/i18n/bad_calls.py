@@ -7,7 +7,7 @@ from zstui.i18n import mark
 BAD_CALLS = (
     mark("no message is called {name}; `zstui api` lists those that are"),
     mark("{message} has no parameter {name}; it has {known}"),
-    mark('the body is no JSON object; send {"<message class>": {…}}'),
+    mark("the body is no JSON object; send {shape}"),
     mark("the body is nested deeper than {limit} levels"),
     mark("the body is no JSON: {cause}"),
     mark("the call is nested deeper than {limit} levels"),

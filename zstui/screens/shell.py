@@ -134,8 +134,6 @@ class Shell(Working, Screen[None]):
                 return
             command = read_words(typed)
             await self.app.calls.make(command.kind.__name__, typed=True, **command.fields)
-        except ValueError as wrong:
-            self._refuse(line, [note(safe(str(wrong)), "bad")])
         except ApiError as error:
             if not self.app.calls.log or self.app.calls.log[-1].error is not error:
                 self._refuse(line, error_items(error))

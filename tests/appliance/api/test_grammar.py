@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from appliance.api.errors import NotBuilt
-from appliance.api.grammar import UsageError, read_words, without_program
+from appliance.api.grammar import read_words, without_program
 from appliance.api.parse import command_line, parse
-from appliance.api.quoting import split
+from appliance.api.quoting import UsageError, split
 from appliance.api.vm import CreateVmInstance
 
 UUID = "36c27e8ff05c4780bf6d2fa65700f22e"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.api.body import check_sound, decode
 from appliance.api.errors import ApiError, BadRequest, InvalidArgument, UnknownMessage
 from appliance.api.grammar import read_words
 from appliance.api.host import AddKVMHost
@@ -18,7 +20,6 @@ from appliance.api.offering import CreateInstanceOffering
 from appliance.api.parse import (
     STARS,
     command_line,
-    decode,
     equality,
     message_named,
     parse,
@@ -121,11 +122,18 @@ def test_control_characters_in_names_are_refused(name: str) -> None:
     assert "control character" in refusal(CreateZone, {"name": name})
 
 
+def body(raw: bytes) -> dict[str, Any]:
+    """What a body holds, once that is known to be sound."""
+    value = decode(raw, like="{…}")
+    check_sound(value)
+    return value
+
+
 @pytest.mark.parametrize("text", ["\0", "\ud800"])
 def test_what_no_layer_below_can_keep_is_refused(text: str) -> None:
     assert refusal(CreateZone, {"name": "z", "description": text})
     with pytest.raises(InvalidArgument):
-        decode(json.dumps({"x": {"y": [text]}}).encode())
+        body(json.dumps({"x": {"y": [text]}}).encode())
 
 
 @pytest.mark.parametrize(
@@ -135,19 +143,29 @@ def test_what_no_layer_below_can_keep_is_refused(text: str) -> None:
 )
 def test_depth_has_a_limit(raw: bytes) -> None:
     with pytest.raises((InvalidArgument, BadRequest)):
-        decode(raw)
+        body(raw)
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"1", b"{", b"\xff", b'{"a":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize("raw", [b"", b"[]", b"1", b"{", b"\xff"])
 def test_what_is_no_call_is_a_bad_request(raw: bytes) -> None:
     with pytest.raises(BadRequest):
-        decode(raw)
+        body(raw)
 
 
 @pytest.mark.parametrize("raw", [b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1e999}'])
 def test_infinity_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidArgument):
-        decode(raw)
+        body(raw)
+
+
+def test_a_number_without_end_is_refused_without_words_of_a_programmer() -> None:
+    with pytest.raises(BadRequest, match=r"no JSON: a number of 5000 digits is none that a call can hold$"):
+        body(b'{"a":' + b"9" * 5000 + b"}")
+
+
+def test_what_a_value_is_instead_is_said_as_it_was_sent() -> None:
+    assert refusal(CreateInstanceOffering, {"name": "o", "cpuNum": True}).endswith("but actual is true")
+    assert refusal(CreateInstanceOffering, {"name": "o", "cpuNum": [None]}).endswith("but actual is [null]")
 
 
 def test_a_given_uuid_must_be_one() -> None:
@@ -270,7 +288,7 @@ def test_no_value_is_ever_more_than_refused(name: str, data: st.DataObject) -> N
 @given(st.binary())
 def test_no_body_is_ever_more_than_refused(raw: bytes) -> None:
     with suppress(BadRequest, InvalidArgument):
-        decode(raw)
+        body(raw)
 
 
 def test_a_size_with_a_unit_is_refused_with_the_bytes_that_it_means() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.api.quoting import quote, split
+from appliance.api.quoting import UsageError, quote, split
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -26,7 +26,7 @@ def test_other_lines_are_read_as_a_posix_shell_reads_them(line: str) -> None:
     try:
         wanted = shlex.split(line)
     except ValueError:
-        with pytest.raises(ValueError, match="No "):
+        with pytest.raises(UsageError, match="complete it"):
             split(line)
     else:
         assert split(line) == wanted
@@ -41,5 +41,8 @@ def test_a_shell_reads_what_is_written() -> None:
 def test_codes_are_read() -> None:
     assert split(r"a=$'\x41\u00e9\U0001f600\q\'' b") == ["a=Aé😀\\q'", "b"]
     for line in ("'a", '"a', "a\\", "$'a"):
-        with pytest.raises(ValueError, match=r"No (closing quotation|escaped character)"):
+        with pytest.raises(
+            UsageError,
+            match=r"no (closing ['\"$]|character after the \\) at its end",
+        ):
             split(line)

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.api.errors import ApiError
-from appliance.api.grammar import UsageError, read_condition, read_words
+from appliance.api.grammar import read_condition, read_words
 from appliance.api.message import MESSAGES
 from appliance.api.parse import command_line, parse, rejoin_tags, split_list
+from appliance.api.quoting import UsageError
 from appliance.api.redaction import hidden
 from appliance.api.tag import PATTERNS, pattern_of
 

@@ -181,7 +181,7 @@ async def test_a_script_exits_with_its_last_failure(
     assert "Create a zone." in out
     code, _, err = await shell(face, "CreateZone name='a\nNonsense\n", tmp_path, monkeypatch)
     assert code == 1
-    assert "No closing quotation" in err
+    assert "the line has no closing ' at its end; complete it" in err
     assert "no message is called Nonsense" in err
 
 

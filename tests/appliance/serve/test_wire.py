@@ -100,7 +100,8 @@ async def test_both_paths_both_methods_and_any_content_type(
 @on_one_loop
 async def test_base_fields_and_unknown_ones_are_ignored(wire: Wire) -> None:
     answer = await wire.begin(
-        "QueryZone", timeout=5, id="short", serviceId="x", headers={"a": [1]}, creatingTime=1, nonsense={"x": None}
+        "QueryZone", timeout=5, id="short", serviceId="x", headers={"a": [1]}, creatingTime=1, nonsense={"x": None},
+        nul="a\0b", half="\ud800", **{"\udc00": 1},
     )  # fmt: skip
     assert answer.body is not None
     assert len(answer.body["inventories"]) == 1
