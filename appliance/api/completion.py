@@ -12,7 +12,7 @@ from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
 from appliance.api.resource import RESOURCES, Resource, camel
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.api.shape import Shape, find_shape, shape_of
-from appliance.api.tag import can_be_tagged
+from appliance.api.tag import DeleteTag, SystemTag, UserTag, can_be_tagged
 from appliance.api.vm import VmInstance
 from appliance.api.vm_states import ALLOWED
 
@@ -79,13 +79,15 @@ class Completer:
             there = {*done.split(","), *given.get(name, "").split(",")} if self._in_list else set()
             fitting = [each for each in words if each.startswith(typed) and each not in there]
             return [f"{name}={done}{comma}{each}" for each in fitting]
-        resource = _meant(kind, name, parameter)
-        if resource is None:
-            return []
         done, comma, typed = value.rpartition(",")
-        found = self._look_up(resource, typed, _where(kind, resource))
-        self.names = {f"{name}={done}{comma}{uuid}": called for uuid, called in found}
-        return list(self.names)
+        meant = _meant(kind, name, parameter, given)
+        for resource in meant:
+            if len(self.names) >= OFFERED:
+                break
+            what = f"  {resource.__name__}" if len(meant) > 1 else ""
+            found = self._look_up(resource, typed, _where(kind, resource))
+            self.names |= {f"{name}={done}{comma}{uuid}": f"{called}{what}" for uuid, called in found}
+        return list(self.names)[:OFFERED]
 
 
 def lookups(resource: type[Resource], typed: str, where: Where) -> list[Where]:
@@ -98,8 +100,8 @@ def lookups(resource: type[Resource], typed: str, where: Where) -> list[Where]:
 
 
 def known_by(resource: type[Resource]) -> list[str]:
-    """The fields that tell one resource from another for a reader: its name, of a job also of what it is."""
-    return [camel(each) for each in ("name", "target_resource_name") if each in resource.columns]
+    """The fields that tell one resource from another for a reader: a name, a job's also of what it is, a tag's text."""
+    return [camel(each) for each in ("name", "target_resource_name", "tag") if each in resource.columns]
 
 
 def common_start(texts: list[str]) -> str:
@@ -179,17 +181,33 @@ def _where(kind: type[Message], resource: type[Resource]) -> Where:
     return (("state", "in", sorted(states)),) if states else ()
 
 
-def _meant(kind: type[Message], name: str, parameter: Parameter | None) -> type[Resource] | None:
-    """The resource whose uuid a parameter or a query's field holds."""
+def _meant(
+    kind: type[Message], name: str, parameter: Parameter | None, given: dict[str, str]
+) -> list[type[Resource]]:
+    """The resources of which a parameter or a query's field holds the uuid of one."""
     if parameter is not None and parameter.ref is not None:
-        return parameter.ref
+        return [parameter.ref]
+    path, _, last = name.rpartition(".")
+    if path:
+        shape = _joined(shape_of(kind.resource), path) if issubclass(kind, QueryMessage) else None
+        return [shape.kind] if shape is not None and last == "uuid" else _named(last)
     if name == "uuid":
         if kind.returns is not None:
-            return kind.returns
+            return [kind.returns]
         longest = sorted(RESOURCES.values(), key=lambda each: -len(each.__name__))
-        return next((each for each in longest if kind.__name__.endswith(each.__name__)), None)
-    wanted = name.removesuffix("s").removesuffix("Uuid")
-    if wanted == name:
-        return None
+        ends = [each for each in longest if kind.__name__.endswith(each.__name__)]
+        return ends[:1] or [each for each in longest if kind is DeleteTag and each in (SystemTag, UserTag)]
+    if name in ("resourceUuid", "resourceUuids"):
+        marked = [each for each in RESOURCES.values() if can_be_tagged(each) and known_by(each)]
+        return [each for each in marked if given.get("resourceType", each.vo) == each.vo]
+    return _named(name)
+
+
+def _named(field: str) -> list[type[Resource]]:
+    """The resource that a field's name says it holds the uuid of."""
+    wanted = field.removesuffix("s").removesuffix("Uuid")
+    if wanted == field:
+        return []
     by_name = {each.lower(): found for each, found in RESOURCES.items()}
-    return by_name.get(wanted.lower()) or by_name.get(f"{wanted}instance".lower())
+    found = by_name.get(wanted.lower()) or by_name.get(f"{wanted}instance".lower())
+    return [] if found is None else [found]

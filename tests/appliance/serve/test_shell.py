@@ -24,7 +24,8 @@ from .conftest import Face
 
 
 def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[str, str]]:
-    known = {"Zone": [("1" * 32, "north"), ("2" * 32, "south")], "Image": [("3" * 32, "tiny")]}
+    known = {"Zone": [("1" * 32, "north"), ("2" * 32, "south")], "Image": [("3" * 32, "tiny")],
+             "UserTag": [("4" * 32, "mine")], "SystemTag": [("5" * 32, "hostname::web")]}  # fmt: skip
     return [
         each
         for each in known.get(resource.__name__, [])
@@ -69,6 +70,17 @@ def look_up(resource: type[Resource], typed: str, where: Where) -> list[tuple[st
         ("UpdateGlobalConfig category=audit name=reads value=", ["value=true", "value=false"]),
         ("QueryGlobalConfig category=audit name=re", ["name=reads"]),
         ("CreateZone name=x", []),
+        (
+            "CreateUserTag resourceType=ZoneVO resourceUuid=",
+            [f"resourceUuid={'1' * 32}", f"resourceUuid={'2' * 32}"],
+        ),
+        ("CreateSystemTag resourceUuid=ti", ["resourceUuid=" + "3" * 32]),
+        ("CreateUserTag resourceType=ZoneVO resourceUuid=ti", []),
+        ("ShareResource resourceUuids=1,ti", ["resourceUuids=1," + "3" * 32]),
+        ("DeleteTag uuid=mi", ["uuid=" + "4" * 32]),
+        ("UpdateSystemTag uuid=hos", ["uuid=" + "5" * 32]),
+        ("QueryCluster zone.uuid=no", ["zone.uuid=" + "1" * 32]),
+        ("QueryVmInstance cluster.zoneUuid=so", ["cluster.zoneUuid=" + "2" * 32]),
     ],
 )
 def test_completion(line: str, offers: list[str]) -> None:
