@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,15 @@ class connection_errors:  # noqa: N801 - a context, read as a word
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, (aiohttp.ClientError, TimeoutError)):
-            raise Unreachable(f"no appliance answers on {self._target}: {error}; see that it runs") from error
+            raise Unreachable(
+                f"no appliance answers on {self._target}: {_why(error)}; see that it runs"
+            ) from error
+
+
+def _why(error: Exception) -> str:
+    """What went wrong in the system's words, where it has some: aiohttp adds its own of what it was about."""
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number) if number is not None and number > 0 else str(error)
 
 
 def checked(status: int, raw: bytes) -> dict[str, Any]:

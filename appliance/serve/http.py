@@ -51,6 +51,7 @@ from appliance.serve.zstack import Reply, envelope, read_call
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
+TOO_LONG = f"the body is longer than {BODY_LIMIT} bytes"
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
@@ -229,7 +230,7 @@ class Server:
                 raw = await request.read()
             call = read_call(raw)
         except web.HTTPRequestEntityTooLarge:
-            return error_answer(InvalidArgument(f"the body is longer than {BODY_LIMIT} bytes"), 413)
+            return error_answer(InvalidArgument(TOO_LONG), 413)
         except TimeoutError:
             return error_answer(BadRequest(f"the body did not come within {BODY_SECONDS:g} s"), 408)
         except ApiError as error:
@@ -302,6 +303,8 @@ def _said_of(refusal: web.HTTPException, request: web.Request) -> ApiError:
         return UnknownMessage(f"{asked} is no route; that path takes {methods}")
     if isinstance(refusal, web.HTTPNotFound):
         return UnknownMessage(f"{asked} is no route; /openapi.json lists those that are")
+    if isinstance(refusal, web.HTTPRequestEntityTooLarge):
+        return InvalidArgument(TOO_LONG)
     return BadRequest(f"{refusal.reason}: {asked}")
 
 

@@ -69,5 +69,7 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
 
 
 def error_answer(error: ApiError, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An error as JSON."""
+    """An error as JSON; one that wants to know who asks says how that is told."""
+    if status == 401:
+        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
     return json_answer({"error": error.to_wire(), "success": False}, status, headers)

@@ -508,7 +508,12 @@ async def test_a_download_goes_on_where_it_broke_and_is_proved(face: Face, tmp_p
             async with http.get(url) as broken:
                 await broken.read()
     async with aiohttp.ClientSession() as nobody, nobody.get(url) as refused:
-        assert refused.status == 401
+        assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_a_rest_body_without_end_is_refused_as_any_other_is(face: Face) -> None:
+    status, answer = await raw(face, "POST", "/api/v1/zones", {"name": "x" * (1 << 20)})
+    assert (status, answer["error"]["code"]) == (413, "SYS.1007")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
