@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from zstui.columns import Column, SortKey
 from zstui.i18n import language
-from zstui.matching import Term, narrows, terms
+from zstui.matching import RAW, Term, narrows, terms
 from zstui.mirror import Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -199,8 +199,8 @@ class Listing:
         found = self._texts.get(row.key)
         if found is None:
             shown = (column.show(row, self.mirror)[0] for column in self.noun.columns)
-            states = (row.text("state"), row.text("status"))  # found in English too, whatever is spoken
-            found = self._texts[row.key] = " ".join((*shown, *states, row.key)).casefold()
+            raw = (row.text(each) for each in RAW)
+            found = self._texts[row.key] = " ".join((*shown, *raw, row.key)).casefold()
         return found
 
     def prepare(self, count: int) -> bool:

@@ -12,6 +12,7 @@ from zstui.keymap import key_name
 from zstui.mirror import Mirror
 from zstui.nouns import NOUNS, create_message
 from zstui.picks import found_choices, noun_choices
+from zstui.rows import called
 from zstui.screens.chooser import Choice, Chooser, Find, narrowed
 from zstui.verbs import title_of
 
@@ -111,7 +112,7 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
 
 def _actions(screen: Acting) -> list[Choice]:
     row = screen.row
-    on = tr("on {row}", row=row.name if row else tr("nothing"))
+    on = tr("on {row}", row=called(row) if row else tr("nothing"))
     makes = create_message(screen.current_noun(), screen.mirror)
     choices = [
         Choice(("action", action), tr(title_of(makes)), key, "strong")

@@ -26,7 +26,7 @@ def row_note(row: Row, mirror: Mirror) -> str:
     shown = [
         (column.title, column.show(row, mirror)[0])
         for column in columns
-        if column.title not in ("NAME", "CHANGED", "AGE")
+        if column.title not in ("NAME", "JOB", "CHANGED", "AGE")
     ]
     told = [f"{tr(title.lower())} {text}" if text.isdigit() else text for title, text in shown if text]
     return "  ".join(told[:NOTE_COLUMNS])

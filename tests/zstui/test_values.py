@@ -32,6 +32,9 @@ CAMEL = re.compile(r"[a-z][A-Z]")
 TYPED = {"namespace", "metric_name", "boot_order"}
 """Parameters that no form asks for by a choice."""
 
+INNER = {"FigureBlock", "JournalEntry", "Tally"}
+"""Resources that nobody is told of."""
+
 
 def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
     parameters = [each for kind in MESSAGES.values() for each in kind.parameters.values()]
@@ -43,6 +46,7 @@ def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
     notes = {first.value for first in firsts if isinstance(first, ast.Constant) and first.value}
     assert len(notes) > 20
     assert notes == set(HAPPENINGS)
+    assert set(RESOURCES) - set(KINDS) == INNER
     assert set(KINDS) <= set(RESOURCES)
 
 
