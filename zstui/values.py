@@ -84,6 +84,7 @@ TYPES = {
     "DefaultPrimaryStorageAllocationStrategy": mark("any storage with room"),
     "DesignatedHostAllocatorStrategy": mark("the host that is named"),
     "Flat": mark("flat"),
+    "Hypervisor": mark("by hypervisor"),
     "L2NoVlanNetwork": mark("untagged L2"),
     "L2VlanNetwork": mark("VLAN"),
     "L3BasicNetwork": mark("basic"),

@@ -11,9 +11,10 @@ import pytest
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
 from tests.zstui.conftest import Cloud, screens
+from zstui.cells import width
 from zstui.columns import shown
 from zstui.details import details
-from zstui.i18n import begin, sentences
+from zstui.i18n import begin, sentences, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import target_of
 from zstui.matching import terms
@@ -57,8 +58,8 @@ def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
             "en",
             ("root volume template", "basic", "system administrator", "volume", "job failed", "Cancelled"),
         ),
-        ("zh_CN", ("系统盘镜像", "基本网络", "系统管理员", "云盘", "任务失败", "已取消")),
-        ("zh_TW", ("系統磁碟映像檔", "基本網路", "系統管理員", "磁碟區", "任務失敗", "已取消")),
+        ("zh_CN", ("根云盘镜像", "基本网络", "系统管理员", "云盘", "任务失败", "已取消")),
+        ("zh_TW", ("根磁碟區映像檔", "基本網路", "系統管理員", "磁碟區", "任務失敗", "已取消")),
     ],
 )
 def test_words_of_the_api_are_words_of_the_language(language: str, expected: tuple[str, ...]) -> None:
@@ -68,6 +69,23 @@ def test_words_of_the_api_are_words_of_the_language(language: str, expected: tup
     assert shown(Row("Event", "1", {"name": "JobFailed"}), "name") == expected[4]
     assert shown(Row("Zone", "1", {"name": "JobFailed"}), "name") == "JobFailed"
     assert state_piece("Canceled")[0].endswith(expected[5])
+
+
+@pytest.mark.parametrize(
+    ("language", "root", "data", "used"),
+    [("zh_CN", "根云盘", "数据云盘", "用于"), ("zh_TW", "根磁碟區", "資料磁碟區", "用於")],
+)
+def test_a_kind_of_volume_has_one_name_and_what_has_an_address_is_nobody(
+    language: str, root: str, data: str, used: str
+) -> None:
+    """In the list, on a VM's page, among images; and an address is used by a VM, which is no person."""
+    begin(language)
+    assert [word(each) for each in ("Root", "Data")] == [root, data]
+    assert [tr(each) for each in ("root volume", "data volume")] == [root, data]
+    assert all(word(f"{each}VolumeTemplate").startswith(word(each)) for each in ("Root", "Data"))
+    assert [column.heading for column in NOUNS["usedip"].columns][1] == used
+    [kind] = (column for column in NOUNS["vol"].columns if column.title == "TYPE")
+    assert kind.most >= width(data)
 
 
 def test_a_root_volume_says_whose_it_is() -> None:
