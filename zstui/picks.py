@@ -39,7 +39,10 @@ def _paint(row: Row) -> str:
 
 def noun_choices() -> list[Choice]:
     """Every list, by what is typed to get there."""
-    return [Choice(("noun", noun.id), f":{noun.typed}", tr(noun.title), "accent") for noun in NOUNS.values()]
+    return [
+        Choice(("noun", noun.id), f":{noun.typed}", tr(noun.title), "accent", noun.title)
+        for noun in NOUNS.values()
+    ]
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:

@@ -337,3 +337,21 @@ async def test_plain_lines_only_read_when_told_so(cloud: Cloud) -> None:
     asked = io.StringIO("call CreateZone name=z\n")
     assert await asyncio.to_thread(run_plain, cloud.socket, source=asked, out=out, read_only=True) == 1
     assert "APICreateZoneMsg is not sent: this session only reads [ID.1002]" in out.getvalue()
+
+
+async def test_the_palette_finds_by_english_words_in_each_language(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, SMALL) as on:
+        on.app.speak("zh_TW")
+        for typed, found in (("zones", ":zone"), ("create zone", "建立區域")):
+            await on.press("ctrl+p")
+            await on.write(typed)
+            await on.sees(found)
+            await on.press("escape")
+        await on.press("colon")
+        await on.write("zones")
+        await on.press("enter")
+        await on.sees("區域  1", "zone1")
+        await on.press("1", "x")
+        await on.write("reboot VM")
+        await on.sees("重新啟動雲主機")

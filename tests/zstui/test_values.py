@@ -14,7 +14,7 @@ from tests.zstui.conftest import Cloud, screens
 from zstui.cells import width
 from zstui.columns import shown
 from zstui.details import details
-from zstui.i18n import begin, sentences, tr
+from zstui.i18n import LANGUAGES, begin, sentences, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import target_of
 from zstui.matching import terms
@@ -161,6 +161,20 @@ def test_the_jump_list_offers_words_that_people_type() -> None:
     assert (found.value, found.title) == (("find", "vm", "state:running Web"), ":vm /state:running Web")
     assert next(iter(jump_find(mirror)("iso alp"))).value == ("find", "img", "kind:iso alp")
     assert KIND not in offered
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_english_names_of_lists_are_found_in_each_language(language: str) -> None:
+    """And the words of their titles, in English and in the language that is spoken."""
+    begin(language)
+    find = jump_find(Mirror(()))
+    for noun in NOUNS.values():
+        for title in (noun.title, tr(noun.title)):
+            for typed in (title.split()[-1], title.split()[-1].upper(), title.split()[0]):
+                assert ("noun", noun.id) in [choice.value for choice in find(typed)], (noun.id, typed)
+    for typed in ("zones", "clusters", "offerings", "accounts"):
+        assert next(iter(find(typed))).value == ("noun", typed[: {"offerings": 3}.get(typed, -1)])
+    assert ("action", "app.next_theme") in [choice.value for choice in find("colours")]
 
 
 def test_what_is_called_as_is_typed_comes_first_whatever_else_has_that_word() -> None:

@@ -38,7 +38,8 @@ def ask_what(screen: Acting, row: Row) -> None:
             why = why_not(kind.__name__, row)
             said = f"✗ {why}" if why else tr(words.first_paragraph(kind.__doc__))
             paint = "dim" if why else "plain"
-            made.append(Choice((kind.__name__, parameter), tr(title_of(kind.__name__)), said, paint))
+            title = title_of(kind.__name__)
+            made.append(Choice((kind.__name__, parameter), tr(title), said, paint, title))
         return sorted(made, key=lambda each: each.paint == "dim")
 
     def chosen(values: list[Any] | None) -> None:
