@@ -24,6 +24,8 @@ class Listing:
         self.noun = noun
         self.mirror = mirror
         self.filter = ""
+        self.lifted = ""
+        """A filter that hid the row that was gone to: it is off until something else is shown, or found."""
         title = noun.sort.removeprefix("-")
         self.sorted_by = next((each for each in noun.columns if each.title == title), noun.columns[0])
         self.downward = noun.sort.startswith("-")
@@ -108,7 +110,7 @@ class Listing:
 
         Who types on asks for less each time: then only rows are looked at that were found until now.
         """
-        self.filter = text
+        self.filter, self.lifted = text, ""
         before, wanted, known = self._view, self._terms, self._found_by
         if known is None or len(wanted) < len(known) or not all(map(narrows, wanted, known)):
             self._view, self._found = self._order, None

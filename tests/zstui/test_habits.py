@@ -355,3 +355,39 @@ async def test_the_palette_finds_by_english_words_in_each_language(cloud: Cloud)
         await on.press("1", "x")
         await on.write("reboot VM")
         await on.sees("重新啟動雲主機")
+
+
+@pytest.mark.parametrize(
+    ("name", "again"), [("en", "Esc filters again"), ("zh_CN", "Esc 重新筛选"), ("zh_TW", "Esc 重新篩選")]
+)
+async def test_a_filter_that_hides_the_row_gone_to_comes_back(cloud: Cloud, name: str, again: str) -> None:
+    """By Esc, and when the list is shown again from elsewhere."""
+    for each in ("web-1", "web-2", "db-1"):
+        await cloud.vm(each)
+    async with screens(cloud.socket, SMALL) as on:
+        on.app.speak(name)
+        table = on.browser.table
+
+        async def jump() -> None:
+            await on.press("colon")
+            await on.write("db-1")
+            await on.press("enter")
+            await on.until(lambda: table.row is not None and table.row.name == "db-1", "the row")
+            await on.sees("/web", again, "web-2")
+
+        await on.until(lambda: len(table.listing) == 3, "the rows")
+        table.set_filter("web")
+        await jump()
+        await on.press("escape")
+        await on.misses(again)
+        assert (table.listing.filter, len(table.listing)) == ("web", 2)
+        for keys in (("2", "1"), ("2", "minus"), ("2", "left_square_bracket")):
+            await jump()
+            await on.press(*keys)
+            await on.until(lambda: on.browser.table is table)
+            assert (table.listing.filter, len(table.listing)) == ("web", 2)
+        await jump()
+        await on.press("slash")
+        await on.write("db")
+        await on.press("enter", "escape")
+        assert (table.listing.filter, len(table.listing)) == ("", 3)

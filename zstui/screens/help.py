@@ -93,7 +93,12 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
     items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
-    items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
+    items.append(
+        Item(
+            ":vm :host :net …",
+            tr("a list by name; any name goes to its row, out of a filter that Esc brings back"),
+        )
+    )
     items.append(
         note(tr("In brackets stand the ids by which {file} puts keys elsewhere.", file=keymap_file()))
     )
