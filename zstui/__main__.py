@@ -85,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="zstui",
         description="A private cloud in one file, driven from a terminal. Without a command: full screen.",
         epilog="zstui COMMAND --help says more of each command. The full screen also heeds ZSTUI_LANG (en, zh_CN, "
-        "zh_TW), NO_COLOR, ZSTUI_ASCII=1 (signs in ASCII; 0 for never), and keys that ~/.config/zstui/keymap.toml "
-        'moves: [keys], then lines such as "create" = "plus,n"; ? on the screen shows the id of each key.',
+        "zh_TW), NO_COLOR, ZSTUI_ASCII=1 (signs in ASCII, as on the Linux console; 0: never), and keys that "
+        '~/.config/zstui/keymap.toml moves: [keys], then lines such as "create" = "plus,n"; ? on the screen shows '
+        "the id of each key.",
     )
     parser.add_argument("--version", action=Version, nargs=0, help="say which version this is")
     serving_options(parser)

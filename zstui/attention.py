@@ -9,7 +9,7 @@ from zstui import recycle_bin, words
 from zstui.cells import safe
 from zstui.columns import stands_still
 from zstui.i18n import enumerated, labelled, server_texts, tr, trn
-from zstui.jobs import error_of, target_of
+from zstui.jobs import error_of, job_title, target_of
 from zstui.mirror import Mirror, Row
 
 FULL = 0.8
@@ -95,7 +95,7 @@ def _jobs(mirror: Mirror) -> Iterator[Concern]:
     for job in sorted(failed, key=lambda job: -words.seconds(job.text("lastOpDate"))):
         error = error_of(job) or {}
         about = target_of(job, mirror)
-        said = tr("{job} failed", job=f"{job.text('name')} {about}".strip())
+        said = tr("{job} failed", job=f"{job_title(job)} {about}".strip())
         why = server_texts.said(safe(str(error.get("details", ""))))
         yield Concern(labelled(said, why), "warn", "job", job.key)
 

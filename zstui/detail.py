@@ -18,6 +18,7 @@ from zstui.line import Line, Part
 from zstui.mirror import FIGURES, HISTORY, Batch, Mirror, Row
 from zstui.nouns import noun_of
 from zstui.recycle_bin import KIND as BINNED
+from zstui.rows import called
 from zstui.sheet import Item, Sheet, note
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Title(Line):
         if self.row is None:
             return []
         noun = noun_of(self.row.kind)
-        parts = [Part("  "), Part(self.row.name, "dim" if self.gone else "strong")]
+        parts = [Part("  "), Part(called(self.row), "dim" if self.gone else "strong")]
         parts.append(Part(f"  {tr(noun.one) if noun else ''}", "faint"))
         return [*parts, Part(f"  ✗ {tr('gone')}", "bad")] if self.gone else parts
 

@@ -15,7 +15,7 @@ from zstui.cells import safe, safe_lines
 from zstui.columns import nics_on, shown, stands_still, state_counted
 from zstui.i18n import enumerated, labelled, mark, tr, trn
 from zstui.i18n.server_texts import said
-from zstui.jobs import error_of, target_of
+from zstui.jobs import error_of, job_title, target_of
 from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
@@ -88,7 +88,7 @@ def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
         if job.get("targetResourceUuid") == row.key and job.get("state") in UNDER_WAY:
             queued = job.get("state") == "Queued"
             step = tr("Queued") if queued else f"{said(job.text('step'))} {_progress(job)}"
-            items += [Item(tr("doing"), labelled(job.text("name"), step), "busy")]
+            items += [Item(tr("doing"), labelled(job_title(job), step), "busy")]
             items += _pair("waits for", said(job.text("waitsFor")), "warn")
     return items
 

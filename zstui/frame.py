@@ -205,6 +205,8 @@ class Caption(Line):
                 Part(listing.filter, "plain"),
                 Part(f"  {tr('Esc shows all')}", "faint"),
             ]
+        elif listing.lifted:
+            parts += [Part(f"   /{listing.lifted}", "faint"), Part(f"  {tr('Esc filters again')}", "faint")]
         if listing.marks:
             hidden = sum(key not in listing for key in listing.marks)
             parts.append(

@@ -26,7 +26,7 @@ def _tag_type(row: Row) -> str:
 
 VOLUME = (
     name_column(28),
-    text("TYPE", "type", paint="dim", rank=2, most=6),
+    text("TYPE", "type", paint="dim", rank=2, most=10),
     state("STATUS", "status"),
     bytes_("SIZE", "size", rank=1),
     named("VM", "vmInstanceUuid", rank=1, most=24),

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from appliance.api.message import MESSAGES
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, text
+from zstui.columns import Column
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, paint_of, state_piece
 from zstui.values import word
+from zstui.verbs import title_of
 
 REASON_CELLS = 16
 """Of a reason so much is worth its place: the first words of it."""
+
+
+def job_title(row: Row) -> str:
+    """What a job does, as forms say it: `MigrateVm` is `migrate VM`; what is no call any more, by its name."""
+    name = row.text("name")
+    return tr(title_of(name)) if name in MESSAGES else name
 
 
 def _progress(row: Row, _: Mirror) -> Piece:
@@ -78,7 +86,7 @@ def _target(row: Row, mirror: Mirror) -> Piece:
 COLUMNS = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
-    text("JOB", "name", paint="strong", most=36),
+    Column("JOB", lambda row, _: (job_title(row), "strong"), 0, 36),
     Column("OF", _target, 0, 24),
     Column("STATE", state_of, 0, 12),
     Column("PROGRESS", _progress, 3, 16),

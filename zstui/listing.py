@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from zstui.columns import MOVING, Column, SortKey
 from zstui.i18n import language
-from zstui.matching import Term, narrows, terms
+from zstui.matching import RAW, Term, narrows, terms
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -24,6 +24,8 @@ class Listing:
         self.noun = noun
         self.mirror = mirror
         self.filter = ""
+        self.lifted = ""
+        """A filter that hid the row that was gone to: it is off until something else is shown, or found."""
         title = noun.sort.removeprefix("-")
         self.sorted_by = next((each for each in noun.columns if each.title == title), noun.columns[0])
         self.downward = noun.sort.startswith("-")
@@ -117,7 +119,7 @@ class Listing:
 
         Who types on asks for less each time: then only rows are looked at that were found until now.
         """
-        self.filter = text
+        self.filter, self.lifted = text, ""
         before, wanted, known = self._view, self._terms, self._found_by
         if known is None or len(wanted) < len(known) or not all(map(narrows, wanted, known)):
             self._view, self._found = self._order, None
@@ -208,8 +210,8 @@ class Listing:
         found = self._texts.get(row.key)
         if found is None:
             shown = (column.show(row, self.mirror)[0] for column in self.noun.columns)
-            states = (row.text("state"), row.text("status"))  # found in English too, whatever is spoken
-            found = self._texts[row.key] = " ".join((*shown, *states, row.key)).casefold()
+            raw = (row.text(each) for each in RAW)
+            found = self._texts[row.key] = " ".join((*shown, *raw, row.key)).casefold()
         return found
 
     def prepare(self, count: int) -> bool:

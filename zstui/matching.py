@@ -11,6 +11,12 @@ from zstui.mirror import Mirror, Row
 SHORTEST_KEY = 2
 """Letters of a column's title that are enough to name it."""
 
+RAW = ("state", "status", "name")
+"""What is found as the API writes it, too, whatever is spoken: many know those words."""
+
+RAW_IN = {"STATE": RAW[:2], "STATUS": RAW[:2], "JOB": RAW[2:]}
+"""The columns that show it."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -33,8 +39,8 @@ def narrows(term: Term, before: Term) -> bool:
 
 
 def _shown(column: Column, row: Row, mirror: Mirror) -> str:
-    states = (row.text("state"), row.text("status")) if column.title in ("STATE", "STATUS") else ()
-    return " ".join((column.show(row, mirror)[0], *states)).casefold()
+    raw = (row.text(each) for each in RAW_IN.get(column.title, ()))
+    return " ".join((column.show(row, mirror)[0], *raw)).casefold()
 
 
 def terms(text: str, columns: tuple[Column, ...], language: str) -> tuple[Term, ...]:

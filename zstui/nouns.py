@@ -59,8 +59,9 @@ class Noun:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What may be typed after `:` to come here."""
-        return tuple(dict.fromkeys((self.id, *self.aliases)))
+        """What may be typed after `:` to come here, whatever is spoken: also its title, where that is one word."""
+        title = self.title.casefold()
+        return tuple(dict.fromkeys((self.id, *self.aliases, *([] if " " in title else [title]))))
 
 
 MAIN = (

@@ -12,6 +12,7 @@ from zstui.keymap import key_name
 from zstui.mirror import Mirror
 from zstui.nouns import NOUNS, create_message
 from zstui.picks import found_choices, noun_choices
+from zstui.rows import called
 from zstui.screens.chooser import Choice, Chooser, Find, narrowed
 from zstui.verbs import title_of
 
@@ -53,9 +54,12 @@ def jump_find(mirror: Mirror) -> Find:
     }
 
     def find(typed: str) -> Iterable[Choice]:
-        general = (Choice(("action", action), f":{names[0]}", tr(said)) for action, names, said in GENERAL)
+        general = (
+            Choice(("action", action), f":{names[0]}", tr(said), english=said)
+            for action, names, said in GENERAL
+        )
         parts = (
-            Choice(("find", noun, held), f":{names[0]}", tr(said), "accent")
+            Choice(("find", noun, held), f":{names[0]}", tr(said), "accent", said)
             for names, noun, held, said in PARTS
         )
         lists = [*noun_choices(), *parts, *general]
@@ -67,7 +71,7 @@ def jump_find(mirror: Mirror) -> Find:
         starting = [
             each
             for each in lists
-            if any(name.startswith(word) for name in words[each.value]) or _says(each, word)
+            if any(name.startswith(word) for name in (*words[each.value], *each.told.split()))
         ]
         rows = found_choices(mirror, word)
         named = [each for each in rows if each.title.casefold() == word]
@@ -86,10 +90,6 @@ def _narrowed_list(mirror: Mirror, choice: Choice, rest: str) -> list[Choice]:
     if rest.startswith("/"):
         return [filtered]
     return [*(each for each in found_choices(mirror, rest, 1000) if each.value[0] == noun), filtered]
-
-
-def _says(choice: Choice, word: str) -> bool:
-    return any(each.startswith(word) for each in choice.note.casefold().split())
 
 
 def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
@@ -111,12 +111,12 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
 
 def _actions(screen: Acting) -> list[Choice]:
     row = screen.row
-    on = tr("on {row}", row=row.name if row else tr("nothing"))
+    on = tr("on {row}", row=called(row) if row else tr("nothing"))
     makes = create_message(screen.current_noun(), screen.mirror)
     choices = [
-        Choice(("action", action), tr(title_of(makes)), key, "strong")
+        Choice(("action", action), tr(title_of(makes)), key, "strong", title_of(makes))
         if action == "screen.create" and makes
-        else Choice(("action", action), tr(word), f"{key}  {on}", "strong")
+        else Choice(("action", action), tr(word), f"{key}  {on}", "strong", word)
         for key, word, action in screen.hints()
     ]
     for node, binding, enabled, _ in screen.active_bindings.values():
@@ -124,7 +124,12 @@ def _actions(screen: Acting) -> list[Choice]:
         fits = node is screen and enabled and not binding.action.startswith(("verb", "show", "palette"))
         if fits and "." not in binding.action and all(each.value[1] != action for each in choices):
             choices.append(
-                Choice(("action", action), _lowered(tr(binding.description)), key_name(binding.key))
+                Choice(
+                    ("action", action),
+                    _lowered(tr(binding.description)),
+                    key_name(binding.key),
+                    english=binding.description,
+                )
             )
     return choices
 
@@ -136,7 +141,12 @@ def _lowered(text: str) -> str:
 
 def _forms() -> list[Choice]:
     return [
-        Choice(("form", name), tr(title_of(name)), tr(words.first_paragraph(kind.__doc__)))
+        Choice(
+            ("form", name),
+            tr(title_of(name)),
+            tr(words.first_paragraph(kind.__doc__)),
+            english=title_of(name),
+        )
         for name, kind in sorted(MESSAGES.items())
         if issubclass(kind, CreateMessage) or name.startswith(FORMS)
     ]

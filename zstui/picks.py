@@ -26,7 +26,7 @@ def row_note(row: Row, mirror: Mirror) -> str:
     shown = [
         (column.title, column.show(row, mirror)[0])
         for column in columns
-        if column.title not in ("NAME", "CHANGED", "AGE")
+        if column.title not in ("NAME", "JOB", "CHANGED", "AGE")
     ]
     told = [f"{tr(title.lower())} {text}" if text.isdigit() else text for title, text in shown if text]
     return "  ".join(told[:NOTE_COLUMNS])
@@ -39,7 +39,10 @@ def _paint(row: Row) -> str:
 
 def noun_choices() -> list[Choice]:
     """Every list, by what is typed to get there."""
-    return [Choice(("noun", noun.id), f":{noun.typed}", tr(noun.title), "accent") for noun in NOUNS.values()]
+    return [
+        Choice(("noun", noun.id), f":{noun.typed}", tr(noun.title), "accent", noun.title)
+        for noun in NOUNS.values()
+    ]
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from zstui.themes import only_ascii
@@ -18,14 +17,9 @@ Values = Sequence[float | None]
 """Oldest first; None where nothing is known."""
 
 
-def plain() -> bool:
-    """Whether the terminal has no such characters: the Linux console, or one of ASCII only."""
-    return os.environ.get("TERM") == "linux" or only_ascii()
-
-
 def sparkline(values: Values, cells: int, top: float) -> str:
     """The newest values, one a cell, filled with spaces from the left; nothing known is a space."""
-    signs = PLAIN_BLOCKS if plain() else BLOCKS
+    signs = PLAIN_BLOCKS if only_ascii() else BLOCKS
     newest = list(values)[-cells:]
     drawn = "".join(" " if value is None else signs[_level(value, top, len(signs) - 1)] for value in newest)
     return drawn.rjust(cells)
@@ -33,7 +27,7 @@ def sparkline(values: Values, cells: int, top: float) -> str:
 
 def area(values: Values, cells: int, rows: int, top: float) -> list[str]:
     """A filled curve of so many cells and rows, from the top down; a value that is known leaves a dot at least."""
-    if plain():
+    if only_ascii():
         return _plain_area(spread(values, cells), rows, top)
     columns = spread(values, 2 * cells)
     heights = [0 if each is None else 1 + _level(each, top, rows * DOTS - 1) for each in columns]

@@ -6,16 +6,24 @@ from appliance.api.vm_states import ALLOWED
 from zstui import words
 from zstui.i18n import enumerated, tr, trn
 from zstui.i18n.server_texts import COUNTED
+from zstui.jobs import job_title
 from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
 from zstui.values import description, word
 from zstui.verbs import VERBS
 
 
+def called(row: Row) -> str:
+    """What a row is called: its name, but words for what the API names by a class, as it does events and jobs."""
+    if row.kind == "LongJob":
+        return job_title(row)
+    return word(row.text("name")) if row.kind == "Event" else row.name
+
+
 def names_of(rows: list[Row]) -> str:
     """The name of one row; of several how many of what."""
     if len(rows) == 1:
-        return rows[0].name
+        return called(rows[0])
     noun = noun_of(rows[0].kind)
     counted = COUNTED.get(noun.one) if noun is not None else None
     return counted(len(rows)) if counted is not None else f"{len(rows)} {tr(noun_title(rows[0]))}"

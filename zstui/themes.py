@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Container, Mapping
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -32,9 +34,23 @@ CYCLE = (*THEMES, "ansi-dark", "ansi-light")
 
 PLAIN = str.maketrans({
     "◉": "*", "◌": "o", "◍": "~", "✗": "x", "✓": "+", "▐": ">", "▸": ">", "▾": "v", "▴": "^", "━": "#",
-    "╌": "-", "…": "~", "·": "|", "›": ">", "→": ">", "–": "-", "↑": "^", "↓": "v", "←": "<",
-    "⌫": "<", "●": "o", "×": "x", "▄": "_", "▀": "-", "█": "#", "│": "|", "─": "-", "▎": "|", "▊": "|",
+    "╌": "-", "…": "~", "·": "-", "›": ">", "→": ">", "–": "-", "↑": "^", "↓": "v", "←": "<",
+    "⌫": "<", "●": "o", "×": "x", "■": "#", "□": "o", "◆": "*", "≠": "!", "≤": "<", "≥": ">",
+    **dict.fromkeys("▁▂▃▄⎽", "_"), **dict.fromkeys("▅▆▇", "="), **dict.fromkeys("▀▔⎺⎻⎼", "-"),
+    **dict.fromkeys("▉▊▋▌▍▎▏▕", "|"), "░": ".", "▒": ":",
 })  # fmt: skip
+"""Signs that are drawn here, by Textual at the ends of scrollbars and around what has a border, and by guests."""
+
+SIGNS = range(0x2190, 0x2C00)
+"""Arrows, lines, blocks and the like; below and above are letters and what stands among them."""
+
+CONTROLS, LINES = range(0x2400, 0x2440), range(0x2500, 0x2580)
+BLOCKS, BRAILLE = range(0x2580, 0x25A0), range(0x2800, 0x2900)
+DENSITY = " ..:::###"
+"""Braille, of which plots and pictures are made, by how many of its eight dots it has."""
+
+ACROSS, ALONG = {"HORIZONTAL", "LEFT", "RIGHT"}, {"VERTICAL", "UP", "DOWN"}
+"""What the names of lines say of the ways that they go."""
 
 
 def first_theme(kept: str, available: Container[str]) -> str:
@@ -48,10 +64,15 @@ def next_theme(name: str) -> str:
 
 
 def only_ascii(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal has no signs but ASCII's: by `ZSTUI_ASCII`, else by a locale that is not UTF-8."""
+    """Whether the terminal has no signs but ASCII's: by `ZSTUI_ASCII`, else what the terminal and the locale are.
+
+    The Linux console has 256 or 512 signs, most of ours not among them; a locale that is not UTF-8 has none of them.
+    """
     told = environment.get("ZSTUI_ASCII", "")
     if told:
         return told != "0"
+    if environment.get("TERM") == "linux":
+        return True
     named = (environment.get(each) for each in ("LC_ALL", "LC_CTYPE", "LANG"))
     locale = next((each for each in named if each), "")
     return "." in locale and "utf" not in locale.lower()
@@ -73,6 +94,18 @@ def _ascii(part: Segment) -> str:
     return "".join(each if each.isascii() else _sign(each) for each in part.text.translate(PLAIN))
 
 
+@lru_cache(maxsize=1024)
 def _sign(character: str) -> str:
-    """Arrows, lines, blocks and the like as question marks over their cells; everything else as it is."""
-    return "?" * cell_len(character) if "\u2190" <= character < "\u2c00" else character
+    """A sign by what it is made of, one that nobody knows as question marks over its cells; a letter as it is."""
+    code = ord(character)
+    if code in BRAILLE:
+        return DENSITY[(code - BRAILLE.start).bit_count()]
+    if code in LINES:
+        drawn = set(unicodedata.name(character).split())
+        across, along = not drawn.isdisjoint(ACROSS), not drawn.isdisjoint(ALONG)
+        return "-" if not along else "|" if not across else "+"
+    if code in BLOCKS:
+        return "#"
+    if code in CONTROLS:
+        return "^"
+    return "?" * cell_len(character) if code in SIGNS else character

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from appliance.api.job import UNDER_WAY
@@ -94,7 +95,8 @@ def update_message(row: Row) -> str | None:
     return next(iter([*own, *(name for name in known if name == f"Update{row.kind}"), *known]), None)
 
 
-def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
+@cache
+def messages_about(kind: str) -> tuple[tuple[type[Message], Parameter], ...]:
     """Every message that names a row of a kind, and the parameter that it is named by."""
     found = []
     for name, message in MESSAGES.items():
@@ -103,7 +105,7 @@ def messages_about(kind: str) -> list[tuple[type[Message], Parameter]]:
         parameter = next((each for each in message.parameters.values() if _names(name, each, kind)), None)
         if parameter is not None:
             found.append((message, parameter))
-    return found
+    return tuple(found)
 
 
 def _names(message: str, parameter: Parameter, kind: str) -> bool:

@@ -23,7 +23,7 @@ async def test_every_noun_has_its_key(cloud: Cloud) -> None:
             "3": "10.9.0.0/24",
             "4": "tiny",
             "5": "VM disks",
-            "6": "AddKVMHost",
+            "6": "add KVM host",
             "7": "connected",
         }
         for key, text in seen.items():
@@ -157,7 +157,7 @@ async def test_a_scrollbar_covers_no_column(cloud: Cloud) -> None:
     async with screens(cloud.socket, (120, 36)) as on:
         await on.press("6")
         await on.sees("Jobs")
-        rows = [line for line in on.text() if "CreateZone  " in line]
+        rows = [line for line in on.text() if "create zone  " in line]
         assert len(rows) > 20
         assert all("◉ Succeeded" in row[:80] for row in rows[1:])
 

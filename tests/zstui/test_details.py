@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from tests.zstui.conftest import Cloud, screens
 from zstui.detail import leaves
 from zstui.details import details
+from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.sheet import Sheet
 
@@ -52,6 +54,53 @@ async def test_the_page_of_what_left_the_recycle_bin_says_so(cloud: Cloud) -> No
         await cloud.session.call("ExpungeVmInstance", uuid=vm)
         await on.sees("✗ gone", "This is no longer in the recycle bin.")
         await on.misses("recover")
+
+
+PAGES = {
+    "en": ("VM state  event", "migrate VM  job", "create VM  job"),
+    "zh_CN": ("云主机状态  事件", "迁移云主机  任务", "创建云主机  任务"),
+    "zh_TW": ("雲主機狀態  事件", "遷移雲主機  任務", "建立雲主機  任務"),
+}
+"""The titles of pages of an event and of two jobs."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_the_pages_of_events_and_jobs_have_words_for_titles(cloud: Cloud, name: str) -> None:
+    """An event has nothing more to do with it; a job has."""
+    uuid = await cloud.vm("web-1")
+    await cloud.session.call("MigrateVm", vmInstanceUuid=uuid)
+    event, move, create = PAGES[name]
+    async with screens(cloud.socket) as on:
+        on.app.speak(name)
+        more = f"x {tr('more')}"
+        await on.press("7", "slash")
+        await on.write("VmStateChanged")
+        await on.press("enter")
+        assert more not in on.whole()
+        await on.press("enter")
+        await on.sees(event)
+        assert more not in on.whole()
+        await on.press("escape")
+        await on.press("6")
+        for call, title in (("MigrateVm", move), ("job:CreateVmI", create)):
+            await on.press("slash")
+            on.browser.query_one(Input).value = call
+            await on.press("enter", "enter")
+            await on.sees(title, more)
+            assert "VmMove" not in on.whole()
+            await on.press("escape")
+
+
+async def test_nothing_is_offered_where_nothing_can_be_made_or_done(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.press("7")
+        await on.sees("web-1")
+        await on.press("n")
+        await on.sees("Events: none is made by hand")
+        assert "x shows" not in on.whole()
+        await on.press("6", "n")
+        await on.sees("Jobs: none is made by hand; x shows what can be done")
 
 
 def test_what_only_grows_is_not_gone_when_it_leaves_memory() -> None:

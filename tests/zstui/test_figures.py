@@ -29,7 +29,7 @@ WAVE = tuple(50 + 40 * math.sin(place / 9) for place in range(POINTS))
 
 @pytest.fixture(autouse=True)
 def _utf8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zstui.plot.plain", lambda: False)
+    monkeypatch.setattr("zstui.plot.only_ascii", lambda: False)
 
 
 def test_a_sparkline_has_a_cell_for_each_of_the_newest_values() -> None:
@@ -47,7 +47,7 @@ def test_an_area_is_filled_from_below_and_leaves_gaps_empty() -> None:
 
 
 def test_a_terminal_without_braille_gets_plain_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zstui.plot.plain", lambda: True)
+    monkeypatch.setattr("zstui.plot.only_ascii", lambda: True)
     drawn = [sparkline(list(WAVE), 8, 100.0), *area(WAVE, 20, 3, 100.0)]
     assert all(line.isascii() for line in drawn)
     assert area([0, 100], 2, 2, 100.0) == [" #", "##"]

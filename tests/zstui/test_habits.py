@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import io
 import json
@@ -9,12 +10,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.segment import Segment
+from textual._border import BORDER_CHARS
 from textual.color import Color
+from textual.scrollbar import ScrollBarRender
 
 from appliance.api.errors import NotAllowed
 from appliance.client import Session
 from tests.zstui.conftest import LARGE, SMALL, Cloud, Screens, screens
+from zstui import themes
 from zstui.app import Zstui
 from zstui.cells import width
 from zstui.i18n import begin
@@ -253,8 +258,36 @@ async def test_a_terminal_of_ascii_signs_shows_names_as_they_are(
 def test_only_signs_become_ascii_and_keep_their_cells() -> None:
     drawn = [Segment("▐ ◉ 台北 ━╌⣿ 正在读取… ｑ café 🙂 ×")]
     [shown] = Ascii().apply(drawn, Color(0, 0, 0))
-    assert shown.text == "> * 台北 #-? 正在读取~ ｑ café 🙂 x"
+    assert shown.text == "> * 台北 #-# 正在读取~ ｑ café 🙂 x"
     assert shown.cell_length == drawn[0].cell_length
+
+
+def painted_signs() -> set[str]:
+    """Every sign that is written down in the screens' code, and those that are made or that Textual brings."""
+    files = (Path(themes.__file__).parent).rglob("*.py")
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts += [*ScrollBarRender.VERTICAL_BARS, *ScrollBarRender.HORIZONTAL_BARS]
+    texts += [line for lines in BORDER_CHARS.values() for ends in lines for line in ends]
+    texts += map(chr, (*range(0x2800, 0x2900), *range(0x2400, 0x2422), *range(0x2500, 0x25A0)))
+    return {each for text in texts for each in text if not each.isascii() and not each.isalpha()}
+
+
+def test_no_sign_that_is_ever_painted_becomes_a_question_mark() -> None:
+    signs = sorted(each for each in painted_signs() if cell_len(each))
+    assert {"▇", "◉", "⣿", "└", "■", "▌", "␛"} <= set(signs)
+    [shown] = Ascii().apply([Segment("".join(signs))], Color(0, 0, 0))
+    assert "?" not in shown.text, dict(zip(signs, shown.text, strict=False))
+    left = {each for each in shown.text if not each.isascii()}
+    assert left <= set("£°±\xa0⺀。\ufffd"), "as letters are: in each font, or what names are made of"
+
+
+def test_signs_that_mean_different_things_stay_different() -> None:
+    for signs in ("◉◌◍?✗ ", "■□DR·", "▴▾", "━╌", "✓✗"):
+        [shown] = Ascii().apply([Segment(signs)], Color(0, 0, 0))
+        assert len(set(shown.text)) == len(signs)
+    [shown] = Ascii().apply([Segment("├─ └─ │")], Color(0, 0, 0))
+    assert shown.text == "+- +- |"
 
 
 def test_ascii_is_told_by_the_locale() -> None:
@@ -262,6 +295,24 @@ def test_ascii_is_told_by_the_locale() -> None:
     assert not only_ascii({"LANG": "zh_CN.UTF-8"})
     assert not only_ascii({"LANG": "C"})
     assert not only_ascii({"LANG": "en_US.ISO-8859-1", "ZSTUI_ASCII": "0"})
+
+
+def test_the_linux_console_has_only_ascii_unless_it_is_said_to_have_more() -> None:
+    assert only_ascii({"TERM": "linux", "LANG": "zh_CN.UTF-8"})
+    assert not only_ascii({"TERM": "linux", "LANG": "zh_CN.UTF-8", "ZSTUI_ASCII": "0"})
+    assert not only_ascii({"TERM": "xterm-256color", "LANG": "zh_CN.UTF-8"})
+
+
+async def test_on_the_linux_console_signs_are_ascii_without_being_asked(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    for number in range(30):
+        await cloud.vm(f"web-{number}")
+    async with screens(cloud.socket, SMALL, connected=False) as on:
+        await on.sees("web-1", "* Running")
+        assert on.whole().isascii()
+        assert "?" not in on.whole().replace("? help", "")
 
 
 async def test_the_same_lists_without_a_screen(cloud: Cloud) -> None:
@@ -290,3 +341,57 @@ async def test_plain_lines_only_read_when_told_so(cloud: Cloud) -> None:
     asked = io.StringIO("call CreateZone name=z\n")
     assert await asyncio.to_thread(run_plain, cloud.socket, source=asked, out=out, read_only=True) == 1
     assert "CreateZone is not sent: this session only reads [ID.1002]" in out.getvalue()
+
+
+async def test_the_palette_finds_by_english_words_in_each_language(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, SMALL) as on:
+        on.app.speak("zh_TW")
+        for typed, found in (("zones", ":zone"), ("create zone", "建立區域")):
+            await on.press("ctrl+p")
+            await on.write(typed)
+            await on.sees(found)
+            await on.press("escape")
+        await on.press("colon")
+        await on.write("zones")
+        await on.press("enter")
+        await on.sees("區域  1", "zone1")
+        await on.press("1", "x")
+        await on.write("reboot VM")
+        await on.sees("重新啟動雲主機")
+
+
+@pytest.mark.parametrize(
+    ("name", "again"), [("en", "Esc filters again"), ("zh_CN", "Esc 重新筛选"), ("zh_TW", "Esc 重新篩選")]
+)
+async def test_a_filter_that_hides_the_row_gone_to_comes_back(cloud: Cloud, name: str, again: str) -> None:
+    """By Esc, and when the list is shown again from elsewhere."""
+    for each in ("web-1", "web-2", "db-1"):
+        await cloud.vm(each)
+    async with screens(cloud.socket, SMALL) as on:
+        on.app.speak(name)
+        table = on.browser.table
+
+        async def jump() -> None:
+            await on.press("colon")
+            await on.write("db-1")
+            await on.press("enter")
+            await on.until(lambda: table.row is not None and table.row.name == "db-1", "the row")
+            await on.sees("/web", again, "web-2")
+
+        await on.until(lambda: len(table.listing) == 3, "the rows")
+        table.set_filter("web")
+        await jump()
+        await on.press("escape")
+        await on.misses(again)
+        assert (table.listing.filter, len(table.listing)) == ("web", 2)
+        for keys in (("2", "1"), ("2", "minus"), ("2", "left_square_bracket")):
+            await jump()
+            await on.press(*keys)
+            await on.until(lambda: on.browser.table is table)
+            assert (table.listing.filter, len(table.listing)) == ("web", 2)
+        await jump()
+        await on.press("slash")
+        await on.write("db")
+        await on.press("enter", "escape")
+        assert (table.listing.filter, len(table.listing)) == ("", 3)

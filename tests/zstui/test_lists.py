@@ -70,7 +70,7 @@ async def test_lists_and_details_name_what_uuids_mean(owned: Cloud) -> None:
         await on.press("enter")
         await on.sees("Used addresses", "lan")
         await on.press("6")
-        await on.sees("CreateVmInstance")
+        await on.sees("create VM")
         await on.press("enter")
         await on.until(lambda: any("account" in line and "admin" in line for line in on.text()))
 

@@ -11,9 +11,10 @@ import pytest
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
 from tests.zstui.conftest import Cloud, screens
+from zstui.cells import width
 from zstui.columns import shown
 from zstui.details import details
-from zstui.i18n import begin, sentences
+from zstui.i18n import LANGUAGES, begin, sentences, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import target_of
 from zstui.matching import terms
@@ -32,6 +33,9 @@ CAMEL = re.compile(r"[a-z][A-Z]")
 TYPED = {"namespace", "metric_name", "boot_order"}
 """Parameters that no form asks for by a choice."""
 
+INNER = {"FigureBlock", "JournalEntry", "Tally"}
+"""Resources that nobody is told of."""
+
 
 def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
     parameters = [each for kind in MESSAGES.values() for each in kind.parameters.values()]
@@ -43,6 +47,7 @@ def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
     notes = {first.value for first in firsts if isinstance(first, ast.Constant) and first.value}
     assert len(notes) > 20
     assert notes == set(HAPPENINGS)
+    assert set(RESOURCES) - set(KINDS) == INNER
     assert set(KINDS) <= set(RESOURCES)
 
 
@@ -53,8 +58,8 @@ def test_no_choice_and_no_event_is_read_as_the_name_of_a_class() -> None:
             "en",
             ("root volume template", "basic", "system administrator", "volume", "job failed", "Cancelled"),
         ),
-        ("zh_CN", ("系统盘镜像", "基本网络", "系统管理员", "云盘", "任务失败", "已取消")),
-        ("zh_TW", ("系統磁碟映像檔", "基本網路", "系統管理員", "磁碟區", "任務失敗", "已取消")),
+        ("zh_CN", ("根云盘镜像", "基本网络", "系统管理员", "云盘", "任务失败", "已取消")),
+        ("zh_TW", ("根磁碟區映像檔", "基本網路", "系統管理員", "磁碟區", "任務失敗", "已取消")),
     ],
 )
 def test_words_of_the_api_are_words_of_the_language(language: str, expected: tuple[str, ...]) -> None:
@@ -64,6 +69,23 @@ def test_words_of_the_api_are_words_of_the_language(language: str, expected: tup
     assert shown(Row("Event", "1", {"name": "JobFailed"}), "name") == expected[4]
     assert shown(Row("Zone", "1", {"name": "JobFailed"}), "name") == "JobFailed"
     assert state_piece("Canceled")[0].endswith(expected[5])
+
+
+@pytest.mark.parametrize(
+    ("language", "root", "data", "used"),
+    [("zh_CN", "根云盘", "数据云盘", "用于"), ("zh_TW", "根磁碟區", "資料磁碟區", "用於")],
+)
+def test_a_kind_of_volume_has_one_name_and_what_has_an_address_is_nobody(
+    language: str, root: str, data: str, used: str
+) -> None:
+    """In the list, on a VM's page, among images; and an address is used by a VM, which is no person."""
+    begin(language)
+    assert [word(each) for each in ("Root", "Data")] == [root, data]
+    assert [tr(each) for each in ("root volume", "data volume")] == [root, data]
+    assert all(word(f"{each}VolumeTemplate").startswith(word(each)) for each in ("Root", "Data"))
+    assert [column.heading for column in NOUNS["usedip"].columns][1] == used
+    [kind] = (column for column in NOUNS["vol"].columns if column.title == "TYPE")
+    assert kind.most >= width(data)
 
 
 def test_a_root_volume_says_whose_it_is() -> None:
@@ -139,6 +161,20 @@ def test_the_jump_list_offers_words_that_people_type() -> None:
     assert (found.value, found.title) == (("find", "vm", "state:running Web"), ":vm /state:running Web")
     assert next(iter(jump_find(mirror)("iso alp"))).value == ("find", "img", "kind:iso alp")
     assert KIND not in offered
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_english_names_of_lists_are_found_in_each_language(language: str) -> None:
+    """And the words of their titles, in English and in the language that is spoken."""
+    begin(language)
+    find = jump_find(Mirror(()))
+    for noun in NOUNS.values():
+        for title in (noun.title, tr(noun.title)):
+            for typed in (title.split()[-1], title.split()[-1].upper(), title.split()[0]):
+                assert ("noun", noun.id) in [choice.value for choice in find(typed)], (noun.id, typed)
+    for typed in ("zones", "clusters", "offerings", "accounts"):
+        assert next(iter(find(typed))).value == ("noun", typed[: {"offerings": 3}.get(typed, -1)])
+    assert ("action", "app.next_theme") in [choice.value for choice in find("colours")]
 
 
 def test_what_is_called_as_is_typed_comes_first_whatever_else_has_that_word() -> None:

@@ -26,7 +26,7 @@ from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
 from zstui.screens.forming import open_again, open_form
 from zstui.screens.help import Help
-from zstui.screens.more import ask_what
+from zstui.screens.more import ask_what, calls_on
 from zstui.screens.panels import PANELS, panels_of
 from zstui.screens.recovering import (
     Deletion,
@@ -156,12 +156,10 @@ class Acting(Working, Screen[None]):
             found.append(("E", mark("change"), "screen.change"))
         if self.current_noun().create:
             found.append(("n", mark("new"), "screen.create"))
-        if row is not None:
+        if row is not None and calls_on(row):
             found.append(("x", mark("more"), "screen.more"))
-            found += [
-                (panel.key, panel.word, f"screen.panel('{panel.id}')")
-                for panel in panels_of(row, self.mirror)
-            ]
+        panels = panels_of(row, self.mirror) if row is not None else []
+        found += [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
@@ -281,8 +279,13 @@ class Acting(Working, Screen[None]):
         if noun.create:
             self.open_form(create_message(noun, self.mirror))
         else:
+            title = tr(noun.title)
+            more = self.row is not None and calls_on(self.row)
             self.say(
-                tr("{title}: none is made by hand; x shows what can be done", title=tr(noun.title)), "dim"
+                tr("{title}: none is made by hand; x shows what can be done", title=title)
+                if more
+                else tr("{title}: none is made by hand", title=title),
+                "dim",
             )
 
     def action_change(self) -> None:

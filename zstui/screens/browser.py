@@ -111,7 +111,10 @@ class Browser(Acting):
         return self.noun
 
     async def go(self, noun_id: str, key: str | None = None, find: str = "", *, follow: bool = False) -> None:
-        """Show a list, and put its cursor on a row, from which a filter may not keep it; or find rows in it."""
+        """Show a list, and put its cursor on a row; or find rows in it.
+
+        A filter that hides the row is off while one is there: Esc brings it back, and so does coming again.
+        """
         if follow:
             self.trail.follow(noun_id)
         else:
@@ -124,8 +127,11 @@ class Browser(Acting):
         if key not in self.table.listing.rows:
             await self._watch(self.noun)
         self.mirror.flush()
-        if not self.table.select(key):
+        listing = self.table.listing
+        if key in listing.rows and not self.table.select(key):
+            hides = listing.filter
             self.table.set_filter("")
+            listing.lifted = hides
             self.table.select(key)
 
     async def action_show(self, noun_id: str) -> None:
@@ -148,6 +154,8 @@ class Browser(Acting):
             if self.noun.id != noun_id or not self.stands:
                 return  # somebody went on to another list meanwhile, or out
         lists.current = name
+        if self.table.listing.lifted:
+            self.table.set_filter(self.table.listing.lifted)
         self.query_one(Tabs).noun = noun_id
         caption = self.query_one(Caption)
         caption.table, caption.trail = self.table, self.trail
@@ -197,13 +205,13 @@ class Browser(Acting):
         (self.table if sheet.has_focus or self.size.width < BESIDE else sheet).focus()
 
     def action_layer(self) -> None:
-        """Take back the last thing that narrowed the list: marks, then the filter; then the pane."""
+        """Take back the last thing that narrowed the list: marks, then the filter; one that is off comes on again."""
         if not self.table.has_focus:
             self.table.focus()
         elif self.table.listing.marks:
             self.table.clear_marks()
         else:
-            self.table.set_filter("")
+            self.table.set_filter(self.table.listing.lifted)
         self.query_one(Caption).refresh()
 
     def action_reload(self) -> None:

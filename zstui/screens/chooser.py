@@ -44,6 +44,13 @@ class Choice:
     title: str
     note: str = ""
     paint: str = "plain"
+    english: str = ""
+    """What it is in English, by which it is found whatever is spoken."""
+
+    @property
+    def told(self) -> str:
+        """All that it is found by."""
+        return f"{self.title} {self.note} {self.english}".casefold()
 
 
 Find = Callable[[str], Iterable[Choice]]
@@ -316,9 +323,7 @@ def narrowed(make: Callable[[], list[Choice]]) -> Find:
                 return 0
             return 1 if all(word in title for word in wanted) else 2
 
-        held = [
-            each for each in choices if all(word in f"{each.title} {each.note}".casefold() for word in wanted)
-        ]
+        held = [each for each in choices if all(word in each.told for word in wanted)]
         return sorted(held, key=rank)
 
     return find

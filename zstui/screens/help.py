@@ -21,8 +21,9 @@ from zstui.verbs import VERBS
 
 OWN = mark("what keys do")
 IN_LIST = mark("in the list")
-BORN_WITH = ("app.focus_next", "app.focus_previous", "screen.copy_text")
-"""What Textual gives to every screen, and no list has a use for."""
+BORN_WITH = ("app.focus_next", "app.focus_previous", "screen.copy_text", "scroll_left", "scroll_right", "page_left",
+             "page_right")  # fmt: skip
+"""What Textual gives to every screen and list, and no list has a use for."""
 
 
 class Help(Working, ModalScreen[None]):
@@ -70,7 +71,7 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     """Every binding that is active, once, by where it works."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for node, binding, enabled, _ in about.active_bindings.values():
-        mine = (node is about and binding.action not in BORN_WITH) or isinstance(node, LiveTable)
+        mine = (node is about or isinstance(node, LiveTable)) and binding.action not in BORN_WITH
         if not (mine and enabled and binding.description) or not _fits(binding, noun):
             continue
         group = IN_LIST if isinstance(node, LiveTable) else OWN
@@ -92,7 +93,12 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
     items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))
-    items.append(Item(":vm :host :net …", tr("a list by name; any name goes to its row")))
+    items.append(
+        Item(
+            ":vm :host :net …",
+            tr("a list by name; any name goes to its row, out of a filter that Esc brings back"),
+        )
+    )
     items.append(
         note(tr("In brackets stand the ids by which {file} puts keys elsewhere.", file=keymap_file()))
     )

@@ -8,7 +8,7 @@ from appliance.api.message import MESSAGES, Message, Parameter
 from zstui import recycle_bin, words
 from zstui.i18n import tr
 from zstui.mirror import Row
-from zstui.rows import why_not
+from zstui.rows import called, why_not
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.recovering import expunge, recover
 from zstui.verbs import VERBS, delete_message, messages_about, naming, title_of, update_message
@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
 
+def calls_on(row: Row) -> list[tuple[type[Message], Parameter | None]]:
+    """The messages that do something to a row, and the parameter that it is named by."""
+    if row.kind == recycle_bin.KIND:
+        return [(MESSAGES[name], None) for name in recycle_bin.calls_on(row)]
+    return [*messages_about(row.kind)]
+
+
 def ask_what(screen: Acting, row: Row) -> None:
     """Ask which of the calls about a row shall be made, and make it."""
-    found: list[tuple[type[Message], Parameter | None]] = [*messages_about(row.kind)]
-    if row.kind == recycle_bin.KIND:
-        found = [(MESSAGES[name], None) for name in recycle_bin.calls_on(row)]
+    found = calls_on(row)
     if not found:
-        screen.say(tr("no call does anything to {row}; ? shows the keys that work here", row=row.name), "dim")
+        none = tr("no call does anything to {row}; ? shows the keys that work here", row=called(row))
+        screen.say(none, "dim")
         return
 
     def choices() -> list[Choice]:
@@ -32,7 +38,8 @@ def ask_what(screen: Acting, row: Row) -> None:
             why = why_not(kind.__name__, row)
             said = f"✗ {why}" if why else tr(words.first_paragraph(kind.__doc__))
             paint = "dim" if why else "plain"
-            made.append(Choice((kind.__name__, parameter), tr(title_of(kind.__name__)), said, paint))
+            title = title_of(kind.__name__)
+            made.append(Choice((kind.__name__, parameter), tr(title), said, paint, title))
         return sorted(made, key=lambda each: each.paint == "dim")
 
     def chosen(values: list[Any] | None) -> None:
@@ -40,7 +47,7 @@ def ask_what(screen: Acting, row: Row) -> None:
             _do(screen, values[0][0], values[0][1], row)
 
     screen.app.push_screen(
-        Chooser(lambda: tr("{row}: what shall be done?", row=row.name), narrowed(choices)), chosen
+        Chooser(lambda: tr("{row}: what shall be done?", row=called(row)), narrowed(choices)), chosen
     )
 
 

@@ -12,6 +12,7 @@ from zstui.mirror import Row
 from zstui.nouns import noun_of
 from zstui.picks import row_note
 from zstui.related import owner_of, related
+from zstui.rows import called
 from zstui.screens.background import call
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.wrong import told
@@ -31,7 +32,10 @@ def to_owner(screen: Acting, row: Row) -> None:
     noun = noun_of(owner.kind) if owner is not None else None
     if owner is None or noun is None:
         screen.say(
-            tr("{name} belongs to nothing that is known here; R shows what it has to do with", name=row.name),
+            tr(
+                "{name} belongs to nothing that is known here; R shows what it has to do with",
+                name=called(row),
+            ),
             "dim",
         )
         return
@@ -47,7 +51,7 @@ def to_related(screen: Acting, row: Row) -> None:
             noun = noun_of(other.kind)
             if noun is not None:
                 note = f"{tr(noun.one)}  {row_note(other, screen.mirror)}"
-                found.append(Choice((noun.id, other.key), other.name, note))
+                found.append(Choice((noun.id, other.key), called(other), note))
         for noun_id, kind, wire, word in HISTORIES:
             count = sum(each.get(wire) == row.key for each in screen.mirror.all(kind))
             if count:
@@ -61,10 +65,10 @@ def to_related(screen: Acting, row: Row) -> None:
 
     if choices():
         screen.app.push_screen(
-            Chooser(lambda: tr("What {name} has to do with", name=row.name), narrowed(choices)), chosen
+            Chooser(lambda: tr("What {name} has to do with", name=called(row)), narrowed(choices)), chosen
         )
     else:
-        screen.say(tr("nothing has to do with {name}", name=row.name), "dim")
+        screen.say(tr("nothing has to do with {name}", name=called(row)), "dim")
 
 
 def to_tags(screen: Acting, row: Row) -> None:
