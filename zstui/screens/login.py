@@ -23,6 +23,8 @@ class Login(Working, ModalScreen[tuple[str, str]]):
     """Returns a name and a password."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.quit", "leave")]
+    AUTO_FOCUS = "#password"
+    """The name is most likely right."""
 
     def __init__(self, target: str, said: str = "") -> None:
         super().__init__()
@@ -39,10 +41,6 @@ class Login(Working, ModalScreen[tuple[str, str]]):
             yield Entry(password=True, id="password", compact=True)
             yield Said(lambda: safe(said(self._said)), classes="error")
             yield Keys(lambda: tr("Enter logs in · Esc leaves"), classes="hint")
-
-    def on_mount(self) -> None:
-        """The name is most likely right."""
-        self.query_one("#password", Input).focus()
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
