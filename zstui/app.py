@@ -175,10 +175,17 @@ class Zstui(App[int]):
         self.set_class(CONTRAST_VARIABLE in theme.variables, "-contrast")
 
     async def _open(self) -> None:
-        """Show the first screen; once it is painted, connect, and hand it what was typed meanwhile."""
+        """Show the first screen, and do the rest once it is painted."""
         (await later.opening())(self)
-        self.call_after_refresh(self.reconnect)
-        self.call_after_refresh(self._ahead.begin)
+        self.call_after_refresh(self._begin)
+
+    async def _begin(self) -> None:
+        """Connect, and hand the first screen what was typed meanwhile.
+
+        In one: of two that wait for the same frame the second is forgotten when the first shows another screen.
+        """
+        self.reconnect()
+        await self._ahead.begin()
 
     def key_of(self, action: str, usual: str) -> str:
         """The key of an action: the usual one, unless the user has put it elsewhere."""
