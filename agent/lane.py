@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import pwd
+import re
 import shlex
 import signal
 import socket
@@ -26,6 +27,8 @@ from agent.version import own_command
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com"
 LOOPBACK = "127.0.0.1"
 END_SECONDS = 10.0
+_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{40,200}={0,2}")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]+(%[\w.-]+)?")
 _LOOK_SECONDS = 0.05
 
 
@@ -57,6 +60,7 @@ class Lanes:
 
     async def open(self, request: OpenLane) -> None:
         """Let sshd admit the holder of the key, for this lane's command only. Raises `Refused`."""
+        _check_offer(request)
         for path in request.files:
             self._storage.resolve(path)
         self._specs.put(request.lane_uuid, request)
@@ -144,6 +148,16 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in held]
 
 
+def check_free(port: int) -> None:
+    """Refuse a port of the loopback that somebody has, as `lane.door`: it leads to him, whoever that is."""
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError as failed:
+        raise Refused(
+            "lane.door", f"{LOOPBACK}:{port} cannot be listened at: {failed.strerror}", transient=True
+        ) from failed
+
+
 def pid_path(paths: Paths, uuid: str, name: str) -> Path:
     """Where a process at a lane's other end says that it runs."""
     return paths.run / "lanes" / f"{uuid}.{name}.pid"
@@ -193,6 +207,13 @@ def _authorized_keys(username: str) -> Path:
         return Path(pwd.getpwnam(username).pw_dir) / ".ssh" / "authorized_keys"
     except KeyError as unknown:
         raise Refused("lane.user", f"{username} is no user of this host") from unknown
+
+
+def _check_offer(request: OpenLane) -> None:
+    """Refuse a key or an address that would be more than that in a line of authorized_keys: a source may lie."""
+    if not (_KEY.fullmatch(request.public_key) and _ADDRESS.fullmatch(request.source_address)):
+        said = f"{request.public_key[:100]!r} from {request.source_address[:100]!r}"
+        raise Refused("lane.offer", f"{said} is no key of a lane")
 
 
 def _admit(request: OpenLane) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from agent.lane import LOOPBACK, end_holder, pid_path
+from agent.lane_libvirt import Gate
 from agent.lane_stream import ANEW, END, Complaint, Have, Proof, Taker, sha256_of
 from agent.paths import Paths
 from agent.pidfile import PidFile
-from agent.protocol import OpenLane
+from agent.protocol import LIBVIRT_DOOR, OpenLane
 from agent.refused import Refused
 from agent.storage import StorageRoots, check_room, disk_refused, is_regular, make_folders, part_of
 
@@ -32,7 +33,7 @@ def lane(paths: Paths, uuid: str, asked: str) -> int:
             _files(paths, spec)
         elif words[0] == "door" and len(words) == 2 and words[1] in spec.doors:
             PidFile(pid_path(paths, uuid, str(os.getpid()))).take()
-            _door(spec.doors[words[1]])
+            _door(spec, words[1])
         else:
             raise Refused("lane.command", f"lane {uuid} does not lead to {asked[:100]!r}")
     except Refused as refused:
@@ -124,8 +125,12 @@ def _opened(stack: ExitStack, place: Path) -> int:
     return descriptor
 
 
-def _door(behind: str) -> None:
-    """Join standard input and output to a unix socket or a port of the loopback, until who is there hangs up."""
+def _door(spec: OpenLane, word: str) -> None:
+    """Join standard input and output to what is behind a door, until who is there hangs up.
+
+    That is a unix socket or a port of the loopback; to libvirt goes only what a move needs.
+    """
+    behind = spec.doors[word]
     try:
         if behind.isdecimal():
             door = socket.create_connection((LOOPBACK, int(behind)))
@@ -134,15 +139,27 @@ def _door(behind: str) -> None:
             door.connect(behind)
     except OSError as failed:
         raise Refused("lane.door", f"{behind}: {failed.strerror}", transient=True) from failed
+    gate = Gate(spec, door, 0, 1) if word == LIBVIRT_DOOR else Pour(door)
     # A thread that waits for the source's next word is no reason to stay.
-    threading.Thread(target=_forth, args=(door,), daemon=True).start()
-    _pour(door.fileno(), 1)
+    threading.Thread(target=gate.forth, daemon=True).start()
+    gate.back()
 
 
-def _forth(door: socket.socket) -> None:
-    _pour(0, door.fileno())
-    with suppress(OSError):
-        door.shutdown(socket.SHUT_WR)
+class Pour:
+    """What goes through any other door, unseen."""
+
+    def __init__(self, door: socket.socket) -> None:
+        self._door = door
+
+    def forth(self) -> None:
+        """Let all through that comes."""
+        _pour(0, self._door.fileno())
+        with suppress(OSError):
+            self._door.shutdown(socket.SHUT_WR)
+
+    def back(self) -> None:
+        """Let all through that is answered."""
+        _pour(self._door.fileno(), 1)
 
 
 def _pour(source: int, target: int) -> None:

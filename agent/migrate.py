@@ -10,9 +10,12 @@ from typing import Protocol
 
 from agent.domain_xml import Mark, domain_xml
 from agent.hypervisor_move import LOOK_SECONDS, Destination
-from agent.lane import END_SECONDS, Lanes
+from agent.lane import END_SECONDS, Lanes, check_free
 from agent.lane_doors import doors
 from agent.protocol import (
+    DISKS_DOOR,
+    LIBVIRT_DOOR,
+    MEMORY_DOOR,
     CloseLane,
     DomainSeen,
     DomainSpec,
@@ -46,8 +49,13 @@ class Migrations:
         """Bytes a second, by the lane of each move that is under way."""
 
     async def open(self, request: OpenLane) -> None:
-        """Open a lane, also for a domain that is to come. Raises `Refused`."""
+        """Open a lane, also for a domain that is to come. Raises `Refused`.
+
+        The ports of its doors are the source's to name: here they are that domain's, and nobody else's.
+        """
         if request.coming is not None:
+            for word in (MEMORY_DOOR, DISKS_DOOR):
+                await asyncio.to_thread(check_free, int(request.doors[word]))
             self._expect(request.coming)
         await self._lanes.open(request)
 
@@ -84,7 +92,7 @@ class Migrations:
             await self._hypervisor.stop_migration(spec.vm_uuid)
             raise Refused("migrate.busy", f"VM {spec.vm_uuid} is on its way already", transient=True)
         command = self._lanes.ssh(uuid, request.address, request.port, request.username, request.host_key)
-        way = self._lanes.place(uuid, "libvirt")
+        way = self._lanes.place(uuid, LIBVIRT_DOOR)
         there = Destination(
             libvirt=way,
             memory_port=request.memory_port,
@@ -94,9 +102,9 @@ class Migrations:
             limit=lambda: self._limits.get(uuid, request.bytes_per_second),
         )
         places: dict[str, Path | int] = {
-            "libvirt": way,
-            "memory": request.memory_port,
-            "disks": request.disks_port,
+            LIBVIRT_DOOR: way,
+            MEMORY_DOOR: request.memory_port,
+            DISKS_DOOR: request.disks_port,
         }
         async with doors(self._lanes, uuid, command, places):
             await self._hypervisor.migrate(spec.vm_uuid, there, report)

@@ -39,6 +39,9 @@ from agent.protocol.frames import (
     raw,
 )
 from agent.protocol.lanes import (
+    DISKS_DOOR,
+    LIBVIRT_DOOR,
+    MEMORY_DOOR,
     MOVE_BROKE_OFF,
     MOVE_UNSAFE,
     MOVE_UNSAFE_WORDS,
@@ -125,6 +128,9 @@ __all__ = [
     "KeepSerialHistory",
     "ReadSerialHistory",
     "SerialHistory",
+    "DISKS_DOOR",
+    "LIBVIRT_DOOR",
+    "MEMORY_DOOR",
     "MOVE_BROKE_OFF",
     "MOVE_UNSAFE",
     "MOVE_UNSAFE_WORDS",

@@ -7,6 +7,8 @@ from typing import ClassVar
 from agent.protocol.request import Request
 from agent.protocol.values import DomainSpec, Done, FilesCopied, LaneOffer, Struct
 
+LIBVIRT_DOOR, MEMORY_DOOR, DISKS_DOOR = "libvirt", "memory", "disks"
+"""The doors that a running domain goes through. The first lets through only what a move of that domain needs."""
 MOVE_BROKE_OFF, MOVE_UNSAFE = "migrate.broke_off", "migrate.unsafe"
 """Refusals of `MigrateDomain`: it broke off so that the domain may not move again as it runs; it did so before."""
 MOVE_UNSAFE_WORDS = (

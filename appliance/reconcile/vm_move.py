@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.protocol import (
+    DISKS_DOOR,
+    LIBVIRT_DOOR,
+    MEMORY_DOOR,
     AdoptFiles,
     AnyRequest,
     CloseLane,
@@ -164,7 +167,7 @@ class VmMoveWorker:
         # What somebody else has brought meanwhile is not this job's.
         await expect(self._context.database, work.jobs, sizes)
         below = dict.fromkeys(missing, "") | below
-        ports = await lane.open(list(below), {"libvirt": LIBVIRT, "memory": "", "disks": ""}, spec)
+        ports = await lane.open(list(below), {LIBVIRT_DOOR: LIBVIRT, MEMORY_DOOR: "", DISKS_DOOR: ""}, spec)
         if below:
             await lane.copy(list(below), work.jobs)
             await self._ask(work.target, move, AdoptFiles(files=below))

@@ -49,6 +49,7 @@ WANTED_DATA=
 ACTION=install
 CHECK=
 MISSING=
+SCRATCH=
 OS_ID=
 OS_CODENAME=
 # Options of zstui --serve, besides the address: what is remembered, and what was given now.

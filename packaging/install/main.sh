@@ -30,6 +30,7 @@ read_options() {
             ;;
         -R)
             MIRROR=$2 && shift
+            case $1 in *[[:space:][:cntrl:]]*) wrong "-R $MIRROR is not 163, aliyun or a URL" ;; esac
             mirror_lines debian >/dev/null || wrong "-R $MIRROR is not 163, aliyun or a URL"
             ;;
         -t)
@@ -38,7 +39,11 @@ read_options() {
             ;;
         -y)
             PROXY=$2 && shift
-            case $1 in http://?* | https://?*) ;; *) wrong "-y $1 is not http://HOST:PORT" ;; esac
+            case $1 in
+            *[\"[:space:][:cntrl:]]*) wrong "-y $1 is not http://HOST:PORT" ;;
+            http://?* | https://?*) ;;
+            *) wrong "-y $1 is not http://HOST:PORT" ;;
+            esac
             ;;
         -k) KEEP=yes ;;
         -D) DROP=yes ;;

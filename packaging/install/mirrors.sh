@@ -30,29 +30,36 @@ missing_packages() {
 
 # Packages by apt, from the system's own sources or, this once, from a mirror.
 fetch_packages() {
-    local options=() scratch='' code
+    local code
     [ -n "$MISSING" ] || return 0
-    [ -z "$PROXY" ] || options+=(-o "Acquire::http::Proxy=$PROXY" -o "Acquire::https::Proxy=$PROXY")
-    if [ -n "$MIRROR" ]; then
-        scratch=$(mktemp -d) && mkdir -p "$scratch/lists/partial" &&
-            mirror_lines "$OS_ID" >"$scratch/sources.list" && chmod -R a+rX "$scratch" || return 1
-        options+=(-o "Dir::Etc::SourceList=$scratch/sources.list" -o Dir::Etc::SourceParts=-)
-        options+=(-o "Dir::State::Lists=$scratch/lists")
-    fi
-    apt_install "${options[@]}"
+    SCRATCH=$(mktemp -d) && trap 'rm -rf "$SCRATCH"' EXIT && apt_settings "$SCRATCH" || return 1
+    apt_install --config-file="$SCRATCH/apt.conf"
     code=$?
-    [ -z "$scratch" ] || rm -rf "$scratch"
+    rm -rf "$SCRATCH"
     [ "$code" = 0 ] || return 1
     [ -z "$MIRROR" ] ||
         note "packages came from $(mirror_lines "$OS_ID" | sed -n '1s/^deb \([^ ]*\).*/\1/p'), this once; the system's own sources are as they were"
 }
 
-# apt_install OPTION …: what is missing.
+# apt_settings FOLDER: what apt is told for now, in a file: what is on its command line it remembers for all to read.
+apt_settings() {
+    if [ -n "$MIRROR" ]; then
+        mkdir -p "$1/lists/partial" && mirror_lines "$OS_ID" >"$1/sources.list" && chmod -R a+rX "$1" || return 1
+    fi
+    {
+        [ -z "$PROXY" ] || printf 'Acquire::%s::Proxy "%s";\n' http "$PROXY" https "$PROXY"
+        [ -z "$MIRROR" ] || printf 'Dir::%s "%s";\n' \
+            Etc::SourceList "$1/sources.list" Etc::SourceParts - State::Lists "$1/lists"
+    } >"$1/apt.conf"
+}
+
+# apt_install OPTION …: what is missing. apt calls it no failure to fetch no lists, until it finds no package in them.
 apt_install() {
+    local begun
+    begun=$(wc -c <"$LOG")
     export DEBIAN_FRONTEND=noninteractive
-    apt-get "$@" update -q ||
-        because "apt-get update failed; see $LOG" || return 1
     # shellcheck disable=SC2086 # one word a package
-    apt-get "$@" install -y -q --no-install-recommends $MISSING ||
-        because "apt-get could not install ${MISSING% }; see $LOG"
+    apt-get "$@" update -q && apt-get "$@" install -y -q --no-install-recommends $MISSING && return
+    REASON=$(tail -c "+$((begun + 1))" "$LOG" | sed -n 's/^[WE]: Failed to fetch //p; s/^E: //p' | head -n 1)
+    because "apt-get could not install what is missing: ${REASON:-it says nothing}; another mirror can be given with -R, a proxy with -y; see $LOG"
 }

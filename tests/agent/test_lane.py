@@ -242,6 +242,33 @@ async def test_the_key_is_good_for_one_command_from_one_address(ends: Ends) -> N
     assert line.endswith(f" zstui-lane-{UUID}")
 
 
+KEY = f"ssh-ed25519 {'A' * 68}"
+
+
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        (f"{KEY}\n{KEY}", "127.0.0.1"),
+        (KEY, '*",command="sh'),
+        (KEY, "*"),
+        (KEY, "127.0.0.1,*"),
+        (KEY, "127.0.0.1\n"),
+        (f'command="sh" {KEY}', "127.0.0.1"),
+        (f"{KEY} comment", "127.0.0.1"),
+        ("", ""),
+    ],
+)
+async def test_a_lost_host_offers_no_key_that_is_good_for_more(ends: Ends, key: str, address: str) -> None:
+    """What it offers becomes a line of sshd's on the other host."""
+    before = ends.keys.read_text()
+    with pytest.raises(Refused) as refused:
+        await ends.other.open(
+            OpenLane(lane_uuid=UUID, username="root", public_key=key, source_address=address)
+        )
+    assert refused.value.refusal.code == "lane.offer"
+    assert ends.keys.read_text() == before
+
+
 async def test_files_get_their_names_only_with_the_chain_that_is_expected(ends: Ends, tmp_path: Path) -> None:
     ours, _ = ends.places("low", "high")
     for name, below in (("low", None), ("high", ours[0])):

@@ -15,7 +15,9 @@ from tests.e2e.guest import Guest
 from tests.e2e.pictures import keep, plain_name, plainly_named
 from tests.e2e.stage import Stage
 from tests.e2e.watch import end_of, qemu_of
-from tests.zstui.conftest import Screens, screens
+from tests.zstui.conftest import Screens, nobody, screens
+
+__all__ = ["nobody"]
 
 SMALL, WIDE = (80, 24), (120, 36)
 LIVE_SECONDS = 1.0

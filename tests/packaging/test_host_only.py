@@ -13,8 +13,14 @@ from .archive import URL, Archive
 from .machine import Machine
 from .versions import OLD, REPOSITORY, call
 
+FILES = "find /etc /tmp /root /var/lib/apt/lists -type f ! -name lock | sort | xargs -d '\\n' md5sum"
 SOURCES = "cat /etc/apt/sources.list; ls -R /var/lib/apt/lists /etc/apt /tmp"
 PASSWORD = "of-a-host"
+SECRET = "known-to-the-proxy"
+PROXY = URL.replace("//", f"//somebody:{SECRET}@")
+REMEMBERING = ("/etc", "/root", "/home", "/opt", "/srv", "/tmp", "/usr/local", "/var")
+"""Where anything that was told could be kept."""
+
 BEGIN = (
     f"echo root:{PASSWORD} | chpasswd",
     "echo PermitRootLogin yes >/etc/ssh/sshd_config.d/root.conf",
@@ -47,12 +53,13 @@ def test_a_fresh_debian_becomes_a_host(machine: Machine, archive: Archive, versi
     assert "this would install: openssh-server libvirt" in machine.say("bash", path, "--host-only", "--check")
     assert archive.asked == []
 
-    said = machine.say("bash", path, "--host-only", "-y", URL, seconds=500)
+    said = machine.say("bash", path, "--host-only", "-y", PROXY, seconds=500)
     assert "this machine is ready: AddKVMHost" in said
     assert "its sshd lets root in by key only" in said
     assert [asked for asked in archive.asked if not asked.startswith("http://")] == []
     assert [name for name in wanted(archive) if "libvirt-daemon-system_" in name] != []
     it_takes_packages_from_mirrors_and_forgets_them(machine, archive, path)
+    assert machine.run("grep", "-rlF", SECRET, *REMEMBERING).stdout == ""
     # Nothing is missing now, and so nothing is fetched.
     archive.asked.clear()
     machine.say("bash", path, "--host-only", "-o")
@@ -68,11 +75,55 @@ def test_a_fresh_debian_becomes_a_host(machine: Machine, archive: Archive, versi
     assert machine.run("sh", "-c", "command -v python3").returncode != 0
 
 
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("-R", "163"), "http://mirrors.163.com/debian/dists/bookworm/InRelease  "),
+        (("-R", "aliyun"), "http://mirrors.aliyun.com/debian/dists/bookworm/InRelease  "),
+        (("-R", "163", "-y", PROXY), "http://mirrors.163.com/debian/dists/bookworm/InRelease  "),
+        (
+            ("-R", "file:/nowhere"),
+            "The repository 'file:/nowhere bookworm Release' does not have a Release file",
+        ),
+        (("-y", PROXY), "http"),
+        ((), "http"),
+    ],
+)
+def test_without_a_network_it_says_what_it_cannot_fetch_and_rewrites_nothing(
+    machine: Machine, versions: dict[str, Path], words: tuple[str, ...], what: str
+) -> None:
+    path = machine.bring(versions[OLD])
+    before = machine.say("sh", "-c", FILES)
+    failed = machine.run("bash", path, "--host-only", *words)
+    assert failed.returncode == 3, failed.stdout
+    assert f"Reason: apt-get could not install what is missing: {what}" in failed.stdout
+    assert (
+        "; another mirror can be given with -R, a proxy with -y; see /var/log/zstui-install" in failed.stdout
+    )
+    assert machine.say("sh", "-c", FILES) == before
+    assert machine.run("grep", "-rlF", SECRET, *REMEMBERING).stdout == ""
+    assert machine.run("sh", "-c", "command -v sshd").returncode != 0
+
+
+@pytest.mark.lab
+def test_who_is_told_to_stop_while_it_fetches_leaves_nothing(
+    machine: Machine, versions: dict[str, Path]
+) -> None:
+    path = machine.bring(versions[OLD])
+    before = machine.say("sh", "-c", FILES)
+    # It has time for that: there is nobody who would answer.
+    stopped = "bash {0} --host-only -R 163 & sleep 3; kill -TERM $!; wait $!; echo ended $?"
+    assert "ended 143" in machine.say("bash", "-c", stopped.replace("{0}", path))
+    machine.say("sh", "-c", "while pgrep -x apt-get; do sleep 0.2; done 2>/dev/null; sleep 1")
+    assert machine.say("sh", "-c", FILES) == before
+
+
 def it_takes_packages_from_mirrors_and_forgets_them(machine: Machine, archive: Archive, path: str) -> None:
     known = dict(re.findall(r"^ *(\w+)\) base=(\S+) ;;$", MIRRORS.read_text(), re.MULTILINE))
     assert known.keys() == {"163", "aliyun"}
     by_name = [
-        (("-R", name, "-y", URL), f"{base}/debian", rf"{re.escape(base)}/debian(-security)?/")
+        (("-R", name, "-y", PROXY), f"{base}/debian", rf"{re.escape(base)}/debian(-security)?/")
         for name, base in known.items()
     ]
     for words, told, places in ((("-R", f"{URL}/debian"), f"{URL}/debian", "/debian/"), *by_name):

@@ -14,7 +14,7 @@ import pytest
 
 from .versions import REPOSITORY
 
-DONE, REFUSED, FAILED = 0, 2, 3
+DONE, WRONG, REFUSED, FAILED = 0, 1, 2, 3
 
 PROGRAM = """#!/bin/sh
 case "$*" in
@@ -73,8 +73,9 @@ class Place:
                 ["bash", str(file), *words], env=os.environ | ({"PATH": path} if path else {}),
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
             )  # fmt: skip
-            # The guard of the one before looks, for a moment, whether that has left something.
-            if "another installer is at work" not in done.stdout:
+            # The guard of the one before looks, for a moment, whether that has left something. A line that is cut off
+            # is shown by bash, and may have these words in it.
+            if not re.search("^another installer is at work", done.stdout, re.MULTILINE):
                 return done.returncode, done.stdout
 
     def install(self, *words: str) -> None:
@@ -257,6 +258,21 @@ def test_addresses_that_cannot_be_are_refused_at_the_start(
         code, said = place.run("-z", *words, *check)
         assert (code, why in said) == (REFUSED, True), said
         assert not place.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("-y", 'http://a";Dir "/'),
+        ("-y", "http://a b"),
+        ("-y", "ftp://a"),
+        ("-R", "http://a b"),
+        ("-R", "163x"),
+    ],
+)
+def test_what_cannot_be_told_to_apt_is_no_mirror_and_no_proxy(place: Place, option: str, value: str) -> None:
+    code, said = place.run("--host-only", option, value)
+    assert (code, f"{option} {value} is not " in said) == (WRONG, True), said
 
 
 def test_a_port_that_is_taken_is_refused_for_what_is_installed_too(place: Place) -> None:

@@ -100,6 +100,7 @@ AGENTS = (
     mark("process {pid} does not end; it waits for a disk"),
     mark("{address} cannot be reached from this host: {reason}"),
     mark("{user} is no user of this host"),
+    mark("{key} from {address} is no key of a lane"),
     mark("this host has no key of lane {uuid}; offer it again"),
     mark("{value} is not a uuid"),
     mark("{path} has not come"),
