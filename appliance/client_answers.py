@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,12 @@ class connection_errors:  # noqa: N801 - a context, read as a word
 
 def _why(error: Exception) -> str:
     """What went wrong in the system's words, where it has some: aiohttp adds its own of what it was about."""
-    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
-    return os.strerror(number) if number is not None and number > 0 else str(error)
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error)
+    below = error.os_error
+    if isinstance(below, ssl.SSLError) or below.errno is None or below.errno < 1:
+        return str(below)  # numbers of their own
+    return os.strerror(below.errno)
 
 
 def checked(status: int, raw: bytes) -> dict[str, Any]:

@@ -61,6 +61,7 @@ SENTENCES = (
      mark("There is no host there; add one first.")),
     ("{named}: no host {wanted} that also {also}: {advice}; ruled out last: {hosts}",
      mark("No host {wanted} that also {also}: {advice}.")),
+    ("no system tag matches {tag}", mark("No system tag matches {tag}.")),
     ("{named}: no host {wanted}: {advice}; ruled out last: {hosts}", mark("No host {wanted}: {advice}.")),
 )  # fmt: skip
 """What the API says, and how it is said here. A pattern is made of the one when it is first looked for."""

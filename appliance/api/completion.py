@@ -9,6 +9,7 @@ from appliance.api.event import Event
 from appliance.api.grammar import PROGRAM
 from appliance.api.job import UNDER_WAY, CancelLongJob
 from appliance.api.message import MESSAGES, Message, Parameter, QueryMessage
+from appliance.api.quoting import quote
 from appliance.api.resource import RESOURCES, Resource, camel
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.api.shape import Shape, find_shape, shape_of
@@ -18,6 +19,9 @@ from appliance.api.vm_states import ALLOWED
 
 OFFERED = 50
 """Uuids offered at once."""
+
+SHOWN = 60
+"""Characters of what an offer is called."""
 
 TRUTHS = ("true", "false")
 OWN_WORDS = ("help", "exit", "quit")
@@ -86,8 +90,14 @@ class Completer:
                 break
             what = f"  {resource.__name__}" if len(meant) > 1 else ""
             found = self._look_up(resource, typed, _where(kind, resource))
-            self.names |= {f"{name}={done}{comma}{uuid}": f"{called}{what}" for uuid, called in found}
+            self.names |= {f"{name}={done}{comma}{uuid}": f"{_shown(called)}{what}" for uuid, called in found}
         return list(self.names)[:OFFERED]
+
+
+def _shown(called: str) -> str:
+    """A name or a tag's text as a line may have it: nothing in it that a terminal obeys, and not without end."""
+    text = called if called.isprintable() else quote(called)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def lookups(resource: type[Resource], typed: str, where: Where) -> list[Where]:

@@ -30,6 +30,11 @@ __all__ = ["cheap_passwords", "database", "face", "handlers", "local", "remote"]
 ID = "b" * 32
 
 
+async def test_a_port_without_tls_is_not_said_to_permit_nothing(face: Face) -> None:
+    with pytest.raises(Unreachable, match=r"\[SSL"):
+        await Session.connect(face.url.replace("http:", "https:"))
+
+
 async def test_nothing_there_says_what_to_do(tmp_path: Path) -> None:
     for target in (tmp_path / "no.sock", tmp_path / "no" / "no.sock", "http://127.0.0.1:1"):
         with pytest.raises(

@@ -162,13 +162,24 @@ async def test_a_session_that_only_reads_refuses_before_it_sends(cloud: Cloud) -
                 await session.call(message, **fields)
 
 
+async def asks_nothing(on: Screens, *keys: str) -> None:
+    """Each key says that nothing can be changed, on the screen that it was pressed on."""
+    shown = on.app.screen
+    for key in keys:
+        on.app.clear_notifications()
+        await on.misses("this session only reads")
+        await on.press(key)
+        await on.sees("this session only reads")
+        assert on.app.screen is shown
+
+
 async def test_a_face_that_only_reads_says_so_and_changes_nothing(cloud: Cloud) -> None:
     uuid = await cloud.vm("web-1")
     app = Zstui(cloud.socket, read_only=True)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         on = Screens(app, pilot)
         await on.sees("web-1", "read only")
-        for key in "S", "D", "n", "E", "x", "m":
+        for key in "S", "D", "n", "E", "x", "m", "C":
             await on.press(key)
             await on.sees("this session only reads")
             assert on.app.screen is on.browser, "nothing is asked that cannot be done"
@@ -178,6 +189,18 @@ async def test_a_face_that_only_reads_says_so_and_changes_nothing(cloud: Cloud) 
         await on.write(f"StopVmInstance uuid={uuid}")
         await on.press("enter")
         await on.sees("StopVmInstance is not sent")
+        await on.press("escape")
+        await on.press("v")
+        await on.sees("Snapshots of")
+        await asks_nothing(on, "n", "R", "D", "E")
+        await on.press("escape", "e")
+        await on.sees("no user data yet")
+        await on.write("#!/bin/sh")
+        await asks_nothing(on, "ctrl+s", "ctrl+n", "ctrl+k")
+        assert "#!/bin/sh" not in on.whole()
+        await on.press("escape", "3", "i")
+        await on.sees("Addresses of")
+        await asks_nothing(on, "n", "D")
     [vm] = await cloud.session.query("VmInstance", uuid=uuid)
     assert vm["state"] == "Running"
 

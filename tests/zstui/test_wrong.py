@@ -46,7 +46,8 @@ U = "1234567890abcdef1234567890abcdef"
          "Image alpha is a DataVolumeTemplate; a VM is made from a RootVolumeTemplate or an ISO."),
         (f"the volume[uuid:{U}, name:data] is Root Volume, can't attach it",
          "The volume data is Root Volume, can't attach it."),
-        ("no system tag matches [with commaDuL]", "No system tag matches [with commaDuL]."),
+        ("no system tag matches a hostUuid", "No system tag matches a hostUuid."),
+        ("the host says commaDuL", "The host says commaDuL."),
     ],
 )  # fmt: skip
 def test_an_error_is_a_sentence(details: str, sentence: str) -> None:

@@ -40,7 +40,7 @@ from zstui.screens.recovering import (
 )
 from zstui.screens.shell import Shell
 from zstui.screens.watching import watch
-from zstui.screens.working import Working
+from zstui.screens.working import Working, changing
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -170,16 +170,13 @@ class Acting(Working, Screen[None]):
         panels = panels_of(row, self.mirror) if row is not None else []
         return [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels if each.looks]
 
-    def _only_reads(self) -> bool:
-        """Whether nothing may be changed here, which is said before anything is asked."""
-        if self.app.read_only:
-            self.say(tr("this session only reads"), "warn")
-        return self.app.read_only
+    def warn(self, text: str) -> None:
+        """Say on the news line that something is not to be."""
+        self.say(text, "warn")
 
+    @changing
     def action_verb(self, key: str) -> None:
         """Do what a key means on the chosen rows; some keys want to be pressed twice."""
-        if self._only_reads():
-            return
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
         if key == "u" and (deleted_among(self.mirror, rows) or undoable(self)):
@@ -234,9 +231,10 @@ class Acting(Working, Screen[None]):
 
     # --- questions and forms -----------------------------------------------------------------------------
 
+    @changing
     def action_delete(self) -> None:
         """Ask first, naming what will be lost."""
-        rows = [] if self._only_reads() else self.chosen()
+        rows = self.chosen()
         if rows and rows[0].kind == recycle_bin.KIND:
             expunge(self, rows)
             return
@@ -271,11 +269,10 @@ class Acting(Working, Screen[None]):
             lines.append(tr("… and {number} more", number=len(rows) - 5))
         return [*lines, how_long(self.mirror, rows[0].kind, final=final, number=len(rows))]
 
+    @changing
     def action_create(self) -> None:
         """The form of what makes one more of this noun."""
         noun = self.current_noun()
-        if self._only_reads():
-            return
         if noun.create:
             self.open_form(create_message(noun, self.mirror))
         else:
@@ -288,9 +285,10 @@ class Acting(Working, Screen[None]):
                 "dim",
             )
 
+    @changing
     def action_change(self) -> None:
         """The form of what changes the row's words."""
-        row = None if self._only_reads() else self.row
+        row = self.row
         message = update_message(row) if row is not None else None
         if row is None or message is None:
             return
@@ -308,9 +306,10 @@ class Acting(Working, Screen[None]):
         """The form of the call that failed last after it was left, as it was filled."""
         open_again(self)
 
+    @changing
     def action_more(self) -> None:
         """Everything that the API can do to the row."""
-        if self.row is not None and not self._only_reads():
+        if self.row is not None:
             ask_what(self, self.row)
 
     # --- the other screens -------------------------------------------------------------------------------
@@ -323,6 +322,7 @@ class Acting(Working, Screen[None]):
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(VmUserdata(row, self.mirror))
 
+    @changing
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
@@ -334,10 +334,9 @@ class Acting(Working, Screen[None]):
         """Open what a key opens on the row."""
         row = self.row
         panel = next(each for each in PANELS if each.id == panel_id)
-        if not panel.looks and self._only_reads():
-            return
         if row is not None and panel in panels_of(row, self.mirror):
-            panel.open(self, row)
+            opened = panel.open if panel.looks else changing(panel.open)
+            opened(self, row)
         else:
             self.say(tr("{key} does nothing on this row; ? shows what does", key=panel.key), "dim")
 

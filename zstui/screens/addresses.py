@@ -34,7 +34,7 @@ from zstui.said import Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
-from zstui.screens.working import Working
+from zstui.screens.working import Working, changing
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ class Addresses(Working, Screen[None]):
         """The same map in another language."""
         self._read()
 
+    @changing
     def action_add(self) -> None:
         """One more range, by CIDR or by its ends."""
 
@@ -180,6 +181,7 @@ class Addresses(Working, Screen[None]):
 
         self.app.push_screen(Chooser(lambda: tr("Add a range"), narrowed(choices)), chosen)
 
+    @changing
     def action_delete(self) -> None:
         """Delete a range, once it is said which."""
         ranges = {str(each["uuid"]): each for each in self._network.get("ipRanges", [])}

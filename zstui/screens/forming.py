@@ -10,13 +10,15 @@ from zstui.mirror import Row
 from zstui.nouns import noun_of
 from zstui.screens.form import Form
 from zstui.screens.panels import AFTER
+from zstui.screens.working import changing
 from zstui.verbs import title_of
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
 
-def open_form(screen: Acting, message: str, **options: Any) -> None:
+@changing
+def open_form(screen: Acting, /, message: str, **options: Any) -> None:
     """Show the form of a message, and afterwards what it made."""
 
     async def done(reply: dict[str, Any] | None) -> None:

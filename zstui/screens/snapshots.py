@@ -23,7 +23,7 @@ from zstui.said import Make, Said
 from zstui.screens.chooser import Choice, Choices
 from zstui.screens.confirm import Confirm
 from zstui.screens.form import Form
-from zstui.screens.working import Working
+from zstui.screens.working import Working, changing
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -168,12 +168,14 @@ class Snapshots(Working, Screen[None]):
         """Another line of the tree."""
         self.query_one(Choices).move(by)
 
+    @changing
     def action_take(self) -> None:
         """Keep the volume as it is now."""
         self.app.push_screen(
             Form("CreateVolumeSnapshot", self._mirror, given={"volumeUuid": self._volume.key})
         )
 
+    @changing
     def action_rename(self) -> None:
         """Change a snapshot's words."""
         row = self._here
@@ -182,6 +184,7 @@ class Snapshots(Working, Screen[None]):
                 Form("UpdateVolumeSnapshot", self._mirror, given={"uuid": row.key}, shown=row.data)
             )
 
+    @changing
     def action_revert(self) -> None:
         """Go back to a snapshot, once it is said what that gives up."""
         row, vm = self._here, self._vm
@@ -212,6 +215,7 @@ class Snapshots(Working, Screen[None]):
 
         self._ask(question, mark("revert"), lines, "RevertVolumeFromSnapshot", row)
 
+    @changing
     def action_delete(self) -> None:
         """Delete a snapshot and those on top of it, once it is said how many and what is merged."""
         row = self._here

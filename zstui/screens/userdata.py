@@ -25,7 +25,7 @@ from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Keys, Make, Said
 from zstui.screens.confirm import Confirm, discard
 from zstui.screens.keys import choose_key
-from zstui.screens.working import Working
+from zstui.screens.working import Working, changing
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.wrong import told
 from zstui.yaml_writing import YamlWriting
@@ -211,7 +211,7 @@ class VmUserdata(Editor):
         self.saved = str(found["tag"]).removeprefix(PREFIX) if found is not None else ""
         area = self.query_one(TextArea)
         area.text = self.saved
-        area.read_only = False
+        area.read_only = self.app.read_only
         self._loaded = True
         self._say_whether()
         self._describe()
@@ -245,6 +245,7 @@ class VmUserdata(Editor):
         self._help.set_class(wrong, "-error")
         self._help.update(f" {safe(text)}")
 
+    @changing
     def action_save(self) -> None:
         """Write the tag: changed, made, or when nothing is left of the text, taken away."""
         if self._loaded:
@@ -274,10 +275,12 @@ class VmUserdata(Editor):
         """Show what the guest would be served now, all tags merged."""
         self.run_worker(self._preview(), exclusive=True, group="preview")
 
+    @changing
     def action_keys(self) -> None:
         """Give the VM an SSH key, or take one away."""
         self.run_worker(choose_key(self.app, self._row, self._say), exclusive=True, group="keys")
 
+    @changing
     def action_anew(self) -> None:
         """Have cloud-init apply user data and keys anew at the next boot, once it is said what that means."""
 

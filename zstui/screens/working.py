@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from textual import events
 from textual.geometry import Offset
@@ -11,10 +12,13 @@ from textual.message import Message
 from textual.widget import Widget
 
 from zstui.caret import caret_of
+from zstui.i18n import tr
 from zstui.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from zstui.app import Zstui
 
     Base = Screen[Any]
 else:
@@ -32,6 +36,15 @@ class Working(Base):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._followed: list[tuple[list[Any], Callable[..., None]]] = []
+
+    def warn(self, text: str) -> None:
+        """Say in passing that something is not to be."""
+        self.zstui.tell(text, wrong=True)
+
+    @property
+    def zstui(self) -> Zstui:
+        """The app, by its own type."""
+        return self.app  # type: ignore[return-value]
 
     def follow(self, listeners: list[Any], hear: Callable[..., None]) -> None:
         """Hear what is told there, for as long as there are widgets to show it in."""
@@ -64,3 +77,20 @@ class Working(Base):
         """The screen shows. At first its styles are right: each widget was just given its own, as it was mounted."""
         if self.stack_updates == 0:
             event.refresh_styles = False
+
+
+W = TypeVar("W", bound=Working)
+P = ParamSpec("P")
+
+
+def changing(action: Callable[Concatenate[W, P], None]) -> Callable[Concatenate[W, P], None]:
+    """An action that leads to a change: where only reading is allowed that is said, before anything is asked."""
+
+    @wraps(action)
+    def checked(screen: W, /, *arguments: P.args, **options: P.kwargs) -> None:
+        if screen.zstui.read_only:
+            screen.warn(tr("this session only reads"))
+        else:
+            action(screen, *arguments, **options)
+
+    return checked

@@ -208,6 +208,19 @@ def test_only_jobs_that_have_not_ended_are_offered_to_be_cancelled() -> None:
     assert asked == [(("state", "in", ["Queued", "Running"]),)]
 
 
+def test_what_is_offered_can_do_nothing_to_a_terminal() -> None:
+    def evil(resource: type[Resource], typed: str, where: Where) -> Named:
+        del resource, typed, where
+        return [("1" * 32, "red \x1b[31m\x1b]0;owned\a\nX"), ("2" * 32, "x" * 1000), ("3" * 32, "一" * 10)]
+
+    completer = Completer(evil)
+    completer.complete("DeleteZone uuid=", "uuid=")
+    first, second, third = completer.names.values()
+    assert first == r"$'red \x1b[31m\x1b]0;owned\x07\nX'"
+    assert second == "x" * 59 + "…"
+    assert third == "一" * 10
+
+
 async def test_a_terminal_gets_a_prompt_completion_and_history(face: Face, tmp_path: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom appliance.serve.shell import shell_command\n"
