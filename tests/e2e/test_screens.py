@@ -73,7 +73,7 @@ async def test_lists_show_the_real_cloud(cloud: Stage, guests: dict[str, Guest],
         await on.sees("flat", "172.28.", "DHCP", "Userdata")
         shoot(on, "networks")
         await on.press("6")
-        await on.sees("CreateVmInstance", "◉ Succeeded")
+        await on.sees("create VM", "◉ Succeeded")
         shoot(on, "jobs")
         await on.press("7")
         await on.sees("Running → Stopped (shut down inside the guest)")
