@@ -68,6 +68,17 @@ class Door(Protocol):
         """No more bytes."""
 
 
+class Sending(Protocol):
+    """Something that a host sends to another."""
+
+    @property
+    def total(self) -> int:
+        """Bytes."""
+
+    def check(self) -> None:
+        """Raise `SimulatedRefusal` once it is to be sent no more."""
+
+
 class _OnlyId(msgspec.Struct):
     id: int
 
@@ -93,10 +104,10 @@ class SimulatedAgent(ABC):
     def _carry_out(self, call: Call) -> Struct:
         """Make one request hold and say what came of it; raises `SimulatedRefusal`."""
 
-    def _bytes_of(self, request: AnyRequest) -> int:
-        """How much a request moves, of which it is said how far that has come; 0 for those that move nothing."""
+    def _sends(self, request: AnyRequest) -> Sending | None:
+        """What a request sends to another host, of which it is said how far that has come."""
         del request
-        return 0
+        return None
 
     def receive(self, wire: Door, line: bytes) -> None:
         """A frame from the appliance: carried out in its own time, even when the link ends meanwhile."""
@@ -206,7 +217,10 @@ class SimulatedAgent(ABC):
     async def _perform(self, call: Call) -> Answer:
         """What a call does is there when it ends."""
         verb = type(call.request).__name__
-        await self._take_time(call, self.delays.of(verb))
+        try:
+            await self._take_time(call, self.delays.of(verb))
+        except SimulatedRefusal as ended:
+            return Answer(id=call.id, error=ended.refusal)
         if self.faults.strikes(verb):
             refusal = Refusal(
                 code="simulator.fault", message=f"{verb} failed, as the simulator was told it should"
@@ -221,16 +235,19 @@ class SimulatedAgent(ABC):
             return Answer(id=call.id, error=Refusal(code="agent.error", message=repr(unexpected)))
 
     async def _take_time(self, call: Call, seconds: float) -> None:
-        """Wait, and say meanwhile how far what is moved has come."""
-        total = self._bytes_of(call.request)
+        """Wait, and say meanwhile how far what is sent has come. Raises `SimulatedRefusal` once it is not to be."""
+        sent = self._sends(call.request)
         taken = 0.0
-        while total and seconds - taken > TELL_SECONDS:
+        while sent is not None and seconds - taken > TELL_SECONDS:
             await asyncio.sleep(TELL_SECONDS)
             taken += TELL_SECONDS
+            sent.check()
             if self._link is not None:
-                done = int(total * taken / seconds)
-                self._link.deliver(encode(Progress(id=call.id, done=done, total=total)))
+                done = int(sent.total * taken / seconds)
+                self._link.deliver(encode(Progress(id=call.id, done=done, total=sent.total)))
         await asyncio.sleep(seconds - taken)
+        if sent is not None and seconds:
+            sent.check()
 
     async def _change(self, call: Call) -> Answer:
         """Carry a changing request out; whether it still may act is decided when it begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,6 @@ def check_place(request: MigrateDomain, there: Things) -> None:
     for nic in request.spec.nics:
         if nic.nic_uuid not in there.nics:
             raise SimulatedRefusal("migrate.failed", f"{nic.device} is not guarded there")
-
-
-def bytes_of(request: AnyRequest, files: Mapping[str, int]) -> int:
-    """How much a request has to send to another host, where this one has these files; 0 for those that send nothing."""
-    match request:
-        case CopyFiles(files=paths):
-            return sum(files.get(path, 0) for path in paths)
-        case MigrateDomain(spec=spec):
-            return spec.memory_bytes + sum(files.get(disk.path, 0) for disk in spec.disks)
-    return 0
 
 
 @dataclass
@@ -123,3 +113,32 @@ class SimulatedLanes:
                 things.files[path] = self.sizes.pop(path, 0)
                 if below:
                     things.backings[path] = below
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What a request sends on a lane: so many bytes, for as long as the lane is offered."""
+
+    total: int
+    lane_uuid: str
+    lanes: SimulatedLanes
+    ends_as: str
+    """The code of the refusal when that is closed meanwhile."""
+
+    @classmethod
+    def of(cls, request: AnyRequest, things: Things) -> Sending | None:
+        """What a request of a host with these things sends; None where it sends nothing."""
+        match request:
+            case CopyFiles(files=paths, lane_uuid=uuid):
+                return cls(
+                    sum(things.files.get(path, 0) for path in paths), uuid, things.lanes, "copy.interrupted"
+                )
+            case MigrateDomain(spec=spec, lane_uuid=uuid):
+                disks = sum(things.files.get(disk.path, 0) for disk in spec.disks)
+                return cls(spec.memory_bytes + disks, uuid, things.lanes, "migrate.failed")
+        return None
+
+    def check(self) -> None:
+        """Raise `SimulatedRefusal` once the lane is closed, as the agent does."""
+        if self.lane_uuid not in self.lanes.offered:
+            raise SimulatedRefusal(self.ends_as, "operation aborted: the lane was closed")

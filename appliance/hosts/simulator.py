@@ -65,7 +65,7 @@ from appliance.hosts.simulated_console import SimulatedConsole, SimulatedSerialP
 from appliance.hosts.simulated_domain import Domain, disks_of, plugged, writes_of
 from appliance.hosts.simulated_doors import SerialDoors
 from appliance.hosts.simulated_figures import Meters
-from appliance.hosts.simulated_lane import bytes_of, check_place
+from appliance.hosts.simulated_lane import Sending, check_place
 from appliance.hosts.simulated_things import Things
 from appliance.hosts.simulated_wire import SimulatedWire
 
@@ -164,8 +164,8 @@ class SimulatedHost(SimulatedAgent):
                 return self.meters.read(self.address, self.domains, _seconds(), self.memory_bytes)
         return self.things.carry_out(request)
 
-    def _bytes_of(self, request: AnyRequest) -> int:
-        return bytes_of(request, self.things.files)
+    def _sends(self, request: AnyRequest) -> Sending | None:
+        return Sending.of(request, self.things)
 
     # --- what a guest or an operator does behind the appliance's back --------------------------------
 
