@@ -66,15 +66,6 @@ SENTENCES = (
 )  # fmt: skip
 """What the API says, and how it is said here. A pattern is made of the one when it is first looked for."""
 
-WANTED = (
-    mark("a list"),
-    mark("an object"),
-    mark("a single value"),
-    mark("true or false"),
-    mark("a whole number"),
-)
-"""What values are said to have to be."""
-
 SPOKEN = frozenset({"wanted", "advice", "held"})
 """Holes that hold words of the appliance's."""
 
@@ -134,7 +125,7 @@ def _hole(hole: str, value: str, *, sizes: bool) -> str:
     if hole == "also":
         return listed(value)
     if hole in SPOKEN:
-        return tr(value) if value in WANTED else said(value)
+        return said(value)
     if sizes and hole in ("low", "high") and value.isdecimal():
         return words.long_size(int(value))
     return NAMED.sub("", value)

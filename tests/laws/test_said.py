@@ -132,7 +132,7 @@ def unknown(text: str) -> str:
     """What of a text no pattern knows; empty where all is known."""
     if " ;" in text:
         return ""  # where a branch of an expression leaves a name empty
-    found = known(text)
+    found = next(known(text), None)
     if found is None:
         return text
     template, holes = found

@@ -306,6 +306,26 @@ async def test_lists_are_found_and_sorted_by_what_they_show(cloud: Cloud) -> Non
         assert len(on.browser.table.listing) == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"startIp[10.0.0.2], endIp[10.0.0.9]: the range 10.0.0.2-10.0.0.9 overlaps with 10.0.0.1-10.0.0.4 "
+        f"[ipRange uuid:{'a' * 32}]; give addresses outside of that, or delete it first",
+        f"instanceOfferingUuid[{'a' * 32}]: no host has enough memory: take a smaller instance offering, stop VMs, or "
+        "add a host with AddKVMHost; ruled out last: node-1 has 63.0 GiB of memory left, and 931.3 GiB are needed",
+        "field[diskSize] of message[org.x.Y] must be a whole number, but actual is 1X",
+        "EnsureNic failed, as the simulator was told it should",
+        "Nonsense is no request to a host; those are Copy, CopyFiles",
+    ],
+)
+@pytest.mark.parametrize("name", ["zh_CN", "zh_TW"])
+def test_no_half_of_a_refusal_stays_in_english(name: str, text: str) -> None:
+    begin(name)
+    left = re.sub(r"AddKVMHost|node-1|G?iB|uuid|IP |[a-z]*IpRange|ipRange|instanceOfferingUuid|startIp|endIp|a{32}"
+                  r"|diskSize|org\.x\.Y|1X|EnsureNic|Nonsense|Copy(Files)?", "", said(text))  # fmt: skip
+    assert not re.search(r"[A-Za-z]{2}", left), said(text)
+
+
 def test_the_first_language_is_what_was_asked_for_then_chosen_then_the_locale() -> None:
     assert first_language({"ZSTUI_LANG": "zh_TW", "LANG": "en_US.UTF-8"}, "zh_CN") == "zh_TW"
     assert first_language({"LANG": "en_US.UTF-8"}, "zh_CN") == "zh_CN"

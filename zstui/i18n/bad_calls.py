@@ -5,6 +5,13 @@ from __future__ import annotations
 from zstui.i18n import mark
 
 BAD_CALLS = (
+    mark("a list"),
+    mark("an object"),
+    mark("a single value"),
+    mark("true or false"),
+    mark("a whole number"),
+    mark("{requests} is no request to a host; those are {known}"),
+    mark("{word} is not a number from 0 to {most}, nor VERB=number"),
     mark("no message is called {name}; `zstui api` lists those that are"),
     mark("{message} has no parameter {name}; it has {known}"),
     mark("the body is no JSON object; send {shape}"),

@@ -6,7 +6,7 @@ The wire stays as ZStack has it; only what is shown is translated. What is not k
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 
 from zstui import words
@@ -289,15 +289,15 @@ def patterns() -> list[tuple[str, str]]:
     return [(text, max(HOLE.split(text)[::2], key=len)) for text in found]
 
 
-def known(text: str) -> tuple[str, dict[str, str]] | None:
-    """The pattern of a text, and what is in its holes; None of one that nobody knows."""
+def known(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The patterns that a text has, and what is in their holes then; those that say most come first."""
     if text in WHOLE:
-        return text, {}
+        yield text, {}
+        return
     for template, piece in patterns():
         found = pattern(template).fullmatch(text) if piece in text else None
         if found is not None:
-            return template, found.groupdict()
-    return None
+            yield template, found.groupdict()
 
 
 def said(text: str) -> str:
@@ -315,13 +315,18 @@ def _said(name: str, text: str) -> str:
     """The text in a language, which is the one that is spoken: it is named so that each is kept apart."""
     if counted := COUNT.fullmatch(text):
         return COUNTED[counted[2]](int(counted[1]))
-    found = known(text)
+    found, left = None, len(text)
+    for template, holes in known(text):
+        told = {hole: _nested(hole, value, name) for hole, value in holes.items()}
+        as_it_was = sum(len(told[hole]) for hole in NESTED & told.keys() if told[hole] == holes[hole])
+        if template not in FRAMES:
+            found = template, holes, told
+            break
+        if told != holes and as_it_was < left:  # of what says nothing itself the one of which most is known
+            found, left = (template, holes, told), as_it_was
     if found is None:
-        return text
-    template, holes = found
-    told = {hole: _nested(hole, value, name) for hole, value in holes.items()}
-    if template in FRAMES and told == holes:
         return text  # a sentence that nobody knows keeps the punctuation of its language
+    template, holes, told = found
     sizes = _sizes(template, holes)
     if sizes and name == "en":
         return BYTES.sub(lambda bytes_: bytes_[0].removesuffix(" bytes"), template).format(**told | sizes)

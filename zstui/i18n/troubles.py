@@ -20,6 +20,7 @@ TROUBLES = (
     mark("no transfer with {address}: {reason}"),
     mark("nothing can be copied from {source} ({kind}) to {target} ({other})"),
     mark("the copy to {address} failed, as the simulator was told it should"),
+    mark("{request} failed, as the simulator was told it should"),
     mark("storage.full: {reason}"),
     mark("file.gap: only {bytes} bytes have arrived"),
     mark("file.short: the stream ended at {done} of {total} bytes"),
