@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -124,6 +125,27 @@ async def test_a_narrow_list_of_moves_shows_where_they_go_all_the_while(cloud: C
         on.app.mirror._put(Row("LongJob", "k", running(bytesPerSecond=1023 * MIB, totalBytes=1 << 40).data))
         await on.browser.go("mig")
         await on.sees(name, "rack-12-node-17", "◍ Running", "━╌╌╌╌  25%")
+
+
+async def test_while_hosts_are_asked_for_nobody_is_told_that_there_is_none(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    answer = asyncio.Event()
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1", "◉ Running")
+        call = on.app.calls.session.call
+
+        async def late(message: str, /, **fields: object) -> object:
+            if message.startswith("GetVmMigration"):
+                await answer.wait()
+            return await call(message, **fields)
+
+        on.app.calls.session.call = late  # type: ignore[method-assign, assignment]
+        await on.press("m")
+        await on.sees("Move web-1", "Reading …")
+        answer.set()
+        await on.misses("Reading …")
+        await on.write("nowhere")
+        await on.sees("nothing by that name")
 
 
 async def test_in_the_list_of_vms_one_sees_how_far_a_move_has_come(cloud: Cloud) -> None:

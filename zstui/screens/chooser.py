@@ -74,6 +74,8 @@ class Choices(Painted, can_focus=False):
         self.place = 0
         self.reading = False
         """Whether there may be more to choose from than there is yet."""
+        self.narrowed = False
+        """Whether something was typed for."""
 
     @property
     def here(self) -> Choice | None:
@@ -116,6 +118,12 @@ class Choices(Painted, can_focus=False):
         titles = max((width(each.title) for each in self.choices), default=0)
         return min(titles, max(20, self.size.width // 2))
 
+    def _none(self) -> str:
+        """Why there is no choice."""
+        if self.reading:
+            return tr("Reading …")
+        return tr("nothing by that name") if self.narrowed else tr("nothing to choose from")
+
     def on_click(self, event: events.Click) -> None:
         """Put the cursor there, and say so."""
         place = int(self.scroll_offset.y) + event.y
@@ -128,8 +136,7 @@ class Choices(Painted, can_focus=False):
         """One choice: title, then what is said beside it."""
         place = int(self.scroll_offset.y) + y
         if place >= len(self.choices):
-            none = tr("Reading …") if self.reading else tr("nothing by that name")
-            text = f"  {none}" if not self.choices and y == 0 else ""
+            text = f"  {self._none()}" if not self.choices and y == 0 else ""
             return Strip([Segment(fit(text, self.size.width), self.paint("faint"))])
         choice = self.choices[place]
         ground = "cursor" if place == self.place else ""
@@ -252,7 +259,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
             if len(found) >= LIMIT:
                 break
         choices = self.query_one(Choices)
-        choices.reading = self._reading
+        choices.reading, choices.narrowed = self._reading, bool(typed)
         choices.show(found, place)
 
     def action_move(self, by: int) -> None:

@@ -40,6 +40,7 @@ class Planner(Chooser):
         self._row = row
         self._plan = plan
         self._mirror = mirror
+        self._asking = True
         self._cut_rules = False
         """Whether there is no room for all rules at once."""
 
@@ -81,15 +82,20 @@ class Planner(Chooser):
         sheet.can_focus = self._cut_rules = rules.height > most
         self.query_one(Keys).retranslate()
 
+    @property
+    def _reading(self) -> bool:
+        return self._asking
+
     async def _ask(self) -> None:
         try:
             reply = await self.app.calls.session.call(self._plan.ask, **self._plan.subject)
         except ApiError as error:
             self._say(Item("", safe(told(error, self._mirror)), "bad"))
-            return
-        if not reply.get("inventories") and not reply.get("excluded"):
-            self._say(note(tr("There is no other host. Add one with n in the list of hosts."), "warn"))
-        self._find = narrowed(lambda: host_choices(reply, self._plan, self._mirror))
+        else:
+            if not reply.get("inventories") and not reply.get("excluded"):
+                self._say(note(tr("There is no other host. Add one with n in the list of hosts."), "warn"))
+            self._find = narrowed(lambda: host_choices(reply, self._plan, self._mirror))
+        self._asking = False
         self._narrow(self.query_one(Entry).value)
 
     def retranslate(self) -> None:
