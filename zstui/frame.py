@@ -346,7 +346,7 @@ class Hints(Line):
         key_of = getattr(self.app, "key_of", lambda _, usual: usual)
         for usual, english, action in self.keys():
             key = key_of(action, usual)
-            word = tr(english).lower()
+            word = words.lowered(tr(english))
             room -= width(key) + width(word) + 3
             if room < 0:
                 break

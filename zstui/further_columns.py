@@ -18,9 +18,9 @@ def _changed_paint(row: Row) -> str:
 
 
 def _tag_type(row: Row) -> str:
-    """Free tags mark, system tags steer, and some the appliance keeps by itself."""
+    """User tags mark, system tags steer, and some the appliance keeps by itself."""
     if row.kind == "UserTag":
-        return tr("free")
+        return tr("user")
     return tr("inherent") if row.get("inherent") else tr("system")
 
 

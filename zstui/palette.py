@@ -126,17 +126,12 @@ def _actions(screen: Acting) -> list[Choice]:
             choices.append(
                 Choice(
                     ("action", action),
-                    _lowered(tr(binding.description)),
+                    words.lowered(tr(binding.description)),
                     key_name(binding.key),
                     english=binding.description,
                 )
             )
     return choices
-
-
-def _lowered(text: str) -> str:
-    """With a small letter at its begin, as calls and the hints of keys have it; a word of capitals keeps them."""
-    return text if text[1:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def _forms() -> list[Choice]:

@@ -142,6 +142,11 @@ def label(wire: str) -> str:
     return SHORT.get(words, words)
 
 
+def lowered(text: str) -> str:
+    """With a small letter at its begin, as calls and the hints of keys have it; a word of capitals keeps them."""
+    return text if text[1:2].isupper() else f"{text[:1].lower()}{text[1:]}"
+
+
 def first_paragraph(doc: str | None) -> str:
     """What a declaration says of itself first, on one line."""
     return " ".join((doc or "").split("\n\n")[0].split())

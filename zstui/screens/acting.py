@@ -327,7 +327,11 @@ class Acting(Working, Screen[None]):
         """Say where the row's console is."""
         row = self.row
         running = frozenset({"Running"})
-        if row is not None and row.kind == "VmInstance" and self.possible(mark("console"), running, [row]):
+        if (
+            row is not None
+            and row.kind == "VmInstance"
+            and self.possible(mark("show console"), running, [row])
+        ):
             self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
     def action_panel(self, panel_id: str) -> None:

@@ -158,7 +158,7 @@ class Snapshots(Working, Screen[None]):
         whose = (
             f"  ·  {tr('of {vm}, {state}', vm=vm.name, state=tr(vm.text('state')))}" if vm is not None else ""
         )
-        self.query_one(".form-doc", Static).update(f" {count}, {words.long_size(size)}{whose}")
+        self.query_one(".form-doc", Static).update(f" {count}{tr(', ')}{words.long_size(size)}{whose}")
 
     def retranslate(self) -> None:
         """The same tree in another language."""
