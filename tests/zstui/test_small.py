@@ -126,7 +126,6 @@ async def test_what_is_said_in_passing_covers_neither_the_row_nor_the_command_li
         await on.sees("web-00", "? help")
         for turn, (key, name) in enumerate((("G", "web-39"), ("g", "web-00"), ("G", "web-39"))):
             await on.press(key)
-            on.app.clear_notifications()
             await on.misses("that is said")  # there is no room for two
             on.app.tell(f"the {turn}. that is said takes two lines of forty")
             await on.sees(f"the {turn}. that is said")
