@@ -16,6 +16,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.messages import Update
 from textual.reactive import Initialize, Reactive
+from textual.widgets._toast import ToastHolder
 from textual.worker import Worker
 
 from zstui import later
@@ -227,6 +228,11 @@ class Zstui(App[int]):
         """Say something in passing."""
         self.notify(safe(text), severity="error" if wrong else "information", markup=False,
                     timeout=8 if wrong else 3)  # fmt: skip
+
+    def clear_notifications(self) -> None:
+        """Say nothing in passing any more. Textual keeps the room of what it said, which what is said next lacks."""
+        super().clear_notifications()
+        self.screen.query(ToastHolder).remove()
 
     def keep(
         self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None

@@ -46,7 +46,7 @@ async def test_tags_are_put_on_changed_and_taken_off(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
         await on.press("T")
-        await on.sees("Tags of web-1", "add a free tag")
+        await on.sees("Tags of web-1", "add a user tag")
         await on.press("enter")
         await on.sees("Create user tag")
         await on.write("blue")
@@ -55,10 +55,10 @@ async def test_tags_are_put_on_changed_and_taken_off(cloud: Cloud) -> None:
         [tag] = await cloud.session.query("UserTag", resource_uuid=uuid)
         assert tag["tag"] == "blue"
         await on.browser.go("tag")
-        await on.sees("Tags", "blue", "web-1", "free")
+        await on.sees("Tags", "blue", "web-1", "user")
         await on.browser.go("vm")
         await on.press("T")
-        await on.sees("free; Enter takes it off")
+        await on.sees("user; Enter takes it off")
         await on.write("blue")
         await on.press("enter")
         await on.sees("zstui call DeleteTag", "✓")

@@ -133,6 +133,17 @@ async def test_what_is_said_in_passing_covers_neither_the_row_nor_the_command_li
             assert "? help" in on.text()[-1]
 
 
+async def test_what_is_said_after_all_was_taken_back_is_seen(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, TINY) as on:
+        await on.sees("web-1")
+        for turn in range(3):
+            on.app.tell(f"the {turn}. that is said takes two lines of forty")
+            await on.sees(f"the {turn}. that is said")
+            on.app.clear_notifications()
+            await on.misses("that is said")
+
+
 async def test_user_data_is_written_on_ten_lines_too(cloud: Cloud) -> None:
     await cloud.vm("web-1")
     async with screens(cloud.socket, TINY) as on:

@@ -89,7 +89,7 @@ async def _tags(screen: Acting, row: Row) -> None:
 
     def choices() -> list[Choice]:
         return [
-            Choice("CreateUserTag", tr("add a free tag"), tr("only marks it"), "accent"),
+            Choice("CreateUserTag", tr("add a user tag"), tr("only marks it"), "accent"),
             Choice("CreateSystemTag", tr("add a system tag"), tr("steers it"), "accent"),
             *(
                 Choice(uuid, safe(str(tag["tag"])), _tag_note(tag), "dim" if tag.get("inherent") else "plain")
@@ -116,4 +116,4 @@ async def _tags(screen: Acting, row: Row) -> None:
 def _tag_note(tag: dict[str, Any]) -> str:
     if tag.get("inherent"):
         return tr("system; kept by the appliance")
-    return tr("system; Enter changes it") if tag.get("type") == "System" else tr("free; Enter takes it off")
+    return tr("system; Enter changes it") if tag.get("type") == "System" else tr("user; Enter takes it off")
