@@ -278,12 +278,8 @@ class Acting(Working, Screen[None]):
         else:
             title = tr(noun.title)
             more = self.row is not None and calls_on(self.row)
-            self.say(
-                tr("{title}: none is made by hand; x shows what can be done", title=title)
-                if more
-                else tr("{title}: none is made by hand", title=title),
-                "dim",
-            )
+            none = tr("{title}: none is made by hand", title=title)
+            self.say(tr("{none}; x shows what can be done", none=none) if more else none, "dim")
 
     @changing
     def action_change(self) -> None:
@@ -326,12 +322,9 @@ class Acting(Working, Screen[None]):
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
-        running = frozenset({"Running"})
-        if (
-            row is not None
-            and row.kind == "VmInstance"
-            and self.possible(mark("show console"), running, [row])
-        ):
+        if row is None or row.kind != "VmInstance":
+            return
+        if self.possible(mark("show console"), frozenset({"Running"}), [row]):
             self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
     def action_panel(self, panel_id: str) -> None:
