@@ -13,6 +13,9 @@ from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
 
 NAME_CELLS = 28
+GAP_CELLS = 2
+LEAD_CELLS = 2 + 15 + GAP_CELLS
+"""A sign and an address."""
 """Cells of a name in the list at most."""
 
 FREE = ("·", "faint")
@@ -118,22 +121,29 @@ def map_line(span: Span, start: int, count: int, uses: dict[int, Use]) -> list[t
     return parts
 
 
-def since_words(use: Use) -> str:
-    """Since when somebody has an address."""
-    return tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since)) if use.since else ""
+def since_words(use: Use, *, aged: bool) -> str:
+    """Since when somebody has an address, and how long that is."""
+    if not use.since or not aged:
+        return words.date(use.since) if use.since else ""
+    return tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since))
 
 
-def list_cells(uses: Iterable[Use]) -> tuple[int, int]:
-    """How wide names and dates of a list are."""
+def list_cells(uses: Iterable[Use], room: int) -> tuple[int, int, bool]:
+    """How wide names and dates of a list are, and whether so many cells have room for how long that is, too."""
     listed = list(uses)
-    names = max((width(use.name) for use in listed), default=0)
-    return min(names, NAME_CELLS), max((width(since_words(use)) for use in listed), default=0)
+    names = min(max((width(use.name) for use in listed), default=0), NAME_CELLS)
+    dates = max((width(since_words(use, aged=True)) for use in listed), default=0)
+    if LEAD_CELLS + names + GAP_CELLS + dates <= room:
+        return names, dates, True
+    return names, max((width(since_words(use, aged=False)) for use in listed), default=0), False
 
 
-def list_line(address: int, use: Use, cells: tuple[int, int]) -> list[tuple[str, str]]:
+def list_line(address: int, use: Use, cells: tuple[int, int, bool]) -> list[tuple[str, str]]:
     """Who has an address, and since when; names and dates in columns of so many cells."""
+    names, dates, aged = cells
+    since = fit(since_words(use, aged=aged), dates)
     return [
         (f"{use.sign[0]} ", use.sign[1]), (f"{written(address):15}  ", "plain"),
-        (f"{fit(use.name, cells[0])}  ", "strong"), (f"{fit(since_words(use), cells[1])}  ", "dim"),
+        (f"{fit(use.name, names)}  ", "strong"), (f"{since}  ", "dim"),
         (use.note, "faint"),
     ]  # fmt: skip

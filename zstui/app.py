@@ -25,7 +25,7 @@ from zstui.drawing import Drawing
 from zstui.first_frame import first_frame
 from zstui.hang_up import ending_with
 from zstui.i18n import LANGUAGES, begin, first_language, language, next_language, use
-from zstui.keymap import id_of, key_name
+from zstui.keymap import id_of, key_name, movable
 from zstui.narrow import narrow
 from zstui.pace import Pace
 from zstui.paint import CONTRAST_VARIABLE
@@ -68,10 +68,12 @@ class Zstui(App[int]):
     TITLE = "zstui"
     ENABLE_COMMAND_PALETTE = False
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "next_language", "Another language", show=False, priority=True),
-        Binding("f3", "next_theme", "Other colours", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = movable(
+        [
+            Binding("f2", "next_language", "Another language", show=False, priority=True),
+            Binding("f3", "next_theme", "Other colours", show=False, priority=True),
+        ]
+    )
     theme: Reactive[str] = Reactive(Initialize(_first_theme))
     """The user's colours from the very first on: with others before them all style sheets would be read twice."""
 

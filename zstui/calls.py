@@ -140,5 +140,5 @@ class Calls:
 
 
 def shown_line(message: str, fields: dict[str, Any]) -> str:
-    """The `zstui call` line that repeats a call, as far as it is right; secrets are starred."""
+    """The `zstui call` line that repeats a call, right or wrong; secrets are starred."""
     return f"{CALL}{begun_line(MESSAGES[message], fields)}"

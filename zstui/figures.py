@@ -122,8 +122,10 @@ class History:
         return replace(self, series=series, seconds=self.length * (POINTS - first) / POINTS)
 
     def peak(self, metric: int) -> float:
-        """The highest value."""
-        return max((each for each in self.series[metric] if each is not None), default=0.0)
+        """The highest value; what is now may be so, before it is in the series."""
+        return max(
+            (each for each in (*self.series[metric], self.now[metric]) if each is not None), default=0.0
+        )
 
 
 async def read_history(session: Session, namespace: str, key: str, span: str) -> History:

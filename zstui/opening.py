@@ -29,7 +29,7 @@ def open_screens(app: Zstui) -> None:
 
 def _take_keymap(app: Zstui) -> None:
     """Put keys where the user wants them, and say what of it cannot be."""
-    classes = (Acting, Browser, LiveTable)
+    classes = (Acting, Browser, LiveTable, type(app))
     known = {each.id for kind in classes for each in kind.BINDINGS if isinstance(each, Binding) and each.id}
     app.moved_keys, wrong = read_keymap(keymap_file(), known)
     app.set_keymap(app.moved_keys)

@@ -120,8 +120,9 @@ def _actions(screen: Acting) -> list[Choice]:
         for key, word, action in screen.hints()
     ]
     for node, binding, enabled, _ in screen.active_bindings.values():
-        action = f"screen.{binding.action}"
-        fits = node is screen and enabled and not binding.action.startswith(("verb", "show", "palette"))
+        action = f"{'screen' if node is screen else 'app'}.{binding.action}"
+        fits = node in (screen, screen.app) and enabled and bool(binding.description)
+        fits = fits and not binding.action.startswith(("verb", "show", "palette"))
         if fits and "." not in binding.action and all(each.value[1] != action for each in choices):
             choices.append(
                 Choice(

@@ -59,8 +59,13 @@ def _cell(left: int, right: int, floor: int) -> str:
 
 
 def _plain_area(values: Values, rows: int, top: float) -> list[str]:
-    heights = [0 if each is None else 1 + _level(each, top, rows - 1) for each in values]
-    return ["".join("#" if height > row else " " for height in heights) for row in range(rows - 1, -1, -1)]
+    steps = len(PLAIN_BLOCKS)
+    heights = [0 if each is None else 1 + _level(each, top, rows * steps - 1) for each in values]
+    lines = []
+    for row in range(rows - 1, -1, -1):
+        parts = (min(height - row * steps, steps) for height in heights)
+        lines.append("".join(PLAIN_BLOCKS[part - 1] if part > 0 else " " for part in parts))
+    return lines
 
 
 def _level(value: float, top: float, most: int) -> int:

@@ -154,15 +154,17 @@ def command_line(message: Message, *, whole: bool = False) -> str:
 
 
 def begun_line(kind: type[Message], fields: dict[str, Any]) -> str:
-    """The command line of a call that is still being made up: what of it is wrong or missing is left out."""
-    values = {}
+    """The command line of a call that may be wrong: a value is as it was given then, what is missing left out."""
+    values, wrong = {}, {}
     for parameter in kind.parameters.values():
+        given = fields.get(parameter.wire)
         try:
-            check_sound(fields.get(parameter.wire))
+            check_sound(given)
             values[parameter.name] = _read(kind, parameter, fields)
         except InvalidArgument:
-            continue
-    return _line(kind, _written(kind, values, secrets=False), whole=True)
+            if isinstance(given, (str, int, float)) and not parameter.secret:
+                wrong[parameter.wire] = hidden(given)
+    return _line(kind, _written(kind, values, secrets=False) | wrong, whole=True)
 
 
 def _line(kind: type[Message], fields: dict[str, Any], whole: bool) -> str:

@@ -50,7 +50,8 @@ def test_a_terminal_without_braille_gets_plain_characters(monkeypatch: pytest.Mo
     monkeypatch.setattr("zstui.plot.only_ascii", lambda: True)
     drawn = [sparkline(list(WAVE), 8, 100.0), *area(WAVE, 20, 3, 100.0)]
     assert all(line.isascii() for line in drawn)
-    assert area([0, 100], 2, 2, 100.0) == [" #", "##"]
+    assert area([0, 100], 2, 2, 100.0) == [" #", ".#"]
+    assert area([0, 50, 100], 3, 1, 100.0) == [".+#"], "one line says something, too"
 
 
 def test_values_that_share_a_column_show_their_highest() -> None:

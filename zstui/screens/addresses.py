@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 Parts = list[tuple[str, str]]
 
 
+EDGE = "  "
+
+
 class AddressMap(Painted, can_focus=True):
     """Maps of ranges, then lines; only what is in sight is made, so that a large range costs no more."""
 
@@ -58,12 +61,11 @@ class AddressMap(Painted, can_focus=True):
         self._spans: list[Span] = []
         self._uses: dict[int, Use] = {}
         self._listed: list[int] = []
-        self._cells = (0, 0)
+        self._cells = (0, 0, True)
 
     def show(self, spans: list[Span], uses: dict[int, Use]) -> None:
         """Show other ranges, or who has their addresses now."""
         self._spans, self._uses, self._listed = spans, uses, sorted(uses)
-        self._cells = list_cells(uses.values())
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -71,6 +73,7 @@ class AddressMap(Painted, can_focus=True):
         self._lay_out()
 
     def _lay_out(self) -> None:
+        self._cells = list_cells(self._uses.values(), self.size.width - len(EDGE))
         count = per_line(self.size.width)
         maps = sum(len(rows_of(span, count)) + 2 for span in self._spans)
         self.virtual_size = Size(self.size.width, maps + 1 + len(self._listed))
@@ -98,7 +101,7 @@ class AddressMap(Painted, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        parts = [Segment("  ", self.rich_style)]
+        parts = [Segment(EDGE, self.rich_style)]
         parts += [
             Segment(text, self.paint(paint)) for text, paint in self._line(int(self.scroll_offset.y) + y)
         ]

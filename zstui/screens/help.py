@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
@@ -71,7 +71,7 @@ def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
     """Every binding that is active, once, by where it works."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for node, binding, enabled, _ in about.active_bindings.values():
-        mine = (node is about or isinstance(node, LiveTable)) and binding.action not in BORN_WITH
+        mine = (isinstance(node, (LiveTable, App)) or node is about) and binding.action not in BORN_WITH
         if not (mine and enabled and binding.description) or not _fits(binding, noun):
             continue
         group = IN_LIST if isinstance(node, LiveTable) else OWN

@@ -91,12 +91,16 @@ class Vnc(Watching):
         fine = tr("blocks") if self.query(VncView) and self.view.fine else tr("dots")
         return [("F8", tr("menu")), ("F9", fine), ("F11", tr("serial"))]
 
+    def why(self) -> str:
+        """Why it is not live; of one that never will be what to do instead."""
+        if "spice" in self.link.reason.casefold():
+            return tr("this screen speaks SPICE; C writes a .vv file for it")
+        return super().why()
+
     def marks(self) -> list[Part]:
         """How large the screen is, or what is wrong with it."""
         if self._wrong:
             return [Part(f"✗ {self._wrong} ", "bad")]
-        if "spice" in self.link.reason.casefold():
-            return [Part(tr("this screen speaks SPICE; C writes a .vv file for it") + " ", "warn")]
         rfb = self.view.rfb if self.query(VncView) else None
         return [Part(f"{rfb.width}×{rfb.height} ", "faint")] if rfb is not None and rfb.width else []
 

@@ -76,6 +76,10 @@ class Watching(Working, ModalScreen[After]):
     def own_keys(self) -> list[tuple[str, str]]:
         """Keys and words for the title."""
 
+    def why(self) -> str:
+        """Why it is not live, in words for the title."""
+        return self.link.reason
+
     def marks(self) -> list[Part]:
         """What else the title says."""
         return []
@@ -134,7 +138,7 @@ class ConsoleTitle(Line):
         link = self._watching.link
         kind = tr("serial") if self._watching.console == "serial" else "VNC"
         sign, paint = SIGNS[link.state]
-        words_of = {"opening": tr("opening"), "live": tr("live")}.get(link.state, link.reason)
+        words_of = {"opening": tr("opening"), "live": tr("live")}.get(link.state) or self._watching.why()
         parts = [Part(f" {self._watching.vm.name} ", "strong"), Part(f"{kind} ", "dim")]
         parts += [Part(f"{sign} {words_of} ", paint)]
         quiet = words.now() - link.heard_at
