@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher
 from appliance.api.errors import NotReady
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from zstui.frame import Caption
+from zstui.mirror import Row
 from zstui.nouns import MAIN
 from zstui.table import LiveTable
 
@@ -33,6 +34,19 @@ async def test_every_noun_has_its_key(cloud: Cloud) -> None:
         await on.sees("No VMs yet. Press n")
         await on.press("minus")
         await on.sees("connected")
+
+
+async def test_the_cursor_goes_to_a_row_that_is_told_of_after_its_call_was_answered(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("web-1", "◉ Running")
+        await on.browser.go("vm", "late", follow=True)
+        on.app.mirror._put(Row("VmInstance", "late", {"uuid": "late", "name": "web-2", "state": "Running"}))
+        await on.until(lambda: on.browser.table.cursor == "late", "the cursor on it")
+        await on.press("k")
+        on.app.mirror._put(Row("VmInstance", "late", {"uuid": "late", "name": "web-2", "state": "Stopped"}))
+        await on.sees("◌ Stopped")
+        assert on.browser.table.cursor != "late", "it goes there once"
 
 
 async def test_a_filter_narrows_as_it_is_typed(cloud: Cloud) -> None:

@@ -68,6 +68,8 @@ class Browser(Acting):
         self.noun: Noun = MAIN[0]
         self.trail = Trail(self.noun.id)
         self._stale: set[type[Line]] = set()
+        self._coming: tuple[str, str] | None = None
+        """The list and the row that the cursor is to be on as soon as that is there."""
 
     def compose(self) -> ComposeResult:
         """The frame, with a place for lists."""
@@ -127,8 +129,17 @@ class Browser(Acting):
         if key not in self.table.listing.rows:
             await self._watch(self.noun)
         self.mirror.flush()
+        self._point_at(noun_id, key)
+
+    def _point_at(self, noun_id: str, key: str) -> None:
+        """Put the cursor on a row, once it is there: what was just made is told of after the answer at times."""
+        self._coming = None
+        if noun_id != self.noun.id or not self.stands:
+            return
         listing = self.table.listing
-        if key in listing.rows and not self.table.select(key):
+        if key not in listing.rows:
+            self._coming = (noun_id, key)
+        elif not self.table.select(key):
             hides = listing.filter
             self.table.set_filter("")
             listing.lifted = hides
@@ -293,6 +304,8 @@ class Browser(Acting):
         if BINNED in batch:
             withdraw_offers(self)
         changed = {key for rows in batch.values() for key in rows}
+        if self._coming is not None and self._coming[1] in changed:
+            self.call_later(self._point_at, *self._coming)
         if BINNED in batch or any(row.key in changed for row in self.chosen()):
             self._stale.add(Hints)
         if "Event" in batch:
