@@ -31,7 +31,7 @@ from zstui.pace import Pace
 from zstui.paint import CONTRAST_VARIABLE
 from zstui.remembered import Remembered
 from zstui.terminal_size import forget_exported_size
-from zstui.themes import THEMES, Ascii, first_theme, next_theme, only_ascii
+from zstui.themes import THEMES, Ascii, first_theme, next_theme, only_ascii, theme_title
 from zstui.type_ahead import Passed, TypeAhead
 from zstui.whole_glyphs import Compositor
 
@@ -211,7 +211,7 @@ class Zstui(App[int]):
     def action_next_theme(self) -> None:
         """Show the next colours, and begin with them from now on."""
         self.theme = next_theme(self.theme)
-        self.tell(self.theme)
+        self.tell(theme_title(self.theme))
 
     def speak(self, name: str) -> None:
         """Speak a language on every screen, what is typed and chosen there stays."""

@@ -15,6 +15,7 @@ import yaml
 from appliance.api.userdata import served
 from zstui.cloud_config_keys import KEYS
 from zstui.i18n import enumerated, tr
+from zstui.i18n.server_texts import said
 
 HEAD = "#cloud-config"
 OTHER_HEADS = ("#include", "#cloud-", "#part-handler", "#upstart-job")
@@ -51,8 +52,8 @@ def _of_cloud_config(body: str) -> list[Doubt]:
         root = yaml.compose(body, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = tr("this is no YAML: {problem}", problem=error.problem or error.context or "")
-        return [Doubt(mark.line + 1 if mark is not None else 1, said)]
+        text = tr("this is no YAML: {problem}", problem=said(error.problem or error.context or ""))
+        return [Doubt(mark.line + 1 if mark is not None else 1, text)]
     except (yaml.YAMLError, RecursionError) as error:
         return [Doubt(1, tr("this is no YAML: {problem}", problem=str(error).split("\n")[0]))]
     if root is None:

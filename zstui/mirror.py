@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections import Counter
@@ -80,8 +81,10 @@ class Row:
         return self.data.get(wire, default)
 
     def text(self, wire: str) -> str:
-        """A value as safe text; empty when it has none."""
+        """A value as safe text, lists and objects as JSON; empty when it has none."""
         value = self.data.get(wire)
+        if isinstance(value, (list, dict)):
+            value = json.dumps(value, ensure_ascii=False)
         return "" if value is None else safe(str(value))
 
     @property

@@ -14,6 +14,7 @@ from zstui.nouns import NOUNS, create_message
 from zstui.picks import found_choices, noun_choices
 from zstui.rows import called
 from zstui.screens.chooser import Choice, Chooser, Find, narrowed
+from zstui.themes import theme_title
 from zstui.verbs import title_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
 
     def fixed() -> list[Choice]:
         named = [
-            Choice(("theme", name), tr("theme {name}", name=name), tr("colours")) for name in sorted(themes)
+            Choice(("theme", name), tr("theme {name}", name=theme_title(name)), tr("colours"), english=name)
+            for name in sorted(themes)
         ]
         return [*_actions(screen), *_forms(), *noun_choices(), *named]
 

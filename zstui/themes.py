@@ -13,6 +13,8 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
+from zstui.i18n import mark, tr
+
 NIGHT = Theme(
     name="zstui", primary="#a78bfa", secondary="#6cb6ff", accent="#b9a3ff", success="#7ccf8a",
     warning="#e3b95f", error="#f0717a", foreground="#d6dbe5", background="#12151c", surface="#171b24",
@@ -56,6 +58,17 @@ ACROSS, ALONG = {"HORIZONTAL", "LEFT", "RIGHT"}, {"VERTICAL", "UP", "DOWN"}
 def first_theme(kept: str, available: Container[str]) -> str:
     """The theme to begin with: what the user chose last, as long as it is there."""
     return kept if kept in available else NIGHT.name
+
+
+TITLES = {
+    "zstui": mark("dark"), "zstui-light": mark("light"), "zstui-contrast": mark("high contrast"),
+    "ansi-dark": mark("16 colours, dark"), "ansi-light": mark("16 colours, light"),
+}  # fmt: skip
+
+
+def theme_title(name: str) -> str:
+    """What a theme is, in words; of those that come with Textual the name."""
+    return tr(TITLES[name]) if name in TITLES else name
 
 
 def next_theme(name: str) -> str:

@@ -17,6 +17,7 @@ from zstui.i18n.causes import CAUSES
 from zstui.i18n.progress import EVENTS, PACES, STEPS, WAITS
 from zstui.i18n.refusals import REFUSALS
 from zstui.i18n.troubles import TROUBLES
+from zstui.i18n.yaml_texts import YAML_TEXTS
 
 ERRORS = (
     mark("field[{field}] is mandatory, can not be null"),
@@ -239,6 +240,7 @@ TEXTS = (
     *AGENTS,
     *SYSTEM,
     *PACES,
+    *YAML_TEXTS,
     *TOLD_LAST,
 )
 """Every pattern."""
