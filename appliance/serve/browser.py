@@ -56,7 +56,7 @@ class Browser:
     def __init__(self, entrance: Entrance, terminals: Terminals) -> None:
         self._entrance = entrance
         self._terminals = terminals
-        self._tickets: dict[str, tuple[Guest, str]] = {}
+        self._tickets: dict[str, tuple[Guest, str, str]] = {}
         self._expiring: set[asyncio.Task[None]] = set()
 
     def table(self) -> tuple[Route, ...]:
@@ -102,7 +102,7 @@ class Browser:
         self._terminals.check_room()
         guest = await self._entrance.admit(said["name"], said["secret"], origin_of(request).source)
         ticket = secrets.token_urlsafe(32)
-        self._tickets[ticket] = (guest, said["language"])
+        self._tickets[ticket] = (guest, said["language"], said["wish"])
         task = asyncio.create_task(self._expire(ticket))
         self._expiring.add(task)
         task.add_done_callback(self._expiring.discard)
@@ -111,7 +111,7 @@ class Browser:
     async def _expire(self, ticket: str) -> None:
         """End the session of a ticket that nobody has used."""
         await asyncio.sleep(TICKET_SECONDS)
-        guest, _ = self._tickets.pop(ticket, (None, ""))
+        guest, _, _ = self._tickets.pop(ticket, (None, "", ""))
         if guest is not None:
             await self._entrance.leave(guest)
 
@@ -119,12 +119,12 @@ class Browser:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=MESSAGE_BYTES, timeout=2.0)
         if not socket.can_prepare(request).ok:
             raise BadRequest("a full screen is opened by a WebSocket, as the page at / does")
-        guest, language = self._tickets.pop(request.match_info["ticket"], (None, ""))
+        guest, language, wish = self._tickets.pop(request.match_info["ticket"], (None, "", ""))
         if guest is None:
             raise NoSession("the ticket is unknown, used, or too old; log in again")
         try:
             size = Size.of(_number(request, "width"), _number(request, "height"))
-            opened = self._terminals.open(guest, size, term="xterm-256color", language=language)
+            opened = self._terminals.open(guest, size, term="xterm-256color", language=language, wish=wish)
             async with opened as terminal:
                 await socket.prepare(request)
                 why = await terminal.carry(_typed(socket, terminal), socket.send_bytes)
@@ -153,7 +153,7 @@ async def _typed(socket: web.WebSocketResponse, terminal: Terminal) -> None:
 
 
 async def _login_of(request: web.Request) -> dict[str, str]:
-    """Name, secret and language out of a login. Raises BadRequest."""
+    """Name, secret, language, and the one that was chosen if any was, out of a login. Raises BadRequest."""
     if (request.content_length or LOGIN_BYTES + 1) > LOGIN_BYTES:
         raise BadRequest(f"a login has a Content-Length, of {LOGIN_BYTES} bytes at most")
     try:
@@ -162,7 +162,7 @@ async def _login_of(request: web.Request) -> dict[str, str]:
         raise BadRequest("a login is JSON: name, secret and language") from error
     if not isinstance(said, dict):
         raise BadRequest("a login is one JSON object")
-    found = {key: said.get(key, "") for key in ("name", "secret", "language")}
+    found = {key: said.get(key, "") for key in ("name", "secret", "language", "wish")}
     if not all(isinstance(value, str) for value in found.values()) or not found["secret"]:
         raise BadRequest("a login has a name, a secret and a language, all texts")
     return found

@@ -38,6 +38,9 @@ KEPT = ("PATH", "PYTHONPATH", "TZ")
 """What a child has of the appliance's environment; nothing that could hold a secret."""
 
 TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,31}")
+WISHED = "ZSTUI_LANG"
+"""The language that the screen speaks whatever it spoke before."""
+
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z]{2,4})*(\.[A-Za-z0-9-]{1,16})?")
 
 
@@ -165,12 +168,14 @@ class Terminals:
             )
 
     @contextlib.asynccontextmanager
-    async def open(self, guest: Guest, size: Size, *, term: str, language: str) -> AsyncIterator[Terminal]:
+    async def open(
+        self, guest: Guest, size: Size, *, term: str, language: str, wish: str = ""
+    ) -> AsyncIterator[Terminal]:
         """A full screen for a guest while the body runs. Raises OperationFailed when there are too many."""
         self.check_room()
         self._opening += 1
         try:
-            terminal = await self._start(guest, size, term, language)
+            terminal = await self._start(guest, size, term, language, wish)
         finally:
             self._opening -= 1
         self._open.add(terminal)
@@ -187,7 +192,7 @@ class Terminals:
         for terminal in self._open:
             terminal.hang_up()
 
-    async def _start(self, guest: Guest, size: Size, term: str, language: str) -> Terminal:
+    async def _start(self, guest: Guest, size: Size, term: str, language: str, wish: str) -> Terminal:
         home = self._folder / guest.uuid
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         master, slave = pty.openpty()
@@ -202,7 +207,7 @@ class Terminals:
                 stdout=slave,
                 stderr=slave,
                 cwd=home,
-                env=environment(os.environ, guest, home, term, language),
+                env=environment(os.environ, guest, home, term, language, wish),
                 start_new_session=True,
             )
         except BaseException:
@@ -213,7 +218,9 @@ class Terminals:
         return Terminal(master, process)
 
 
-def environment(own: Mapping[str, str], guest: Guest, home: Path, term: str, language: str) -> dict[str, str]:
+def environment(
+    own: Mapping[str, str], guest: Guest, home: Path, term: str, language: str, wish: str = ""
+) -> dict[str, str]:
     """What a child is told: its session, never by words that others can list; what its user said of the screen."""
     fits = TERM.fullmatch(term) is not None and term != "dumb"
     spoken = language.replace("-", "_") if LANGUAGE.fullmatch(language) else "en_US"
@@ -225,4 +232,5 @@ def environment(own: Mapping[str, str], guest: Guest, home: Path, term: str, lan
         "LANG": spoken if "." in spoken else f"{spoken}.UTF-8",
         "PYTHONUTF8": "1",
         SESSION: guest.session_uuid,
+        **({WISHED: wish} if LANGUAGE.fullmatch(wish) else {}),
     }

@@ -1,5 +1,5 @@
 // Logs in, then lets textual-serve's script show the full screen in this page.
-import {LANGUAGES, language, named, speak, told, translate, word} from "./words.js";
+import {LANGUAGES, chosen, language, named, speak, told, translate, word} from "./words.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -15,7 +15,7 @@ function offerLanguages() {
 }
 
 async function ticket() {
-  const said = {name: find("name").value, secret: find("secret").value, language: language()};
+  const said = {name: find("name").value, secret: find("secret").value, language: language(), wish: chosen()};
   const answer = await fetch("/terminal", {method: "POST", body: JSON.stringify(said)});
   const body = await answer.json();
   if (!answer.ok) throw new Error(told(body.error.details));

@@ -73,10 +73,15 @@ const KEPT = "zstui.language";
 
 export const LANGUAGES = Object.keys(WORDS);
 
+// The language that was chosen here, which the screen then speaks, too; nothing when none was.
+export function chosen() {
+  const kept = localStorage.getItem(KEPT);
+  return kept in WORDS ? kept : "";
+}
+
 // The language that was chosen here, else the browser's, else English.
 export function language() {
-  const kept = localStorage.getItem(KEPT);
-  if (kept in WORDS) return kept;
+  if (chosen()) return chosen();
   for (const wanted of navigator.languages) {
     if (/^zh\b.*(TW|HK|MO|Hant)/i.test(wanted)) return "zh-TW";
     if (/^zh\b/i.test(wanted)) return "zh-CN";

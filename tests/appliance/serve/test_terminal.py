@@ -183,7 +183,10 @@ def test_a_child_is_told_its_session_and_no_secret_of_ours(tmp_path: Path) -> No
     )  # fmt: skip
     assert "secret" not in told.values()
     assert "LD_PRELOAD" not in told
-    odd = environment(own, GUEST, tmp_path, "x/../y", "$(id)")
+    assert "ZSTUI_LANG" not in told
+    assert environment(own, GUEST, tmp_path, "xterm", "en", "zh-TW")["ZSTUI_LANG"] == "zh-TW"
+    odd = environment(own, GUEST, tmp_path, "x/../y", "$(id)", "$(id)")
+    assert "ZSTUI_LANG" not in odd
     assert (odd["TERM"], odd["LANG"]) == ("xterm-256color", "en_US.UTF-8")
     assert "the-session" not in repr(GUEST)
 
