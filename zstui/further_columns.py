@@ -82,6 +82,22 @@ USED_ADDRESS = (
     ago("AGE", "createDate", rank=3),
 )
 
+QUOTA_BYTES = (".memorySize", ".capacity")
+"""What names of quotas end in that limit bytes."""
+
+
+def _limit(row: Row, _: Mirror) -> Piece:
+    sized = row.text("name").endswith(QUOTA_BYTES)
+    return (words.size(row.get("value") or 0) if sized else row.text("value")), "plain"
+
+
+QUOTA = (
+    name_column(28),
+    named("ACCOUNT", "identityUuid"),
+    Column("VALUE", _limit, 0, 12, right=True, number=lambda row, _: float(row.get("value") or 0)),
+    ago("AGE", "createDate", rank=3),
+)
+
 AUDIT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, _: float(row.get("sequence") or 0)),

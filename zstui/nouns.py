@@ -144,7 +144,7 @@ LISTED = (
 """Everything else that can be queried: title, word for one, what may be typed. The declaration says its columns."""
 
 
-OWN_COLUMNS = {"UsedIp": further_columns.USED_ADDRESS}
+OWN_COLUMNS = {"UsedIp": further_columns.USED_ADDRESS, "Quota": further_columns.QUOTA}
 USES = {"UsedIp": ("VmNic", "VmInstance"), "LocalStorageResourceRef": ("Volume", "VolumeSnapshot", "Image"),
         "Quota": ("Account",)}  # fmt: skip
 """Kinds that a list names, which its fields' names do not tell."""

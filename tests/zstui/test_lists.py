@@ -83,3 +83,13 @@ async def test_a_line_names_what_uuids_mean(cloud: Cloud) -> None:
     assert "network: lan" in shown
     [storage] = {line for line in shown if line.startswith("storage: ")}
     assert storage == "storage: local"
+
+
+async def test_quotas_of_bytes_are_sizes(cloud: Cloud) -> None:
+    await cloud.session.call("CreateAccount", name="acme", password="a" * 128)
+    async with screens(cloud.socket) as on:
+        await on.browser.go("quota")
+        await on.sees("vm.memorySize", "volume.capacity")
+        lines = {line.split()[0]: line.split() for line in on.text() if "acme" in line}
+        assert lines["vm.memorySize"][2] == "80G"
+        assert lines["vm.num"][2].isdigit()
