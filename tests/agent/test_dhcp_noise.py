@@ -102,7 +102,8 @@ def test_no_dhcp_packet_of_a_guest_hurts_its_host_or_others(
         length = log.stat().st_size
         sizes = {name: resident(pid) for name, pid in processes.items()}
         with begin(thief, COUNT, 0 if guarded else PACE) as noise:
-            assert victim.dhcp(tries=10)["ip"] == "10.0.0.6", "meanwhile"
+            # Past the guard it waits behind what dnsmasq has to read yet, on a busy machine for some seconds.
+            assert victim.dhcp(tries=10 if guarded else 18)["ip"] == "10.0.0.6", "meanwhile"
             assert noise.stdout is not None
             assert int(noise.stdout.read()) == COUNT
         assert noise.returncode == 0

@@ -14,8 +14,10 @@ from appliance.hosts.vnc import CHALLENGE_BYTES, PASSWORD, answer
 from tests.e2e.conftest import VmFactory
 from tests.e2e.guest import BOOT_SECONDS, Guest
 from tests.e2e.stage import Stage
-from tests.zstui.conftest import screens
+from tests.zstui.conftest import nobody, screens
 from zstui.vnc_view import VncView
+
+__all__ = ["nobody"]
 
 VERSION = b"RFB 003.008\n"
 SHARED = b"\x01"
