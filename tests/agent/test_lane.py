@@ -139,7 +139,7 @@ async def test_wrong_bytes_on_the_target_are_found_and_sent_anew(ends: Ends) -> 
     request = await ends.open("one", "two")
     one = sparse(ends.roots[0] / "one", 8 * MIB, (0, 8 * MIB))
     sparse(ends.roots[0] / "two", MIB, (0, MIB))
-    (ends.roots[1] / "one.part").write_bytes(b"x" + one[1 : 4 * MIB])
+    (ends.roots[1] / "one.part").write_bytes(bytes([one[0] ^ 1]) + one[1 : 4 * MIB])
     copied = await ends.whole(request)
     assert copied.sent_bytes == 4 * MIB + MIB + 8 * MIB
     assert [*ends.anew] == copied.anew == [str(ends.roots[0] / "one")]

@@ -100,6 +100,7 @@ async def test_ten_thousand_rows_cost_what_a_screenful_costs(tmp_path: Path) -> 
         assert table.lines_drawn <= 12 * (height + 2)
         await on.press("G")
         await on.sees("vm-9999")
+        await on.pilot.pause(0.5)  # for what G has left to paint
         table.lines_drawn = 0
         mirror._apply(change("vm-5", 5, "Stopped"))
         mirror.flush()
