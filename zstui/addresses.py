@@ -13,10 +13,10 @@ from zstui.i18n import mark, tr
 from zstui.mirror import Mirror, Row
 
 NAME_CELLS = 28
+"""Cells of a name in the list at most."""
 GAP_CELLS = 2
 LEAD_CELLS = 2 + 15 + GAP_CELLS
 """A sign and an address."""
-"""Cells of a name in the list at most."""
 
 FREE = ("·", "faint")
 ROUTER = ("R", "accent")

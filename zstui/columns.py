@@ -236,13 +236,18 @@ MOVING = "Migrating"
 """The state of a VM in which it is said how far its move has come."""
 
 
+def percent(job: Row) -> int:
+    """How far a job has come."""
+    return int(job.get("progress") or 0)
+
+
 def _vm_state(row: Row, mirror: Mirror) -> Piece:
     """A VM's state, and how far its move has come."""
     text, paint = state_piece(row.text("state"))
     if row.get("state") == MOVING:
         for job in mirror.all("LongJob"):
             if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
-                return f"{text} {int(job.get('progress') or 0)}%", paint
+                return f"{text} {percent(job)}%", paint
     return text, paint
 
 

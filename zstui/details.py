@@ -12,7 +12,7 @@ from appliance.api.parse import command_line, parse
 from appliance.api.resource import RESOURCES, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import nics_on, shown, stands_still, state_counted
+from zstui.columns import nics_on, percent, shown, stands_still, state_counted
 from zstui.i18n import enumerated, labelled, mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.jobs import error_of, job_title, target_of
@@ -94,8 +94,7 @@ def _running_jobs(row: Row, mirror: Mirror) -> list[Item]:
 
 
 def _progress(job: Row) -> str:
-    percent = int(job.get("progress") or 0)
-    return f"{bar(percent / 100, 10)} {percent}%"
+    return f"{bar(percent(job) / 100, 10)} {percent(job)}%"
 
 
 def _host(row: Row, mirror: Mirror) -> Told:

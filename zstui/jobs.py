@@ -8,7 +8,7 @@ from typing import Any
 from appliance.api.message import MESSAGES
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column
+from zstui.columns import Column, percent
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
@@ -30,8 +30,7 @@ def _progress(row: Row, _: Mirror) -> Piece:
     state_now = row.text("state")
     if state_now != "Running":
         return "", paint_of(state_now)
-    percent = int(row.get("progress") or 0)
-    return f"{bar(percent / 100, 10)} {percent:3}%", "busy"
+    return f"{bar(percent(row) / 100, 10)} {percent(row):3}%", "busy"
 
 
 def error_of(row: Row) -> dict[str, Any] | None:

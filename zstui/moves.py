@@ -10,7 +10,7 @@ from typing import Any
 from appliance.api.job import UNDER_WAY
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago
+from zstui.columns import Column, ago, percent
 from zstui.i18n import enumerated, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import REASON_CELLS, reason, state_of, step
@@ -159,8 +159,7 @@ def _to(row: Row, mirror: Mirror) -> Piece:
 def _progress(row: Row, _: Mirror) -> Piece:
     if row.get("state") != "Running":
         return "", "dim"
-    percent = int(row.get("progress") or 0)
-    return f"{bar(percent / 100, 5)} {percent:3}%", "busy"
+    return f"{bar(percent(row) / 100, 5)} {percent(row):3}%", "busy"
 
 
 def _bytes(row: Row, _: Mirror) -> Piece:

@@ -219,14 +219,10 @@ class SimulatedAgent(ABC):
         verb = type(call.request).__name__
         try:
             await self._take_time(call, self.delays.of(verb))
-        except SimulatedRefusal as ended:
-            return Answer(id=call.id, error=ended.refusal)
-        if self.faults.strikes(verb):
-            refusal = Refusal(
-                code="simulator.fault", message=f"{verb} failed, as the simulator was told it should"
-            )
-            return Answer(id=call.id, error=refusal)
-        try:
+            if self.faults.strikes(verb):
+                raise SimulatedRefusal(
+                    "simulator.fault", f"{verb} failed, as the simulator was told it should"
+                )
             return Answer(id=call.id, result=raw(self._carry_out(call)))
         except SimulatedRefusal as refused:
             return Answer(id=call.id, error=refused.refusal)

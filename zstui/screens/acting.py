@@ -137,8 +137,11 @@ class Acting(Working, Screen[None]):
     def hints(self) -> list[tuple[str, str, str]]:
         """Key, word and action of what makes sense on the row."""
         row = self.row
+        panels = panels_of(row, self.mirror) if row is not None else []
+        panels = [each for each in panels if each.looks or not self.app.read_only]
+        opens = [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
         if self.app.read_only:
-            return self._looks(row)
+            return opens
         found = [
             (verb.key, verb.word, f"screen.verb('{verb.key}')") for verb in VERBS if row and verb.fits(row)
         ]
@@ -158,17 +161,11 @@ class Acting(Working, Screen[None]):
             found.append(("n", mark("new"), "screen.create"))
         if row is not None and calls_on(row):
             found.append(("x", mark("more"), "screen.more"))
-        panels = panels_of(row, self.mirror) if row is not None else []
-        found += [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
+        found += opens
         last = undoable(self)
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
-
-    def _looks(self, row: Row | None) -> list[tuple[str, str, str]]:
-        """The keys that change nothing."""
-        panels = panels_of(row, self.mirror) if row is not None else []
-        return [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels if each.looks]
 
     def warn(self, text: str) -> None:
         """Say on the news line that something is not to be."""
