@@ -38,12 +38,18 @@ release another one's lease.
 
 Clients take DHCP's answers from any port of a server, so what goes to theirs (68) comes from no guest.
 
+A packet in pieces does not say in its first what these rules look for, and is whole again where it is heard: no
+service is asked in pieces.
+
+A service's queue of connections is one for all of a network's guests; more than a guest may call would fill it.
+
 RARP (0x8035) is how QEMU tells the switches where a guest is that came from another host.
 """
 
 _RULES = """
   set dhcp_rate { type ifname; size 8192; flags dynamic; timeout 1m; }
   set arp_rate { type ifname; size 8192; flags dynamic; timeout 1m; }
+  set call_rate { type ifname; size 8192; flags dynamic; timeout 1m; }
   chain guest {
     iifname != @ports counter drop
     iifname . ether saddr != @owners counter drop
@@ -53,6 +59,7 @@ _RULES = """
     ether type { arp, 0x8035 } accept
     ether type != ip counter drop
     udp dport 67 update @dhcp_rate { iifname limit rate over 20/second burst 40 packets } counter drop
+    udp dport 67 ip frag-off & 0x3fff != 0 counter drop
     udp dport 67 iifname . @th,288,48 != @clients counter drop
     ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     udp sport 67 counter drop
@@ -87,11 +94,16 @@ _RULES = """
     oifname . ip saddr @kept counter drop
     oifname . ip daddr @kept counter drop
   }
+  chain call {
+    update @call_rate { iifname limit rate over 50/second burst 100 packets } counter drop
+  }
   chain forward {
     type filter hook forward priority -300; policy accept;
     iifname @uplinks jump inward
     oifname @uplinks jump outward
     iifname "vnic*" oifname @services iifname . oifname != @reach counter drop
+    iifname "vnic*" oifname @services ip frag-off & 0x3fff != 0 counter drop
+    iifname "vnic*" oifname @services tcp dport 80 tcp flags & (syn | ack) == syn jump call
     iifname @services oifname "vnic*" oifname . iifname != @reach counter drop
     iifname @services oifname @services counter drop
   }

@@ -23,8 +23,10 @@ REQUEST_BYTES = 8192
 """A longer request, its body included, is cut off."""
 
 CONNECTION_SECONDS = 10.0
-BACKLOG = 128
-"""Connections of a network that wait where nobody takes them yet."""
+BACKLOG = 1024
+"""Connections of a network that wait where nobody takes them yet. The guard lets each guest call a hundred times
+at once (`agent/guard.py`), so that it takes ten of them to keep the others out.
+"""
 
 LAST_SECONDS = 1.0
 """How long a daemon that makes way waits for those who have connected and not asked."""

@@ -174,7 +174,9 @@ def _servers(own: Station, other: Station, server: Station) -> dict[str, bytes]:
         body[0] = 1
         packet = _packet("0.0.0.0", "255.255.255.255", (68, 67), bytes(body))
         found[f"dhcp-{word}-for-other"] = _ether(own.mac, IPV4, packet)
-    return found
+    # The rest of it says who it is for, and has no port by which it would be known as DHCP.
+    begun = _packet("0.0.0.0", "255.255.255.255", (68, 67), fragment=0x2000)
+    return found | {"dhcp-begun": _ether(own.mac, IPV4, begun)}
 
 
 def _others(own: Station, other: Station) -> dict[str, bytes]:
