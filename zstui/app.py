@@ -15,6 +15,7 @@ from textual import events, on, screen
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.messages import Update
+from textual.notifications import Notification, Notify
 from textual.reactive import Initialize, Reactive
 from textual.widgets._toast import ToastHolder
 from textual.worker import Worker
@@ -231,10 +232,18 @@ class Zstui(App[int]):
         self.notify(safe(text), severity="error" if wrong else "information", markup=False,
                     timeout=8 if wrong else 3)  # fmt: skip
 
-    def clear_notifications(self) -> None:
-        """Say nothing in passing any more. Textual keeps the room of what it said, which what is said next lacks."""
-        super().clear_notifications()
-        self.screen.query(ToastHolder).remove()
+    def offer(self, text: str, seconds: float) -> Notification:
+        """Say for some seconds what may have to be taken back before."""
+        said = Notification(safe(text), timeout=seconds)
+        self.post_message(Notify(said))
+        return said
+
+    def take_back(self, said: Notification) -> None:
+        """Say something no longer. Textual keeps the room it had, which what is said next lacks."""
+        self._unnotify(said)
+        for holder in self.screen.query(ToastHolder):
+            if str(holder.id).endswith(said.identity):
+                holder.remove()
 
     def keep(
         self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None

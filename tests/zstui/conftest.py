@@ -201,6 +201,12 @@ class Screens:
         except TimeoutError:
             raise AssertionError(f"never came: {what or holds}\n{self.whole()}") from None
 
+    async def hush(self) -> None:
+        """Have everything taken back that was said in passing."""
+        for said in list(self.app._notifications):
+            self.app.take_back(said)
+        await self.pilot.pause()
+
     async def sees(self, *texts: str) -> None:
         """Wait until the screen shows all texts."""
         await self.until(lambda: all(text in self.whole() for text in texts), f"{texts} on the screen")

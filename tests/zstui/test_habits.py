@@ -166,7 +166,7 @@ async def asks_nothing(on: Screens, *keys: str) -> None:
     """Each key says that nothing can be changed, on the screen that it was pressed on."""
     shown = on.app.screen
     for key in keys:
-        on.app.clear_notifications()
+        await on.hush()
         await on.misses("this session only reads")
         await on.press(key)
         await on.sees("this session only reads")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
@@ -137,12 +139,16 @@ def mirror_with(**settings: str) -> Mirror:
 
 def test_the_question_says_what_the_policy_means() -> None:
     kept = mirror_with(deletionPolicy="Delay", expungePeriod="86400")
-    assert how_long(kept, "VmInstance", final=False) == "It can be recovered (u) for 1d until it is expunged."
+    assert (
+        how_long(kept, "VmInstance", "u", final=False)
+        == "It can be recovered (u) for 1d until it is expunged."
+    )
     assert "until somebody expunges it" in how_long(
-        mirror_with(deletionPolicy="Never"), "VmInstance", final=False
+        mirror_with(deletionPolicy="Never"), "VmInstance", "u", final=False
     )
     assert (
-        how_long(mirror_with(deletionPolicy="Direct"), "VmInstance", final=True) == "This cannot be undone."
+        how_long(mirror_with(deletionPolicy="Direct"), "VmInstance", "u", final=True)
+        == "This cannot be undone."
     )
 
 
@@ -183,6 +189,39 @@ async def test_the_offer_to_take_back_goes_when_somebody_expunges(cloud: Cloud) 
         await on.misses("u takes it back")
         assert not on.app.calls.deletions
         assert "undo" not in on.whole()
+
+
+async def test_taking_back_leaves_what_else_was_said(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D", "right", "enter")
+        await on.sees("web-1 deleted; u takes it back", "◌ Destroyed")
+        on.app.tell("something else went wrong", wrong=True)
+        await on.sees("something else went wrong")
+        await on.press("u")
+        await on.misses("u takes it back")
+        assert "something else went wrong" in on.whole()
+
+
+async def test_what_was_deleted_is_taken_back_by_the_key_that_the_user_chose(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "zstui" / "keymap.toml"
+    file.parent.mkdir()
+    file.write_text('[keys]\n"verb.u" = "f8"\n')
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("◉ Running")
+        await on.press("D")
+        await on.sees("It can be recovered (F8) for")
+        await on.press("right", "enter")
+        await on.sees("web-1 deleted; F8 takes it back", "◌ Destroyed", "F8 recover")
+        await on.press("f8")
+        await on.sees("web-1: taken back", "◌ Stopped")
+        await on.press("2", "f8")
+        await on.sees("F8 does nothing on this row")
 
 
 async def test_many_are_deleted_once_their_number_was_typed(cloud: Cloud) -> None:

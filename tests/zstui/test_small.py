@@ -140,7 +140,7 @@ async def test_what_is_said_after_all_was_taken_back_is_seen(cloud: Cloud) -> No
         for turn in range(3):
             on.app.tell(f"the {turn}. that is said takes two lines of forty")
             await on.sees(f"the {turn}. that is said")
-            on.app.clear_notifications()
+            await on.hush()
             await on.misses("that is said")
 
 

@@ -134,7 +134,7 @@ def test_several_rows_are_counted_and_spoken_of_as_several() -> None:
     rows = [Row("VmInstance", each, {"name": each}) for each in "ab"]
     mirror = Mirror(("GlobalConfig",))
     assert names_of(rows) == "2 VMs"
-    assert how_long(mirror, "VmInstance", final=False, number=2).startswith("They can be recovered")
+    assert how_long(mirror, "VmInstance", "u", final=False, number=2).startswith("They can be recovered")
     begin("zh_CN")
     assert names_of(rows) == "2 台云主机"
 

@@ -36,6 +36,7 @@ from zstui.screens.recovering import (
     expunge,
     how_long,
     recover_or_undo,
+    undo_key,
     undoable,
 )
 from zstui.screens.shell import Shell
@@ -180,7 +181,7 @@ class Acting(Working, Screen[None]):
             recover_or_undo(self, rows)
             return
         if verb is None:
-            self.say(tr("{key} does nothing on this row; ? shows what does", key=key), "dim")
+            self._nothing(f"verb('{key}')", key)
             return
         rows = self.possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
@@ -190,6 +191,10 @@ class Acting(Working, Screen[None]):
         if rows:
             self._disarm()
             self.carry_out(verb.message, rows)
+
+    def _nothing(self, action: str, key: str) -> None:
+        shown = self.app.key_of(action, key)
+        self.say(tr("{key} does nothing on this row; ? shows what does", key=shown), "dim")
 
     def possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
         """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
@@ -264,7 +269,7 @@ class Acting(Working, Screen[None]):
         lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
-        return [*lines, how_long(self.mirror, rows[0].kind, final=final, number=len(rows))]
+        return [*lines, how_long(self.mirror, rows[0].kind, undo_key(self), final=final, number=len(rows))]
 
     @changing
     def action_create(self) -> None:
@@ -332,7 +337,7 @@ class Acting(Working, Screen[None]):
             opened = panel.open if panel.looks else changing(panel.open)
             opened(self, row)
         else:
-            self.say(tr("{key} does nothing on this row; ? shows what does", key=panel.key), "dim")
+            self._nothing(f"panel('{panel.id}')", panel.key)
 
     def action_copy(self) -> None:
         """Copy something of the row."""

@@ -64,7 +64,7 @@ def _move(screen: Acting, row: Row) -> None:
             )
             screen.say(
                 tr(
-                    "{name} moves to {host}; :mig shows how far it is",
+                    "{name} is asked to move to {host}; :mig shows how far it is",
                     name=row.name,
                     host=screen.mirror.name(chosen[0]),
                 ),

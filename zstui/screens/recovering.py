@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from textual.notifications import Notification
+
 from appliance.api.errors import ApiError
 from zstui import words
 from zstui.i18n import enumerated, tr, trn
@@ -31,6 +33,9 @@ class Deletion:
     binned: bool = False
     """Whether it was seen in the bin, which may be a moment after its call has ended."""
 
+    offer: Notification | None = None
+    """What was said of it, as long as that is to be seen."""
+
 
 def deletion_policy(mirror: Mirror, kind: str) -> str:
     """What becomes of a kind's rows that are deleted: Direct, Delay or Never; Direct for what has no bin."""
@@ -45,19 +50,20 @@ def _setting(mirror: Mirror, kind: str, name: str) -> str:
     )
 
 
-def how_long(mirror: Mirror, kind: str, *, final: bool, number: int = 1) -> str:
-    """What deleting so many rows of a kind means for taking them back, as the live policy has it."""
+def how_long(mirror: Mirror, kind: str, key: str, *, final: bool, number: int = 1) -> str:
+    """What deleting so many rows of a kind means for taking them back by a key, as the live policy has it."""
     if final:
         return tr("This cannot be undone.")
     if deletion_policy(mirror, kind) == "Never":
-        return trn("It is kept, and can be recovered (u), until somebody expunges it.",
-                   "They are kept, and can be recovered (u), until somebody expunges them.", number)  # fmt: skip
+        return trn("It is kept, and can be recovered ({key}), until somebody expunges it.",
+                   "They are kept, and can be recovered ({key}), until somebody expunges them.", number,
+                   key=key)  # fmt: skip
     period = _setting(mirror, kind, "expungePeriod")
     if not period.isdecimal():
-        return trn("It can be recovered (u) until it is expunged.",
-                   "They can be recovered (u) until they are expunged.", number)  # fmt: skip
-    return trn("It can be recovered (u) for {time} until it is expunged.",
-               "They can be recovered (u) for {time} until they are expunged.", number,
+        return trn("It can be recovered ({key}) until it is expunged.",
+                   "They can be recovered ({key}) until they are expunged.", number, key=key)  # fmt: skip
+    return trn("It can be recovered ({key}) for {time} until it is expunged.",
+               "They can be recovered ({key}) for {time} until they are expunged.", number, key=key,
                time=words.duration(float(period)))  # fmt: skip
 
 
@@ -69,19 +75,24 @@ async def delete(screen: Acting, message: str, every: list[dict[str, Any]], done
         deletion = Deletion(gone, done.words)
         screen.app.calls.deletions.append(deletion)
         withdraw_offers(screen)
-        screen.app.notify(_offer(screen.mirror, deletion), markup=False, timeout=UNDO_SECONDS)
+        deletion.offer = screen.app.offer(_offer(screen, deletion), UNDO_SECONDS)
     return list(ended)
 
 
-def _offer(mirror: Mirror, deletion: Deletion) -> str:
+def _offer(screen: Acting, deletion: Deletion) -> str:
     """That it is deleted, and for how long it can be taken back."""
-    items = items_of(mirror, deletion.uuids)
+    key = undo_key(screen)
+    items = items_of(screen.mirror, deletion.uuids)
     left = [each for each in map(seconds_left, items) if each is not None]
     if not left:
-        return tr("{what} deleted; u takes it back", what=deletion.words)
-    return tr(
-        "{what} deleted; u takes it back for {time}", what=deletion.words, time=words.duration(min(left))
-    )
+        return tr("{what} deleted; {key} takes it back", what=deletion.words, key=key)
+    time = words.duration(min(left))
+    return tr("{what} deleted; {key} takes it back for {time}", what=deletion.words, key=key, time=time)
+
+
+def undo_key(screen: Acting) -> str:
+    """The key that takes back what was deleted."""
+    return screen.app.key_of("verb('u')", "u")
 
 
 def undoable(screen: Acting) -> Deletion | None:
@@ -97,8 +108,13 @@ def withdraw_offers(screen: Acting) -> None:
         if items_of(screen.mirror, deletion.uuids):
             deletion.binned = True
         elif deletion.binned:
-            calls.deletions.remove(deletion)
-            screen.app.clear_notifications()
+            _forget(screen, deletion)
+
+
+def _forget(screen: Acting, deletion: Deletion) -> None:
+    screen.app.calls.deletions.remove(deletion)
+    if deletion.offer is not None:
+        screen.app.take_back(deletion.offer)
 
 
 def deleted_among(mirror: Mirror, rows: list[Row]) -> list[Row]:
@@ -117,8 +133,7 @@ def recover_or_undo(screen: Acting, rows: list[Row]) -> None:
     elif found is not None:
         calls = [recover_call(item, with_volumes=True) for item in undone]
         _carry_out(screen, calls, f"{tr('recover')} {found.words}")
-        screen.app.calls.deletions.remove(found)
-        screen.app.clear_notifications()
+        _forget(screen, found)
         screen.app.tell(tr("{what}: taken back; VMs are stopped", what=found.words))
 
 
