@@ -51,7 +51,7 @@ from appliance.reconcile.vm import VmWorker
 from appliance.reconcile.vm_move import VmMoveWorker
 from appliance.reconcile.volume import VolumeWorker
 from appliance.reconcile.volume_backup import VolumeBackupWorker
-from appliance.reconcile.volume_move import MoveWorker
+from appliance.reconcile.volume_move import VolumeMoveWorker
 from appliance.reconcile.volume_restore import VolumeRestoreWorker
 from appliance.reconcile.volume_rows import unfinished
 from appliance.resources.job_limits import JobLimits
@@ -182,7 +182,7 @@ class Core:
             "Volume": lambda uuid: VolumeWorker(context, copies, uuid),
             "VolumeBackup": lambda uuid: VolumeBackupWorker(context, uuid),
             "VolumeRestore": lambda uuid: VolumeRestoreWorker(context, uuid),
-            "VolumeMove": lambda uuid: MoveWorker(context, copies, uuid),
+            "VolumeMove": lambda uuid: VolumeMoveWorker(context, copies, uuid),
             "VmMove": lambda uuid: VmMoveWorker(context, copies, uuid),
             "Host": lambda uuid: HostWorker(context, uuid),
             "BackupStorage": lambda uuid: BackupStorageWorker(context, uuid),

@@ -10,7 +10,7 @@ from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.alarm import Alarm
 from appliance.reconcile.recycle_bin import KINDS, due
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
@@ -74,7 +74,7 @@ def _expunge(tx: Transaction, item: RecycleBinItem) -> None:
     uuid = item.resource_uuid
     if item.resource_type == VmInstance.vo:
         vm = tx.get(VmInstance, uuid)
-        move(tx, vm, intended="Absent", generation=vm.generation + 1)
+        change_vm(tx, vm, intended="Absent", generation=vm.generation + 1)
     elif item.resource_type == Volume.vo:
         volume = tx.get(Volume, uuid)
         tx.update(volume, intended="Absent", generation=volume.generation + 1)

@@ -25,7 +25,7 @@ from appliance.api.volume import Volume
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.host_tags import put_libvirt_tag
 from appliance.reconcile.vm_move_rows import move_of
-from appliance.reconcile.vm_state import move, placed_on, record_sight
+from appliance.reconcile.vm_state import change_vm, placed_on, record_sight
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -96,7 +96,7 @@ def take_scan(tx: Transaction, host: Host, seen: HostSeen, *, fresh: bool = Fals
         if leaving is not None:
             woken.append(("VmMove", leaving.uuid))
             if vm.state == "Unknown":
-                move(tx, vm)  # its host is back, which is all that its state waited for
+                change_vm(tx, vm)  # its host is back, which is all that its state waited for
             continue
         after = record_sight(tx, vm, domain, fresh=fresh)
         if after.power != vm.power or _unserved(tx, after, seen) or after.state not in {"Running", "Stopped"}:
@@ -122,7 +122,7 @@ def mark_disconnected(tx: Transaction, host: Host, reason: str) -> Host:
         tx.note("HostDisconnected", f"{host.name}: {reason}", level="error", about=host)
     host = tx.update(host, status="Disconnected", status_reason=reason)
     for vm in vms_on(tx, host.uuid):
-        move(tx, vm)
+        change_vm(tx, vm)
     return host
 
 

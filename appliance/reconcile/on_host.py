@@ -10,15 +10,15 @@ from appliance.api.move import VmMove, VolumeMove
 from appliance.api.storage import BackupStorage
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup, VolumeRestore
-from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.reading import readings_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
+from appliance.reconcile.volume_move_rows import volume_moves_on
 from appliance.store.snapshot import Snapshot
 
 
 def under_way_on(snapshot: Snapshot, host: Host) -> Iterator[tuple[str, str]]:
     """Kind and uuid of moves, readings, backups, restores and images: whose worker waits for a host that was away."""
-    yield from ((VolumeMove.name_, move.uuid) for move in moves_on(snapshot, host))
+    yield from ((VolumeMove.name_, move.uuid) for move in volume_moves_on(snapshot, host))
     yield from ((VmMove.name_, move.uuid) for move in vm_moves_on(snapshot, host))
     for reading in readings_on(snapshot, host):
         kind = Image if snapshot.exists(Image, uuid=reading.uuid) else Volume

@@ -14,7 +14,7 @@ from appliance.hosts.link import Refused
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.move_rows import note_left_behind, rehome
-from appliance.reconcile.vm_state import move as move_vm
+from appliance.reconcile.vm_state import change_vm
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -56,7 +56,7 @@ def arrive(tx: Transaction, planned: VmMove) -> None:
     nics = [nic.uuid for nic in tx.all(VmNic, vm_instance_uuid=vm.uuid)]
     tx.update(move, phase="moved", intended="Present", nics=json.dumps(nics))
     # What was seen of it was told by the clock of the host that it was on.
-    vm = move_vm(
+    vm = change_vm(
         tx, vm, cluster_uuid=host.cluster_uuid, zone_uuid=host.zone_uuid, moving=False, seen_at=0,
         generation=vm.generation + 1,
     )  # fmt: skip
@@ -112,6 +112,6 @@ def forget_vm_move(tx: Transaction, planned: VmMove) -> None:
     tx.delete(move)
     vm = tx.find(VmInstance, move.vm_instance_uuid)
     if vm is not None and move.phase != "moved":  # after which it may be on its way again
-        move_vm(tx, vm, moving=False, generation=vm.generation + 1)
+        change_vm(tx, vm, moving=False, generation=vm.generation + 1)
     recount_host(tx, move.host_uuid)
     _end(tx, move)

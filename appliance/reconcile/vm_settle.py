@@ -30,7 +30,7 @@ from appliance.reconcile.recycle_bin import bin_vm, item_of, take_out
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.snapshot_rows import OVERLAYS, drop_snapshots, turn_back_files
 from appliance.reconcile.vm_nic import free_address, nics_of, settle_nics, turn_back_nics
-from appliance.reconcile.vm_state import move, record_sight
+from appliance.reconcile.vm_state import change_vm, record_sight
 from appliance.reconcile.vm_volume import (
     HELD,
     chain_result,
@@ -86,7 +86,7 @@ def settle(tx: Transaction, planned: VmInstance, seen: DomainSeen) -> bool:
     settle_volumes(tx, vm)
     if vm.intended == "Destroyed":
         shelve(tx, vm)  # nosec B403  # ours, not the module
-    vm = move(tx, vm, settled=True, created=True, stop_deadline=None)
+    vm = change_vm(tx, vm, settled=True, created=True, stop_deadline=None)
     root = tx.find(Volume, vm.root_volume_uuid) if vm.root_volume_uuid else None
     if root is not None:
         status = "Ready" if root.status == "Creating" else root.status
@@ -125,7 +125,7 @@ def forget(tx: Transaction, vm: VmInstance) -> None:
         free_address(tx, nic)
         tx.delete(nic)
     take_out(tx, vm.uuid)
-    vm = move(tx, vm, power="off", intended="Absent")
+    vm = change_vm(tx, vm, power="off", intended="Absent")
     host_uuid = vm.last_host_uuid
     tx.update(vm, host_uuid=None)
     tx.delete(vm)
@@ -185,7 +185,7 @@ def give_up(
     if not vm.created:
         for job in found:
             jobs.doom(tx, job, _failure(job, error))
-        move(tx, vm, intended="Absent", generation=vm.generation + 1)
+        change_vm(tx, vm, intended="Absent", generation=vm.generation + 1)
         return True
     if found:
         return _turn_back(tx, vm, found, error, refused)
@@ -202,7 +202,7 @@ def _refuse_overlay(
     for job in found:
         if job.name in OVERLAYS:
             jobs.fail(tx, job, _failure(job, error))
-    move(tx, vm, generation=vm.generation + 1)
+    change_vm(tx, vm, generation=vm.generation + 1)
 
 
 def _turn_back(
@@ -232,7 +232,7 @@ def _turn_back(
         changes["intended"] = "Stopped"
     elif vm.intended == "Stopped" and vm.power == "on":
         changes["intended"] = "Running"
-    move(tx, vm, **changes)
+    change_vm(tx, vm, **changes)
     return True
 
 
@@ -274,4 +274,4 @@ def intend_stopped(tx: Transaction, vm: VmInstance) -> VmInstance:
     if vm.intended == "Running" and vm.power != "on":
         vm = cancel(tx, vm)  # a start that waits for its host is over
     deadline = Timestamp(tx.now + float(tx.setting("vm", "stopGrace")))
-    return move(tx, vm, intended="Stopped", generation=vm.generation + 1, stop_deadline=deadline)
+    return change_vm(tx, vm, intended="Stopped", generation=vm.generation + 1, stop_deadline=deadline)

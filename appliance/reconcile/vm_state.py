@@ -26,7 +26,7 @@ def placed_on(snapshot: Snapshot, vm: VmInstance) -> str | None:
     return (root.host_uuid if root else None) or vm.host_uuid or vm.last_host_uuid
 
 
-def move(
+def change_vm(
     tx: Transaction, vm: VmInstance, *, settled: bool = False, cause: str = "", **changes: Any
 ) -> VmInstance:
     """Write changes to a VM and the state that follows from them."""
@@ -83,7 +83,7 @@ def record_sight(tx: Transaction, vm: VmInstance, seen: DomainSeen, *, fresh: bo
     if by_itself:
         changes["generation"] = vm.generation + 1
     stood_still = vm.stands_still
-    vm = move(tx, vm, cause=cause, **changes)
+    vm = change_vm(tx, vm, cause=cause, **changes)
     if still and still != stood_still:
         tx.note("VmStandsStill", f"{vm.name}: {still}", level="warning", about=vm)
     elif stood_still and seen.power == "on":

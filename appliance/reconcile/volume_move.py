@@ -36,16 +36,8 @@ from appliance.reconcile.image_copy import ImageCopies
 from appliance.reconcile.lane import Lane
 from appliance.reconcile.loop import AGAIN, DONE, Backoff, Next
 from appliance.reconcile.meter import expect
-from appliance.reconcile.move_rows import (
-    flip,
-    forget,
-    give_up,
-    is_being_cleared,
-    leave_behind,
-    move_limit,
-    still_wanted,
-    verified,
-)
+from appliance.reconcile.move_rows import is_being_cleared, move_limit, still_wanted
+from appliance.reconcile.volume_move_rows import flip, forget, give_up, leave_behind, verified
 from appliance.reconcile.volume_rows import images_below, volume_intent
 from appliance.store.errors import StoreCannotWrite
 from appliance.store.snapshot import Snapshot
@@ -73,7 +65,7 @@ class _Work:
     jobs: tuple[LongJob, ...]
 
 
-class MoveWorker:
+class VolumeMoveWorker:
     """Brings one volume to its new host, or back to where it was never away from."""
 
     def __init__(self, context: Context, copies: ImageCopies, uuid: str) -> None:

@@ -17,7 +17,7 @@ from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
 from appliance.reconcile.snapshot_rows import stand_on
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -102,7 +102,7 @@ def _turned(tx: Transaction, restore: VolumeRestore, backup: VolumeBackup) -> Vo
     )
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
     if vm is not None:
-        move(tx, vm, generation=vm.generation + 1)
+        change_vm(tx, vm, generation=vm.generation + 1)
     return volume
 
 

@@ -27,8 +27,9 @@ from appliance.reconcile.context import accepted_by
 from appliance.reconcile.machine import ask_connection
 from appliance.resources.creating import STATES, add, check_uuid, given, refuse_twins, uuid_for
 from appliance.resources.host_key import keep_key, trust
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
-from appliance.resources.storage import folder, promise
+from appliance.resources.storage import folder
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 

@@ -15,9 +15,9 @@ from appliance.api.image import Image
 from appliance.api.vm import VmInstance
 from appliance.plans.boot import DEVICES, ISO, ORDER, USUAL_ORDER, boot_order, iso_uuid
 from appliance.reconcile.inherent_tags import drop_inherent_tags, put_inherent_tag, set_inherent_tag
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
 from appliance.store.snapshot import Snapshot
@@ -46,7 +46,7 @@ def detach_iso(tx: Transaction, request: DetachIsoFromVmInstance, caller: Caller
 def _moved(
     tx: Transaction, request: AttachIsoToVmInstance | DetachIsoFromVmInstance, vm: VmInstance, caller: Caller
 ) -> Promise | VmInstance:
-    vm = move(tx, vm, generation=vm.generation + 1)
+    vm = change_vm(tx, vm, generation=vm.generation + 1)
     return promise(tx, request, vm, caller) if vm.intended == "Running" else vm
 
 

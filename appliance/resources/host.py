@@ -20,10 +20,10 @@ from appliance.reconcile import jobs
 from appliance.reconcile.context import accepted_by
 from appliance.reconcile.machine import ask_connection
 from appliance.reconcile.maintenance import empty, leave
-from appliance.reconcile.move_rows import moves_on
 from appliance.reconcile.observe import vms_on
 from appliance.reconcile.reading import readings_on
 from appliance.reconcile.vm_move_rows import vm_moves_on
+from appliance.reconcile.volume_move_rows import volume_moves_on
 from appliance.reconcile.volume_rows import volumes_on
 from appliance.resources.creating import add, check_uuid, given, uuid_for
 from appliance.resources.host_key import keep_key, trust
@@ -151,7 +151,7 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
             f"{counted(len(volumes), 'data volume', 'data volumes')} ({names}); "
             f"delete and expunge or migrate them first"
         )
-    moves: list[VolumeMove | VmMove] = [*moves_on(tx, host)]
+    moves: list[VolumeMove | VmMove] = [*volume_moves_on(tx, host)]
     moves += [move for move in vm_moves_on(tx, host) if move.phase != "moved"]
     if moves:
         names = ", ".join(move.name for move in moves[:5])

@@ -26,8 +26,8 @@ from appliance.reconcile.image import restate
 from appliance.reconcile.image_transfer import stored
 from appliance.reconcile.recycle_bin import bin_image, note_expunging, rename, take_out
 from appliance.resources.creating import add, given, uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 

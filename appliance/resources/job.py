@@ -15,12 +15,12 @@ from appliance.api.volume_backup import VolumeBackup, VolumeRestore
 from appliance.reconcile.image import fail_image
 from appliance.reconcile.jobs import fail
 from appliance.reconcile.maintenance import give_up as give_up_maintenance
-from appliance.reconcile.move_rows import give_up as give_up_move
 from appliance.reconcile.snapshot_rows import JOBS as CHAIN_JOBS
 from appliance.reconcile.vm_move_rows import stay
 from appliance.reconcile.vm_settle import RESIZES, give_up
 from appliance.reconcile.volume import give_up as give_up_volume
 from appliance.reconcile.volume_backup_rows import give_up as give_up_backup
+from appliance.reconcile.volume_move_rows import give_up as give_up_move
 from appliance.reconcile.volume_restore_rows import give_up as give_up_restore
 from appliance.resources.registry import Caller, handles
 from appliance.store.transaction import Transaction

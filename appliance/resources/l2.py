@@ -24,8 +24,9 @@ from appliance.api.vm import VmInstance, VmNic
 from appliance.plans.naming import bridge
 from appliance.reconcile import jobs
 from appliance.resources.creating import add, given, refuse_twins, uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise, same_zone
+from appliance.resources.storage import same_zone
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 

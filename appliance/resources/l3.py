@@ -34,8 +34,8 @@ from appliance.plans.naming import is_domain_name
 from appliance.reconcile.inherent_tags import drop_inherent_tags
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import served
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.taken import TakenIn
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction

@@ -13,8 +13,8 @@ from appliance.api.volume import Volume
 from appliance.plans.placement import mib
 from appliance.reconcile.capacity import recount_storage
 from appliance.resources.placing import bytes_of, room_on
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot

@@ -19,8 +19,8 @@ from appliance.api.tag import CAN_SNAPSHOT
 from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.resources.creating import add, refuse_twins, uuid_for
 from appliance.resources.host import check_hypervisor, refuse_address
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.store.transaction import Transaction
 
 NO_PORT = 0

@@ -20,10 +20,10 @@ from appliance.api.snapshot import (
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.snapshot_rows import image_below, latest_of, stand_on
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import add, given, uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot
@@ -159,7 +159,7 @@ def _begun(
         generation=volume.generation + 1,
     )
     vm = tx.find(VmInstance, volume.vm_instance_uuid) if volume.vm_instance_uuid else None
-    target = volume if vm is None else move(tx, vm, generation=vm.generation + 1)
+    target = volume if vm is None else change_vm(tx, vm, generation=vm.generation + 1)
     return promise(tx, request, target, caller)
 
 

@@ -10,8 +10,8 @@ from appliance.plans import naming
 from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.reading import begin_reading
 from appliance.resources.creating import add, uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.template import kept_volume
 from appliance.resources.volume import check_room
 from appliance.store.transaction import Transaction

@@ -18,8 +18,6 @@ from appliance.api.errors import (
     PrimaryStorageFailed,
 )
 from appliance.api.host import Host
-from appliance.api.message import Message
-from appliance.api.resource import Resource
 from appliance.api.simulator import HYPERVISOR, PRIMARY_TYPE
 from appliance.api.storage import (
     AddLocalPrimaryStorage,
@@ -43,6 +41,7 @@ from appliance.reconcile.context import target_of
 from appliance.reconcile.host import put_capacity
 from appliance.reconcile.inherent_tags import put_inherent_tag
 from appliance.resources.creating import STATES, add, given, refuse_twins, uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Live, Promise, asks_host, handles
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -253,8 +252,3 @@ def _same_hypervisor(storage: PrimaryStorage, cluster: Cluster) -> None:
             f"hypervisorType {HYPERVISOR if simulated else 'KVM'}; cluster {cluster.name}[uuid:{cluster.uuid}] is "
             f"for {cluster.hypervisor_type}"
         )
-
-
-def promise(tx: Transaction, request: Message, target: Resource, caller: Caller) -> Promise:
-    """A job on a resource, for the caller."""
-    return Promise(jobs.begin(tx, request, target, job_uuid=caller.call_id, account_uuid=caller.account_uuid))

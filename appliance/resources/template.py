@@ -21,8 +21,8 @@ from appliance.plans import naming
 from appliance.reconcile.reading import begin_reading
 from appliance.resources.creating import add, uuid_for
 from appliance.resources.image import add_copies
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot

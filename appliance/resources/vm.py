@@ -21,12 +21,12 @@ from appliance.plans import userdata
 from appliance.reconcile.recycle_bin import note_expunging, rename
 from appliance.reconcile.vm_nic import nics_of
 from appliance.reconcile.vm_settle import cancel, end_waiting, intend_stopped
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import asked, given
 from appliance.resources.placing import check_room, take_address
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
 from appliance.resources.static_ip import take_kept
-from appliance.resources.storage import promise
 from appliance.resources.tag_checks import check_host_name
 from appliance.resources.tags_of import system_tags
 from appliance.resources.vm_allowed import allowed
@@ -48,7 +48,7 @@ def start_vm(tx: Transaction, request: StartVmInstance, caller: Caller) -> Promi
             take_address(tx, vm, nic, named=f"uuid[{vm.uuid}]")
         else:
             take_kept(tx, nic)
-    vm = move(tx, vm, intended="Running", generation=vm.generation + 1)
+    vm = change_vm(tx, vm, intended="Running", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
 
@@ -66,7 +66,7 @@ def stop_vm(tx: Transaction, request: StopVmInstance, caller: Caller) -> Promise
 def reboot_vm(tx: Transaction, request: RebootVmInstance, caller: Caller) -> Promise:
     """One more reboot asked for."""
     vm = allowed(tx, tx.get(VmInstance, request.uuid), request)
-    vm = move(tx, vm, boot_count=vm.booted_count + 1, generation=vm.generation + 1)
+    vm = change_vm(tx, vm, boot_count=vm.booted_count + 1, generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
 
@@ -80,7 +80,7 @@ def destroy_vm(tx: Transaction, request: DestroyVmInstance, caller: Caller) -> P
     direct = tx.setting("vm", "deletionPolicy") == "Direct" or not vm.created
     vm = cancel(tx, vm)
     end_waiting(tx, vm, caller.call_id)
-    vm = move(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
+    vm = change_vm(tx, vm, intended="Absent" if direct else "Destroyed", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
 
@@ -89,7 +89,7 @@ def expunge_vm(tx: Transaction, request: ExpungeVmInstance, caller: Caller) -> P
     """Intended absent, whatever the policy."""
     vm = allowed(tx, tx.get(VmInstance, request.uuid), request)
     note_expunging(tx, vm.uuid)
-    vm = move(tx, vm, intended="Absent", generation=vm.generation + 1)
+    vm = change_vm(tx, vm, intended="Absent", generation=vm.generation + 1)
     return promise(tx, request, vm, caller)
 
 

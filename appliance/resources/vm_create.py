@@ -20,7 +20,7 @@ from appliance.plans.boot import ISO
 from appliance.plans.placement import Demand
 from appliance.reconcile.capacity import keep_volume, recount_storage
 from appliance.reconcile.inherent_tags import put_inherent_tag
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import add, asked, uuid_for
 from appliance.resources.offering import enabled_instance_offering
 from appliance.resources.placing import (
@@ -30,8 +30,8 @@ from appliance.resources.placing import (
     passthrough,
     pick_host,
 )
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.storage_wish import storage_wish
 from appliance.resources.vm_nic import add_nic
 from appliance.resources.volume import enabled_disk_offering, whole_sectors
@@ -66,7 +66,7 @@ def create_vm(tx: Transaction, request: CreateVmInstance, caller: Caller) -> Pro
         _data_volume(tx, vm, each, device_id, storage_uuid)
     for device_id, network in enumerate(networks):
         add_nic(tx, vm, network, device_id, field="l3NetworkUuids")
-    vm = move(tx, vm, intended="Running")
+    vm = change_vm(tx, vm, intended="Running")
     recount_storage(tx, storage_uuid)
     return promise(tx, request, vm, caller)
 

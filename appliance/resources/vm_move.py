@@ -12,11 +12,11 @@ from appliance.api.volume import Volume
 from appliance.plans.placement import choose_host
 from appliance.reconcile.capacity import recount_host, recount_storage
 from appliance.reconcile.vm_nic import nics_of
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import asked
 from appliance.resources.placing import bytes_of, move_options
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import refuse_busy
 from appliance.store.snapshot import Snapshot
@@ -56,7 +56,7 @@ def migrate_vm(tx: Transaction, request: MigrateVm, caller: Caller) -> Promise:
     )
     for volume in volumes:
         _take_along(tx, row, volume)
-    move(tx, vm, moving=True)
+    change_vm(tx, vm, moving=True)
     recount_host(tx, host.uuid)
     return promise(tx, request, row, caller)
 

@@ -17,10 +17,10 @@ from appliance.api.vm import (
 )
 from appliance.plans import naming
 from appliance.reconcile.vm_nic import default_network
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.placing import ensure_dhcp_address, static_ip, take_address
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.store import meta
 from appliance.store.snapshot import Snapshot
@@ -39,7 +39,7 @@ def attach_l3(tx: Transaction, request: AttachL3NetworkToVm, caller: Caller) -> 
         raise refused.passes(vm.name_, vm.uuid) if tx.exists(VmNic, **leaving) else refused
     running = vm.intended == "Running"
     add_nic(tx, vm, network, _free_device(tx, vm), field="l3NetworkUuid", plugged=not running)
-    vm = move(
+    vm = change_vm(
         tx, vm, generation=vm.generation + 1,
         default_l3_network_uuid=vm.default_l3_network_uuid or network.uuid,
     )  # fmt: skip
@@ -54,7 +54,7 @@ def detach_l3(tx: Transaction, request: DetachL3NetworkFromVm, caller: Caller) -
     if nic.intended == "Present":
         default = vm.default_l3_network_uuid == nic.l3_network_uuid
         tx.update(nic, intended="Absent", was_default=default)
-    vm = move(tx, vm, generation=vm.generation + 1, default_l3_network_uuid=default_network(tx, vm))
+    vm = change_vm(tx, vm, generation=vm.generation + 1, default_l3_network_uuid=default_network(tx, vm))
     return promise(tx, request, vm, caller)
 
 

@@ -7,7 +7,7 @@ from appliance.api.offering import InstanceOffering
 from appliance.api.vm import ChangeInstanceOffering, VmInstance
 from appliance.plans.placement import Demand
 from appliance.reconcile.inherent_tags import drop_inherent_tags, put_inherent_tag
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import asked
 from appliance.resources.placing import check_increase
 from appliance.resources.registry import Caller, handles
@@ -28,20 +28,20 @@ def change_instance_offering(tx: Transaction, request: ChangeInstanceOffering, c
         )
     vm = _without_pending(tx, vm)
     if vm.state == "Stopped":
-        return move(
+        return change_vm(
             tx, vm, instance_offering_uuid=offering.uuid, cpu_num=offering.cpu_num,
             cpu_speed=offering.cpu_speed, memory_size=offering.memory_size,
         )  # fmt: skip
     now, then = _size(vm), (offering.cpu_num, offering.cpu_speed, offering.memory_size)
     if now == then:
-        return move(tx, vm, instance_offering_uuid=offering.uuid)
+        return change_vm(tx, vm, instance_offering_uuid=offering.uuid)
     # The room that an earlier pending size kept is free again before this one is measured.
-    vm = move(tx, vm)
+    vm = change_vm(tx, vm)
     cpu = max(0, offering.cpu_num * offering.cpu_speed - vm.cpu_num * vm.cpu_speed)
     memory = max(0, offering.memory_size - vm.memory_size)
     check_increase(tx, vm, Demand(memory, cpu, 0, frozenset(), asked=asked(request)))
     put_inherent_tag(tx, vm, f"{PENDING}cpuNum::{then[0]}::cpuSpeed::{then[1]}::memory::{then[2]}")
-    return move(
+    return change_vm(
         tx, vm, instance_offering_uuid=offering.uuid, pending_cpu_num=offering.cpu_num,
         pending_cpu_speed=offering.cpu_speed, pending_memory_size=offering.memory_size,
     )  # fmt: skip

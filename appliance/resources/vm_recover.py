@@ -9,7 +9,7 @@ from appliance.api.volume import Volume
 from appliance.plans import addresses
 from appliance.reconcile.recycle_bin import take_out
 from appliance.reconcile.vm_nic import nics_of
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.placing import give, static_ip, take
 from appliance.resources.registry import Caller, handles
 from appliance.resources.taken import TakenIn
@@ -31,7 +31,7 @@ def recover_vm(tx: Transaction, request: RecoverVmInstance, caller: Caller) -> V
     for volume in tx.all(Volume, vm_instance_uuid=vm.uuid, type="Root"):
         tx.update(volume, status="Ready")
     item = take_out(tx, vm.uuid)
-    vm = move(tx, vm, intended="Stopped", generation=vm.generation + 1, settled=True)
+    vm = change_vm(tx, vm, intended="Stopped", generation=vm.generation + 1, settled=True)
     _take_addresses(tx, vm, wanted=request.take_former_ips)
     if request.attach_data_volumes and item is not None:
         for volume_uuid in item.data_volume_uuids:

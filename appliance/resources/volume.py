@@ -24,12 +24,12 @@ from appliance.reconcile import jobs
 from appliance.reconcile.capacity import keep_volume, recount_storage, resize_volume
 from appliance.reconcile.reading import why_kept
 from appliance.reconcile.recycle_bin import rename
-from appliance.reconcile.vm_state import move
+from appliance.reconcile.vm_state import change_vm
 from appliance.resources.creating import add, given, uuid_for
 from appliance.resources.placing import check_hypervisor, room_on
+from appliance.resources.promising import promise
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -141,7 +141,7 @@ def _resize(
     if volume.install_path is None:
         return volume
     volume = tx.update(volume, generation=volume.generation + 1)
-    target = volume if vm is None else move(tx, vm, generation=vm.generation + 1)
+    target = volume if vm is None else change_vm(tx, vm, generation=vm.generation + 1)
     return promise(tx, request, target, caller)
 
 

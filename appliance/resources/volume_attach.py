@@ -19,11 +19,11 @@ from appliance.api.volume import (
 from appliance.plans import naming
 from appliance.plans.vm_spec import VIRTIO_PLATFORMS
 from appliance.reconcile.capacity import keep_volume, recount_storage
-from appliance.reconcile.vm_state import move, placed_on
+from appliance.reconcile.vm_state import change_vm, placed_on
 from appliance.reconcile.vm_volume import data_volumes
 from appliance.resources.placing import roomiest_storage
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles, reads
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import refuse_busy, refuse_deleted
 from appliance.store.snapshot import Snapshot
@@ -50,7 +50,7 @@ def attach_volume(tx: Transaction, request: AttachDataVolumeToVm, caller: Caller
     elif vm.intended == "Stopped":
         return hand(tx, volume, vm, "attached")
     volume = hand(tx, volume, vm, "attaching")
-    return promise(tx, request, move(tx, vm, generation=vm.generation + 1), caller)
+    return promise(tx, request, change_vm(tx, vm, generation=vm.generation + 1), caller)
 
 
 def against_attaching(snapshot: Snapshot, volume: Volume, vm: VmInstance) -> str | None:
@@ -77,7 +77,7 @@ def take_from(tx: Transaction, volume: Volume, vm: VmInstance) -> VmInstance:
     """Have a VM let go of a volume; the VM as it is then."""
     refuse_cold_only(vm, volume)
     tx.update(volume, attachment="detaching", generation=volume.generation + 1)
-    return move(tx, vm, generation=vm.generation + 1)
+    return change_vm(tx, vm, generation=vm.generation + 1)
 
 
 def put_on(tx: Transaction, volume: Volume, vm: VmInstance, storage_uuid: str) -> Volume:

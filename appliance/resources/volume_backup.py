@@ -24,8 +24,8 @@ from appliance.api.volume_backup import (
 from appliance.reconcile import jobs
 from appliance.reconcile.vm_volume import data_volumes
 from appliance.resources.creating import uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.tags_of import put_tags
 from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import refuse_busy, refuse_deleted

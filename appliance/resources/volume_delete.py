@@ -10,9 +10,9 @@ from appliance.reconcile import jobs
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.recycle_bin import take_out
 from appliance.reconcile.vm_volume import delete_released, intended_by_policy
+from appliance.resources.promising import promise
 from appliance.resources.quota import check_quota
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.vm_allowed import allowed
 from appliance.resources.volume import (
     check_room,

@@ -22,8 +22,8 @@ from appliance.plans import naming
 from appliance.reconcile.capacity import recount_storage
 from appliance.reconcile.volume_backup_rows import chain_of
 from appliance.resources.creating import uuid_for
+from appliance.resources.promising import promise
 from appliance.resources.registry import Caller, Promise, handles
-from appliance.resources.storage import promise
 from appliance.resources.tags_of import tags_to_be
 from appliance.resources.vm_allowed import if_passing
 from appliance.resources.volume import check_room, refuse_busy, refuse_deleted
