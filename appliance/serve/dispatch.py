@@ -209,12 +209,12 @@ class Dispatch:
     async def _carry_out_in_turn(self, message: Message, caller: Caller, call: Call) -> Reply:
         """Now, or when what an earlier call is at is free: if that goes on by itself."""
         try:
-            return await self.database.write(lambda tx: _carry_out(tx, message, caller, call))
+            return await self.database.write(lambda tx: _carry_out_on_record(tx, message, caller, call))
         except ApiError as error:
             busy = None if message.sync else waited_for(error)
             if busy is None or await self.database.read(lambda snapshot: is_held_up(snapshot, busy[1])):
                 raise
-        return await self.database.write(lambda tx: _carry_out(tx, message, caller, call, busy))
+        return await self.database.write(lambda tx: _carry_out_on_record(tx, message, caller, call, busy))
 
     async def _ask_host(self, live: Live, message: Message, caller: Caller, call: Call) -> Reply:
         """A call whose handler asks a host before it answers, or before it writes its promise."""
@@ -222,7 +222,7 @@ class Dispatch:
         first = await self.database.read(lambda snapshot: _first_answer(snapshot, message, caller, call))
         if first is not None:
             return first
-        await self.database.read(lambda snapshot: _check(snapshot, message, caller))
+        await self.database.read(lambda snapshot: _check_named(snapshot, message, caller))
         named = await self.database.read(lambda snapshot: name_of_target(snapshot, message))
         outcome = await LIVE_HANDLERS[kind](live, message, caller)
         if isinstance(outcome, Promise):
@@ -272,7 +272,7 @@ class _Unfit(Exception):
         super().__init__(error.details)
 
 
-def _check(snapshot: Snapshot, message: Message, caller: Caller) -> None:
+def _check_named(snapshot: Snapshot, message: Message, caller: Caller) -> None:
     try:
         check_references(snapshot, message)
         check_access(snapshot, message, caller)
@@ -280,25 +280,25 @@ def _check(snapshot: Snapshot, message: Message, caller: Caller) -> None:
         raise _Unfit(error) from error
 
 
-def _carry_out(
+def _carry_out_on_record(
     tx: Transaction, message: Message, caller: Caller, call: Call, busy: tuple[str, str] | None = None
 ) -> Reply:
     """Run a handler inside its transaction, and write down there the job that the call is and who asked for it.
 
     `busy` is kind and uuid of what it has to wait for instead.
     """
-    reply = _done(tx, message, caller, call, busy)
+    reply = _carry_out(tx, message, caller, call, busy)
     append(tx, [entry_of(call, message, caller, caller.source, reply)])
     return replace(reply, audited=True)
 
 
-def _done(
+def _carry_out(
     tx: Transaction, message: Message, caller: Caller, call: Call, busy: tuple[str, str] | None
 ) -> Reply:
     first = _first_answer(tx, message, caller, call)
     if first is not None:
         return first
-    _check(tx, message, caller)
+    _check_named(tx, message, caller)
     ahead = busy or named_by_others(tx, message)
     if ahead is not None:
         return job_reply(tx, enqueue(tx, message, caller, *ahead))
@@ -340,7 +340,7 @@ def _viewer(snapshot: Snapshot, caller: Caller) -> Viewer | None:
 
 
 def _answer_read(snapshot: Snapshot, message: Message, caller: Caller) -> dict[str, Any]:
-    _check(snapshot, message, caller)
+    _check_named(snapshot, message, caller)
     return only_seen(snapshot, READERS[type(message)](snapshot, message, caller), caller)
 
 
