@@ -128,7 +128,11 @@ def busiest(mirror: Mirror, cells: int) -> Block:
         line = sparkline(list(trend.cpu), 12, 100.0)
         block.append([(fit(vm.name, max(4, cells - 18)), "strong"), (f" {line}", load_paint(percent / 100)),
                       (f" {percent:3.0f}%", "plain")])  # fmt: skip
-    return block if found else [*block, [(tr("Nothing is measured yet."), "faint")]]
+    return block if found else [*block, _none_measured(read=mirror.figures.heard)]
+
+
+def _none_measured(*, read: bool) -> Told:
+    return [(tr("Nothing is measured yet.") if read else tr("Reading …"), "faint")]
 
 
 def attention(found: list[Concern], cells: int, cursor: int, most: int, *, known: bool) -> Block:
@@ -151,7 +155,7 @@ def busy(mirror: Mirror, history: History | None, span: str, cells: int, rows: i
     """How busy all hosts were, as charts beside and below each other."""
     block = [title(span_title(span) if history is None else history.title, cells)]
     if history is None or history.is_empty:
-        return [*block, [(tr("Nothing is measured yet."), "faint")]]
+        return [*block, _none_measured(read=history is not None)]
     memory = sum(host.get("totalMemoryCapacity") or 0 for host in mirror.all("Host"))
     across = 3 if cells >= THREE else 2 if cells >= SIDE_BY_SIDE else 1
     each = (cells - GAP * (across - 1)) // across

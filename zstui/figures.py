@@ -50,8 +50,12 @@ class Trend:
 class Trends(dict[str, Trend]):
     """Those of every resource that is measured now."""
 
+    heard = False
+    """Whether anything was said of them yet."""
+
     def take(self, said: dict[str, Any]) -> None:
         """What the event stream says; what it does not name is as it was."""
+        self.heard = True
         named = said["figures"]
         if said["whole"]:
             self.clear()

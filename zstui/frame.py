@@ -196,6 +196,8 @@ class Caption(Line):
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
         count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
+        if not total and not listing.mirror.has_read(listing.noun.kinds):
+            count = "…"
         parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
         if self.table.noun.total is not None and listing.rows:
             parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,6 +103,8 @@ class Mirror:
     def __init__(self, kinds: tuple[str, ...]) -> None:
         self._kinds = list(kinds)
         self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in kinds}
+        self.unread = set(kinds)
+        """Kinds that were not read to the end yet: of these, what is not here may be there."""
         self.status: Status = "connecting"
         self.as_of = 0.0
         """When what is held was last known to be true, in seconds since 1970."""
@@ -116,6 +118,8 @@ class Mirror:
         self.listeners: list[Callable[[Batch], None]] = []
         self._pushed: dict[str, set[str]] = {}
         """Of the kinds that are being read: what was pushed meanwhile."""
+        self._thinned: set[str] = set()
+        """Kinds without a public key of which something is gone: what, only reading them anew tells."""
         self._tallies: dict[tuple[str, str], Counter[Any]] = {}
         self._pending: Batch = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -138,6 +142,10 @@ class Mirror:
     def all(self, kind: str) -> Iterator[Row]:
         """The rows of a kind."""
         return iter(self.rows.get(kind, {}).values())
+
+    def has_read(self, kinds: Iterable[str]) -> bool:
+        """Whether what there is of some kinds is all here: then none is none."""
+        return self.status == "live" and self.rows.keys() - self.unread >= set(kinds)
 
     def tally(self, kind: str, wire: str) -> Counter[Any]:
         """How many rows of a kind have which value there: counted once, then kept with each change."""
@@ -179,7 +187,10 @@ class Mirror:
             self._hear()
         match push.kind:
             case "beat":
-                return
+                while self._thinned:
+                    await self._load(session, self._thinned.pop())
+            case "change" if push.op == "delete" and _is_nameless(push.resource):
+                self._thinned |= {push.resource} & self.rows.keys()
             case "change":
                 self._apply(push)
             case "figures":
@@ -212,6 +223,7 @@ class Mirror:
         """Keep one more kind. Raises ApiError when it cannot be read."""
         if kind not in self.rows:
             self.rows[kind] = {}
+            self.unread.add(kind)
             self._kinds.append(kind)
             try:
                 await self._load(session, kind)
@@ -220,6 +232,7 @@ class Mirror:
                 del self.rows[kind]
                 self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] != kind}
                 self._kinds.remove(kind)
+                self.unread.discard(kind)
                 raise
 
     async def _load(self, session: Session, kind: str) -> None:
@@ -232,6 +245,9 @@ class Mirror:
             await self._read(session, kind, pushed)
         finally:
             del self._pushed[kind]
+        self.unread.discard(kind)
+        if self.status == "live":
+            self._tell({STATUS: {"": None}})
 
     async def _read(self, session: Session, kind: str, pushed: set[str]) -> None:
         seen: set[str] = set()
@@ -240,7 +256,7 @@ class Mirror:
         else:
             last = ""
             primary = RESOURCES[kind].primary
-            ordered = not RESOURCES[kind].columns[primary].private
+            ordered = not _is_nameless(kind)
             while True:
                 page = await session.query(
                     kind,
@@ -358,10 +374,17 @@ def shared(data: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def _is_nameless(kind: str) -> bool:
+    """Whether rows of a kind are told apart by a key that only the appliance sees."""
+    resource = RESOURCES[kind]
+    return resource.columns[resource.primary].private
+
+
 def key_of(kind: str, data: dict[str, Any]) -> str:
     """The key of an inventory, as the event stream names it; without a public one, what identifies it."""
     resource = RESOURCES[kind]
     key = data.get(resource.columns[resource.primary].wire)
     if key is not None:
         return str(key)
-    return ".".join(str(data[each]) for each in ("category", "name", "hostUuid", "sequence") if each in data)
+    unique = resource.unique_together[0] if resource.unique_together else ("category", "name")
+    return ".".join(str(data.get(resource.columns[each].wire)) for each in unique)

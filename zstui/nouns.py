@@ -185,7 +185,7 @@ def empty_lines(noun: Noun, mirror: Mirror, *, filtered: bool) -> list[str]:
     """What a list says in place of rows."""
     if filtered:
         return [tr("No row holds that. Esc shows all.")]
-    return nothing_yet(noun, mirror) if mirror.status == "live" else [tr("Reading …")]
+    return nothing_yet(noun, mirror) if mirror.has_read(noun.kinds) else [tr("Reading …")]
 
 
 def nothing_yet(noun: Noun, mirror: Mirror) -> list[str]:

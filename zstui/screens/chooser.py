@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from appliance.api.errors import ApiError
 from zstui.cells import crop, fit, width
 from zstui.i18n import language, tr
 from zstui.inputs import Entry
@@ -25,6 +26,7 @@ from zstui.mirror import STATUS, Batch, Mirror
 from zstui.paint import Painted
 from zstui.said import Keys, Make, Said
 from zstui.screens.working import Working
+from zstui.wrong import told
 
 LIMIT = 200
 """Choices shown at most; who sees that many types on."""
@@ -154,7 +156,8 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
     """Returns the values chosen, one or several, or None when nothing was chosen.
 
     Where several can be chosen Enter takes what is marked: as it was marked here, or what was typed for besides.
-    What is found in a mirror is found again once that has read everything; an Enter that found nothing waits for it.
+    What is found in a mirror is found again once that has read everything, and so it is where something is to be read
+    first (`reads`); an Enter that found nothing waits for it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -168,7 +171,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def __init__(
         self, title: Make, find: Find, *, several: bool = False, chosen: Iterable[Any] = (), typed: str = "",
-        low: bool = False, mirror: Mirror | None = None,
+        low: bool = False, mirror: Mirror | None = None, reads: Callable[[], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(classes="low" if low else "")
         self._title = title
@@ -178,6 +181,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         self._marked_here = False
         self._typed = typed
         self._source = mirror
+        self._reads = reads
         self._entered = False
 
     def compose(self) -> ComposeResult:
@@ -204,6 +208,8 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         """Show all."""
         if self._source is not None:
             self.follow(self._source.listeners, self._told)
+        if self._reads is not None:
+            self.run_worker(self._read_first(self._reads))
         choices = self.query_one(Choices)
         choices.marks = self._marks
         self._narrow(self._typed)
@@ -214,12 +220,22 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     @property
     def _reading(self) -> bool:
-        return self._source is not None and self._source.status == "connecting"
+        return self._reads is not None or (self._source is not None and self._source.status == "connecting")
+
+    async def _read_first(self, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await read()
+        except ApiError as error:
+            self.zstui.tell(told(error, self.zstui.mirror), wrong=True)
+        self._reads = None
+        self._look_again()
 
     def _told(self, batch: Batch) -> None:
-        """Everything has been read: look again, and take what was asked for before it was there."""
-        if STATUS not in batch:
-            return
+        if STATUS in batch:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Something has been read: find anew, and take what was asked for before it was there."""
         here = self.query_one(Choices).here
         self._narrow(self.query_one(Entry).value)
         choices = self.query_one(Choices)
@@ -254,7 +270,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
 
     def _narrow(self, typed: str, place: int = 0) -> None:
         found = []
-        for choice in self._find(typed):
+        for choice in () if self._reads is not None else self._find(typed):
             found.append(choice)
             if len(found) >= LIMIT:
                 break

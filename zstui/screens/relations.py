@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from appliance.api.errors import ApiError
 from appliance.api.resource import RESOURCES
 from zstui.cells import safe
 from zstui.i18n import mark, tr
@@ -15,7 +14,6 @@ from zstui.related import owner_of, related
 from zstui.rows import called
 from zstui.screens.background import call
 from zstui.screens.chooser import Choice, Chooser, narrowed
-from zstui.wrong import told
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
@@ -73,19 +71,13 @@ def to_related(screen: Acting, row: Row) -> None:
 
 def to_tags(screen: Acting, row: Row) -> None:
     """The tags of a row: add one, change one, take one off."""
-    screen.run_worker(_tags(screen, row))
-
-
-async def _tags(screen: Acting, row: Row) -> None:
-    try:
-        session = screen.app.calls.session
-        system = await session.query("SystemTag", resource_uuid=row.key)
-        free = await session.query("UserTag", resource_uuid=row.key)
-    except ApiError as error:
-        screen.app.tell(told(error, screen.app.mirror), wrong=True)
-        return
     about = {"resourceType": RESOURCES[row.kind].vo, "resourceUuid": row.key}
-    by_uuid = {str(tag["uuid"]): tag for tag in (*free, *system)}
+    by_uuid: dict[str, dict[str, Any]] = {}
+
+    async def reads() -> None:
+        for kind in ("UserTag", "SystemTag"):
+            found = await screen.app.calls.session.query(kind, resource_uuid=row.key)
+            by_uuid.update((str(tag["uuid"]), tag) for tag in found)
 
     def choices() -> list[Choice]:
         return [
@@ -110,7 +102,9 @@ async def _tags(screen: Acting, row: Row) -> None:
         else:
             call(screen, "DeleteTag", tr("take a tag off {name}", name=row.name), uuid=tag["uuid"])
 
-    screen.app.push_screen(Chooser(lambda: tr("Tags of {name}", name=row.name), narrowed(choices)), chosen)
+    screen.app.push_screen(
+        Chooser(lambda: tr("Tags of {name}", name=row.name), narrowed(choices), reads=reads), chosen
+    )
 
 
 def _tag_note(tag: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from appliance.api.errors import ApiError
 from zstui import words
 from zstui.frame import Hints
 from zstui.i18n import mark, tr, trn
-from zstui.mirror import Batch, Mirror, Row
+from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.paint import paint_of
 from zstui.said import Make, Said
 from zstui.screens.chooser import Choice, Choices
@@ -116,6 +116,7 @@ class Snapshots(Working, Screen[None]):
     def on_mount(self) -> None:
         """Read the snapshots, and follow them."""
         self.follow(self._mirror.listeners, self._heard)
+        self._draw()
         self.run_worker(self._load())
 
     async def _load(self) -> None:
@@ -127,7 +128,7 @@ class Snapshots(Working, Screen[None]):
         self._draw()
 
     def _heard(self, batch: Batch) -> None:
-        if {KIND, "VmInstance", "Volume"} & batch.keys():
+        if {KIND, "VmInstance", "Volume", STATUS} & batch.keys():
             self._draw()
 
     @property
@@ -147,11 +148,14 @@ class Snapshots(Working, Screen[None]):
     def _draw(self) -> None:
         tree = self.query_one(Choices)
         here, found = tree.here, self._snapshots
-        tree.show([_choice(branch) for branch in branches(found)])
+        tree.reading = not self._mirror.has_read([KIND])
+        tree.show([] if tree.reading else [_choice(branch) for branch in branches(found)])
         places = [
             place for place, each in enumerate(tree.choices) if here is not None and each.value == here.value
         ]
         tree.move(places[0] if places else 0)
+        if tree.reading:
+            return
         size = sum(int(row.get("size") or 0) for row in found)
         count = trn("{number} snapshot", "{number} snapshots", len(found))
         vm = self._vm
