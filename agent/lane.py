@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import pwd
@@ -30,6 +31,8 @@ from agent.version import own_command
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com"
 LOOPBACK = "127.0.0.1"
 END_SECONDS = 10.0
+NAME_SECONDS = 5.0
+"""How long it may take to hear which address a name has."""
 _KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{40,200}={0,2}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]+(%[\w.-]+)?")
 _LOOK_SECONDS = 0.05
@@ -57,7 +60,7 @@ class Lanes:
         kind, blob = public.read_text().split()[:2]
         return LaneOffer(
             public_key=f"{kind} {blob}",
-            source_address=_source_address(request),
+            source_address=await _source_address(request),
             ports=free_ports(request.ports),
         )
 
@@ -189,19 +192,21 @@ def _mark(uuid: str) -> str:
     return f"zstui-lane-{uuid}"
 
 
-def _source_address(request: OfferLane) -> str:
+async def _source_address(request: OfferLane) -> str:
     """The address that this host has on its way to the target."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            request.address, request.port, type=socket.SOCK_DGRAM
-        )[0]
+        async with asyncio.timeout(NAME_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                request.address, request.port, type=socket.SOCK_DGRAM
+            )
+        family, kind, protocol, _, place = found[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(place)
             return str(probe.getsockname()[0])
     except OSError as failed:
         raise Refused(
             "lane.no_way",
-            f"{request.address} cannot be reached from this host: {failed.strerror}",
+            f"{request.address} cannot be reached from this host: {failed.strerror or os.strerror(errno.ETIMEDOUT)}",
             transient=True,
         ) from failed
 
