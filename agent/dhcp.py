@@ -1,4 +1,8 @@
-"""One dnsmasq per network: its configuration, its host files, and its life beyond the agent's."""
+"""One dnsmasq per network: its configuration, its host files, and its life beyond the agent's.
+
+There is no file of leases, for dnsmasq gives each MAC one address and remembers nothing: which that is, is in the
+file in `hosts` that is named by the MAC. Whether a guest has taken it, the guest alone knows.
+"""
 
 from __future__ import annotations
 

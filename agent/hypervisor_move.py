@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from agent.lane import LOOPBACK
 from agent.libvirt_calls import domain_of, message_of, tell_qemu
 from agent.protocol import MOVE_BROKE_OFF, MOVE_UNSAFE, MOVE_UNSAFE_WORDS, Copying, ProgressTo
 from agent.refused import Refused
+
+log = logging.getLogger(__name__)
 
 MOVE_SECONDS = 7 * 86400.0
 """A move takes as long as it takes; what stalls it is seen by who asked for it."""
@@ -59,9 +62,14 @@ class HypervisorMoves(HypervisorDisks):
             while not (await _ended(moving, LOOK_SECONDS if kept_by or not limited else FIRST_LOOK_SECONDS)):
                 limit = there.limit()
                 limited = limited or bool(limit)
-                if limited:
-                    kept_by = await self.keep_limit(vm_uuid, limit)
-                copying = await self._ask(lambda connection: _copying(connection, vm_uuid))
+                try:
+                    if limited:
+                        kept_by = await self.keep_limit(vm_uuid, limit)
+                    copying = await self._ask(lambda connection: _copying(connection, vm_uuid))
+                except Refused as refused:
+                    # The move says itself when it fails; a libvirt that is busy answers the next look.
+                    log.info("could not look at the move of %s: %s", vm_uuid, refused)
+                    continue
                 if copying is not None:
                     done = copying.disks_done + copying.memory_done
                     report(done, done + copying.disks_left + copying.memory_left, copying)

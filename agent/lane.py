@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import pwd
 import re
 import shlex
+import shutil
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from agent.paths import Paths
 from agent.pidfile import PidFile
 from agent.protocol import CloseLane, LaneOffer, OfferLane, OpenLane
 from agent.refused import Refused
 from agent.run import run
-from agent.specs import Specs
+from agent.specs import Specs, sync_folder
 from agent.storage import StorageRoots, disk_refused
 from agent.version import own_command
 
 CIPHERS = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com"
 LOOPBACK = "127.0.0.1"
 END_SECONDS = 10.0
+NAME_SECONDS = 5.0
+"""How long it may take to hear which address a name has."""
 _KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{40,200}={0,2}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]+(%[\w.-]+)?")
 _LOOK_SECONDS = 0.05
@@ -54,7 +60,7 @@ class Lanes:
         kind, blob = public.read_text().split()[:2]
         return LaneOffer(
             public_key=f"{kind} {blob}",
-            source_address=_source_address(request),
+            source_address=await _source_address(request),
             ports=free_ports(request.ports),
         )
 
@@ -76,11 +82,12 @@ class Lanes:
         for name in (key, *self._keys.glob(f"{key.name}.*")):
             if name.suffix != ".pid":
                 name.unlink(missing_ok=True)
-        await asyncio.to_thread(_dismiss, uuid, request.username)
+        # First what makes the key good for anything: who begins after that is refused, whatever becomes of the key.
         self._specs.drop(uuid)
         for path in self._keys.glob(f"{uuid}.*.pid"):
             await asyncio.to_thread(end_holder, PidFile(path))
             path.unlink(missing_ok=True)
+        await asyncio.to_thread(_dismiss, uuid, request.username)
 
     @contextmanager
     def moving(self, uuid: str, process: asyncio.subprocess.Process) -> Iterator[None]:
@@ -185,19 +192,21 @@ def _mark(uuid: str) -> str:
     return f"zstui-lane-{uuid}"
 
 
-def _source_address(request: OfferLane) -> str:
+async def _source_address(request: OfferLane) -> str:
     """The address that this host has on its way to the target."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            request.address, request.port, type=socket.SOCK_DGRAM
-        )[0]
+        async with asyncio.timeout(NAME_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                request.address, request.port, type=socket.SOCK_DGRAM
+            )
+        family, kind, protocol, _, place = found[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(place)
             return str(probe.getsockname()[0])
     except OSError as failed:
         raise Refused(
             "lane.no_way",
-            f"{request.address} cannot be reached from this host: {failed.strerror}",
+            f"{request.address} cannot be reached from this host: {failed.strerror or os.strerror(errno.ETIMEDOUT)}",
             transient=True,
         ) from failed
 
@@ -241,20 +250,55 @@ def _dismiss(uuid: str, username: str) -> None:
 
 
 def _rewrite(path: Path, uuid: str, line: str | None) -> None:
-    """Put a lane's line into a list of keys in place of the one that is there, keeping its owner and mode."""
+    """Put a lane's line into a list of keys in place of the one that is there; all else stays, to the byte."""
+    mark = f" {_mark(uuid)}".encode()
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        real = _real(path)
+        with _held(real) as file:
             old = file.read()
-            kept = [each for each in old.splitlines() if not each.endswith(f" {_mark(uuid)}")]
-            text = "".join(f"{each}\n" for each in [*kept, *([line] if line else [])])
-            if text == old:
-                return
-            file.seek(0)
-            file.write(text)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
+            # The rest is the user's, who may have written anything; also other ends of lines, into all of them.
+            new = b"".join(each for each in BytesIO(old) if not each.rstrip().endswith(mark))
+            if line is not None:
+                new += (b"" if new.endswith(b"\n") or not new else b"\n") + f"{line}\n".encode()
+            if new != old:
+                _replace(real, file, new)
     except OSError as failed:
         raise disk_refused(failed, path) from failed
+
+
+def _real(path: Path) -> Path:
+    """Where a list of keys is kept. A link that leads root to another user's file is not followed. Raises `OSError`."""
+    real = Path(os.path.realpath(path, strict=True))
+    return real if path.lstat().st_uid in (0, real.stat().st_uid) else path
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[BinaryIO]:
+    """A file, and no link, that nobody else of us replaces while the body runs. Raises `OSError`."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                yield file
+                return
+
+
+def _replace(path: Path, old: BinaryIO, content: bytes) -> None:
+    """Put a file in place of an old one, as much its owner's: a power cut leaves either whole. Raises `OSError`."""
+    part = path.with_name(f"{path.name}.zstui-lane")
+    part.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            was = os.fstat(old.fileno())
+            os.fchown(descriptor, was.st_uid, was.st_gid)
+            shutil.copystat(path, part)  # its mode, and what it is to SELinux
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)

@@ -33,6 +33,7 @@ def lane(paths: Paths, uuid: str, asked: str) -> int:
             _files(paths, spec)
         elif words[0] == "door" and len(words) == 2 and words[1] in spec.doors:
             PidFile(pid_path(paths, uuid, str(os.getpid()))).take()
+            _require_open(paths, spec)
             _door(spec, words[1])
         else:
             raise Refused("lane.command", f"lane {uuid} does not lead to {asked[:100]!r}")
@@ -52,12 +53,19 @@ def _spec(paths: Paths, uuid: str) -> OpenLane:
     return msgspec.json.decode(path.read_bytes(), type=OpenLane)
 
 
+def _require_open(paths: Paths, spec: OpenLane) -> None:
+    """Refuse a lane that is not open as it was: who closes it ends those whom he sees, and we were not to be seen."""
+    if _spec(paths, spec.lane_uuid) != spec:
+        raise Refused("lane.unknown", f"no lane {spec.lane_uuid} is open on this host", transient=True)
+
+
 def _files(paths: Paths, spec: OpenLane) -> None:
     """Take the files of a lane to beside their places, and prove what is there then."""
     holder = PidFile(pid_path(paths, spec.lane_uuid, "files"))
     end_holder(holder)  # a source that lost its way begins again, and only we know that the old one is dead
     if not holder.take():
         raise Refused("lane.busy", f"lane {spec.lane_uuid} is used already; wait for that", transient=True)
+    _require_open(paths, spec)
     storage = StorageRoots(paths)
     places = [storage.resolve(path) for path in spec.files]
     with ExitStack() as stack:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ class Ledger:
         self._generations: OrderedDict[str, int] = OrderedDict()
         self._answers: OrderedDict[str, Outcome] = OrderedDict()
         self._lines = 0
-        self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._pending: list[tuple[bytes, Callable[[], None], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._load()
 
@@ -111,17 +113,16 @@ class Ledger:
                 f"generation {generation} of {resource} is over: this host has seen {known}; plan again",
             )
         if generation > known:
-            await self._append("g", resource, generation)
-            self._remember_generation(resource, generation)
+            remember = partial(self._remember_generation, resource, generation)
+            await self._append(_line("g", resource, generation), remember)
 
     def answer(self, op: str) -> Outcome | None:
         """What was answered to an operation, if it is still remembered."""
         return self._answers.get(op)
 
     async def record(self, op: str, outcome: Outcome) -> None:
-        """Remember the answer to an operation: it is on disk when this returns."""
-        self._remember_answer(op, outcome)
-        await self._append("a", op, outcome)
+        """Remember the answer to an operation: it is on disk when this returns. Raises `Refused`."""
+        await self._append(_line("a", op, outcome), partial(self._remember_answer, op, outcome))
 
     def _remember_generation(self, resource: str, generation: int) -> None:
         self._generations[resource] = max(generation, self._generations.get(resource, 0))
@@ -148,10 +149,10 @@ class Ledger:
         self._claim = claim
 
     def _load(self) -> None:
-        """Read the log; a torn last line is what a power cut leaves and is dropped."""
+        """Read the log; a torn line is what a power cut or a full disk leaves, and is dropped."""
         damaged = 0
         text = self._log_path.read_bytes() if self._log_path.exists() else b""
-        for line in text.splitlines():
+        for line in filter(None, text.split(b"\n")):
             try:
                 kind, key, value = _entry_decoder.decode(line)
                 if kind == "g":
@@ -161,14 +162,14 @@ class Ledger:
             except ValueError:
                 damaged += 1
         self._lines = text.count(b"\n")
-        if damaged or not text.endswith(b"\n"):
-            if damaged:
-                log.warning("dropped %d unreadable lines of %s", damaged, self._log_path)
-            self._rewrite(self._snapshot())
+        if damaged:
+            # They stay until all is written anew: a host starts without room on its disk, too.
+            log.warning("%d lines of %s are unreadable and left out", damaged, self._log_path)
 
-    async def _append(self, kind: str, key: str, value: Any) -> None:
+    async def _append(self, line: bytes, remember: Callable[[], None]) -> None:
+        """Write a line, and remember what it says once it is on disk. Raises `Refused`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((_line(kind, key, value), done))
+        self._pending.append((line, remember, done))
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().create_task(self._flush())
         # Shielded by being a future of its own: a caller that is cancelled leaves its line in the batch.
@@ -183,10 +184,13 @@ class Ledger:
             snapshot = self._snapshot() if compact else None
             failure: OSError | None = None
             try:
-                await asyncio.to_thread(self._write, snapshot, b"".join(line for line, _ in batch))
+                await asyncio.to_thread(self._write, snapshot, b"".join(line for line, _, _ in batch))
             except OSError as failed:
                 failure = failed
-            for _, done in batch:
+            for _, remember, done in batch:
+                if failure is None:
+                    # Before whoever waits goes on: the next batch may write all anew that is remembered.
+                    remember()
                 if done.done():
                     continue
                 if failure is None:
@@ -203,14 +207,18 @@ class Ledger:
     def _write(self, snapshot: list[bytes] | None, lines: bytes) -> None:
         if snapshot is not None:
             self._rewrite(snapshot)
-        with self._log_path.open("ab") as file:
-            start = file.tell()
+        # Without a buffer: what did not get to the disk is nowhere else, to be written by surprise.
+        with self._log_path.open("a+b", buffering=0) as file:
+            start = file.seek(0, os.SEEK_END)
+            if start and os.pread(file.fileno(), 1, start - 1) != b"\n":
+                lines = b"\n" + lines  # a torn line that could not be cut off spoils no other
+            left = memoryview(lines)
             try:
-                file.write(lines)
-                file.flush()
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except OSError:
-                file.truncate(start)
+                os.ftruncate(file.fileno(), start)
                 raise
 
     def _rewrite(self, lines: list[bytes]) -> None:

@@ -76,11 +76,16 @@ class Migrations:
 
     async def migrate(self, request: MigrateDomain, report: ProgressTo) -> Done:
         """Move a running domain. Raises `Refused`; its guest goes on here then."""
-        self._limits[request.lane_uuid] = request.bytes_per_second
+        uuid = request.lane_uuid
+        if uuid in self._limits:
+            # Who asks again has lost the answer of the other, whose doors and limit are its own until it has ended.
+            await self._hypervisor.stop_migration(request.spec.vm_uuid)
+            raise _busy(request)
+        self._limits[uuid] = request.bytes_per_second
         try:
             return await self._migrate(request, report)
         finally:
-            self._limits.pop(request.lane_uuid, None)
+            del self._limits[uuid]
 
     async def _migrate(self, request: MigrateDomain, report: ProgressTo) -> Done:
         spec, uuid = request.spec, request.lane_uuid
@@ -90,7 +95,7 @@ class Migrations:
         if await self._hypervisor.migrating(spec.vm_uuid):
             # Of a request that nobody answers any more: its doors are gone with who held them.
             await self._hypervisor.stop_migration(spec.vm_uuid)
-            raise Refused("migrate.busy", f"VM {spec.vm_uuid} is on its way already", transient=True)
+            raise _busy(request)
         command = self._lanes.ssh(uuid, request.address, request.port, request.username, request.host_key)
         way = self._lanes.place(uuid, LIBVIRT_DOOR)
         there = Destination(
@@ -109,3 +114,7 @@ class Migrations:
         async with doors(self._lanes, uuid, command, places):
             await self._hypervisor.migrate(spec.vm_uuid, there, report)
         return Done()
+
+
+def _busy(request: MigrateDomain) -> Refused:
+    return Refused("migrate.busy", f"VM {request.spec.vm_uuid} is on its way already", transient=True)

@@ -263,7 +263,10 @@ def _files(
 def _between_hosts(
     lanes: Lanes, copies: LaneCopies, migrations: Migrations
 ) -> list[tuple[type[Request], Answering]]:
-    """What goes from this host to another, or comes from one."""
+    """What goes from this host to another, or comes from one.
+
+    Each lane is opened and closed by `migrations`, also one for volumes alone: those have no domain that comes or goes.
+    """
 
     async def limit(request: LimitLane) -> None:
         copies.limit(request)

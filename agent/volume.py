@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from agent.image import backing_of, read_header
@@ -71,8 +72,13 @@ class Volumes:
 
     def taken(self, paths: list[str]) -> dict[str, int]:
         """Path to bytes that its file takes on its disk, for each path at which a file is."""
-        found = ((asked, self._existing(asked)) for asked in paths)
-        return {asked: taken_bytes(path) for asked, path in found if path is not None}
+        found = {}
+        for asked in paths:
+            path = self._existing(asked)
+            if path is not None:
+                with suppress(FileNotFoundError):  # gone since
+                    found[asked] = taken_bytes(path)
+        return found
 
     def complete(self, paths: list[str]) -> list[str]:
         """The paths at which a complete file is: files get their name only when they are."""

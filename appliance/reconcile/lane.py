@@ -33,7 +33,6 @@ from appliance.store.transaction import Transaction
 
 MOVE_SECONDS = 7 * 86400.0
 """What is moved takes as long as it takes; it is given up when nothing arrives."""
-PORTS = 2
 LIMIT_LOOK_SECONDS = 1.0
 
 R = TypeVar("R", bound=Struct)

@@ -174,6 +174,23 @@ def test_a_volume_is_made_on_a_raw_image(storage: StorageRoots, tmp_path: Path) 
         )
 
 
+def test_a_file_that_goes_while_it_is_looked_at_is_not_there(
+    storage: StorageRoots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = str(tmp_path / "ps/kept"), str(tmp_path / "ps/gone")
+
+    def is_regular(path: Path) -> bool:
+        """There at the look, and gone right after it."""
+        if str(path) == gone:
+            path.unlink()
+        return True
+
+    Path(kept).write_bytes(b"x" * 5000)
+    Path(gone).write_bytes(b"x")
+    monkeypatch.setattr("agent.volume.is_regular", is_regular)
+    assert Volumes(storage).taken([gone, kept]) == {kept: 8192}
+
+
 @pytest.mark.parametrize("before", ["", "ssh-ed25519 OLD me", "ssh-ed25519 OLD me\n"])
 def test_a_key_is_installed_on_a_line_of_its_own(tmp_path: Path, before: str) -> None:
     (tmp_path / ".ssh").mkdir()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import socket
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -230,6 +232,22 @@ async def test_a_full_target_is_named(ends: Ends) -> None:
         await ends.copy(request)
     assert refused.value.refusal.code == "storage.error"
     assert "on the target" in str(refused.value)
+
+
+async def test_a_name_that_nobody_knows_holds_up_nobody_else(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr("agent.lane.NAME_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait(5) and [])
+    offering = asyncio.create_task(ends.lanes.offer(OfferLane(lane_uuid=UUID, address="slow.example")))
+    try:
+        async with asyncio.timeout(2):
+            with pytest.raises(Refused, match="cannot be reached from this host") as refused:
+                await offering
+    finally:
+        asked.set()
+    assert (refused.value.refusal.code, refused.value.refusal.transient) == ("lane.no_way", True)
 
 
 async def test_the_key_is_good_for_one_command_from_one_address(ends: Ends) -> None:
