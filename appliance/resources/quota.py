@@ -32,13 +32,17 @@ MEASURES = {
 
 
 def check_quota(tx: Transaction, account_uuid: str) -> None:
-    """Refuse this transaction when its account has too much after it, and has more than before. Raises QuotaExceeded."""
+    """Refuse a transaction after which its account has too much, and more than before. Raises QuotaExceeded."""
     touched = {change.kind.name_ for change in tx.changes() if change.after is not None}
     for name, (kind, _, _) in MEASURES.items():
         if kind not in touched:
             continue
         quota = tx.first(Quota, identity_uuid=account_uuid, name=name)
-        if quota is None or used(tx, account_uuid, name) <= quota.value or _added(tx, account_uuid, name) <= 0:
+        if (
+            quota is None
+            or used(tx, account_uuid, name) <= quota.value
+            or _added(tx, account_uuid, name) <= 0
+        ):
             continue
         raise QuotaExceeded(
             f"quota exceeding. The account[uuid: {account_uuid}] exceeds a quota[name: {name}, "
