@@ -58,6 +58,8 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "api":
+        return _api(arguments)
     config = _config(arguments)
     if arguments.serve:
         return _serve(config, arguments)
@@ -68,8 +70,6 @@ def _run(arguments: argparse.Namespace) -> int:
             return _transfer(config, arguments)
         case "shell":
             return _shell(config, arguments)
-        case "api":
-            return _api(arguments)
         case "audit":
             return _audit(config, arguments)
         case "lab":
@@ -92,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=Version, nargs=0, help="say which version this is")
     serving_options(parser)
     parser.add_argument(
-        "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data folder (default that of the installation, or /var/lib/zstui as root, ~/.local/state/zstui else)",
     )
     parser.add_argument(
         "--connect",
@@ -138,7 +141,7 @@ def _config(arguments: argparse.Namespace) -> Config:
     """The folder, and where its appliance is to listen if it is started now."""
     from appliance.starting import remembered
 
-    folder, names = arguments.data.absolute(), tuple(arguments.name_)
+    folder, names = (arguments.data or default_folder()).absolute(), tuple(arguments.name_)
     own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
     listen = arguments.listen or own
     if listen != AGAIN:
@@ -356,7 +359,7 @@ def program_words(arguments: argparse.Namespace) -> str:
         words = [os.fspath(own)]
     if arguments.connect is not None:
         words += ["--connect", arguments.connect]
-    elif arguments.data.absolute() != default_folder():
+    elif arguments.data is not None:
         words += ["--data", os.fspath(arguments.data.absolute())]
     if arguments.certificate:
         words += ["--certificate", os.fspath(arguments.certificate.absolute())]
