@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +32,39 @@ def version_text() -> str:
 
 
 def default_folder() -> Path:
-    """The data folder unless told otherwise: `/var/lib/zstui` as root, else the XDG state folder."""
+    """The data folder unless told otherwise: as root the installation's, or `/var/lib/zstui`; else XDG's.
+
+    Raises ValueError when the installation does not say it: in another folder a second appliance would begin.
+    """
     if os.geteuid() == 0:
-        return Path("/var/lib/zstui")
+        return _installed_folder() or Path("/var/lib/zstui")
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "zstui"
+
+
+def _installed_folder() -> Path | None:
+    """The data folder of the installation that the frozen appliance is a version of; None when it is of none.
+
+    `packaging/install` writes it down in `settings`, above the folder of the versions.
+    """
+    frozen = frozen_folder()
+    if frozen is None or frozen.resolve().parent.parent.name != "versions":
+        return None
+    settings = frozen.resolve().parent.parent.parent / "settings"
+    try:
+        with settings.open(encoding="utf-8", errors="replace") as file:
+            status = os.fstat(file.fileno())
+            said = file.read()
+    except FileNotFoundError:
+        return None
+    instead = "give the data folder by --data"
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError(f"{settings} is not root's, or others can write to it; {instead}")
+    # As the installer reads it back: nothing that has to be quoted is ever in it.
+    found = re.search(r"^DATA=(/[A-Za-z0-9/._:+-]*)$", said, re.MULTILINE | re.ASCII)
+    if found is None:
+        raise ValueError(f"{settings} names no data folder as zstui writes it; {instead}")
+    return Path(found[1])
 
 
 AGAIN = "again"

@@ -9,8 +9,6 @@ import json
 import logging
 import os
 import select
-import shlex
-import shutil
 import signal
 import ssl
 import sys
@@ -22,6 +20,8 @@ from zstui.options import (
     Parser,
     Version,
     address,
+    lab_command,
+    program_words,
     serving_options,
     store_commands,
     target_url,
@@ -30,6 +30,9 @@ from zstui.options import (
 )
 
 FAILED = 1
+REFUSED = 2
+"""As the installer, which asks before it stops anything: what it was told cannot be, and nothing was done."""
+
 UNREAD = 128 + signal.SIGPIPE
 """As of a program that ended because whoever read its output had enough."""
 
@@ -58,8 +61,10 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "api":
+        return _api(arguments)
     config = _config(arguments)
-    if arguments.serve:
+    if arguments.serve or arguments.check:
         return _serve(config, arguments)
     match arguments.command:
         case "call":
@@ -68,8 +73,6 @@ def _run(arguments: argparse.Namespace) -> int:
             return _transfer(config, arguments)
         case "shell":
             return _shell(config, arguments)
-        case "api":
-            return _api(arguments)
         case "audit":
             return _audit(config, arguments)
         case "lab":
@@ -92,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=Version, nargs=0, help="say which version this is")
     serving_options(parser)
     parser.add_argument(
-        "--data", type=Path, default=default_folder(), metavar="DIR", help="data folder (default %(default)s)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data folder (default that of the installation, or /var/lib/zstui as root, ~/.local/state/zstui else)",
     )
     parser.add_argument(
         "--connect",
@@ -126,11 +132,7 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     api = commands.add_parser("api", help="list the messages, or explain one")
     api.add_argument("words", nargs="?", metavar="NAME", help="the message to explain")
     api.add_argument("--missing", action="store_true", help="ZStack 1.0's messages that are not built yet")
-    lab = commands.add_parser("lab", help="several real hosts inside this machine, to try things on")
-    lab.add_argument("action", choices=("up", "down", "status", "purge", "cloud"), help="what to do")
-    lab.add_argument("--name", default="demo", help="which lab (default %(default)s)")
-    lab.add_argument("--hosts", type=int, default=2, help="how many hosts (default %(default)s)")
-    lab.add_argument("--local", action="store_true", help="cloud: this machine's own libvirt as the host")
+    lab_command(commands)
     store_commands(commands)
 
 
@@ -138,8 +140,8 @@ def _config(arguments: argparse.Namespace) -> Config:
     """The folder, and where its appliance is to listen if it is started now."""
     from appliance.starting import remembered
 
-    folder, names = arguments.data.absolute(), tuple(arguments.name_)
-    own = LISTEN if arguments.serve or arguments.command == "lab" else AGAIN
+    folder, names = (arguments.data or default_folder()).absolute(), tuple(arguments.name_)
+    own = LISTEN if arguments.serve or arguments.check or arguments.command == "lab" else AGAIN
     listen = arguments.listen or own
     if listen != AGAIN:
         told = address(listen), address(arguments.ssh or "none")
@@ -152,8 +154,14 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def _serve(config: Config, arguments: argparse.Namespace) -> int:
-    from appliance.process import serve
     from appliance.serve.certificate import adopt
+    from appliance.serve.reached import wrong_places
+
+    wrong = list(wrong_places(config, arguments.name_, arguments.certificate, arguments.key))
+    sys.stderr.writelines(f"zstui: {each}\n" for each in wrong)
+    if wrong or arguments.check:
+        return REFUSED if wrong else 0
+    from appliance.process import serve
 
     if arguments.certificate or arguments.key:
         adopt(config.folder, arguments.certificate, arguments.key)
@@ -342,25 +350,6 @@ def _full_screen(config: Config, arguments: argparse.Namespace) -> int:
         target, tls=tls, read_only=arguments.read_only, program=program,
         trouble=_trouble(config, arguments.connect), guest_session=guest_session,
     )  # fmt: skip
-
-
-def program_words(arguments: argparse.Namespace) -> str:
-    """How a shell calls this very program on the same appliance: with the path where `zstui` would be no other."""
-    own = Path(sys.executable if frozen_folder() else sys.argv[0]).absolute()
-    found = shutil.which("zstui")
-    if own.name == "__main__.py":
-        words = [sys.executable, "-m", "zstui"]
-    elif found is not None and own.exists() and own.samefile(found):
-        words = ["zstui"]
-    else:
-        words = [os.fspath(own)]
-    if arguments.connect is not None:
-        words += ["--connect", arguments.connect]
-    elif arguments.data.absolute() != default_folder():
-        words += ["--data", os.fspath(arguments.data.absolute())]
-    if arguments.certificate:
-        words += ["--certificate", os.fspath(arguments.certificate.absolute())]
-    return shlex.join(words)
 
 
 def _say(step: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from appliance.config import AGAIN, version_text
+from appliance.config import AGAIN, frozen_folder, version_text
 
 LISTEN = "127.0.0.1:8080"
 WRONG_USAGE = 1
@@ -85,6 +88,11 @@ def serving_options(parser: argparse.ArgumentParser) -> None:
     """Whether it is an appliance, and where it is reached."""
     parser.add_argument("--serve", action="store_true", help="run the appliance, with HTTP, until stopped")
     parser.add_argument(
+        "--check",
+        action="store_true",
+        help="--serve: only say what is wrong with the addresses, names and certificate given; exit code 2 if anything",
+    )
+    parser.add_argument(
         "--listen",
         type=_place,
         metavar="ADDR:PORT",
@@ -107,6 +115,15 @@ def serving_options(parser: argparse.ArgumentParser) -> None:
         help="a host name of the machine's besides its own: --serve lets web pages at it call, and puts it into "
         "a certificate that it makes; may be repeated",
     )
+
+
+def lab_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What plays with several hosts inside this machine."""
+    lab = commands.add_parser("lab", help="several real hosts inside this machine, to try things on")
+    lab.add_argument("action", choices=("up", "down", "status", "purge", "cloud"), help="what to do")
+    lab.add_argument("--name", default="demo", help="which lab (default %(default)s)")
+    lab.add_argument("--hosts", type=int, default=2, help="how many hosts (default %(default)s)")
+    lab.add_argument("--local", action="store_true", help="cloud: this machine's own libvirt as the host")
 
 
 def transfer_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -142,3 +159,22 @@ def store_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     commands.add_parser(
         "verify", help="check the store, while the appliance runs or not, and say what is wrong"
     )
+
+
+def program_words(arguments: argparse.Namespace) -> str:
+    """How a shell calls this very program on the same appliance: with the path where `zstui` would be no other."""
+    own = Path(sys.executable if frozen_folder() else sys.argv[0]).absolute()
+    found = shutil.which("zstui")
+    if own.name == "__main__.py":
+        words = [sys.executable, "-m", "zstui"]
+    elif found is not None and own.exists() and own.samefile(found):
+        words = ["zstui"]
+    else:
+        words = [os.fspath(own)]
+    if arguments.connect is not None:
+        words += ["--connect", arguments.connect]
+    elif arguments.data is not None:
+        words += ["--data", os.fspath(arguments.data.absolute())]
+    if arguments.certificate:
+        words += ["--certificate", os.fspath(arguments.certificate.absolute())]
+    return shlex.join(words)

@@ -115,7 +115,10 @@ class CreateAccount(CreateMessage, java=JAVA, returns=Account):
 
 
 class UpdateAccount(Message, java=JAVA, returns=Account):
-    """Change an account's password; that of the account that asks when none is named."""
+    """Change an account's password; that of the account that asks when none is named. Its other sessions end.
+
+    Access tokens have an end of their own and go on: QueryAccessToken lists them, DeleteAccessToken revokes one.
+    """
 
     uuid: str | None = arg("The account.", default=None, ref=Account)
     password: str = arg(

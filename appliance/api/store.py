@@ -15,4 +15,4 @@ class BackupStore(Message, java=JAVA, sync=True, role="admin", raises=(InternalE
 
 
 class VerifyStore(Message, java=JAVA, sync=True, role="admin"):
-    """Check every row of the store: findings, in words; none when it is sound."""
+    """Check every row of the store, and the audit log: findings, in words; none when it is sound."""

@@ -68,7 +68,10 @@ class CreateUser(CreateMessage, java=JAVA, returns=User):
 
 
 class UpdateUser(Message, java=JAVA):
-    """Change a user's password; that of the user who asks when none is named."""
+    """Change a user's password; that of the user who asks when none is named. The user's other sessions end.
+
+    Access tokens have an end of their own and go on: QueryAccessToken lists them, DeleteAccessToken revokes one.
+    """
 
     uuid: str | None = arg("The user.", default=None, ref=User)
     password: str = arg(

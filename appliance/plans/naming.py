@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 
-from appliance.api.account import ADMIN_UUID
-
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _DOMAIN_LENGTH = 253
 _SALTED = 1 << 31
@@ -35,14 +33,14 @@ def mac(owner: str, internal_id: int, device_id: int) -> str:
     return "fa:" + ":".join(f"{octet:02x}" for octet in octets) + f":{device_id:02x}"
 
 
-def root_volume(storage: str, uuid: str) -> str:
-    """The file of a root volume on a primary storage mounted at `storage`."""
-    return f"{storage.rstrip('/')}/rootVolumes/acct-{ADMIN_UUID}/vol-{uuid}/{uuid}.qcow2"
+def root_volume(storage: str, account_uuid: str, uuid: str) -> str:
+    """The file of an account's root volume on a primary storage mounted at `storage`."""
+    return f"{storage.rstrip('/')}/rootVolumes/acct-{account_uuid}/vol-{uuid}/{uuid}.qcow2"
 
 
-def data_volume(storage: str, uuid: str) -> str:
-    """The file of a data volume on a primary storage mounted at `storage`."""
-    return f"{storage.rstrip('/')}/dataVolumes/acct-{ADMIN_UUID}/vol-{uuid}/{uuid}.qcow2"
+def data_volume(storage: str, account_uuid: str, uuid: str) -> str:
+    """The file of an account's data volume on a primary storage mounted at `storage`."""
+    return f"{storage.rstrip('/')}/dataVolumes/acct-{account_uuid}/vol-{uuid}/{uuid}.qcow2"
 
 
 def cached_image(storage: str, image_uuid: str, image_format: str) -> str:
@@ -52,12 +50,16 @@ def cached_image(storage: str, image_uuid: str, image_format: str) -> str:
 
 
 def stored_image(
-    storage: str, image_uuid: str, image_format: str, media_type: str = "RootVolumeTemplate"
+    storage: str,
+    account_uuid: str,
+    image_uuid: str,
+    image_format: str,
+    media_type: str = "RootVolumeTemplate",
 ) -> str:
-    """The file of a new image on a backup storage, in the folder of what it is made for."""
+    """The file of an account's new image on a backup storage, in the folder of what it is made for."""
     kind = "dataVolumeTemplates" if media_type == "DataVolumeTemplate" else "rootVolumeTemplates"
     kind = "iso" if image_format == "iso" else kind
-    return f"{storage.rstrip('/')}/{kind}/acct-{ADMIN_UUID}/{image_uuid}/{image_uuid}.{image_format}"
+    return f"{storage.rstrip('/')}/{kind}/acct-{account_uuid}/{image_uuid}/{image_uuid}.{image_format}"
 
 
 def uploaded_image(install_path: str, source_format: str | None) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from appliance.api.errors import InvalidArgument
+from appliance.api.account import Account
+from appliance.api.errors import InvalidArgument, NotAllowed
 from appliance.api.message import CreateMessage, Message
 from appliance.api.resource import RESOURCES, Resource
 from appliance.resources.tags_of import put_tags
 from appliance.store.snapshot import Snapshot
+from appliance.store.table import quoted
 from appliance.store.transaction import Transaction
+from appliance.store.viewer import Sight, Viewer
 
 STATES = {"enable": "Enabled", "disable": "Disabled"}
 """What a `stateEvent` brings."""
@@ -30,9 +33,26 @@ def check_uuid(snapshot: Snapshot, request: CreateMessage, kind: type[Resource])
         return
     for taken in (kind, *RESOURCES.values()):
         if taken.primary == "uuid" and snapshot.find(taken, uuid) is not None:
+            if not _is_seen(snapshot, taken, uuid):
+                raise InvalidArgument(f"field[resourceUuid]: {uuid} is taken already; choose another")
             raise InvalidArgument(
                 f"field[resourceUuid]: {taken.vo}[uuid:{uuid}] exists already; choose another"
             )
+
+
+def _is_seen(snapshot: Snapshot, kind: type[Resource], uuid: str) -> bool:
+    """Whether the account that a change is made for may know what has a uuid; the admin may."""
+    asks = snapshot.account_uuid if isinstance(snapshot, Transaction) else None
+    account = None if asks is None else snapshot.find(Account, asks)
+    if account is None or account.type == "SystemAdmin":
+        return True
+    try:
+        seen = Sight(Viewer(account.uuid)).test(kind, kind.table)
+    except NotAllowed:
+        return False
+    test, parameters = seen or ("1", [])
+    sql = f"SELECT 1 FROM {quoted(kind.table)} WHERE uuid = ? AND {test}"
+    return bool(snapshot.rows(sql, [uuid, *parameters]))
 
 
 def add(tx: Transaction, request: CreateMessage, resource: R) -> R:

@@ -78,7 +78,9 @@ def add_copies(tx: Transaction, image: Image, storage_uuids: list[str]) -> None:
                 uuid=tx.new_uuid(),
                 image_uuid=image.uuid,
                 backup_storage_uuid=storage.uuid,
-                install_path=naming.stored_image(storage.url, image.uuid, image.format, image.media_type),
+                install_path=naming.stored_image(
+                    storage.url, tx.owner_of(image.uuid), image.uuid, image.format, image.media_type
+                ),
             )
         )
 

@@ -9,7 +9,7 @@ from appliance.api.resource import RESOURCES, Resource
 from appliance.api.setting import QUOTAS
 from appliance.resources.registry import Caller, handles
 from appliance.store.snapshot import Snapshot
-from appliance.store.table import quoted
+from appliance.store.table import SUM, quoted, table_of
 from appliance.store.transaction import Transaction
 
 LIVING_VMS = "state <> 'Destroyed'"
@@ -32,17 +32,22 @@ MEASURES = {
 
 
 def check_quota(tx: Transaction, account_uuid: str) -> None:
-    """Refuse what this transaction has made when its account has too much then. Raises QuotaExceeded."""
-    made = {change.kind.name_ for change in tx.changes() if change.after is not None}
+    """Refuse a transaction after which its account has too much, and more than before. Raises QuotaExceeded."""
+    touched = {change.kind.name_ for change in tx.changes() if change.after is not None}
     for name, (kind, _, _) in MEASURES.items():
-        if kind not in made:
+        if kind not in touched:
             continue
         quota = tx.first(Quota, identity_uuid=account_uuid, name=name)
-        if quota is not None and used(tx, account_uuid, name) > quota.value:
-            raise QuotaExceeded(
-                f"quota exceeding. The account[uuid: {account_uuid}] exceeds a quota[name: {name}, "
-                f"value: {quota.value}]"
-            )
+        if (
+            quota is None
+            or used(tx, account_uuid, name) <= quota.value
+            or _added(tx, account_uuid, name) <= 0
+        ):
+            continue
+        raise QuotaExceeded(
+            f"quota exceeding. The account[uuid: {account_uuid}] exceeds a quota[name: {name}, "
+            f"value: {quota.value}]"
+        )
 
 
 def used(snapshot: Snapshot, account_uuid: str, name: str) -> int:
@@ -54,6 +59,27 @@ def used(snapshot: Snapshot, account_uuid: str, name: str) -> int:
     mine = "SELECT resource_uuid FROM account_resource_ref WHERE account_uuid = ?"
     sql = f"SELECT COALESCE({what}, 0) FROM {quoted(kind.table)} WHERE uuid IN ({mine}) AND {which}"
     return int(snapshot.rows(sql, [account_uuid])[0][0])
+
+
+def _added(tx: Transaction, account_uuid: str, name: str) -> int:
+    """How much more an account has, by what this transaction did, of what a quota limits."""
+    return sum(
+        _counted(tx, name, change.after) - _counted(tx, name, change.before)
+        for change in tx.changes()
+        if change.kind.name_ == MEASURES[name][0]
+        and (change.after is None or tx.owner_of(change.key) == account_uuid)
+    )
+
+
+def _counted(snapshot: Snapshot, name: str, resource: Resource | None) -> int:
+    """What one resource, as it is or was, adds to what a quota limits: asked of SQL, which measures all of them."""
+    if resource is None:
+        return 0
+    _, what, which = MEASURES[name]
+    table = table_of(type(resource))
+    row = ", ".join(f"? AS {quoted(column)}" for column in (*table.names, SUM))
+    sql = f"SELECT COALESCE({what}, 0) FROM (SELECT {row}) WHERE {which}"
+    return int(snapshot.rows(sql, table.encode(resource))[0][0])
 
 
 def give_quotas(tx: Transaction, account: Account) -> None:

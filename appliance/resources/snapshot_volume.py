@@ -32,7 +32,7 @@ def create_from_snapshot(
         name=request.name,
         description=request.description,
         primary_storage_uuid=storage.uuid,
-        install_path=naming.data_volume(storage.url, uuid),
+        install_path=naming.data_volume(storage.url, caller.account_uuid, uuid),
         type="Data",
         format=source.format,
         size=source.size,

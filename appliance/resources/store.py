@@ -33,4 +33,4 @@ def _free_path(request: BackupStore) -> Path:
 @asks_host(VerifyStore)
 async def verify_store(live: Live, request: VerifyStore, caller: Caller) -> dict[str, Any]:
     """What is wrong, if anything is."""
-    return {"findings": await live.database.verify()}
+    return {"findings": await live.database.verify_with_log()}

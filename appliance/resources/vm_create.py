@@ -202,7 +202,7 @@ def _root_volume(
             vm_instance_uuid=vm.uuid,
             disk_offering_uuid=disk.uuid if disk is not None else None,
             root_image_uuid=image.uuid if disk is None else None,
-            install_path=naming.root_volume(storage.url, uuid),
+            install_path=naming.root_volume(storage.url, tx.owner_of(vm.uuid), uuid),
             type="Root",
             format=FORMAT if image.format == FORMAT else "qcow2",
             size=whole_sectors(disk.disk_size) if disk is not None else image.size,

@@ -72,7 +72,7 @@ def create_from_template(
         description=request.description,
         primary_storage_uuid=storage.uuid,
         root_image_uuid=image.uuid,
-        install_path=naming.data_volume(storage.url, uuid),
+        install_path=naming.data_volume(storage.url, caller.account_uuid, uuid),
         type="Data",
         format=FORMAT if image.format == FORMAT else "qcow2",
         size=image.size,

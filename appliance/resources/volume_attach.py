@@ -87,7 +87,7 @@ def put_on(tx: Transaction, volume: Volume, vm: VmInstance, storage_uuid: str) -
         volume,
         primary_storage_uuid=storage.uuid,
         host_uuid=placed_on(tx, vm),
-        install_path=naming.data_volume(storage.url, volume.uuid),
+        install_path=naming.data_volume(storage.url, tx.owner_of(volume.uuid), volume.uuid),
         format=FORMAT if vm.hypervisor_type == HYPERVISOR else "qcow2",
         status="Creating",
     )

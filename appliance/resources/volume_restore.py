@@ -53,7 +53,7 @@ def create_volume(tx: Transaction, request: CreateDataVolumeFromVolumeBackup, ca
             account_uuid=caller.account_uuid,
             primary_storage_uuid=storage.uuid,
             host_uuid=host.uuid,
-            install_path=naming.data_volume(storage.url, uuid),
+            install_path=naming.data_volume(storage.url, caller.account_uuid, uuid),
             tags=tags_to_be(tx, request, Volume, uuid),
             size=backup.volume_size,
         )
@@ -118,7 +118,7 @@ def create_template(
             backup_uuid=backup.uuid,
             account_uuid=caller.account_uuid,
             backup_storage_uuid=storage.uuid,
-            install_path=naming.stored_image(storage.url, uuid, image_format),
+            install_path=naming.stored_image(storage.url, caller.account_uuid, uuid, image_format),
             tags=tags_to_be(tx, request, Image, uuid),
             format=image_format,
             size=0,

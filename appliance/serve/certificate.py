@@ -41,13 +41,15 @@ def server_tls(folder: Path, host: str, names: Collection[str] = ()) -> ssl.SSLC
     return context
 
 
-def adopt(folder: Path, certificate: Path | None, key: Path | None) -> None:
-    """Keep a given certificate, with what leads from it to its authority, and its key as the appliance's own.
-
-    Raises ValueError when the two do not belong together, OSError when they cannot be read.
-    """
+def check_pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path]:
+    """A given certificate and its key. Raises ValueError when one is not there or they do not belong together."""
     if certificate is None or key is None:
         raise ValueError("--serve takes a certificate of its own by --certificate and --key together")
+    for option, file in (("--certificate", certificate), ("--key", key)):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise ValueError(f"{option} {file} cannot be read: {error.strerror}") from error
     trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         trial.load_cert_chain(certificate, key, password="")  # nosec B106  # one with a password is refused
@@ -56,6 +58,15 @@ def adopt(folder: Path, certificate: Path | None, key: Path | None) -> None:
             f"--certificate {certificate} and --key {key} are no certificate with its own key, both as PEM and the key "
             f"without a password: {error.reason or error}"
         ) from error
+    return certificate, key
+
+
+def adopt(folder: Path, certificate: Path | None, key: Path | None) -> None:
+    """Keep a given certificate, with what leads from it to its authority, and its key as the appliance's own.
+
+    Raises ValueError when the two do not belong together, OSError when they cannot be read.
+    """
+    certificate, key = check_pair(certificate, key)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Were it killed between the two, the pair would not fit: the old certificate goes first, and a new one is made.
     (folder / "certificate.pem").unlink(missing_ok=True)

@@ -13,9 +13,9 @@ from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tally import Tally
-from appliance.store import meta
+from appliance.store import audit, meta
 from appliance.store.connection import connect, translated
-from appliance.store.errors import StoreDamaged, StoreTooNew
+from appliance.store.errors import StoreDamaged, StoreError, StoreTooNew
 from appliance.store.migrations import latest, migrate, too_new, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
 from appliance.store.transaction import Transaction
@@ -85,6 +85,17 @@ def findings(connection: Any) -> list[str]:
             found += _wrong_tallies(connection)
     except sqlite.Error as error:
         return [f"it cannot be read to the end: {error}"]
+    return found
+
+
+def findings_with_log(connection: Any) -> list[str]:
+    """The same, and what is wrong with the audit log in it: a log that somebody has cut fits every checksum."""
+    found = findings(connection)
+    try:
+        if version(connection) == latest():
+            found += [f"the audit log: {each}" for each in audit.findings(connection)]
+    except (sqlite.Error, StoreError, ValueError) as error:
+        found.append(f"the audit log: it cannot be read to the end: {error}")
     return found
 
 
@@ -182,12 +193,12 @@ def back_up_closed(folder: Path, path: Path) -> int:
 
 
 def verify_closed(folder: Path) -> list[str]:
-    """What is wrong with a store that no appliance has open, in sentences.
+    """What is wrong with a store that no appliance has open, and with its audit log, in sentences.
 
     `StoreDamaged` when there is none, or nothing in it can be read; `StoreBusy` when the store is in use.
     """
     with _closed(folder) as source:
-        return findings(source)
+        return findings_with_log(source)
 
 
 @contextmanager

@@ -295,6 +295,11 @@ class Database:
         self._check_open()
         return await self._aside(backup.findings)
 
+    async def verify_with_log(self) -> list[str]:
+        """The same, and what is wrong with the audit log, which takes no part in what the store is used for."""
+        self._check_open()
+        return await self._aside(backup.findings_with_log)
+
     async def audit_findings(self, known: audit.Link | None = None) -> list[str]:
         """What is wrong with the audit log, in sentences. Takes seconds per million entries."""
         self._check_open()

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from appliance.api.account import ADMIN_UUID
 from appliance.lab import LabHost
 from appliance.plans.naming import root_volume, serial_log, tap
 from tests.e2e.stage import STORAGE, Stage, until
@@ -57,7 +58,7 @@ class Guest:
     @property
     def root_volume(self) -> str:
         """The file of its disk on the host."""
-        return root_volume(STORAGE, str(self.inventory["rootVolumeUuid"]))
+        return root_volume(STORAGE, ADMIN_UUID, str(self.inventory["rootVolumeUuid"]))
 
     async def refresh(self) -> Guest:
         """Ask again what is known of it."""

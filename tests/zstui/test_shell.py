@@ -14,8 +14,9 @@ from textual.widgets import Input, TextArea
 from appliance.api.errors import Cancelled
 from tests.zstui.conftest import SMALL, Cloud, screens
 from zstui import jobs
-from zstui.__main__ import _parser, program_words
+from zstui.__main__ import _parser
 from zstui.mirror import Row
+from zstui.options import program_words
 from zstui.screens.shell import error_items
 
 

@@ -45,6 +45,7 @@ REFUSALS = (
     ),
     mark("VM {name}[uuid:{uuid}] is on no host"),
     mark("field[resourceUuid]: {type}[uuid:{uuid}] exists already; choose another"),
+    mark("field[resourceUuid]: {uuid} is taken already; choose another"),
     mark("startTime {start} is after endTime {end}; give the earlier one as startTime"),
     mark("operation denied. Figures of {namespace} are for the admin; ask for ZStack/VM"),
     mark("labels must be one, {label}=UUID, for {namespace}; got {labels}"),

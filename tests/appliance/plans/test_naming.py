@@ -69,15 +69,15 @@ def test_a_plain_name_is_kept() -> None:
 
 
 def test_files_are_named_by_uuids_alone() -> None:
-    assert naming.root_volume("/ps/", "u").startswith("/ps/rootVolumes/")
+    assert naming.root_volume("/ps/", "a", "u") == "/ps/rootVolumes/acct-a/vol-u/u.qcow2"
     assert naming.cached_image("/ps", "i", "iso") == "/ps/imagecache/iso/i/i.iso"
     assert naming.cached_image("/ps", "i", "raw") == "/ps/imagecache/template/i/i.raw"
-    assert naming.stored_image("/bs", "i", "qcow2").startswith("/bs/rootVolumeTemplates/")
-    assert naming.stored_image("/bs", "i", "qcow2").endswith("/i/i.qcow2")
-    assert naming.stored_image("/bs", "i", "qcow2", "DataVolumeTemplate").startswith(
+    assert naming.stored_image("/bs", "a", "i", "qcow2").startswith("/bs/rootVolumeTemplates/")
+    assert naming.stored_image("/bs", "a", "i", "qcow2").endswith("/i/i.qcow2")
+    assert naming.stored_image("/bs", "a", "i", "qcow2", "DataVolumeTemplate").startswith(
         "/bs/dataVolumeTemplates/"
     )
-    assert naming.stored_image("/bs", "i", "iso", "ISO").startswith("/bs/iso/")
+    assert naming.stored_image("/bs", "a", "i", "iso", "ISO").startswith("/bs/iso/")
 
 
 @pytest.mark.parametrize("name", ["a", "Web-1", "1", "a.b.example", "a.b.", "x" * 63, ".".join(["ab"] * 84)])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.protocol import Capacity
+from appliance.api.account import ADMIN_UUID
 from appliance.api.errors import ApiError
 from appliance.plans.naming import stored_image
 from appliance.reconcile.janitor import expunge_due
@@ -181,7 +182,7 @@ async def test_what_is_wrong_with_an_image_is_said_by_its_name_and_not_by_a_path
     cloud: Cloud, ending: str
 ) -> None:
     url, uuid = "http://10.9.9.9/i", "7c1b6a0ce2f44d7f8a1d0e6f5b3c2a19"
-    path = f"{stored_image('/zstack_bs', uuid, 'qcow2')}{ending}"
+    path = f"{stored_image('/zstack_bs', ADMIN_UUID, uuid, 'qcow2')}{ending}"
     cloud.hosts[0].things.unsound[url] = ("image.not_an_image", f"{path} is declared qcow2 and is not")
     error = await cloud.refused(
         "AddImage", name="far", url=url, format="qcow2", resourceUuid=uuid,

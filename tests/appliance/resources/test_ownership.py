@@ -292,6 +292,56 @@ async def test_what_is_gone_is_nobodys_and_its_uuid_can_be_anothers(
     assert ABSENT not in await a.seen("QueryInstanceOffering")
 
 
+async def test_a_uuid_that_is_taken_tells_what_has_it_to_who_may_see_that_only(
+    tenants: Tenants, pair: tuple[Caller, Caller]
+) -> None:
+    a, b = pair
+    vm = await new_vm(a)
+    owned = {
+        "VmInstanceVO": vm["uuid"],
+        "AccountVO": a.account_uuid,
+        "HostVO": (await tenants.cloud.query("QueryHost"))[0]["uuid"],
+    }
+    fields = {"name": "o", "cpuNum": 1, "cpuSpeed": 1, "memorySize": 1 << 28}
+
+    def told(kind: str, uuid: str) -> tuple[str, str]:
+        return "SYS.1007", f"field[resourceUuid]: {kind}[uuid:{uuid}] exists already; choose another"
+
+    for kind, uuid in owned.items():
+        refused = await b.refused("CreateInstanceOffering", **fields, resourceUuid=uuid)
+        assert refused == ("SYS.1007", f"field[resourceUuid]: {uuid} is taken already; choose another"), kind
+        error = await tenants.cloud.refused("CreateInstanceOffering", **fields, resourceUuid=uuid)
+        assert (error["code"], error["details"]) == told(kind, uuid)
+    for kind, uuid in {**owned, "ImageVO": tenants.cloud.uuids["image"]}.items():
+        if kind != "HostVO":
+            refused = await a.refused("CreateInstanceOffering", **fields, resourceUuid=uuid)
+            assert refused == told(kind, uuid)
+
+
+async def test_files_lie_in_the_folder_of_whose_they_are(
+    tenants: Tenants, pair: tuple[Caller, Caller]
+) -> None:
+    a, cloud = pair[0], tenants.cloud
+    disk = await cloud.make("disk", "CreateDiskOffering", diskSize=1 << 30)
+    await cloud.call("ShareResource", resourceUuids=[disk], toPublic=True)
+    vm = await new_vm(a)
+    data = await a.make("CreateDataVolume", name="data", diskOfferingUuid=disk)
+    await a.call("AttachDataVolumeToVm", vmInstanceUuid=vm["uuid"], volumeUuid=data)
+    snapshot = await a.make("CreateVolumeSnapshot", name="s", volumeUuid=data)
+    copied = await a.make("CreateDataVolumeFromVolumeSnapshot", name="c", volumeSnapshotUuid=snapshot)
+    for uuid, kind in ((vm["rootVolumeUuid"], "root"), (data, "data"), (copied, "data")):
+        place = f"/{kind}Volumes/acct-{a.account_uuid}/vol-{uuid}/"
+        assert place in (await cloud.one("QueryVolume", uuid))["installPath"]
+    admins = (await cloud.vm(name="admins"))["rootVolumeUuid"]
+    assert f"/acct-{ADMIN_UUID}/" in (await cloud.one("QueryVolume", admins))["installPath"]
+    await a.call("StopVmInstance", uuid=vm["uuid"])
+    image = await a.make(
+        "CreateRootVolumeTemplateFromRootVolume", name="i", rootVolumeUuid=vm["rootVolumeUuid"]
+    )
+    (copy,) = (await cloud.one("QueryImage", image))["backupStorageRefs"]
+    assert f"/rootVolumeTemplates/acct-{a.account_uuid}/{image}/" in copy["installPath"]
+
+
 async def test_a_user_works_for_its_account(tenants: Tenants, pair: tuple[Caller, Caller]) -> None:
     a, _ = pair
     user, uuid = await tenants.user(a, "u")

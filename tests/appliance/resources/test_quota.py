@@ -96,6 +96,25 @@ async def test_networks_count(account: Caller) -> None:
     await account.call("CreateVmInstance", **account.cloud.vm_fields())
 
 
+async def test_who_has_more_than_the_quota_may_do_what_adds_nothing_to_it(account: Caller) -> None:
+    cloud = account.cloud
+    disk = (await cloud.call("CreateDiskOffering", name="disk", diskSize=GIB))["uuid"]
+    await cloud.call("ShareResource", resourceUuids=[disk], toPublic=True)
+    vm = await account.call("CreateVmInstance", **cloud.vm_fields())
+    data = await account.call("CreateDataVolume", name="data", diskOfferingUuid=disk)
+    for name in ("vm.num", "vm.cpuNum", "vm.memorySize", "volume.data.num", "volume.capacity"):
+        await limit(account, name, 0)
+    await account.call("CreateVolumeSnapshot", name="root", volumeUuid=vm["rootVolumeUuid"])
+    await account.call("AttachDataVolumeToVm", vmInstanceUuid=vm["uuid"], volumeUuid=data["uuid"])
+    await account.call("CreateVolumeSnapshot", name="data", volumeUuid=data["uuid"])
+    await limit(account, "volume.capacity", 100 * GIB)
+    # More of what is not counted there: the number of volumes stays as it is.
+    await account.call("ResizeDataVolume", uuid=data["uuid"], size=2 * GIB)
+    async with cloud.untouched():
+        fields = {"name": "more", "diskOfferingUuid": disk}
+        assert await account.refused("CreateDataVolume", **fields) == exceeded(account, "volume.data.num", 0)
+
+
 async def test_many_at_once_cannot_slip_past_a_quota(account: Caller) -> None:
     import asyncio
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from appliance.api.account import hash_password
 from appliance.api.resource import Timestamp
 from appliance.api.token import PREFIX, AccessToken
 from appliance.store.transaction import Transaction
@@ -95,6 +96,17 @@ async def test_a_token_ends_by_itself_and_is_forgotten_later(tenants: Tenants) -
     await tenants.cloud.database.write(lambda tx: end(tx, 31 * 86400))
     await tenants.cloud.call("CreateAccessToken", name="last")
     assert {each["name"] for each in await tenants.cloud.query("QueryAccessToken")} == {"next", "last"}
+
+
+async def test_a_new_password_ends_sessions_and_no_token(tenants: Tenants) -> None:
+    account = await tenants.account("a")
+    other = await tenants.log_in("a", account.account_uuid)
+    program = await holder(tenants, account)
+    await account.call("UpdateAccount", password=hash_password("another"))
+    assert (await other.refused("QueryZone"))[0] == "ID.1001"
+    (token,) = await program.seen("QueryAccessToken")
+    await account.call("DeleteAccessToken", uuid=token)
+    assert (await program.refused("QueryZone"))[0] == "ID.1001"
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 10**12])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite
 
+from appliance.api.audit import AuditEntry
+from appliance.api.resource import Timestamp
 from appliance.config import Config
 from appliance.starting import answers
-from appliance.store import migrations
+from appliance.store import audit, migrations
 from appliance.store.database import Database
+from tests.simulated_cloud import Cloud
 from zstui.__main__ import main
 
 from .samples import zone
@@ -54,6 +58,32 @@ async def test_a_stopped_store_is_verified_without_an_appliance(
     assert ("does not fit its checksum" in out, "the store is sound" in out) == (spoil, not spoil)
     assert not answers(Config(folder).socket)
     await (await Database.open(folder)).close()
+
+
+async def cut_log(database: Database) -> None:
+    made = [
+        AuditEntry(sequence=0, create_date=Timestamp(0), source="here", message=f"Call{number}")
+        for number in range(3)
+    ]
+    await database.write(lambda tx: audit.append(tx, made))
+    await database.write(lambda tx: tx.rows("DELETE FROM audit_entry WHERE sequence > 1"))
+
+
+async def test_an_audit_log_that_somebody_cut_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = await Database.open(tmp_path)
+    await cut_log(database)
+    assert await database.verify() == []
+    await database.close()
+    assert main(["--data", str(tmp_path), "verify"]) == 1
+    assert capsys.readouterr().out == "the audit log: entries 2 to 3 are missing, at the end\n"
+
+
+async def test_an_audit_log_that_somebody_cut_is_found_while_the_appliance_runs(cloud: Cloud) -> None:
+    await cut_log(cloud.database)
+    (found,) = (await cloud.call("VerifyStore"))["findings"]
+    assert re.fullmatch("the audit log: entries 2 to [0-9]+ are missing, at the end", found)
 
 
 @pytest.mark.parametrize("words", [["--serve"], ["migrate"], ["verify"], ["backup", "copy.db"]])
