@@ -14,7 +14,7 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tally import Tally
 from appliance.store import meta
-from appliance.store.connection import connect, translated
+from appliance.store.connection import Deadline, connect, translated
 from appliance.store.errors import StoreDamaged, StoreTooNew
 from appliance.store.migrations import latest, migrate, too_new, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
@@ -26,14 +26,17 @@ _ROWS_AT_ONCE = 500
 Check = Callable[[Any], list[str]]
 
 
-def copy(connection: Any, path: Path, check: Check) -> None:
-    """Copy what a connection sees to a file, check the copy, and only then give it its name."""
+def copy(connection: Any, path: Path, check: Check, deadline: Deadline | None = None) -> None:
+    """Copy what a connection sees to a file, check the copy, and only then give it its name.
+
+    `deadline` can stop the check; what is copied is copied to its end, as fast as the disk is.
+    """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     try:
-        _fill(connection, part, check)
+        _fill(connection, part, check, deadline)
         _sync(part)
         part.rename(path)
         _sync(path.parent)
@@ -43,9 +46,11 @@ def copy(connection: Any, path: Path, check: Check) -> None:
         part.unlink(missing_ok=True)
 
 
-def _fill(connection: Any, part: Path, check: Check) -> None:
+def _fill(connection: Any, part: Path, check: Check, deadline: Deadline | None) -> None:
     target = sqlite.connect(str(part), isolation_level=None)
     try:
+        if deadline is not None:
+            deadline.watch(target)
         connection.backup(target)
         # A copy is one file: it must not need a log beside it.
         target.execute("PRAGMA journal_mode = DELETE")

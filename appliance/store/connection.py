@@ -37,10 +37,11 @@ def check_library() -> None:
 
 
 class Deadline:
-    """Stops what a connection runs once time is up. Without `limited`, nothing is stopped."""
+    """Stops what a connection runs once time is up. Without `limited` and `stop`, nothing is stopped."""
 
     def __init__(self) -> None:
         self._until = math.inf
+        self._stopped = False
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -51,9 +52,17 @@ class Deadline:
         finally:
             self._until = math.inf
 
+    def stop(self) -> None:
+        """Have whatever is run from now on, and what runs now, fail as interrupted. Any thread may."""
+        self._stopped = True
+
     def passed(self) -> bool:
         """SQLite's question whether to stop."""
-        return time.monotonic() > self._until
+        return self._stopped or time.monotonic() > self._until
+
+    def watch(self, connection: Any) -> None:
+        """Stop what a connection runs, too."""
+        connection.set_progress_handler(self.passed, _PROGRESS_STEPS)
 
 
 def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | None = None) -> Any:
@@ -79,13 +88,47 @@ def connect(path: Path, *, durable: bool, reader: bool, deadline: Deadline | Non
         if reader:
             connection.execute("PRAGMA query_only = ON")
         if deadline is not None:
-            connection.set_progress_handler(deadline.passed, _PROGRESS_STEPS)
+            deadline.watch(connection)
     except sqlite.Error as error:
         said = translated(error, connection)
         if connection is not None:
             connection.close()
         raise said from error
     return connection
+
+
+def connect_unchanged(path: Path) -> Any:
+    """Open a file that somebody else keeps, only to look at it; raises what its errors mean.
+
+    Nothing is written to it: it may be where nothing can be. With a log beside it, it is read with that; SQLite wants
+    an index of the log there then, and leaves it.
+    """
+    log = path.with_name(path.name + "-wal")
+    logged = log.exists() and log.stat().st_size > 0
+    connection = None
+    try:
+        # Of what is said not to change, SQLite looks for no log, and makes none.
+        uri = f"{path.absolute().as_uri()}?mode=ro{'' if logged else '&immutable=1'}"
+        connection = sqlite.connect(uri, uri=True, timeout=LOCKED_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite.Error as error:
+        said = translated(error, connection)
+        if connection is not None:
+            connection.close()
+        if logged and isinstance(said, StoreBroken):
+            said = StoreBroken(
+                f"{path} cannot be read with {log.name} where they are ({error}); copy both to a folder that can be "
+                "written, and take them from there"
+            )
+        raise said from error
+    return connection
+
+
+def roll_back(connection: Any) -> None:
+    """Undo what is not committed. After some errors of a disk, SQLite has done so itself."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def translated(error: Exception, connection: Any) -> Exception:
@@ -113,3 +156,12 @@ def translated(error: Exception, connection: Any) -> Exception:
     if primary in (sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_READONLY):
         return StoreBroken(f"the disk of the store refused ({text}); look at the system's log for its disk")
     return error
+
+
+def raisable(error: Exception, raw: Any) -> Exception:
+    """The error, in a form that a future can carry."""
+    if isinstance(error, sqlite.Error):
+        return translated(error, raw)
+    return (
+        RuntimeError("the change or look stopped an iteration") if isinstance(error, StopIteration) else error
+    )
