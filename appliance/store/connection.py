@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ QUERY_SECONDS = 3.0
 
 LOCKED_SECONDS = 5.0
 """How long the file is waited for while another program has it locked. Nobody but the appliance should."""
+
+FULL = "the disk of the store is full; make room on it and try again"
+
+_INDEX_BYTES = 32_768
+"""By which the log's index grows."""
 
 _PROGRESS_STEPS = 1_000
 """SQLite's virtual machine asks for the time each so many instructions: 10 µs, but more with long texts."""
@@ -136,8 +142,9 @@ def translated(error: Exception, connection: Any) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     text = str(error)
-    if primary == sqlite.SQLITE_FULL or "disk is full" in text:
-        return StoreFull("the disk of the store is full; make room on it and try again")
+    no_room = primary == sqlite.SQLITE_IOERR and _is_full(connection)
+    if primary == sqlite.SQLITE_FULL or no_room or "disk is full" in text:
+        return StoreFull(FULL)
     if primary in (sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB) or "Could not decode to UTF-8" in text:
         return StoreDamaged(
             f"the store is damaged ({text}); stop the appliance and restore the newest backup"
@@ -148,7 +155,7 @@ def translated(error: Exception, connection: Any) -> Exception:
             "add conditions on indexed fields, or sort by one"
         )
     if primary == sqlite.SQLITE_BUSY:
-        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        file = _file_of(connection)
         return StoreLocked(
             f"another program has {file} locked for more than {LOCKED_SECONDS:g} s; end it (fuser {file} says which "
             f"process it is), then try again"
@@ -156,6 +163,19 @@ def translated(error: Exception, connection: Any) -> Exception:
     if primary in (sqlite.SQLITE_IOERR, sqlite.SQLITE_CANTOPEN, sqlite.SQLITE_READONLY):
         return StoreBroken(f"the disk of the store refused ({text}); look at the system's log for its disk")
     return error
+
+
+def _file_of(connection: Any) -> str:
+    return str(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def _is_full(connection: Any) -> bool:
+    """Whether the log's index cannot grow: SQLite has no other word for that than for a disk that fails."""
+    try:
+        disk = os.statvfs(Path(_file_of(connection)).parent)
+    except OSError:
+        return False  # a disk that says nothing fails
+    return disk.f_bavail * disk.f_frsize < _INDEX_BYTES
 
 
 def raisable(error: Exception, raw: Any) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -11,8 +12,8 @@ from pathlib import Path
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.store import meta
-from appliance.store.connection import connect_unchanged
-from appliance.store.errors import StoreBusy, StoreDamaged
+from appliance.store.connection import FULL, connect_unchanged
+from appliance.store.errors import StoreBusy, StoreDamaged, StoreFull
 from appliance.store.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -50,24 +51,36 @@ class Folder:
                 "stop that appliance first, or use it"
             ) from None
         self._lock = lock
-        self.mark(*self._left())
+        try:
+            self.mark(*self._left())
+        except BaseException:
+            self.release()
+            raise
 
     def mark(self, state: str, commits: int | None = None, *, durable: bool = True) -> None:
-        """Write down how the store is left: `new`, `open` with so many commits, or `closed`."""
+        """Write down how the store is left: `new`, `open` with so many commits, or `closed`.
+
+        `StoreFull` when the disk has no room for that.
+        """
         if self._lock is None:
             raise RuntimeError("the folder is not locked")
         words = f"{os.getpid()} {state}{'' if commits is None else f' {commits}'}\n".encode()
-        os.pwrite(self._lock, words, 0)
-        os.ftruncate(self._lock, len(words))
-        if durable:
-            os.fsync(self._lock)
+        try:
+            os.pwrite(self._lock, words, 0)
+            os.ftruncate(self._lock, len(words))
+            if durable:
+                os.fsync(self._lock)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise StoreFull(FULL) from error
 
     def note(self, commits: int) -> None:
         """Write down how many commits the open store has, without waiting for the disk.
 
         A number that does not get there leaves an older one, which proves less, and nothing that is not so.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreFull):
             self.mark("open", commits, durable=False)
 
     def release(self) -> None:

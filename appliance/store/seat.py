@@ -82,7 +82,12 @@ class ThreadSeat(Seat):
         self._thread = aiosqlite.Connection(connector, iter_chunk_size=64)
 
     async def open(self) -> None:
-        await self._thread
+        try:
+            await self._thread
+        except BaseException:
+            # It ends by itself now, and must not find a loop that is closed.
+            await asyncio.to_thread(self._thread._thread.join)  # noqa: SLF001 - see run
+            raise
         self.raw = self._thread._conn  # noqa: SLF001 - see run
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -305,6 +307,30 @@ async def test_failed_read_says_what_failed(database: Database, tmp_path: Path) 
         prepare(Folder(tmp_path / "store"), writer, lambda: 1.0, lambda: "u")
     with pytest.raises(StoreBroken, match="disk I/O error"):
         audit.findings(FailingRead(database._writer.raw, "audit_entry"))
+
+
+async def test_a_disk_without_room_for_the_index_of_the_log_is_full(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seat in database._readers:
+        seat.raw = FailingRead(seat.raw, "zone")
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=7, f_frsize=4096))
+    with pytest.raises(StoreFull, match="make room"):
+        await database.read(names)
+
+
+async def test_a_start_on_a_full_disk_says_so_and_leaves_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", full)
+            with pytest.raises(StoreFull, match="make room"):
+                await Database.open(tmp_path)
+        await (await Database.open(tmp_path)).close()
 
 
 async def test_failed_commit_acknowledges_nobody_and_the_connection_is_replaced(database: Database) -> None:
