@@ -44,6 +44,7 @@ from appliance.reconcile.l3 import L3NetworkWorker
 from appliance.reconcile.loop import Loop, run_until_stopped
 from appliance.reconcile.machine import DatabaseRoster
 from appliance.reconcile.observe import Woken, host_at, lose_machine, take_event
+from appliance.reconcile.patience import until_kept
 from appliance.reconcile.recycle_bin import RecycleBinWorker
 from appliance.reconcile.sessions import SessionCleaner
 from appliance.reconcile.simulating import Simulating
@@ -67,6 +68,9 @@ log = logging.getLogger(__name__)
 
 FIRST_LOOK_SECONDS = 3.0
 BEAT_SECONDS = 60.0
+
+TOLD_LIMIT = 50_000
+"""What hosts said and the store does not take yet; with more, their scans repair the loss."""
 
 RESTING = ("Running", "Stopped", "Destroyed")
 """VM states with nothing left to do: their workers are not started with the appliance."""
@@ -124,7 +128,7 @@ class Core:
         self._janitor = Janitor(database, self.loop.poke)
         self._sampler = Sampler(database, self.fleet, self.figures)
         self._sessions = SessionCleaner(database)
-        self._told: asyncio.Queue[Callable[[Transaction], Woken]] = asyncio.Queue()
+        self._told: asyncio.Queue[Callable[[Transaction], Woken]] = asyncio.Queue(TOLD_LIMIT)
         self.ready = asyncio.Event()
         """Set once what the store says is true of this start, and no longer of the last: each machine has been
         tried, or has had `FIRST_LOOK_SECONDS` to answer."""
@@ -157,7 +161,8 @@ class Core:
         """Say again and again that this appliance runs."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            await self.database.write(partial(_join, owner=self.database.owner))
+            beat = partial(_join, owner=self.database.owner)
+            await until_kept("heart beat", partial(self.database.write, beat))
 
     async def _give_turns(self) -> None:
         """What calls wait for is judged by what hosts are now, not by what they were when the last appliance ended."""
@@ -276,28 +281,32 @@ class Core:
                 self.loop.poke("ImageCache", uuid)
 
     def _on_event(self, machine: str, event: AnyEvent) -> None:
-        self._told.put_nowait(take_event(machine, event))
+        self._tell(take_event(machine, event))
 
     def _on_lost(self, machine: str, reason: str) -> None:
         def write(tx: Transaction) -> Woken:
             lose_machine(tx, machine, reason)
             return ()
 
-        self._told.put_nowait(write)
+        self._tell(write)
 
     def _on_renewed(self, machine: str) -> None:
         def write(tx: Transaction) -> Woken:
             host = host_at(tx, machine)
             return (("Host", host.uuid),) if host is not None else ()
 
-        self._told.put_nowait(write)
+        self._tell(write)
+
+    def _tell(self, write: Callable[[Transaction], Woken]) -> None:
+        if not self._told.full():  # then the store takes nothing, which is logged
+            self._told.put_nowait(write)
 
     async def _take_told(self) -> None:
         """Write what hosts said, in the order in which they said it."""
         while True:
             write = await self._told.get()
             try:
-                woken = await self.database.write(write)
+                woken = await until_kept("what hosts say", partial(self.database.write, write))
             except Exception:
                 # What one host says must not stop the others from being heard; a scan repairs the loss.
                 log.exception("what a host said could not be written")

@@ -94,18 +94,23 @@ async def _serve(config: Config, database: Database, stopping: asyncio.Event) ->
         for task in ended:
             task.result()
     finally:
-        terminals.close()
-        await ssh.stop()
-        await server.stop()
-        await dispatch.audit.close()
-        await _end(ready, *tasks)
+        try:
+            terminals.close()
+            await ssh.stop()
+            await server.stop()
+            await dispatch.audit.close()
+        finally:
+            await _end(ready, *tasks)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and raise what one has failed for once all have ended: until then they use the store."""
     for task in tasks:
         task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
         with contextlib.suppress(asyncio.CancelledError):
-            await task
+            task.result()
 
 
 async def _listen(server: Server, ssh: SshFace, config: Config) -> Address | None:

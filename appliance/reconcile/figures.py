@@ -32,6 +32,7 @@ from appliance.plans.figures import (
 )
 from appliance.reconcile.alarm import Alarm
 from appliance.reconcile.context import target_of
+from appliance.reconcile.patience import until_kept
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -146,11 +147,17 @@ class Sampler:
 
     async def run(self) -> None:
         """Sample every `monitor.interval` seconds, for ever."""
-        while True:
-            await self._alarm.sleep(await self._database.read(_interval))
-            await self.round()
-            if self._database.now() // SLOT_SECONDS != self._saved_at // SLOT_SECONDS:
-                await self.save()
+        saving: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._alarm.sleep(await self._database.read(_interval))
+                await self.round()
+                if self._database.now() // SLOT_SECONDS == self._saved_at // SLOT_SECONDS:
+                    continue
+                slot, slots = self._cut()
+                # Who looks on sees what is sampled also while the store takes nothing. A gap in a day's plot is left.
+                if saving is None or saving.done():
+                    saving = group.create_task(self._keep(slot, slots), name="figures of five minutes")
 
     async def round(self) -> None:
         """Ask each connected host once."""
@@ -203,6 +210,10 @@ class Sampler:
 
     async def save(self) -> None:
         """Write what was sampled since the last time into its place of five minutes."""
+        await self._keep(*self._cut())
+
+    def _cut(self) -> tuple[int, deque[tuple[str, Slot]]]:
+        """When the five minutes began that end now, and what they were."""
         at, self._saved_at = self._saved_at, self._database.now()
         slot = int(at // SLOT_SECONDS) * SLOT_SECONDS
         waiting: deque[tuple[str, Slot]] = deque()
@@ -210,10 +221,13 @@ class Sampler:
             if track.unsaved:
                 waiting.append((key, Slot(mean(track.unsaved), highest(track.unsaved))))
                 track.unsaved = []
+        return slot, waiting
+
+    async def _keep(self, slot: int, waiting: deque[tuple[str, Slot]]) -> None:
         while waiting:
             some = dict(waiting.popleft() for _ in range(min(AT_A_TIME, len(waiting))))
-            await self._database.write(partial(put, slot=slot, slots=some))
-        await self._database.write(forget)
+            await until_kept("figures", partial(self._database.write, partial(put, slot=slot, slots=some)))
+        await until_kept("figures", partial(self._database.write, forget))
 
 
 def put(tx: Transaction, slot: int, slots: dict[str, Slot]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.recycle_bin import RecycleBinItem
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
 from appliance.reconcile.alarm import Alarm
+from appliance.reconcile.patience import until_kept
 from appliance.reconcile.recycle_bin import KINDS, due
 from appliance.reconcile.vm_state import change_vm
 from appliance.store.database import Database
@@ -49,7 +51,8 @@ class Janitor:
         if 0 <= now - self._looked_at[category] < interval:  # a clock that was put back must not hold this up
             return self._looked_at[category] + interval - now
         self._looked_at[category] = now
-        found = await self._database.write(lambda tx: expunge_due(tx, category))
+        expunge = partial(expunge_due, category=category)
+        found = await until_kept("recycle bin", partial(self._database.write, expunge))
         for uuid in found:
             self._poke(KINDS[category].name_, uuid)
         if len(found) == AT_A_TIME:

@@ -35,10 +35,10 @@ AGAIN = Next()
 
 
 class Worker(Protocol):
-    """Brings one resource nearer to what is intended, one step a pass."""
+    """Brings one resource nearer to what is intended with each pass."""
 
     async def advance(self) -> Next:
-        """Look, plan, and take the first step."""
+        """Look, plan, and take what steps can be taken on that look."""
 
 
 class Backoff:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 
 from agent.protocol import Copying
@@ -13,6 +14,7 @@ from appliance.plans.outrun import Outrun, Race
 from appliance.plans.pace import Pace
 from appliance.plans.whole import Whole
 from appliance.reconcile import jobs
+from appliance.reconcile.patience import until_kept
 from appliance.store.database import Database
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
@@ -92,7 +94,7 @@ class Meter:
             # A rate that is said falls while nothing comes, until that is said.
             news = self._latest != self._written or self._rate is not None or self._quiet() != self._silent
             if self._jobs and news:
-                await self._database.write(self._put)
+                await until_kept(f"meter {self._title}", partial(self._database.write, self._put))
 
     def _quiet(self) -> int | None:
         """Whole seconds in which nothing came of what is still to come; None while that is usual."""

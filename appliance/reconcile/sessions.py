@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from appliance.api.account import Session
 from appliance.reconcile.alarm import Alarm
+from appliance.reconcile.patience import until_kept
 from appliance.store.database import Database
 from appliance.store.transaction import Transaction
 
@@ -27,7 +30,8 @@ class SessionCleaner:
             await self._alarm.sleep(
                 await self._database.read(lambda s: int(s.setting("identity", "session.cleanup.interval")))
             )
-            while await self._database.write(forget_ended) == AT_A_TIME:
+            forget = partial(self._database.write, forget_ended)
+            while await until_kept("sessions that have ended", forget) == AT_A_TIME:
                 pass
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+from functools import partial
 
 from appliance.api.errors import OperationFailed, TimedOut
 from appliance.api.job import TERMINAL, UNDER_WAY, LongJob
 from appliance.reconcile import jobs
+from appliance.reconcile.patience import until_kept
 from appliance.resources.job import give_up_job
 from appliance.store.change_feed import Batch, Overflow
 from appliance.store.database import Database
@@ -63,7 +65,8 @@ class JobLimits:
     async def _give_up_late(self) -> None:
         while self._ahead and self._ahead[0][0] <= self._database.now():
             _, uuid = heapq.heappop(self._ahead)
-            await self._database.write(lambda tx, uuid=uuid: give_up_late(tx, uuid))  # type: ignore[misc]
+            give_up = partial(give_up_late, job_uuid=uuid)
+            await until_kept("timeouts of jobs", partial(self._database.write, give_up))
 
 
 def give_up_late(tx: Transaction, job_uuid: str) -> None:

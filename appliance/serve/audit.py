@@ -19,6 +19,7 @@ from appliance.api.errors import ApiError
 from appliance.api.message import Message, Role, only_reads
 from appliance.api.parse import unparse
 from appliance.api.resource import Timestamp
+from appliance.reconcile.patience import until_kept
 from appliance.resources.registry import Caller
 from appliance.serve.zstack import Call, Reply
 from appliance.store.audit import ACCEPTED, WORDS, append
@@ -77,17 +78,20 @@ class Audit:
             self._flush = asyncio.create_task(self._soon(), name="audit")
 
     async def close(self) -> None:
-        """Write down what waits."""
+        """Write down what waits, as far as the store takes it now."""
         if self._flush is not None:
             self._flush.cancel()
             await asyncio.wait([self._flush])
-        await self._write()
+        try:
+            await self._write()
+        except ApiError as error:
+            log.error("the end of the audit log cannot be written: %s", error.details)
 
     async def _soon(self) -> None:
         while self._waiting:
             await asyncio.sleep(PAUSE_SECONDS)
             try:
-                await self._write()
+                await until_kept("audit log", self._write)
             except StoreClosed:
                 return
             except ApiError as error:

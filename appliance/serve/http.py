@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
 TOO_LONG = f"the body is longer than {BODY_LIMIT} bytes"
+STOP_SECONDS = 2.0
 STUCK_SECONDS = 60.0
 """A watcher that takes nothing for so long is cut off."""
 
@@ -89,7 +90,7 @@ class Server:
         for route in table:
             for method in route.methods:
                 app.router.add_route(method, route.path, route.answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=2.0, handle_signals=False)
+        self._runner = web.AppRunner(app, shutdown_timeout=STOP_SECONDS, handle_signals=False)
         self._servers: list[asyncio.Server] = []
 
     async def start(self, *listeners: UnixListener | TcpListener) -> None:
@@ -113,7 +114,7 @@ class Server:
             log.info("listening on %s", sock.getsockname())
 
     async def stop(self) -> None:
-        """Stop to listen, end all streams and waits, let calls that run end."""
+        """Stop to listen, end all streams and waits; calls that run are cut off after `STOP_SECONDS`."""
         self._stopping.set()
         self._broadcast.close()
         for server in self._servers:

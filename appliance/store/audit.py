@@ -15,6 +15,7 @@ from appliance.api.errors import ApiError
 from appliance.api.job import LongJob
 from appliance.api.resource import Timestamp
 from appliance.store import meta
+from appliance.store.connection import roll_back
 from appliance.store.errors import StoreDamaged
 from appliance.store.snapshot import Snapshot
 from appliance.store.table import table_of
@@ -124,7 +125,7 @@ def findings(connection: Any, known: Link | None = None) -> list[str]:
     try:
         found = _Walk(snapshot, known).found()
     finally:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
     return found if len(found) <= SHOWN else [*found[:SHOWN], f"and {len(found) - SHOWN} more"]
 
 

@@ -14,8 +14,9 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.resource import RESOURCES, Resource
 from appliance.api.tally import Tally
 from appliance.store import audit, meta
-from appliance.store.connection import connect, translated
+from appliance.store.connection import Deadline, connect, connect_unchanged, translated
 from appliance.store.errors import StoreDamaged, StoreError, StoreTooNew
+from appliance.store.folder import Folder
 from appliance.store.migrations import latest, migrate, too_new, version
 from appliance.store.table import all_kinds, quoted, row_sum, table_of
 from appliance.store.transaction import Transaction
@@ -26,14 +27,17 @@ _ROWS_AT_ONCE = 500
 Check = Callable[[Any], list[str]]
 
 
-def copy(connection: Any, path: Path, check: Check) -> None:
-    """Copy what a connection sees to a file, check the copy, and only then give it its name."""
+def copy(connection: Any, path: Path, check: Check, deadline: Deadline | None = None) -> None:
+    """Copy what a connection sees to a file, check the copy, and only then give it its name.
+
+    `deadline` can stop the check; what is copied is copied to its end, as fast as the disk is.
+    """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     try:
-        _fill(connection, part, check)
+        _fill(connection, part, check, deadline)
         _sync(part)
         part.rename(path)
         _sync(path.parent)
@@ -43,9 +47,11 @@ def copy(connection: Any, path: Path, check: Check) -> None:
         part.unlink(missing_ok=True)
 
 
-def _fill(connection: Any, part: Path, check: Check) -> None:
+def _fill(connection: Any, part: Path, check: Check, deadline: Deadline | None) -> None:
     target = sqlite.connect(str(part), isolation_level=None)
     try:
+        if deadline is not None:
+            deadline.watch(target)
         connection.backup(target)
         # A copy is one file: it must not need a log beside it.
         target.execute("PRAGMA journal_mode = DELETE")
@@ -204,8 +210,6 @@ def verify_closed(folder: Path) -> list[str]:
 @contextmanager
 def _closed(folder: Path) -> Iterator[Any]:
     """A connection to a store that no appliance has open; a folder that has none is left as it is."""
-    from appliance.store.folder import Folder
-
     place = Folder(folder)
     missing = StoreDamaged(f"there is no store in {folder}; --data names the folder of one")
     if not place.is_there():
@@ -231,27 +235,39 @@ def _closed(folder: Path) -> Iterator[Any]:
 def restore(folder: Path, path: Path) -> None:
     """Put a checked backup in the place of a store that no appliance has open.
 
-    One that an older version has made becomes a store of this version. What was there is kept beside it, with
-    `.replaced` at its name's end. `StoreDamaged` when the backup is not sound, `StoreTooNew` when a later version
-    has made it, `StoreBusy` when the store is in use.
+    One that an older version has made becomes a store of this version. What was there is kept beside it as
+    `store.db.replaced`, with its log if it has one, in the place of what an earlier restoration has kept: it can be
+    restored, too. `StoreDamaged` when the backup is not sound, `StoreTooNew` when a later version has made it,
+    `StoreBusy` when the store is in use.
     """
-    from appliance.store.folder import Folder
-
+    if not path.is_file():
+        raise StoreDamaged(f"there is no backup {path}")
     place = Folder(folder)
     place.take()
     try:
         restored = place.path / "restored.db"
-        source = connect(path, durable=False, reader=True)
+        source = connect_unchanged(path)
         try:
             _check_backup(source, path)
             copy(source, restored, _become_restored)
         finally:
             source.close()
-        for old in (place.database, place.log):
-            if old.exists():
-                old.rename(old.with_name(old.name + ".replaced"))
+        _set_aside(place)
+        # Before there is a store again: its log is not missed.
+        place.mark("closed")
         restored.rename(place.database)
         place.sync()
-        place.mark("closed")
     finally:
         place.release()
+
+
+def _set_aside(place: Folder) -> None:
+    """Keep a store that is to be replaced, in one piece with its log, under the name by which SQLite looks for that."""
+    kept = place.database.with_name(place.database.name + ".replaced")
+    if place.database.exists():
+        # Only once there is something in its place: whoever was killed in the middle of this does it again.
+        for end in ("", "-wal", "-shm"):
+            kept.with_name(kept.name + end).unlink(missing_ok=True)
+        place.database.rename(kept)
+    if place.log.exists():
+        place.log.rename(kept.with_name(kept.name + "-wal"))

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import aiosqlite
 from pysqlite3 import dbapi2 as sqlite
 
 from appliance.api.errors import ApiError
 from appliance.store import audit, backup, meta
-from appliance.store.change_feed import Batch, ChangeFeed
-from appliance.store.connection import Deadline, check_library, connect, translated
+from appliance.store.change_feed import ChangeFeed
+from appliance.store.connection import Deadline, check_library, connect, raisable, roll_back, translated
 from appliance.store.errors import StoreBroken, StoreCannotWrite, StoreClosed, StoreError
 from appliance.store.folder import Folder
 from appliance.store.opening import create, prepare
+from appliance.store.seat import Outcome, Seat, ThreadSeat
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -31,74 +33,6 @@ GROUP = 256
 """Changes that one commit takes at most, so that the first of them does not wait long for the last."""
 
 READERS = 2
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[T]):
-    """How a change or a look ended, brought from its thread to the loop."""
-
-    value: T | None = None
-    error: BaseException | None = None
-    changes: Batch = field(default_factory=Batch)
-
-    def result(self) -> T:
-        """The value, or raise the error."""
-        if self.error is not None:
-            raise self.error
-        return self.value  # type: ignore[return-value]  # without an error it is a T
-
-
-class Seat:
-    """A connection and where its work runs: here, on the loop's thread. For simulations."""
-
-    def __init__(self, connector: Callable[[], Any], deadline: Deadline | None) -> None:
-        self._connector = connector
-        self.deadline = deadline
-        self.raw: Any = None
-
-    async def open(self) -> None:
-        """Connect."""
-        self.raw = self._connector()
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do something with `raw`. Like with a thread, others have a turn first."""
-        await asyncio.sleep(0)
-        return work()
-
-    def reconnect(self) -> None:
-        """Replace the connection by a new one; called where `work` runs."""
-        self.raw.close()
-        self.raw = self._connector()
-
-    async def close(self) -> None:
-        """Disconnect, once what was begun is done."""
-        if self.raw is not None:
-            self.raw.close()
-
-
-class ThreadSeat(Seat):
-    """A connection with a thread of its own, which is aiosqlite's."""
-
-    def __init__(self, connector: Callable[[], Any], deadline: Deadline | None) -> None:
-        super().__init__(connector, deadline)
-        self._thread = aiosqlite.Connection(connector, iter_chunk_size=64)
-
-    async def open(self) -> None:
-        await self._thread
-        self.raw = self._thread._conn  # noqa: SLF001 - see run
-
-    async def run(self, work: Callable[[], T]) -> T:
-        # aiosqlite offers one statement per hop; a whole transaction in one hop has only its private way.
-        hop: Any = self._thread._execute  # noqa: SLF001
-        return await hop(work)  # type: ignore[no-any-return]
-
-    def reconnect(self) -> None:
-        super().reconnect()
-        self._thread._connection = self.raw  # noqa: SLF001 - see run
-
-    async def close(self) -> None:
-        if self.raw is not None:
-            await self._thread.close()
 
 
 class Database:
@@ -119,7 +53,11 @@ class Database:
         self._suspect = False
         self._writer = self._seat(reader=False)
         self._readers = [self._seat(reader=True) for _ in range(1 if inline else READERS)]
-        self._free: asyncio.LifoQueue[Seat] = asyncio.LifoQueue()
+        self._free = [*self._readers]
+        self._turns = asyncio.Semaphore(len(self._readers))
+        """Who asks first for a reader has one first, and `close` comes after all who wait."""
+        self._beside: dict[asyncio.Task[Any], Seat] = {}
+        """What is long and under way, and where."""
 
     @classmethod
     async def open(
@@ -152,14 +90,13 @@ class Database:
         if self._folder.is_new():
             create(self._folder, durable=not self._inline)
         await self._writer.open()
-        self.owner = await self._writer.run(self._prepare)
-        self._folder.mark("open", durable=not self._inline)
+        self.owner, commits = await self._writer.run(self._prepare)
+        self._folder.mark("open", commits, durable=not self._inline)
         for seat in self._readers:
             await seat.open()
-            self._free.put_nowait(seat)
         self._open = True
 
-    def _prepare(self) -> str:
+    def _prepare(self) -> tuple[str, int]:
         return prepare(self._folder, self._writer.raw, self.now, self.new_uuid)
 
     def _seat(self, *, reader: bool) -> Seat:
@@ -184,11 +121,12 @@ class Database:
     async def read(self, look: Callable[[Snapshot], T]) -> T:
         """Look at the store as it is at one moment, on a reader's thread."""
         self._check_open()
-        seat = await self._free.get()
-        try:
-            outcome = await seat.run(partial(self._look, seat, look))
-        finally:
-            self._free.put_nowait(seat)
+        async with self._turns:
+            seat = self._free.pop()
+            try:
+                outcome = await seat.attempt(partial(self._look, look))
+            finally:
+                self._free.append(seat)
         return outcome.result()
 
     async def epoch(self) -> int:
@@ -232,14 +170,19 @@ class Database:
         try:
             if self._suspect:
                 self._reopen()
-            raw = self._writer.raw
+            raw, commits = self._writer.raw, None
             raw.execute("BEGIN IMMEDIATE")
+            before = raw.total_changes
             outcomes = [self._change(raw, change) for change in changes]
+            if raw.total_changes != before:
+                commits = meta.count_commit(Transaction(raw, self.now(), self.new_uuid))
             raw.execute("COMMIT")
         except (sqlite.Error, StoreError, StoreCannotWrite) as error:
             said = _group_error(error, self._writer.raw)
             self._abandon(said)
             return [Outcome(error=type(said)(said.details)) for _ in changes]
+        if commits is not None:
+            self._folder.note(commits)
         return outcomes
 
     def _change(self, raw: Any, change: Callable[[Transaction], Any]) -> Outcome[Any]:
@@ -253,7 +196,7 @@ class Database:
                 raise _group_error(error, raw) from error
             raw.execute("ROLLBACK TO one")
             raw.execute("RELEASE one")
-            return Outcome(error=_raisable(error, raw))
+            return Outcome(error=raisable(error, raw))
         raw.execute("RELEASE one")
         return Outcome(value, changes=batch)
 
@@ -261,8 +204,7 @@ class Database:
         """Undo a group that could not be committed. After a refused write, the connection is not trusted."""
         self._suspect = not isinstance(said, StoreCannotWrite)
         try:
-            if self._writer.raw.in_transaction:
-                self._writer.raw.execute("ROLLBACK")
+            roll_back(self._writer.raw)
         except sqlite.Error:
             self._suspect = True  # it is replaced, and what it held with it
 
@@ -274,45 +216,61 @@ class Database:
             raise StoreBroken(self._folder.damaged(str(found[0][0])).details)
         self._suspect = False
 
-    def _look(self, seat: Seat, look: Callable[[Snapshot], T]) -> Outcome[T]:
-        """On a reader's thread."""
+    def _look(self, look: Callable[[Snapshot], T], seat: Seat) -> T:
+        """What is seen of one moment."""
+        seat.raw.execute("BEGIN")
         try:
-            seat.raw.execute("BEGIN")
-            try:
-                return Outcome(look(Snapshot(seat.raw, self.now(), seat.deadline)))
-            finally:
-                seat.raw.execute("ROLLBACK")
-        except Exception as error:  # noqa: BLE001 - it is raised to its caller
-            return Outcome(error=_raisable(error, seat.raw))
+            return look(Snapshot(seat.raw, self.now(), seat.deadline))
+        finally:
+            roll_back(seat.raw)
 
     async def backup(self, path: Path) -> None:
         """Copy the store to a file while it is in use. `StoreDamaged` when the copy is not sound."""
         self._check_open()
-        await self._aside(lambda raw: backup.copy(raw, path, backup.findings))
+        await self._aside(lambda seat: backup.copy(seat.raw, path, backup.findings, seat.deadline))
 
     async def verify(self) -> list[str]:
         """What is wrong with the store, in sentences. Takes seconds per million rows."""
         self._check_open()
-        return await self._aside(backup.findings)
+        return await self._aside(lambda seat: backup.findings(seat.raw))
 
     async def verify_with_log(self) -> list[str]:
         """The same, and what is wrong with the audit log, which takes no part in what the store is used for."""
         self._check_open()
-        return await self._aside(backup.findings_with_log)
+        return await self._aside(lambda seat: backup.findings_with_log(seat.raw))
 
     async def audit_findings(self, known: audit.Link | None = None) -> list[str]:
         """What is wrong with the audit log, in sentences. Takes seconds per million entries."""
         self._check_open()
-        return await self._aside(lambda raw: audit.findings(raw, known))
+        return await self._aside(lambda seat: audit.findings(seat.raw, known))
 
-    async def _aside(self, work: Callable[[Any], T]) -> T:
-        """Run something long on a reader of its own."""
+    async def _aside(self, work: Callable[[Seat], T]) -> T:
+        """Run something long on a reader of its own, until the store is closed or the caller gone."""
         seat = self._seat(reader=True)
+        task = asyncio.create_task(self._run_aside(seat, work), name="store-aside")
+        self._beside[task] = seat
+        task.add_done_callback(self._beside.pop)
+        try:
+            outcome = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            seat.stop()
+            raise
+        self._check_open()  # what was stopped half-way has found nothing
+        return outcome.result()
+
+    async def _run_aside(self, seat: Seat, work: Callable[[Seat], T]) -> Outcome[T]:
         await seat.open()
         try:
-            return await seat.run(lambda: work(seat.raw))
+            return await seat.attempt(work)
         finally:
             await seat.close()
+
+    async def _end_beside(self) -> None:
+        """Stop what is long, and wait until its seats are left: the last to leave removes the log."""
+        for seat in self._beside.values():
+            seat.stop()
+        if self._beside:
+            await asyncio.wait([*self._beside])
 
     async def close(self) -> None:
         """Finish what is queued, bring everything into `store.db`, and let go of the folder."""
@@ -323,15 +281,22 @@ class Database:
             await asyncio.wait([self._pump])
         self.feed.close()
         try:
+            await self._end_beside()
             for _ in self._readers:
-                await (await self._free.get()).close()
+                await self._turns.acquire()
+            for seat in self._readers:
+                await seat.close()
             await self._writer.run(self._checkpoint)
         finally:
             await self._stop_seats()
             self._folder.release()
 
     def _checkpoint(self) -> None:
-        busy, _, _ = self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        try:
+            busy, _, _ = self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite.Error as error:
+            log.warning("store.db-wal stays until the next start: %s", translated(error, self._writer.raw))
+            return
         if not busy:
             self._folder.mark("closed", durable=not self._inline)
 
@@ -347,6 +312,7 @@ class Database:
             done.cancel()
         self._queue.clear()
         self.feed.close()
+        await self._end_beside()
         await self._stop_seats()
         self._folder.mark("closed", durable=False)
         self._folder.release()
@@ -362,12 +328,3 @@ def _group_error(error: Exception, raw: Any) -> ApiError:
     if isinstance(said, (StoreError, StoreCannotWrite)):
         return said
     return StoreBroken(f"the store could not commit: {said}")
-
-
-def _raisable(error: Exception, raw: Any) -> Exception:
-    """The error, in a form that a future can carry."""
-    if isinstance(error, sqlite.Error):
-        return translated(error, raw)
-    return (
-        RuntimeError("the change or look stopped an iteration") if isinstance(error, StopIteration) else error
-    )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import logging
 import os
 from pathlib import Path
 
-from appliance.store.errors import StoreBusy, StoreDamaged
+from pysqlite3 import dbapi2 as sqlite
+
+from appliance.store import meta
+from appliance.store.connection import FULL, connect_unchanged
+from appliance.store.errors import StoreBusy, StoreDamaged, StoreFull
+from appliance.store.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -15,7 +25,8 @@ class Folder:
     """Holds the lock of a store from `take` to `release`, and knows whether it was closed in order.
 
     The file `lock` says who holds it and, in its second word, whether the store was left `open` (its newest
-    commits may then be in the write-ahead log only) or `closed` (all is in `store.db`).
+    commits may then be in the write-ahead log only) or `closed` (all is in `store.db`). Of an open one, the third
+    word is how many commits it had.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,17 +51,37 @@ class Folder:
                 "stop that appliance first, or use it"
             ) from None
         self._lock = lock
-        self.mark(self._state())
+        try:
+            self.mark(*self._left())
+        except BaseException:
+            self.release()
+            raise
 
-    def mark(self, state: str, *, durable: bool = True) -> None:
-        """Write down how the store is left: `new`, `open` or `closed`."""
+    def mark(self, state: str, commits: int | None = None, *, durable: bool = True) -> None:
+        """Write down how the store is left: `new`, `open` with so many commits, or `closed`.
+
+        `StoreFull` when the disk has no room for that.
+        """
         if self._lock is None:
             raise RuntimeError("the folder is not locked")
-        words = f"{os.getpid()} {state}\n".encode()
-        os.pwrite(self._lock, words, 0)
-        os.ftruncate(self._lock, len(words))
-        if durable:
-            os.fsync(self._lock)
+        words = f"{os.getpid()} {state}{'' if commits is None else f' {commits}'}\n".encode()
+        try:
+            os.pwrite(self._lock, words, 0)
+            os.ftruncate(self._lock, len(words))
+            if durable:
+                os.fsync(self._lock)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise StoreFull(FULL) from error
+
+    def note(self, commits: int) -> None:
+        """Write down how many commits the open store has, without waiting for the disk.
+
+        A number that does not get there leaves an older one, which proves less, and nothing that is not so.
+        """
+        with contextlib.suppress(OSError, StoreFull):
+            self.mark("open", commits, durable=False)
 
     def release(self) -> None:
         """Let another appliance have it."""
@@ -58,9 +89,11 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
-    def _state(self) -> str:
+    def _left(self) -> tuple[str, int | None]:
+        """How the store was left, and with how many commits as far as that is known."""
         words = os.pread(self._lock or 0, 100, 0).decode(errors="replace").split()
-        return words[1] if len(words) > 1 else "new"
+        commits = int(words[2]) if len(words) > 2 and words[2].isdecimal() else None
+        return words[1] if len(words) > 1 else "new", commits
 
     def is_there(self) -> bool:
         """Whether a store or what is left of one is here. It needs no lock, and touches nothing."""
@@ -68,7 +101,7 @@ class Folder:
 
     def is_new(self) -> bool:
         """Whether there was never a store here. `StoreDamaged` when there was one and it is gone or cut."""
-        state = self._state()
+        state, commits = self._left()
         if not self.database.exists():
             if state == "new" and not self.log.exists() and not self._newest_backup():
                 return True
@@ -81,7 +114,7 @@ class Folder:
         if len(head) < 100 or not head.startswith(_MAGIC):
             raise self.damaged("store.db does not begin as a store does")
         logged = self.log.stat().st_size if self.log.exists() else 0
-        if state == "open" and not logged:
+        if state == "open" and not logged and not self._has_all(commits):
             raise self.damaged(
                 "the appliance did not stop in order, and store.db-wal, its newest part, is gone"
             )
@@ -91,6 +124,31 @@ class Folder:
         if not logged and size < needed:
             raise self.damaged(f"store.db has {size} of {needed} bytes")
         return False
+
+    def _has_all(self, commits: int | None) -> bool:
+        """Whether `store.db` without its log is whole, and has all the commits that there were.
+
+        Whoever is the last to close the file, be it another program, brings the log into it and removes that. What a
+        start-up after a power cut may read here is an older number of commits, which can then prove no more.
+        """
+        if commits is None:
+            return False  # an older version left it
+        connection = connect_unchanged(self.database)
+        try:
+            # Who removes a log that is half brought in leaves no store, whatever it says of itself.
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return False
+            found = meta.commits(Snapshot(connection, 0.0))
+        except sqlite.Error:
+            return False
+        finally:
+            connection.close()
+        if found >= commits:
+            log.warning(
+                "the appliance did not stop in order; somebody else has brought store.db-wal into store.db since, "
+                "which has all %s commits", found,
+            )  # fmt: skip
+        return found >= commits
 
     def damaged(self, what: str) -> StoreDamaged:
         """The error that says what is wrong and what there is to restore from."""

@@ -11,6 +11,7 @@ OWNER = "owner"
 EPOCH = "epoch"
 OPENED = "opened"
 RESTORED = "restored"
+COMMITS = "commits"
 
 
 def read_meta(snapshot: Snapshot, name: str) -> str | None:
@@ -50,6 +51,18 @@ def owner(snapshot: Snapshot) -> str:
 def epoch(snapshot: Snapshot) -> int:
     """The number that hosts order this appliance's commands by."""
     return int(read_meta(snapshot, EPOCH) or 0)
+
+
+def commits(snapshot: Snapshot) -> int:
+    """How many commits changed something, by which a store is known to have all that was acknowledged."""
+    return int(read_meta(snapshot, COMMITS) or 0)
+
+
+def count_commit(transaction: Transaction) -> int:
+    """Count the commit that a transaction is part of; returns its number."""
+    number = commits(transaction) + 1
+    write_meta(transaction, COMMITS, str(number))
+    return number
 
 
 def raise_epoch(transaction: Transaction) -> int:

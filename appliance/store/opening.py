@@ -10,7 +10,7 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.store import meta
 from appliance.store.backup import copy, structure
-from appliance.store.connection import connect, translated
+from appliance.store.connection import connect, roll_back, translated
 from appliance.store.folder import Folder
 from appliance.store.migrations import check_version, latest, migrate
 from appliance.store.table import SUM, all_kinds
@@ -32,14 +32,18 @@ def create(folder: Folder, *, durable: bool) -> None:
     try:
         migrate(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite.Error as error:
+        raise translated(error, connection) from error
     finally:
         connection.close()
     young.rename(folder.database)
     folder.sync()
 
 
-def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid: Callable[[], str]) -> str:
-    """Make an existing store ready for this version, on the writer's thread; returns its owner."""
+def prepare(
+    folder: Folder, connection: Any, now: Callable[[], float], new_uuid: Callable[[], str]
+) -> tuple[str, int]:
+    """Make an existing store ready for this version, on the writer's thread; returns its owner, and its commits."""
     try:
         if 0 < check_version(connection) < latest():
             older = folder.backups / f"before-version-{latest()}.db"
@@ -59,13 +63,14 @@ def prepare(folder: Folder, connection: Any, now: Callable[[], float], new_uuid:
             if meta.read_meta(transaction, meta.RESTORED) == "yes":
                 outrank(transaction)
                 meta.write_meta(transaction, meta.RESTORED, "no")
+            commits = meta.count_commit(transaction)
         except BaseException:
-            connection.execute("ROLLBACK")
+            roll_back(connection)
             raise
         connection.execute("COMMIT")
     except sqlite.Error as error:
         raise translated(error, connection) from error
-    return owner
+    return owner, commits
 
 
 def _refresh_settings(transaction: Transaction) -> None:

@@ -213,7 +213,7 @@ META = """CREATE TABLE "meta" (
     "value" TEXT NOT NULL,
     "row_sum" INTEGER NOT NULL
 ) STRICT"""
-"""What the store knows of itself: `owner` and `epoch`."""
+"""What the store knows of itself: `meta.py` and `audit.py` name the values."""
 
 
 ANALYZE = "ANALYZE sqlite_schema"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from appliance.api.job import LongJob
 from appliance.reconcile import jobs
 from appliance.reconcile.meter import Meter, expect
 from appliance.store.database import Database
+from appliance.store.errors import StoreLocked
 
 MIB = 1 << 20
 WHY = {"disks": "its guest to write less to disks", "memory": "its guest to write less to memory"}
@@ -198,3 +200,23 @@ async def test_files_that_are_copied_once_more_are_named(moving: Moving) -> None
     row = await moving.part_goes(50 * MIB, 100 * MIB)
     why = "once more, since it arrived with other content: a.qcow2, b.qcow2"
     assert row.step == f"copy to new host, {why} (50 of 100 MiB)"
+
+
+async def test_a_store_that_refuses_once_hears_of_the_rest(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.reconcile.loop.FIRST_RETRY_SECONDS", 0.01)
+    database, kept, refused = moving.database, moving.database.write, []
+
+    async def write(change: Any) -> Any:
+        if change == moving.meter._put and not refused:
+            refused.append(change)
+            raise StoreLocked("locked")
+        return await kept(change)
+
+    monkeypatch.setattr(database, "write", write)
+    async with asyncio.timeout(5), moving.meter.running():
+        moving.meter(MIB, 100 * MIB)
+        while (await moving.row()).done_bytes != MIB:
+            await asyncio.sleep(0.005)
+    assert refused

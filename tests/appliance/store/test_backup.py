@@ -54,6 +54,48 @@ async def test_restore_after_a_kill_does_not_miss_the_old_log(tmp_path: Path) ->
     await (await Database.open(tmp_path / "store")).close()
 
 
+def kill(database: Database, folder: Path) -> None:
+    """Make a folder what a kill would leave of a store at this moment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("store.db", "store.db-wal", "lock"):
+        (folder / name).write_bytes((database._folder.path / name).read_bytes())
+
+
+async def test_what_was_replaced_is_kept_with_its_own_log_and_can_be_restored(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    database = await Database.open(tmp_path / "running")
+    await database.backup(tmp_path / "a.db")
+    await database.write(lambda tx: tx.insert(zone("in the log")))
+    kill(database, store)
+    await database.close()
+    restore(store, tmp_path / "a.db")
+    assert files(store) == ["lock", "store.db", "store.db.replaced", "store.db.replaced-wal"]
+    restore(store, store / "store.db.replaced")
+    assert await zones(store) == ["in the log"]
+    restore(store, tmp_path / "a.db")
+    assert files(store) == ["lock", "store.db", "store.db.replaced"], "no log of another"
+    restore(store, store / "store.db.replaced")
+    assert await zones(store) == ["in the log"]
+
+
+async def zones(folder: Path) -> list[str]:
+    database = await Database.open(folder)
+    found = await database.read(lambda snapshot: [each.name for each in snapshot.all(Zone)])
+    await database.close()
+    return found
+
+
+async def test_backup_is_only_looked_at(database: Database, tmp_path: Path) -> None:
+    backup = tmp_path / "kept" / "a.db"
+    await database.backup(backup)
+    before = backup.read_bytes(), backup.stat().st_mtime_ns
+    restore(tmp_path / "other", backup)
+    assert (backup.read_bytes(), backup.stat().st_mtime_ns) == before
+    with pytest.raises(StoreDamaged, match=r"there is no backup .*/b\.db"):
+        restore(tmp_path / "other", backup.with_name("b.db"))
+    assert files(backup.parent) == ["a.db"]
+
+
 async def test_unsound_store_gives_no_backup(database: Database, tmp_path: Path) -> None:
     made = await database.write(lambda tx: tx.insert(zone("a")))
     await database.write(lambda tx: tx.rows("UPDATE zone SET description = 'b'"))

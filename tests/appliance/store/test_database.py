@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -10,8 +11,10 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,9 +23,12 @@ from pysqlite3 import dbapi2 as sqlite
 from appliance.api.errors import ResourceNotFound
 from appliance.api.setting import SETTINGS, GlobalConfig
 from appliance.api.zone import Zone
+from appliance.store import audit
 from appliance.store.change_feed import Change
 from appliance.store.database import Database
 from appliance.store.errors import StoreBroken, StoreBusy, StoreClosed, StoreDamaged, StoreFull, StoreTooNew
+from appliance.store.folder import Folder
+from appliance.store.opening import prepare
 from appliance.store.snapshot import Snapshot
 from appliance.store.transaction import Transaction
 
@@ -145,6 +151,67 @@ async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
     await again.close()
 
 
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_close_stops_what_is_long_and_the_store_is_closed(tmp_path: Path, leaves: bool) -> None:
+    database = await Database.open(tmp_path)
+    work = asyncio.create_task(database._aside(lambda seat: seat.raw.execute(ENDLESS).fetchall()))
+    await asyncio.sleep(0.1)
+    if leaves:  # as calls do that the server cuts off
+        work.cancel()
+    async with asyncio.timeout(10):
+        await database.close()
+    with pytest.raises(asyncio.CancelledError if leaves else StoreClosed):
+        await work
+    assert (tmp_path / "lock").read_text().split()[1] == "closed"
+    assert not (tmp_path / "store.db-wal").exists()
+
+
+async def test_close_stops_the_check_of_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.store.backup.findings", lambda seat: seat.raw.execute(ENDLESS).fetchall())
+    database = await Database.open(tmp_path / "store")
+    work = asyncio.create_task(database.backup(tmp_path / "copies" / "a.db"))
+    while not (tmp_path / "copies").exists():
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        await database.close()
+    with pytest.raises(StoreClosed):
+        await work
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+async def test_close_answers_who_waits_for_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = await Database.open(tmp_path)
+
+    async def at_once() -> None:
+        return
+
+    ends = []
+    for seat in database._readers:
+        ends.append(asyncio.get_running_loop().create_future())
+
+        async def run(work: Callable[[], Any], end: asyncio.Future[None] = ends[-1]) -> Any:
+            await end
+            return work()
+
+        monkeypatch.setattr(seat, "run", run)
+        monkeypatch.setattr(seat, "close", at_once)
+    reads = [asyncio.create_task(database.read(names)) for _ in range(len(ends) + 1)]
+    await asyncio.sleep(0)
+    ends[0].set_result(None)
+    await asyncio.sleep(0)
+    # A reader is free, and the one who waits for it has not had a turn since.
+    ends[1].set_result(None)
+    await database.close()
+    done, _ = await asyncio.wait(reads, timeout=1)
+    monkeypatch.undo()
+    for seat in database._readers:
+        await seat.close()
+    assert done == {*reads}
+
+
 async def test_nobody_else_may_read_the_files(database: Database, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -209,6 +276,61 @@ class FailingCommit:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
+
+
+class FailingRead:
+    """A connection to a disk that fails as a table is read, at which SQLite undoes the transaction by itself."""
+
+    def __init__(self, raw: Any, table: str) -> None:
+        self._raw = raw
+        self._table = table
+
+    def execute(self, sql: str, *rest: Any) -> Any:
+        if self._table in sql:
+            self._raw.execute("ROLLBACK")
+            error = sqlite.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite.SQLITE_IOERR
+            raise error
+        return self._raw.execute(sql, *rest)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+async def test_failed_read_says_what_failed(database: Database, tmp_path: Path) -> None:
+    for seat in database._readers:
+        seat.raw = FailingRead(seat.raw, "zone")
+    with pytest.raises(StoreBroken, match="disk I/O error"):
+        await database.read(names)
+    writer = FailingRead(database._writer.raw, "global_config")
+    with pytest.raises(StoreBroken, match="disk I/O error"):
+        prepare(Folder(tmp_path / "store"), writer, lambda: 1.0, lambda: "u")
+    with pytest.raises(StoreBroken, match="disk I/O error"):
+        audit.findings(FailingRead(database._writer.raw, "audit_entry"))
+
+
+async def test_a_disk_without_room_for_the_index_of_the_log_is_full(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seat in database._readers:
+        seat.raw = FailingRead(seat.raw, "zone")
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=7, f_frsize=4096))
+    with pytest.raises(StoreFull, match="make room"):
+        await database.read(names)
+
+
+async def test_a_start_on_a_full_disk_says_so_and_leaves_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", full)
+            with pytest.raises(StoreFull, match="make room"):
+                await Database.open(tmp_path)
+        await (await Database.open(tmp_path)).close()
 
 
 async def test_failed_commit_acknowledges_nobody_and_the_connection_is_replaced(database: Database) -> None:
