@@ -13,7 +13,12 @@ settings_load() {
     [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
 }
 
-settings_text() { printf 'DATA=%q\nLISTEN=%q\nSERVE=(%s)\n' "$DATA" "$LISTEN" "${SERVE[*]@Q}"; }
+# Its words have neither quotes nor control characters in them.
+settings_text() {
+    local each words=
+    for each in "${SERVE[@]}"; do words+="'$each' "; done
+    printf 'DATA=%q\nLISTEN=%q\nSERVE=(%s)\n' "$DATA" "$LISTEN" "${words% }"
+}
 
 settings_save() { settings_text >"$ROOT/settings.new" && place "$ROOT/settings"; }
 

@@ -35,7 +35,8 @@ read_options() {
             ;;
         -t)
             SECONDS_TO_START=$2 && shift
-            case $1 in '' | *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac
+            [[ $1 =~ ^[0-9]{1,9}$ ]] || wrong "-t $1 is no number of seconds"
+            SECONDS_TO_START=$((10#$1))
             ;;
         -y)
             PROXY=$2 && shift

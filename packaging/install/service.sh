@@ -50,11 +50,14 @@ service_stop() {
     elif ! (flock -n 8) 8>>"$ROOT/supervisor.lock"; then
         pid=$(cat "$ROOT/supervisor.pid")
         kill -TERM "$pid" 2>/dev/null
-        ended "$pid" || because "the supervisor, process $pid, does not end" || return 1
+        # One that has only just begun has not said yet which process it is.
+        (flock -w 40 8) 8>>"$ROOT/supervisor.lock" ||
+            because "the supervisor, process $pid, does not end" || return 1
     fi
     # One that a face has started, or whose supervisor was killed.
     pid=$(appliance_pid)
-    [ -z "$pid" ] || { kill -TERM "$pid" && ended "$pid"; } || because "the appliance, process $pid, does not end"
+    [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :
+    [ -z "$pid" ] || ended "$pid" || because "the appliance, process $pid, does not end"
 }
 
 # The process that has the data folder, if it is one of this installation's.
@@ -90,7 +93,7 @@ launch() {
 
 # Keep the appliance running until told to stop.
 supervise() {
-    local child='' pause=1 begun
+    local child='' pause=1 begun code
     exec 8>>"$ROOT/supervisor.lock"
     flock -n 8 || exit 0
     echo $$ >"$ROOT/supervisor.pid"
@@ -101,7 +104,8 @@ supervise() {
         bash "$ROOT/installer" --launch -r "$ROOT" >>"$DATA/appliance.log" 2>&1 8>&- &
         child=$!
         wait "$child"
-        printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" $? >>"$DATA/appliance.log"
+        code=$?
+        printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" "$code" >>"$DATA/appliance.log"
         child=
         [ $((SECONDS - begun)) -lt 60 ] || pause=1
         # It outlives a supervisor that is stopped meanwhile, and must not keep its lock from the next.
