@@ -88,8 +88,8 @@ Options:
   -h, --help     this text
 
 Only --host-only fetches anything. What is done stands in $LOG.
-Exit codes: 0 done, $USAGE wrong usage, $REFUSED refused and nothing changed, $FAILED failed and undone,
-$INTERRUPTED interrupted and undone.
+Exit codes: 0 done, $USAGE wrong usage, $REFUSED refused and nothing changed, $FAILED failed and undone, unless it
+says otherwise, $INTERRUPTED interrupted and undone.
 TEXT
 }
 

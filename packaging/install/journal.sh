@@ -1,7 +1,7 @@
 
-# An installation: versions/NAME side by side, `current` that points to one of them, `settings`, and while
-# something changes a `transition` that says how to go back. Whoever dies in between is undone by the guard,
-# by the next installer, or by the next start.
+# An installation: versions/NAME side by side, each with the script that it came with, `current` that points to one
+# of them, `installer`, which is that one's script, `settings`, and while something changes a `transition` that says
+# how to go back. Whoever dies in between is undone by the guard, by the next installer, or by the next start.
 
 settings_load() {
     [ -z "$WANTED_DATA" ] || DATA=$WANTED_DATA
@@ -13,12 +13,26 @@ settings_load() {
     [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
 }
 
-settings_text() { printf 'DATA=%q\nLISTEN=%q\nSERVE=(%s)\n' "$DATA" "$LISTEN" "${SERVE[*]@Q}"; }
+# Its words have neither quotes nor control characters in them.
+settings_text() {
+    local each words=
+    for each in "${SERVE[@]}"; do words+="'$each' "; done
+    printf 'DATA=%q\nLISTEN=%q\nSERVE=(%s)\n' "$DATA" "$LISTEN" "${words% }"
+}
 
 settings_save() { settings_text >"$ROOT/settings.new" && place "$ROOT/settings"; }
 
 # Put FILE.new in the place of FILE, all at once and for good.
 place() { sync "$1.new" && mv -f "$1.new" "$1" && sync "$(dirname "$1")"; }
+
+# copy FILE TO
+copy() { cp -p "$1" "$2.new" && place "$2"; }
+
+# script_place NAME: the script that a version came with is the installation's from now on. One that an older
+# installer has unpacked has none of its own.
+script_place() {
+    [ ! -f "$ROOT/versions/$1/share/installer" ] || copy "$ROOT/versions/$1/share/installer" "$ROOT/installer"
+}
 
 current_name() { [ ! -L "$ROOT/current" ] || basename "$(readlink "$ROOT/current")"; }
 
@@ -27,34 +41,53 @@ point_to() {
     ln -sfn "versions/$1" "$ROOT/current.new" && mv -fT "$ROOT/current.new" "$ROOT/current" && sync "$ROOT"
 }
 
-# transition_write FROM TO BACKUP STAGE
+# transition_write FROM TO BACKUP STAGE [ASIDE]. The script of FROM reads the first four, too.
 transition_write() {
-    printf 'FROM=%q\nTO=%q\nBACKUP=%q\nSTAGE=%q\n' "$@" >"$ROOT/transition.new" && place "$ROOT/transition"
+    printf 'FROM=%q\nTO=%q\nBACKUP=%q\nSTAGE=%q\n' "${@:1:4}" >"$ROOT/transition.new" &&
+        printf '%s' "${5:+ASIDE=$5}" >>"$ROOT/transition.new" && place "$ROOT/transition"
 }
 
-transition_end() { rm -f "$ROOT/transition" && sync "$ROOT"; }
+transition_end() { rm -f "$ROOT/transition" && sync "$ROOT" && rm -f "$ROOT"/{settings,previous}.before; }
 
 # Go back to what was before a transition, but for starting it. May itself be cut off, and is done again then.
 transition_undo() {
-    local FROM='' TO='' BACKUP='' STAGE=''
+    local FROM='' TO='' BACKUP='' STAGE='' ASIDE=''
     [ -f "$ROOT/transition" ] || return 0
-    load "$ROOT/transition" FROM TO BACKUP STAGE || return 1
+    load "$ROOT/transition" FROM TO BACKUP STAGE ASIDE || return 1
     printf '%s undoing the change from %s to %s\n' "$(date -u +%FT%TZ)" "${FROM:-nothing}" "$TO" >>"$LOG"
     if [ "$STAGE" = changing ] && [ -n "$BACKUP" ]; then
         "$ROOT/versions/$FROM/zstui" --data "$DATA" restore "$BACKUP" >>"$LOG" 2>&1 || return 1
     fi
-    if [ -n "$FROM" ]; then
-        point_to "$FROM" || return 1
-        local each
-        for each in settings previous; do
-            [ ! -f "$ROOT/$each.before" ] || mv -f "$ROOT/$each.before" "$ROOT/$each" || return 1
-        done
-    else
-        rm -f "$ROOT/current"
-        command_remove
-    fi
+    if [ -n "$FROM" ]; then change_undo "$FROM"; else fresh_undo "$ASIDE"; fi || return 1
     drop_versions
-    transition_end
+    transition_end || return 1
+    [ -n "$FROM" ] || rm -f "$ROOT/settings"
+}
+
+# The version before is run in its own way: the unit goes back before the script that the unit calls.
+change_undo() {
+    local each
+    point_to "$1" || return 1
+    for each in settings previous; do
+        [ ! -f "$ROOT/$each.before" ] || copy "$ROOT/$each.before" "$ROOT/$each" || return 1
+    done
+    ! unit_is_ours || unit_place || return 1
+    script_place "$1"
+}
+
+# Nothing is left that a start of the machine would run.
+fresh_undo() { rm -f "$ROOT/current" && service_remove && bring_back "$1"; }
+
+# Make the data folder that was set aside what it was; what was begun in its place goes. Who was cut off while
+# it was set aside, on a file system that copies where others rename, may have left half of it in either place.
+bring_back() {
+    local aside=$1 data=${1%.dropped-*}
+    [ -n "$aside" ] || return 0
+    if [ -e "$aside.part" ]; then
+        [ ! -e "$data" ] || because "$data is partly in $aside.part; bring both together" || return 1
+        mv -T "$aside.part" "$aside" || return 1
+    fi
+    [ ! -e "$aside" ] || { rm -rf "$data" && mv -T "$aside" "$data" && sync "$(dirname "$data")"; }
 }
 
 # Delete the versions that are neither the current one, nor one to go back to, nor NAME.
@@ -77,16 +110,13 @@ before_name() {
 # Undo, and bring back what ran before. Whoever calls this holds the installation's lock.
 recover() {
     [ -f "$ROOT/transition" ] || return 0
+    # Where the data is, is not for the one who has come to undo it to choose.
+    [ ! -e "$ROOT/settings" ] || load "$ROOT/settings" DATA LISTEN SERVE || return 1
     # A start that the killed one has asked for may come late: it must not run what is being taken back.
     : >"$ROOT/undoing"
     service_stop && transition_undo && rm -f "$ROOT/undoing" || return 1
     settings_load || return 1
-    if [ -n "$(current_name)" ]; then
-        service_start
-    else
-        service_remove
-        rm -f "$ROOT/settings"
-    fi
+    [ -z "$(current_name)" ] || service_start
 }
 
 # The lock is on descriptor 9, which no process that stays may inherit.
@@ -104,6 +134,6 @@ guard() {
 guard_start() {
     [ -z "${GUARDED:-}" ] || return 0
     GUARDED=yes
-    setsid bash "$ROOT/installer" --guard -r "$ROOT" </dev/null >/dev/null 2>&1 3>&- 9>&- &
+    setsid bash "$SELF" --guard -r "$ROOT" </dev/null >/dev/null 2>&1 3>&- 4>&- 9>&- &
     disown
 }

@@ -13,7 +13,7 @@ read_options() {
         esac
         case $1 in
         -u) ACTION=upgrade ;;
-        --rollback | --uninstall | --host-only | --launch | --supervise | --guard) ACTION=${1#--} ;;
+        --rollback | --uninstall | --host-only | --launch | --supervise | --guard | --undo) ACTION=${1#--} ;;
         --check) CHECK=yes ;;
         -r) ROOT=${2%/} && ROOT=${ROOT:-/} && shift ;;
         --data) WANTED_DATA=${2%/} && WANTED_DATA=${WANTED_DATA:-/} && shift ;;
@@ -35,7 +35,8 @@ read_options() {
             ;;
         -t)
             SECONDS_TO_START=$2 && shift
-            case $1 in '' | *[!0-9]*) wrong "-t $1 is no number of seconds" ;; esac
+            [[ $1 =~ ^[0-9]{1,9}$ ]] || wrong "-t $1 is no number of seconds"
+            SECONDS_TO_START=$((10#$1))
             ;;
         -y)
             PROXY=$2 && shift
@@ -60,9 +61,18 @@ read_options() {
 
 interrupted() {
     trap '' INT TERM HUP
+    # A step's words go to the log, and it may be a step that is interrupted.
+    exec 2>&4
     printf '\ninterrupted\n' >&2
-    recover && drop_versions
-    exit "$INTERRUPTED"
+    if [ "$ACTION" = uninstall ]; then
+        printf 'what is taken away already stays so; run it again to end it\n' >&2
+    elif recover >>"$LOG" 2>&1; then
+        drop_versions
+        exit "$INTERRUPTED"
+    else
+        printf 'undoing what was begun failed; see %s and run this again\n' "$LOG" >&2
+    fi
+    exit "$FAILED"
 }
 
 # Carry an action out; what it has begun and cannot end is undone.
@@ -78,7 +88,8 @@ carry_out() {
         return "$FAILED"
     fi
     if recover >>"$LOG" 2>&1; then
-        printf 'it failed: %s; everything is as it was before\n' "$REASON" >&2
+        printf 'it failed: %s; everything is as it was before%s\n' "$REASON" \
+            "${STORE_KEPT:+, but for the store that was kept: it is now one of zstui $VERSION}" >&2
     else
         printf 'it failed, and undoing it did, too; see %s and run this again\n' "$LOG" >&2
     fi
@@ -108,6 +119,8 @@ install_or_upgrade() {
     all_checks || exit "$REFUSED"
     claim "$ROOT" 755 || refuse
     take_the_lock
+    # Another installer may have ended since, or may have been undone.
+    check_installed || refuse
     if [ "$(current_name)" = "$NAME" ]; then
         say "zstui $VERSION is installed already"
         carry_out reach_or_restart || exit $?
@@ -193,7 +206,7 @@ main() {
     read_options "$@"
     [ "$(id -u)" != 0 ] || settings_load || refuse
     NAME=$VERSION-$BUILD
-    exec 3>&1
+    exec 3>&1 4>&2
     [ -z "$QUIET" ] || exec 3>/dev/null
     if [ -n "$CHECK" ]; then
         LOG=/dev/null
@@ -214,7 +227,7 @@ main() {
         host_checks || exit "$REFUSED"
         host_only || exit "$FAILED"
         ;;
-    launch | supervise | guard) "$ACTION" ;;
+    launch | supervise | guard | undo) "$ACTION" ;;
     esac
 }
 

@@ -15,20 +15,35 @@ service_install() {
     how_to_start >"$DATA/service.new" && place "$DATA/service" || return 1
     ln -sfn "$ROOT/current/zstui" "$COMMAND.new" && mv -fT "$COMMAND.new" "$COMMAND" || return 1
     has_systemd || return 0
-    sed -e "s|@PATH@|$ROOT|g" -e "s|@DATA@|$DATA|g" "$ROOT/current/share/zstui.service" >"$UNIT.new" &&
-        chmod 644 "$UNIT.new" && place "$UNIT" && systemctl daemon-reload && systemctl enable zstui.service
+    unit_place && systemctl enable zstui.service
+}
+
+unit_text() { sed -e "s|@PATH@|$ROOT|g" -e "s|@DATA@|$DATA|g" "$ROOT/current/share/zstui.service"; }
+
+# The unit of the current version. It is not written again: who is run by the unit cannot.
+unit_place() {
+    unit_text | cmp -s - "$UNIT" ||
+        { unit_text >"$UNIT.new" && chmod 644 "$UNIT.new" && place "$UNIT"; } || return 1
+    systemctl daemon-reload
 }
 
 # Another installation, or somebody else, may have put theirs there.
-command_remove() { [ "$(readlink "$COMMAND")" != "$ROOT/current/zstui" ] || rm -f "$COMMAND"; }
+command_remove() {
+    local found
+    found=$(readlink "$COMMAND") && is_root "${found%/current/zstui}" || return 0
+    rm -f "$COMMAND"
+}
+
+unit_is_ours() {
+    has_systemd && is_root "$(sed -n 's|^ExecStart=/bin/bash \(.*\)/installer --launch .*|\1|p' "$UNIT" 2>/dev/null)"
+}
+
+# By whatever name.
+is_root() { [ "$(readlink -m "$1")" = "$(readlink -m "$ROOT")" ]; }
 
 service_remove() {
-    command_remove
-    rm -f "$DATA/service"
-    has_systemd || return 0
-    systemctl disable zstui.service
-    rm -f "$UNIT"
-    systemctl daemon-reload
+    command_remove && rm -f "$DATA/service" || return 1
+    ! unit_is_ours || { systemctl disable zstui.service && rm -f "$UNIT" && systemctl daemon-reload; }
 }
 
 service_start() {
@@ -39,22 +54,25 @@ service_start() {
     fi
     # While something is undone signals are ignored, and bash cannot trap what it was born to ignore.
     setsid env --default-signal=INT,TERM,HUP bash "$ROOT/installer" --supervise -r "$ROOT" \
-        </dev/null >>"$LOG" 2>&1 3>&- 9>&- &
+        </dev/null >>"$LOG" 2>&1 3>&- 4>&- 9>&- &
     disown
 }
 
 service_stop() {
     local pid
     if has_systemd; then
-        systemctl stop zstui.service || [ ! -f "$UNIT" ] || because "systemd could not stop zstui" || return 1
+        ! unit_is_ours || systemctl stop zstui.service || because "systemd could not stop zstui" || return 1
     elif ! (flock -n 8) 8>>"$ROOT/supervisor.lock"; then
         pid=$(cat "$ROOT/supervisor.pid")
         kill -TERM "$pid" 2>/dev/null
-        ended "$pid" || because "the supervisor, process $pid, does not end" || return 1
+        # One that has only just begun has not said yet which process it is.
+        (flock -w 40 8) 8>>"$ROOT/supervisor.lock" ||
+            because "the supervisor, process $pid, does not end" || return 1
     fi
     # One that a face has started, or whose supervisor was killed.
     pid=$(appliance_pid)
-    [ -z "$pid" ] || { kill -TERM "$pid" && ended "$pid"; } || because "the appliance, process $pid, does not end"
+    [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || :
+    [ -z "$pid" ] || ended "$pid" || because "the appliance, process $pid, does not end"
 }
 
 # The process that has the data folder, if it is one of this installation's.
@@ -73,24 +91,46 @@ ended() {
     done
 }
 
-# Run the appliance in the place of this process; what an installer that was cut off has left is undone first.
-launch() {
-    is_ours "$ROOT" || because "$ROOT is not zstui's, or others can write to it" || refuse
-    mkdir -p "$DATA" || exit 1
+# Before a start: undo what an installer that was cut off has left, unless one is at work.
+settle() {
+    is_ours "$ROOT" || because "$ROOT is not zstui's, or others can write to it" || return 1
     if lock_take -n; then
-        settings_load && transition_undo && rm -f "$ROOT/undoing" || exit 1
+        settings_load && transition_undo && rm -f "$ROOT/undoing" || return 1
     elif [ -e "$ROOT/undoing" ]; then
-        exit 1
+        because "an installer undoes in $ROOT what another has begun" || return 1
     fi
-    settings_load || exit 1
     exec 9>&-
+}
+
+# The same, for the unit's condition: its locks would keep the unit itself and the command from going back. Ends
+# with 1 where nothing is left to start, and with 255 when it has to be tried again.
+undo() {
+    settle || {
+        printf '%s\n' "$REASON" >&2
+        exit 255
+    }
+    something_to_start || exit 1
+}
+
+something_to_start() {
+    [ -n "$(current_name)" ] || {
+        printf 'the installation in %s was cut off, and is undone; install zstui again\n' "$ROOT" >&2
+        return 1
+    }
+}
+
+# Run the appliance in the place of this process.
+launch() {
+    settle || refuse
+    something_to_start || exit 0
+    settings_load && mkdir -p "$DATA" || exit 1
     unset ZSTUI_START_NONE
     exec "$ROOT/current/zstui" --serve --data "$DATA" --listen "$LISTEN" "${SERVE[@]}"
 }
 
 # Keep the appliance running until told to stop.
 supervise() {
-    local child='' pause=1 begun
+    local child='' pause=1 begun code
     exec 8>>"$ROOT/supervisor.lock"
     flock -n 8 || exit 0
     echo $$ >"$ROOT/supervisor.pid"
@@ -101,8 +141,10 @@ supervise() {
         bash "$ROOT/installer" --launch -r "$ROOT" >>"$DATA/appliance.log" 2>&1 8>&- &
         child=$!
         wait "$child"
-        printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" $? >>"$DATA/appliance.log"
+        code=$?
+        printf '%s the appliance ended with %d\n' "$(date -u +%FT%TZ)" "$code" >>"$DATA/appliance.log"
         child=
+        [ -n "$(current_name)" ] || exit 0
         [ $((SECONDS - begun)) -lt 60 ] || pause=1
         # It outlives a supervisor that is stopped meanwhile, and must not keep its lock from the next.
         sleep "$pause" 8>&- &

@@ -5,7 +5,7 @@ unpack() {
     local folder=$ROOT/versions/$NAME scratch
     set -o pipefail
     mkdir -p "$ROOT/versions" && chmod 755 "$ROOT/versions" || return 1
-    [ ! -d "$folder" ] || return 0
+    [ ! -d "$folder" ] || { keep_script "$folder"; return; }
     scratch=$folder.part
     rm -rf "$scratch"
     mkdir "$scratch" || return 1
@@ -20,7 +20,8 @@ unpack() {
     rm -f "$scratch/busybox"
     # Hosts get the agent packed; in the payload it is not, since so it takes less of that.
     gzip -6n "$scratch"/_internal/agent/*.tar || return 1
-    chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" && sync "$ROOT/versions"
+    keep_script "$scratch" && chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" &&
+        sync "$ROOT/versions"
 }
 
 # The unpacked program runs here, is what it should be, and takes the options that it is to be run with.
@@ -31,24 +32,22 @@ try_program() {
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
 }
 
-# The script alone: it launches, supervises, guards, rolls back and uninstalls.
+# The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.
 keep_script() {
-    head -c "$SCRIPT_BYTES" "$SELF" >"$ROOT/installer.new" && place "$ROOT/installer"
+    head -c "$SCRIPT_BYTES" "$SELF" >"$1/share/installer.new" && place "$1/share/installer"
 }
 
+# What has its last name is whole.
 set_store_aside() {
-    local aside
-    [ -n "$DROP" ] && [ -e "$DATA/store.db" ] || return 0
-    aside=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
-    mv -T "$DATA" "$aside" && note "what was in $DATA is in $aside now"
+    [ -n "$ASIDE" ] || return 0
+    mv -T "$DATA" "$ASIDE.part" && mv -T "$ASIDE.part" "$ASIDE" && note "what was in $DATA is in $ASIDE now"
 }
 
 make_data() {
     set_store_aside && claim "$DATA" 700 || return 1
     [ -e "$DATA/store.db" ] || return 0
     # A store that is kept becomes one of this version, or is refused, before anything runs on it.
-    STORE_KEPT=yes
-    "$ROOT/versions/$NAME/zstui" --data "$DATA" migrate
+    "$ROOT/versions/$NAME/zstui" --data "$DATA" migrate && STORE_KEPT=yes
 }
 
 install_fresh() {
@@ -61,21 +60,33 @@ install_fresh() {
 }
 
 # Whose store is not there yet finds its own when it is repeated: `unfinished` names the folder until the end.
+# Whoever undoes it reads in the settings where the data is.
 begin_fresh() {
-    keep_script || return 1
-    [ -e "$DATA/store.db" ] || printf '%s' "$DATA" >"$ROOT/unfinished"
-    transition_write "" "$NAME" "" stopping && guard_start && settings_save
+    ASIDE=
+    if [ ! -e "$DATA/store.db" ]; then
+        printf '%s' "$DATA" >"$ROOT/unfinished" || return 1
+    elif [ -n "$DROP" ]; then
+        ASIDE=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
+        [ ! -e "$ASIDE" ] && [ ! -e "$ASIDE.part" ] || because "$ASIDE is there already" || return 1
+    fi
+    settings_save && transition_write "" "$NAME" "" stopping "$ASIDE" && guard_start
 }
 
 end_fresh() { transition_end && rm -f "$ROOT/unfinished"; }
 
-switch_to() { point_to "$1" && service_install; }
+switch_to() { point_to "$1" && script_place "$1" && service_install; }
+
+# finish COMMAND: what is done from here on is not taken back when somebody interrupts it.
+finish() {
+    trap '' INT TERM HUP
+    "$@"
+}
 
 start_and_check() {
     if [ -n "$START" ]; then
         step "Start zstui" service_start && step "Wait until zstui answers" service_wait || return 1
     fi
-    step "Finish" end_fresh
+    step "Finish" finish end_fresh
 }
 
 # change TO HOW …: stop, back up, let HOW change the store, switch, start, look after the hosts.
@@ -99,13 +110,14 @@ change() {
 }
 
 begin_change() {
-    local each
+    local each script=$ROOT/versions/$FROM/share/installer
     for each in settings previous; do
-        [ ! -f "$ROOT/$each" ] || cp -p "$ROOT/$each" "$ROOT/$each.before" || return 1
+        rm -f "$ROOT/$each.before"
+        [ ! -f "$ROOT/$each" ] || copy "$ROOT/$each" "$ROOT/$each.before" || return 1
     done
-    keep_script &&
-        transition_write "$FROM" "$1" "" stopping && guard_start
-    settings_save
+    # An older installer has kept its script for the installation alone.
+    [ -f "$script" ] || copy "$ROOT/installer" "$script" || return 1
+    transition_write "$FROM" "$1" "" stopping && guard_start && settings_save
 }
 
 change_store() {
@@ -120,8 +132,8 @@ end_change() {
     else
         rm -f "$ROOT/previous"
     fi
-    rm -f "$ROOT/settings.before" "$ROOT/previous.before"
-    transition_end && drop_versions "$FROM"
+    transition_end || return 1
+    drop_versions "$FROM" || note "not all that is old could be deleted; see $LOG"
 }
 
 # What is installed already is to be reached otherwise.
@@ -134,17 +146,15 @@ reach() {
     if [ -n "$START" ]; then
         step "Start zstui" service_start && step "Wait until zstui answers" service_wait || return 1
     fi
-    step "Finish" end_reach
+    step "Finish" finish transition_end
 }
-
-end_reach() { rm -f "$ROOT/settings.before" "$ROOT/previous.before" && transition_end; }
 
 upgrade() {
     FROM=$(current_name)
     step "Unpack zstui $VERSION beside $FROM" unpack &&
         step "Try the program" try_program &&
         change "$NAME" migrate &&
-        step "Finish" end_change
+        step "Finish" finish end_change
 }
 
 check_previous() {
@@ -161,7 +171,7 @@ rollback() {
     step "Look for the version before" check_previous || return 1
     load "$ROOT/previous" NAME BEFORE || return 1
     say "going back to $NAME, with its store from before the upgrade; what was done since is kept in a backup"
-    change "$NAME" restore "$BEFORE" && step "Finish" end_change
+    change "$NAME" restore "$BEFORE" && step "Finish" finish end_change
 }
 
 uninstall() {
@@ -179,7 +189,7 @@ uninstall() {
 delete_root() {
     local each left
     for each in "$ROOT"/versions/*-????????????{,.part} "$ROOT"/{installer,settings,previous,transition,current}.new \
-        "$ROOT"/{settings,previous}.before "$ROOT"/{current,previous,transition,unfinished,undoing} \
+        "$ROOT"/{settings,previous}.before{,.new} "$ROOT"/{current,previous,transition,unfinished,undoing} \
         "$ROOT"/supervisor.{lock,pid}; do
         remove "$each" || return 1
     done

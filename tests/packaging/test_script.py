@@ -2,90 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from .versions import REPOSITORY
-
-DONE, WRONG, REFUSED, FAILED = 0, 1, 2, 3
-
-PROGRAM = """#!/bin/sh
-case "$*" in
-*--version) echo "zstui 1.0" ;;
-*migrate) exit 0 ;;
-*) exit 1 ;;
-esac
-"""
-"""What is installed: it says its version, and serves nothing."""
-
-MAKING = """
-import installer, pathlib, sys
-folder = installer.SCRIPTS = pathlib.Path(sys.argv[1])
-known = {"VERSION": "1.0", "GLIBC": "2.17", "LIBVIRT": "1.0.0", "SCHEMA": "1"}
-sys.stdout.buffer.write(installer.assemble(installer.compress(folder / "program", 0), **known))
-"""
-
-
-class Place:
-    """A folder that stands for the machine: an installer that writes to nothing outside it, unless told to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root, self.data, self.command = folder / "opt/zstui", folder / "lib/zstui", folder / "command"
-        self.log, self.file = folder / "log", folder / "installer.bin"
-        program, scripts = folder / "scripts/program", REPOSITORY / "packaging" / "install"
-        (program / "_internal" / "agent").mkdir(parents=True)
-        (program / "_internal" / "agent" / "zstui-agent-1.tar").write_bytes(b"")
-        (program / "zstui").write_text(PROGRAM)
-        (program / "zstui").chmod(0o755)
-        changes = {
-            "LOG=/var/log/zstui-install.log": f"LOG={self.log}",
-            "COMMAND=/usr/local/bin/zstui": f"COMMAND={self.command}",
-            "/run/systemd/system": str(folder / "no-systemd"),
-            '"$(id -u)" = 0': "0 = 0",
-            '"$(id -u)" != 0': "0 != 0",
-        }
-        for path in scripts.glob("*.sh"):
-            text = path.read_text()
-            for old, new in changes.items():
-                text = text.replace(old, new)
-            (folder / "scripts" / path.name).write_text(text)
-        command = [sys.executable, "-c", MAKING, str(folder / "scripts")]
-        made = subprocess.run(
-            command, cwd=REPOSITORY / "packaging", capture_output=True, check=True, timeout=60
-        )
-        self.file.write_bytes(made.stdout)
-
-    def run(self, *words: str, path: str | None = None) -> tuple[int, str]:
-        """How the installer ended, and all that it said."""
-        return self.script(self.file, "-r", str(self.root), "--data", str(self.data), *words, path=path)
-
-    def script(self, file: Path, *words: str, path: str | None = None) -> tuple[int, str]:
-        """The same of any script, with nothing but what is given."""
-        while True:
-            done = subprocess.run(
-                ["bash", str(file), *words], env=os.environ | ({"PATH": path} if path else {}),
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
-            )  # fmt: skip
-            # The guard of the one before looks, for a moment, whether that has left something. A line that is cut off
-            # is shown by bash, and may have these words in it.
-            if not re.search("^another installer is at work", done.stdout, re.MULTILINE):
-                return done.returncode, done.stdout
-
-    def install(self, *words: str) -> None:
-        code, said = self.run("-z", *words)
-        assert code == DONE, said
-
-    def uninstall(self, *words: str) -> str:
-        code, said = self.script(self.root / "installer", "--uninstall", *words)
-        assert code == DONE, said
-        return said
+from .place import DONE, FAILED, REFUSED, WRONG, Place
 
 
 @pytest.fixture
@@ -173,6 +99,20 @@ def test_settings_are_read_as_they_were_written(place: Place) -> None:
     assert (code, "would change nothing" in said) == (DONE, True), said
     place.install("-t", "9")
     assert (place.root / "settings").read_text() == before
+
+
+def test_words_of_any_language_are_remembered(place: Place, tmp_path: Path) -> None:
+    key = tmp_path / "密钥 é.pem"
+    key.touch()
+    place.install("--key", str(key), "--name", "云")
+    code, said = place.script(place.file, "-r", str(place.root), "-z", "--check")
+    assert (code, "would change nothing" in said) == (DONE, True), said
+    place.uninstall()
+
+
+def test_seconds_that_begin_with_a_zero_are_as_many(place: Place) -> None:
+    code, said = place.run("-t", "08")
+    assert (code, "did not answer within 8 s" in said) == (FAILED, True), said
 
 
 def test_what_others_can_write_to_is_not_started(place: Place) -> None:
@@ -291,7 +231,7 @@ def test_a_check_says_one_true_sentence(place: Place) -> None:
         return re.findall(r"^.*\bwould\b.*$", said, re.MULTILINE)
 
     where = f"zstui 1.0 is installed in {place.root} already: this would"
-    listening = "listening on 127.0.0.1:8080"
+    listening = f"listening on {place.listen}"
     new = f"this would install zstui 1.0 in {place.root}, with its data in {place.data}, {listening}"
     assert would("-z") == [new]
     place.install()
@@ -349,3 +289,30 @@ def test_a_script_that_is_cut_off_says_so_and_does_nothing(place: Place, tmp_pat
         assert code == REFUSED, (length, said)
         assert "download it again" in said, (length, said)
         assert not place.root.exists()
+
+
+def test_the_log_says_how_the_appliance_ended(place: Place) -> None:
+    assert place.run("-t", "1")[0] == FAILED
+    assert "the appliance ended with 7\n" in (place.data / "appliance.log").read_text()
+
+
+def test_an_appliance_that_ends_by_itself_is_stopped(place: Place) -> None:
+    place.install()
+    gone = 1 << 22  # more than there can be
+    (place.data / "lock").write_text(f"{gone} 1\n")
+    program = f"{place.root}/versions/1/zstui"
+    place.tool("readlink", f'#!/bin/sh\n[ "$1" != /proc/{gone}/exe ] || exec echo {program}\n'
+               'exec /bin/readlink "$@"\n')  # fmt: skip
+    place.uninstall()
+
+
+def test_a_supervisor_that_has_not_said_yet_which_process_it_is_is_waited_for(place: Place) -> None:
+    place.install()
+    supervisor = subprocess.Popen(["flock", str(place.root / "supervisor.lock"), "sleep", "2"])
+    while (
+        subprocess.run(["flock", "-n", str(place.root / "supervisor.lock"), "true"], check=False).returncode
+        == 0
+    ):
+        time.sleep(0.02)
+    place.uninstall()
+    assert supervisor.poll() == 0
