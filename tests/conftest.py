@@ -1,4 +1,5 @@
-"""The order of the files, so that processes end at about the same time, and how seldom garbage is looked for."""
+"""The order of the files, so that processes end at about the same time, how seldom garbage is looked for, and that
+made-up cases may take what time they take: others are at work on the same two cores."""
 
 from __future__ import annotations
 
@@ -6,6 +7,10 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(trylast=True)

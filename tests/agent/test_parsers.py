@@ -24,7 +24,6 @@ from agent.vmdk import MAGIC, SECTOR, vmdk_size
 
 thorough = settings(
     max_examples=100 * int(os.environ.get("ZSTUI_FUZZ", "1")),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 FRAME = encode(Call(id=1, owner="o", epoch=1, request=Ping()))

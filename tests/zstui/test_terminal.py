@@ -113,7 +113,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=30), st.integers(1, 90), st.integers(1, 30))
 def test_whatever_a_guest_writes_is_drawn_in_its_cells(pieces: list[bytes], columns: int, rows: int) -> None:
     shown = terminal(*pieces, columns=columns, lines=rows)

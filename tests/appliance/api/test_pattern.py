@@ -23,7 +23,7 @@ PATTERNS = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(PATTERNS, st.text("ab:.*x", max_size=8))
 def test_a_pattern_means_what_it_means_in_python(pattern: str, text: str) -> None:
     try:

@@ -17,7 +17,7 @@ from appliance.api.quoting import UsageError
 from appliance.api.redaction import hidden
 from appliance.api.tag import PATTERNS, pattern_of
 
-thorough = settings(max_examples=150 * int(os.environ.get("ZSTUI_FUZZ", "1")), deadline=None)
+thorough = settings(max_examples=150 * int(os.environ.get("ZSTUI_FUZZ", "1")))
 STARTS = st.sampled_from([each.pattern.partition("{")[0] for each in PATTERNS] + ["", "::", "[", '["'])
 TAG = st.builds(str.__add__, STARTS, st.text(max_size=60))
 VO = st.sampled_from(sorted({each.vo for each in PATTERNS}))

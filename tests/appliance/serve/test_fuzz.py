@@ -25,7 +25,7 @@ from tests.simulated_cloud import SimulatorCloud
 
 on_one_loop = pytest.mark.asyncio(loop_scope="module")
 steady = settings(
-    deadline=None, derandomize=True, database=None, max_examples=80,
+    derandomize=True, database=None, max_examples=80,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 

@@ -300,7 +300,7 @@ async def test_jobs_are_found_after_a_restart(database: Database, tmp_path: Path
 HEADER = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=400))
 async def test_random_bytes_never_hurt(face: Face, caplog: pytest.LogCaptureFixture, junk: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", face.server.addresses[0][1])
@@ -324,7 +324,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(java=st.sampled_from([ZONE, QUERY, STATE, LOGIN]), fields=st.dictionaries(NAMES, JSON), header=HEADER)
 async def test_wrong_types_never_hurt(
     local: Session, face: Face, caplog: pytest.LogCaptureFixture, java: str, fields: dict, header: str

@@ -184,7 +184,7 @@ def questions(draw: st.DrawFn) -> QueryMessage:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(clouds, questions(), st.sampled_from([(0, 1), (1, 2), (20, 5000)]))
 def test_against_the_model(rows: Rows, message: QueryMessage, sizes: tuple[int, int]) -> None:
     connection = sqlite.connect(":memory:", isolation_level=None)
