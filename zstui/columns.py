@@ -168,9 +168,7 @@ def moment(title: str, wire: str, *, rank: int = 0) -> Column:
         return words.seconds(row.text(wire)) or None
 
     def show(row: Row, _: Mirror) -> Piece:
-        left = words.seconds(row.text(wire)) - words.now()
-        ahead = tr("in {time}", time=words.duration(left)) if left > 0 else ""
-        return ahead or words.age(row.text(wire)), "dim"
+        return words.ahead(row.text(wire)) or words.age(row.text(wire)), "dim"
 
     return Column(title, show, rank, 10, right=True, number=when)
 

@@ -50,7 +50,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
     items += _pair("why", said(stands_still(row) or row.text("stateCause")), "warn")
-    items += _pair("since", _date(mirror.state_since(row)), "dim")
+    items += _pair("since", words.dated(mirror.state_since(row)), "dim")
     if row.get("hostUuid"):
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
@@ -201,10 +201,9 @@ def _job(row: Row, mirror: Mirror) -> Told:
     items += _pair("waits for", said(row.text("waitsFor")), "warn")
     items += _pair("of", target_of(row, mirror))
     items += _moved(row)
-    items += _pair("asked", _when(row, "createDate"))
-    items += _pair(
-        mark("last step") if row.get("state") in UNDER_WAY else mark("ended"), _when(row, "lastOpDate")
-    )
+    items += _pair("asked", words.dated(row.text("createDate")))
+    last = mark("last step") if row.get("state") in UNDER_WAY else mark("ended")
+    items += _pair(last, words.dated(row.text("lastOpDate")))
     error = error_of(row)
     if error is not None:
         items += [heading(tr("what went wrong")), *error_items(error)]
@@ -273,7 +272,7 @@ def _named(row: Row, mirror: Mirror) -> list[Item]:
 def _event(row: Row, mirror: Mirror) -> Told:
     paint = {"error": "bad", "warning": "warn"}.get(row.text("level"), "plain")
     items = [note(line, paint) for line in safe_lines(said(str(row.get("text", ""))))]
-    items += [heading(tr("about")), *_pair("when", _when(row, "createDate"))]
+    items += [heading(tr("about")), *_pair("when", words.dated(row.text("createDate")))]
     items += _pair("of", row.get("resourceName"))
     items += _pair("kind", word(row.text("resourceType")), "dim")
     return items, {"text", "createDate", "resourceName", "resourceType", "name"}
@@ -293,7 +292,7 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
         elif column.wire.endswith("Uuid"):
             text = mirror.name(str(value))
         elif column.kind is Timestamp:
-            text = _when(row, column.wire)
+            text = words.dated(row.text(column.wire))
         elif column.kind is int and ("capacity" in column.name or "size" in column.name):
             text = words.long_size(value)
         elif isinstance(value, (list, dict)):
@@ -302,16 +301,6 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
             text = shown(row, column.wire)
         items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
-
-
-def _when(row: Row, wire: str) -> str:
-    return _date(row.text(wire))
-
-
-def _date(text: str) -> str:
-    if words.seconds(text) <= 0:
-        return ""
-    return tr("{date}, {age} ago", date=words.date(text), age=words.age(text))
 
 
 def _by_name(row: Row) -> Any:

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from functools import lru_cache
 
-from zstui.i18n import language
+from zstui.i18n import language, tr
 from zstui.i18n.pseudo import PSEUDO
 
 MONTHS = {
@@ -79,6 +79,21 @@ def age(wire: str) -> str:
     """How long ago a date was, in one unit: `12s`, `5m`, `3h`, `2d`; empty when it never was."""
     then = seconds(wire)
     return duration(max(0.0, now() - then)) if then > 0 else ""
+
+
+def ahead(wire: str) -> str:
+    """In how long a date will be: `in 23h`; empty when it is past, or none."""
+    left = seconds(wire) - now()
+    return tr("in {time}", time=duration(left)) if left > 0 else ""
+
+
+def dated(wire: str) -> str:
+    """A date in full, and how far it is from now; empty when it never was."""
+    if seconds(wire) <= 0:
+        return ""
+    if later := ahead(wire):
+        return tr("{date}, {later}", date=date(wire), later=later)
+    return tr("{date}, {age} ago", date=date(wire), age=age(wire))
 
 
 def duration(length: float) -> str:
