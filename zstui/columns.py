@@ -39,6 +39,8 @@ class Column:
     """What to sort by, when it is not the text."""
     live: bool = False
     """Whether it shows figures, which change without their rows."""
+    also: str = ""
+    """What else a filter may call it."""
     fewest: int = 0
     """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
 
@@ -259,6 +261,12 @@ def _why(row: Row, mirror: Mirror) -> Piece:
     return said(cause), "dim" if row.get("state") == "Running" else "warn"
 
 
+def host_state(row: Row) -> str:
+    """What matters most of a host: that it does not answer, that it is kept from VMs, else how it is connected."""
+    status, state_now = row.text("status"), row.text("state")
+    return status if status == "Disconnected" or state_now in ("", "Enabled") else state_now
+
+
 def _vms_on(row: Row, mirror: Mirror) -> float:
     return float(sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key))
 
@@ -299,14 +307,13 @@ VM = (
 )
 HOST = (
     name_column(24),
-    state("STATUS", "status"),
+    Column("STATUS", lambda row, _: state_piece(host_state(row)), 0, 22, also="state"),
     text("ADDRESS", "managementIp", rank=1, most=20),
-    state("STATE", "state", rank=6),
     Column("VMS", lambda row, mirror: (f"{_vms_on(row, mirror):.0f}", "plain"), 2, 6, True, _vms_on),
-    busy("CPU%", "cpu", rank=5),
-    busy("MEM%", "memory", rank=5),
-    used("CPU", "availableCpuCapacity", "totalCpuCapacity", rank=3),
-    used("MEMORY", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
+    busy("CPU USED", "cpu", rank=5),
+    busy("MEM USED", "memory", rank=5),
+    used("CPU ALLOTTED", "availableCpuCapacity", "totalCpuCapacity", rank=3),
+    used("MEM ALLOTTED", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
     text("RUNS BY", "accelerator", paint="dim", rank=7),
     named("CLUSTER", "clusterUuid", rank=8),
     Column("WHY", lambda row, _: (said(row.text("statusReason")), "warn"), 4, 40),

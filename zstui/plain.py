@@ -22,7 +22,7 @@ from zstui.i18n.server_texts import said
 from zstui.listing import Listing
 from zstui.mirror import Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun, nothing_yet
-from zstui.paint import SIGNS
+from zstui.paint import OWN_SIGNS, SIGNS
 from zstui.references import kinds_within
 from zstui.remembered import Remembered
 from zstui.screens.shell import reply_items
@@ -143,7 +143,7 @@ def _one_line(row: Row, noun: Noun, mirror: Mirror) -> str:
 
 def _spoken(text: str) -> str:
     """A value without its sign and its bar."""
-    signs = "".join(SIGNS.values()).replace(" ", "").replace("?", "")
+    signs = "".join((*SIGNS.values(), *OWN_SIGNS.values())).replace(" ", "").replace("?", "")
     return text.strip(f"{signs}━╌ ")
 
 
