@@ -45,9 +45,14 @@ class Column:
     """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
 
     @property
+    def called(self) -> str:
+        """The title as the user's language has it within a sentence."""
+        return tr(self.title.lower())
+
+    @property
     def heading(self) -> str:
-        """The title as the user's language has it."""
-        return tr(self.title.lower()).upper()
+        """The title as it stands over the column."""
+        return self.called.upper()
 
     def sort_key(self, row: Row, mirror: Mirror) -> SortKey:
         """What the rows of this column are ordered by; those without a value come last."""
@@ -110,6 +115,8 @@ def shown(row: Row, wire: str) -> str:
         return tr("yes") if value else tr("no")
     if wire in values.WIRES or (wire == "name" and row.kind == "Event"):
         return values.word(row.text(wire))
+    if wire in values.SAID:
+        return said(row.text(wire))
     return tr(row.text(wire)) if wire == "description" and row.kind == "GlobalConfig" else row.text(wire)
 
 
@@ -363,20 +370,13 @@ EVENT = (
         row.text("level"), "plain")), 0, 200),
     text("KIND", "name", paint="faint", rank=3, most=22),
 )  # fmt: skip
-OFFERING = (
-    name_column(),
-    number("CPUS", "cpuNum"),
-    bytes_("MEMORY", "memorySize"),
-    number("MHZ", "cpuSpeed", rank=3),
-    state("STATE", "state", rank=2),
-)
 
 
 def columns_of(kind: str) -> tuple[Column, ...]:
     """Columns of a resource that nobody made a list for: name, states and plain values, from its declaration."""
     found: list[Column] = []
     for column in RESOURCES[kind].columns.values():
-        if column.private or column.wire in ("uuid", "lastOpDate"):
+        if column.private or column.wire in values.UNNAMED or column.wire in ("uuid", "lastOpDate"):
             continue
         rank = 0 if not found else len(found)
         title = words.label(column.wire).upper()

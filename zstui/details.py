@@ -9,7 +9,7 @@ from typing import Any
 from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES
 from appliance.api.parse import command_line, parse
-from appliance.api.resource import RESOURCES, Timestamp
+from appliance.api.resource import RESOURCES, Column, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.columns import nics_on, percent, shown, stands_still, state_counted
@@ -20,7 +20,7 @@ from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
-from zstui.values import description, used_for, word
+from zstui.values import LISTS, UNNAMED, description, used_for, word
 
 
 def details(row: Row, mirror: Mirror) -> list[Item]:
@@ -105,8 +105,8 @@ def _host(row: Row, mirror: Mirror) -> Told:
     items += [Item(tr("state"), sign, paint)]
     items += _pair("address", _login(row, "managementIp"))
     items += _pair("guests run by", row.get("accelerator"))
-    items += _share("cpu", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
-    items += _share("memory", row, "Memory", words.long_size)
+    items += _share("cpu allotted", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
+    items += _share("mem allotted", row, "Memory", words.long_size)
     vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
     items += [heading(trn("{number} VM", "{number} VMs", len(vms)))]
     for vm in vms[:200]:
@@ -282,25 +282,32 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
     """The declared values that were not told yet, and the uuid."""
     items = [heading(tr("identity"))] if told else []
     for column in RESOURCES[row.kind].columns.values():
-        value = row.get(column.wire)
-        if column.private or column.wire in told or value in (None, "", []):
+        if column.private or column.wire in told or column.wire in UNNAMED:
             continue
-        if column.wire == "description":
-            text = description(row, mirror)
-        elif column.wire == "usedFor":
-            text = used_for(row, mirror)
-        elif column.wire.endswith("Uuid"):
-            text = mirror.name(str(value))
-        elif column.kind is Timestamp:
-            text = words.dated(row.text(column.wire))
-        elif column.kind is int and ("capacity" in column.name or "size" in column.name):
-            text = words.long_size(value)
-        elif isinstance(value, (list, dict)):
-            text = json.dumps(value, ensure_ascii=False)
-        else:
-            text = shown(row, column.wire)
-        items += _pair(words.label(column.wire), text, "dim" if told else "plain")
+        if own := LISTS.get((row.kind, column.wire)):
+            items += [Item(label, text) for label, text in own(row)]
+        elif row.get(column.wire) not in (None, "", []):
+            text = _read(row, column, mirror)
+            items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
+
+
+def _read(row: Row, column: Column, mirror: Mirror) -> str:
+    """A value as it is read."""
+    value = row.get(column.wire)
+    if column.wire == "description":
+        return description(row, mirror)
+    if column.wire == "usedFor":
+        return used_for(row, mirror)
+    if column.wire.endswith("Uuid"):
+        return mirror.name(str(value))
+    if column.kind is Timestamp:
+        return words.dated(row.text(column.wire))
+    if column.kind is int and ("capacity" in column.name or "size" in column.name):
+        return words.long_size(value)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return shown(row, column.wire)
 
 
 def _by_name(row: Row) -> Any:

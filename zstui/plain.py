@@ -137,7 +137,7 @@ def _listed(mirror: Mirror, noun: Noun, typed: str) -> Iterator[str]:
 def _one_line(row: Row, noun: Noun, mirror: Mirror) -> str:
     """A row in words: its first value, then each other with its title. Signs and bars are left out."""
     first, *others = ((column, _spoken(column.show(row, mirror)[0])) for column in noun.columns)
-    parts = [f"{column.heading.lower()} {text}" for column, text in others if text]
+    parts = [f"{column.called} {text}" for column, text in others if text]
     return enumerated([first[1], *parts])
 
 
