@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from appliance.api.job import UNDER_WAY
@@ -22,10 +23,13 @@ from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
 from zstui.values import LISTS, UNNAMED, description, used_for, word
 
+KeyOf = Callable[[str, str], str]
+"""The key of an action, from the usual one: the user may have put it elsewhere."""
 
-def details(row: Row, mirror: Mirror) -> list[Item]:
+
+def details(row: Row, mirror: Mirror, key_of: KeyOf = lambda _, usual: usual) -> list[Item]:
     """All there is to read about a row."""
-    special = SPECIAL.get(row.kind)
+    special = partial(_network, key_of=key_of) if row.kind == "L3Network" else SPECIAL.get(row.kind)
     items, told = special(row, mirror) if special else ([], set())
     return [*items, *_rest(row, mirror, told)]
 
@@ -134,7 +138,7 @@ def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) ->
     return [Item(tr(label), text, load_paint(used / total))]
 
 
-def _network(row: Row, mirror: Mirror) -> Told:
+def _network(row: Row, mirror: Mirror, key_of: KeyOf) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
     items += _ref("l2 network", row.get("l2NetworkUuid"), mirror)
@@ -145,8 +149,8 @@ def _network(row: Row, mirror: Mirror) -> Told:
     items += _pair("dns", enumerated(str(each) for each in row.get("dns", [])))
     items += _pair("domain", row.get("dnsDomain"))
     kinds = [str(each.get("networkServiceType")) for each in row.get("networkServices", [])]
-    items += [Item(tr("services"), safe(enumerated(sorted(kinds))) or tr("none: press x to attach some"),
-                   "good" if kinds else "warn")]  # fmt: skip
+    none = tr("none: press {key} to attach some", key=key_of("panel('services')", "w"))
+    items += [Item(tr("services"), safe(enumerated(sorted(kinds))) or none, "good" if kinds else "warn")]
     for each in row.get("ipRanges", []):
         items += [heading(safe(tr("range {name}", name=each.get("name", ""))))]
         items += _pair("addresses", f"{each.get('startIp')} – {each.get('endIp')}")
@@ -317,7 +321,6 @@ def _by_name(row: Row) -> Any:
 SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "VmInstance": _vm,
     "Host": _host,
-    "L3Network": _network,
     "PrimaryStorage": _storage,
     "BackupStorage": _storage,
     "Image": _image,
