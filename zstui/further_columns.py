@@ -51,7 +51,7 @@ CONFIG = (
     text("WHAT IT DOES", "description", paint="dim", rank=3, most=90),
 )
 TAG = (
-    text("TAG", "tag", paint="strong", most=40),
+    Column("TAG", lambda row, _: (row.text("tag"), "strong"), 0, 60, fewest=36),
     named("ON", "resourceUuid", most=24),
     text("RESOURCE", "resourceType", paint="dim", rank=2, most=20),
     Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 3, 12),
@@ -102,7 +102,7 @@ USED_ADDRESS = (
 FETCH = (
     named("VM", "vmInstanceUuid", most=28),
     text("PATH", "path", paint="strong", most=60),
-    Column("STATUS", _http_status, 0, 6, right=True),
+    Column("HTTP STATUS", _http_status, 0, 11, right=True),
     ago("AGE", "createDate"),
     text("USER AGENT", "userAgent", paint="dim", rank=2, most=30),
     named("HOST", "hostUuid", rank=1, most=18),

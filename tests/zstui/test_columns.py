@@ -15,6 +15,7 @@ from zstui.details import details
 from zstui.i18n import LANGUAGES, begin, tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS
+from zstui.picks import resource_choices
 from zstui.table_lines import EDGE
 
 UUID = "c8e643a9" * 4
@@ -55,8 +56,8 @@ def test_what_a_guest_fetched_stands_before_who_counted_it() -> None:
         "userAgent": "Cloud-Init/24.1",
     })  # fmt: skip
     shown = fitted("userdatafetch", row, mirror)
-    assert list(shown)[:4] == ["VM", "PATH", "STATUS", "AGE"]
-    assert (shown["VM"], shown["STATUS"]) == ("web-production-1", "404")
+    assert list(shown)[:4] == ["VM", "PATH", "HTTP STATUS", "AGE"]
+    assert (shown["VM"], shown["HTTP STATUS"]) == ("web-production-1", "404")
 
 
 @pytest.mark.parametrize("cells", [SMALLEST, 160])
@@ -75,7 +76,7 @@ def test_a_digest_pushes_no_address_out(cells: int) -> None:
 def test_a_tag_is_on_a_row_with_a_name_in_every_language(language: str, tag: str) -> None:
     begin(language)
     mirror = a_mirror(Row("VmInstance", "v", {"name": "web-1"}))
-    row = Row("SystemTag", "t", {"tag": tag, "resourceUuid": "v", "resourceType": "VmInstanceVO", "inherent": True,
+    row = Row("SystemTag", "t", {"tag": tag, "resourceUuid": "v", "resourceType": "PrimaryStorageVO", "inherent": True,
                                  "createDate": "Jan 30, 2016 3:01:03 PM"})  # fmt: skip
     shown = fitted("tag", row, mirror)
     assert shown["ON"] == "web-1"
@@ -139,3 +140,12 @@ async def test_lengths_of_time_take_units(cloud: Cloud) -> None:
         for typed, seconds in (("12h", 43200), ("90", 90), ("soon", "soon")):
             form.fields["expiresIn"].fill(typed)  # type: ignore[attr-defined]
             assert form.values()["expiresIn"] == seconds  # type: ignore[attr-defined]
+
+
+def test_a_host_is_chosen_by_what_keeps_it_from_vms_and_by_shares_that_say_of_what() -> None:
+    capacity = {"totalCpuCapacity": 4, "availableCpuCapacity": 3}
+    row = Row("Host", "h", {"name": "h", "status": "Connected", "state": "Disabled", **capacity})
+    [choice] = resource_choices(a_mirror(row), "Host")
+    assert choice.paint == "dim"
+    assert choice.note.startswith("◌ Disabled")
+    assert choice.note.endswith("cpu allotted 25%")
