@@ -17,6 +17,7 @@ import aiohttp
 from appliance.api.account import hash_password
 from appliance.api.completion import OFFERED, Named, Where, known_by, lookups
 from appliance.api.errors import (
+    ApiError,
     InvalidArgument,
     NotAllowed,
     OperationFailed,
@@ -143,7 +144,11 @@ class Session:
         envelope = await self._send(java, kind, wire_fields(kind, parameters))
         if envelope.get("state") == "Done":
             return body_of(envelope)
-        return await self.wait(str(envelope["uuid"]), timeout_seconds)
+        try:
+            return await self.wait(str(envelope["uuid"]), timeout_seconds)
+        except ApiError as error:
+            error.accepted = True
+            raise
 
     async def call_job(self, message: str, /, **parameters: Any) -> str:
         """Start a message that is a job and return the job's uuid at once. A refused call raises."""

@@ -123,9 +123,7 @@ def map_line(span: Span, start: int, count: int, uses: dict[int, Use]) -> list[t
 
 def since_words(use: Use, *, aged: bool) -> str:
     """Since when somebody has an address, and how long that is."""
-    if not use.since or not aged:
-        return words.date(use.since) if use.since else ""
-    return tr("{date}, {age} ago", date=words.date(use.since), age=words.age(use.since))
+    return words.dated(use.since) if aged else words.date(use.since)
 
 
 def list_cells(uses: Iterable[Use], room: int) -> tuple[int, int, bool]:
@@ -138,12 +136,13 @@ def list_cells(uses: Iterable[Use], room: int) -> tuple[int, int, bool]:
     return names, max((width(since_words(use, aged=False)) for use in listed), default=0), False
 
 
-def list_line(address: int, use: Use, cells: tuple[int, int, bool]) -> list[tuple[str, str]]:
-    """Who has an address, and since when; names and dates in columns of so many cells."""
+def list_line(address: int, use: Use, cells: tuple[int, int, bool], room: int) -> list[tuple[str, str]]:
+    """Who has an address, and since when, in columns of so many cells; a note only where it fits whole."""
     names, dates, aged = cells
     since = fit(since_words(use, aged=aged), dates)
+    left = room - LEAD_CELLS - names - GAP_CELLS - dates - GAP_CELLS
     return [
         (f"{use.sign[0]} ", use.sign[1]), (f"{written(address):15}  ", "plain"),
         (f"{fit(use.name, names)}  ", "strong"), (f"{since}  ", "dim"),
-        (use.note, "faint"),
+        (use.note if width(use.note) <= left else "", "faint"),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zstui import recycle_bin, words
 from zstui.cells import safe
 from zstui.columns import stands_still
-from zstui.i18n import enumerated, labelled, server_texts, tr, trn
+from zstui.i18n import enumerated, labelled, mark, server_texts, tr, trn
 from zstui.jobs import error_of, job_title, target_of
 from zstui.mirror import Mirror, Row
 
@@ -50,7 +50,19 @@ def _machines(mirror: Mirror) -> Iterator[Concern]:
             said = tr("host {name} does not answer", name=host.name)
             yield Concern(labelled(said, server_texts.said(why)) if why else said, "bad", "host", host.key)
         else:
+            yield from _kept_from_vms(host)
             yield from _busy(host, mirror)
+
+
+def _kept_from_vms(host: Row) -> Iterator[Concern]:
+    """A host that somebody has taken out of use, and may have forgotten."""
+    said = {
+        "Disabled": mark("host {name} is disabled: no VM is started on it"),
+        "PreMaintenance": mark("host {name} is entering maintenance"),
+        "Maintenance": mark("host {name} is in maintenance: no VM runs on it"),
+    }.get(host.text("state"))
+    if said is not None:
+        yield Concern(tr(said, name=host.name), "warn", "host", host.key)
 
 
 def _busy(host: Row, mirror: Mirror) -> Iterator[Concern]:

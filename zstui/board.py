@@ -11,7 +11,7 @@ from zstui.attention import Concern
 from zstui.cells import fit, width
 from zstui.columns import state_counted
 from zstui.figures import History, charts, span_title
-from zstui.i18n import tr
+from zstui.i18n import enumerated, tr
 from zstui.mirror import Mirror, Row
 from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
 from zstui.plot import sparkline
@@ -136,7 +136,7 @@ def _none_measured(*, read: bool) -> Told:
 
 
 def attention(found: list[Concern], cells: int, cursor: int, most: int, *, known: bool) -> Block:
-    """What somebody should look at, where that is `known`; how many more there are."""
+    """What somebody should look at, where that is `known`; how many more there are below and above."""
     block = [title(tr("needs attention"), cells)]
     if not found and not known:
         return [*block, [(tr("Reading …"), "faint")]]
@@ -147,8 +147,10 @@ def attention(found: list[Concern], cells: int, cursor: int, most: int, *, known
         edge = POINTER if place == cursor else " "
         block.append([(edge, "accent"), (f"{each.sign} ", each.paint),
                       (fit(each.text, cells - 3), "strong" if place == cursor else "plain")])  # fmt: skip
-    hidden = len(found) - most
-    return block if hidden <= 0 else [*block, [(f"   {tr('and {number} more', number=hidden)}", "faint")]]
+    below = len(found) - most - first
+    hidden = [tr("and {number} more", number=below)] if below > 0 else []
+    hidden += [tr("{number} above", number=first)] if first > 0 else []
+    return [*block, [(f"   {enumerated(hidden)}", "faint")]] if hidden else block
 
 
 def busy(mirror: Mirror, history: History | None, span: str, cells: int, rows: int) -> Block:

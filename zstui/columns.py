@@ -39,13 +39,20 @@ class Column:
     """What to sort by, when it is not the text."""
     live: bool = False
     """Whether it shows figures, which change without their rows."""
+    also: str = ""
+    """What else a filter may call it."""
     fewest: int = 0
     """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
 
     @property
+    def called(self) -> str:
+        """The title as the user's language has it within a sentence."""
+        return tr(self.title.lower())
+
+    @property
     def heading(self) -> str:
-        """The title as the user's language has it."""
-        return tr(self.title.lower()).upper()
+        """The title as it stands over the column."""
+        return self.called.upper()
 
     def sort_key(self, row: Row, mirror: Mirror) -> SortKey:
         """What the rows of this column are ordered by; those without a value come last."""
@@ -108,6 +115,8 @@ def shown(row: Row, wire: str) -> str:
         return tr("yes") if value else tr("no")
     if wire in values.WIRES or (wire == "name" and row.kind == "Event"):
         return values.word(row.text(wire))
+    if wire in values.SAID:
+        return said(row.text(wire))
     return tr(row.text(wire)) if wire == "description" and row.kind == "GlobalConfig" else row.text(wire)
 
 
@@ -168,9 +177,7 @@ def moment(title: str, wire: str, *, rank: int = 0) -> Column:
         return words.seconds(row.text(wire)) or None
 
     def show(row: Row, _: Mirror) -> Piece:
-        left = words.seconds(row.text(wire)) - words.now()
-        ahead = tr("in {time}", time=words.duration(left)) if left > 0 else ""
-        return ahead or words.age(row.text(wire)), "dim"
+        return words.ahead(row.text(wire)) or words.age(row.text(wire)), "dim"
 
     return Column(title, show, rank, 10, right=True, number=when)
 
@@ -261,6 +268,12 @@ def _why(row: Row, mirror: Mirror) -> Piece:
     return said(cause), "dim" if row.get("state") == "Running" else "warn"
 
 
+def host_state(row: Row) -> str:
+    """What matters most of a host: that it does not answer, that it is kept from VMs, else how it is connected."""
+    status, state_now = row.text("status"), row.text("state")
+    return status if status == "Disconnected" or state_now in ("", "Enabled") else state_now
+
+
 def _vms_on(row: Row, mirror: Mirror) -> float:
     return float(sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key))
 
@@ -301,14 +314,13 @@ VM = (
 )
 HOST = (
     name_column(24),
-    state("STATUS", "status"),
+    Column("STATUS", lambda row, _: state_piece(host_state(row)), 0, 22, also="state"),
     text("ADDRESS", "managementIp", rank=1, most=20),
-    state("STATE", "state", rank=6),
     Column("VMS", lambda row, mirror: (f"{_vms_on(row, mirror):.0f}", "plain"), 2, 6, True, _vms_on),
-    busy("CPU%", "cpu", rank=5),
-    busy("MEM%", "memory", rank=5),
-    used("CPU", "availableCpuCapacity", "totalCpuCapacity", rank=3),
-    used("MEMORY", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
+    busy("CPU USED", "cpu", rank=5),
+    busy("MEM USED", "memory", rank=5),
+    used("CPU ALLOTTED", "availableCpuCapacity", "totalCpuCapacity", rank=3),
+    used("MEM ALLOTTED", "availableMemoryCapacity", "totalMemoryCapacity", rank=3),
     text("RUNS BY", "accelerator", paint="dim", rank=7),
     named("CLUSTER", "clusterUuid", rank=8),
     Column("WHY", lambda row, _: (said(row.text("statusReason")), "warn"), 4, 40),
@@ -358,20 +370,13 @@ EVENT = (
         row.text("level"), "plain")), 0, 200),
     text("KIND", "name", paint="faint", rank=3, most=22),
 )  # fmt: skip
-OFFERING = (
-    name_column(),
-    number("CPUS", "cpuNum"),
-    bytes_("MEMORY", "memorySize"),
-    number("MHZ", "cpuSpeed", rank=3),
-    state("STATE", "state", rank=2),
-)
 
 
 def columns_of(kind: str) -> tuple[Column, ...]:
     """Columns of a resource that nobody made a list for: name, states and plain values, from its declaration."""
     found: list[Column] = []
     for column in RESOURCES[kind].columns.values():
-        if column.private or column.wire in ("uuid", "lastOpDate"):
+        if column.private or column.wire in values.UNNAMED or column.wire in ("uuid", "lastOpDate"):
             continue
         rank = 0 if not found else len(found)
         title = words.label(column.wire).upper()

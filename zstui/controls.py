@@ -21,6 +21,10 @@ from zstui.said import Make
 from zstui.screens.chooser import Chooser, narrowed
 from zstui.values import word
 
+OPTION_GAP = 2
+BEFORE, AFTER = "… ", "…"
+"""In place of options that there is no room for."""
+
 
 class Edited(Message):
     """A control's value was changed by the user."""
@@ -46,21 +50,41 @@ class Choice(Painted, can_focus=True):
     @property
     def caret(self) -> Offset:
         """Where the chosen option is."""
-        before = self.options[: self.options.index(self.chosen)] if self.chosen in self.options else ()
-        return Offset(sum(width(_shown(option)) + 4 for option in before), 0)
+        first, _ = self._seen()
+        before = self.options[first : self._place]
+        return Offset((width(BEFORE) if first else 0) + sum(map(_cells, before)), 0)
+
+    @property
+    def _place(self) -> int:
+        return self.options.index(self.chosen) if self.chosen in self.options else 0
+
+    def _seen(self) -> tuple[int, int]:
+        """The first of the options that are seen, and the first after them: all, or those about the chosen one."""
+        cells, room = [_cells(option) for option in self.options], self.size.width + OPTION_GAP
+        if sum(cells) <= room:
+            return 0, len(cells)
+        first, after = 0, self._place + 1
+        room -= width(AFTER)
+        while first < self._place and (width(BEFORE) if first else 0) + sum(cells[first:after]) > room:
+            first += 1
+        room -= width(BEFORE) if first else 0
+        while after < len(cells) and sum(cells[first : after + 1]) <= room:
+            after += 1
+        return first, after
 
     def action_move(self, by: int) -> None:
         """The option beside."""
-        place = self.options.index(self.chosen) + by if self.chosen in self.options else 0
+        place = self._place + by if self.chosen in self.options else 0
         self.chosen = self.options[place % len(self.options)]
         self.refresh()
         self.post_message(Edited(self))
 
     def on_click(self, event: events.Click) -> None:
         """The option that was clicked."""
-        at = 0
-        for option in self.options:
-            at += width(_shown(option)) + 4
+        first, after = self._seen()
+        at = width(BEFORE) if first else 0
+        for option in self.options[first:after]:
+            at += _cells(option)
             if event.x < at:
                 self.chosen = option
                 self.refresh()
@@ -68,15 +92,23 @@ class Choice(Painted, can_focus=True):
                 return
 
     def render_line(self, y: int) -> Strip:
-        """All options in a row."""
+        """The options in a row, as many as fit whole."""
         del y
         ground = "cursor" if self.has_focus else ""
-        parts = []
-        for option in self.options:
+        first, after = self._seen()
+        more = self.paint("faint", ground)
+        parts = [Segment(BEFORE, more)] if first else []
+        for option in self.options[first:after]:
             here = option == self.chosen
             parts.append(Segment("◉ " if here else "◌ ", self.paint("accent" if here else "faint", ground)))
             parts.append(Segment(f"{_shown(option)}  ", self.paint("plain" if here else "dim", ground)))
+        parts += [Segment(AFTER, more)] if after < len(self.options) else []
         return Strip(parts).adjust_cell_length(self.size.width, self.paint("plain", ground))
+
+
+def _cells(option: str) -> int:
+    """How wide an option is, with its sign and the gap behind it."""
+    return 2 + width(_shown(option)) + OPTION_GAP
 
 
 def _shown(option: str) -> str:

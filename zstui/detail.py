@@ -151,9 +151,9 @@ class Detail(Vertical):
         if row is None:
             items = [note(tr("Nothing is chosen."), "faint")]
         elif self.gone:
-            items = obituary(row, details(row, self.mirror))
+            items = obituary(row, details(row, self.mirror, self.app.key_of))
         else:
-            items = with_plots(details(row, self.mirror), row, self.history)
+            items = with_plots(details(row, self.mirror, self.app.key_of), row, self.history)
         self._sheet.show(items)
 
     def retranslate(self) -> None:

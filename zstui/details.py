@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES
 from appliance.api.parse import command_line, parse
-from appliance.api.resource import RESOURCES, Timestamp
+from appliance.api.resource import RESOURCES, Column, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
 from zstui.columns import nics_on, percent, shown, stands_still, state_counted
@@ -20,12 +21,15 @@ from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
-from zstui.values import description, used_for, word
+from zstui.values import LISTS, UNNAMED, description, used_for, word
+
+KeyOf = Callable[[str, str], str]
+"""The key of an action, from the usual one: the user may have put it elsewhere."""
 
 
-def details(row: Row, mirror: Mirror) -> list[Item]:
+def details(row: Row, mirror: Mirror, key_of: KeyOf = lambda _, usual: usual) -> list[Item]:
     """All there is to read about a row."""
-    special = SPECIAL.get(row.kind)
+    special = partial(_network, key_of=key_of) if row.kind == "L3Network" else SPECIAL.get(row.kind)
     items, told = special(row, mirror) if special else ([], set())
     return [*items, *_rest(row, mirror, told)]
 
@@ -50,7 +54,7 @@ def _vm(row: Row, mirror: Mirror) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
     items += _pair("why", said(stands_still(row) or row.text("stateCause")), "warn")
-    items += _pair("since", _date(mirror.state_since(row)), "dim")
+    items += _pair("since", words.dated(mirror.state_since(row)), "dim")
     if row.get("hostUuid"):
         items += _ref("host", row.get("hostUuid"), mirror)
     else:
@@ -105,8 +109,8 @@ def _host(row: Row, mirror: Mirror) -> Told:
     items += [Item(tr("state"), sign, paint)]
     items += _pair("address", _login(row, "managementIp"))
     items += _pair("guests run by", row.get("accelerator"))
-    items += _share("cpu", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
-    items += _share("memory", row, "Memory", words.long_size)
+    items += _share("cpu allotted", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
+    items += _share("mem allotted", row, "Memory", words.long_size)
     vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
     items += [heading(trn("{number} VM", "{number} VMs", len(vms)))]
     for vm in vms[:200]:
@@ -134,7 +138,7 @@ def _share(label: str, row: Row, what: str, words_of: Callable[[float], str]) ->
     return [Item(tr(label), text, load_paint(used / total))]
 
 
-def _network(row: Row, mirror: Mirror) -> Told:
+def _network(row: Row, mirror: Mirror, key_of: KeyOf) -> Told:
     sign, paint = state_piece(row.text("state"))
     items = [Item(tr("state"), sign, paint)]
     items += _ref("l2 network", row.get("l2NetworkUuid"), mirror)
@@ -145,8 +149,8 @@ def _network(row: Row, mirror: Mirror) -> Told:
     items += _pair("dns", enumerated(str(each) for each in row.get("dns", [])))
     items += _pair("domain", row.get("dnsDomain"))
     kinds = [str(each.get("networkServiceType")) for each in row.get("networkServices", [])]
-    items += [Item(tr("services"), safe(enumerated(sorted(kinds))) or tr("none: press x to attach some"),
-                   "good" if kinds else "warn")]  # fmt: skip
+    none = tr("none: press {key} to attach some", key=key_of("panel('services')", "w"))
+    items += [Item(tr("services"), safe(enumerated(sorted(kinds))) or none, "good" if kinds else "warn")]
     for each in row.get("ipRanges", []):
         items += [heading(safe(tr("range {name}", name=each.get("name", ""))))]
         items += _pair("addresses", f"{each.get('startIp')} – {each.get('endIp')}")
@@ -201,10 +205,9 @@ def _job(row: Row, mirror: Mirror) -> Told:
     items += _pair("waits for", said(row.text("waitsFor")), "warn")
     items += _pair("of", target_of(row, mirror))
     items += _moved(row)
-    items += _pair("asked", _when(row, "createDate"))
-    items += _pair(
-        mark("last step") if row.get("state") in UNDER_WAY else mark("ended"), _when(row, "lastOpDate")
-    )
+    items += _pair("asked", words.dated(row.text("createDate")))
+    last = mark("last step") if row.get("state") in UNDER_WAY else mark("ended")
+    items += _pair(last, words.dated(row.text("lastOpDate")))
     error = error_of(row)
     if error is not None:
         items += [heading(tr("what went wrong")), *error_items(error)]
@@ -273,7 +276,7 @@ def _named(row: Row, mirror: Mirror) -> list[Item]:
 def _event(row: Row, mirror: Mirror) -> Told:
     paint = {"error": "bad", "warning": "warn"}.get(row.text("level"), "plain")
     items = [note(line, paint) for line in safe_lines(said(str(row.get("text", ""))))]
-    items += [heading(tr("about")), *_pair("when", _when(row, "createDate"))]
+    items += [heading(tr("about")), *_pair("when", words.dated(row.text("createDate")))]
     items += _pair("of", row.get("resourceName"))
     items += _pair("kind", word(row.text("resourceType")), "dim")
     return items, {"text", "createDate", "resourceName", "resourceType", "name"}
@@ -283,35 +286,32 @@ def _rest(row: Row, mirror: Mirror, told: set[str]) -> list[Item]:
     """The declared values that were not told yet, and the uuid."""
     items = [heading(tr("identity"))] if told else []
     for column in RESOURCES[row.kind].columns.values():
-        value = row.get(column.wire)
-        if column.private or column.wire in told or value in (None, "", []):
+        if column.private or column.wire in told or column.wire in UNNAMED:
             continue
-        if column.wire == "description":
-            text = description(row, mirror)
-        elif column.wire == "usedFor":
-            text = used_for(row, mirror)
-        elif column.wire.endswith("Uuid"):
-            text = mirror.name(str(value))
-        elif column.kind is Timestamp:
-            text = _when(row, column.wire)
-        elif column.kind is int and ("capacity" in column.name or "size" in column.name):
-            text = words.long_size(value)
-        elif isinstance(value, (list, dict)):
-            text = json.dumps(value, ensure_ascii=False)
-        else:
-            text = shown(row, column.wire)
-        items += _pair(words.label(column.wire), text, "dim" if told else "plain")
+        if own := LISTS.get((row.kind, column.wire)):
+            items += [Item(label, text) for label, text in own(row)]
+        elif row.get(column.wire) not in (None, "", []):
+            text = _read(row, column, mirror)
+            items += _pair(words.label(column.wire), text, "dim" if told else "plain")
     return items
 
 
-def _when(row: Row, wire: str) -> str:
-    return _date(row.text(wire))
-
-
-def _date(text: str) -> str:
-    if words.seconds(text) <= 0:
-        return ""
-    return tr("{date}, {age} ago", date=words.date(text), age=words.age(text))
+def _read(row: Row, column: Column, mirror: Mirror) -> str:
+    """A value as it is read."""
+    value = row.get(column.wire)
+    if column.wire == "description":
+        return description(row, mirror)
+    if column.wire == "usedFor":
+        return used_for(row, mirror)
+    if column.wire.endswith("Uuid"):
+        return mirror.name(str(value))
+    if column.kind is Timestamp:
+        return words.dated(row.text(column.wire))
+    if column.kind is int and ("capacity" in column.name or "size" in column.name):
+        return words.long_size(value)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return shown(row, column.wire)
 
 
 def _by_name(row: Row) -> Any:
@@ -321,7 +321,6 @@ def _by_name(row: Row) -> Any:
 SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {
     "VmInstance": _vm,
     "Host": _host,
-    "L3Network": _network,
     "PrimaryStorage": _storage,
     "BackupStorage": _storage,
     "Image": _image,

@@ -89,21 +89,26 @@ class TextField(Field):
         self.is_size = parameter.kind is int and "byte" in parameter.help.lower()
         if self.is_size:
             self.more_help = mark("Units may be written: 512M, 2G.")
+        self.is_duration = parameter.kind is int and parameter.help.startswith("Seconds ")
+        if self.is_duration:
+            self.more_help = mark("Units may be written: 30d, 12h.")
 
     @cached_property
     def control(self) -> Entry:
         """One line to type into."""
         default = self.parameter.default
         shown = "" if default in (None, [], {}) or self.required else str(default)
+        if shown and self.is_duration:
+            shown = words.whole_duration(int(shown))
         return Entry(shown, password=self.parameter.secret, compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:
-        """What was typed, a size in bytes."""
+        """What was typed; a size in bytes, a length of time in seconds."""
         typed = self.control.value
-        if self.is_size and typed:
-            size = words.read_size(typed)
-            return typed if size is None else size
+        if typed and (self.is_size or self.is_duration):
+            counted = words.read_size(typed) if self.is_size else words.read_duration(typed)
+            return typed if counted is None else counted
         if not typed:
             return "" if self.required and self.parameter.empty_allowed else None
         if is_list(self.parameter):

@@ -60,28 +60,41 @@ class Totals(Line):
         return tr("{age} old", age=words.duration(late)) if late else ""
 
     def left(self) -> list[Part]:
-        """Counts and bars, as long as there is room for: nothing is cut before all bars are gone."""
+        """Counts and bars, as long as there is room for: no count goes before all bars are gone, and none is cut."""
         room = self.size.width - sum(width(part.text) for part in self.right()) - 1
         for cells in (BAR, 4, 2, 0) if self.size.width >= 100 else (4, 2, 0):
-            parts = self._with_bars(cells)
+            parts = _gapped(said := self._with_bars(cells), "   " if cells >= BAR else "  ")
             if _wide(parts) <= room:
-                break
+                return parts
+        to_hosts = 3 if self._only_reads else 2
+        while len(said) > 1 and _wide(parts) > room:
+            said.pop(0 if said[0] == [NAME] and len(said) == to_hosts else -1)
+            parts = _gapped(said, "  ")
         return parts
 
-    def _with_bars(self, cells: int) -> list[Part]:
+    def _with_bars(self, cells: int) -> list[list[Part]]:
+        """What there is to say, with bars of so many cells; where there is no room, the last goes first, and whole.
+
+        Before the hosts go, the name of the program does.
+        """
+        said = [[NAME], *([[Part(f"{tr('read only')} ", "warn")]] if self._only_reads else [])]
+        said += [self._hosts(), self._vms()]
         wide = cells >= BAR
-        gap = Part("   " if wide else "  ")
-        parts = [NAME, gap]
-        if getattr(self.app, "read_only", False):
-            parts += [Part(f"{tr('read only')} ", "warn"), gap]
-        parts += [*self._hosts(), gap, *self._vms(), gap]
-        parts += [Part(f"{tr('allotted')} ", "dim")] if wide else []
-        parts += [*self._load(tr("cpu"), "Cpu", cells), gap, *self._load(tr("mem"), "Memory", cells)]
-        return parts + ([gap, *self._jobs()] if wide else [])
+        allotted = [Part(f"{tr('allotted')} ", "dim")] if wide else []
+        said += [[*allotted, *self._load(tr("cpu"), "Cpu", cells)], self._load(tr("mem"), "Memory", cells)]
+        jobs = self._jobs() if wide else []
+        return [*said, *([jobs] if jobs else [])]
+
+    @property
+    def _only_reads(self) -> bool:
+        return bool(getattr(self.app, "read_only", False))
 
     def right(self) -> list[Part]:
-        """Whether what is shown is true, and the time."""
-        return standing(self.mirror.status, self._age())
+        """Whether what is shown is true, and the language and the time where there is room for them."""
+        parts = standing(self.mirror.status, self._age())
+        while len(parts) > 1 and _wide(parts) > self.size.width // 2:
+            parts.pop()
+        return parts
 
     def _hosts(self) -> list[Part]:
         hosts = list(self.mirror.all("Host"))
@@ -126,6 +139,11 @@ class Totals(Line):
         if not running:
             return []
         return [Part(f"{tr('jobs')} ", "dim", "screen.show('job')"), Part(f"{running}", "busy")]
+
+
+def _gapped(said: list[list[Part]], gap: str) -> list[Part]:
+    """Several things to say in a row."""
+    return [part for number, parts in enumerate(said) for part in (*([Part(gap)] if number else []), *parts)]
 
 
 def _wide(parts: list[Part]) -> int:
@@ -195,9 +213,14 @@ class Caption(Line):
             return []
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
-        count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
+        newest = any(kind in self.table.mirror.cut for kind in self.table.noun.kinds)
         if not total and not listing.mirror.has_read(listing.noun.kinds):
             count = "…"
+        elif shown == total:
+            count = tr("the newest {number}", number=total) if newest else f"{shown}"
+        else:
+            text = mark("{shown} of the newest {total}") if newest else mark("{shown} of {total}")
+            count = tr(text, shown=shown, total=total)
         parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
         if self.table.noun.total is not None and listing.rows:
             parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
@@ -320,7 +343,7 @@ class LastCall(Line):
             return [Part(f" ✓ {last.seconds:.1f} s ", "good")]
         if last.error.code == Cancelled.code:
             return [Part(f" ◌ {tr('Cancelled').lower()} ", "dim")]
-        return [Part(f" ✗ {tr('refused')} ", "bad")]
+        return [Part(f" ✗ {tr('Failed').lower() if last.error.accepted else tr('refused')} ", "bad")]
 
 
 GENERAL = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, bytes_, name_column, named, number, state, text
-from zstui.i18n import tr
+from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, shown, state, text
+from zstui.i18n import labelled, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
-from zstui.values import used_for
+from zstui.values import says, scope, used_for
 
 
 def _changed_paint(row: Row) -> str:
@@ -36,6 +36,13 @@ VOLUME = (
     text("FORMAT", "format", paint="dim", rank=6),
     ago("AGE", "createDate", rank=3),
 )
+OFFERING = (
+    name_column(),
+    number("CPUS", "cpuNum"),
+    bytes_("MEMORY", "memorySize"),
+    number("MHZ", "cpuSpeed", rank=3),
+    state("STATE", "state", rank=2),
+)
 CONFIG = (
     text("CATEGORY", "category", paint="dim", rank=1, most=18),
     text("NAME", "name", paint="strong", most=32),
@@ -44,10 +51,10 @@ CONFIG = (
     text("WHAT IT DOES", "description", paint="dim", rank=3, most=90),
 )
 TAG = (
-    text("TAG", "tag", paint="strong", most=44),
-    named("ON", "resourceUuid", rank=1, most=24),
+    Column("TAG", lambda row, _: (row.text("tag"), "strong"), 0, 60, fewest=36),
+    named("ON", "resourceUuid", most=24),
     text("RESOURCE", "resourceType", paint="dim", rank=2, most=20),
-    Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 1, 12),
+    Column("TYPE", lambda row, _: (_tag_type(row), "dim"), 3, 12),
     ago("AGE", "createDate", rank=4),
 )
 
@@ -62,10 +69,20 @@ def _outcome(row: Row, _: Mirror) -> Piece:
     return f"{code} {said(row.text('details'))}".strip(), "bad"
 
 
-def _who(row: Row, mirror: Mirror) -> Piece:
+def who(row: Row, mirror: Mirror) -> Piece:
     """The account, and which user of it."""
     account, user = mirror.name(row.get("accountUuid")), mirror.name(row.get("userUuid"))
     return f"{account}/{user}" if user else account, "plain"
+
+
+def _http_status(row: Row, _: Mirror) -> Piece:
+    """What a guest was answered."""
+    return row.text("httpStatus"), "bad" if (row.get("httpStatus") or 0) >= 400 else "good"
+
+
+def _statements(row: Row, _: Mirror) -> Piece:
+    """What a policy says."""
+    return "  ".join(labelled(effect, actions) for effect, actions in says(row)), "plain"
 
 
 def _about(row: Row, mirror: Mirror) -> Piece:
@@ -79,6 +96,37 @@ USED_ADDRESS = (
     Column("USED BY", lambda row, mirror: (used_for(row, mirror), "plain"), 0, 28),
     named("NETWORK", "l3NetworkUuid", rank=1),
     named("IP RANGE", "ipRangeUuid", rank=2),
+    ago("AGE", "createDate", rank=3),
+)
+
+FETCH = (
+    named("VM", "vmInstanceUuid", most=28),
+    text("PATH", "path", paint="strong", most=60),
+    Column("HTTP STATUS", _http_status, 0, 11, right=True),
+    ago("AGE", "createDate"),
+    text("USER AGENT", "userAgent", paint="dim", rank=2, most=30),
+    named("HOST", "hostUuid", rank=1, most=18),
+    named("NIC", "vmNicUuid", rank=3),
+    number("SEQUENCE", "sequence", rank=4),
+)
+SESSION = (
+    Column("ACCOUNT", who, 0, 28),
+    Column("SOURCE", lambda row, _: (shown(row, "source") or tr("local socket"), "plain"), 0, 39),
+    moment("EXPIRES", "expiredDate"),
+    ago("AGE", "createDate"),
+    text("DIGEST", "digest", paint="faint", rank=1, most=12),
+)
+POLICY = (
+    name_column(32),
+    named("ACCOUNT", "accountUuid", rank=1),
+    Column("STATEMENTS", _statements, 0, 100),
+)
+TOKEN = (
+    name_column(28),
+    text("ROLE", "role", paint="dim", most=18),
+    Column("SCOPE", lambda row, _: (scope(row), "plain"), 1, 48),
+    Column("ACCOUNT", who, 2, 28),
+    moment("EXPIRES", "expiredDate"),
     ago("AGE", "createDate", rank=3),
 )
 
@@ -104,7 +152,7 @@ AUDIT = (
     text("CALL", "message", paint="strong", most=36),
     Column("ON", _about, 1, 24),
     Column("OUTCOME", _outcome, 0, 60),
-    Column("ACCOUNT", _who, 2, 20),
+    Column("ACCOUNT", who, 2, 20),
     text("SOURCE", "source", paint="dim", rank=3, most=20),
     number("TIMES", "times", rank=4),
     named("JOB", "jobUuid", rank=5, most=24),

@@ -18,6 +18,9 @@ from pathlib import Path
 
 from textual.binding import Binding, BindingType
 
+from zstui.cells import safe
+from zstui.i18n import enumerated, labelled, tr
+
 CALLED = re.compile(r"(?:\w+\.)?(\w+)(?:\((.*)\))?")
 
 
@@ -66,9 +69,10 @@ def read_keymap(file: Path, known: set[str]) -> tuple[dict[str, str], str]:
     except FileNotFoundError:
         return {}, ""
     except (OSError, ValueError) as failed:
-        return {}, f"{file}: {failed}"
+        return {}, labelled(str(file), str(failed))
     if not isinstance(found, dict):
-        return {}, f"{file}: [keys] is no table"
+        return {}, labelled(str(file), tr("[keys] is no table"))
     good = {name: keys for name, keys in found.items() if name in known and isinstance(keys, str) and keys}
     strange = sorted(set(map(str, found)) - set(good))
-    return good, f"{file}: no such action: {', '.join(strange)}" if strange else ""
+    wrong = tr("no such action: {names}", names=enumerated(map(safe, strange)))
+    return good, labelled(str(file), wrong) if strange else ""

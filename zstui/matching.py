@@ -70,7 +70,7 @@ def _term(word: str, columns: tuple[Column, ...]) -> Term | None:
 def _named(key: str, columns: tuple[Column, ...]) -> Column | None:
     """The column of a title, in English or in the user's language, or of the beginning of one."""
     titles = [(column.title.casefold(), column.heading.casefold(), column) for column in columns]
-    exact = (column for english, own, column in titles if key in (english, own))
+    exact = (column for english, own, column in titles if key in (english, own, column.also))
     begun = (
         column
         for english, own, column in titles

@@ -112,6 +112,8 @@ class Mirror:
         self.reason = ""
         self.born: dict[str, int] = {}
         """In which order rows of histories came to be: their dates only have whole seconds."""
+        self.cut: set[str] = set()
+        """Kinds of which only the newest rows are held."""
         self.turned: dict[str, str] = {}
         """When VMs came to their states, as far as that is known: they change in other ways, too."""
         self.figures = Trends()
@@ -277,6 +279,8 @@ class Mirror:
 
     async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
         newest = await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc")
+        if len(newest) == PAGE:
+            self.cut.add(kind)
         for data in reversed(newest):
             row = Row(kind, key_of(kind, data), data)
             seen.add(row.key)
@@ -327,6 +331,7 @@ class Mirror:
         self._note(kind, key, None)
 
     def _forget_oldest(self, kind: str) -> None:
+        self.cut.add(kind)
         rows = self.rows[kind]
         for key in sorted(rows, key=lambda key: self.born[key])[:-HISTORY_ROWS]:
             self._drop(kind, key)

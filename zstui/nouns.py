@@ -85,7 +85,7 @@ MAIN = (
 """Those that have a number key, in the order of the keys."""
 
 OTHERS = (
-    Noun("off", "Offerings", "offering", ("InstanceOffering",), columns.OFFERING, (), "NAME",
+    Noun("off", "Offerings", "offering", ("InstanceOffering",), further_columns.OFFERING, (), "NAME",
          ("offering", "size"), "No offerings yet. Press n to say what sizes VMs come in.",
          "CreateInstanceOffering"),
     Noun("vol", "Volumes", "volume", ("Volume",), further_columns.VOLUME,
@@ -144,7 +144,10 @@ LISTED = (
 """Everything else that can be queried: title, word for one, what may be typed. The declaration says its columns."""
 
 
-OWN_COLUMNS = {"UsedIp": further_columns.USED_ADDRESS, "Quota": further_columns.QUOTA}
+OWN_COLUMNS = {"UsedIp": further_columns.USED_ADDRESS, "Quota": further_columns.QUOTA,
+               "UserdataFetch": further_columns.FETCH, "Session": further_columns.SESSION,
+               "Policy": further_columns.POLICY, "AccessToken": further_columns.TOKEN}  # fmt: skip
+NEWEST_FIRST = ("UserdataFetch", "Session")
 USES = {"UsedIp": ("VmNic", "VmInstance"), "LocalStorageResourceRef": ("Volume", "VolumeSnapshot", "Image"),
         "Quota": ("Account",)}  # fmt: skip
 """Kinds that a list names, which its fields' names do not tell."""
@@ -152,7 +155,7 @@ USES = {"UsedIp": ("VmNic", "VmInstance"), "LocalStorageResourceRef": ("Volume",
 
 def _listed(kind: str, title: str, one: str, aliases: tuple[str, ...]) -> Noun:
     columns_ = OWN_COLUMNS.get(kind) or columns.columns_of(kind)
-    sort = "NAME" if columns_[0].title == "NAME" else ""
+    sort = "NAME" if columns_[0].title == "NAME" else "-AGE" if kind in NEWEST_FIRST else ""
     makes = next((each for each in (f"Create{kind}", f"Add{kind}") if each in MESSAGES), "")
     empty = "None yet. Press n to make one." if makes else "None here."
     return Noun(

@@ -47,6 +47,9 @@ Piece = tuple[str, str]
 SIGNS = {"good": "◉", "dim": "◌", "busy": "◍", "warn": "?", "bad": "✗", "plain": " "}
 """A state's sign, for those who see no colours. None is of ambiguous width."""
 
+OWN_SIGNS = {"Maintenance": "◒"}
+"""States that nobody takes for another of their paint."""
+
 GOOD = frozenset({"Running", "Connected", "Ready", "Enabled", "Succeeded", "info"})
 RESTING = frozenset({"Stopped", "Disabled", "Destroyed", "Deleted", "Canceled", "Created", "NotInstantiated"})
 UNSURE = frozenset({"Unknown", "Disconnected", "Maintenance", "warning"})
@@ -71,7 +74,7 @@ def paint_of(state: str) -> str:
 def state_piece(state: str) -> Piece:
     """A state with its sign, painted."""
     paint = paint_of(state)
-    return (f"{SIGNS[paint]} {word(state)}", paint) if state else ("", "plain")
+    return (f"{OWN_SIGNS.get(state, SIGNS[paint])} {word(state)}", paint) if state else ("", "plain")
 
 
 def bar(share: float, cells: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zstui import words
+from zstui.columns import host_state
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, noun_of
@@ -10,6 +11,7 @@ from zstui.paint import paint_of
 from zstui.screens.chooser import Choice
 
 NOTE_COLUMNS = 5
+BARS = "━╌ "
 DEAD = frozenset({"Destroyed", "Disabled", "Deleted", "Error", "Disconnected"})
 
 
@@ -20,7 +22,7 @@ def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
 
 
 def row_note(row: Row, mirror: Mirror) -> str:
-    """What matters of a row, in a few words; a bare number is said what it counts."""
+    """What matters of a row, in a few words; a bare number is said what it counts, and a share what it is of."""
     noun = noun_of(row.kind)
     columns = noun.columns if noun else ()
     shown = [
@@ -28,12 +30,16 @@ def row_note(row: Row, mirror: Mirror) -> str:
         for column in columns
         if column.title not in ("NAME", "JOB", "CHANGED", "AGE")
     ]
-    told = [f"{tr(title.lower())} {text}" if text.isdigit() else text for title, text in shown if text]
+    told = [
+        f"{tr(title.lower())} {text.strip(BARS)}" if text.isdigit() or text[0] in BARS else text
+        for title, text in shown
+        if text
+    ]
     return "  ".join(told[:NOTE_COLUMNS])
 
 
 def _paint(row: Row) -> str:
-    state = str(row.get("status") or row.get("state") or "")
+    state = host_state(row) if row.kind == "Host" else row.text("status") or row.text("state")
     return "dim" if state in DEAD or paint_of(state) in ("warn", "bad") else "plain"
 
 

@@ -22,7 +22,7 @@ from zstui.i18n.server_texts import said
 from zstui.listing import Listing
 from zstui.mirror import Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun, nothing_yet
-from zstui.paint import SIGNS
+from zstui.paint import OWN_SIGNS, SIGNS
 from zstui.references import kinds_within
 from zstui.remembered import Remembered
 from zstui.screens.shell import reply_items
@@ -137,13 +137,13 @@ def _listed(mirror: Mirror, noun: Noun, typed: str) -> Iterator[str]:
 def _one_line(row: Row, noun: Noun, mirror: Mirror) -> str:
     """A row in words: its first value, then each other with its title. Signs and bars are left out."""
     first, *others = ((column, _spoken(column.show(row, mirror)[0])) for column in noun.columns)
-    parts = [f"{column.heading.lower()} {text}" for column, text in others if text]
+    parts = [f"{column.called} {text}" for column, text in others if text]
     return enumerated([first[1], *parts])
 
 
 def _spoken(text: str) -> str:
     """A value without its sign and its bar."""
-    signs = "".join(SIGNS.values()).replace(" ", "").replace("?", "")
+    signs = "".join((*SIGNS.values(), *OWN_SIGNS.values())).replace(" ", "").replace("?", "")
     return text.strip(f"{signs}━╌ ")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.api.vm_states import ALLOWED
 from zstui import words
+from zstui.cells import crop
 from zstui.i18n import enumerated, tr, trn
 from zstui.i18n.server_texts import COUNTED
 from zstui.jobs import job_title
@@ -11,6 +12,9 @@ from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
 from zstui.values import description, word
 from zstui.verbs import VERBS
+
+NAME_CELLS = 20
+"""Cells of a name before a reason."""
 
 
 def called(row: Row) -> str:
@@ -30,15 +34,18 @@ def names_of(rows: list[Row]) -> str:
 
 
 def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
-    """Why what is called so and needs one of some states can be done to none of some rows."""
+    """Why what is called so and needs one of some states can be done to none of some rows: the reason comes first.
+
+    It is what a narrow terminal has room for.
+    """
     named = tr(" or ").join(word(each) for each in sorted(states))
     if len(rows) > 1:
-        return tr("{verb} is not possible: none of {rows} is {states}",
+        return tr("none of {rows} is {states}: {verb} is not possible",
                   verb=tr(verb), rows=names_of(rows), states=named)  # fmt: skip
     [row] = rows
     state = word(row.text("status") or row.text("state"))
-    return tr("{verb} is not possible: {name} is {state}, not {states}",
-              verb=tr(verb), name=row.name, state=state, states=named)  # fmt: skip
+    return tr("{name} is {state}, not {states}: {verb} is not possible",
+              verb=tr(verb), name=crop(row.name, NAME_CELLS), state=state, states=named)  # fmt: skip
 
 
 def why_not(message: str, row: Row) -> str:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zstui.i18n import mark, tr
+from zstui.cells import safe
+from zstui.i18n import enumerated, mark, tr
 
 if TYPE_CHECKING:
     from zstui.mirror import Mirror, Row
 
 WIRES = frozenset({
     "state", "status", "level", "type", "mediaType", "resourceType", "targetResourceType", "hypervisorType",
-    "volumeType", "identityType", "role", "platform", "mode", "allocatorStrategy",
+    "volumeType", "identityType", "role", "platform", "mode", "allocatorStrategy", "source", "stage",
 })  # fmt: skip
 """Fields whose values are words of the API's; `name` is one of an event."""
+
+SAID = frozenset({"details", "statusReason", "stateCause", "standsStill", "cannotMove", "waitsFor"})
+"""Fields that hold sentences of the appliance's."""
+
+UNNAMED = frozenset({"treeUuid"})
+"""Fields that name what has no name: a piece of a uuid tells nobody anything."""
 
 KINDS = {
     "AccessToken": mark("access token"),
@@ -133,13 +141,25 @@ HAPPENINGS = {
 }
 """What events are called."""
 
+SOURCES = {
+    "socket": mark("local socket"),
+    "a full screen": mark("a full screen"),
+    "the appliance": mark("the appliance"),
+}
+"""Where calls come from that no address says."""
+
+STAGES = {"accepted": mark("accepted"), "ended": mark("its job ended")}
+"""How far a call has come."""
+
 ROOT_VOLUME = re.compile(r"Root volume for VM\[uuid:([0-9a-f]{32})\]")
 """What the appliance says of a root volume that it made."""
 
 
 def english(value: str) -> str:
     """A word of the API's in plain English; one that is plain already, as it is."""
-    return TYPES.get(value) or KINDS.get(value.removesuffix("VO")) or HAPPENINGS.get(value) or value
+    return next(
+        (each[value] for each in (TYPES, HAPPENINGS, SOURCES, STAGES) if value in each), ""
+    ) or KINDS.get(value.removesuffix("VO"), value)
 
 
 def word(value: str) -> str:
@@ -154,6 +174,27 @@ def description(row: Row, mirror: Mirror) -> str:
     if made is not None:
         return tr("root volume of {vm}", vm=mirror.name(made[1]))
     return tr(text) if row.kind == "GlobalConfig" else text
+
+
+def says(row: Row) -> list[tuple[str, str]]:
+    """What a policy allows and denies, and which actions that are."""
+    effects = {"Allow": mark("allows"), "Deny": mark("denies")}
+    return [
+        (tr(effects.get(str(each.get("effect")), "")), safe(enumerated(map(str, each.get("actions") or []))))
+        for each in row.get("statements") or []
+    ]
+
+
+def scope(row: Row) -> str:
+    """What a token may send."""
+    return safe(enumerated(map(str, row.get("scope") or []))) or tr("all messages")
+
+
+LISTS: dict[tuple[str, str], Callable[[Row], list[tuple[str, str]]]] = {
+    ("Policy", "statements"): says,
+    ("AccessToken", "scope"): lambda row: [(tr("scope"), scope(row))],
+}
+"""Lists of a kind that are read as labels and texts."""
 
 
 def used_for(row: Row, mirror: Mirror) -> str:

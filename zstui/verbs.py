@@ -28,11 +28,17 @@ class Verb:
     kind: str
     states: frozenset[str] = frozenset()
     ask: Ask = "no"
+    type: str = ""
+    """The only type of the kind that it is for, where there are others."""
+
+    def suits(self, row: Row) -> bool:
+        """Whether it is for such a row, whatever state that is in."""
+        return row.kind == self.kind and self.type in ("", row.get("type"))
 
     def fits(self, row: Row) -> bool:
         """Whether the key is worth showing on a row; the appliance decides whether it may be done."""
         now = {str(row.get("state")), str(row.get("status"))}
-        return row.kind == self.kind and (not self.states or not self.states.isdisjoint(now))
+        return self.suits(row) and (not self.states or not self.states.isdisjoint(now))
 
 
 VERBS = (
@@ -43,7 +49,9 @@ VERBS = (
     Verb("recover", "u", "recover", "RecoverImage", "Image", frozenset({"Deleted"})),
     Verb("recover", "u", "recover", "RecoverDataVolume", "Volume", frozenset({"Deleted"})),
     Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
-    Verb("reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage"),
+    Verb(
+        "reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage", type="SftpBackupStorage"
+    ),
     Verb("cancel", "K", "cancel", "CancelLongJob", "LongJob", UNDER_WAY, "again"),
 )
 
@@ -58,7 +66,7 @@ def verb_keys() -> dict[str, str]:
 
 def verb_for(key: str, row: Row) -> Verb | None:
     """What a key does to a row."""
-    return next((verb for verb in VERBS if verb.key == key and verb.kind == row.kind), None)
+    return next((verb for verb in VERBS if verb.key == key and verb.suits(row)), None)
 
 
 BINS = {"VmInstance": "vm", "Volume": "volume", "Image": "image"}

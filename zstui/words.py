@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from functools import lru_cache
 
-from zstui.i18n import language
+from zstui.i18n import language, tr
 from zstui.i18n.pseudo import PSEUDO
 
 MONTHS = {
@@ -20,10 +20,12 @@ WIRE_DATE = re.compile(r"(\w{3}) (\d+), (\d+) (\d+):(\d+):(\d+) ([AP])M")
 NUMBERS = re.compile(r"\d+")
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
 UNITS = "kmgtp"
+DURATION = re.compile(r"\s*(\d+)\s*([dhms]?)\s*", re.IGNORECASE)
+DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
          "default l3 network": "default network", "l3 networks": "networks",
          "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor",
-         "target resource type": "kind of target", "resource type": "kind",
+         "target resource type": "kind of target", "resource type": "kind of resource",
          "last op date": "last change", "expired date": "expires", "join date": "joined"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""
 
@@ -81,6 +83,21 @@ def age(wire: str) -> str:
     return duration(max(0.0, now() - then)) if then > 0 else ""
 
 
+def ahead(wire: str) -> str:
+    """In how long a date will be: `in 23h`; empty when it is past, or none."""
+    left = seconds(wire) - now()
+    return tr("in {time}", time=duration(left)) if left > 0 else ""
+
+
+def dated(wire: str) -> str:
+    """A date in full, and how far it is from now; empty when it never was."""
+    if seconds(wire) <= 0:
+        return ""
+    if later := ahead(wire):
+        return tr("{date}, {later}", date=date(wire), later=later)
+    return tr("{date}, {age} ago", date=date(wire), age=age(wire))
+
+
 def duration(length: float) -> str:
     """A length of time in seconds, in one unit."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
@@ -132,6 +149,18 @@ def read_size(text: str) -> int | None:
     number, unit = found.groups()
     power = UNITS.index(unit.lower()) + 1 if unit else 0
     return int(float(number) * 1024**power)
+
+
+def whole_duration(length: int) -> str:
+    """A length of time in seconds as it is typed, in the largest unit that it is whole in: `30d`, `90m`."""
+    unit, size = next((unit, size) for unit, size in DURATIONS.items() if length % size == 0)
+    return f"{length // size}{unit}"
+
+
+def read_duration(text: str) -> int | None:
+    """Seconds of a length of time as people write it: `30d`, `12h`, `3600`; None when it is none."""
+    found = DURATION.fullmatch(text)
+    return int(found[1]) * DURATIONS[found[2].lower() or "s"] if found is not None else None
 
 
 def label(wire: str) -> str:

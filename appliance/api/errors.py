@@ -64,6 +64,9 @@ class ApiError(Exception):
     passing: tuple[str, str] | None = None
     """Kind and uuid of what an earlier call is at, where that is all that speaks against this one."""
 
+    accepted: bool = False
+    """Whether the call had been accepted as a job: what it says was found out later."""
+
     def __init__(self, details: str = "", *, cause: ApiError | None = None) -> None:
         self.details: str = (details or (cause.details if cause else self.description))[:DETAILS_LIMIT]
         self.cause = cause

@@ -39,7 +39,10 @@ class AccessToken(Resource, java=JAVA):
 
 class CreateAccessToken(Message, java=JAVA, returns=AccessToken, sync=True, role="read-only",
                         raises=(NotAllowed,)):  # fmt: skip
-    """Make a token for a program; the reply's `inventory.token` is shown this once and kept nowhere."""
+    """Make a token for a program; it is shown this once and kept nowhere.
+
+    It is `inventory.token` of the reply.
+    """
 
     name: str = arg("What it is for.", max_length=255)
     session_role: str = arg(

@@ -47,21 +47,21 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
     async with screens(cloud.socket) as on:
         await on.sees("vms 2/2")
         await on.press("s")
-        await on.sees("start is not possible: a is Running, not Stopped")
+        await on.sees("a is Running, not Stopped: start is not possible")
         await on.press("S", "S")
         await on.sees("vms 1/2", "◌ Stopped")
         await on.press("r")
-        await on.sees("reboot is not possible: a is Stopped, not Running")
+        await on.sees("a is Stopped, not Running: reboot is not possible")
         await on.press("S")
-        await on.sees("stop is not possible: a is Stopped, not Running or Unknown")
+        await on.sees("a is Stopped, not Running or Unknown: stop is not possible")
         await on.press("u")
-        await on.sees("recover is not possible: a is Stopped, not Destroyed")
+        await on.sees("a is Stopped, not Destroyed: recover is not possible")
         assert "again" not in on.whole()
         await on.press("x")
         await on.sees("what shall be done?")
         await on.write("reboot")
         await on.press("enter")
-        await on.sees("reboot is not possible: a is Stopped, not Running")
+        await on.sees("a is Stopped, not Running: reboot is not possible")
         assert [entry.line.split()[2] for entry in on.app.calls.log] == ["StopVmInstance"]
         # Of several that are marked, those are done that can be.
         await on.press("asterisk", "r")
@@ -69,7 +69,7 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
         await cloud.session.call("StopVmInstance", uuid=uuids[1])
         await on.sees("vms 0/2")
         await on.press("r")
-        await on.sees("reboot is not possible: none of 2 VMs is Running")
+        await on.sees("none of 2 VMs is Running: reboot is not possible")
 
 
 async def test_what_the_appliance_refuses_it_says_itself(cloud: Cloud) -> None:
@@ -169,7 +169,7 @@ async def test_the_console_is_shown_and_copied(cloud: Cloud) -> None:
         await on.press("S", "S")
         await on.sees("◌ Stopped")
         await on.press("C")
-        await on.sees("console is not possible: web-1 is Stopped, not Running")
+        await on.sees("web-1 is Stopped, not Running: show console is not possible")
 
 
 async def test_every_list_opens(cloud: Cloud) -> None:

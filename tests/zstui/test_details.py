@@ -6,9 +6,10 @@ import pytest
 from textual.widgets import Input
 
 from tests.zstui.conftest import Cloud, screens
+from zstui import words
 from zstui.detail import leaves
 from zstui.details import details
-from zstui.i18n import tr
+from zstui.i18n import begin, tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.sheet import Sheet
 
@@ -109,3 +110,18 @@ def test_what_only_grows_is_not_gone_when_it_leaves_memory() -> None:
     assert not leaves(batch, job)
     assert leaves(batch, host)
     assert not leaves({"Host": {"other": None}}, host)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "later", "past"), [("en", ", in 23h", ", 2h ago"), ("zh_CN", "，23小时后", "，2小时前")]
+)
+def test_what_is_to_come_is_not_said_to_be_past(
+    spoken: str, later: str, past: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(spoken)
+    dates = {"createDate": "Nov 30, 2026 3:00:00 PM", "expiredDate": "Dec 1, 2026 4:20:54 PM"}
+    monkeypatch.setattr(words, "now", lambda: words.seconds("Nov 30, 2026 5:00:00 PM"))
+    row = Row("AccessToken", "t", {"name": "ci", **dates})
+    said = {item.label: item.text for item in details(row, Mirror(()))}
+    assert said[tr("expires")].endswith(later)
+    assert said[tr("create date")].endswith(past)

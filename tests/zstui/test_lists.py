@@ -11,6 +11,8 @@ from appliance.api.message import MESSAGES, QueryMessage
 from appliance.client import Session
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from tests.zstui.conftest import LARGE, SMALL, Cloud, fill, screens, serving
+from zstui.columns import host_state
+from zstui.mirror import Row
 from zstui.nouns import NOUNS, noun_of
 from zstui.plain import Plain
 from zstui.references import kind_meant
@@ -93,3 +95,24 @@ async def test_quotas_of_bytes_are_sizes(cloud: Cloud) -> None:
         lines = {line.split()[0]: line.split() for line in on.text() if "acme" in line}
         assert lines["vm.memorySize"][2] == "80G"
         assert lines["vm.num"][2].isdigit()
+
+
+async def test_a_host_that_takes_no_vms_does_not_look_like_any_other(cloud: Cloud) -> None:
+    """At the smallest size: what matters most of a host stands in one column, with its own sign."""
+    for name, event in (("node-a", "disable"), ("node-b", "maintain")):
+        await cloud.session.call("ChangeHostState", uuid=cloud.uuids[name], stateEvent=event)
+    async with screens(cloud.socket) as on:
+        await on.press("2")
+        await on.sees("◌ Disabled", "◒ Maintenance", "CPU ALLOTTED")
+        await on.press("slash")
+        await on.write("state:maint")
+        await on.sees("Hosts  1 of 2")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "shown"),
+    [("Connected", "Enabled", "Connected"), ("Connected", "PreMaintenance", "PreMaintenance"),
+     ("Connecting", "Disabled", "Disabled"), ("Disconnected", "Maintenance", "Disconnected")],
+)  # fmt: skip
+def test_what_matters_most_of_a_host(status: str, state: str, shown: str) -> None:
+    assert host_state(Row("Host", "h", {"status": status, "state": state})) == shown

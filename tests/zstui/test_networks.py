@@ -81,15 +81,17 @@ async def test_services_are_added_one_by_one_and_taken_away(cloud: Cloud) -> Non
 
 def test_who_has_addresses_stands_in_columns() -> None:
     since = "Jan 30, 2016 3:01:03 PM"
-    uses = {1: Use(RUNNING, "a", "fa:00", since), 2: Use(RUNNING, "数据库-" + "x" * 40, "fa:01", since),
-            3: Use(ROUTER, "router")}  # fmt: skip
+    uses = {1: Use(RUNNING, "a", "fa:00:00:00:00:00", since),
+            2: Use(RUNNING, "数据库-" + "x" * 40, "fa:01:00:00:00:00", since), 3: Use(ROUTER, "router")}  # fmt: skip
     cells = list_cells(uses.values(), 200)
-    lines = ["".join(text for text, _ in list_line(address, use, cells)) for address, use in uses.items()]
+    lines = [
+        "".join(text for text, _ in list_line(address, use, cells, 200)) for address, use in uses.items()
+    ]
     assert {width(line.split("2016-")[0]) for line in lines[:2]} == {2 + 17 + 28 + 2}
     assert len({width(line.split("fa:")[0]) for line in lines[:2]}) == 1
     short = list_cells(uses.values(), 76)
     assert not short[2]
     assert all(
-        width("".join(text for text, _ in list_line(key, use, short)[:-1])) <= 76 for key, use in uses.items()
+        width("".join(text for text, _ in list_line(key, use, short, 76))) <= 76 for key, use in uses.items()
     )
-    assert "ago" not in list_line(1, uses[1], short)[3][0]
+    assert "ago" not in list_line(1, uses[1], short, 76)[3][0]

@@ -17,11 +17,13 @@ from zstui.details import details
 from zstui.i18n import LANGUAGES, begin, sentences, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import target_of
+from zstui.keymap import read_keymap
 from zstui.matching import terms
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS
 from zstui.paint import state_piece
 from zstui.palette import jump_find
+from zstui.plain import Plain
 from zstui.recycle_bin import KIND
 from zstui.rows import names_of
 from zstui.screens.recovering import how_long
@@ -215,3 +217,34 @@ async def test_what_may_only_read_is_offered_no_key_that_changes(cloud: Cloud) -
         assert {key for key, _, _ in on.browser.hints()} <= {"v", "J", "R", "i"}
         await on.press("S")
         await on.sees("this session only reads")
+
+
+def test_what_agents_refuse_with_and_what_yaml_expects_is_translated() -> None:
+    begin("zh_CN")
+    fault = "EnsureNic failed, as the simulator was told it should"
+    assert said(f"{fault} [simulator.fault]") == f"{said(fault)} [simulator.fault]"
+    assert said(fault) != fault
+    wrong = said("expected ',' or ']', but got '<stream end>'")
+    assert " or " not in wrong
+    assert "stream" not in wrong
+
+
+@pytest.mark.parametrize(("language", "expected"), [("en", "no such action"), ("zh_CN", "没有这个操作：no"),
+                                                    ("zh_TW", "沒有這個操作：no")])  # fmt: skip
+def test_what_is_wrong_with_a_key_map_is_said_in_the_users_language(
+    language: str, expected: str, tmp_path: Path
+) -> None:
+    begin(language)
+    file = tmp_path / "keymap.toml"
+    file.write_text('[keys]\nnonsense = "f9"\n')
+    assert expected in read_keymap(file, set())[1]
+
+
+@pytest.mark.parametrize(("language", "cpu"), [("en", "cpu 1"), ("zh_CN", "CPU 1"), ("zh_TW", "CPU 1")])
+async def test_plain_lines_write_their_words_as_the_language_does(
+    cloud: Cloud, language: str, cpu: str
+) -> None:
+    await cloud.vm("web-1")
+    begin(language)
+    [line] = [line for line in await Plain(cloud.session).answer("vm") if "web-1" in line]
+    assert cpu in line

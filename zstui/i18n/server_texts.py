@@ -248,8 +248,12 @@ TEXTS = (
 NESTED = frozenset({
     "reason", "how", "before", "after", "state", "status", "cluster_state", "step", "wanted", "also", "advice", "held",
     "hosts", "what", "pace", "failure", "change", "type",
+    "found",
 })  # fmt: skip
 """Holes that hold words of the appliance's too."""
+
+AGENTS_CODE = re.compile(r"(.+)( \[[a-z]+\.[a-z]+\])", re.DOTALL)
+"""What an agent refuses with: why, and the code of that."""
 
 HOLE = re.compile(r"\{(\w+)\}")
 FILLED = {
@@ -315,6 +319,8 @@ def listed(text: str) -> str:
 @lru_cache(maxsize=4000)
 def _said(name: str, text: str) -> str:
     """The text in a language, which is the one that is spoken: it is named so that each is kept apart."""
+    if refused := AGENTS_CODE.fullmatch(text):
+        return f"{_said(name, refused[1])}{refused[2]}"
     if counted := COUNT.fullmatch(text):
         return COUNTED[counted[2]](int(counted[1]))
     found, left = None, len(text)

@@ -183,7 +183,7 @@ class Acting(Working, Screen[None]):
         if verb is None:
             self._nothing(f"verb('{key}')", key)
             return
-        rows = self.possible(verb.word, verb.states, rows)
+        rows = self.possible(verb.word, verb.states, [row for row in rows if verb.suits(row)])
         keys = tuple(row.key for row in rows)
         if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)

@@ -97,7 +97,9 @@ class AddressMap(Painted, can_focus=True):
         if place == 0:
             return [(tr(LEGEND), "faint")]
         address = self._listed[place - 1] if place <= len(self._listed) else None
-        return list_line(address, self._uses[address], self._cells) if address is not None else []
+        if address is None:
+            return []
+        return list_line(address, self._uses[address], self._cells, self.size.width - len(EDGE))
 
     def render_line(self, y: int) -> Strip:
         """One line."""

@@ -21,7 +21,8 @@ def calls_on(row: Row) -> list[tuple[type[Message], Parameter | None]]:
     """The messages that do something to a row, and the parameter that it is named by."""
     if row.kind == recycle_bin.KIND:
         return [(MESSAGES[name], None) for name in recycle_bin.calls_on(row)]
-    return [*messages_about(row.kind)]
+    foreign = {verb.message for verb in VERBS if verb.kind == row.kind and not verb.suits(row)}
+    return [each for each in messages_about(row.kind) if each[0].__name__ not in foreign]
 
 
 def ask_what(screen: Acting, row: Row) -> None:

@@ -1,0 +1,132 @@
+"""Where there is no room for all, what is left is whole, and begins with what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from tests.zstui.conftest import SMALL, Cloud, screens
+from zstui import mirror as mirrored
+from zstui.attention import Concern
+from zstui.board import attention
+from zstui.cells import width
+from zstui.controls import Choice
+from zstui.details import details
+from zstui.frame import Totals
+from zstui.i18n import LANGUAGES, tr
+from zstui.mirror import Mirror, Row
+from zstui.values import word
+from zstui.verbs import verb_for
+
+TINY = (40, 10)
+
+
+@pytest.mark.parametrize("size", [SMALL, TINY])
+async def test_no_count_of_the_header_is_cut(
+    cloud: Cloud, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However old it is, and whether anything may be changed."""
+    late = False
+    monkeypatch.setattr(Totals, "_age", lambda _: tr("{age} old", age=tr("14s")) if late else "")
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.until(lambda: on.app.mirror.status == "live")
+        for at in range(14):
+            on.app.mirror._put(Row("Host", str(at), {"status": "Connected"}))
+        totals = on.app.screen.query_one(Totals)
+        wrong = []
+        for late, reads, name in product((False, True), (False, True), LANGUAGES):
+            on.app.read_only = reads
+            on.app.speak(name)
+            *left, gap = totals.parts()[: -len(totals.right())]
+            whole = "".join(part.text for part in totals.parts())
+            counted = tr("hosts") in whole and "16/16" in whole
+            standing = (tr("{age} old", age="14s") if late else tr("live")) in whole
+            cut = any(part.text.endswith("…") for part in left)
+            if cut or not gap.text or not standing or not (counted or reads):
+                wrong.append((late, reads, name, whole))
+        assert wrong == []
+
+
+async def test_the_reason_comes_first_where_something_is_not_possible(cloud: Cloud) -> None:
+    await cloud.session.call("StopVmInstance", uuid=await cloud.vm("cache-01"))
+    async with screens(cloud.socket, TINY) as on:
+        await on.sees("cache-01", "◌")
+        await on.press("C")
+        await on.sees("cache-01 is Stopped, not Running")
+
+
+def seen(choice: Choice) -> str:
+    """What is drawn of the options."""
+    return "".join(part.text for part in choice.render_line(0))
+
+
+def whole(choice: Choice) -> Iterator[str]:
+    """The options that are drawn, as they are read."""
+    return (f" {word(each) if each else tr('any')}" for each in choice.options)
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+async def test_options_are_seen_whole_or_not_at_all(cloud: Cloud, name: str) -> None:
+    async with screens(cloud.socket) as on:
+        on.app.speak(name)
+        on.browser.open_form("AddImage")
+        await on.until(lambda: on.app.screen.query(Choice))
+        for choice in on.app.screen.query(Choice):
+            for _ in choice.options:
+                drawn = seen(choice)
+                shown = [text for text in whole(choice) if f"{text}  " in f"{drawn}  "]
+                assert drawn.count("◌") + drawn.count("◉") == len(shown), drawn
+                assert ("…" in drawn) == (len(shown) < len(choice.options)), drawn
+                assert width(drawn.partition("◉")[0]) == choice.caret.x, drawn
+                choice.action_move(1)
+
+
+async def test_the_newest_of_many_are_not_called_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cloud.vm("web-1")
+    monkeypatch.setattr(mirrored, "PAGE", 3)
+    async with screens(cloud.socket) as on:
+        await on.press("7")
+        await on.sees("Events  the newest 3")
+        await on.press("1")
+        await on.sees("VMs  1")
+
+
+def test_only_what_connects_anew_is_offered_that() -> None:
+    assert verb_for("r", Row("BackupStorage", "b", {"type": "SimulatorBackupStorage"})) is None
+    assert verb_for("r", Row("BackupStorage", "b", {"type": "SftpBackupStorage"})) is not None
+
+
+async def test_what_was_accepted_and_failed_was_not_refused(cloud: Cloud) -> None:
+    uuid = await cloud.vm("web-1")
+    await cloud.session.call("StopVmInstance", uuid=uuid)
+    for host in cloud.dialer.hosts.values():
+        host.faults.by_verb["StartDomain"] = 1.0
+    async with screens(cloud.socket, (160, 45)) as on:
+        await on.sees("◌ Stopped")
+        await on.press("s")
+        await on.sees("✗ failed", "as the simulator was told")
+
+
+def test_a_network_without_services_names_the_key_that_adds_some() -> None:
+    row = Row("L3Network", "n", {"name": "lan", "state": "Enabled"})
+
+    def said(key: str) -> bool:
+        moved = details(
+            row, Mirror(()), lambda action, usual: "f8" if action == "panel('services')" else usual
+        )
+        shown = details(row, Mirror(())) if key == "w" else moved
+        return any(item.text == f"none: press {key} to attach some" for item in shown)
+
+    assert said("w")
+    assert said("f8")
+
+
+def test_how_many_more_need_attention_is_counted_from_the_cursor() -> None:
+    found = [Concern(f"c{at}", "warn", "vm", str(at)) for at in range(14)]
+
+    def last(cursor: int) -> str:
+        return "".join(text for text, _ in attention(found, 40, cursor, 4, known=True)[-1]).strip()
+
+    assert [last(cursor) for cursor in (0, 5, 13)] == ["and 10 more", "and 8 more, 2 above", "10 above"]
