@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -91,6 +91,11 @@ class Row:
     def name(self) -> str:
         """Its display name, safe; what it is known by where it has none, else its key."""
         return safe(str(self.data.get("name") or self.data.get(NAMED_BY.get(self.kind, "name")) or self.key))
+
+    @property
+    def by_name(self) -> tuple[str, str]:
+        """What it is ordered by among others: its name, then its uuid."""
+        return words.natural(self.name), self.key
 
 
 Batch = dict[str, dict[str, Row | None]]
@@ -190,6 +195,12 @@ class Mirror:
             case _:
                 await self._load_all(session)
                 self._set_status("live")
+
+    def reads(self, kinds: Iterable[str]) -> bool:
+        """Whether some kinds are still being read for the first time, or again."""
+        return self.status == "connecting" or any(
+            kind in self._pushed or kind not in self.rows for kind in kinds
+        )
 
     def set_stale(self, reason: str) -> None:
         """Say that what is held may no longer be true, and why."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from zstui import words
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, noun_of
@@ -15,7 +14,7 @@ DEAD = frozenset({"Destroyed", "Disabled", "Deleted", "Error", "Disconnected"})
 
 def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
     """The rows of a kind by name, each with what its list shows of it."""
-    rows = sorted(mirror.all(kind), key=lambda row: words.natural(row.name))
+    rows = sorted(mirror.all(kind), key=lambda row: row.by_name)
     return [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in rows]
 
 
@@ -46,7 +45,7 @@ def noun_choices() -> list[Choice]:
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
-    """Rows whose name or uuid holds what was typed, whatever their kind; that name first, then names that begin so."""
+    """Rows whose name or uuid holds what was typed, whatever their kind: that name, names that begin so, others."""
     wanted = typed.casefold().strip()
     if not wanted:
         return []
@@ -62,7 +61,10 @@ def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
             if wanted in name or wanted == row.key[: len(wanted)]:
                 found = named if name == wanted else first if name.startswith(wanted) else then
                 found.append((noun, row))
+    ordered = [
+        each for found in (named, first, then) for each in sorted(found, key=lambda each: each[1].by_name)
+    ]
     return [
         Choice((noun.id, row.key), row.name, f"{tr(noun.one)}  {row_note(row, mirror)}")
-        for noun, row in [*named, *first, *then][:limit]
+        for noun, row in ordered[:limit]
     ]

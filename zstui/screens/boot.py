@@ -132,7 +132,7 @@ class Boot(Working, ModalScreen[None]):
             return
 
         def choices() -> list[Choice]:
-            ordered = sorted(isos, key=lambda row: words.natural(row.name))
+            ordered = sorted(isos, key=lambda row: row.by_name)
             return [Choice(row.key, row.name, words.long_size(row.get("size") or 0)) for row in ordered]
 
         def chosen(values: list[Any] | None) -> None:

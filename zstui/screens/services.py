@@ -44,7 +44,7 @@ class Services(Working, ModalScreen[None]):
         super().__init__()
         self._network = network
         self._mirror = mirror
-        self._providers = sorted(mirror.all(PROVIDER), key=lambda row: row.name)
+        self._providers = sorted(mirror.all(PROVIDER), key=lambda row: row.by_name)
 
     def compose(self) -> ComposeResult:
         """Provider, service, Add; then the services."""
