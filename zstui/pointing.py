@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -91,9 +92,9 @@ class Pointing(Painted):
         if before != self.cursor:
             self.post_message(self.Moved(self, self.row))
 
+    @abstractmethod
     def refresh_key(self, key: str | None) -> None:
         """Paint a row anew."""
-        raise NotImplementedError
 
     def action_move(self, by: int) -> None:
         """One row up or down."""

@@ -15,7 +15,7 @@ from zstui import recycle_bin
 from zstui.detail import Detail
 from zstui.frame import News
 from zstui.i18n import mark, tr
-from zstui.keymap import movable
+from zstui.keymap import HELP, movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message
@@ -25,7 +25,6 @@ from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.console import Console
 from zstui.screens.deleting import ask_delete, deleting_word
 from zstui.screens.forming import open_again, open_form
-from zstui.screens.help import Help
 from zstui.screens.more import ask_what, calls_on
 from zstui.screens.panels import PANELS, panels_of
 from zstui.screens.recovering import deleted_among, recover_or_undo, undoable
@@ -55,6 +54,7 @@ class Acting(Working, Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
+    has_rows: ClassVar = True
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "Make a new one"),
@@ -70,7 +70,7 @@ class Acting(Working, Screen[None]):
             Binding("p", "span", "Plot an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Show calls made here, and a prompt"),
-            Binding("question_mark,f1", "help", "Show the keys"),
+            HELP,
             Binding("colon", "jump", "Go to a list or a row"),
             Binding("ctrl+p", "palette", "Find any action or row", priority=True),
             Binding("ctrl+q", "app.quit", "Leave", priority=True),
@@ -323,10 +323,6 @@ class Acting(Working, Screen[None]):
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
         self.app.push_screen(Shell(self.mirror))
-
-    def action_help(self) -> None:
-        """The keys that work here."""
-        self.app.push_screen(Help(self, self.current_noun()))
 
     def action_jump(self) -> None:
         """Go to a list or a row by name."""

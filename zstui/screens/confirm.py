@@ -17,6 +17,7 @@ from zstui import words
 from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.inputs import Entry
+from zstui.keymap import HELP
 from zstui.said import Answer, Keys, Make, Said
 from zstui.screens.working import Working
 
@@ -32,6 +33,7 @@ class Confirm(Working, ModalScreen[bool]):
         Binding("left,right,up,down", "app.focus_next", "Other", show=False),
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("n", "answer(False)", "No", show=False),
+        HELP,
     ]
 
     def __init__(

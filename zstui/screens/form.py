@@ -29,6 +29,7 @@ from zstui.fields import Field, PickField, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.jobs import outcome
+from zstui.keymap import TYPING_HELP
 from zstui.mirror import Batch, Mirror
 from zstui.said import Said
 from zstui.screens.confirm import discard, sure
@@ -69,6 +70,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
         Binding("shift+tab,up", "app.focus_previous", "Before", show=False),
         Binding("ctrl+e", "edit", "editor", show=False),
         Binding("escape", "leave", "back"),
+        TYPING_HELP,
     ]
 
     def __init__(
