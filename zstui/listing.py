@@ -6,8 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Set
 
 from zstui.columns import MOVING, Column, SortKey
-from zstui.i18n import language
-from zstui.matching import RAW, Term, narrows, terms
+from zstui.i18n import enumerated, language, tr
+from zstui.matching import RAW, Term, narrows, terms, unknown_keys
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -203,7 +203,16 @@ class Listing:
 
     def instead(self) -> list[str]:
         """What is said where rows would be, when there are none."""
-        return [] if len(self) else empty_lines(self.noun, self.mirror, filtered=bool(self.rows))
+        if len(self):
+            return []
+        columns = self.noun.columns
+        lines = empty_lines(self.noun, self.mirror, filtered=bool(self.rows))
+        unknown = unknown_keys(self.filter, columns) if self.rows else []
+        there = enumerated(tr(column.title.lower()) for column in columns)
+        lines += [
+            tr("There is no column {key}; there are: {columns}", key=key, columns=there) for key in unknown
+        ]
+        return lines
 
     def some(self, place: int, count: int) -> list[Row]:
         """The rows at so many places from one on; fewer at the end."""

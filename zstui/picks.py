@@ -6,16 +6,30 @@ from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.paint import paint_of
+from zstui.rows import why_not
 from zstui.screens.chooser import Choice
+from zstui.verbs import binned
 
 NOTE_COLUMNS = 5
 DEAD = frozenset({"Destroyed", "Disabled", "Deleted", "Error", "Disconnected"})
 
 
-def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
-    """The rows of a kind by name, each with what its list shows of it."""
+def resource_choices(mirror: Mirror, kind: str, message: str = "") -> list[Choice]:
+    """The rows of a kind by name, each with what its list shows of it; last those that a message cannot name."""
     rows = sorted(mirror.all(kind), key=lambda row: row.by_name)
-    return [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in rows]
+    fitting = [row for row in rows if not unfit(message, row)]
+    choices = [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in fitting]
+    others = [(row, why) for row in rows if (why := unfit(message, row))]
+    return choices + [Choice(row.key, row.name, f"✗ {why}", "dim") for row, why in others]
+
+
+def unfit(message: str, row: Row) -> str:
+    """Why a row cannot be what a message names, in a few words; empty when it can."""
+    if not message:
+        return ""
+    if binned(row) and not message.startswith(("Recover", "Expunge")):
+        return tr("it is in the recycle bin")
+    return why_not(message, row)
 
 
 def row_note(row: Row, mirror: Mirror) -> str:

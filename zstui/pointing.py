@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.message import Message
 
 from zstui.listing import Listing
 from zstui.mirror import Row
 from zstui.paint import Painted
-
-if TYPE_CHECKING:
-    pass
 
 
 class Pointing(Painted):

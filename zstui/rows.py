@@ -55,7 +55,29 @@ def _not_of_its_type(message: str, row: Row) -> str:
             return tr("only for {type}", type=child.type)
     if row.kind in TAGS and row.get("inherent"):
         return tr("the appliance keeps this tag by itself")
+    if row.kind == "Image":
+        return _not_such_an_image(message, row)
     return _not_such_a_volume(message, row) if row.kind == "Volume" else ""
+
+
+MEDIA = {
+    "CreateVmInstance": "RootVolumeTemplate",
+    "CreateDataVolumeFromVolumeTemplate": "DataVolumeTemplate",
+    "AttachIsoToVmInstance": "ISO",
+}
+"""What an image must be for what is made of it."""
+
+
+def _not_such_an_image(message: str, row: Row) -> str:
+    wanted, media = MEDIA.get(message), row.text("mediaType")
+    if wanted is None:
+        return ""
+    for wire, good in (("status", "Ready"), ("state", "Enabled")):
+        if row.get(wire, good) != good:
+            return tr("not while it is {state}", state=word(row.text(wire)))
+    if message == "CreateVmInstance" and media == "ISO":
+        return tr("a VM from an ISO needs rootDiskOfferingUuid, too: L has a prompt for that call")
+    return "" if media == wanted else tr("it is a {type}", type=word(media))
 
 
 def _not_such_a_volume(message: str, row: Row) -> str:

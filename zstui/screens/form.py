@@ -106,7 +106,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
         yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
         with VerticalScroll(can_focus=False):
             for parameter in sorted(asked(self.message, self.given), key=lambda each: not each.required):
-                yield self._add(field_for(of_setting(parameter, self.given), self.mirror))
+                yield self._add(field_for(of_setting(parameter, self.given), self.mirror, self.message))
             for field in self._tag_fields():
                 yield self._add(field)
         yield Static("", classes="form-summary", markup=False)
