@@ -77,10 +77,12 @@ def _busy(host: Row, mirror: Mirror) -> Iterator[Concern]:
 
 
 def _vms(mirror: Mirror) -> Iterator[Concern]:
-    for vm in sorted(mirror.all("VmInstance"), key=_by_name):
+    for vm in sorted(mirror.all("VmInstance"), key=lambda vm: vm.by_name):
         if still := stands_still(vm):
             yield Concern(labelled(vm.name, server_texts.said(still)), "bad", "vm", vm.key)
-    unknown = sorted((vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=_by_name)
+    unknown = sorted(
+        (vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=lambda vm: vm.by_name
+    )
     if unknown:
         names = enumerated(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
         said = trn("{number} VM is in a state that is not known",
@@ -118,7 +120,3 @@ def _leaving(mirror: Mirror) -> Iterator[Concern]:
         if item.get("status") == "Deleted" and left is not None and left <= recycle_bin.SOON_SECONDS:
             said = tr("{name} can be recovered for {time} only", name=item.name, time=words.duration(left))
             yield Concern(said, "warn", "bin", item.key)
-
-
-def _by_name(row: Row) -> str:
-    return words.natural(row.name)

@@ -121,9 +121,7 @@ def busiest(mirror: Mirror, cells: int) -> Block:
     """The VMs that use most of their CPUs."""
     block = [title(tr("busiest VMs"), cells)]
     found = [(mirror.figures[vm.key], vm) for vm in mirror.all("VmInstance") if vm.key in mirror.figures]
-    for trend, vm in sorted(found, key=lambda pair: (-pair[0].cpu[-1], words.natural(pair[1].name)))[
-        :BUSIEST
-    ]:
+    for trend, vm in sorted(found, key=lambda pair: (-pair[0].cpu[-1], pair[1].by_name))[:BUSIEST]:
         percent = trend.cpu[-1]
         line = sparkline(list(trend.cpu), 12, 100.0)
         block.append([(fit(vm.name, max(4, cells - 18)), "strong"), (f" {line}", load_paint(percent / 100)),

@@ -124,8 +124,12 @@ class Pick(Painted, can_focus=True):
         Binding("backspace,delete", "clear", "Choose none", show=False),
     ]
 
-    def __init__(self, kind: str, title: Make, mirror: Mirror, *, several: bool, **more: Any) -> None:
+    def __init__(
+        self, kind: str, title: Make, mirror: Mirror, *, several: bool, message: str = "", **more: Any
+    ) -> None:
         super().__init__(**more)
+        self.message = message
+        """What names the row: what cannot be named by it is offered last."""
         self.kind = kind
         self.mirror = mirror
         self.several = several
@@ -158,7 +162,7 @@ class Pick(Painted, can_focus=True):
         if self._opened is not None:
             self._opened.type(typed)  # fast fingers are ahead of the screen
             return
-        find = narrowed(lambda: resource_choices(self.mirror, self.kind))
+        find = narrowed(lambda: resource_choices(self.mirror, self.kind, self.message))
         chooser = Chooser(self._title, find, several=self.several, chosen=self.keys, typed=typed)
         self._opened = chooser
         self.app.push_screen(chooser, self._chosen)
@@ -175,7 +179,7 @@ class Pick(Painted, can_focus=True):
         del y
         ground = "cursor" if self.has_focus else ""
         names = enumerated(self.mirror.name(key) for key in self.keys)
-        found = resource_choices(self.mirror, self.kind) if len(self.keys) == 1 else []
+        found = resource_choices(self.mirror, self.kind, self.message) if len(self.keys) == 1 else []
         notes = next((each.note for each in found if each.value == self.keys[0]), "")
         room = self.size.width - 2
         text = crop(names, room) if names else tr("Enter opens the list") if self.has_focus else "–"

@@ -111,7 +111,9 @@ def _host(row: Row, mirror: Mirror) -> Told:
     items += _pair("guests run by", row.get("accelerator"))
     items += _share("cpu allotted", row, "Cpu", lambda value: f"{value / 1000:.1f} GHz")
     items += _share("mem allotted", row, "Memory", words.long_size)
-    vms = sorted((vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=_by_name)
+    vms = sorted(
+        (vm for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key), key=lambda vm: vm.by_name
+    )
     items += [heading(trn("{number} VM", "{number} VMs", len(vms)))]
     for vm in vms[:200]:
         sign, paint = state_piece(state_counted(vm))
@@ -312,10 +314,6 @@ def _read(row: Row, column: Column, mirror: Mirror) -> str:
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     return shown(row, column.wire)
-
-
-def _by_name(row: Row) -> Any:
-    return words.natural(row.name)
 
 
 SPECIAL: dict[str, Callable[[Row, Mirror], Told]] = {

@@ -22,6 +22,7 @@ from zstui.controls import Choice, Edited, Pick
 from zstui.i18n import labelled, mark, sentences, tr
 from zstui.inputs import Entry, Writing
 from zstui.mirror import Mirror
+from zstui.picks import unfit
 from zstui.said import Said
 from zstui.verbs import is_list, ref_of
 
@@ -169,21 +170,23 @@ class ChoiceField(Field):
 class PickField(Field):
     """A resource, or several."""
 
-    def __init__(self, parameter: Parameter, kind: str, mirror: Mirror) -> None:
+    def __init__(self, parameter: Parameter, kind: str, mirror: Mirror, message: str = "") -> None:
         super().__init__(words.label(parameter.wire), parameter.help, required=parameter.required,
                          wire=parameter.wire)  # fmt: skip
         self.kind = kind
         self.mirror = mirror
+        self.message = message
         self.several = is_list(parameter)
 
     @cached_property
     def control(self) -> Pick:
         """The name of what is chosen."""
-        return Pick(self.kind, lambda: labelled(tr(self.label), self.help), self.mirror, several=self.several)
+        return Pick(self.kind, lambda: labelled(tr(self.label), self.help), self.mirror,
+                    several=self.several, message=self.message)  # fmt: skip
 
     def take_only(self) -> bool:
-        """Choose the only one there is, as long as nobody has chosen; whether it was not chosen before."""
-        only = list(self.mirror.all(self.kind))
+        """Choose the only one that would do, as long as nobody has chosen; whether it was not chosen before."""
+        only = [row for row in self.mirror.all(self.kind) if not unfit(self.message, row)]
         if not self.required or self.control.touched or self.control.keys or len(only) != 1:
             return False
         self.fill([only[0].key])
@@ -267,13 +270,13 @@ class TagField(Field):
         self.post_message(Edited(self))
 
 
-def field_for(parameter: Parameter, mirror: Mirror) -> Field:
-    """The field that asks for a parameter."""
+def field_for(parameter: Parameter, mirror: Mirror, message: str) -> Field:
+    """The field that asks for a parameter of a message."""
     kind = ref_of(parameter)
     if parameter.name == "network_services":
         return ServicesField(parameter, mirror)
     if kind is not None:
-        return PickField(parameter, kind.__name__, mirror)
+        return PickField(parameter, kind.__name__, mirror, message)
     if parameter.choices or parameter.kind is bool:
         return ChoiceField(parameter)
     return TextField(parameter)

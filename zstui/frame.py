@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
+from textual.binding import Binding
 from textual.timer import Timer
 
 from appliance.api.errors import Cancelled
@@ -20,6 +22,7 @@ from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import STANDING, bar, load_paint
+from zstui.screens.working import CHANGING
 from zstui.table import LiveTable
 from zstui.trail import Trail
 
@@ -368,23 +371,32 @@ class Hints(Line):
         """One part for each key, in order, as many as fit whole."""
         parts: list[Part] = [Part("  ")]
         room = self.size.width - 2 - sum(width(part.text) for part in self.right())
-        key_of = getattr(self.app, "key_of", lambda _, usual: usual)
-        for usual, english, action in self.keys():
-            key = key_of(action, usual)
-            word = words.lowered(tr(english))
+        for key, word, action in self._named():
             room -= width(key) + width(word) + 3
             if room < 0:
                 break
             parts += [Part(f"{key} ", "accent", action), Part(f"{word}  ", "dim", action)]
         return parts
 
+    def _named(self) -> list[tuple[str, str, str]]:
+        """The keys as they are now, with words in the user's language."""
+        key_of = getattr(self.app, "key_of", lambda _, usual: usual)
+        return [
+            (key_of(action, usual), words.lowered(tr(word)), action) for usual, word, action in self.keys()
+        ]
+
     def right(self) -> list[Part]:
-        """Where to learn the rest."""
+        """Where to learn the rest; where a question mark is typed, only beside all that there is to say."""
         parts: list[Part] = []
-        known = {active.binding.action for active in self.screen.active_bindings.values()}
+        active = self.screen.active_bindings
+        known = {each.binding.action for each in active.values()}
         for key, word, action in GENERAL if self.size.width >= ALL_GENERAL else GENERAL[:1]:
             if action.removeprefix("screen.") in known:
                 parts += [Part(f" {key} ", "accent", action), Part(f"{tr(word)} ", "dim", action)]
+        if parts and "question_mark" not in active and "f1" in active:
+            parts[0] = replace(parts[0], text=" F1 ")
+            left = sum(width(key) + width(word) + 3 for key, word, _ in self._named())
+            return parts if 2 + left + sum(width(part.text) for part in parts) <= self.size.width else []
         return parts
 
     def keys(self) -> list[tuple[str, str, str]]:
@@ -395,7 +407,14 @@ class Hints(Line):
         found: dict[str, tuple[str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
+            if self._is_refused(binding):
+                continue
             if binding.show and active.enabled and binding.action not in found:
                 action = binding.action if "." in binding.action else f"screen.{binding.action}"
                 found[binding.action] = (key_name(binding.key), binding.description, action)
         return list(found.values())
+
+    def _is_refused(self, binding: Binding) -> bool:
+        """Whether a key leads to a change, and nothing may be changed."""
+        action = getattr(type(self.screen), f"action_{binding.action}", None)
+        return action in CHANGING and bool(getattr(self.app, "read_only", False))

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import os
 import re
+import string
 import tomllib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from textual.binding import Binding, BindingType
+from textual.keys import KEY_NAME_REPLACEMENTS
 
 from zstui.cells import safe
 from zstui.i18n import enumerated, labelled, tr
@@ -26,11 +29,24 @@ CALLED = re.compile(r"(?:\w+\.)?(\w+)(?:\((.*)\))?")
 
 KEY_NAMES = {
     "up": "↑", "down": "↓", "left": "←", "right": "→", "home": "Home", "end": "End", "backspace": "⌫",
-    "question_mark": "?", "slash": "/", "colon": ":", "ctrl+p": "^p", "enter": "Enter", "escape": "Esc",
-    "space": "Space", "delete": "Del", "ctrl+s": "^s", "greater_than_sign": ">", "tab": "Tab",
-    "asterisk": "*", "minus": "-", "pageup": "PgUp", "pagedown": "PgDn", "left_square_bracket": "[",
-    "right_square_bracket": "]", "full_stop": ".", "ctrl+q": "^q", "ctrl+d": "^d", "ctrl+o": "^o",
+    "enter": "Enter", "escape": "Esc", "space": "Space", "delete": "Del", "tab": "Tab", "pageup": "PgUp",
+    "pagedown": "PgDn",
 }  # fmt: skip
+
+
+def _called(sign: str) -> str:
+    """What Textual calls the key of a sign."""
+    name = unicodedata.name(sign).lower().replace("-", "_").replace(" ", "_")
+    return KEY_NAME_REPLACEMENTS.get(name, name)
+
+
+SIGNS = {_called(sign): sign for sign in string.punctuation}
+
+HELP = Binding("question_mark,f1", "help", "Show the keys", show=False)
+"""What every screen has but those that hand all keys to a guest."""
+
+TYPING_HELP = Binding("f1", "help", "Show the keys", show=False)
+"""The same where a question mark is typed."""
 
 
 def key_name(key: str) -> str:
@@ -39,7 +55,7 @@ def key_name(key: str) -> str:
         return KEY_NAMES[key]
     if key.startswith("ctrl+"):
         return f"^{key_name(key.removeprefix('ctrl+'))}"
-    return key.upper() if re.fullmatch(r"f\d+", key) else key
+    return key.upper() if re.fullmatch(r"f\d+", key) else SIGNS.get(key, key)
 
 
 def id_of(action: str) -> str:

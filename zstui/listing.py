@@ -6,8 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Set
 
 from zstui.columns import MOVING, Column, SortKey
-from zstui.i18n import language
-from zstui.matching import RAW, Term, narrows, terms
+from zstui.i18n import enumerated, language, tr
+from zstui.matching import RAW, Term, narrows, terms, unknown_keys
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
 
@@ -15,6 +15,10 @@ FEW = 64
 """So many changed rows are put in place one by one, and of a long list one in `PART`; more are sorted anew."""
 
 PART = 20
+
+
+Key = tuple[SortKey, tuple[str, str]]
+"""What a row is ordered by: its column, its name, its uuid."""
 
 
 class Listing:
@@ -31,10 +35,10 @@ class Listing:
         self.downward = noun.sort.startswith("-")
         self.rows: dict[str, Row] = {}
         self.marks: set[str] = set()
-        self._keys: dict[str, SortKey] = {}
-        self._order: list[tuple[SortKey, str]] = []
+        self._keys: dict[str, Key] = {}
+        self._order: list[tuple[Key, str]] = []
         """All rows in order, whether the filter lets them through or not."""
-        self._view: list[tuple[SortKey, str]] = []
+        self._view: list[tuple[Key, str]] = []
         """Those it lets through: the same list as long as there is no filter."""
         self._found: set[str] | None = None
         """Their keys; None as long as there is no filter."""
@@ -87,9 +91,11 @@ class Listing:
 
     def sort(self) -> None:
         """Sort all rows anew."""
-        sort_key, mirror = self.sorted_by.sort_key, self.mirror
-        self._keys = {key: sort_key(row, mirror) for key, row in self.rows.items()}
+        self._keys = {key: self._key(row) for key, row in self.rows.items()}
         self._place()
+
+    def _key(self, row: Row) -> Key:
+        return self.sorted_by.sort_key(row, self.mirror), row.by_name
 
     def _place(self) -> None:
         self._order = sorted((key, uuid) for uuid, key in self._keys.items())
@@ -98,7 +104,6 @@ class Listing:
 
     def put_many(self, rows: Mapping[str, Row | None]) -> None:
         """Take many rows as they are now, None for gone, and put all in place at once."""
-        sort_key, mirror = self.sorted_by.sort_key, self.mirror
         for key, row in rows.items():
             self._texts.pop(key, None)
             if row is None:
@@ -106,7 +111,7 @@ class Listing:
                 self._keys.pop(key, None)
             else:
                 self.rows[key] = row
-                self._keys[key] = sort_key(row, mirror)
+                self._keys[key] = self._key(row)
         self._place()
 
     def choose(self) -> None:
@@ -152,7 +157,7 @@ class Listing:
             self.marks.discard(key)
         else:
             self.rows[key] = row
-        new = self.sorted_by.sort_key(row, self.mirror) if row is not None else None
+        new = self._key(row) if row is not None else None
         before = old if key in self._shown else None
         after = new if row is not None and self._matches(row) else None
         if old == new and before == after:
@@ -167,7 +172,7 @@ class Listing:
             self._put_found(self._found, key, before, after)
         return before != after
 
-    def _put_found(self, found: set[str], key: str, before: SortKey | None, after: SortKey | None) -> None:
+    def _put_found(self, found: set[str], key: str, before: Key | None, after: Key | None) -> None:
         found.discard(key)
         if before is not None:
             _remove(self._view, before, key)
@@ -198,7 +203,16 @@ class Listing:
 
     def instead(self) -> list[str]:
         """What is said where rows would be, when there are none."""
-        return [] if len(self) else empty_lines(self.noun, self.mirror, filtered=bool(self.rows))
+        if len(self):
+            return []
+        columns = self.noun.columns
+        lines = empty_lines(self.noun, self.mirror, filtered=bool(self.rows))
+        unknown = unknown_keys(self.filter, columns) if self.rows else []
+        there = enumerated(tr(column.title.lower()) for column in columns)
+        lines += [
+            tr("There is no column {key}; there are: {columns}", key=key, columns=there) for key in unknown
+        ]
+        return lines
 
     def some(self, place: int, count: int) -> list[Row]:
         """The rows at so many places from one on; fewer at the end."""
@@ -241,5 +255,5 @@ def sort_by(listing: Listing, column: Column, *, downward: bool) -> None:
         listing.sort()
 
 
-def _remove(places: list[tuple[SortKey, str]], sort_key: SortKey, key: str) -> None:
+def _remove(places: list[tuple[Key, str]], sort_key: Key, key: str) -> None:
     del places[bisect_left(places, (sort_key, key))]

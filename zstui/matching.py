@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,6 +11,9 @@ from zstui.mirror import Mirror, Row
 
 SHORTEST_KEY = 2
 """Letters of a column's title that are enough to name it."""
+
+ADDRESS = re.compile(r"[0-9a-f.]*(:[0-9a-f.]*)+")
+"""What may be a piece of a MAC, of an IPv6 address, or an address with a port."""
 
 RAW = ("state", "status", "name")
 """What is found as the API writes it, too, whatever is spoken: many know those words."""
@@ -77,3 +81,10 @@ def _named(key: str, columns: tuple[Column, ...]) -> Column | None:
         if len(key) >= SHORTEST_KEY and (english.startswith(key) or own.startswith(key))
     )
     return next(exact, None) or next(begun, None)
+
+
+def unknown_keys(text: str, columns: tuple[Column, ...]) -> list[str]:
+    """What stands before a colon in a filter and names no column; an address that has colons does not."""
+    bare = (word.removeprefix("!") for word in text.casefold().split())
+    keys = [word.partition(":")[0] for word in bare if ":" in word and not ADDRESS.fullmatch(word)]
+    return [key for key in keys if key and _named(key, columns) is None]

@@ -92,6 +92,11 @@ class Row:
         """Its display name, safe; what it is known by where it has none, else its key."""
         return safe(str(self.data.get("name") or self.data.get(NAMED_BY.get(self.kind, "name")) or self.key))
 
+    @property
+    def by_name(self) -> tuple[str, str]:
+        """What it is ordered by among others: its name, then its uuid."""
+        return words.natural(self.name), self.key
+
 
 Batch = dict[str, dict[str, Row | None]]
 """What changed: by kind and key, the row as it is now, or None when it is gone."""
@@ -203,6 +208,12 @@ class Mirror:
             case _:
                 await self._load_all(session)
                 self._set_status("live")
+
+    def reads(self, kinds: Iterable[str]) -> bool:
+        """Whether some kinds are still being read for the first time, or again."""
+        return self.status == "connecting" or any(
+            kind in self._pushed or kind not in self.rows for kind in kinds
+        )
 
     def set_stale(self, reason: str) -> None:
         """Say that what is held may no longer be true, and why."""

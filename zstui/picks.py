@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from zstui import words
 from zstui.columns import host_state
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.paint import paint_of
+from zstui.rows import why_not
 from zstui.screens.chooser import Choice
+from zstui.verbs import binned
 
 NOTE_COLUMNS = 5
 BARS = "━╌ "
 DEAD = frozenset({"Destroyed", "Disabled", "Deleted", "Error", "Disconnected"})
 
 
-def resource_choices(mirror: Mirror, kind: str) -> list[Choice]:
-    """The rows of a kind by name, each with what its list shows of it."""
-    rows = sorted(mirror.all(kind), key=lambda row: words.natural(row.name))
-    return [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in rows]
+def resource_choices(mirror: Mirror, kind: str, message: str = "") -> list[Choice]:
+    """The rows of a kind by name, each with what its list shows of it; last those that a message cannot name."""
+    rows = sorted(mirror.all(kind), key=lambda row: row.by_name)
+    fitting = [row for row in rows if not unfit(message, row)]
+    choices = [Choice(row.key, row.name, row_note(row, mirror), _paint(row)) for row in fitting]
+    others = [(row, why) for row in rows if (why := unfit(message, row))]
+    return choices + [Choice(row.key, row.name, f"✗ {why}", "dim") for row, why in others]
+
+
+def unfit(message: str, row: Row) -> str:
+    """Why a row cannot be what a message names, in a few words; empty when it can."""
+    if not message:
+        return ""
+    if binned(row) and not message.startswith(("Recover", "Expunge")):
+        return tr("it is in the recycle bin")
+    return why_not(message, row)
 
 
 def row_note(row: Row, mirror: Mirror) -> str:
@@ -52,7 +65,7 @@ def noun_choices() -> list[Choice]:
 
 
 def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
-    """Rows whose name or uuid holds what was typed, whatever their kind; that name first, then names that begin so."""
+    """Rows whose name or uuid holds what was typed, whatever their kind: that name, names that begin so, others."""
     wanted = typed.casefold().strip()
     if not wanted:
         return []
@@ -68,7 +81,10 @@ def found_choices(mirror: Mirror, typed: str, limit: int = 50) -> list[Choice]:
             if wanted in name or wanted == row.key[: len(wanted)]:
                 found = named if name == wanted else first if name.startswith(wanted) else then
                 found.append((noun, row))
+    ordered = [
+        each for found in (named, first, then) for each in sorted(found, key=lambda each: each[1].by_name)
+    ]
     return [
         Choice((noun.id, row.key), row.name, f"{tr(noun.one)}  {row_note(row, mirror)}")
-        for noun, row in [*named, *first, *then][:limit]
+        for noun, row in ordered[:limit]
     ]

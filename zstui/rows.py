@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.api.resource import RESOURCES, camel
 from appliance.api.vm_states import ALLOWED
 from zstui import words
 from zstui.cells import crop
@@ -11,7 +12,7 @@ from zstui.jobs import job_title
 from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
 from zstui.values import description, word
-from zstui.verbs import VERBS
+from zstui.verbs import TAGS, VERBS
 
 NAME_CELLS = 20
 """Cells of a name before a reason."""
@@ -49,7 +50,55 @@ def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
 
 
 def why_not(message: str, row: Row) -> str:
-    """Why a message cannot be sent for a row in the state that it has, in a few words; empty when it may."""
+    """Why a message cannot be sent for a row as it is now, in a few words; empty when it may."""
+    return _not_of_its_type(message, row) or _not_in_its_state(message, row)
+
+
+def _not_of_its_type(message: str, row: Row) -> str:
+    """Why a message is for rows of the same kind, but not for this one."""
+    resource = RESOURCES[row.kind]
+    for child in resource.children:
+        if child.name in message and row.get(camel(resource.typed_by)) != child.type:
+            return tr("only for {type}", type=child.type)
+    if row.kind in TAGS and row.get("inherent"):
+        return tr("the appliance keeps this tag by itself")
+    if row.kind == "Image":
+        return _not_such_an_image(message, row)
+    return _not_such_a_volume(message, row) if row.kind == "Volume" else ""
+
+
+MEDIA = {
+    "CreateVmInstance": "RootVolumeTemplate",
+    "CreateDataVolumeFromVolumeTemplate": "DataVolumeTemplate",
+    "AttachIsoToVmInstance": "ISO",
+}
+"""What an image must be for what is made of it."""
+
+
+def _not_such_an_image(message: str, row: Row) -> str:
+    wanted, media = MEDIA.get(message), row.text("mediaType")
+    if wanted is None:
+        return ""
+    for wire, good in (("status", "Ready"), ("state", "Enabled")):
+        if row.get(wire, good) != good:
+            return tr("not while it is {state}", state=word(row.text(wire)))
+    if message == "CreateVmInstance" and media == "ISO":
+        return tr("a VM from an ISO needs rootDiskOfferingUuid, too: L has a prompt for that call")
+    return "" if media == wanted else tr("it is a {type}", type=word(media))
+
+
+def _not_such_a_volume(message: str, row: Row) -> str:
+    root, owned = row.get("type") == "Root", bool(row.get("vmInstanceUuid"))
+    if root and ("DataVolumeFrom" in message or "DataVolumeTo" in message or message.endswith("DataVolume")):
+        return tr("only for data volumes")
+    if "RootVolume" in message and not root:
+        return tr("only for root volumes")
+    if message == "AttachDataVolumeToVm" and owned:
+        return tr("it is attached already")
+    return tr("it is not attached") if message == "DetachDataVolumeFromVm" and not owned else ""
+
+
+def _not_in_its_state(message: str, row: Row) -> str:
     states = ALLOWED.get(message) if row.kind == "VmInstance" else None
     verb = next((each for each in VERBS if (each.message, each.kind) == (message, row.kind)), None)
     if states is None and verb is not None:

@@ -17,7 +17,7 @@ from zstui.keymap import movable
 from zstui.listing import Listing, sort_by
 from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import Noun
-from zstui.paint import Painted
+from zstui.pointing import Pointing
 from zstui.table_lines import EDGE, TableLines
 from zstui.view import View
 from zstui.widths import Widths
@@ -32,7 +32,7 @@ NARROW_SECONDS = 0.5
 """How long columns stay wider than their rows need: many that shrink are measured once."""
 
 
-class LiveTable(Painted, can_focus=True):
+class LiveTable(Pointing, can_focus=True):
     """The rows of a noun. The cursor and the marks stay on their rows while those move."""
 
     app: Zstui
@@ -51,14 +51,6 @@ class LiveTable(Painted, can_focus=True):
         ]
     )
 
-    class Moved(Message):
-        """The cursor is on another row, or its row changed."""
-
-        def __init__(self, table: LiveTable, row: Row | None) -> None:
-            super().__init__()
-            self.table = table
-            self.row = row
-
     class Opened(Message):
         """Somebody wants to see a row whole."""
 
@@ -75,14 +67,12 @@ class LiveTable(Painted, can_focus=True):
             self.table = table
 
     def __init__(self, noun: Noun, mirror: Mirror, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(Listing(noun, mirror), **options)
         self.noun = noun
         self.mirror = mirror
-        self.listing = Listing(noun, mirror)
         self.view = View(self.listing, self.app.remembered)
         self.widths = Widths(self.view, self.listing)
         self.lines = TableLines(self.listing, self.widths, self.paint, self._too_narrow)
-        self.cursor: str | None = None
         self.lines_drawn = 0
         """Lines drawn since the table was made: what the tests measure smoothness by."""
         self._narrowing = False
@@ -94,6 +84,7 @@ class LiveTable(Painted, can_focus=True):
         super().on_mount()
         self.mirror.listeners.append(self.take)
         self.reload()
+        self.begin()
 
     def on_unmount(self) -> None:
         """Stop following the mirror."""
@@ -105,8 +96,19 @@ class LiveTable(Painted, can_focus=True):
         self._forget_drawn()
         self._arranged()
 
+    def begin(self) -> None:
+        """The rows of a list that was opened are all there: from now on the cursor stays on its own."""
+        if not self.mirror.reads(self.noun.kinds):
+            self.begun = True
+
     def take(self, batch: Batch) -> None:
-        """What the mirror says has changed."""
+        """What the mirror says has changed. The cursor stays in sight, unless somebody scrolled away from it."""
+        seen = self.in_sight
+        self._take(batch)
+        if seen and self.cursor is not None:
+            self.show_cursor()
+
+    def _take(self, batch: Batch) -> None:
         if any(kind in batch for kind in self.noun.uses):
             self._forget_cells()
         self._take_figures(batch)
@@ -115,12 +117,12 @@ class LiveTable(Painted, can_focus=True):
         if not self.listing.are_few(len(own := self.listing.among(batch))):
             self.listing.put_many(own)
             self._forget_drawn()
-            self._arranged()
+            self._placed()
             return
         self._put(own)
         self._renew(own)
-        if own and (self.cursor in own or self.cursor not in self.listing):
-            self._settle_cursor()
+        if own and (self.cursor in own or self.cursor not in self.listing or not self.begun):
+            self.settle_cursor()
             self.post_message(self.Moved(self, self.row))
 
     def _put(self, own: dict[str, Row | None]) -> None:
@@ -145,11 +147,16 @@ class LiveTable(Painted, can_focus=True):
         self._forget_widths()
         if self.listing.sorted_by.live:
             self.listing.arrange()
-            self._arranged()
+            self._placed()
 
     def _arranged(self) -> None:
+        """Rows are others, or in another order, because somebody wanted that: the cursor's is in sight."""
+        self._placed()
+        self.show_cursor()
+
+    def _placed(self) -> None:
         self._view_changed()
-        self._settle_cursor()
+        self.settle_cursor()
         self.post_message(self.Moved(self, self.row))
 
     def _view_changed(self) -> None:
@@ -185,64 +192,11 @@ class LiveTable(Painted, can_focus=True):
         self.view.hide(titles)
         self._forget_widths()
 
-    # --- the cursor --------------------------------------------------------------------------------------
-
-    @property
-    def row(self) -> Row | None:
-        """The row under the cursor."""
-        return self.listing.rows[self.cursor] if self.cursor and self.cursor in self.listing else None
-
-    def chosen(self) -> list[Row]:
-        """The marked rows, else the one under the cursor."""
-        return self.listing.chosen(self.cursor)
-
-    def select(self, key: str) -> bool:
-        """Put the cursor on a row; whether it is there."""
-        if key not in self.listing:
-            return False
-        self._go(self.listing.place_of(key))
-        return True
-
-    def _settle_cursor(self) -> None:
-        """A cursor whose row is gone goes to what is now at the top of the screen."""
-        if self.cursor not in self.listing and len(self.listing):
-            self.cursor = self.listing.key_at(min(int(self.scroll_offset.y), len(self.listing) - 1))
-
-    def _go(self, place: int) -> None:
-        if not len(self.listing):
-            return
-        place = max(0, min(place, len(self.listing) - 1))
-        before, self.cursor = self.cursor, self.listing.key_at(place)
-        for key in (before, self.cursor):
-            self._refresh_key(key)
-        top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
-        if place < top:
-            self.scroll_to(y=place, animate=False, immediate=True)
-        elif place >= top + room:
-            self.scroll_to(y=place - room + 1, animate=False, immediate=True)
-        if before != self.cursor:
-            self.post_message(self.Moved(self, self.row))
-
-    def _here(self) -> int:
-        return self.listing.place_of(self.cursor) if self.cursor and self.cursor in self.listing else 0
-
-    def action_move(self, by: int) -> None:
-        """One row up or down."""
-        self._go(self._here() + by)
-
-    def action_page(self, by: int) -> None:
-        """One screen up or down."""
-        self._go(self._here() + by * max(1, self.size.height - 2))
-
-    def action_edge(self, side: int) -> None:
-        """The first or the last row."""
-        self._go(0 if side < 0 else len(self.listing) - 1)
-
     def action_mark(self) -> None:
         """Mark the row, or take its mark away, and go on to the next."""
         if self.cursor is not None and self.cursor in self.listing:
             self.listing.marks ^= {self.cursor}
-            self._go(self._here() + 1)
+            self.go_to(self.here + 1)
             self._marks_changed()
 
     def action_mark_all(self) -> None:
@@ -279,7 +233,7 @@ class LiveTable(Painted, can_focus=True):
             return
         place = int(self.scroll_offset.y) + event.y - 1
         if place < len(self.listing):
-            self._go(place)
+            self.go_to(place)
             if event.chain == 2:
                 self.action_open()
 
@@ -288,11 +242,12 @@ class LiveTable(Painted, can_focus=True):
     def on_resize(self) -> None:
         """Other columns fit now."""
         self._view_changed()
+        self.show_cursor()
         self._forget_widths()
 
     def on_focus(self) -> None:
         """The cursor shows whether keys arrive here."""
-        self._refresh_key(self.cursor)
+        self.refresh_key(self.cursor)
 
     on_blur = on_focus
 
@@ -324,7 +279,7 @@ class LiveTable(Painted, can_focus=True):
         self.lines.forget_but({*seen})
         self._renew(seen)
 
-    def _refresh_key(self, key: str | None) -> None:
+    def refresh_key(self, key: str | None) -> None:
         if key is not None and key in self.listing:
             y = self.listing.place_of(key) - int(self.scroll_offset.y) + 1
             if 0 < y < self.size.height:

@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from zstui.cells import fit, width
+from zstui.cells import fit, width, wrap
 from zstui.columns import GAP, Column
 from zstui.listing import Listing
 from zstui.paint import difference
@@ -58,7 +58,7 @@ class TableLines:
 
     def instead(self, number: int, cells: int) -> Strip:
         """A line of what is said where there are no rows, the first of which has the number 0."""
-        lines = self._listing.instead()
+        lines = [line for text in self._listing.instead() for line in wrap(text, cells - 2 * EDGE)]
         text = lines[number] if 0 <= number < len(lines) else ""
         return Strip([Segment(fit(" " * EDGE + text, cells), self._paint("dim", ""))], cells)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -142,9 +143,36 @@ def is_list(parameter: Parameter) -> bool:
     return typing.get_origin(parameter.kind) is list
 
 
-def naming(parameter: Parameter, row: Row) -> dict[str, Any]:
-    """The field that names a row in a call."""
-    return {parameter.wire: [row.key] if is_list(parameter) else row.key}
+def naming(parameter: Parameter, rows: list[Row]) -> dict[str, Any]:
+    """The field that names rows in a call; one that takes no list names the first."""
+    return {parameter.wire: [row.key for row in rows] if is_list(parameter) else rows[0].key}
+
+
+def fields_of(message: str, row: Row) -> dict[str, Any]:
+    """The fields that name a row in a message about its kind."""
+    return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), [row])
+
+
+UNASKED = frozenset({
+    "resource_uuid", "user_tags", "system_tags", "delete_mode", "type", "system", "sort_key",
+    "allocator_strategy", "root_disk_offering_uuid", "data_disk_offering_uuids", "management_node_id",
+})  # fmt: skip
+"""Parameters whose default nobody at a screen wants to change."""
+
+
+def asked(message: str, given: Container[str]) -> list[Parameter]:
+    """What a form asks for, required or not, where some of it is given already."""
+    every = MESSAGES[message].own_parameters()
+    return [each for each in every if each.name not in UNASKED and each.wire not in given]
+
+
+TAKING = ("stop", "detach", "delete", "destroy", "remove", "expunge", "revoke", "revert")
+"""How calls begin that take something from a row."""
+
+
+def takes_away(message: str) -> bool:
+    """Whether a message takes something from a row, so that it is asked for once more."""
+    return title_of(message).startswith(TAKING)
 
 
 def key_word(row: Row) -> str:

@@ -181,6 +181,7 @@ def first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").split("\n\n")[0].split())
 
 
+@lru_cache(maxsize=20_000)
 def natural(text: str) -> str:
     """A text that sorts `web-2` before `web-10`: each number begins with how long it is, before all letters."""
     return NUMBERS.sub(_sortable, text.casefold())

@@ -210,7 +210,7 @@ async def test_the_help_of_a_list_names_no_key_of_vms_where_none_is(cloud: Cloud
         await on.until(lambda: on.app.mirror.status == "live")
         for noun, there in (("vm", True), ("bin", False), ("img", False)):
             await on.browser.go(noun)
-            said = " ".join(item.text for item in help_items(on.browser, NOUNS[noun]))
+            said = " ".join(item.text for item in help_items(on.browser))
             assert ("the console's address" in said, "Edit user data" in said) == (there, there)
 
 

@@ -15,41 +15,28 @@ from zstui import recycle_bin
 from zstui.detail import Detail
 from zstui.frame import News
 from zstui.i18n import mark, tr
-from zstui.keymap import movable
+from zstui.keymap import HELP, movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message
 from zstui.palette import jumper, palette
-from zstui.rows import impossible, loss_of, names_of
+from zstui.rows import impossible, names_of
 from zstui.screens.chooser import Choice, Chooser, narrowed
-from zstui.screens.confirm import Confirm
 from zstui.screens.console import Console
+from zstui.screens.deleting import ask_delete, deleting_word
 from zstui.screens.forming import open_again, open_form
-from zstui.screens.help import Help
 from zstui.screens.more import ask_what, calls_on
 from zstui.screens.panels import PANELS, panels_of
-from zstui.screens.recovering import (
-    Deletion,
-    delete,
-    deleted_among,
-    deletion_policy,
-    expunge,
-    how_long,
-    recover_or_undo,
-    undo_key,
-    undoable,
-)
+from zstui.screens.recovering import deleted_among, recover_or_undo, undoable
 from zstui.screens.shell import Shell
 from zstui.screens.watching import watch
 from zstui.screens.working import Working, changing
 from zstui.verbs import (
     VERBS,
     Verb,
-    binned,
     delete_message,
+    fields_of,
     key_word,
-    messages_about,
-    naming,
     title_of,
     update_message,
     verb_for,
@@ -59,11 +46,6 @@ from zstui.verbs import (
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
-DELETING = (mark("destroy"), mark("expunge"), mark("delete"))
-
-MANY = 10
-"""From so many rows on their number is typed before they are deleted, though they can be had back."""
-
 AGAIN_SECONDS = 3.0
 """How long a key waits to be pressed a second time."""
 
@@ -72,6 +54,7 @@ class Acting(Working, Screen[None]):
     """A screen with rows that keys act on."""
 
     app: Zstui
+    has_rows: ClassVar = True
     BINDINGS: ClassVar[list[BindingType]] = movable(
         [
             Binding("n", "create", "Make a new one"),
@@ -87,7 +70,7 @@ class Acting(Working, Screen[None]):
             Binding("p", "span", "Plot an hour or a day"),
             *(Binding(panel.key, f"panel('{panel.id}')", panel.title) for panel in PANELS),
             Binding("L", "log", "Show calls made here, and a prompt"),
-            Binding("question_mark,f1", "help", "Show the keys"),
+            HELP,
             Binding("colon", "jump", "Go to a list or a row"),
             Binding("ctrl+p", "palette", "Find any action or row", priority=True),
             Binding("ctrl+q", "app.quit", "Leave", priority=True),
@@ -154,8 +137,7 @@ class Acting(Working, Screen[None]):
             found += [("u", mark("recover"), "screen.verb('u')"), ("D", mark("expunge"), "screen.delete")]
         message = delete_message(row) if row is not None else None
         if message is not None:
-            word = next(each for each in DELETING if message.lower().startswith(each))
-            found.append(("D", word, "screen.delete"))
+            found.append(("D", deleting_word(message), "screen.delete"))
         if row is not None and row.kind == "GlobalConfig":
             found.append(("E", mark("change"), "screen.change"))
         if self.current_noun().create:
@@ -181,7 +163,7 @@ class Acting(Working, Screen[None]):
             recover_or_undo(self, rows)
             return
         if verb is None:
-            self._nothing(f"verb('{key}')", key)
+            self.does_nothing(f"verb('{key}')", key)
             return
         rows = self.possible(verb.word, verb.states, [row for row in rows if verb.suits(row)])
         keys = tuple(row.key for row in rows)
@@ -192,9 +174,13 @@ class Acting(Working, Screen[None]):
             self._disarm()
             self.carry_out(verb.message, rows)
 
-    def _nothing(self, action: str, key: str) -> None:
+    def does_nothing(self, action: str, key: str) -> None:
+        """Say that a key does nothing here."""
         shown = self.app.key_of(action, key)
-        self.say(tr("{key} does nothing on this row; ? shows what does", key=shown), "dim")
+        if self.row is None:
+            self.say(tr("{key} does nothing here; ? shows what does", key=shown), "dim")
+        else:
+            self.say(tr("{key} does nothing on this row; ? shows what does", key=shown), "dim")
 
     def possible(self, word: str, states: frozenset[str], rows: list[Row]) -> list[Row]:
         """Those of some rows that are in one of the states; that none is, is said. What is stale may be in any."""
@@ -227,7 +213,7 @@ class Acting(Working, Screen[None]):
 
     def carry_out(self, message: str, rows: list[Row], **fields: Any) -> None:
         """Carry out a message on each of some rows, in the background."""
-        every = [{**_fields(message, row), **fields} for row in rows]
+        every = [{**fields_of(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
         self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
 
@@ -236,40 +222,7 @@ class Acting(Working, Screen[None]):
     @changing
     def action_delete(self) -> None:
         """Ask first, naming what will be lost."""
-        rows = self.chosen()
-        if rows and rows[0].kind == recycle_bin.KIND:
-            expunge(self, rows)
-            return
-        message = delete_message(rows[0]) if rows else None
-        if message is None:
-            return
-        final = binned(rows[0]) or deletion_policy(self.mirror, rows[0].kind) == "Direct"
-        typed = str(rows[0].get("name") or "yes") if final else ""
-        if len(rows) > 1:
-            typed = f"{len(rows)}" if final or len(rows) >= MANY else ""
-        word = title_of(message).split()[0]
-
-        def answered(yes: bool | None) -> None:
-            if yes and final:
-                self.carry_out(message, rows)
-            elif yes:
-                done = Deletion(tuple(row.key for row in rows), names_of(rows))
-                task = delete(self, message, [_fields(message, row) for row in rows], done)
-                self.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
-
-        def question() -> str:
-            return tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
-
-        self.app.push_screen(
-            Confirm(question, lambda: tr(word), lambda: self._losses(rows, final=final), typed=typed),
-            answered,
-        )
-
-    def _losses(self, rows: list[Row], *, final: bool) -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := loss_of(row, self.mirror))]
-        if len(rows) > 5:
-            lines.append(tr("… and {number} more", number=len(rows) - 5))
-        return [*lines, how_long(self.mirror, rows[0].kind, undo_key(self), final=final, number=len(rows))]
+        ask_delete(self, self.chosen())
 
     @changing
     def action_create(self) -> None:
@@ -289,6 +242,7 @@ class Acting(Working, Screen[None]):
         row = self.row
         message = update_message(row) if row is not None else None
         if row is None or message is None:
+            self.does_nothing("change", "E")
             return
         if row.kind == "GlobalConfig":
             given = {wire: row.get(wire) for wire in ("category", "name")}
@@ -307,8 +261,10 @@ class Acting(Working, Screen[None]):
     @changing
     def action_more(self) -> None:
         """Everything that the API can do to the row."""
-        if self.row is not None:
-            ask_what(self, self.row)
+        if rows := self.chosen():
+            ask_what(self, rows)
+        else:
+            self.does_nothing("more", "x")
 
     # --- the other screens -------------------------------------------------------------------------------
 
@@ -319,14 +275,16 @@ class Acting(Working, Screen[None]):
         row = self.row
         if row is not None and row.kind == "VmInstance":
             self.app.push_screen(VmUserdata(row, self.mirror))
+        else:
+            self.does_nothing("userdata", "e")
 
     @changing
     def action_console(self) -> None:
         """Say where the row's console is."""
         row = self.row
         if row is None or row.kind != "VmInstance":
-            return
-        if self.possible(mark("show console"), frozenset({"Running"}), [row]):
+            self.does_nothing("console", "C")
+        elif self.possible(mark("show console"), frozenset({"Running"}), [row]):
             self.app.push_screen(Console(row), lambda console: watch(self, row, console))
 
     def action_panel(self, panel_id: str) -> None:
@@ -337,12 +295,13 @@ class Acting(Working, Screen[None]):
             opened = panel.open if panel.looks else changing(panel.open)
             opened(self, row)
         else:
-            self._nothing(f"panel('{panel.id}')", panel.key)
+            self.does_nothing(f"panel('{panel.id}')", panel.key)
 
     def action_copy(self) -> None:
         """Copy something of the row."""
         row = self.row
         if row is None:
+            self.does_nothing("copy", "y")
             return
         call = self.app.calls.for_a_shell(f"{query_of(row.kind)} {key_word(row)}")
         texts = [("uuid", row.key), (mark("name"), str(row.get("name") or "")), (mark("call"), call)]
@@ -364,10 +323,6 @@ class Acting(Working, Screen[None]):
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
         self.app.push_screen(Shell(self.mirror))
-
-    def action_help(self) -> None:
-        """The keys that work here."""
-        self.app.push_screen(Help(self, self.current_noun()))
 
     def action_jump(self) -> None:
         """Go to a list or a row by name."""
@@ -391,8 +346,3 @@ class Acting(Working, Screen[None]):
                 self.app.theme = theme
             case (str(noun_id), str(key)) if noun_id in NOUNS:
                 await self.go(noun_id, key)
-
-
-def _fields(message: str, row: Row) -> dict[str, Any]:
-    """The fields that name a row in a message about its kind."""
-    return naming(next(each for kind, each in messages_about(row.kind) if kind.__name__ == message), row)

@@ -28,6 +28,7 @@ from zstui.addresses import (
 from zstui.cells import safe
 from zstui.frame import Hints
 from zstui.i18n import tr, trn
+from zstui.keymap import HELP
 from zstui.mirror import Batch, Mirror, Row
 from zstui.paint import Painted
 from zstui.said import Said
@@ -118,6 +119,7 @@ class Addresses(Working, Screen[None]):
         Binding("n", "add", "add a range"),
         Binding("D,delete", "delete", "delete a range"),
         Binding("escape,q", "dismiss", "back"),
+        HELP,
     ]
 
     def __init__(self, network: Row, mirror: Mirror) -> None:

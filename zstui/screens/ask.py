@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from zstui.i18n import tr
+from zstui.keymap import TYPING_HELP
 from zstui.said import Keys, Said
 from zstui.screens.working import Working
 
@@ -20,7 +21,7 @@ from zstui.screens.working import Working
 class Ask(Working, ModalScreen[str | None]):
     """A question, a line for the answer; None when there is none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "back"), TYPING_HELP]
 
     def __init__(self, question: Callable[[], str], *, secret: bool = False) -> None:
         super().__init__()

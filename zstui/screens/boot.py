@@ -14,6 +14,7 @@ from appliance.api.errors import ApiError
 from zstui import words
 from zstui.cells import safe
 from zstui.i18n import enumerated, mark, sentences, tr
+from zstui.keymap import HELP
 from zstui.mirror import Mirror, Row
 from zstui.said import Keys, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
@@ -39,6 +40,7 @@ class Boot(Working, ModalScreen[None]):
         Binding("b", "turn", "Next order"),
         Binding("i", "iso", "Put an ISO in, take it out"),
         Binding("escape,q,enter", "dismiss", "back"),
+        HELP,
     ]
 
     def __init__(self, row: Row, mirror: Mirror) -> None:
@@ -132,7 +134,7 @@ class Boot(Working, ModalScreen[None]):
             return
 
         def choices() -> list[Choice]:
-            ordered = sorted(isos, key=lambda row: words.natural(row.name))
+            ordered = sorted(isos, key=lambda row: row.by_name)
             return [Choice(row.key, row.name, words.long_size(row.get("size") or 0)) for row in ordered]
 
         def chosen(values: list[Any] | None) -> None:

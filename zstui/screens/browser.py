@@ -171,6 +171,7 @@ class Browser(Acting):
         caption = self.query_one(Caption)
         caption.table, caption.trail = self.table, self.trail
         self.table.focus()
+        self.table.show_cursor()
         self.query_one(Detail).show(self.table.row)
         self._refresh_frame()
 
@@ -188,6 +189,9 @@ class Browser(Acting):
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
                 self.app.tell(told(error, self.mirror), wrong=True)
+        self.mirror.flush()
+        for table in self.query(f"#list-{noun.id}").results(LiveTable):
+            table.begin()
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
@@ -280,7 +284,7 @@ class Browser(Acting):
         """On the row, where the keys are the list's."""
         table = self.focused
         if isinstance(table, LiveTable) and table.cursor is not None and table.row is not None:
-            y = table.listing.place_of(table.cursor) - int(table.scroll_offset.y) + 1
+            y = table.here - int(table.scroll_offset.y) + 1
             return table.region.offset + table.size.clamp_offset(Offset(EDGE, y))
         return super().caret
 

@@ -22,6 +22,7 @@ from appliance.api.errors import ApiError
 from zstui.cells import crop, fit, width
 from zstui.i18n import language, tr
 from zstui.inputs import Entry
+from zstui.keymap import TYPING_HELP
 from zstui.mirror import STATUS, Batch, Mirror
 from zstui.paint import Painted
 from zstui.said import Keys, Make, Said
@@ -167,6 +168,7 @@ class Chooser(Working, ModalScreen[list[Any] | None]):
         Binding("pagedown", "move(10)", "Page down", show=False),
         Binding("escape", "leave", "back"),
         Binding("space", "mark", "Mark", show=False, priority=True),
+        TYPING_HELP,
     ]
 
     def __init__(

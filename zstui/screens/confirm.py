@@ -12,9 +12,12 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input
 
+from appliance.api.message import MESSAGES
+from zstui import words
 from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.inputs import Entry
+from zstui.keymap import HELP
 from zstui.said import Answer, Keys, Make, Said
 from zstui.screens.working import Working
 
@@ -30,6 +33,7 @@ class Confirm(Working, ModalScreen[bool]):
         Binding("left,right,up,down", "app.focus_next", "Other", show=False),
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("n", "answer(False)", "No", show=False),
+        HELP,
     ]
 
     def __init__(
@@ -42,6 +46,8 @@ class Confirm(Working, ModalScreen[bool]):
         self._lines = lines
         self._typed = typed
         self._no = no
+        self._mistyped: str | None = None
+        """What was typed and sent instead of what is asked for."""
 
     def compose(self) -> ComposeResult:
         """The question, what will be lost, and two answers; the careful one has the focus."""
@@ -53,6 +59,7 @@ class Confirm(Working, ModalScreen[bool]):
                 if self._typed:
                     yield Said(lambda: tr("Type {text} to go on:", text=safe(self._typed)), classes="label")
                     yield Entry(compact=True, id="typed")
+                    yield Said(self._wrong, classes="wrong")
                 with Horizontal(classes="answers"):
                     yield Answer(lambda: tr(self._no), id="no")
                     yield Answer(self._yes, id="yes", variant="error", disabled=bool(self._typed))
@@ -73,11 +80,26 @@ class Confirm(Working, ModalScreen[bool]):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         self.query_one("#yes", Button).disabled = event.value != self._typed
+        self._say_wrong(None)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         if event.value == self._typed:
             self.dismiss(True)
+        else:
+            self._say_wrong(event.value)
+
+    def _say_wrong(self, typed: str | None) -> None:
+        """Say that something else was typed than what is asked for; None: nothing is wrong yet."""
+        self._mistyped = typed
+        wrong = self.query_one(".wrong", Said)
+        wrong.set_class(typed is not None, "-shown")
+        wrong.retranslate()
+
+    def _wrong(self) -> str:
+        if not self._mistyped:
+            return tr("Nothing is typed yet.")
+        return tr("{typed} is not {text}.", typed=safe(self._mistyped), text=safe(self._typed))
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -100,4 +122,13 @@ def discard(screen: Screen[Any]) -> None:
             lambda: tr("Throw away what you typed?"), lambda: tr("throw it away"), no=mark("Go on editing")
         ),
         answered,
+    )
+
+
+def sure(message: str, call: str, about: str) -> Confirm:
+    """The question whether something is to be done to what is named."""
+    return Confirm(
+        lambda: tr("{verb} {rows}?", verb=f"{call[:1].upper()}{call[1:]}", rows=about),
+        lambda: call,
+        lambda: [tr(words.first_paragraph(MESSAGES[message].__doc__))],
     )

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from appliance.api.errors import ApiError
 from zstui.cells import safe
 from zstui.i18n import tr
+from zstui.keymap import HELP
 from zstui.mirror import Row
 from zstui.said import Keys, Said
 from zstui.screens.watching import After
@@ -40,6 +41,7 @@ class Console(Working, ModalScreen[After]):
         Binding("f", "copy_file", "viewer file's text"),
         Binding("p", "password", "one-time password"),
         Binding("escape,q", "dismiss", "back"),
+        HELP,
     ]
 
     def __init__(self, row: Row) -> None:

@@ -29,23 +29,18 @@ from zstui.fields import Field, PickField, TagField, TextField, field_for
 from zstui.frame import Hints
 from zstui.i18n import tr
 from zstui.jobs import outcome
+from zstui.keymap import TYPING_HELP
 from zstui.mirror import Batch, Mirror
 from zstui.said import Said
-from zstui.screens.confirm import discard
+from zstui.screens.confirm import discard, sure
 from zstui.screens.working import Working
 from zstui.setting_value import of_setting
 from zstui.summary import summary
-from zstui.verbs import is_list, ref_of, title_of
+from zstui.verbs import asked, is_list, ref_of, takes_away, title_of
 from zstui.wrong import field_of, readable, told
 
 if TYPE_CHECKING:
     from zstui.app import Zstui
-
-UNASKED = frozenset({
-    "resource_uuid", "user_tags", "system_tags", "delete_mode", "type", "system", "sort_key",
-    "allocator_strategy", "root_disk_offering_uuid", "data_disk_offering_uuids", "management_node_id",
-})  # fmt: skip
-"""Parameters whose default nobody at a screen wants to change."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,7 @@ class Draft:
     held: dict[str, Any]
     """What its fields held, by their wire names."""
     error: ApiError
+    about: str
 
 
 class Form(Working, Screen[dict[str, Any] | None]):
@@ -74,11 +70,12 @@ class Form(Working, Screen[dict[str, Any] | None]):
         Binding("shift+tab,up", "app.focus_previous", "Before", show=False),
         Binding("ctrl+e", "edit", "editor", show=False),
         Binding("escape", "leave", "back"),
+        TYPING_HELP,
     ]
 
     def __init__(
         self, message: str, mirror: Mirror, *, given: dict[str, Any] | None = None,
-        shown: dict[str, Any] | None = None, draft: Draft | None = None,
+        shown: dict[str, Any] | None = None, draft: Draft | None = None, about: str = "",
     ) -> None:  # fmt: skip
         super().__init__()
         self.message = message
@@ -92,6 +89,8 @@ class Form(Working, Screen[dict[str, Any] | None]):
         self._first: dict[str, Any] = {}
         """What the fields came to before anything was typed."""
         self._draft = draft
+        self._about = about
+        """The row that it was chosen for, by name; nothing where the form itself asks which."""
         self._refusal: tuple[ApiError, Field | None] | None = None
         """What the appliance said last, and the field that it is about; until that is changed."""
         self._sent: dict[str, Any] | None = None
@@ -106,9 +105,8 @@ class Form(Working, Screen[dict[str, Any] | None]):
         yield Said(self._title, classes="form-title")
         yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
         with VerticalScroll(can_focus=False):
-            asked = [each for each in self.kind.own_parameters() if self._asks(each)]
-            for parameter in sorted(asked, key=lambda each: not each.required):
-                yield self._add(field_for(of_setting(parameter, self.given), self.mirror))
+            for parameter in sorted(asked(self.message, self.given), key=lambda each: not each.required):
+                yield self._add(field_for(of_setting(parameter, self.given), self.mirror, self.message))
             for field in self._tag_fields():
                 yield self._add(field)
         yield Static("", classes="form-summary", markup=False)
@@ -117,10 +115,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
 
     def _title(self) -> str:
         title = tr(title_of(self.message))
-        return f" {title[:1].upper()}{title[1:]}"
-
-    def _asks(self, parameter: Parameter) -> bool:
-        return parameter.name not in UNASKED and parameter.wire not in self.given
+        return f" {title[:1].upper()}{title[1:]}{f'  ·  {self._about}' if self._about else ''}"
 
     def _add(self, field: Field) -> Field:
         self.fields[field.wire] = field
@@ -159,8 +154,8 @@ class Form(Working, Screen[dict[str, Any] | None]):
 
     async def _read_choices(self) -> None:
         """Read what fields choose among and the mirror does not keep by itself."""
-        kinds = {ref.__name__ for each in self.kind.own_parameters()
-                 if self._asks(each) and (ref := ref_of(each)) is not None}  # fmt: skip
+        kinds = {ref.__name__ for each in asked(self.message, self.given)
+                 if (ref := ref_of(each)) is not None}  # fmt: skip
         try:
             for kind in sorted(kinds - self.mirror.rows.keys()):
                 await self.mirror.watch(self.app.calls.session, kind)
@@ -326,8 +321,17 @@ class Form(Working, Screen[dict[str, Any] | None]):
         )
 
     def action_submit(self) -> None:
-        """Carry it out."""
-        if not self._busy and self.check_all():
+        """Carry it out; what takes something from a row once that is sure."""
+        if self._busy or not self.check_all():
+            return
+        if self._about and takes_away(self.message):
+            question = sure(self.message, tr(title_of(self.message)), self._about)
+            self.app.push_screen(question, lambda yes: self._carry_out() if yes else None)
+        else:
+            self._carry_out()
+
+    def _carry_out(self) -> None:
+        if not self._busy:
             values = self.values()
             new = "resource_uuid" in self.kind.parameters and "resourceUuid" not in values
             # Named here, the new row can be found before the call has ended.
@@ -359,7 +363,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
     def _put_aside(self, held: dict[str, Any], error: ApiError) -> str:
         """Keep what was typed for whoever wants it again; how that is had."""
         app = self.app
-        app.calls.drafts.append(Draft(self.message, self.given, self.shown, held, error))
+        app.calls.drafts.append(Draft(self.message, self.given, self.shown, held, error, self._about))
         return tr("{key} opens the form again, as it was filled", key=app.key_of("form_again", "N"))
 
     def action_leave(self) -> None:

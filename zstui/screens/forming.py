@@ -41,7 +41,8 @@ def open_again(screen: Acting) -> None:
         screen.say(tr("no call of a form has failed since it was left"), "dim")
         return
     draft = drafts.pop()
-    open_form(screen, draft.message, given=draft.given, shown=draft.shown, draft=draft)
+    open_form(screen, draft.message, given=draft.given, shown=draft.shown, draft=draft,
+              about=draft.about)  # fmt: skip
 
 
 def _kind_made(message: str) -> str:

@@ -13,11 +13,17 @@ from zstui.i18n import mark, tr
 from zstui.keymap import id_of, key_name, keymap_file
 from zstui.nouns import MAIN, Noun
 from zstui.said import Keys, Said
+from zstui.screens.acting import Acting
 from zstui.screens.panels import PANELS
+from zstui.screens.recovering import undoable
+from zstui.screens.watching import Watching
 from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
 from zstui.table import LiveTable
 from zstui.verbs import VERBS
+
+ON_ROWS = frozenset({"verb", "panel", "delete", "change", "userdata", "console", "copy", "more"})
+"""Actions that do nothing where there are no rows."""
 
 OWN = mark("what keys do")
 IN_LIST = mark("in the list")
@@ -31,15 +37,15 @@ class Help(Working, ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back")]
 
-    def __init__(self, about: Screen[Any], noun: Noun) -> None:
+    def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
-        self._about, self._noun = about, noun
+        self._about = about
 
     def compose(self) -> ComposeResult:
         """The sheet."""
         with Vertical(classes="dialog help"):
             yield Said(lambda: tr("Keys"), classes="title")
-            yield Sheet(help_items(self._about, self._noun))
+            yield Sheet(help_items(self._about))
             yield Keys(lambda: tr("arrows scroll · Esc back"), classes="hint")
 
     def on_mount(self) -> None:
@@ -48,40 +54,58 @@ class Help(Working, ModalScreen[None]):
 
     def retranslate(self) -> None:
         """The same keys in another language."""
-        self.query_one(Sheet).show(help_items(self._about, self._noun))
+        self.query_one(Sheet).show(help_items(self._about))
 
 
-def _fits(binding: Binding, noun: Noun) -> bool:
-    """Whether a key means anything in the list that is shown."""
-    if binding.action.startswith("show("):
+def _fits(binding: Binding, about: Acting) -> bool:
+    """Whether a key means anything in the list that is shown, or on a screen that is no list."""
+    noun, name = about.current_noun(), binding.action.partition("(")[0]
+    if name == "show":
         return False
-    if binding.action.startswith("panel("):
+    if name in ON_ROWS and not about.has_rows:
+        return binding.key == "u" and undoable(about) is not None
+    if name == "panel":
         return any(
             binding.key == each.key and (not each.kinds or set(each.kinds) & set(noun.kinds))
             for each in PANELS
         )
-    if binding.action in ("console", "userdata"):
+    if name in ("console", "userdata"):
         return "VmInstance" in noun.kinds
-    if not binding.action.startswith("verb("):
+    if name != "verb":
         return True
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)
 
 
-def help_items(about: Screen[Any], noun: Noun) -> list[Item]:
-    """Every binding that is active, once, by where it works."""
+def help_items(about: Screen[Any]) -> list[Item]:
+    """Every binding that is active, once, by where it works; of a screen with lists what else there is to know."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
+    acting = about if isinstance(about, Acting) else None
     for node, binding, enabled, _ in about.active_bindings.values():
         mine = (isinstance(node, (LiveTable, App)) or node is about) and binding.action not in BORN_WITH
-        if not (mine and enabled and binding.description) or not _fits(binding, noun):
+        if not (mine and enabled and binding.description) or (
+            acting is not None and not _fits(binding, acting)
+        ):
             continue
         group = IN_LIST if isinstance(node, LiveTable) else OWN
-        keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], binding.description))
+        told = (
+            f"{tr(binding.description)}  [{id_of(binding.action)}]" if binding.id else tr(binding.description)
+        )
+        keys, _ = groups.setdefault(group, {}).setdefault(binding.action, ([], told))
         keys.append(key_name(binding.key))
     items: list[Item] = []
     for group in sorted(groups, key=lambda each: each != OWN):
         items.append(heading(tr(group)))
-        items += [Item(" ".join(keys), f"{tr(text)}  [{id_of(action)}]")
-                  for action, (keys, text) in groups[group].items()]  # fmt: skip
+        items += [Item(" ".join(keys), told) for keys, told in groups[group].values()]
+    return [*items, *_general(acting.current_noun())] if acting is not None else items
+
+
+def _general(noun: Noun) -> list[Item]:
+    """What holds for all lists."""
+    items: list[Item] = []
+    if "VmInstance" in noun.kinds:
+        items.append(heading(tr("in a console")))
+        keys = (each for each in Watching.BINDINGS if isinstance(each, Binding))
+        items += [Item(key_name(each.key), tr(each.description)) for each in keys]
     items.append(heading(tr("lists")))
     items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
     items.append(heading(tr("forms and questions")))

@@ -8,10 +8,21 @@ from appliance.api.message import MESSAGES, Message, Parameter
 from zstui import recycle_bin, words
 from zstui.i18n import tr
 from zstui.mirror import Row
-from zstui.rows import called, why_not
+from zstui.rows import names_of, why_not
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.confirm import sure
+from zstui.screens.deleting import ask_delete
 from zstui.screens.recovering import expunge, recover
-from zstui.verbs import VERBS, delete_message, messages_about, naming, title_of, update_message
+from zstui.verbs import (
+    VERBS,
+    asked,
+    delete_message,
+    is_list,
+    messages_about,
+    naming,
+    title_of,
+    update_message,
+)
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
@@ -25,18 +36,18 @@ def calls_on(row: Row) -> list[tuple[type[Message], Parameter | None]]:
     return [each for each in messages_about(row.kind) if each[0].__name__ not in foreign]
 
 
-def ask_what(screen: Acting, row: Row) -> None:
-    """Ask which of the calls about a row shall be made, and make it."""
-    found = calls_on(row)
+def ask_what(screen: Acting, rows: list[Row]) -> None:
+    """Ask which of the calls about some rows shall be made, and make it."""
+    found = [each for each in calls_on(rows[0]) if all(each in calls_on(row) for row in rows)]
     if not found:
-        none = tr("no call does anything to {row}; ? shows the keys that work here", row=called(row))
+        none = tr("no call does anything to {row}; ? shows the keys that work here", row=names_of(rows))
         screen.say(none, "dim")
         return
 
     def choices() -> list[Choice]:
         made = []
         for kind, parameter in found:
-            why = why_not(kind.__name__, row)
+            why = _why_not(kind.__name__, parameter, rows)
             said = f"✗ {why}" if why else tr(words.first_paragraph(kind.__doc__))
             paint = "dim" if why else "plain"
             title = title_of(kind.__name__)
@@ -45,25 +56,61 @@ def ask_what(screen: Acting, row: Row) -> None:
 
     def chosen(values: list[Any] | None) -> None:
         if values:
-            _do(screen, values[0][0], values[0][1], row)
+            _do(screen, values[0][0], values[0][1], rows)
 
-    screen.app.push_screen(
-        Chooser(lambda: tr("{row}: what shall be done?", row=called(row)), narrowed(choices)), chosen
-    )
+    def title() -> str:
+        return tr("{row}: what shall be done?", row=names_of(rows))
+
+    screen.app.push_screen(Chooser(title, narrowed(choices)), chosen)
 
 
-def _do(screen: Acting, message: str, parameter: Any, row: Row) -> None:
-    if row.kind == recycle_bin.KIND:
-        (expunge if message in recycle_bin.EXPUNGE.values() else recover)(screen, [row])
+def _why_not(message: str, parameter: Parameter | None, rows: list[Row]) -> str:
+    """Why a call can be made for none of some rows; empty when for some it may."""
+    if all(why_not(message, row) for row in rows):
+        return why_not(message, rows[0])
+    if len(rows) == 1 or parameter is None or is_list(parameter) or _by_key(message, rows):
+        return ""
+    return tr("for one row at a time") if asked(message, naming(parameter, rows)) else ""
+
+
+def _by_key(message: str, rows: list[Row]) -> bool:
+    """Whether a call is what a key does to rows."""
+    return message == delete_message(rows[0]) or any(verb.message == message for verb in VERBS)
+
+
+def _do(screen: Acting, message: str, parameter: Any, rows: list[Row]) -> None:
+    """Make a call, after the question that its key asks; one without a key asks whenever it takes something away."""
+    if rows[0].kind == recycle_bin.KIND:
+        (expunge if message in recycle_bin.EXPUNGE.values() else recover)(screen, rows)
         return
-    if message == delete_message(row):
-        screen.action_delete()
+    if message == delete_message(rows[0]):
+        ask_delete(screen, rows)
         return
     verb = next((each for each in VERBS if each.message == message), None)
     if verb is not None:
-        rows = screen.possible(verb.word, verb.states, screen.chosen())
-        if rows:
+        rows = screen.possible(verb.word, verb.states, rows)
+        if rows and verb.ask == "again":
+            _carry_out_once_sure(screen, message, tr(verb.word), rows)
+        elif rows:
             screen.carry_out(message, rows)
         return
-    screen.open_form(message, given=naming(parameter, row),
-                     shown=row.data if message == update_message(row) else {})  # fmt: skip
+    call = tr(title_of(message))
+    why = _why_not(message, parameter, rows)
+    if why and screen.mirror.status == "live":
+        screen.say(f"{call}: {why}", "warn")
+        return
+    given = naming(parameter, rows)
+    if asked(message, given):
+        shown = rows[0].data if message == update_message(rows[0]) else {}
+        screen.open_form(message, given=given, shown=shown, about=names_of(rows))
+    else:
+        may = [row for row in rows if not why_not(message, row)] or rows
+        _carry_out_once_sure(screen, message, call, may)
+
+
+def _carry_out_once_sure(screen: Acting, message: str, call: str, rows: list[Row]) -> None:
+    def answered(yes: bool | None) -> None:
+        if yes:
+            screen.carry_out(message, rows)
+
+    screen.app.push_screen(sure(message, call, names_of(rows)), answered)

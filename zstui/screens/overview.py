@@ -104,6 +104,7 @@ class Board(Painted, can_focus=True):
 class Overview(Acting):
     """Capacity, health, what needs attention, and how busy the cloud was."""
 
+    has_rows = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"show('{noun.id}')", noun.title, show=False)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from appliance.api.errors import ApiError
 from appliance.api.resource import RESOURCES
 from appliance.api.tag import can_be_tagged
-from zstui import words
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
@@ -147,7 +146,7 @@ async def _attach_to(screen: Acting, row: Row) -> None:
             wrong=True,
         )
         return
-    ordered = sorted(rows, key=lambda vm: words.natural(vm.name))
+    ordered = sorted(rows, key=lambda vm: vm.by_name)
 
     def choices() -> list[Choice]:
         return [Choice(vm.key, vm.name, row_note(vm, screen.mirror)) for vm in ordered]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_LINES = 8
 ROOMY = 24
 """Lines of a terminal that has room for so many lines of rules, and for hosts."""
+FRAME_LINES = 5
+"""Lines of the dialog that are neither rules nor hosts."""
+
 SIGNS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
 
 
@@ -41,6 +44,8 @@ class Planner(Chooser):
         self._plan = plan
         self._mirror = mirror
         self._asking = True
+        self._refusal: ApiError | None = None
+        """Why it can move to no host at all."""
         self._cut_rules = False
         """Whether there is no room for all rules at once."""
 
@@ -55,7 +60,9 @@ class Planner(Chooser):
             yield Keys(self._hint, classes="hint")
 
     def _hint(self) -> str:
-        if self._plan.allowed:
+        if self._refusal is not None:
+            hint = tr("Esc back")
+        elif self._plan.allowed:
             hint = tr("type to narrow · Enter moves it there · Esc back")
         else:
             hint = tr("type to narrow · Esc back")
@@ -78,6 +85,7 @@ class Planner(Chooser):
         """
         sheet = self.query_one(Sheet)
         most = MOST_LINES if self.size.height >= ROOMY else max(1, self.size.height // 3)
+        most = most if self._refusal is None else max(1, self.size.height - FRAME_LINES)
         sheet.styles.height = max(1, min(rules.height, most))
         sheet.can_focus = self._cut_rules = rules.height > most
         self.query_one(Keys).retranslate()
@@ -90,7 +98,8 @@ class Planner(Chooser):
         try:
             reply = await self.app.calls.session.call(self._plan.ask, **self._plan.subject)
         except ApiError as error:
-            self._say(Item("", safe(told(error, self._mirror)), "bad"))
+            self._refusal = error
+            self._say_only(error)
         else:
             if not reply.get("inventories") and not reply.get("excluded"):
                 self._say(note(tr("There is no other host. Add one with n in the list of hosts."), "warn"))
@@ -102,9 +111,19 @@ class Planner(Chooser):
         """The same rules and hosts in another language."""
         super().retranslate()
         plan = plan_of(self._row, self._mirror)
-        if plan is not None:
+        if self._refusal is not None:
+            self._say_only(self._refusal)
+        elif plan is not None:
             self._plan = plan
             self.query_one(Sheet).show([_rule_item(rule) for rule in plan.rules])
+
+    def _say_only(self, refusal: ApiError) -> None:
+        """Say why it can move to no host at all, in place of rules and hosts."""
+        for each in (self.query_one(Entry), self.query_one(Choices)):
+            each.display = False
+        sheet = self.query_one(Sheet)
+        sheet.show([Item("", safe(told(refusal, self._mirror)), "bad")])
+        self._fit(sheet.virtual_size)
 
     def _say(self, item: Item) -> None:
         sheet = self.query_one(Sheet)

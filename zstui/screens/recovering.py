@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from zstui.verbs import BINS, binned
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
+MINUTE = 60
 UNDO_SECONDS = 12.0
 """How long the toast that offers to undo stands; the key goes on working."""
 
@@ -85,9 +87,11 @@ def _offer(screen: Acting, deletion: Deletion) -> str:
     items = items_of(screen.mirror, deletion.uuids)
     left = [each for each in map(seconds_left, items) if each is not None]
     if not left:
-        return tr("{what} deleted; {key} takes it back", what=deletion.words, key=key)
-    time = words.duration(min(left))
-    return tr("{what} deleted; {key} takes it back for {time}", what=deletion.words, key=key, time=time)
+        return trn("{what} deleted; {key} takes it back", "{what} deleted; {key} takes them back",
+                   len(deletion.uuids), what=deletion.words, key=key)  # fmt: skip
+    time = words.duration(math.ceil(min(left) / MINUTE) * MINUTE)  # of a day that began just now one is left
+    return trn("{what} deleted; {key} takes it back for {time}", "{what} deleted; {key} takes them back for {time}",
+               len(deletion.uuids), what=deletion.words, key=key, time=time)  # fmt: skip
 
 
 def undo_key(screen: Acting) -> str:

@@ -85,7 +85,7 @@ class Serial(Watching):
         if self.query(SerialView) and self.view.at is not None:
             return [("/", tr("find")), ("n N", tr("next")), ("y", tr("copy")), ("Esc", tr("now"))]
         recording = tr("stop recording") if self._cast is not None else tr("record")
-        return [("^r", recording), ("PgUp", tr("scroll")), ("F11", "VNC")]
+        return [("^r", recording), ("PgUp", tr("scroll")), ("F11", "VNC"), *self.pane_key()]
 
     def marks(self) -> list[Part]:
         """Whether it is recorded, scrolled back, or too fast."""

@@ -16,8 +16,9 @@ from zstui.cells import safe
 from zstui.controls import Choice as OneOf
 from zstui.controls import Edited
 from zstui.i18n import tr
+from zstui.keymap import HELP
 from zstui.mirror import Batch, Mirror, Row
-from zstui.said import Answer, Keys, Said
+from zstui.said import BETWEEN, Answer, Keys, Said
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
@@ -38,13 +39,14 @@ class Services(Working, ModalScreen[None]):
         Binding("shift+tab,up", "app.focus_previous", "Before", show=False),
         Binding("x", "remove", "Take a service away"),
         Binding("escape,q", "dismiss", "back"),
+        HELP,
     ]
 
     def __init__(self, network: Row, mirror: Mirror) -> None:
         super().__init__()
         self._network = network
         self._mirror = mirror
-        self._providers = sorted(mirror.all(PROVIDER), key=lambda row: row.name)
+        self._providers = sorted(mirror.all(PROVIDER), key=lambda row: row.by_name)
 
     def compose(self) -> ComposeResult:
         """Provider, service, Add; then the services."""
@@ -60,10 +62,12 @@ class Services(Working, ModalScreen[None]):
                 yield Static("3.", classes="label", markup=False)
                 yield Answer(lambda: tr("Add"), id="add")
             yield Sheet()
-            yield Keys(
-                lambda: tr("arrows choose · Tab next · Enter adds · x takes one away · Esc back"),
-                classes="hint",
-            )
+            yield Keys(self._hint, classes="hint")
+
+    def _hint(self) -> str:
+        adds = [tr("Enter adds")] if self._free else []
+        takes = [tr("x takes one away")] if self._has else []
+        return BETWEEN.join([tr("arrows choose"), tr("Tab next"), *adds, *takes, tr("Esc back")])
 
     def _first(self) -> str:
         return self._providers[0].name if self._providers else ""
@@ -83,7 +87,8 @@ class Services(Working, ModalScreen[None]):
 
     @property
     def _provider(self) -> Row | None:
-        chosen = self.query_one("#provider", OneOf).chosen
+        choice = self.query_one_optional("#provider", OneOf)
+        chosen = choice.chosen if choice is not None else self._first()
         return next((row for row in self._providers if row.name == chosen), None)
 
     @property
@@ -92,10 +97,14 @@ class Services(Working, ModalScreen[None]):
         return {str(each.get("networkServiceType")): str(each.get("networkServiceProviderUuid"))
                 for each in self._network.get("networkServices", [])}  # fmt: skip
 
+    @property
+    def _free(self) -> tuple[str, ...]:
+        """What the provider that is chosen could give yet."""
+        kinds = self._provider.get("networkServiceTypes", []) if self._provider is not None else []
+        return tuple(safe(str(each)) for each in kinds if each not in self._has)
+
     def _draw(self, error: str = "") -> None:
-        provider, has = self._provider, self._has
-        kinds = provider.get("networkServiceTypes", []) if provider is not None else []
-        free = tuple(safe(str(each)) for each in kinds if each not in has)
+        has, free = self._has, self._free
         service = self.query_one("#service", OneOf)
         service.options, service.chosen = (
             free,
@@ -109,6 +118,7 @@ class Services(Working, ModalScreen[None]):
         items += [note(tr("This provider has nothing more to give."), "faint")] if not free and has else []
         items += [note(error, "bad")] if error else []
         self.query_one(Sheet).show(items)
+        self.query_one(Keys).retranslate()
 
     def retranslate(self) -> None:
         """The same services in another language."""
@@ -130,6 +140,8 @@ class Services(Working, ModalScreen[None]):
         provider, service = self._provider, self.query_one("#service", OneOf).chosen
         if provider is not None and service:
             self._change("AttachNetworkServiceToL3Network", provider.key, service)
+        else:
+            self.warn(tr("This provider has nothing more to give."))
 
     def action_remove(self) -> None:
         """Choose a service, and take it away."""
@@ -142,7 +154,9 @@ class Services(Working, ModalScreen[None]):
             if values:
                 self._change("DetachNetworkServiceFromL3Network", has[values[0]], values[0])
 
-        if has:
+        if not has:
+            self.warn(tr("It has no services to take away."))
+        else:
             self.app.push_screen(Chooser(lambda: tr("Take which service away?"), narrowed(choices)), chosen)
 
     def _change(self, message: str, provider: str, service: str) -> None:

@@ -25,6 +25,7 @@ from zstui.frame import Hints, Totals
 from zstui.i18n import labelled, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.inputs import Entry as Field
+from zstui.keymap import TYPING_HELP
 from zstui.mirror import Mirror
 from zstui.screens.working import Working
 from zstui.sheet import Item, Sheet, heading, note
@@ -57,6 +58,7 @@ class Shell(Working, Screen[None]):
         Binding("ctrl+y", "copy", "Copy line"),
         Binding("escape", "leave", "Back", priority=True),
         Binding("ctrl+q", "app.quit", "Leave", priority=True, show=False),
+        TYPING_HELP,
     ]
 
     def __init__(self, mirror: Mirror) -> None:

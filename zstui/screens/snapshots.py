@@ -17,6 +17,7 @@ from appliance.api.errors import ApiError
 from zstui import words
 from zstui.frame import Hints
 from zstui.i18n import mark, tr, trn
+from zstui.keymap import HELP
 from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.paint import paint_of
 from zstui.said import Make, Said
@@ -94,6 +95,7 @@ class Snapshots(Working, Screen[None]):
         Binding("D,delete", "delete", "delete"),
         Binding("E", "rename", "rename"),
         Binding("escape,q", "dismiss", "back"),
+        HELP,
     ]
 
     def __init__(self, volume: Row, mirror: Mirror) -> None:

@@ -21,6 +21,7 @@ from zstui.cells import safe, safe_lines
 from zstui.cloud_config import is_kind, minified, warnings_of
 from zstui.frame import Hints
 from zstui.i18n import mark, tr
+from zstui.keymap import HELP, TYPING_HELP
 from zstui.mirror import Batch, Mirror, Row
 from zstui.said import Keys, Make, Said
 from zstui.screens.confirm import Confirm, discard
@@ -70,6 +71,7 @@ class Editor(Working, Screen[str | None]):
         Binding("ctrl+r", "preview", "as served", priority=True),
         Binding("ctrl+k", "keys", "SSH keys", priority=True),
         Binding("ctrl+n", "anew", "apply at next boot", priority=True),
+        TYPING_HELP,
     ]
 
     def __init__(self, title: Make, text: str = "") -> None:
@@ -333,7 +335,7 @@ class VmUserdata(Editor):
 class Reading(Working, ModalScreen[None]):
     """A sheet to read over another screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back"), HELP]
 
     def __init__(self, title: Make, items: list[Item]) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ class Vnc(Watching):
     def own_keys(self) -> list[tuple[str, str]]:
         """Those that are not the guest's."""
         fine = tr("blocks") if self.query(VncView) and self.view.fine else tr("dots")
-        return [("F8", tr("menu")), ("F9", fine), ("F11", tr("serial"))]
+        return [("F8", tr("menu")), ("F9", fine), ("F11", tr("serial")), *self.pane_key()]
 
     def why(self) -> str:
         """Why it is not live; of one that never will be what to do instead."""

@@ -76,6 +76,15 @@ class Watching(Working, ModalScreen[After]):
     def own_keys(self) -> list[tuple[str, str]]:
         """Keys and words for the title."""
 
+    def pane_key(self) -> list[tuple[str, str]]:
+        """The key of the pane, where there is room for one."""
+        return [("F12", tr("whole") if self.has_class("-pane") else tr("pane"))] if self._has_room else []
+
+    @property
+    def _has_room(self) -> bool:
+        size = self.app.size
+        return size.width >= PANE_FROM[0] and size.height >= PANE_FROM[1]
+
     def why(self) -> str:
         """Why it is not live, in words for the title."""
         return self.link.reason
@@ -113,13 +122,14 @@ class Watching(Working, ModalScreen[After]):
 
     def action_pane(self) -> None:
         """Less than the whole terminal, so that the list stays in sight, and back."""
-        if self.size.width < PANE_FROM[0] or self.size.height < PANE_FROM[1]:
+        if not self._has_room:
             self.app.tell(
                 tr("a pane needs a terminal of {columns}×{lines}", columns=PANE_FROM[0], lines=PANE_FROM[1]),
                 wrong=True,
             )
             return
         self.toggle_class("-pane")
+        self.retitle()
 
 
 class ConsoleTitle(Line):

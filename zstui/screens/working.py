@@ -41,6 +41,12 @@ class Working(Base):
         """Say in passing that something is not to be."""
         self.zstui.tell(text, wrong=True)
 
+    def action_help(self) -> None:
+        """The keys that work here."""
+        from zstui.screens.help import Help
+
+        self.app.push_screen(Help(self))
+
     @property
     def zstui(self) -> Zstui:
         """The app, by its own type."""
@@ -83,6 +89,10 @@ W = TypeVar("W", bound=Working)
 P = ParamSpec("P")
 
 
+CHANGING: set[Callable[..., None]] = set()
+"""The actions that lead to a change."""
+
+
 def changing(action: Callable[Concatenate[W, P], None]) -> Callable[Concatenate[W, P], None]:
     """An action that leads to a change: where only reading is allowed that is said, before anything is asked."""
 
@@ -93,4 +103,5 @@ def changing(action: Callable[Concatenate[W, P], None]) -> Callable[Concatenate[
         else:
             action(screen, *arguments, **options)
 
+    CHANGING.add(checked)
     return checked

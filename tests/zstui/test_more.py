@@ -1,0 +1,126 @@
+"""What `x` offers says who is acted on and why some of it cannot be, and asks as the key of the same call does."""
+
+from __future__ import annotations
+
+from tests.zstui.conftest import LARGE, Cloud, Screens, screens
+from zstui.mirror import Row
+from zstui.rows import why_not
+
+
+def calls_made(on: Screens) -> list[str]:
+    """The messages that were sent from the screen."""
+    return [entry.line.split()[2] for entry in on.app.calls.log]
+
+
+async def choose(on: Screens, call: str) -> None:
+    """Choose a call by `x`."""
+    await on.press("x")
+    await on.sees("what shall be done?")
+    await on.write(call)
+    await on.press("enter")
+
+
+async def test_what_a_key_asks_twice_for_is_asked_here_too(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await choose(on, "stop")
+        await on.sees("Stop web-1?", "Cancel")
+        assert not calls_made(on)
+        await on.press("enter")  # Cancel has the focus
+        await on.misses("Stop web-1?")
+        assert not calls_made(on)
+        await choose(on, "stop")
+        await on.sees("Stop web-1?")
+        await on.press("y")
+        await on.sees("◌ Stopped")
+        await choose(on, "start")
+        await on.sees("◉ Running")
+
+
+async def test_it_says_for_how_many_rows_it_asks_also_when_a_filter_hides_them(cloud: Cloud) -> None:
+    for name in ("cache-1", "cache-2", "web-1"):
+        await cloud.vm(name)
+    async with screens(cloud.socket) as on:
+        await on.sees("vms 3/3")
+        await on.press("g", "space", "space", "slash")
+        await on.write("web")
+        await on.press("enter")
+        await on.sees("2 marked, 2 not shown")
+        await on.press("x")
+        await on.sees("2 VMs: what shall be done?")
+        await on.write("attach data")
+        await on.sees("for one row at a time")
+        await on.press("enter")
+        await on.sees("attach data volume to VM: for one row at a time")
+        await choose(on, "stop")
+        await on.sees("Stop 2 VMs?")
+        assert not calls_made(on)
+        await on.press("y")
+        await on.sees("vms 1/3")
+
+
+async def test_a_call_without_a_key_asks_before_it_takes_something_away(cloud: Cloud) -> None:
+    vm = await cloud.vm("web-1")
+    await cloud.make("CreateDiskOffering", name="disk", diskSize=1 << 26)
+    volume = await cloud.make("CreateDataVolume", name="data-1", diskOfferingUuid=cloud.uuids["disk"])
+    await cloud.session.call("AttachDataVolumeToVm", vmInstanceUuid=vm, volumeUuid=volume["uuid"])
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("3")
+        await on.browser.go("vol", volume["uuid"])
+        await on.sees("data-1")
+        await choose(on, "detach data volume")
+        await on.sees("Detach data volume from VM data-1?")
+        assert not calls_made(on)
+        await on.press("y")
+        await on.until(lambda: calls_made(on) == ["DetachDataVolumeFromVm"])
+        # One whose form asks for more says of what it takes it, and asks when it is sent.
+        await on.browser.go("store", cloud.uuids["local"])
+        await choose(on, "detach primary storage from cluster")
+        await on.sees("Detach primary storage from cluster  ·  local")
+        await on.press("ctrl+s")
+        await on.sees("Detach primary storage from cluster local?")
+        assert calls_made(on) == ["DetachDataVolumeFromVm"]
+        await on.press("escape")
+        await on.misses("local?")
+        assert calls_made(on) == ["DetachDataVolumeFromVm"]
+
+
+async def test_what_is_for_another_type_of_row_is_not_offered_without_the_reason(cloud: Cloud) -> None:
+    root = Row("Volume", "u", {"type": "Root", "status": "Ready", "vmInstanceUuid": "v"})
+    data = Row("Volume", "u", {"type": "Data", "status": "Ready", "vmInstanceUuid": None})
+    for call in ("AttachDataVolumeToVm", "DetachDataVolumeFromVm", "DeleteDataVolume", "ExpungeDataVolume",
+                 "RecoverDataVolume", "ResizeDataVolume", "BackupDataVolume"):  # fmt: skip
+        assert why_not(call, root) == "only for data volumes", call
+    for call in ("ResizeRootVolume", "CreateRootVolumeTemplateFromRootVolume"):
+        assert why_not(call, root) == ""
+        assert why_not(call, data) == "only for root volumes", call
+    assert why_not("CreateDataVolumeTemplateFromVolume", root) == ""
+    assert why_not("AttachDataVolumeToVm", data) == ""
+    assert why_not("DetachDataVolumeFromVm", data) == "it is not attached"
+    born = Row("SystemTag", "u", {"inherent": True})
+    assert why_not("DeleteTag", born) == why_not("UpdateSystemTag", born)
+    assert why_not("DeleteTag", born) == "the appliance keeps this tag by itself"
+    simulated = Row("Host", "u", {"hypervisorType": "Simulator"})
+    assert why_not("UpdateKVMHost", simulated) == "only for KVM"
+    assert why_not("UpdateKVMHost", Row("Host", "u", {"hypervisorType": "KVM"})) == ""
+
+
+async def test_a_wrong_name_is_said_to_be_wrong(cloud: Cloud) -> None:
+    await cloud.session.call("UpdateGlobalConfig", category="vm", name="deletionPolicy", value="Direct")
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press("D")
+        await on.sees("Type web-1 to go on")
+        await on.press("enter")
+        await on.sees("Nothing is typed yet.")
+        await on.write("web-2")
+        await on.misses("Nothing is typed yet.")
+        await on.press("enter")
+        await on.sees("web-2 is not web-1.")
+        await on.press("backspace")
+        await on.misses("is not web-1")
+        await on.write("1")
+        await on.press("enter")
+        await on.until(lambda: "DestroyVmInstance" in calls_made(on))
