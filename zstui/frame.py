@@ -15,7 +15,7 @@ from zstui.calls import Calls
 from zstui.cells import safe, width
 from zstui.columns import state_counted
 from zstui.first_frame import NAME, standing
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.keymap import key_name
 from zstui.line import Line, Part
@@ -23,8 +23,6 @@ from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import STANDING, bar, load_paint
 from zstui.screens.working import CHANGING
-from zstui.table import LiveTable
-from zstui.trail import Trail
 
 BAR = 8
 UNKNOWN = "–"
@@ -200,60 +198,6 @@ class Tabs(Line):
             Part(f" {number} ", "accent" if here else "faint", action, ground),
             Part(text, "strong" if here else "dim", action, ground),
         ]
-
-
-class Caption(Line):
-    """What the list shows: how many rows, the filter, the order."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.table: LiveTable | None = None
-        self.trail: Trail | None = None
-
-    def left(self) -> list[Part]:
-        """Counts and the filter."""
-        if self.table is None:
-            return []
-        listing = self.table.listing
-        shown, total = len(listing), len(listing.rows)
-        newest = any(kind in self.table.mirror.cut for kind in self.table.noun.kinds)
-        if not total and not listing.mirror.has_read(listing.noun.kinds):
-            count = "…"
-        elif shown == total:
-            count = tr("the newest {number}", number=total) if newest else f"{shown}"
-        else:
-            text = mark("{shown} of the newest {total}") if newest else mark("{shown} of {total}")
-            count = tr(text, shown=shown, total=total)
-        parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
-        if self.table.noun.total is not None and listing.rows:
-            parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
-        if listing.filter:
-            parts += [
-                Part("   /", "accent"),
-                Part(listing.filter, "plain"),
-                Part(f"  {tr('Esc shows all')}", "faint"),
-            ]
-        elif listing.lifted:
-            parts += [Part(f"   /{listing.lifted}", "faint"), Part(f"  {tr('Esc filters again')}", "faint")]
-        if listing.marks:
-            hidden = sum(key not in listing for key in listing.marks)
-            parts.append(
-                Part("   ✓ " + trn("{number} marked", "{number} marked", len(listing.marks)), "accent")
-            )
-            parts += [Part(tr(", ") + tr("{hidden} not shown", hidden=hidden), "warn")] if hidden else []
-        return parts
-
-    def right(self) -> list[Part]:
-        """The way here: the lists before this one, each a click away."""
-        crumbs = self.trail.crumbs(4) if self.trail is not None else []
-        parts: list[Part] = []
-        for crumb in crumbs if len(crumbs) > 1 else []:
-            here = crumb == crumbs[-1]
-            parts += [Part("› " if parts else "", "faint")]
-            parts += [
-                Part(f"{tr(NOUNS[crumb].title)} ", "dim" if here else "faint", f"screen.climb('{crumb}')")
-            ]
-        return parts
 
 
 class News(Line):

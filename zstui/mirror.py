@@ -16,6 +16,7 @@ from appliance.api.resource import RESOURCES
 from zstui import words
 from zstui.cells import safe
 from zstui.figures import Trends
+from zstui.inventories import is_nameless, key_of, shared
 
 if TYPE_CHECKING:
     from appliance.client import Push, Session
@@ -38,20 +39,6 @@ MANY = 8
 
 PACE_SECONDS = 0.1
 """How far apart batches of many changes are: nobody reads faster, and each costs its painting."""
-
-SHARED = ("uuid", "Uuid", "state", "status", "type", "Type", "format", "platform")
-"""Ends of names of fields that have the same values in many rows."""
-
-
-class _Fields(dict[str, tuple[str, bool]]):
-    """A field's one name, and whether its values are shared: looked at once for each name."""
-
-    def __missing__(self, wire: str) -> tuple[str, bool]:
-        found = self[wire] = (sys.intern(wire), wire.endswith(SHARED))
-        return found
-
-
-FIELDS = _Fields()
 
 FIGURES = "Figures"
 """In place of a kind, in a batch: how busy things are has changed."""
@@ -196,7 +183,7 @@ class Mirror:
             case "beat":
                 while self._thinned:
                     await self._load(session, self._thinned.pop())
-            case "change" if push.op == "delete" and _is_nameless(push.resource):
+            case "change" if push.op == "delete" and is_nameless(push.resource):
                 self._thinned |= {push.resource} & self.rows.keys()
             case "change":
                 self._apply(push)
@@ -269,7 +256,7 @@ class Mirror:
         else:
             last = ""
             primary = RESOURCES[kind].primary
-            ordered = not _is_nameless(kind)
+            ordered = not is_nameless(kind)
             while True:
                 page = await session.query(
                     kind,
@@ -368,39 +355,3 @@ class Mirror:
     def _tell(self, batch: Batch) -> None:
         for listener in list(self.listeners):
             listener(batch)
-
-
-def shared(data: dict[str, Any]) -> dict[str, Any]:
-    """An inventory that holds no second copy of what others hold too: names of fields, uuids, states, types.
-
-    Of ten thousand VMs that were each told once that is more than half of the memory. Python forgets what nobody holds.
-    """
-    made = {}
-    for wire, value in data.items():
-        name, alike = FIELDS[wire]
-        kind = type(value)
-        if kind is str:
-            made[name] = sys.intern(value) if alike else value
-        elif kind is dict:
-            made[name] = shared(value)
-        elif kind is list:
-            made[name] = [shared(each) if type(each) is dict else each for each in value]
-        else:
-            made[name] = value
-    return made
-
-
-def _is_nameless(kind: str) -> bool:
-    """Whether rows of a kind are told apart by a key that only the appliance sees."""
-    resource = RESOURCES[kind]
-    return resource.columns[resource.primary].private
-
-
-def key_of(kind: str, data: dict[str, Any]) -> str:
-    """The key of an inventory, as the event stream names it; without a public one, what identifies it."""
-    resource = RESOURCES[kind]
-    key = data.get(resource.columns[resource.primary].wire)
-    if key is not None:
-        return str(key)
-    unique = resource.unique_together[0] if resource.unique_together else ("category", "name")
-    return ".".join(str(data.get(resource.columns[each].wire)) for each in unique)

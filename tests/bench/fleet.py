@@ -45,7 +45,8 @@ def vm_data(number: int, cpu: int = 100) -> dict[str, Any]:
 
 def fill(mirror: Mirror, count: int) -> None:
     """Hosts, an image, and so many VMs."""
-    from zstui.mirror import Row, shared
+    from zstui.inventories import shared
+    from zstui.mirror import Row
 
     for number in range(HOSTS):
         uuid = f"{number:04x}{'f' * 28}"

@@ -10,7 +10,7 @@ from textual.widgets import ContentSwitcher
 
 from appliance.api.errors import NotReady
 from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
-from zstui.frame import Caption
+from zstui.caption import Caption
 from zstui.mirror import Row
 from zstui.nouns import MAIN
 from zstui.table import LiveTable

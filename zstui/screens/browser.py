@@ -14,9 +14,10 @@ from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
 from zstui.banner import Banner
+from zstui.caption import Caption
 from zstui.detail import Detail
 from zstui.filter import Filter
-from zstui.frame import Caption, Hints, LastCall, News, Tabs, Totals
+from zstui.frame import Hints, LastCall, News, Tabs, Totals
 from zstui.keymap import movable
 from zstui.line import Line
 from zstui.mirror import STATUS, Batch, Mirror, Row
