@@ -39,7 +39,7 @@ async def test_the_page_of_what_was_deleted_elsewhere_says_so(cloud: Cloud) -> N
         assert {item.paint for item in sheet.items[1:]} <= {"faint", "head"}
         await on.misses("reconnect")
         await on.press("r")
-        await on.sees("r does nothing on this row")
+        await on.sees("r does nothing here")
         await on.press("escape")
         await on.sees("node-b", "Hosts  1")
 
