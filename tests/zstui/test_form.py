@@ -184,7 +184,7 @@ async def test_services_are_attached_by_their_provider(cloud: Cloud) -> None:
     await cloud.make("CreateL3Network", name="lan2", l2NetworkUuid=cloud.uuids["wire"])
     async with screens(cloud.socket, LARGE) as on:
         await on.browser.go("net", cloud.uuids["lan2"])
-        await on.sees("none: press x")
+        await on.sees("none: press w")
         await on.press("x")
         await on.write("attach network service")
         await on.press("enter")
