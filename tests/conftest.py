@@ -1,5 +1,4 @@
-"""The order of the files, so that processes end at about the same time, how seldom garbage is looked for, and that
-made-up cases may take what time they take: others are at work on the same two cores."""
+"""For all tests: which files come first, how seldom garbage is looked for, and no time limit for made-up cases."""
 
 from __future__ import annotations
 
