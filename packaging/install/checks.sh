@@ -79,6 +79,7 @@ check_address() {
     check_ssh || return 1
     [ -n "$host" ] || return 0
     case $host in
+    *:*:*) because "-I $host: give an IPv4 address or an interface with one, and a :PORT at most" || return 1 ;;
     *:*) port=${host##*:} host=${host%:*} ;;
     esac
     is_port "$port" || because "-I $WANTED_LISTEN: $port is no port; ports are 1 to 65535" || return 1
@@ -86,7 +87,7 @@ check_address() {
     *[!0-9.]*)
         number=$(interface_address "$host")
         [ -n "$number" ] ||
-            because "-I $host is neither an IPv4 address nor an interface with one" || return 1
+            because "-I $WANTED_LISTEN: $host is neither an IPv4 address nor an interface with one" || return 1
         host=$number
         ;;
     esac
@@ -126,10 +127,19 @@ check_schema() {
         because "$1 keeps a store of version $there, and zstui $VERSION knows versions up to $SCHEMA; use --rollback to go back"
 }
 
+# check_newer NAME: what is installed is not newer than this. The same version may be made anew.
+check_newer() {
+    local there=${1%-*}
+    [ "$there" = "$VERSION" ] || ! at_least "$there" "$VERSION" ||
+        because "$1 is installed, and zstui $VERSION is older; use --rollback to go back to the version before"
+}
+
 # What an installation finds: nothing, itself, another version, or a store without one.
 check_installed() {
     local found
     found=$(current_name)
+    [ -z "$found" ] || [ -z "$DROP" ] ||
+        because "$found is installed in $ROOT; -D sets aside the store of one that is not there any more" || return 1
     case $ACTION in
     install)
         [ -z "$found" ] || [ "$found" = "$NAME" ] ||
@@ -142,13 +152,15 @@ check_installed() {
         ;;
     upgrade)
         [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
-        check_schema "$found"
+        check_schema "$found" && check_newer "$found"
         ;;
     esac
 }
 
 check_versions() {
     is_ours "$ROOT" || because "nothing is installed in $ROOT" || return 1
+    [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
+        because "the data of what is installed is in $DATA, and not in $WANTED_DATA; leave --data out" || return 1
     [ "$ACTION$DROP" != uninstallyes ] || [ ! -e "$DATA" ] || { is_data "$DATA" && ! is_shared "$DATA"; } ||
         because "$DATA is no folder of zstui's own, and -D would delete it; leave -D out"
 }

@@ -47,6 +47,9 @@ WANTED_LISTEN=
 CHOSEN_LISTEN=
 WANTED_DATA=
 ACTION=install
+# The option that said so, and all others that were given.
+CHOSEN=
+GIVEN=()
 CHECK=
 MISSING=
 SCRATCH=

@@ -7,7 +7,7 @@ settings_load() {
     [ -z "$WANTED_DATA" ] || DATA=$WANTED_DATA
     if is_ours "$ROOT" && [ -e "$ROOT/settings" ]; then
         load "$ROOT/settings" DATA LISTEN SERVE || return 1
-        [ -z "$WANTED_DATA" ] || [ -n "$(current_name)" ] || DATA=$WANTED_DATA
+        [ -z "$WANTED_DATA" ] || [ -n "$(current_name)" ] || [ "$ACTION" = uninstall ] || DATA=$WANTED_DATA
     fi
     [ -z "$CHOSEN_LISTEN" ] || LISTEN=$CHOSEN_LISTEN
     [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
@@ -71,6 +71,8 @@ change_undo() {
     for each in settings previous; do
         [ ! -f "$ROOT/$each.before" ] || copy "$ROOT/$each.before" "$ROOT/$each" || return 1
     done
+    # Nor is there a way back to itself, in words that its script may not know.
+    [ -f "$ROOT/previous.before" ] || [ "$(before_name)" != "$1" ] || rm -f "$ROOT/previous" || return 1
     ! unit_is_ours || unit_place || return 1
     script_place "$1"
 }
@@ -103,7 +105,9 @@ drop_versions() {
 # The version that --rollback would go back to.
 before_name() {
     local NAME='' BEFORE=''
-    [ ! -f "$ROOT/previous" ] || load "$ROOT/previous" NAME BEFORE || return 1
+    # Who only asks for the name keeps his own settings.
+    local LISTEN='' SERVE=()
+    [ ! -f "$ROOT/previous" ] || load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
     printf %s "$NAME"
 }
 

@@ -128,7 +128,9 @@ change_store() {
 # What --rollback needs is on disk before the transition ends.
 end_change() {
     if [ "$ACTION" = upgrade ]; then
-        printf 'NAME=%q\nBEFORE=%q\n' "$FROM" "$BACKUP" >"$ROOT/previous.new" && place "$ROOT/previous" || return 1
+        # How it was reached goes back, too.
+        { printf 'NAME=%q\nBEFORE=%q\n' "$FROM" "$BACKUP" && grep -v ^DATA= "$ROOT/settings.before"; } \
+            >"$ROOT/previous.new" && place "$ROOT/previous" || return 1
     else
         rm -f "$ROOT/previous"
     fi
@@ -168,9 +170,8 @@ check_previous() {
 rollback() {
     local BEFORE=''
     FROM=$(current_name)
-    step "Look for the version before" check_previous || return 1
-    load "$ROOT/previous" NAME BEFORE || return 1
-    say "going back to $NAME, with its store from before the upgrade; what was done since is kept in a backup"
+    load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
+    say "going back to $NAME, with its store and settings from before the upgrade; what was done since is kept in a backup"
     change "$NAME" restore "$BEFORE" && step "Finish" finish end_change
 }
 

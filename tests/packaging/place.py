@@ -17,11 +17,12 @@ DONE, WRONG, REFUSED, FAILED = 0, 1, 2, 3
 PROGRAM = """#!/bin/sh
 case "$*" in
 *--version) echo "zstui VERSION" ;;
+"--serve --check "*) [ ! -e FOLDER/wrong ] || { cat FOLDER/wrong >&2; exit 2; } ;;
 *migrate | *" backup "* | *" restore "*) exit 0 ;;
 *) exit 7 ;;
 esac
 """
-"""What is installed: it says its version, and serves nothing."""
+"""What is installed: it says its version and, when asked, what the file `wrong` says is wrong, and serves nothing."""
 
 MAKING = """
 import installer, pathlib, sys
@@ -61,6 +62,8 @@ class Place:
         self.folder, self.tools = folder, folder / "first"
         self.root, self.data, self.command = folder / "opt/zstui", folder / "lib/zstui", folder / "command"
         self.log, self.unit, self.enabled = folder / "log", folder / "unit", folder / "enabled"
+        self.mounts = folder / "mounts"
+        self.mounts.write_text("22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n")
         self.listen = f"127.0.0.1:{free_port()}"
         self.tools.mkdir()
         self.file = self.make("1.0")
@@ -72,7 +75,9 @@ class Place:
         (program / "_internal" / "agent").mkdir(parents=True)
         (program / "_internal" / "agent" / "zstui-agent-1.tar").write_bytes(b"")
         (program / "_internal" / "appliance/store/migrations").mkdir(parents=True)
-        (program / "zstui").write_text(PROGRAM.replace("VERSION", version))
+        (program / "zstui").write_text(
+            PROGRAM.replace("VERSION", version).replace("FOLDER", str(self.folder))
+        )
         (program / "zstui").chmod(0o755)
         (program / "share").mkdir()
         (program / "share" / "zstui.service").write_text(
@@ -83,6 +88,7 @@ class Place:
             "LISTEN=127.0.0.1:8080": f"LISTEN={self.listen}",
             "COMMAND=/usr/local/bin/zstui": f"COMMAND={self.command}",
             "UNIT=/etc/systemd/system/zstui.service": f"UNIT={self.unit}",
+            "/proc/self/mountinfo": str(self.mounts),
             "/run/systemd/system": str(self.folder / "systemd"),
             '"$(id -u)" = 0': "0 = 0",
             '"$(id -u)" != 0': "0 != 0",

@@ -186,6 +186,7 @@ def test_data_that_is_not_zstuis_is_not_deleted(place: Place, tmp_path: Path) ->
         (("-I", "127.0.0.999:80"), "127.0.0.999 is no IPv4 address"),
         (("-I", "127.1"), "127.1 is no IPv4 address"),
         (("-I", "198.51.100.7"), "198.51.100.7 is no address of this machine"),
+        (("-I", "::1"), "-I ::1: give an IPv4 address"),
         (("-I", "nothing0"), "nothing0 is neither an IPv4 address nor an interface"),
         (("--ssh", "nowhere"), "--ssh: 'nowhere' is not ADDRESS:PORT"),
         (("--ssh", "127.0.0.1:70000"), "--ssh: '127.0.0.1:70000' is not ADDRESS:PORT"),
