@@ -147,6 +147,9 @@ check_installed() {
         if [ -z "$found" ]; then
             [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
                 because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
+            [ -z "$DROP" ] || [ ! -e "$DATA/store.db" ] || ! is_mounted "$DATA" ||
+                because "$DATA is a disk of its own, which -D cannot set aside; move what is on it, or give another folder with --data" ||
+                return 1
             port_is_free
         fi
         ;;
@@ -157,10 +160,18 @@ check_installed() {
     esac
 }
 
+# What lies on another disk is deleted by who has put that there.
+check_mounts() {
+    local inside
+    inside=$(mounts "$DATA" | grep -vFx "$(readlink -m "$DATA")" | head -n 1)
+    [ -z "$inside" ] || because "$inside is mounted in $DATA, and -D would delete what is on it; unmount it first"
+}
+
 check_versions() {
     is_ours "$ROOT" || because "nothing is installed in $ROOT" || return 1
     [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
         because "the data of what is installed is in $DATA, and not in $WANTED_DATA; leave --data out" || return 1
+    [ "$ACTION$DROP" != uninstallyes ] || check_mounts || return 1
     [ "$ACTION$DROP" != uninstallyes ] || [ ! -e "$DATA" ] || { is_data "$DATA" && ! is_shared "$DATA"; } ||
         because "$DATA is no folder of zstui's own, and -D would delete it; leave -D out"
 }
@@ -170,6 +181,7 @@ all_checks() {
         step "Check the system" check_system &&
         step "Check libvirt" check_libvirt &&
         step "Check the paths" check_path &&
+        step "Check for another installation" check_alone &&
         step "Check this file" check_file &&
         step "Check the address" check_address &&
         step "Check the space on the disk" check_space &&

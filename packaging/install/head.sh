@@ -81,7 +81,8 @@ Options:
                  -I and these are remembered; whoever gives one of these or -I gives all of these anew.
                  They may be given again to what is installed, which is then started anew
   -k             keep the store that an earlier installation has left
-  -D             set that store aside and begin anew; with --uninstall: delete the data, too
+  -D             set that store aside and begin anew; with --uninstall: delete the data, too,
+                 with all that is in its folder
   -z             do not start zstui after it was installed or upgraded
   -t SECONDS     how long zstui may take to start (default $SECONDS_TO_START)
   -o             offline: fetch nothing; names the packages that are missing

@@ -156,7 +156,7 @@ install_or_upgrade() {
     claim "$ROOT" 755 || refuse
     take_the_lock
     # Another installer may have ended since, or may have been undone.
-    check_installed || refuse
+    { check_alone && check_installed; } || refuse
     if [ "$(current_name)" = "$NAME" ]; then
         say "zstui $VERSION is installed already"
         carry_out reach_or_restart || exit $?
@@ -220,12 +220,13 @@ only_check() {
     rollback)
         step "Check that this is root" check_root &&
             step "Look for an installation" check_versions &&
+            step "Check for another installation" check_alone &&
             step "Look for the version before" check_previous
         ;;
     uninstall)
         step "Check that this is root" check_root &&
             step "Look for an installation" check_versions &&
-            say "this would delete zstui in $ROOT${DROP:+ and $DATA}"
+            say "this would delete zstui in $ROOT${DROP:+, and $DATA with all that is in it}"
         ;;
     esac
 }
@@ -271,7 +272,10 @@ main() {
     rollback | uninstall)
         check_versions || refuse
         take_the_lock
-        [ "$ACTION" != rollback ] || step "Look for the version before" check_previous || exit "$REFUSED"
+        [ "$ACTION" != rollback ] || {
+            check_alone || refuse
+            step "Look for the version before" check_previous || exit "$REFUSED"
+        }
         carry_out "$ACTION" || exit $?
         [ "$ACTION" != rollback ] || { printf 'the current version is %s again\n' "$NAME" && tell_how_to_start; }
         ;;

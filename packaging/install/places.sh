@@ -14,10 +14,17 @@ is_ours() {
 }
 
 # A folder of data that is older than the mark is known by its store.
-is_data() { is_ours "$1" || [ -f "$1/store.db" ]; }
+is_data() { is_ours "$1" || { [ -f "$1/store.db" ] && safe "$1/." && safe "$1/store.db"; }; }
 
 # What is in a folder, but for what a new file system has.
 content() { find "$1/." -mindepth 1 -maxdepth 1 ! -name lost+found; }
+
+# mounts FOLDER: what is mounted there, and in it.
+mounts() {
+    awk -v at="$(readlink -m "$1")" '$5 == at || index($5, at "/") == 1 { print $5 }' /proc/self/mountinfo
+}
+
+is_mounted() { mounts "$1" | grep -qFx "$(readlink -m "$1")"; }
 
 # Whether a folder can become ours: it is not there, or empty and nobody else's.
 is_free() {
@@ -56,7 +63,9 @@ check_place() {
     local first
     ! is_shared "$1" || because "$1 belongs to the system; give a folder of zstui's own with $2" || return 1
     ! "$3" "$1" && ! is_free "$1" || return 0
-    if [ -d "$1" ] && safe "$1/."; then
+    if [ -f "$1/store.db" ] && ! safe "$1/store.db"; then
+        because "$1/store.db is not root's alone to write to; give another folder with $2"
+    elif [ -d "$1" ] && safe "$1/."; then
         first=$(content "$1" | sort | head -n 1)
         because "$1 is not zstui's: ${first##*/} is in it; give another folder with $2"
     else
@@ -113,6 +122,15 @@ load_words() {
         [[ $rest =~ ^\'([^\']*)\'\ ?(.*)$ ]] || return 1
         SERVE+=("${BASH_REMATCH[1]}") rest=${BASH_REMATCH[2]}
     done
+}
+
+# Delete the data, and all else that is with it. Where a disk is mounted, that stays so.
+delete_data() {
+    if is_mounted "$DATA"; then
+        content "$DATA" | tr '\n' '\0' | xargs -0r rm -rf && note "$DATA stays: it is a disk of its own; what was on it is deleted"
+    else
+        rm -rf "$DATA"
+    fi
 }
 
 # Delete what the installer made, but never what has the data in it.

@@ -178,7 +178,7 @@ rollback() {
 uninstall() {
     step "Stop zstui" service_stop && step "Take the service away" service_remove || return 1
     if [ -n "$DROP" ]; then
-        step "Delete $DATA" rm -rf "$DATA" || return 1
+        step "Delete $DATA, with all that is in it" delete_data || return 1
     else
         say "the data stays in $DATA; hosts keep their guests"
     fi

@@ -55,6 +55,12 @@ exit $code
 """A tool that kills the installer just before or just after one of its calls."""
 
 
+def everything(folder: Path) -> list[tuple[str, int, bytes]]:
+    """All that is in a folder, and itself, with modes."""
+    paths = [folder, *sorted(folder.rglob("*"))]
+    return [(str(p), p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in paths]
+
+
 class Place:
     """A folder that stands for the machine: an installer that writes to nothing outside it, unless told to."""
 
@@ -110,6 +116,11 @@ class Place:
         """Let scripts find this one first."""
         (self.tools / name).write_text(text)
         (self.tools / name).chmod(0o755)
+
+    def mounted(self, path: Path, options: str = "rw") -> None:
+        """From now on a disk is mounted there."""
+        with self.mounts.open("a") as file:
+            file.write(f"36 22 254:16 / {path} {options} shared:2 - ext4 /dev/vdb rw\n")
 
     def systemd(self) -> None:
         """From now on there is a systemd here."""

@@ -319,7 +319,13 @@ def test_a_killed_uninstallation_can_be_repeated(
 ) -> None:
     old = machine.bring(versions[OLD])
     for step, title in enumerate(
-        ("Stop zstui", "Take the service away", "Delete /var/lib/zstui", "Delete /opt/zstui"), start=1
+        (
+            "Stop zstui",
+            "Take the service away",
+            "Delete /var/lib/zstui, with all that is in it",
+            "Delete /opt/zstui",
+        ),
+        start=1,
     ):
         machine.say("bash", old, "-q")
         assert killed_at(machine, step, "/opt/zstui/installer", "--uninstall", "-D", after=after) == title

@@ -11,18 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from .place import DONE, FAILED, REFUSED, WRONG, Place
+from .place import DONE, FAILED, REFUSED, WRONG, Place, everything
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-def everything(folder: Path) -> list[tuple[str, int, bytes]]:
-    """All that is in a folder, and itself, with modes."""
-    paths = [folder, *sorted(folder.rglob("*"))]
-    return [(str(p), p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in paths]
 
 
 def test_it_installs_and_leaves_nothing_when_it_goes(place: Place) -> None:
