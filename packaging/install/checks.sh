@@ -1,6 +1,12 @@
 
 check_root() { [ "$(id -u)" = 0 ] || because "this has to run as root; $(id -un) is not"; }
 
+# What --check asks, too, and does not write.
+check_log() {
+    [ -f "$LOG" ] && [ -w "$LOG" ] || { [ ! -e "$LOG" ] && [ -w "$(dirname "$LOG")" ]; } ||
+        because "$LOG, to which all is written that is done, cannot be written"
+}
+
 check_system() {
     local found PRETTY_NAME='a system without /etc/os-release' ID='' VERSION_CODENAME=''
     # In a shell of its own: os-release sets VERSION, too.
@@ -31,6 +37,15 @@ check_libvirt() {
     at_least "$found" "$LIBVIRT" ||
         because "$OS_NAME has libvirt $found; a host of zstui needs $LIBVIRT or newer, as in Debian 12"
 }
+
+# The script itself, but for the line that says this.
+check_script() {
+    [ "$(head -c "$SCRIPT_BYTES" "$SELF" | sed '/^SCRIPT_SHA256=/d' | sha256sum)" = "$SCRIPT_SHA256  -" ] ||
+        because "$SELF is damaged: the checksum of its script is another; download it again"
+}
+
+# What an installation keeps is the script alone, which brings nothing.
+check_what_it_brings() { [ "$(stat -Lc %s "$SELF")" = $((SCRIPT_BYTES)) ] || check_file; }
 
 check_file() {
     [ "$(stat -Lc %s "$SELF")" = $((SCRIPT_BYTES + UNXZ_BYTES + PAYLOAD_BYTES)) ] ||
@@ -191,6 +206,7 @@ all_checks() {
 host_checks() {
     step "Check that this is root" check_root &&
         step "Check the system" check_system &&
+        step "Check this file" check_what_it_brings &&
         step "Check libvirt" check_libvirt &&
         step "Check for apt" check_apt &&
         step "Look for missing packages" check_missing

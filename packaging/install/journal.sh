@@ -123,9 +123,9 @@ recover() {
     [ -z "$(current_name)" ] || service_start
 }
 
-# The lock is on descriptor 9, which no process that stays may inherit.
+# The lock is on descriptor 9, which no process that stays may inherit. Who was waited for may have deleted it.
 lock_take() {
-    is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9
+    is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9 && [ "$ROOT/lock" -ef "/proc/$$/fd/9" ]
 }
 
 # Wait for the end of the installer that started this. If it left a transition, it was killed: undo.
@@ -135,9 +135,12 @@ guard() {
     recover
 }
 
+# What was put into the background goes on without this. One that has ended already is no job any more.
+let_go() { disown 2>/dev/null || :; }
+
 guard_start() {
     [ -z "${GUARDED:-}" ] || return 0
     GUARDED=yes
     setsid bash "$SELF" --guard -r "$ROOT" </dev/null >/dev/null 2>&1 3>&- 4>&- 9>&- &
-    disown
+    let_go
 }

@@ -121,7 +121,9 @@ carry_out() {
     [ $code != 0 ] || return 0
     if [ ! -f "$ROOT/transition" ]; then
         [ "$ACTION" = uninstall ] || drop_versions
-        return "$FAILED"
+        # Not even an empty folder is left of what was refused.
+        [ "$VERDICT$(current_name)" != "$REFUSED" ] || [ -e "$ROOT/unfinished" ] || delete_root >>"$LOG" 2>&1
+        return "$VERDICT"
     fi
     if recover >>"$LOG" 2>&1; then
         printf 'it failed: %s; everything is as it was before%s\n' "$REASON" \
@@ -139,7 +141,8 @@ refuse() {
 }
 
 take_the_lock() {
-    lock_take -n || {
+    # The guard of one that has just ended looks, for a moment, whether that has left something.
+    lock_take -w 5 || {
         printf 'another installer is at work in %s; wait for its end\n' "$ROOT" >&2
         exit "$REFUSED"
     }
@@ -255,6 +258,12 @@ main() {
         ROOT=$(readlink -f "$(dirname "$SELF")")
     fi
     read_options "$@"
+    # What an installation calls by itself does not end of a checksum, or of a log.
+    case $ACTION in launch | supervise | guard | undo) ;; *)
+        check_script || refuse
+        [ "$(id -u)" != 0 ] || check_log || refuse
+        ;;
+    esac
     [ "$(id -u)" != 0 ] || settings_load || refuse
     NAME=$VERSION-$BUILD
     exec 3>&1 4>&2

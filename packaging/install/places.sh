@@ -26,6 +26,33 @@ mounts() {
 
 is_mounted() { mounts "$1" | grep -qFx "$(readlink -m "$1")"; }
 
+# The options of the disk that a path is on.
+mount_options() {
+    awk -v at="$(readlink -m "$1")/" '$5 == "/" || index(at, $5 "/") == 1 {
+        if (length($5) >= length(best)) { best = $5; found = $6 "," $NF }
+    } END { print found }' /proc/self/mountinfo
+}
+
+# check_ground PATH OPTION: what is to be made there can be.
+check_ground() {
+    local ground=$1
+    until [ -e "$ground" ] || [ -L "$ground" ]; do ground=$(dirname "$ground"); done
+    [ -d "$ground" ] || because "$1 cannot be: $ground is no folder; give another with $2" || return 1
+    case ,$(mount_options "$ground"), in *,ro,*)
+        because "$1 cannot be: the disk of $ground can only be read; give another with $2" || return 1
+        ;;
+    esac
+    [ -w "$ground" ] || because "$1 cannot be: $ground cannot be written to; give another with $2"
+}
+
+# What is executed from there can be.
+check_runs() {
+    case ,$(mount_options "$1"), in *,noexec,*)
+        because "nothing on the disk of $1 may be run (noexec); give another folder with -r"
+        ;;
+    esac
+}
+
 # Whether a folder can become ours: it is not there, or empty and nobody else's.
 is_free() {
     [ -e "$1" ] || [ -L "$1" ] || return 0
@@ -82,6 +109,7 @@ check_path() {
             ;;
         esac
     done
+    check_ground "$ROOT" -r && check_runs "$ROOT" && check_ground "$DATA" --data || return 1
     # What is installed already stays where it is.
     if is_ours "$ROOT" && [ -n "$(current_name)" ]; then
         [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||

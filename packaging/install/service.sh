@@ -87,7 +87,7 @@ service_start() {
     # While something is undone signals are ignored, and bash cannot trap what it was born to ignore.
     setsid env --default-signal=INT,TERM,HUP bash "$ROOT/installer" --supervise -r "$ROOT" \
         </dev/null >>"$LOG" 2>&1 3>&- 4>&- 9>&- &
-    disown
+    let_go
 }
 
 service_stop() {

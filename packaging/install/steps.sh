@@ -24,12 +24,21 @@ unpack() {
         sync "$ROOT/versions"
 }
 
-# The unpacked program runs here, is what it should be, and takes the options that it is to be run with.
+# The unpacked program runs here, and is what it should be.
 try_program() {
     local said
-    said=$("$ROOT/versions/$NAME/zstui" --serve --listen "$LISTEN" "${SERVE[@]}" --version 2>&1) ||
+    said=$("$ROOT/versions/$NAME/zstui" --version 2>&1) ||
         because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
+}
+
+# The program's own words on how it is to be reached. Nothing has changed yet.
+check_reach() {
+    local said
+    said=$("$ROOT/versions/$NAME/zstui" --serve --check --data "$DATA" --listen "$LISTEN" "${SERVE[@]}" 2>&1) && return
+    printf '%s\n' "$said"
+    VERDICT=$REFUSED
+    because "$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')"
 }
 
 # The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.
@@ -53,6 +62,7 @@ make_data() {
 install_fresh() {
     step "Unpack zstui $VERSION" unpack &&
         step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         step "Write the installation down" begin_fresh &&
         step "Prepare the data folder" make_data &&
         step "Make $VERSION the current version" switch_to "$NAME" &&
@@ -142,6 +152,7 @@ end_change() {
 reach() {
     FROM=$NAME
     step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         step "Write down the way back" begin_change "$NAME" &&
         step "Stop zstui" service_stop &&
         step "Check that the address is free" port_is_free || return 1
@@ -155,6 +166,7 @@ upgrade() {
     FROM=$(current_name)
     step "Unpack zstui $VERSION beside $FROM" unpack &&
         step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         change "$NAME" migrate &&
         step "Finish" finish end_change
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,8 +73,8 @@ class Place:
         self.tools.mkdir()
         self.file = self.make("1.0")
 
-    def make(self, version: str) -> Path:
-        """The installer of a version, with a unit that names it."""
+    def make(self, version: str, changes: dict[str, str] | None = None) -> Path:
+        """The installer of a version, with a unit that names it, and with changes to its script."""
         scripts, source = self.folder / f"scripts-{version}", REPOSITORY / "packaging" / "install"
         program = scripts / "program"
         (program / "_internal" / "agent").mkdir(parents=True)
@@ -89,7 +88,7 @@ class Place:
         (program / "share" / "zstui.service").write_text(
             (source / "zstui.service").read_text() + f"# {version}\n"
         )
-        changes = {
+        changes = (changes or {}) | {
             "LOG=/var/log/zstui-install.log": f"LOG={self.log}",
             "LISTEN=127.0.0.1:8080": f"LISTEN={self.listen}",
             "COMMAND=/usr/local/bin/zstui": f"COMMAND={self.command}",
@@ -134,15 +133,11 @@ class Place:
 
     def script(self, file: Path, *words: str, path: str | None = None) -> tuple[int, str]:
         """The same of any script, with nothing but what is given."""
-        while True:
-            done = subprocess.run(
-                ["bash", str(file), *words], env=self.environment(path),
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
-            )  # fmt: skip
-            # The guard of the one before looks, for a moment, whether that has left something. A line that is cut off
-            # is shown by bash, and may have these words in it.
-            if not re.search("^another installer is at work", done.stdout, re.MULTILINE):
-                return done.returncode, done.stdout
+        done = subprocess.run(
+            ["bash", str(file), *words], env=self.environment(path),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout
 
     def environment(self, path: str | None = None) -> dict[str, str]:
         """What scripts are run with."""

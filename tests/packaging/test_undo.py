@@ -271,3 +271,9 @@ def test_an_uninstallation_that_is_interrupted_is_not_said_to_be_undone(place: P
     (place.tools / "rm").unlink()
     assert place.script(place.file, "-r", str(place.root), "--uninstall")[0] == DONE
     assert not place.root.exists()
+
+
+def test_a_guard_that_has_ended_already_is_no_failure(place: Place) -> None:
+    place.tool("setsid", "#!/bin/sh\n")
+    place.file = place.make("1.1", {"9>&- &\n": "9>&- &\n    wait\n"})
+    place.install()
