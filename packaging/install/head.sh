@@ -70,7 +70,7 @@ zstui $VERSION: installs the private cloud in one file.
 
 What to do, unless it is to install:
   -u             upgrade what is installed; guests and what serves them go on
-  --rollback     go back to the version before the last upgrade, with the store that it had
+  --rollback     go back to the version before the last upgrade, with its store and settings
   --uninstall    take zstui away; its data stays, unless -D is given
   --host-only    make this machine ready to be added as a KVM host
   --check        with any of these, or alone: tell what would be done, and what is in the way; change nothing

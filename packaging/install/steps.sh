@@ -211,6 +211,8 @@ delete_root() {
     left=$(content "$ROOT" | sed 's|.*/||' | sort | head -n 5 | tr '\n' ' ')
     if [ -n "$left" ]; then
         note "$ROOT stays: what is in it is not the installer's: ${left% }"
+    elif is_mounted "$ROOT"; then
+        note "$ROOT stays: it is a disk of its own"
     else
         rmdir "$ROOT"
     fi

@@ -118,6 +118,15 @@ def test_a_disk_that_holds_the_data_stays_where_it_is(place: Place) -> None:
     place.install()
 
 
+def test_a_disk_that_holds_the_programs_stays_where_it_is(place: Place) -> None:
+    place.install()
+    place.mounted(place.root)
+    (place.root / "lost+found").mkdir()
+    assert f"{place.root} stays: it is a disk of its own" in place.uninstall()
+    assert [path.name for path in place.root.rglob("*")] == ["lost+found"]
+    place.install()
+
+
 def test_a_store_on_a_disk_of_its_own_is_not_set_aside(place: Place) -> None:
     place.data.mkdir(parents=True)
     (place.data / "store.db").write_text("1")
