@@ -154,9 +154,12 @@ def assemble(payload: bytes, **known: str) -> bytes:
     }
     for name, value in known.items():
         text = text.replace(f"@{name}@", value)
-    # The script's own length stands in the script, in a place of a known length.
-    length = len(text.encode()) - len("@SCRIPT_BYTES@") + 8
+    # The script's own length stands in the script, in a place of a known length. So does its checksum, in a line
+    # that is left out of it.
+    length = len(text.encode()) - len("@SCRIPT_BYTES@") + 8 - len("@SCRIPT_SHA256@") + 64
     text = text.replace("@SCRIPT_BYTES@", f"{length:<8}")
+    digest = hashlib.sha256(text.replace("SCRIPT_SHA256=@SCRIPT_SHA256@\n", "", 1).encode()).hexdigest()
+    text = text.replace("@SCRIPT_SHA256@", digest)
     return text.encode() + unxz + payload
 
 

@@ -1,6 +1,12 @@
 
 check_root() { [ "$(id -u)" = 0 ] || because "this has to run as root; $(id -un) is not"; }
 
+# What --check asks, too, and does not write.
+check_log() {
+    [ -f "$LOG" ] && [ -w "$LOG" ] || { [ ! -e "$LOG" ] && [ -w "$(dirname "$LOG")" ]; } ||
+        because "$LOG, to which all is written that is done, cannot be written"
+}
+
 check_system() {
     local found PRETTY_NAME='a system without /etc/os-release' ID='' VERSION_CODENAME=''
     # In a shell of its own: os-release sets VERSION, too.
@@ -31,6 +37,15 @@ check_libvirt() {
     at_least "$found" "$LIBVIRT" ||
         because "$OS_NAME has libvirt $found; a host of zstui needs $LIBVIRT or newer, as in Debian 12"
 }
+
+# The script itself, but for the line that says this.
+check_script() {
+    [ "$(head -c "$SCRIPT_BYTES" "$SELF" | sed '/^SCRIPT_SHA256=/d' | sha256sum)" = "$SCRIPT_SHA256  -" ] ||
+        because "$SELF is damaged: the checksum of its script is another; download it again"
+}
+
+# What an installation keeps is the script alone, which brings nothing.
+check_what_it_brings() { [ "$(stat -Lc %s "$SELF")" = $((SCRIPT_BYTES)) ] || check_file; }
 
 check_file() {
     [ "$(stat -Lc %s "$SELF")" = $((SCRIPT_BYTES + UNXZ_BYTES + PAYLOAD_BYTES)) ] ||
@@ -79,6 +94,7 @@ check_address() {
     check_ssh || return 1
     [ -n "$host" ] || return 0
     case $host in
+    *:*:*) because "-I $host: give an IPv4 address or an interface with one, and a :PORT at most" || return 1 ;;
     *:*) port=${host##*:} host=${host%:*} ;;
     esac
     is_port "$port" || because "-I $WANTED_LISTEN: $port is no port; ports are 1 to 65535" || return 1
@@ -86,7 +102,7 @@ check_address() {
     *[!0-9.]*)
         number=$(interface_address "$host")
         [ -n "$number" ] ||
-            because "-I $host is neither an IPv4 address nor an interface with one" || return 1
+            because "-I $WANTED_LISTEN: $host is neither an IPv4 address nor an interface with one" || return 1
         host=$number
         ;;
     esac
@@ -126,10 +142,19 @@ check_schema() {
         because "$1 keeps a store of version $there, and zstui $VERSION knows versions up to $SCHEMA; use --rollback to go back"
 }
 
+# check_newer NAME: what is installed is not newer than this. The same version may be made anew.
+check_newer() {
+    local there=${1%-*}
+    [ "$there" = "$VERSION" ] || ! at_least "$there" "$VERSION" ||
+        because "$1 is installed, and zstui $VERSION is older; use --rollback to go back to the version before"
+}
+
 # What an installation finds: nothing, itself, another version, or a store without one.
 check_installed() {
     local found
     found=$(current_name)
+    [ -z "$found" ] || [ -z "$DROP" ] ||
+        because "$found is installed in $ROOT; -D sets aside the store of one that is not there any more" || return 1
     case $ACTION in
     install)
         [ -z "$found" ] || [ "$found" = "$NAME" ] ||
@@ -137,18 +162,31 @@ check_installed() {
         if [ -z "$found" ]; then
             [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
                 because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
+            [ -z "$DROP" ] || [ ! -e "$DATA/store.db" ] || ! is_mounted "$DATA" ||
+                because "$DATA is a disk of its own, which -D cannot set aside; move what is on it, or give another folder with --data" ||
+                return 1
             port_is_free
         fi
         ;;
     upgrade)
         [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
-        check_schema "$found"
+        check_schema "$found" && check_newer "$found"
         ;;
     esac
 }
 
+# What lies on another disk is deleted by who has put that there.
+check_mounts() {
+    local inside
+    inside=$(mounts "$DATA" | grep -vFx "$(readlink -m "$DATA")" | head -n 1)
+    [ -z "$inside" ] || because "$inside is mounted in $DATA, and -D would delete what is on it; unmount it first"
+}
+
 check_versions() {
     is_ours "$ROOT" || because "nothing is installed in $ROOT" || return 1
+    [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
+        because "the data of what is installed is in $DATA, and not in $WANTED_DATA; leave --data out" || return 1
+    [ "$ACTION$DROP" != uninstallyes ] || check_mounts || return 1
     [ "$ACTION$DROP" != uninstallyes ] || [ ! -e "$DATA" ] || { is_data "$DATA" && ! is_shared "$DATA"; } ||
         because "$DATA is no folder of zstui's own, and -D would delete it; leave -D out"
 }
@@ -158,6 +196,7 @@ all_checks() {
         step "Check the system" check_system &&
         step "Check libvirt" check_libvirt &&
         step "Check the paths" check_path &&
+        step "Check for another installation" check_alone &&
         step "Check this file" check_file &&
         step "Check the address" check_address &&
         step "Check the space on the disk" check_space &&
@@ -167,6 +206,7 @@ all_checks() {
 host_checks() {
     step "Check that this is root" check_root &&
         step "Check the system" check_system &&
+        step "Check this file" check_what_it_brings &&
         step "Check libvirt" check_libvirt &&
         step "Check for apt" check_apt &&
         step "Look for missing packages" check_missing

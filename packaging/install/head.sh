@@ -16,6 +16,7 @@ GLIBC=@GLIBC@
 LIBVIRT=@LIBVIRT@
 SCHEMA=@SCHEMA@
 SCRIPT_BYTES=@SCRIPT_BYTES@
+SCRIPT_SHA256=@SCRIPT_SHA256@
 UNXZ_BYTES=@UNXZ_BYTES@
 UNXZ_SHA256=@UNXZ_SHA256@
 PAYLOAD_BYTES=@PAYLOAD_BYTES@
@@ -33,6 +34,8 @@ UNIT=/etc/systemd/system/zstui.service
 USAGE=1 REFUSED=2 FAILED=3 INTERRUPTED=130
 
 STEP=0
+# How a step that fails before anything has changed ends all of it.
+VERDICT=$FAILED
 REASON=
 QUIET=
 OFFLINE=
@@ -47,6 +50,9 @@ WANTED_LISTEN=
 CHOSEN_LISTEN=
 WANTED_DATA=
 ACTION=install
+# The option that said so, and all others that were given.
+CHOSEN=
+GIVEN=()
 CHECK=
 MISSING=
 SCRATCH=
@@ -64,7 +70,7 @@ zstui $VERSION: installs the private cloud in one file.
 
 What to do, unless it is to install:
   -u             upgrade what is installed; guests and what serves them go on
-  --rollback     go back to the version before the last upgrade, with the store that it had
+  --rollback     go back to the version before the last upgrade, with its store and settings
   --uninstall    take zstui away; its data stays, unless -D is given
   --host-only    make this machine ready to be added as a KVM host
   --check        with any of these, or alone: tell what would be done, and what is in the way; change nothing
@@ -78,7 +84,8 @@ Options:
                  -I and these are remembered; whoever gives one of these or -I gives all of these anew.
                  They may be given again to what is installed, which is then started anew
   -k             keep the store that an earlier installation has left
-  -D             set that store aside and begin anew; with --uninstall: delete the data, too
+  -D             set that store aside and begin anew; with --uninstall: delete the data, too,
+                 with all that is in its folder
   -z             do not start zstui after it was installed or upgraded
   -t SECONDS     how long zstui may take to start (default $SECONDS_TO_START)
   -o             offline: fetch nothing; names the packages that are missing

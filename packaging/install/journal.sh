@@ -7,7 +7,7 @@ settings_load() {
     [ -z "$WANTED_DATA" ] || DATA=$WANTED_DATA
     if is_ours "$ROOT" && [ -e "$ROOT/settings" ]; then
         load "$ROOT/settings" DATA LISTEN SERVE || return 1
-        [ -z "$WANTED_DATA" ] || [ -n "$(current_name)" ] || DATA=$WANTED_DATA
+        [ -z "$WANTED_DATA" ] || [ -n "$(current_name)" ] || [ "$ACTION" = uninstall ] || DATA=$WANTED_DATA
     fi
     [ -z "$CHOSEN_LISTEN" ] || LISTEN=$CHOSEN_LISTEN
     [ -z "$WANTED_LISTEN" ] && [ ${#WANTED_SERVE[@]} = 0 ] || SERVE=("${WANTED_SERVE[@]}")
@@ -71,6 +71,8 @@ change_undo() {
     for each in settings previous; do
         [ ! -f "$ROOT/$each.before" ] || copy "$ROOT/$each.before" "$ROOT/$each" || return 1
     done
+    # Nor is there a way back to itself, in words that its script may not know.
+    [ -f "$ROOT/previous.before" ] || [ "$(before_name)" != "$1" ] || rm -f "$ROOT/previous" || return 1
     ! unit_is_ours || unit_place || return 1
     script_place "$1"
 }
@@ -103,7 +105,9 @@ drop_versions() {
 # The version that --rollback would go back to.
 before_name() {
     local NAME='' BEFORE=''
-    [ ! -f "$ROOT/previous" ] || load "$ROOT/previous" NAME BEFORE || return 1
+    # Who only asks for the name keeps his own settings.
+    local LISTEN='' SERVE=()
+    [ ! -f "$ROOT/previous" ] || load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
     printf %s "$NAME"
 }
 
@@ -119,9 +123,9 @@ recover() {
     [ -z "$(current_name)" ] || service_start
 }
 
-# The lock is on descriptor 9, which no process that stays may inherit.
+# The lock is on descriptor 9, which no process that stays may inherit. Who was waited for may have deleted it.
 lock_take() {
-    is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9
+    is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9 && [ "$ROOT/lock" -ef "/proc/$$/fd/9" ]
 }
 
 # Wait for the end of the installer that started this. If it left a transition, it was killed: undo.
@@ -131,9 +135,12 @@ guard() {
     recover
 }
 
+# What was put into the background goes on without this. One that has ended already is no job any more.
+let_go() { disown 2>/dev/null || :; }
+
 guard_start() {
     [ -z "${GUARDED:-}" ] || return 0
     GUARDED=yes
     setsid bash "$SELF" --guard -r "$ROOT" </dev/null >/dev/null 2>&1 3>&- 4>&- 9>&- &
-    disown
+    let_go
 }

@@ -4,6 +4,38 @@ wrong() {
     exit "$USAGE"
 }
 
+# choose OPTION ACTION
+choose() {
+    [ -z "$CHOSEN" ] || [ "$CHOSEN" = "$1" ] || wrong "$CHOSEN and $1 cannot be done at once; give one of them"
+    CHOSEN=$1 ACTION=$2
+}
+
+# What says something other than what to do is refused where it would say nothing.
+check_options() {
+    local each meant
+    case $ACTION in
+    install) meant="-r --data -I --plain-http --ssh --name --certificate --key -k -D -z -t -o -R -y" ;;
+    upgrade) meant="-r --data -I --plain-http --ssh --name --certificate --key -k -z -t -o -R -y" ;;
+    rollback) meant="-r --data -z -t -o -R -y" ;;
+    uninstall) meant="-r --data -D -o -R -y" ;;
+    host-only) meant="-o -R -y" ;;
+    *) return ;;
+    esac
+    for each in "${GIVEN[@]}"; do
+        case " $meant --check -q " in *" $each "*) ;; *) wrong "$each says nothing to ${CHOSEN:-an installation}; leave it out" ;; esac
+    done
+    [ -z "$KEEP" ] || [ -z "$DROP" ] || wrong "-k keeps the store and -D sets it aside; give one of them"
+}
+
+# ZStack's options for fetching are taken, and said to be nothing, where nothing is fetched.
+tell_what_is_not_fetched() {
+    local each
+    [ "$ACTION" != host-only ] || return 0
+    for each in "${GIVEN[@]}"; do
+        case $each in -o | -R | -y) say "$each changes nothing here: only --host-only fetches anything" ;; esac
+    done
+}
+
 read_options() {
     while [ $# -gt 0 ]; do
         case $1 in
@@ -12,8 +44,12 @@ read_options() {
             ;;
         esac
         case $1 in
-        -u) ACTION=upgrade ;;
-        --rollback | --uninstall | --host-only | --launch | --supervise | --guard | --undo) ACTION=${1#--} ;;
+        -u | --rollback | --uninstall | --host-only | --launch | --supervise | --guard | --undo) ;;
+        *) GIVEN+=("$1") ;;
+        esac
+        case $1 in
+        -u) choose "$1" upgrade ;;
+        --rollback | --uninstall | --host-only | --launch | --supervise | --guard | --undo) choose "$1" "${1#--}" ;;
         --check) CHECK=yes ;;
         -r) ROOT=${2%/} && ROOT=${ROOT:-/} && shift ;;
         --data) WANTED_DATA=${2%/} && WANTED_DATA=${WANTED_DATA:-/} && shift ;;
@@ -35,7 +71,7 @@ read_options() {
             ;;
         -t)
             SECONDS_TO_START=$2 && shift
-            [[ $1 =~ ^[0-9]{1,9}$ ]] || wrong "-t $1 is no number of seconds"
+            [[ $1 =~ ^0*[1-9][0-9]{0,8}$ ]] || wrong "-t $1 is no number of seconds, from 1 on"
             SECONDS_TO_START=$((10#$1))
             ;;
         -y)
@@ -56,7 +92,7 @@ read_options() {
         esac
         shift
     done
-    [ -z "$KEEP" ] || [ -z "$DROP" ] || wrong "-k keeps the store and -D sets it aside; give one of them"
+    check_options
 }
 
 interrupted() {
@@ -85,7 +121,9 @@ carry_out() {
     [ $code != 0 ] || return 0
     if [ ! -f "$ROOT/transition" ]; then
         [ "$ACTION" = uninstall ] || drop_versions
-        return "$FAILED"
+        # Not even an empty folder is left of what was refused.
+        [ "$VERDICT$(current_name)" != "$REFUSED" ] || [ -e "$ROOT/unfinished" ] || delete_root >>"$LOG" 2>&1
+        return "$VERDICT"
     fi
     if recover >>"$LOG" 2>&1; then
         printf 'it failed: %s; everything is as it was before%s\n' "$REASON" \
@@ -103,7 +141,8 @@ refuse() {
 }
 
 take_the_lock() {
-    lock_take -n || {
+    # The guard of one that has just ended looks, for a moment, whether that has left something.
+    lock_take -w 5 || {
         printf 'another installer is at work in %s; wait for its end\n' "$ROOT" >&2
         exit "$REFUSED"
     }
@@ -120,7 +159,7 @@ install_or_upgrade() {
     claim "$ROOT" 755 || refuse
     take_the_lock
     # Another installer may have ended since, or may have been undone.
-    check_installed || refuse
+    { check_alone && check_installed; } || refuse
     if [ "$(current_name)" = "$NAME" ]; then
         say "zstui $VERSION is installed already"
         carry_out reach_or_restart || exit $?
@@ -144,18 +183,28 @@ tell_the_end() {
     local scheme=https
     case "$LISTEN ${SERVE[*]}" in 127.* | *--plain-http*) scheme=http ;; esac
     printf 'zstui %s is installed in %s; its data is in %s\n' "$VERSION" "$ROOT" "$DATA"
-    [ -n "$START" ] && printf 'it listens on %s://%s; run zstui for the full screen\n' "$scheme" "$LISTEN"
+    ! runs || printf 'it listens on %s://%s; run zstui for the full screen\n' "$scheme" "$LISTEN"
     [ ${#SERVE[@]} = 0 ] || printf 'now and after every start it is run with %s\n' "${SERVE[*]}"
     case "$LISTEN ${SERVE[*]}" in
     127.*) ;;
     *--plain-http*) printf 'passwords and sessions go to %s without TLS\n' "$LISTEN" ;;
-    *) [ -z "$START" ] || printf 'who connects from elsewhere trusts %s/certificate.pem\n' "$DATA" ;;
+    *) ! runs || printf 'who connects from elsewhere trusts %s/certificate.pem\n' "$DATA" ;;
     esac
-    has_systemd || printf 'there is no systemd here: after a reboot, start it with: %s\n' "$(how_to_start)"
+    tell_how_to_start
     if [ -n "$STORE_KEPT" ]; then
         printf 'accounts and their passwords are those of the store that was kept\n'
     elif [ "$ACTION" = install ] && [ -n "$START" ]; then
         printf 'the first start said the password of admin: %s\n' "$(password_place)"
+    fi
+}
+
+runs() { [ -n "$(appliance_pid)" ]; }
+
+tell_how_to_start() {
+    if ! runs; then
+        printf 'it does not run now; start it with: %s\n' "$(how_to_start)"
+    elif ! has_systemd; then
+        printf 'there is no systemd here: after a reboot, start it with: %s\n' "$(how_to_start)"
     fi
 }
 
@@ -171,11 +220,16 @@ only_check() {
     host-only)
         host_checks && say "this would install: ${MISSING:-nothing, all is here}"
         ;;
-    rollback) step "Check that this is root" check_root && step "Look for the version before" check_previous ;;
+    rollback)
+        step "Check that this is root" check_root &&
+            step "Look for an installation" check_versions &&
+            step "Check for another installation" check_alone &&
+            step "Look for the version before" check_previous
+        ;;
     uninstall)
         step "Check that this is root" check_root &&
             step "Look for an installation" check_versions &&
-            say "this would delete zstui in $ROOT${DROP:+ and $DATA}"
+            say "this would delete zstui in $ROOT${DROP:+, and $DATA with all that is in it}"
         ;;
     esac
 }
@@ -204,10 +258,17 @@ main() {
         ROOT=$(readlink -f "$(dirname "$SELF")")
     fi
     read_options "$@"
+    # What an installation calls by itself does not end of a checksum, or of a log.
+    case $ACTION in launch | supervise | guard | undo) ;; *)
+        check_script || refuse
+        [ "$(id -u)" != 0 ] || check_log || refuse
+        ;;
+    esac
     [ "$(id -u)" != 0 ] || settings_load || refuse
     NAME=$VERSION-$BUILD
     exec 3>&1 4>&2
     [ -z "$QUIET" ] || exec 3>/dev/null
+    tell_what_is_not_fetched
     if [ -n "$CHECK" ]; then
         LOG=/dev/null
         only_check || exit "$REFUSED"
@@ -220,8 +281,12 @@ main() {
     rollback | uninstall)
         check_versions || refuse
         take_the_lock
+        [ "$ACTION" != rollback ] || {
+            check_alone || refuse
+            step "Look for the version before" check_previous || exit "$REFUSED"
+        }
         carry_out "$ACTION" || exit $?
-        [ "$ACTION" != rollback ] || printf 'the current version is %s again\n' "$NAME"
+        [ "$ACTION" != rollback ] || { printf 'the current version is %s again\n' "$NAME" && tell_how_to_start; }
         ;;
     host-only)
         host_checks || exit "$REFUSED"

@@ -14,10 +14,44 @@ is_ours() {
 }
 
 # A folder of data that is older than the mark is known by its store.
-is_data() { is_ours "$1" || [ -f "$1/store.db" ]; }
+is_data() { is_ours "$1" || { [ -f "$1/store.db" ] && safe "$1/." && safe "$1/store.db"; }; }
 
 # What is in a folder, but for what a new file system has.
 content() { find "$1/." -mindepth 1 -maxdepth 1 ! -name lost+found; }
+
+# mounts FOLDER: what is mounted there, and in it.
+mounts() {
+    awk -v at="$(readlink -m "$1")" '$5 == at || index($5, at "/") == 1 { print $5 }' /proc/self/mountinfo
+}
+
+is_mounted() { mounts "$1" | grep -qFx "$(readlink -m "$1")"; }
+
+# The options of the disk that a path is on.
+mount_options() {
+    awk -v at="$(readlink -m "$1")/" '$5 == "/" || index(at, $5 "/") == 1 {
+        if (length($5) >= length(best)) { best = $5; found = $6 "," $NF }
+    } END { print found }' /proc/self/mountinfo
+}
+
+# check_ground PATH OPTION: what is to be made there can be.
+check_ground() {
+    local ground=$1
+    until [ -e "$ground" ] || [ -L "$ground" ]; do ground=$(dirname "$ground"); done
+    [ -d "$ground" ] || because "$1 cannot be: $ground is no folder; give another with $2" || return 1
+    case ,$(mount_options "$ground"), in *,ro,*)
+        because "$1 cannot be: the disk of $ground can only be read; give another with $2" || return 1
+        ;;
+    esac
+    [ -w "$ground" ] || because "$1 cannot be: $ground cannot be written to; give another with $2"
+}
+
+# What is executed from there can be.
+check_runs() {
+    case ,$(mount_options "$1"), in *,noexec,*)
+        because "nothing on the disk of $1 may be run (noexec); give another folder with -r"
+        ;;
+    esac
+}
 
 # Whether a folder can become ours: it is not there, or empty and nobody else's.
 is_free() {
@@ -56,7 +90,9 @@ check_place() {
     local first
     ! is_shared "$1" || because "$1 belongs to the system; give a folder of zstui's own with $2" || return 1
     ! "$3" "$1" && ! is_free "$1" || return 0
-    if [ -d "$1" ] && safe "$1/."; then
+    if [ -f "$1/store.db" ] && ! safe "$1/store.db"; then
+        because "$1/store.db is not root's alone to write to; give another folder with $2"
+    elif [ -d "$1" ] && safe "$1/."; then
         first=$(content "$1" | sort | head -n 1)
         because "$1 is not zstui's: ${first##*/} is in it; give another folder with $2"
     else
@@ -73,6 +109,7 @@ check_path() {
             ;;
         esac
     done
+    check_ground "$ROOT" -r && check_runs "$ROOT" && check_ground "$DATA" --data || return 1
     # What is installed already stays where it is.
     if is_ours "$ROOT" && [ -n "$(current_name)" ]; then
         [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
@@ -113,6 +150,15 @@ load_words() {
         [[ $rest =~ ^\'([^\']*)\'\ ?(.*)$ ]] || return 1
         SERVE+=("${BASH_REMATCH[1]}") rest=${BASH_REMATCH[2]}
     done
+}
+
+# Delete the data, and all else that is with it. Where a disk is mounted, that stays so.
+delete_data() {
+    if is_mounted "$DATA"; then
+        content "$DATA" | tr '\n' '\0' | xargs -0r rm -rf && note "$DATA stays: it is a disk of its own; what was on it is deleted"
+    else
+        rm -rf "$DATA"
+    fi
 }
 
 # Delete what the installer made, but never what has the data in it.

@@ -11,11 +11,43 @@ how_to_start() {
     fi
 }
 
+# The unit comes first and goes last: it tells whose the other two are.
 service_install() {
+    ! has_systemd || unit_place || return 1
     how_to_start >"$DATA/service.new" && place "$DATA/service" || return 1
     ln -sfn "$ROOT/current/zstui" "$COMMAND.new" && mv -fT "$COMMAND.new" "$COMMAND" || return 1
-    has_systemd || return 0
-    unit_place && systemctl enable zstui.service
+    ! has_systemd || systemctl enable zstui.service
+}
+
+# Which installations the command and the unit are of.
+command_root() {
+    local found
+    found=$(readlink "$COMMAND") || return 0
+    case $found in */current/zstui) printf '%s\n' "${found%/current/zstui}" ;; esac
+}
+
+unit_root() {
+    ! has_systemd || sed -n 's|^ExecStart=/bin/bash \(.*\)/installer --launch .*|\1|p' "$UNIT" 2>/dev/null
+}
+
+# Another installation than this. What one that was deleted by hand has left is nobody's.
+other_root() {
+    local each
+    for each in $(unit_root) $(command_root); do
+        is_root "$each" || [ ! -L "$each/current" ] || { printf '%s' "$each" && return; }
+    done
+}
+
+# One machine has one installation: unit and command are of this, or of none.
+check_alone() {
+    local other
+    other=$(other_root)
+    [ -z "$other" ] ||
+        because "zstui is installed in $other; uninstall that first, or give -r $other" || return 1
+    [ ! -e "$COMMAND" ] || [ -n "$(command_root)" ] ||
+        because "$COMMAND is not zstui's; take it away first" || return 1
+    ! has_systemd || [ ! -e "$UNIT" ] || [ -n "$(unit_root)" ] ||
+        because "$UNIT is not zstui's; take it away first"
 }
 
 unit_text() { sed -e "s|@PATH@|$ROOT|g" -e "s|@DATA@|$DATA|g" "$ROOT/current/share/zstui.service"; }
@@ -28,21 +60,21 @@ unit_place() {
 }
 
 # Another installation, or somebody else, may have put theirs there.
-command_remove() {
-    local found
-    found=$(readlink "$COMMAND") && is_root "${found%/current/zstui}" || return 0
-    rm -f "$COMMAND"
-}
+command_remove() { ! is_root "$(command_root)" || rm -f "$COMMAND"; }
 
-unit_is_ours() {
-    has_systemd && is_root "$(sed -n 's|^ExecStart=/bin/bash \(.*\)/installer --launch .*|\1|p' "$UNIT" 2>/dev/null)"
+unit_is_ours() { has_systemd && is_root "$(unit_root)"; }
+
+# systemd is told the same by every installation.
+start_remove() {
+    if has_systemd; then unit_is_ours; else [ "$(cat "$DATA/service" 2>/dev/null)" = "$(how_to_start)" ]; fi || return 0
+    rm -f "$DATA/service"
 }
 
 # By whatever name.
-is_root() { [ "$(readlink -m "$1")" = "$(readlink -m "$ROOT")" ]; }
+is_root() { [ -n "$1" ] && [ "$(readlink -m "$1")" = "$(readlink -m "$ROOT")" ]; }
 
 service_remove() {
-    command_remove && rm -f "$DATA/service" || return 1
+    command_remove && start_remove || return 1
     ! unit_is_ours || { systemctl disable zstui.service && rm -f "$UNIT" && systemctl daemon-reload; }
 }
 
@@ -55,7 +87,7 @@ service_start() {
     # While something is undone signals are ignored, and bash cannot trap what it was born to ignore.
     setsid env --default-signal=INT,TERM,HUP bash "$ROOT/installer" --supervise -r "$ROOT" \
         </dev/null >>"$LOG" 2>&1 3>&- 4>&- 9>&- &
-    disown
+    let_go
 }
 
 service_stop() {

@@ -24,12 +24,21 @@ unpack() {
         sync "$ROOT/versions"
 }
 
-# The unpacked program runs here, is what it should be, and takes the options that it is to be run with.
+# The unpacked program runs here, and is what it should be.
 try_program() {
     local said
-    said=$("$ROOT/versions/$NAME/zstui" --serve --listen "$LISTEN" "${SERVE[@]}" --version 2>&1) ||
+    said=$("$ROOT/versions/$NAME/zstui" --version 2>&1) ||
         because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
+}
+
+# The program's own words on how it is to be reached. Nothing has changed yet.
+check_reach() {
+    local said
+    said=$("$ROOT/versions/$NAME/zstui" --serve --check --data "$DATA" --listen "$LISTEN" "${SERVE[@]}" 2>&1) && return
+    printf '%s\n' "$said"
+    VERDICT=$REFUSED
+    because "$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')"
 }
 
 # The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.
@@ -53,6 +62,7 @@ make_data() {
 install_fresh() {
     step "Unpack zstui $VERSION" unpack &&
         step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         step "Write the installation down" begin_fresh &&
         step "Prepare the data folder" make_data &&
         step "Make $VERSION the current version" switch_to "$NAME" &&
@@ -128,7 +138,9 @@ change_store() {
 # What --rollback needs is on disk before the transition ends.
 end_change() {
     if [ "$ACTION" = upgrade ]; then
-        printf 'NAME=%q\nBEFORE=%q\n' "$FROM" "$BACKUP" >"$ROOT/previous.new" && place "$ROOT/previous" || return 1
+        # How it was reached goes back, too.
+        { printf 'NAME=%q\nBEFORE=%q\n' "$FROM" "$BACKUP" && grep -v ^DATA= "$ROOT/settings.before"; } \
+            >"$ROOT/previous.new" && place "$ROOT/previous" || return 1
     else
         rm -f "$ROOT/previous"
     fi
@@ -140,6 +152,7 @@ end_change() {
 reach() {
     FROM=$NAME
     step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         step "Write down the way back" begin_change "$NAME" &&
         step "Stop zstui" service_stop &&
         step "Check that the address is free" port_is_free || return 1
@@ -153,6 +166,7 @@ upgrade() {
     FROM=$(current_name)
     step "Unpack zstui $VERSION beside $FROM" unpack &&
         step "Try the program" try_program &&
+        step "Check how it is to be reached" check_reach &&
         change "$NAME" migrate &&
         step "Finish" finish end_change
 }
@@ -168,16 +182,15 @@ check_previous() {
 rollback() {
     local BEFORE=''
     FROM=$(current_name)
-    step "Look for the version before" check_previous || return 1
-    load "$ROOT/previous" NAME BEFORE || return 1
-    say "going back to $NAME, with its store from before the upgrade; what was done since is kept in a backup"
+    load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
+    say "going back to $NAME, with its store and settings from before the upgrade; what was done since is kept in a backup"
     change "$NAME" restore "$BEFORE" && step "Finish" finish end_change
 }
 
 uninstall() {
     step "Stop zstui" service_stop && step "Take the service away" service_remove || return 1
     if [ -n "$DROP" ]; then
-        step "Delete $DATA" rm -rf "$DATA" || return 1
+        step "Delete $DATA, with all that is in it" delete_data || return 1
     else
         say "the data stays in $DATA; hosts keep their guests"
     fi
@@ -198,6 +211,8 @@ delete_root() {
     left=$(content "$ROOT" | sed 's|.*/||' | sort | head -n 5 | tr '\n' ' ')
     if [ -n "$left" ]; then
         note "$ROOT stays: what is in it is not the installer's: ${left% }"
+    elif is_mounted "$ROOT"; then
+        note "$ROOT stays: it is a disk of its own"
     else
         rmdir "$ROOT"
     fi

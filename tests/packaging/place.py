@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +16,12 @@ DONE, WRONG, REFUSED, FAILED = 0, 1, 2, 3
 PROGRAM = """#!/bin/sh
 case "$*" in
 *--version) echo "zstui VERSION" ;;
+"--serve --check "*) [ ! -e FOLDER/wrong ] || { cat FOLDER/wrong >&2; exit 2; } ;;
 *migrate | *" backup "* | *" restore "*) exit 0 ;;
 *) exit 7 ;;
 esac
 """
-"""What is installed: it says its version, and serves nothing."""
+"""What is installed: it says its version and, when asked, what the file `wrong` says is wrong, and serves nothing."""
 
 MAKING = """
 import installer, pathlib, sys
@@ -54,6 +54,12 @@ exit $code
 """A tool that kills the installer just before or just after one of its calls."""
 
 
+def everything(folder: Path) -> list[tuple[str, int, bytes]]:
+    """All that is in a folder, and itself, with modes."""
+    paths = [folder, *sorted(folder.rglob("*"))]
+    return [(str(p), p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in paths]
+
+
 class Place:
     """A folder that stands for the machine: an installer that writes to nothing outside it, unless told to."""
 
@@ -61,28 +67,33 @@ class Place:
         self.folder, self.tools = folder, folder / "first"
         self.root, self.data, self.command = folder / "opt/zstui", folder / "lib/zstui", folder / "command"
         self.log, self.unit, self.enabled = folder / "log", folder / "unit", folder / "enabled"
+        self.mounts = folder / "mounts"
+        self.mounts.write_text("22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n")
         self.listen = f"127.0.0.1:{free_port()}"
         self.tools.mkdir()
         self.file = self.make("1.0")
 
-    def make(self, version: str) -> Path:
-        """The installer of a version, with a unit that names it."""
+    def make(self, version: str, changes: dict[str, str] | None = None) -> Path:
+        """The installer of a version, with a unit that names it, and with changes to its script."""
         scripts, source = self.folder / f"scripts-{version}", REPOSITORY / "packaging" / "install"
         program = scripts / "program"
         (program / "_internal" / "agent").mkdir(parents=True)
         (program / "_internal" / "agent" / "zstui-agent-1.tar").write_bytes(b"")
         (program / "_internal" / "appliance/store/migrations").mkdir(parents=True)
-        (program / "zstui").write_text(PROGRAM.replace("VERSION", version))
+        (program / "zstui").write_text(
+            PROGRAM.replace("VERSION", version).replace("FOLDER", str(self.folder))
+        )
         (program / "zstui").chmod(0o755)
         (program / "share").mkdir()
         (program / "share" / "zstui.service").write_text(
             (source / "zstui.service").read_text() + f"# {version}\n"
         )
-        changes = {
+        changes = (changes or {}) | {
             "LOG=/var/log/zstui-install.log": f"LOG={self.log}",
             "LISTEN=127.0.0.1:8080": f"LISTEN={self.listen}",
             "COMMAND=/usr/local/bin/zstui": f"COMMAND={self.command}",
             "UNIT=/etc/systemd/system/zstui.service": f"UNIT={self.unit}",
+            "/proc/self/mountinfo": str(self.mounts),
             "/run/systemd/system": str(self.folder / "systemd"),
             '"$(id -u)" = 0': "0 = 0",
             '"$(id -u)" != 0': "0 != 0",
@@ -105,6 +116,11 @@ class Place:
         (self.tools / name).write_text(text)
         (self.tools / name).chmod(0o755)
 
+    def mounted(self, path: Path, options: str = "rw") -> None:
+        """From now on a disk is mounted there."""
+        with self.mounts.open("a") as file:
+            file.write(f"36 22 254:16 / {path} {options} shared:2 - ext4 /dev/vdb rw\n")
+
     def systemd(self) -> None:
         """From now on there is a systemd here."""
         (self.folder / "systemd").mkdir()
@@ -117,15 +133,11 @@ class Place:
 
     def script(self, file: Path, *words: str, path: str | None = None) -> tuple[int, str]:
         """The same of any script, with nothing but what is given."""
-        while True:
-            done = subprocess.run(
-                ["bash", str(file), *words], env=self.environment(path),
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
-            )  # fmt: skip
-            # The guard of the one before looks, for a moment, whether that has left something. A line that is cut off
-            # is shown by bash, and may have these words in it.
-            if not re.search("^another installer is at work", done.stdout, re.MULTILINE):
-                return done.returncode, done.stdout
+        done = subprocess.run(
+            ["bash", str(file), *words], env=self.environment(path),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout
 
     def environment(self, path: str | None = None) -> dict[str, str]:
         """What scripts are run with."""

@@ -11,18 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from .place import DONE, FAILED, REFUSED, WRONG, Place
+from .place import DONE, FAILED, REFUSED, WRONG, Place, everything
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-def everything(folder: Path) -> list[tuple[str, int, bytes]]:
-    """All that is in a folder, and itself, with modes."""
-    paths = [folder, *sorted(folder.rglob("*"))]
-    return [(str(p), p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in paths]
 
 
 def test_it_installs_and_leaves_nothing_when_it_goes(place: Place) -> None:
@@ -186,6 +180,7 @@ def test_data_that_is_not_zstuis_is_not_deleted(place: Place, tmp_path: Path) ->
         (("-I", "127.0.0.999:80"), "127.0.0.999 is no IPv4 address"),
         (("-I", "127.1"), "127.1 is no IPv4 address"),
         (("-I", "198.51.100.7"), "198.51.100.7 is no address of this machine"),
+        (("-I", "::1"), "-I ::1: give an IPv4 address"),
         (("-I", "nothing0"), "nothing0 is neither an IPv4 address nor an interface"),
         (("--ssh", "nowhere"), "--ssh: 'nowhere' is not ADDRESS:PORT"),
         (("--ssh", "127.0.0.1:70000"), "--ssh: '127.0.0.1:70000' is not ADDRESS:PORT"),
@@ -263,9 +258,7 @@ def test_an_interface_is_known_without_an_ip_command(place: Place, tmp_path: Pat
             if path.name != "ip" and not (tools / path.name).exists():
                 (tools / path.name).symlink_to(path)
     # The script adds these by itself.
-    adding = b"PATH=$PATH:/usr/sbin:/sbin\n"
-    kept = b"PATH=$PATH".ljust(len(adding) - 1) + b"\n"
-    place.file.write_bytes(place.file.read_bytes().replace(adding, kept, 1))
+    place.file = place.make("1.1", {"PATH=$PATH:/usr/sbin:/sbin\n": "PATH=$PATH\n"})
     code, said = place.run("-I", "lo:8123", "-z", "--check", path=str(tools))
     assert (code, "listening on 127.0.0.1:8123" in said) == (DONE, True), said
 

@@ -234,20 +234,6 @@ def test_what_is_installed_and_does_not_start_says_why(place: Place) -> None:
     assert versions(place) == ["1.0"] * 3
 
 
-def test_another_installation_keeps_its_service_when_one_fails_beside_it(place: Place) -> None:
-    place.systemd()
-    place.install()
-    before = place.unit.read_text()
-    other = ("-r", f"{place.root}-other", "--data", f"{place.data}-other")
-    Path(f"{place.data}-other").mkdir()
-    (Path(f"{place.data}-other") / "store.db").write_text("")
-    failing = place.make("1.1")
-    place.tool("cp", "#!/bin/sh\nexit 1\n")
-    code, said = place.script(failing, *other, "-z", "-k")
-    assert code == FAILED, said
-    assert (place.unit.read_text(), place.enabled.exists()) == (before, True)
-
-
 def test_what_is_found_after_another_installer_has_ended_counts(place: Place) -> None:
     """The checks are made before the lock is taken."""
     first = place.make("1.1")
@@ -285,3 +271,9 @@ def test_an_uninstallation_that_is_interrupted_is_not_said_to_be_undone(place: P
     (place.tools / "rm").unlink()
     assert place.script(place.file, "-r", str(place.root), "--uninstall")[0] == DONE
     assert not place.root.exists()
+
+
+def test_a_guard_that_has_ended_already_is_no_failure(place: Place) -> None:
+    place.tool("setsid", "#!/bin/sh\n")
+    place.file = place.make("1.1", {"9>&- &\n": "9>&- &\n    wait\n"})
+    place.install()
