@@ -79,6 +79,7 @@ def test_a_version_is_run_by_its_own_unit_and_script_forth_and_back(place: Place
     assert (code, versions(place)) == (DONE, ["1.0", "1.0", "1.0"]), said
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_power_cut_at_any_moment_of_an_upgrade_leaves_all_of_one_version(place: Place) -> None:
     place.systemd()
@@ -98,6 +99,7 @@ def test_a_power_cut_at_any_moment_of_an_upgrade_leaves_all_of_one_version(place
     assert moment > 10
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_power_cut_at_any_moment_of_a_first_installation_leaves_nothing_that_is_started(
     place: Place,
@@ -146,6 +148,7 @@ def test_a_store_that_was_set_aside_is_back_when_what_is_new_fails(place: Place)
     assert (place.data / "store.db").read_text() == "precious"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_store_that_is_set_aside_outlives_a_power_cut_at_any_moment(place: Place) -> None:
     place.data.mkdir(parents=True)
