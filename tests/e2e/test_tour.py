@@ -185,7 +185,7 @@ async def moves_it(tour: Tour) -> None:
     await pane.sees(f"Move {NAME} to another host", f"{plain_name(other)}  ✓")
     await tour.frame("move")
     await pane.press("Enter")
-    await pane.sees("◍ Migrating  ", f"{NAME} moves to {plain_name(other)}")
+    await pane.sees("◍ Migrating  ", f"{NAME} is asked to move to {plain_name(other)}")
     await tour.frame("moving")
 
     async def is_there() -> bool:
