@@ -318,15 +318,9 @@ def test_a_killed_uninstallation_can_be_repeated(
     machine: Machine, versions: dict[str, Path], after: float
 ) -> None:
     old = machine.bring(versions[OLD])
-    for step, title in enumerate(
-        (
-            "Stop zstui",
-            "Take the service away",
-            "Delete /var/lib/zstui, with all that is in it",
-            "Delete /opt/zstui",
-        ),
-        start=1,
-    ):
+    data = "Delete /var/lib/zstui, with all that is in it"
+    titles = ("Stop zstui", "Take the service away", data, "Delete /opt/zstui")
+    for step, title in enumerate(titles, start=1):
         machine.say("bash", old, "-q")
         assert killed_at(machine, step, "/opt/zstui/installer", "--uninstall", "-D", after=after) == title
         until(lambda: uninstalled(machine, old), "the killed one still holds its lock")
