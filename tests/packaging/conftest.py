@@ -1,17 +1,27 @@
-"""Installers of this tree: as it is, and in disguise as one version and the next."""
+"""Installers of this tree: as it is, in disguise as one version and the next, and with a program that only pretends."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .place import Place
 from .versions import BROKEN, NEW, OLD, REPOSITORY, disguise, frozen_folder
 
 INSTALLER = [sys.executable, str(REPOSITORY / "packaging" / "installer.py")]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A folder that stands for a machine, on which nothing runs any more at the end."""
+    made = Place(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.e2e.appliance_process import free_port
 
 from .versions import REPOSITORY
 
+CLOSE_SECONDS = 20.0
 DONE, WRONG, REFUSED, FAILED = 0, 1, 2, 3
 
 PROGRAM = """#!/bin/sh
@@ -164,6 +168,24 @@ class Place:
             (self.tools / name).unlink()
         assert done.returncode in (DONE, -9), done.stdout.decode()
         return done.returncode != DONE
+
+    def close(self) -> None:
+        """End what was left to run: the supervisor of an undone installation, and the guard that may begin one."""
+        end = time.monotonic() + CLOSE_SECONDS
+        while found := self._running():
+            assert time.monotonic() < end, f"they do not end: {found}"
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            time.sleep(0.05)
+
+    def _running(self) -> list[int]:
+        found = []
+        for words in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if str(self.root).encode() in words.read_bytes():
+                    found.append(int(words.parent.name))
+        return found
 
     def install(self, *words: str) -> None:
         code, said = self.run("-z", *words)

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from .place import DONE, FAILED, REFUSED, WRONG, Place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def upgraded(place: Place, *words: str, old: tuple[str, ...] = ()) -> None:

@@ -11,11 +11,6 @@ import pytest
 from .place import DONE, FAILED, REFUSED, Place, everything
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
 @pytest.mark.parametrize("action", ["-z", "-u", "--uninstall", "--rollback", "--host-only"])
 def test_a_script_of_which_a_byte_is_another_does_nothing(place: Place, tmp_path: Path, action: str) -> None:
     place.install()

@@ -14,11 +14,6 @@ import pytest
 from .place import DONE, FAILED, REFUSED, WRONG, Place, everything
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
 def test_it_installs_and_leaves_nothing_when_it_goes(place: Place) -> None:
     place.install()
     assert place.command.readlink() == place.root / "current/zstui"

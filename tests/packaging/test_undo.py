@@ -17,11 +17,6 @@ INTERRUPTED, AGAIN, NOTHING_TO_START = 130, 255, 1
 CHANGING = ("mv", "rm", "ln")
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
 def moments() -> Iterator[float]:
     """Before and after each call of a tool."""
     return itertools.count(1, 0.5)

@@ -10,11 +10,6 @@ import pytest
 from .place import DONE, REFUSED, Place, everything
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
 @pytest.mark.parametrize("systemd", [True, False])
 @pytest.mark.parametrize("data", ["lib/zstui", "lib/other"])
 def test_one_machine_has_one_installation(place: Place, systemd: bool, data: str) -> None:
