@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from appliance.api.event import QUIET
 from appliance.api.resource import RESOURCES
 from zstui import words
 from zstui.cells import safe
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 PAGE = 500
 """Rows asked for at once: the answer is read in a few milliseconds, in which no key is late."""
 
-HISTORY = {"LongJob": "createDate", "Event": "sequence"}
+HISTORY = {"LongJob": "createDate", "Event": "sequence", "AuditEntry": "sequence"}
 """Resources that only grow, and what orders them: only their newest rows are kept."""
+
+WORTH = {"AuditEntry": (("onlyRead", "=", "false"),)}
+"""What is read of those: of the audit log what was to change something."""
 
 HISTORY_ROWS = 1000
 LATE_SECONDS = 5.0
@@ -220,8 +224,10 @@ class Mirror:
             await self._load(session, kind)
 
     async def watch(self, session: Session, kind: str) -> None:
-        """Keep one more kind. Raises ApiError when it cannot be read."""
-        if kind not in self.rows:
+        """Keep one more kind; one of which nobody is told is read anew. Raises ApiError when it cannot be read."""
+        if kind in QUIET and kind in self.rows.keys() - self._pushed.keys():
+            await self._load(session, kind)
+        elif kind not in self.rows:
             self.rows[kind] = {}
             self.unread.add(kind)
             self._kinds.append(kind)
@@ -276,7 +282,9 @@ class Mirror:
             self._drop(kind, key)
 
     async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
-        newest = await session.query(kind, limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc")
+        newest = await session.query(
+            kind, *WORTH.get(kind, ()), limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"
+        )
         if len(newest) == PAGE:
             self.cut.add(kind)
         for data in reversed(newest):

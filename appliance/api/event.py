@@ -10,6 +10,9 @@ from appliance.api.vm import VmInstance
 
 JAVA = "org.zstack.header.core"
 
+QUIET = frozenset({"AuditEntry", "Session"})
+"""Resources that come and go by being asked: the stream of events tells nobody of them, whoever wants them asks."""
+
 
 class Event(Resource, java=JAVA, primary="sequence"):
     """Something that happened, in words: a state that changed, a host that was lost, a job that ended."""

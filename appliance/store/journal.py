@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.api.event import JournalEntry
+from appliance.api.event import QUIET, JournalEntry
 from appliance.api.message import MESSAGES, QueryMessage
 from appliance.api.resource import RESOURCES, Resource
 from appliance.store.change_feed import Batch
@@ -12,9 +12,6 @@ from appliance.store.snapshot import Snapshot
 
 Named = tuple[type[Resource], Any]
 """A resource by its kind and key."""
-
-QUIET = frozenset({"AuditEntry", "Session"})
-"""Resources that come and go by being asked: whoever wants them asks, and is not told."""
 
 VISIBLE = (
     frozenset(message.resource.__name__ for message in MESSAGES.values() if issubclass(message, QueryMessage))

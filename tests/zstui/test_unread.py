@@ -121,3 +121,17 @@ async def test_each_row_of_a_kind_without_a_public_key_is_there_and_goes(cloud: 
         await cloud.session.call("DetachNetworkServiceFromL3Network", l3NetworkUuid=cloud.uuids["lan"],
                                  networkServices={provider["uuid"]: ["Userdata"]})  # fmt: skip
         await on.sees("Network services  1")
+
+
+async def test_what_the_stream_does_not_tell_of_is_read_whenever_it_is_shown(cloud: Cloud) -> None:
+    async with screens(cloud.socket, (120, 40)) as on:
+        await cloud.make("CreateAccount", name="shop", password="a" * 128)
+        for noun, shown in (("audit", "CreateZone"), ("session", "Sessions  0")):
+            await on.browser.go(noun)
+            await on.sees(shown)
+        await cloud.make("CreateZone", name="made-since")
+        await cloud.session.call("LogInByAccount", accountName="shop", password="a" * 128)
+        await on.browser.go("audit")
+        await on.sees("made-since")
+        await on.browser.go("session")
+        await on.sees("Sessions  1")

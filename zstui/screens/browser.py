@@ -185,7 +185,7 @@ class Browser(Acting):
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        for kind in (each for each in (*noun.kinds, *noun.uses) if each not in self.mirror.rows):
+        for kind in (*noun.kinds, *noun.uses):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
