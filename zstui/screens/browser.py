@@ -13,6 +13,7 @@ from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
+from appliance.api.event import QUIET
 from zstui.banner import Banner
 from zstui.caption import Caption
 from zstui.detail import Detail
@@ -185,7 +186,8 @@ class Browser(Acting):
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        for kind in (*noun.kinds, *noun.uses):
+        kept = self.mirror.rows.keys() - QUIET
+        for kind in (each for each in (*noun.kinds, *noun.uses) if each not in kept):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:

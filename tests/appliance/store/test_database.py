@@ -170,7 +170,7 @@ async def test_close_stops_what_is_long_and_the_store_is_closed(tmp_path: Path, 
 
 
 async def test_close_stops_the_check_of_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.store.backup.findings", lambda seat: seat.raw.execute(ENDLESS).fetchall())
+    monkeypatch.setattr("appliance.store.backup.findings", lambda raw: raw.execute(ENDLESS).fetchall())
     database = await Database.open(tmp_path / "store")
     work = asyncio.create_task(database.backup(tmp_path / "copies" / "a.db"))
     while not (tmp_path / "copies").exists():
