@@ -154,7 +154,6 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def _serve(config: Config, arguments: argparse.Namespace) -> int:
-    from appliance.serve.certificate import adopt
     from appliance.serve.reached import wrong_places
 
     wrong = list(wrong_places(config, arguments.name_, arguments.certificate, arguments.key))
@@ -164,6 +163,8 @@ def _serve(config: Config, arguments: argparse.Namespace) -> int:
     from appliance.process import serve
 
     if arguments.certificate or arguments.key:
+        from appliance.serve.certificate import adopt
+
         adopt(config.folder, arguments.certificate, arguments.key)
     asyncio.run(serve(config))
     return 0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from appliance.config import Config
 from appliance.plans.naming import is_domain_name
-from appliance.serve.certificate import check_pair
 from appliance.serve.listen import TcpListener, bind_tcp
 from appliance.starting import address_text
 
@@ -30,6 +29,9 @@ def wrong_places(
         if not is_domain_name(name) and not _is_address(name):
             yield f"--name {name!r} is no host name: it has letters, digits and dashes, with dots between"
     if certificate or key:
+        # What it is read with takes long to import.
+        from appliance.serve.certificate import check_pair
+
         try:
             check_pair(certificate, key)
         except ValueError as error:

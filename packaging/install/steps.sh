@@ -34,11 +34,12 @@ try_program() {
 
 # The program's own words on how it is to be reached. Nothing has changed yet.
 check_reach() {
-    local said
+    local said found
     said=$("$ROOT/versions/$NAME/zstui" --serve --check --data "$DATA" --listen "$LISTEN" "${SERVE[@]}" 2>&1) && return
     printf '%s\n' "$said"
     VERDICT=$REFUSED
-    because "$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')"
+    found=$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')
+    because "${found:-the program of $NAME fails: $(tail -n 1 <<<"$said")}"
 }
 
 # The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.

@@ -113,6 +113,16 @@ def test_how_it_cannot_be_reached_is_refused_before_what_runs_is_stopped(place: 
         assert everything(place.root) == before
 
 
+def test_a_program_that_fails_when_it_is_asked_stops_nothing(place: Place) -> None:
+    place.install()
+    before = everything(place.root)
+    (place.folder / "wrong").write_text("Traceback\nImportError: file too short\n")
+    code, said = place.script(place.make("1.1"), "-r", str(place.root), "-z", "-u")
+    told = "fails: ImportError: file too short\n"
+    assert (code, told in said, "Stop zstui" in said) == (REFUSED, True, False), said
+    assert everything(place.root) == before
+
+
 def test_who_is_refused_leaves_what_an_earlier_one_has_begun(place: Place) -> None:
     """Its store is not there yet, and is found by what it wrote down."""
     assert place.run("-t", "1")[0] == FAILED
