@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.serve.route import WAIT_LIMIT_SECONDS
 from tests.served_cloud import Wire, served
 from tests.simulated_cloud import Cloud
 
@@ -28,11 +29,15 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(MOST_SECONDS + 30)]
 
 
 async def run(wire: Wire, folder: Path) -> str:
-    """Everything that schemathesis tries, the same in each run; what it printed."""
+    """Everything that schemathesis tries, the same in each run; what it printed.
+
+    A question may be kept for as long as its `wait` says, by a job that waits for a host say.
+    """
     process = await asyncio.create_subprocess_exec(
         str(SCHEMATHESIS), "run", f"{wire.url}/openapi.json",
         "--header", f"Authorization: Bearer {wire.session_uuid}", "--checks", CHECKS,
         "--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1", "--no-color",
+        "--request-timeout", f"{WAIT_LIMIT_SECONDS + 10:g}",
         *(word for path in sorted(LEFT_OUT) for word in ("--exclude-path", path)),
         cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
