@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
@@ -89,3 +90,12 @@ def is_domain_name(text: str) -> bool:
     """Whether a text is labels of letters, digits and inner dashes, with single dots between (one may end it)."""
     labels = text.removesuffix(".").split(".")
     return len(text) <= _DOMAIN_LENGTH and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, which no name server can bend."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -200,7 +199,7 @@ def _disks(rows: VmRows, *, virtio: bool) -> Iterator[DiskSpec]:
 
 def console_listen(management_ip: str) -> str:
     """Where the consoles of a host's VMs listen."""
-    return management_ip if _is_address(management_ip) else "127.0.0.1"
+    return management_ip if naming.is_address(management_ip) else "127.0.0.1"
 
 
 def _domain_nic(rows: VmRows, nic: VmNic, *, virtio: bool) -> NicSpec:
@@ -219,11 +218,3 @@ def _served(network: NetworkRows) -> bool:
 
 def _cpu_mode(value: str):  # type: ignore[no-untyped-def]  # narrows to the literal that DomainSpec takes
     return value if value in {"host-model", "host-passthrough"} else "none"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

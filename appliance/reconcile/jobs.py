@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.api.errors import ApiError, Cancelled, ResourceNotFound
+from appliance.api.errors import ENDED, ApiError, Cancelled, OperationFailed, ResourceNotFound
 from appliance.api.job import TERMINAL, LongJob
 from appliance.api.message import Message
 from appliance.api.parse import unparse
@@ -95,6 +95,13 @@ def doom(tx: Transaction, job: LongJob, error: ApiError) -> None:
     """Say how a job will end once its traces are undone."""
     if job.failure is None:
         tx.update(job, failure=json.dumps(error.to_wire()), step="undo", waits_for=None)
+
+
+def doom_all(tx: Transaction, target_uuid: str, error: ApiError) -> None:
+    """Say how every job on a resource will end, by an error that is an end or became the cause of one."""
+    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
+    for job in running(tx, target_uuid):
+        doom(tx, job, failure)
 
 
 def overtake(tx: Transaction, target_uuid: str, error: ApiError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent.protocol import MOVE_BROKE_OFF, MOVE_UNSAFE, MOVE_UNSAFE_WORDS
-from appliance.api.errors import ENDED, ApiError, OperationFailed
+from appliance.api.errors import ApiError
 from appliance.api.host import Host
 from appliance.api.move import VmMove, VolumeMove
 from appliance.api.vm import VmInstance, VmNic
@@ -88,9 +88,7 @@ def stay(tx: Transaction, planned: VmMove, error: ApiError) -> bool:
     move = tx.find(VmMove, planned.uuid)
     if move is None or move.phase == "moved" or move.intended == "Absent":
         return False
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
-    for job in jobs.running(tx, move.uuid):
-        jobs.doom(tx, job, failure)
+    jobs.doom_all(tx, move.uuid, error)
     if isinstance(error, Refused) and error.refusal.code in (MOVE_BROKE_OFF, MOVE_UNSAFE):
         vm = tx.get(VmInstance, move.vm_instance_uuid)
         tx.update(vm, cannot_move=MOVE_UNSAFE_WORDS if vm.power == "on" else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.protocol import BackedUp
-from appliance.api.errors import ENDED, ApiError, OperationFailed
+from appliance.api.errors import ApiError
 from appliance.api.snapshot import VolumeSnapshot, VolumeSnapshotBackupStorageRef
 from appliance.api.volume import Volume
 from appliance.api.volume_backup import VolumeBackup
@@ -108,9 +108,7 @@ def give_up(tx: Transaction, planned: VolumeBackup, error: ApiError) -> bool:
     backup = tx.find(VolumeBackup, planned.uuid)
     if backup is None or backup.intended == "Absent" or backup.status == "Ready":
         return False
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
-    for job in jobs.running(tx, backup.group_uuid):
-        jobs.doom(tx, job, failure)
+    jobs.doom_all(tx, backup.group_uuid, error)
     for each in group_of(tx, backup):
         tx.update(each, intended="Absent", status="Deleting", generation=each.generation + 1)
     return True

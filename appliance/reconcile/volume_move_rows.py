@@ -6,7 +6,7 @@ import json
 
 from agent.protocol import FilesCopied
 from appliance.api.counting import counted
-from appliance.api.errors import ENDED, ApiError, OperationFailed
+from appliance.api.errors import ApiError, OperationFailed
 from appliance.api.host import Host
 from appliance.api.move import VolumeMove
 from appliance.api.storage import LocalStorageResourceRef
@@ -84,9 +84,7 @@ def give_up(tx: Transaction, planned: VolumeMove, error: ApiError) -> bool:
     move = tx.find(VolumeMove, planned.uuid)
     if move is None or move.phase == "moved" or move.intended == "Absent":
         return False
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
-    for job in jobs.running(tx, move.uuid):
-        jobs.doom(tx, job, failure)
+    jobs.doom_all(tx, move.uuid, error)
     tx.update(move, intended="Absent", generation=move.generation + 1)
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent.protocol import ImageFacts
-from appliance.api.errors import ENDED, ApiError, OperationFailed
+from appliance.api.errors import ApiError
 from appliance.api.host import Host
 from appliance.api.image import Image, ImageBackupStorageRef
 from appliance.api.resource import Resource
@@ -33,9 +33,7 @@ def give_up(tx: Transaction, planned: VolumeRestore, error: ApiError) -> bool:
     restore = tx.find(VolumeRestore, planned.uuid)
     if restore is None or restore.intended == "Absent":
         return False
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
-    for job in jobs.running(tx, restore.uuid):
-        jobs.doom(tx, job, failure)
+    jobs.doom_all(tx, restore.uuid, error)
     tx.update(restore, intended="Absent", generation=restore.generation + 1)
     return True
 

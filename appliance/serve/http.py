@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import re
 import secrets
@@ -25,6 +24,7 @@ from appliance.api.errors import (
 from appliance.api.image import AddImage, ExportImageFromBackupStorage
 from appliance.api.message import ROLES, Role
 from appliance.api.token import EVENTS, METRICS, WATCHING
+from appliance.plans.naming import is_address
 from appliance.resources.registry import Caller, Live
 from appliance.resources.token import check_scope
 from appliance.serve.audit import entry_of_request
@@ -184,7 +184,7 @@ class Server:
         if page.lower().partition("://")[2] != given:
             raise NotAllowed(f"a page of {page[:200]!r} may not call this appliance")
         host = _host_of(given)
-        if host not in self._names and not _is_address(host):
+        if host not in self._names and not is_address(host.partition("%")[0]):
             raise NotAllowed(
                 f"pages at {given[:200]!r} may not call this appliance; use its address, or start it with --name "
                 f"{host[:200]!r} if that is a name of its own"
@@ -307,15 +307,6 @@ def _said_of(refusal: web.HTTPException, request: web.Request) -> ApiError:
     if isinstance(refusal, web.HTTPRequestEntityTooLarge):
         return InvalidArgument(TOO_LONG)
     return BadRequest(f"{refusal.reason}: {asked}")
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host is an address, which no name server can bend."""
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _host_of(header: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.plans.naming import is_domain_name
+from appliance.plans.naming import is_address, is_domain_name
 from appliance.serve.listen import TcpListener, bind_tcp
 from appliance.starting import address_text
 
@@ -26,7 +25,7 @@ def wrong_places(
         if config.ssh is not None and config.ssh == config.listen and config.ssh[1]:
             yield f"--ssh {address_text(config.ssh)}: --listen has that address already"
     for name in names:
-        if not is_domain_name(name) and not _is_address(name):
+        if not is_domain_name(name) and not is_address(name):
             yield f"--name {name!r} is no host name: it has letters, digits and dashes, with dots between"
     if certificate or key:
         # What it is read with takes long to import.
@@ -47,11 +46,3 @@ def _wrong_address(option: str, address: tuple[str, int] | None) -> Iterator[str
     except OSError as error:
         why = getattr(error.__cause__, "strerror", None) or error
         yield f"{option} {address_text(address)}: {host} is no address of this machine ({why})"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

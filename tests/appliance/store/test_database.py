@@ -261,14 +261,18 @@ async def test_full_disk_refuses_and_recovers(database: Database) -> None:
     assert await database.read(names) == ["big"]
 
 
-class FailingCommit:
-    """A connection whose next commit meets a disk that fails."""
+class FailingDisk:
+    """A connection whose disk fails at some SQL; where `undoes`, SQLite then undoes the transaction by itself."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, fails: Callable[[str], bool], *, undoes: bool) -> None:
         self._raw = raw
+        self._fails = fails
+        self._undoes = undoes
 
     def execute(self, sql: str, *rest: Any) -> Any:
-        if sql == "COMMIT":
+        if self._fails(sql):
+            if self._undoes:
+                self._raw.execute("ROLLBACK")
             error = sqlite.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite.SQLITE_IOERR
             raise error
@@ -278,42 +282,33 @@ class FailingCommit:
         return getattr(self._raw, name)
 
 
-class FailingRead:
-    """A connection to a disk that fails as a table is read, at which SQLite undoes the transaction by itself."""
+def failing_commit(raw: Any) -> FailingDisk:
+    """The next commit meets a disk that fails."""
+    return FailingDisk(raw, lambda sql: sql == "COMMIT", undoes=False)
 
-    def __init__(self, raw: Any, table: str) -> None:
-        self._raw = raw
-        self._table = table
 
-    def execute(self, sql: str, *rest: Any) -> Any:
-        if self._table in sql:
-            self._raw.execute("ROLLBACK")
-            error = sqlite.OperationalError("disk I/O error")
-            error.sqlite_errorcode = sqlite.SQLITE_IOERR
-            raise error
-        return self._raw.execute(sql, *rest)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
+def failing_read(raw: Any, table: str) -> FailingDisk:
+    """The disk fails as a table is read."""
+    return FailingDisk(raw, lambda sql: table in sql, undoes=True)
 
 
 async def test_failed_read_says_what_failed(database: Database, tmp_path: Path) -> None:
     for seat in database._readers:
-        seat.raw = FailingRead(seat.raw, "zone")
+        seat.raw = failing_read(seat.raw, "zone")
     with pytest.raises(StoreBroken, match="disk I/O error"):
         await database.read(names)
-    writer = FailingRead(database._writer.raw, "global_config")
+    writer = failing_read(database._writer.raw, "global_config")
     with pytest.raises(StoreBroken, match="disk I/O error"):
         prepare(Folder(tmp_path / "store"), writer, lambda: 1.0, lambda: "u")
     with pytest.raises(StoreBroken, match="disk I/O error"):
-        audit.findings(FailingRead(database._writer.raw, "audit_entry"))
+        audit.findings(failing_read(database._writer.raw, "audit_entry"))
 
 
 async def test_a_disk_without_room_for_the_index_of_the_log_is_full(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seat in database._readers:
-        seat.raw = FailingRead(seat.raw, "zone")
+        seat.raw = failing_read(seat.raw, "zone")
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=7, f_frsize=4096))
     with pytest.raises(StoreFull, match="make room"):
         await database.read(names)
@@ -335,7 +330,7 @@ async def test_a_start_on_a_full_disk_says_so_and_leaves_the_store(
 
 async def test_failed_commit_acknowledges_nobody_and_the_connection_is_replaced(database: Database) -> None:
     raw = database._writer.raw
-    database._writer.raw = FailingCommit(raw)
+    database._writer.raw = failing_commit(raw)
     feed = database.feed.subscribe()
     outcomes = await asyncio.gather(
         *(database.write(lambda tx: tx.insert(zone("lost"))) for _ in range(3)), return_exceptions=True
