@@ -223,11 +223,17 @@ class Mirror:
         for kind in self._kinds:
             await self._load(session, kind)
 
+    def lacks(self, kind: str) -> bool:
+        """Whether a kind is to be read for who wants to see it: it is not kept, or nobody is told of its changes."""
+        return kind not in self.rows or kind in QUIET
+
     async def watch(self, session: Session, kind: str) -> None:
-        """Keep one more kind; one of which nobody is told is read anew. Raises ApiError when it cannot be read."""
-        if kind in QUIET and kind in self.rows.keys() - self._pushed.keys():
+        """Keep one more kind, and read what it lacks. Raises ApiError when it cannot be read."""
+        if not self.lacks(kind) or kind in self._pushed:
+            return
+        if kind in self.rows:
             await self._load(session, kind)
-        elif kind not in self.rows:
+        else:
             self.rows[kind] = {}
             self.unread.add(kind)
             self._kinds.append(kind)

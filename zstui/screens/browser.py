@@ -13,7 +13,6 @@ from textual.geometry import Offset
 from textual.widgets import ContentSwitcher, Input
 
 from appliance.api.errors import ApiError
-from appliance.api.event import QUIET
 from zstui.banner import Banner
 from zstui.caption import Caption
 from zstui.detail import Detail
@@ -186,8 +185,7 @@ class Browser(Acting):
 
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
-        kept = self.mirror.rows.keys() - QUIET
-        for kind in (each for each in (*noun.kinds, *noun.uses) if each not in kept):
+        for kind in filter(self.mirror.lacks, (*noun.kinds, *noun.uses)):
             try:
                 await self.mirror.watch(self.app.calls.session, kind)
             except ApiError as error:
