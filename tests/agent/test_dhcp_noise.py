@@ -18,8 +18,8 @@ from tests.agent.netlab import Box, Guest, Host, switch, until
 from tests.agent.test_nic import L3, MAC_A, MAC_B, nic, ready
 
 COUNT = 10_000 * int(os.environ.get("ZSTUI_FUZZ", "1"))
-PACE = 10_000
-"""Of more than that a second the socket of dnsmasq loses some, on a busy machine of fewer."""
+PACE = 2_000
+"""Of 10,000 a second the socket of dnsmasq loses four in ten, of these some on a busy machine."""
 GROWTH = 8 << 20
 NOISE = str(Path(__file__).with_name("dhcp_noise.py"))
 
@@ -102,8 +102,9 @@ def test_no_dhcp_packet_of_a_guest_hurts_its_host_or_others(
         length = log.stat().st_size
         sizes = {name: resident(pid) for name, pid in processes.items()}
         with begin(thief, COUNT, 0 if guarded else PACE) as noise:
-            # Past the guard it waits behind what dnsmasq has to read yet, on a busy machine for some seconds.
-            assert victim.dhcp(tries=10 if guarded else 18)["ip"] == "10.0.0.6", "meanwhile"
+            # Past the guard what the victim says may be lost, too: it asks on, as clients do. udhcpc with `-n`
+            # gives up where an offer's request is lost three times.
+            until(lambda: victim.dhcp(tries=10).get("ip") == "10.0.0.6", 0 if guarded else 30)
             assert noise.stdout is not None
             assert int(noise.stdout.read()) == COUNT
         assert noise.returncode == 0
