@@ -39,26 +39,36 @@ LOST = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 CLAIM = "/var/lib/zstui-agent/state/claim.json"
 """Where an agent writes down whose its machine is."""
 
-INSTALL_KEY = """
+_COPY_KEYS = """
 set -e
 umask 077
+export LC_ALL=C
+read -r key
 mkdir -p "$HOME/.ssh"
 touch "$HOME/.ssh/authorized_keys"
-read -r key
-keys="$HOME/.ssh/authorized_keys"
-test -z "$(tail -c 1 "$keys")" || echo >> "$keys"
-grep -qxF "$key" "$keys" || printf '%s\\n' "$key" >> "$keys"
+keys=$(readlink -f "$HOME/.ssh/authorized_keys")
+while :; do
+exec 9<"$keys"
+flock 9
+test ! "$keys" -ef "/proc/$$/fd/9" || break
+done
+part="$keys.zstui-key"
+cp -a "$keys" "$part"
+"""
+"""A copy of the list of keys, which nobody else of us changes meanwhile: an agent that opens a lane holds it, too."""
+_KEEP_COPY = """
+sync "$part"
+mv "$part" "$keys"
 """
 
-REMOVE_KEY = """
-set -e
-umask 077
-cd "$HOME/.ssh"
-read -r key
-grep -vxF "$key" authorized_keys > authorized_keys.zstui || test $? = 1
-cat authorized_keys.zstui > authorized_keys
-rm authorized_keys.zstui
-"""
+# The rest of the list is the user's, who may have written anything into it: `-a` and LC_ALL take it for lines of bytes.
+INSTALL_KEY = f"""{_COPY_KEYS}
+test -z "$(tail -c 1 "$part")" || echo >> "$part"
+grep -aqxF "$key" "$part" || printf '%s\\n' "$key" >> "$part"
+{_KEEP_COPY}"""
+REMOVE_KEY = f"""{_COPY_KEYS}
+grep -avxF "$key" "$keys" > "$part" || test $? = 1
+{_KEEP_COPY}"""
 
 
 class Pins(Protocol):

@@ -21,7 +21,6 @@ from agent.specs import Specs, keep
 from agent.storage import StorageRoots, make_folders
 from agent.stream import arrived, receive
 from agent.volume import Volumes
-from appliance.hosts.ssh import INSTALL_KEY
 
 
 @pytest.fixture
@@ -189,14 +188,3 @@ def test_a_file_that_goes_while_it_is_looked_at_is_not_there(
     Path(gone).write_bytes(b"x")
     monkeypatch.setattr("agent.volume.is_regular", is_regular)
     assert Volumes(storage).taken([gone, kept]) == {kept: 8192}
-
-
-@pytest.mark.parametrize("before", ["", "ssh-ed25519 OLD me", "ssh-ed25519 OLD me\n"])
-def test_a_key_is_installed_on_a_line_of_its_own(tmp_path: Path, before: str) -> None:
-    (tmp_path / ".ssh").mkdir()
-    keys = tmp_path / ".ssh/authorized_keys"
-    keys.write_text(before)
-    for _ in range(2):
-        subprocess.run(["sh", "-c", INSTALL_KEY], input=b"ssh-ed25519 NEW zstui\n", env={"HOME": str(tmp_path),
-                       "PATH": os.environ["PATH"]}, check=True)  # fmt: skip
-    assert keys.read_text().splitlines() == [*before.splitlines(), "ssh-ed25519 NEW zstui"]
