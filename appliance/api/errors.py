@@ -386,8 +386,9 @@ class Cancelled(ApiError):
     http_status = 409
 
 
-ENDED = (Cancelled, TimedOut)
-"""Errors that say that a call was ended, not that something of it failed: nothing is put around them."""
+def ended_by(error: ApiError, failure: type[ApiError] = OperationFailed) -> ApiError:
+    """What a call ends with: an error that says that it was ended by itself, else the failure that it caused."""
+    return error if isinstance(error, (Cancelled, TimedOut)) else failure(cause=error)
 
 
 def _tree(kind: type[ApiError]) -> dict[str, type[ApiError]]:

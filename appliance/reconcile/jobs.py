@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.api.errors import ENDED, ApiError, Cancelled, OperationFailed, ResourceNotFound
+from appliance.api.errors import ApiError, Cancelled, ResourceNotFound, ended_by
 from appliance.api.job import TERMINAL, LongJob
 from appliance.api.message import Message
 from appliance.api.parse import unparse
@@ -99,15 +99,9 @@ def doom(tx: Transaction, job: LongJob, error: ApiError) -> None:
 
 def doom_all(tx: Transaction, target_uuid: str, error: ApiError) -> None:
     """Say how every job on a resource will end, by an error that is an end or became the cause of one."""
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
+    failure = ended_by(error)
     for job in running(tx, target_uuid):
         doom(tx, job, failure)
-
-
-def overtake(tx: Transaction, target_uuid: str, error: ApiError) -> None:
-    """Say of every job on a resource that it will end with an error: another call took its place."""
-    for job in running(tx, target_uuid):
-        doom(tx, job, error)
 
 
 def progress(

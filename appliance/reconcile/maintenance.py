@@ -5,7 +5,7 @@ Where the global config host maintenanceMode.ignoreError says so, it begins what
 
 from __future__ import annotations
 
-from appliance.api.errors import ENDED, ApiError, Cancelled, MaintenanceFailed, OperationFailed
+from appliance.api.errors import ApiError, Cancelled, MaintenanceFailed, OperationFailed, ended_by
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.vm import VmInstance
@@ -90,8 +90,7 @@ def give_up(tx: Transaction, host: Host, error: ApiError) -> bool:
     if host.state != "PreMaintenance":
         return False
     for job in jobs_of(tx, host):
-        failed = error if isinstance(error, ENDED) else MaintenanceFailed(cause=error)
-        jobs.fail(tx, job, failed)
+        jobs.fail(tx, job, ended_by(error, MaintenanceFailed))
     tx.update(host, state="Enabled")
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agent.protocol import AnyRequest, DomainSeen, EnsureOverlay
 from appliance.api.errors import (
-    ENDED,
     ApiError,
     AttachNetworkFailed,
     AttachVolumeFailed,
@@ -16,6 +15,7 @@ from appliance.api.errors import (
     StartVmFailed,
     StopVmFailed,
     TimedOut,
+    ended_by,
 )
 from appliance.api.job import LongJob
 from appliance.api.resource import Timestamp
@@ -238,7 +238,7 @@ def _turn_back(
 
 def _failure(job: LongJob, error: ApiError) -> ApiError:
     """What a call's job ends with: its own error around the cause, but of one that was ended just that."""
-    return error if isinstance(error, ENDED) else FAILURES.get(job.name, StartVmFailed)(cause=error)
+    return ended_by(error, FAILURES.get(job.name, StartVmFailed))
 
 
 def cancel(tx: Transaction, vm: VmInstance) -> VmInstance:

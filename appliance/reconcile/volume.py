@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agent.protocol import AnyRequest, FlattenVolume, ObserveVm, OverlayMade, VmSeen
-from appliance.api.errors import ENDED, ApiError, HostUnreachable, OperationFailed, TimedOut
+from appliance.api.errors import ApiError, HostUnreachable, TimedOut, ended_by
 from appliance.api.host import Host
 from appliance.api.job import LongJob
 from appliance.api.volume import Volume
@@ -202,14 +202,12 @@ def give_up(tx: Transaction, planned: Volume, error: ApiError, refused: AnyReque
         for job in found:
             jobs.progress(tx, job, job.step or "delete volume", job.progress, error.details)
         return False
-    failure = error if isinstance(error, ENDED) else OperationFailed(cause=error)
     if volume.whole_size is None:
-        for job in found:
-            jobs.doom(tx, job, failure)
+        jobs.doom_all(tx, volume.uuid, error)
         tx.update(volume, intended="Absent", generation=volume.generation + 1)
         return True
     for job in found:
-        jobs.fail(tx, job, failure)
+        jobs.fail(tx, job, ended_by(error))
     turn_back_files(tx, refused)
     tx.update(volume, generation=volume.generation + 1)
     return True

@@ -182,5 +182,5 @@ def delete_backup_storage(tx: Transaction, request: DeleteBackupStorage, caller:
             f"backup storage {storage.name}[uuid:{storage.uuid}] holds "
             f"{counted(backups, 'backup', 'backups')} of volumes; delete them first"
         )
-    jobs.overtake(tx, storage.uuid, Cancelled("the backup storage was deleted"))
+    jobs.doom_all(tx, storage.uuid, Cancelled("the backup storage was deleted"))
     return promise(tx, request, tx.update(storage, intended="Absent"), caller)

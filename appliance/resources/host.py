@@ -166,7 +166,7 @@ def delete_host(tx: Transaction, request: DeleteHost, caller: Caller) -> Promise
             f"{counted(len(readings), 'job', 'jobs')} ({', '.join(each.uuid for each in readings[:5])}); wait for "
             f"that, or cancel it"
         )
-    jobs.overtake(tx, host.uuid, Cancelled("the host was deleted"))
+    jobs.doom_all(tx, host.uuid, Cancelled("the host was deleted"))
     return _promise(tx, request, tx.update(host, intended="Absent"), caller)
 
 

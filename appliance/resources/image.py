@@ -143,7 +143,7 @@ def delete_image(tx: Transaction, request: DeleteImage, caller: Caller) -> Promi
                 f"image {image.name}[uuid:{image.uuid}] is {image.status}; delete it from all of its backup "
                 "storages, or wait until it is Ready"
             )
-        jobs.overtake(tx, image.uuid, Cancelled("the image was deleted"))
+        jobs.doom_all(tx, image.uuid, Cancelled("the image was deleted"))
     direct = tx.setting("image", "deletionPolicy") == "Direct"
     for ref in refs:
         if direct or not ref.whole:

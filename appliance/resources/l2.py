@@ -110,7 +110,7 @@ def detach_l2(tx: Transaction, request: DetachL2NetworkFromCluster, caller: Call
         vm = tx.find(VmInstance, nic.vm_instance_uuid)
         if vm is not None and vm.cluster_uuid == request.cluster_uuid:
             raise OperationFailed(f"VM {vm.name}[uuid:{vm.uuid}] has a NIC on it; destroy it first")
-    jobs.overtake(tx, ref.uuid, Cancelled("the L2 network was detached"))
+    jobs.doom_all(tx, ref.uuid, Cancelled("the L2 network was detached"))
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 
 

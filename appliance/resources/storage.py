@@ -120,7 +120,7 @@ def detach_primary_storage(
                 f"volume {volume.name}[uuid:{volume.uuid}] is on it, on host {host.name}; delete and expunge it "
                 f"first"
             )
-    jobs.overtake(tx, ref.uuid, Cancelled("the primary storage was detached"))
+    jobs.doom_all(tx, ref.uuid, Cancelled("the primary storage was detached"))
     return promise(tx, request, tx.update(ref, intended="Absent"), caller)
 
 

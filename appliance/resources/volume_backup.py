@@ -134,7 +134,7 @@ def _remove(tx: Transaction, backup: VolumeBackup) -> VolumeBackup:
     if any(restore.backup_uuid == backup.uuid for restore in restores):
         restored = OperationFailed(f"backup[uuid:{backup.uuid}] is just being restored; wait for that")
         raise restored.passes(backup.name_, backup.uuid)
-    jobs.overtake(tx, backup.group_uuid, Cancelled("the backup was deleted"))
+    jobs.doom_all(tx, backup.group_uuid, Cancelled("the backup was deleted"))
     return tx.update(backup, intended="Absent", status="Deleting", generation=backup.generation + 1)
 
 

@@ -39,7 +39,7 @@ def delete_volume(tx: Transaction, request: DeleteDataVolume, caller: Caller) ->
     refuse_moving(volume)
     refuse_kept(tx, volume)
     if vm is None:
-        jobs.overtake(tx, volume.uuid, Cancelled("the volume was deleted"))
+        jobs.doom_all(tx, volume.uuid, Cancelled("the volume was deleted"))
         never = volume.whole_size is None and volume.install_path is not None
         return _delete(tx, request, tx.update(volume, intended="Absent" if never else intended), caller)
     allowed(tx, vm, request)
