@@ -187,7 +187,7 @@ check_versions() {
     [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
         because "the data of what is installed is in $DATA, and not in $WANTED_DATA; leave --data out" || return 1
     [ "$ACTION$DROP" != uninstallyes ] || check_mounts || return 1
-    [ "$ACTION$DROP" != uninstallyes ] || [ ! -e "$DATA" ] || { is_data "$DATA" && ! is_shared "$DATA"; } ||
+    [ "$ACTION$DROP" != uninstallyes ] || { { is_data "$DATA" || is_free "$DATA"; } && ! is_shared "$DATA"; } ||
         because "$DATA is no folder of zstui's own, and -D would delete it; leave -D out"
 }
 

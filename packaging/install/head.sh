@@ -56,6 +56,8 @@ GIVEN=()
 CHECK=
 MISSING=
 SCRATCH=
+# How often the appliance had ended before the last start.
+ENDS=0
 OS_ID=
 OS_CODENAME=
 # Options of zstui --serve, besides the address: what is remembered, and what was given now.

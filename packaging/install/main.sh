@@ -215,7 +215,7 @@ only_check() {
     case $ACTION in
     install | upgrade)
         [ -z "$(current_name)" ] || ACTION=upgrade
-        all_checks && say "$(what_would_be)"
+        all_checks && check_program && say "$(what_would_be)"
         ;;
     host-only)
         host_checks && say "this would install: ${MISSING:-nothing, all is here}"
@@ -224,7 +224,8 @@ only_check() {
         step "Check that this is root" check_root &&
             step "Look for an installation" check_versions &&
             step "Check for another installation" check_alone &&
-            step "Look for the version before" check_previous
+            step "Look for the version before" check_previous &&
+            say "this would go back from $(current_name) to $(before_name), with its store and settings from before the upgrade"
         ;;
     uninstall)
         step "Check that this is root" check_root &&
@@ -232,6 +233,23 @@ only_check() {
             say "this would delete zstui in $ROOT${DROP:+, and $DATA with all that is in it}"
         ;;
     esac
+}
+
+# What only the program itself can say, from a folder that goes again.
+check_program() {
+    local code
+    step "Unpack zstui $VERSION to try it" unpack_to_try &&
+        step "Try the program" try_program "$SCRATCH" &&
+        step "Check how it is to be reached" check_reach "$SCRATCH"
+    code=$?
+    rm -rf "$SCRATCH"
+    return $code
+}
+
+unpack_to_try() {
+    SCRATCH=$(mktemp -d) && trap 'rm -rf "$SCRATCH"' EXIT ||
+        because "no folder can be made in ${TMPDIR:-/tmp}; name another in TMPDIR" || return 1
+    check_runs "$SCRATCH" "name another folder in TMPDIR" && unpack_into "$SCRATCH"
 }
 
 # One sentence, of what install or upgrade finds now.

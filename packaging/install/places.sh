@@ -45,10 +45,10 @@ check_ground() {
     [ -w "$ground" ] || because "$1 cannot be: $ground cannot be written to; give another with $2"
 }
 
-# What is executed from there can be.
+# check_runs FOLDER WAY-OUT: what is executed from there can be.
 check_runs() {
     case ,$(mount_options "$1"), in *,noexec,*)
-        because "nothing on the disk of $1 may be run (noexec); give another folder with -r"
+        because "nothing on the disk of $1 may be run (noexec); $2"
         ;;
     esac
 }
@@ -109,7 +109,7 @@ check_path() {
             ;;
         esac
     done
-    check_ground "$ROOT" -r && check_runs "$ROOT" && check_ground "$DATA" --data || return 1
+    check_ground "$ROOT" -r && check_runs "$ROOT" "give another folder with -r" && check_ground "$DATA" --data || return 1
     # What is installed already stays where it is.
     if is_ours "$ROOT" && [ -n "$(current_name)" ]; then
         [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||

@@ -79,8 +79,9 @@ service_remove() {
 }
 
 service_start() {
+    ! has_systemd || systemctl reset-failed zstui.service
+    ENDS=$(ends)
     if has_systemd; then
-        systemctl reset-failed zstui.service
         systemctl start zstui.service
         return
     fi
@@ -185,14 +186,27 @@ supervise() {
     done
 }
 
-# Wait until the version that is current answers, and nothing else does.
+# How often the appliance has ended, by whoever keeps it running.
+ends() {
+    if has_systemd; then
+        systemctl show --property NRestarts --value zstui.service
+    else
+        grep -c '^[^ ]* the appliance ended with' "$DATA/appliance.log" 2>/dev/null
+    fi
+}
+
+# Wait until the version that is current answers, and nothing else does. One that cannot serve is started over and
+# over, with a pause that grows: it is not waited for.
 service_wait() {
-    local until=$((SECONDS + SECONDS_TO_START)) said
+    local until=$((SECONDS + SECONDS_TO_START)) said count
     while [ "$SECONDS" -lt "$until" ]; do
         if [ -S "$DATA/appliance.sock" ] && [ -n "$(appliance_pid)" ]; then
             said=$("$ROOT/current/zstui" --data "$DATA" call GetVersion) &&
                 case $said in *"\"$(cat "$ROOT/current/_internal/VERSION")\""*) return 0 ;; esac
         fi
+        count=$(($(ends) - ENDS))
+        [ "$count" -lt 4 ] ||
+            because "zstui ended $count times, and did not answer; its last words: $(last_words)" || return 1
         sleep 0.3
     done
     because "zstui did not answer within $SECONDS_TO_START s; its last words: $(last_words)"

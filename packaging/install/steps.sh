@@ -3,39 +3,42 @@
 
 unpack() {
     local folder=$ROOT/versions/$NAME scratch
-    set -o pipefail
     mkdir -p "$ROOT/versions" && chmod 755 "$ROOT/versions" || return 1
     [ ! -d "$folder" ] || { keep_script "$folder"; return; }
     scratch=$folder.part
     rm -rf "$scratch"
-    mkdir "$scratch" || return 1
-    if command -v xz >/dev/null; then
-        payload_bytes | xz -dc | tar -x -C "$scratch" --no-same-owner
-    else
-        unxz_bytes | gzip -dc >"$scratch/busybox" && chmod 700 "$scratch/busybox" &&
-            payload_bytes | "$scratch/busybox" unxz -c | tar -x -C "$scratch" --no-same-owner
-    fi
-    # shellcheck disable=SC2181 # of either way
-    [ $? = 0 ] || because "the payload could not be unpacked; see $LOG" || return 1
-    rm -f "$scratch/busybox"
+    mkdir "$scratch" && unpack_into "$scratch" || return 1
     # Hosts get the agent packed; in the payload it is not, since so it takes less of that.
     gzip -6n "$scratch"/_internal/agent/*.tar || return 1
     keep_script "$scratch" && chmod -R go=u-w "$scratch" && sync -f "$scratch" && mv -T "$scratch" "$folder" &&
         sync "$ROOT/versions"
 }
 
-# The unpacked program runs here, and is what it should be.
+unpack_into() {
+    set -o pipefail
+    if command -v xz >/dev/null; then
+        payload_bytes | xz -dc | tar -x -C "$1" --no-same-owner
+    else
+        unxz_bytes | gzip -dc >"$1/busybox" && chmod 700 "$1/busybox" &&
+            payload_bytes | "$1/busybox" unxz -c | tar -x -C "$1" --no-same-owner
+    fi
+    # shellcheck disable=SC2181 # of either way
+    [ $? = 0 ] || because "the payload could not be unpacked; see $LOG" || return 1
+    rm -f "$1/busybox"
+}
+
+# try_program FOLDER: the program in it runs here, and is what it should be.
 try_program() {
     local said
-    said=$("$ROOT/versions/$NAME/zstui" --version 2>&1) ||
+    said=$("$1/zstui" --version 2>&1) ||
         because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
 }
 
-# The program's own words on how it is to be reached. Nothing has changed yet.
+# check_reach FOLDER: the words of the program in it on how it is to be reached. Nothing has changed yet.
 check_reach() {
     local said found
-    said=$("$ROOT/versions/$NAME/zstui" --serve --check --data "$DATA" --listen "$LISTEN" "${SERVE[@]}" 2>&1) && return
+    said=$("$1/zstui" --serve --check --data "$DATA" --listen "$LISTEN" "${SERVE[@]}" 2>&1) && return
     printf '%s\n' "$said"
     VERDICT=$REFUSED
     found=$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')
@@ -62,8 +65,8 @@ make_data() {
 
 install_fresh() {
     step "Unpack zstui $VERSION" unpack &&
-        step "Try the program" try_program &&
-        step "Check how it is to be reached" check_reach &&
+        step "Try the program" try_program "$ROOT/versions/$NAME" &&
+        step "Check how it is to be reached" check_reach "$ROOT/versions/$NAME" &&
         step "Write the installation down" begin_fresh &&
         step "Prepare the data folder" make_data &&
         step "Make $VERSION the current version" switch_to "$NAME" &&
@@ -152,8 +155,8 @@ end_change() {
 # What is installed already is to be reached otherwise.
 reach() {
     FROM=$NAME
-    step "Try the program" try_program &&
-        step "Check how it is to be reached" check_reach &&
+    step "Try the program" try_program "$ROOT/versions/$NAME" &&
+        step "Check how it is to be reached" check_reach "$ROOT/versions/$NAME" &&
         step "Write down the way back" begin_change "$NAME" &&
         step "Stop zstui" service_stop &&
         step "Check that the address is free" port_is_free || return 1
@@ -166,8 +169,8 @@ reach() {
 upgrade() {
     FROM=$(current_name)
     step "Unpack zstui $VERSION beside $FROM" unpack &&
-        step "Try the program" try_program &&
-        step "Check how it is to be reached" check_reach &&
+        step "Try the program" try_program "$ROOT/versions/$NAME" &&
+        step "Check how it is to be reached" check_reach "$ROOT/versions/$NAME" &&
         change "$NAME" migrate &&
         step "Finish" finish end_change
 }

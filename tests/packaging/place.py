@@ -188,8 +188,13 @@ class Place:
         return found
 
     def install(self, *words: str) -> None:
+        """Install, and wait for the guard, which would undo what a test pretends that somebody left."""
         code, said = self.run("-z", *words)
         assert code == DONE, said
+        end = time.monotonic() + CLOSE_SECONDS
+        while found := self._running():
+            assert time.monotonic() < end, f"they do not end: {found}"
+            time.sleep(0.02)
 
     def uninstall(self, *words: str) -> str:
         code, said = self.script(self.root / "installer", "--uninstall", *words)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
 
-from .place import DONE, FAILED, REFUSED, WRONG, Place
+from .place import DONE, FAILED, REFUSED, WRONG, Place, everything
 
 
 def upgraded(place: Place, *words: str, old: tuple[str, ...] = ()) -> None:
@@ -135,3 +136,40 @@ def test_what_was_not_started_is_said_not_to_run(place: Place) -> None:
     assert "it does not run now; start it with: " in said
     code, said = place.script(place.root / "installer", "--rollback", "-z")
     assert "it does not run now; start it with: " in said
+
+
+def test_a_check_says_of_a_way_back_where_it_leads(place: Place) -> None:
+    upgraded(place)
+    code, said = place.script(place.root / "installer", "--rollback", "--check")
+    names = sorted(path.name for path in (place.root / "versions").iterdir())
+    told = f"this would go back from {names[1]} to {names[0]}, with its store and settings from before the upgrade"
+    assert (code, told in said) == (DONE, True), said
+
+
+def test_a_check_asks_the_program_how_it_is_to_be_reached(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.folder / "wrong").write_text("zstui: --certificate without --key: give both\n")
+    (place.folder / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place.folder / "scratch"))
+    before = everything(place.folder)
+    code, said = place.run("--check")
+    assert (code, "Reason: --certificate without --key: give both" in said) == (REFUSED, True), said
+    assert everything(place.folder) == before
+    (place.folder / "wrong").unlink()
+    code, said = place.run("--check")
+    assert (code, "this would install zstui 1.0" in said) == (DONE, True), said
+
+
+def test_one_that_ends_over_and_over_is_not_waited_for(place: Place) -> None:
+    code, said = place.run()
+    assert (code, "zstui ended 4 times, and did not answer; its last words: " in said) == (FAILED, True), said
+    assert not place.root.exists() or not (place.root / "current").exists()
+
+
+def test_an_empty_folder_that_a_cut_off_installer_has_left_can_be_deleted(place: Place) -> None:
+    place.install()
+    shutil.rmtree(place.data)
+    place.data.mkdir(mode=0o700)
+    place.uninstall("-D")
+    assert not place.data.exists()
