@@ -58,13 +58,16 @@ check_file() {
 unxz_bytes() { head -c $((SCRIPT_BYTES + UNXZ_BYTES)) "$SELF" | tail -c "$UNXZ_BYTES"; }
 payload_bytes() { tail -c "$PAYLOAD_BYTES" "$SELF"; }
 
-check_space() {
-    local place=$ROOT free
+check_space() { check_free "$ROOT" 300 -r && check_free "$DATA" 50 --data; }
+
+# check_free FOLDER MEGABYTES OPTION
+check_free() {
+    local place=$1 free
     while [ ! -d "$place" ]; do place=$(dirname "$place"); done
     free=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
-    [ "$free" -gt 307200 ] || because "$place has $((free / 1024)) MB free; 300 MB are needed"
+    [ "$free" -ge $(($2 * 1024)) ] ||
+        because "$place has $((free / 1024)) MB free, and $1 needs $2 MB; make room, or give another folder with $3"
 }
-
 
 # The addresses of this machine, by the kernel's own list of what is local.
 own_addresses() { awk '$1 ~ /--$/ { address = $2 } / host LOCAL/ { print address }' /proc/net/fib_trie | sort -u; }

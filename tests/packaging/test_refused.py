@@ -18,7 +18,7 @@ def test_a_script_of_which_a_byte_is_another_does_nothing(place: Place, tmp_path
     whole = place.file.read_bytes()
     bad = tmp_path / "bad"
     words = (action,) if action == "--host-only" else (action, "-r", str(place.root))
-    for found in (b"300 MB are", b"SCRIPT_SHA256=", b"# Delete what", b"VERSION="):
+    for found in (b"and $1 needs", b"SCRIPT_SHA256=", b"# Delete what", b"VERSION="):
         at = whole.index(found) + len(found)
         other = b"0" if whole[at : at + 1] != b"0" else b"1"
         bad.write_bytes(whole[:at] + other + whole[at + 1 :])
@@ -70,6 +70,20 @@ def test_a_folder_that_cannot_be_made_is_refused(place: Place, tmp_path: Path, o
             assert (code, told in said) == (REFUSED, True), said
     assert not place.root.exists()
     assert not place.data.exists()
+
+
+@pytest.mark.parametrize(("option", "needed"), [("-r", 300), ("--data", 50)])
+def test_a_disk_without_room_is_refused(place: Place, tmp_path: Path, option: str, needed: int) -> None:
+    df = "#!/bin/sh\necho\ncase $2 in {}*) echo a b c 51199 ;; *) echo a b c 307200 ;; esac\n"
+    (tmp_path / "disk").mkdir()
+    place.tool("df", df.format(tmp_path / "disk"))
+    for check in ((), ("--check",)):
+        code, said = place.run("-z", option, f"{tmp_path}/disk/a", *check)
+        told = (
+            f"{tmp_path}/disk has 49 MB free, and {tmp_path}/disk/a needs {needed} MB; "
+            f"make room, or give another folder with {option}"
+        )
+        assert (code, told in said) == (REFUSED, True), said
 
 
 def test_a_disk_that_runs_nothing_is_refused_for_the_programs(place: Place, tmp_path: Path) -> None:
