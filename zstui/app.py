@@ -73,6 +73,7 @@ class Zstui(App[int]):
         [
             Binding("f2", "next_language", "Another language", show=False, priority=True),
             Binding("f3", "next_theme", "Other colours", show=False, priority=True),
+            Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
         ]
     )
     theme: Reactive[str] = Reactive(Initialize(_first_theme))

@@ -271,7 +271,7 @@ async def test_a_terminal_of_ascii_signs_shows_names_as_they_are(
         assert signs == set()
         assert all(width(line) == SMALL[0] for line in on.text())
         await on.press("L")
-        await on.sees("Enter carry out")
+        await on.sees("Enter run")
         await on.press("escape")
         on.app.speak("zh_CN")
         await on.sees("运行中", "网络")

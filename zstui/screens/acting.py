@@ -73,7 +73,6 @@ class Acting(Working, Screen[None]):
             HELP,
             Binding("colon", "jump", "Go to a list or a row"),
             Binding("ctrl+p", "palette", "Find any action or row", priority=True),
-            Binding("ctrl+q", "app.quit", "Leave", priority=True),
         ]
     )
 
@@ -122,7 +121,7 @@ class Acting(Working, Screen[None]):
         """Key, word and action of what makes sense on the row."""
         row = self.row
         panels = panels_of(row, self.mirror) if row is not None else []
-        panels = [each for each in panels if each.looks or not self.app.read_only]
+        panels = [each for each in panels if not self.refuses(f"panel('{each.id}')")]
         opens = [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
         if self.app.read_only:
             return opens
@@ -149,6 +148,11 @@ class Acting(Working, Screen[None]):
         if last is not None and not any(key == "u" for key, _, _ in found):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
+
+    def refuses(self, action: str) -> bool:
+        """Whether an action leads to a change, and nothing may be changed; panels may be there to look only."""
+        opened = next((each for each in PANELS if action == f"panel('{each.id}')"), None)
+        return super().refuses(action) if opened is None else self.app.read_only and not opened.looks
 
     def warn(self, text: str) -> None:
         """Say on the news line that something is not to be."""
@@ -254,6 +258,7 @@ class Acting(Working, Screen[None]):
         """Show the form of a message, and afterwards what it made."""
         open_form(self, message, **options)
 
+    @changing
     def action_form_again(self) -> None:
         """The form of the call that failed last after it was left, as it was filled."""
         open_again(self)
