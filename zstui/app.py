@@ -7,7 +7,7 @@ import base64
 import os
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -247,15 +247,19 @@ class Zstui(App[int]):
                 holder.remove()
 
     def keep(
-        self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None
-    ) -> None:
-        """Let calls go on in the background, and say when they fail, and with that the way out."""
+        self, task: asyncio.Task[Any], what: str, names: Sequence[str] = (),
+        way_out: Callable[[ApiError], str] | None = None,
+    ) -> None:  # fmt: skip
+        """Let calls go on in the background, and say when they fail, and with that the way out.
+
+        `names` are of what each of several calls is about, in the order of their results.
+        """
         self._kept.add(task)
 
         def ended(_: asyncio.Task[Any]) -> None:
             self._kept.discard(task)
             if not task.cancelled():
-                self.calls.say_how(task, what, way_out)
+                self.calls.say_how(task, what, names, way_out)
 
         task.add_done_callback(ended)
 

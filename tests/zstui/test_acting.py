@@ -21,7 +21,7 @@ async def test_stop_wants_its_key_twice_start_once(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
         await on.press("S")
-        await on.sees("Press S again to stop web-1")
+        await on.sees("Sure? Press S to stop web-1")
         assert await state(cloud, uuid) == "Running"
         await on.press("S")
         await on.sees("◌ Stopped", "zstui call StopVmInstance uuid=")
@@ -36,7 +36,7 @@ async def test_several_at_once(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("vms 3/3")
         await on.press("space", "space", "S")
-        await on.sees("again to stop 2 VMs")
+        await on.sees("Press S to stop 2 VMs (a, b)")
         await on.press("S")
         await on.sees("vms 1/3")
         assert [await state(cloud, uuid) for uuid in uuids] == ["Stopped", "Stopped", "Running"]
@@ -56,7 +56,7 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
         await on.sees("a is Stopped, not Running or Unknown: stop is not possible")
         await on.press("u")
         await on.sees("a is Stopped, not Destroyed: recover is not possible")
-        assert "again" not in on.whole()
+        assert "Sure?" not in on.whole()
         await on.press("x")
         await on.sees("what shall be done?")
         await on.write("reboot")
@@ -65,7 +65,7 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
         assert [entry.line.split()[2] for entry in on.app.calls.log] == ["StopVmInstance"]
         # Of several that are marked, those are done that can be.
         await on.press("asterisk", "r")
-        await on.sees("Press r again to reboot b")
+        await on.sees("Press r to reboot b")
         await cloud.session.call("StopVmInstance", uuid=uuids[1])
         await on.sees("vms 0/2")
         await on.press("r")

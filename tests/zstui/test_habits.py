@@ -228,7 +228,7 @@ async def test_keys_are_where_the_user_put_them(
     async with screens(cloud.socket, LARGE) as on:
         await on.sees("web-1", "F8 stop", "no such action: nonsense")
         await on.press("f8")
-        await on.sees("Press F8 again to stop web-1")
+        await on.sees("Sure? Press F8 to stop web-1")
         await on.press("f8")
         await on.sees("◌ Stopped")
 

@@ -20,7 +20,7 @@ from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message
 from zstui.palette import jumper, palette
-from zstui.rows import impossible, names_of
+from zstui.rows import called, impossible, named
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.console import Console
 from zstui.screens.deleting import ask_delete, deleting_word
@@ -46,8 +46,8 @@ from zstui.verbs import (
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
-AGAIN_SECONDS = 3.0
-"""How long a key waits to be pressed a second time."""
+SURE_SECONDS = 3.0
+"""How long a question waits for its key."""
 
 
 class Acting(Working, Screen[None]):
@@ -160,7 +160,7 @@ class Acting(Working, Screen[None]):
 
     @changing
     def action_verb(self, key: str) -> None:
-        """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+        """Do what a key means on the chosen rows."""
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
         if key == "u" and (deleted_among(self.mirror, rows) or undoable(self)):
@@ -169,7 +169,11 @@ class Acting(Working, Screen[None]):
         if verb is None:
             self.does_nothing(f"verb('{key}')", key)
             return
-        rows = self.possible(verb.word, verb.states, [row for row in rows if verb.suits(row)])
+        self.do(verb, [row for row in rows if verb.suits(row)])
+
+    def do(self, verb: Verb, rows: list[Row]) -> None:
+        """Do to some rows what a key does, however that was chosen; for some verbs the key is to be pressed then."""
+        rows = self.possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
         if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
@@ -199,13 +203,13 @@ class Acting(Working, Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}",
+            "Sure? Press {key} to {verb} {rows}",
             key=self.app.key_of(f"verb('{verb.key}')", verb.key),
             verb=tr(verb.word),
-            rows=names_of(rows),
+            rows=named(rows),
         )
         self.say(question, "warn")
-        self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
+        self._disarming = self.set_timer(SURE_SECONDS, self._disarm)
 
     def _disarm(self) -> None:
         if self._armed is not None:
@@ -219,7 +223,7 @@ class Acting(Working, Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**fields_of(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
+        self.app.keep(task, tr(title_of(message)), [called(row) for row in rows])
 
     # --- questions and forms -----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from zstui.screens.addresses import Addresses
 from zstui.screens.background import call
 from zstui.screens.boot import Boot
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.more import carry_out_once_sure
 from zstui.screens.planner import Planner
 from zstui.screens.relations import to_owner, to_related, to_tags
 from zstui.screens.services import Services
@@ -111,26 +112,10 @@ def _services(screen: Acting, row: Row) -> None:
 
 def _attach(screen: Acting, row: Row) -> None:
     """Give a data volume to a VM, or take it from the one that has it."""
-    owner = screen.mirror.find(row.get("vmInstanceUuid"))
     if row.get("vmInstanceUuid"):
-
-        def question() -> str:
-            name = owner.name if owner is not None else tr("its VM")
-            return tr("Take {volume} from {vm}?", volume=row.name, vm=name)
-
-        def choices() -> list[Choice]:
-            return [
-                Choice(True, tr("detach"), tr("unmount it in the guest first: what is mounted is torn away")),
-                Choice(False, tr("leave it there")),
-            ]
-
-        def answered(values: list[Any] | None) -> None:
-            if values and values[0]:
-                call(screen, "DetachDataVolumeFromVm", tr("detach {name}", name=row.name), uuid=row.key)
-
-        screen.app.push_screen(Chooser(question, narrowed(choices)), answered)
-        return
-    screen.run_worker(_attach_to(screen, row))
+        carry_out_once_sure(screen, "DetachDataVolumeFromVm", [row])
+    else:
+        screen.run_worker(_attach_to(screen, row))
 
 
 async def _attach_to(screen: Acting, row: Row) -> None:
