@@ -98,6 +98,8 @@ class Zstui(App[int]):
         self.trouble = trouble
         self.session: Session | None = None
         self.moved_keys: dict[str, str] = {}
+        self.wrong_keys: list[str] = []
+        """What is wrong with the file of these, for the page of help."""
         self.session_uuid = guest_session
         self.is_guest = guest_session is not None
         """Whether the user is elsewhere: files of this machine are none of theirs."""
@@ -228,9 +230,9 @@ class Zstui(App[int]):
 
     # --- for the screens ---------------------------------------------------------------------------------
 
-    def tell(self, text: str, *, wrong: bool = False) -> None:
+    def tell(self, *lines: str, wrong: bool = False) -> None:
         """Say something in passing."""
-        self.notify(safe(text), severity="error" if wrong else "information", markup=False,
+        self.notify("\n".join(map(safe, lines)), severity="error" if wrong else "information", markup=False,
                     timeout=8 if wrong else 3)  # fmt: skip
 
     def offer(self, text: str, seconds: float) -> Notification:

@@ -226,7 +226,7 @@ async def test_keys_are_where_the_user_put_them(
     file.write_text('[keys]\n"verb.S" = "f8"\n"nonsense" = "f9"\n')
     await cloud.vm("web-1")
     async with screens(cloud.socket, LARGE) as on:
-        await on.sees("web-1", "F8 stop", "no such action: nonsense")
+        await on.sees("web-1", "F8 stop", "nonsense: there is no such action")
         await on.press("f8")
         await on.sees("Sure? Press F8 to stop web-1")
         await on.press("f8")

@@ -10,7 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from zstui.i18n import mark, tr
-from zstui.keymap import id_of, key_name, keymap_file
+from zstui.keymap import id_of, key_name
+from zstui.moved_keys import keymap_file
 from zstui.nouns import MAIN, Noun
 from zstui.said import Keys, Said
 from zstui.screens.acting import Acting
@@ -102,7 +103,8 @@ def help_items(about: Working) -> list[Item]:
         items.append(note(tr("This session only reads: keys that change something are left out."), "warn"))
     if acting is None:
         return items
-    return [*items, *_general(acting.current_noun(), only_reads=about.zstui.read_only)]
+    items += _general(acting.current_noun(), only_reads=about.zstui.read_only)
+    return items + [note(each, "warn") for each in about.zstui.wrong_keys]
 
 
 def _forms() -> list[Item]:
