@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.zstui.conftest import LARGE, Cloud, screens
+from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from zstui import frame
 from zstui.nouns import NOUNS
 from zstui.screens.chooser import Choices
@@ -264,3 +264,20 @@ async def test_go_to_uses_the_height_there_is(cloud: Cloud) -> None:
         await on.sees("zstui")
         await on.press("colon")
         await on.sees("Go to", ":vm", ":iso")
+
+
+@pytest.mark.parametrize("size", [SMALL, (40, 10), LARGE])
+async def test_no_console_is_offered_of_a_vm_that_is_off_and_its_keys_say_why(
+    cloud: Cloud, size: tuple[int, int]
+) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.until(lambda: any(key == "c" for key, _, _ in on.browser.hints()))
+        await cloud.session.call("StopVmInstance", uuid=uuid)
+        await on.sees("◌")
+        await on.until(lambda: not {"c", "V", "C"} & {key for key, _, _ in on.browser.hints()})
+        for key, said in (("c", "serial: not while web-1 is Stopped"), ("V", "screen: not while web-1 is Stopped"),
+                          ("C", "web-1 is Stopped, not Running")):  # fmt: skip
+            await on.press(key)
+            await on.sees(said)
+            assert on.app.screen is on.browser

@@ -14,7 +14,7 @@ from appliance.api.message import query_of
 from zstui import recycle_bin
 from zstui.detail import Detail
 from zstui.frame import News
-from zstui.i18n import mark, tr
+from zstui.i18n import labelled, mark, tr
 from zstui.keymap import HELP, movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
@@ -31,6 +31,7 @@ from zstui.screens.recovering import deleted_among, recover_or_undo, undoable
 from zstui.screens.shell import Shell
 from zstui.screens.watching import watch
 from zstui.screens.working import Working, changing
+from zstui.values import word
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -122,6 +123,7 @@ class Acting(Working, Screen[None]):
         row = self.row
         panels = panels_of(row, self.mirror) if row is not None else []
         panels = [each for each in panels if not self.refuses(f"panel('{each.id}')")]
+        panels = [each for each in panels if row is not None and row.get("state") not in each.closed]
         opens = [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
         if self.app.read_only:
             return opens
@@ -300,11 +302,14 @@ class Acting(Working, Screen[None]):
         """Open what a key opens on the row."""
         row = self.row
         panel = next(each for each in PANELS if each.id == panel_id)
-        if row is not None and panel in panels_of(row, self.mirror):
+        if row is None or panel not in panels_of(row, self.mirror):
+            self.does_nothing(f"panel('{panel.id}')", panel.key)
+        elif row.get("state") in panel.closed and self.mirror.status == "live":
+            why = tr("not while {name} is {state}", name=row.name, state=word(row.text("state")))
+            self.say(labelled(tr(panel.word), why), "warn")
+        else:
             opened = panel.open if panel.looks else changing(panel.open)
             opened(self, row)
-        else:
-            self.does_nothing(f"panel('{panel.id}')", panel.key)
 
     def action_copy(self) -> None:
         """Copy something of the row."""

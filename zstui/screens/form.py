@@ -31,7 +31,7 @@ from zstui.i18n import enumerated, tr
 from zstui.jobs import outcome
 from zstui.keymap import TYPING_HELP
 from zstui.mirror import Batch, Mirror
-from zstui.said import Said
+from zstui.said import Doc, Said
 from zstui.screens.confirm import discard, sure
 from zstui.screens.working import Working
 from zstui.setting_value import of_setting
@@ -103,7 +103,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
     def compose(self) -> ComposeResult:
         """Required fields, then the others, then tags."""
         yield Said(self._title, classes="form-title")
-        yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
+        yield Doc(lambda: tr(words.first_paragraph(self.kind.__doc__)), classes="form-doc")
         with VerticalScroll(can_focus=False):
             for parameter in sorted(asked(self.message, self.given), key=lambda each: not each.required):
                 yield self._add(field_for(of_setting(parameter, self.given), self.mirror, self.message))

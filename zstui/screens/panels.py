@@ -45,6 +45,8 @@ class Panel:
     fits: Callable[[Row, Mirror], bool] = lambda row, _: not binned(row)
     looks: bool = False
     """Whether it is of use to one who may change nothing."""
+    closed: frozenset[str] = frozenset()
+    """The states of a row in which there is nothing to open."""
 
 
 def _move(screen: Acting, row: Row) -> None:
@@ -156,6 +158,9 @@ def _is_data(row: Row, _: Mirror) -> bool:
     return row.get("type") == "Data" and not binned(row)
 
 
+OFF = frozenset({"Stopped"})
+"""States in which a VM has no console, and is not about to have one."""
+
 PANELS = (
     Panel(
         "serial",
@@ -164,6 +169,7 @@ PANELS = (
         "Open the serial console",
         ("VmInstance",),
         lambda screen, row: watch(screen, row, "serial"),
+        closed=OFF,
     ),
     Panel(
         "vnc",
@@ -172,6 +178,7 @@ PANELS = (
         "Show the screen by VNC",
         ("VmInstance",),
         lambda screen, row: watch(screen, row, "vnc"),
+        closed=OFF,
     ),
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
     Panel("snapshots", "v", "snapshots", "Show snapshots", ("VmInstance", "Volume"), _snapshots, looks=True),
