@@ -211,7 +211,7 @@ async def test_the_help_of_a_list_names_no_key_of_vms_where_none_is(cloud: Cloud
         for noun, there in (("vm", True), ("bin", False), ("img", False)):
             await on.browser.go(noun)
             said = " ".join(item.text for item in help_items(on.browser))
-            assert ("the console's address" in said, "Edit user data" in said) == (there, there)
+            assert ("the console's address" in said, "Open user data" in said) == (there, there)
 
 
 async def test_what_the_state_does_not_allow_stands_last_with_the_reason(cloud: Cloud) -> None:

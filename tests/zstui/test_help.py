@@ -114,7 +114,7 @@ async def test_the_help_of_one_who_only_reads_names_no_key_that_changes(cloud: C
         assert words not in of_list, words
     for words in ("save", "SSH keys", "at next boot"):
         assert words not in of_editor, words
-    for words in ("Show snapshots", "Edit user data", "Go to a list or a row", "only reads"):
+    for words in ("Show snapshots", "Open user data", "Go to a list or a row", "only reads"):
         assert words in of_list, words
     assert "as served" in of_editor
 

@@ -63,7 +63,7 @@ class Acting(Working, Screen[None]):
             *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and description"),
-            Binding("e", "userdata", "Edit user data"),
+            Binding("e", "userdata", "Open user data"),
             Binding("C", "console", "Show the console's address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "Show all that can be done to this row"),
