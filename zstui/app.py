@@ -7,7 +7,7 @@ import base64
 import os
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -73,6 +73,7 @@ class Zstui(App[int]):
         [
             Binding("f2", "next_language", "Another language", show=False, priority=True),
             Binding("f3", "next_theme", "Other colours", show=False, priority=True),
+            Binding("ctrl+q", "quit", "Leave", show=False, priority=True),
         ]
     )
     theme: Reactive[str] = Reactive(Initialize(_first_theme))
@@ -97,6 +98,8 @@ class Zstui(App[int]):
         self.trouble = trouble
         self.session: Session | None = None
         self.moved_keys: dict[str, str] = {}
+        self.wrong_keys: list[str] = []
+        """What is wrong with the file of these, for the page of help."""
         self.session_uuid = guest_session
         self.is_guest = guest_session is not None
         """Whether the user is elsewhere: files of this machine are none of theirs."""
@@ -227,9 +230,9 @@ class Zstui(App[int]):
 
     # --- for the screens ---------------------------------------------------------------------------------
 
-    def tell(self, text: str, *, wrong: bool = False) -> None:
+    def tell(self, *lines: str, wrong: bool = False) -> None:
         """Say something in passing."""
-        self.notify(safe(text), severity="error" if wrong else "information", markup=False,
+        self.notify("\n".join(map(safe, lines)), severity="error" if wrong else "information", markup=False,
                     timeout=8 if wrong else 3)  # fmt: skip
 
     def offer(self, text: str, seconds: float) -> Notification:
@@ -246,15 +249,19 @@ class Zstui(App[int]):
                 holder.remove()
 
     def keep(
-        self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None
-    ) -> None:
-        """Let calls go on in the background, and say when they fail, and with that the way out."""
+        self, task: asyncio.Task[Any], what: str, names: Sequence[str] = (),
+        way_out: Callable[[ApiError], str] | None = None,
+    ) -> None:  # fmt: skip
+        """Let calls go on in the background, and say when they fail, and with that the way out.
+
+        `names` are of what each of several calls is about, in the order of their results.
+        """
         self._kept.add(task)
 
         def ended(_: asyncio.Task[Any]) -> None:
             self._kept.discard(task)
             if not task.cancelled():
-                self.calls.say_how(task, what, way_out)
+                self.calls.say_how(task, what, names, way_out)
 
         task.add_done_callback(ended)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.errors import ApiError, Cancelled, NotReady
 from appliance.api.message import MESSAGES
 from appliance.api.parse import begun_line
 from zstui import words
-from zstui.i18n import labelled
+from zstui.i18n import labelled, tr
+from zstui.rows import first_names
 from zstui.wrong import told
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from zstui.screens.recovering import Deletion
 
 KEPT = 500
+SAID = 3
+"""Reasons that are said in passing of calls that failed together."""
+
 CALL = "zstui call "
 """What a line starts with outside a prompt."""
 
@@ -121,18 +126,29 @@ class Calls:
         return ended
 
     def say_how(
-        self, task: asyncio.Task[Any], what: str, way_out: Callable[[ApiError], str] | None = None
-    ) -> None:
-        """Say what went wrong with calls that have ended in the background."""
+        self, task: asyncio.Task[Any], what: str, names: Sequence[str],
+        way_out: Callable[[ApiError], str] | None,
+    ) -> None:  # fmt: skip
+        """Say what went wrong with calls that have ended in the background, and of several with which."""
         error = task.exception()
         if error is not None and not isinstance(error, ApiError):
             raise error
         results = [error] if error is not None else task.result()
-        wrong = [each for each in results if isinstance(each, ApiError)] if isinstance(results, list) else []
-        for each in wrong[:3]:
-            more = f" · {way_out(each)}" if way_out is not None else ""
-            wanted = each.code == Cancelled.code
-            self._app.tell(labelled(what, told(each, self._app.mirror)) + more, wrong=not wanted)
+        ended = results if isinstance(results, list) else []
+        alike: dict[str, list[tuple[str, ApiError]]] = {}
+        for each, name in zip_longest(ended, names[: len(ended)], fillvalue=""):
+            if isinstance(each, ApiError):
+                alike.setdefault(told(each, self._app.mirror), []).append((str(name), each))
+        for reason, failed in list(alike.items())[:SAID]:
+            about = f"{what} {first_names([name for name, _ in failed])}".rstrip()
+            more = f" · {way_out(failed[0][1])}" if way_out is not None else ""
+            wanted = failed[0][1].code == Cancelled.code
+            self._app.tell(labelled(about, reason) + more, wrong=not wanted)
+        left = [name for failed in list(alike.values())[SAID:] for name, _ in failed]
+        if left:
+            names_left = f"{what} {first_names(left)}"
+            key = self._app.key_of("log", "L")
+            self._app.tell(labelled(names_left, tr("failed, too; {key} shows why", key=key)), wrong=True)
 
     def _changed(self) -> None:
         for listener in list(self.listeners):

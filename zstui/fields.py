@@ -26,6 +26,9 @@ from zstui.picks import unfit
 from zstui.said import Said
 from zstui.verbs import is_list, ref_of
 
+LABEL_CELLS = 23
+"""Room for a label, as the style sheet has it, and a blank behind it."""
+
 
 class Field(Vertical):
     """A label, a control, and below it what is wrong with what it holds."""
@@ -43,7 +46,7 @@ class Field(Vertical):
         """Label and control side by side."""
         star = "*" if self.required else " "
         with Horizontal():
-            yield Said(lambda: fit(f"{star} {tr(self.label)}", 23), classes="label")
+            yield Said(lambda: fit(f"{star} {tr(self.label)}", LABEL_CELLS), classes="label")
             yield self.control
         yield Static("", classes="error", markup=False)
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from textual.binding import Binding
 from textual.timer import Timer
 
 from appliance.api.errors import Cancelled
@@ -22,7 +21,7 @@ from zstui.line import Line, Part
 from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import STANDING, bar, load_paint
-from zstui.screens.working import CHANGING
+from zstui.screens.working import Working
 
 BAR = 8
 UNKNOWN = "–"
@@ -351,14 +350,8 @@ class Hints(Line):
         found: dict[str, tuple[str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if self._is_refused(binding):
-                continue
-            if binding.show and active.enabled and binding.action not in found:
+            refused = isinstance(self.screen, Working) and self.screen.refuses(binding.action)
+            if binding.show and active.enabled and not refused and binding.action not in found:
                 action = binding.action if "." in binding.action else f"screen.{binding.action}"
                 found[binding.action] = (key_name(binding.key), binding.description, action)
         return list(found.values())
-
-    def _is_refused(self, binding: Binding) -> bool:
-        """Whether a key leads to a change, and nothing may be changed."""
-        action = getattr(type(self.screen), f"action_{binding.action}", None)
-        return action in CHANGING and bool(getattr(self.app, "read_only", False))

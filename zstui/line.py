@@ -24,7 +24,7 @@ class Part:
     ground: str = ""
 
 
-class Line(Painted):
+class Line(Painted, can_focus=False):
     """One line: `left()` from the left, `right()` at the right end where there is room."""
 
     DEFAULT_CSS = """

@@ -101,7 +101,8 @@ def palette(screen: Acting, mirror: Mirror, themes: Iterable[str]) -> Chooser:
             Choice(("theme", name), tr("theme {name}", name=theme_title(name)), tr("colours"), english=name)
             for name in sorted(themes)
         ]
-        return [*_actions(screen), *_forms(), *noun_choices(), *named]
+        forms = _forms() if not screen.app.read_only else []
+        return [*_actions(screen), *forms, *noun_choices(), *named]
 
     among = narrowed(fixed)
 
@@ -125,6 +126,7 @@ def _actions(screen: Acting) -> list[Choice]:
         action = f"{'screen' if node is screen else 'app'}.{binding.action}"
         fits = node in (screen, screen.app) and enabled and bool(binding.description)
         fits = fits and not binding.action.startswith(("verb", "show", "palette"))
+        fits = fits and not screen.refuses(binding.action)
         if fits and "." not in binding.action and all(each.value[1] != action for each in choices):
             choices.append(
                 Choice(

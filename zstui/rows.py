@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from appliance.api.resource import RESOURCES, camel
 from appliance.api.vm_states import ALLOWED
 from zstui import words
@@ -15,7 +17,10 @@ from zstui.values import description, word
 from zstui.verbs import TAGS, VERBS
 
 NAME_CELLS = 20
-"""Cells of a name before a reason."""
+"""Cells of a name before a reason, or among others."""
+
+NAMED = 3
+"""Rows that are named where several are spoken of; of those beyond their number is told."""
 
 
 def called(row: Row) -> str:
@@ -32,6 +37,21 @@ def names_of(rows: list[Row]) -> str:
     noun = noun_of(rows[0].kind)
     counted = COUNTED.get(noun.one) if noun is not None else None
     return counted(len(rows)) if counted is not None else f"{len(rows)} {tr(noun_title(rows[0]))}"
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first few of some names, in their order, and how many more there are."""
+    first = sorted(names, key=words.natural)[:NAMED]
+    told = enumerated(crop(name, NAME_CELLS) if len(names) > 1 else name for name in first)
+    more = len(names) - NAMED
+    return tr("{names} and {number} more", names=told, number=more) if more > 0 else told
+
+
+def named(rows: list[Row]) -> str:
+    """Whom something is to be done to: the name of one row; of several how many of what, and the first by name."""
+    if len(rows) == 1:
+        return called(rows[0])
+    return tr("{rows} ({names})", rows=names_of(rows), names=first_names([called(row) for row in rows]))
 
 
 def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
@@ -115,10 +135,11 @@ def noun_title(row: Row) -> str:
     return noun.title if noun is not None else row.kind
 
 
-def loss_of(row: Row, mirror: Mirror) -> str:
-    """What goes with a row, in one line."""
+def loss_of(row: Row, mirror: Mirror, *, alone: bool) -> str:
+    """What goes with a row, in one line; one that stands `alone` in a question was named there."""
     if row.kind != "VmInstance":
-        return description(row, mirror)
+        parts = ["" if alone else called(row), description(row, mirror)]
+        return "  ".join(part for part in parts if part)
     disks = row.get("allVolumes", [])
     size = words.long_size(sum(disk.get("size") or 0 for disk in disks))
     counted = trn("{number} disk", "{number} disks", len(disks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,12 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import Button, Static
 
-from zstui.cells import width
+from zstui.cells import width, wrap
+from zstui.i18n import sentences
 
 BETWEEN = " · "
+
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=。)(?=.)")
 
 Make = Callable[[], str]
 """Makes a text in the language that is spoken now."""
@@ -45,6 +49,27 @@ class Keys(Said):
             else:
                 lines.append(part)
         return lines
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are in that width."""
+        del container, viewport
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        """The lines."""
+        return Content("\n".join(self._lines(self.content_size.width)))
+
+
+class Doc(Said):
+    """What something is for. On a low terminal as many whole sentences of it as one line has room for."""
+
+    def _lines(self, cells: int) -> list[str]:
+        text = self._make()
+        if width(text) <= cells or not self.screen.has_class("-short"):
+            return wrap(text, cells)
+        parts = SENTENCE_END.split(text)
+        fitting = (sentences(*parts[:number]) for number in range(len(parts), 0, -1))
+        return [text for text in fitting if width(text) <= cells][:1]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are in that width."""

@@ -84,9 +84,10 @@ class Sheet(Painted, can_focus=True):
 
     def _lay_out(self) -> None:
         cells = max(10, self.size.width - 2 * MARGIN)
+        label = label_cells(self.items, cells)
         self._lines = []
         for item in self.items:
-            self._lines += _laid_out(item, cells, first=not self._lines)
+            self._lines += laid_out(item, cells, label, first=not self._lines)
         self.virtual_size = Size(self.size.width, len(self._lines))
 
     def render_line(self, y: int) -> Strip:
@@ -99,7 +100,16 @@ class Sheet(Painted, can_focus=True):
         return Strip(parts).adjust_cell_length(self.size.width, plain)
 
 
-def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, str]]]:
+def label_cells(items: list[Item], cells: int) -> int:
+    """How wide the labels stand: as usual, or as the widest of them is where that leaves half for what they tell."""
+    usual = WIDE_LABEL if cells >= 60 else min(LABEL, cells // 3)
+    usual_ones = (item for item in items if item.paint != "head" and item.lines(cells) is None)
+    widest = max((width(item.label) for item in usual_ones), default=0)
+    return max(usual, min(widest + 1, cells // 2))
+
+
+def laid_out(item: Item, cells: int, label: int, *, first: bool) -> list[list[tuple[str, str]]]:
+    """The lines of an item; before all but the first a heading has an empty one."""
     own = item.lines(cells)
     if own is not None:
         return own
@@ -109,7 +119,6 @@ def _laid_out(item: Item, cells: int, *, first: bool) -> list[list[tuple[str, st
         return ([] if first else [[]]) + [[(title, "accent"), (rule, "faint")]]
     if not item.label:
         return [[(line, item.paint)] for line in wrap(item.text, cells)]
-    label = WIDE_LABEL if cells >= 60 else min(LABEL, cells // 3)
     values = wrap(item.text, cells - label)
     lines = [[(fit(item.label, label - 1) + " ", "dim"), (values[0], item.paint)]]
     return lines + [[(" " * label, "plain"), (value, item.paint)] for value in values[1:]]

@@ -24,7 +24,8 @@ DURATION = re.compile(r"\s*(\d+)\s*([dhms]?)\s*", re.IGNORECASE)
 DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "offering", "vm instance": "VM",
          "default l3 network": "default network", "l3 networks": "networks",
-         "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor",
+         "network service provider": "service provider", "hypervisor type": "hypervisor",
+         "cpu num": "CPUs", "cpu speed": "MHz",
          "target resource type": "kind of target", "resource type": "kind of resource",
          "last op date": "last change", "expired date": "expires", "join date": "joined"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.zstui.conftest import LARGE, Cloud, screens
+from tests.zstui.conftest import LARGE, SMALL, Cloud, screens
 from zstui import frame
 from zstui.nouns import NOUNS
 from zstui.screens.chooser import Choices
@@ -21,7 +21,7 @@ async def test_stop_wants_its_key_twice_start_once(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
         await on.press("S")
-        await on.sees("Press S again to stop web-1")
+        await on.sees("Sure? Press S to stop web-1")
         assert await state(cloud, uuid) == "Running"
         await on.press("S")
         await on.sees("◌ Stopped", "zstui call StopVmInstance uuid=")
@@ -36,7 +36,7 @@ async def test_several_at_once(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("vms 3/3")
         await on.press("space", "space", "S")
-        await on.sees("again to stop 2 VMs")
+        await on.sees("Press S to stop 2 VMs (a, b)")
         await on.press("S")
         await on.sees("vms 1/3")
         assert [await state(cloud, uuid) for uuid in uuids] == ["Stopped", "Stopped", "Running"]
@@ -56,7 +56,7 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
         await on.sees("a is Stopped, not Running or Unknown: stop is not possible")
         await on.press("u")
         await on.sees("a is Stopped, not Destroyed: recover is not possible")
-        assert "again" not in on.whole()
+        assert "Sure?" not in on.whole()
         await on.press("x")
         await on.sees("what shall be done?")
         await on.write("reboot")
@@ -65,7 +65,7 @@ async def test_what_a_state_makes_impossible_is_said_at_once_and_nothing_is_aske
         assert [entry.line.split()[2] for entry in on.app.calls.log] == ["StopVmInstance"]
         # Of several that are marked, those are done that can be.
         await on.press("asterisk", "r")
-        await on.sees("Press r again to reboot b")
+        await on.sees("Press r to reboot b")
         await cloud.session.call("StopVmInstance", uuid=uuids[1])
         await on.sees("vms 0/2")
         await on.press("r")
@@ -211,7 +211,7 @@ async def test_the_help_of_a_list_names_no_key_of_vms_where_none_is(cloud: Cloud
         for noun, there in (("vm", True), ("bin", False), ("img", False)):
             await on.browser.go(noun)
             said = " ".join(item.text for item in help_items(on.browser))
-            assert ("the console's address" in said, "Edit user data" in said) == (there, there)
+            assert ("the console's address" in said, "Open user data" in said) == (there, there)
 
 
 async def test_what_the_state_does_not_allow_stands_last_with_the_reason(cloud: Cloud) -> None:
@@ -264,3 +264,20 @@ async def test_go_to_uses_the_height_there_is(cloud: Cloud) -> None:
         await on.sees("zstui")
         await on.press("colon")
         await on.sees("Go to", ":vm", ":iso")
+
+
+@pytest.mark.parametrize("size", [SMALL, (40, 10), LARGE])
+async def test_no_console_is_offered_of_a_vm_that_is_off_and_its_keys_say_why(
+    cloud: Cloud, size: tuple[int, int]
+) -> None:
+    uuid = await cloud.vm("web-1")
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.until(lambda: any(key == "c" for key, _, _ in on.browser.hints()))
+        await cloud.session.call("StopVmInstance", uuid=uuid)
+        await on.sees("◌")
+        await on.until(lambda: not {"c", "V", "C"} & {key for key, _, _ in on.browser.hints()})
+        for key, said in (("c", "serial: not while web-1 is Stopped"), ("V", "screen: not while web-1 is Stopped"),
+                          ("C", "web-1 is Stopped, not Running")):  # fmt: skip
+            await on.press(key)
+            await on.sees(said)
+            assert on.app.screen is on.browser

@@ -7,18 +7,24 @@ from itertools import product
 
 import pytest
 
+from appliance.api.message import MESSAGES
 from tests.zstui.conftest import SMALL, Cloud, screens
 from zstui import mirror as mirrored
+from zstui import words
 from zstui.attention import Concern
 from zstui.board import attention
-from zstui.cells import width
+from zstui.cells import fit, width
 from zstui.controls import Choice
 from zstui.details import details
+from zstui.fields import LABEL_CELLS
 from zstui.frame import Totals
-from zstui.i18n import LANGUAGES, tr
+from zstui.i18n import LANGUAGES, begin, tr
 from zstui.mirror import Mirror, Row
+from zstui.said import Doc
+from zstui.screens.form import Form
+from zstui.sheet import Item, heading, label_cells, laid_out
 from zstui.values import word
-from zstui.verbs import verb_for
+from zstui.verbs import asked, verb_for
 
 TINY = (40, 10)
 
@@ -130,3 +136,43 @@ def test_how_many_more_need_attention_is_counted_from_the_cursor() -> None:
         return "".join(text for text, _ in attention(found, 40, cursor, 4, known=True)[-1]).strip()
 
     assert [last(cursor) for cursor in (0, 5, 13)] == ["and 10 more", "and 8 more, 2 above", "10 above"]
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_every_label_of_every_form_is_whole(name: str) -> None:
+    begin(name)
+    labels = {tr(words.label(each.wire)) for message in MESSAGES for each in asked(message, ())}
+    assert {label for label in labels if fit(f"* {label}", LABEL_CELLS).endswith("…")} == set()
+
+
+@pytest.mark.parametrize(("cells", "shown"), [(76, "host key fingerprint "), (48, "host key fingerprint ")])
+def test_the_labels_of_a_sheet_are_whole_where_that_leaves_half_for_what_they_tell(
+    cells: int, shown: str
+) -> None:
+    items = [heading("host"), Item("host key fingerprint", "SHA256:x"), Item("name", "node-1")]
+    label = label_cells(items, cells)
+    assert laid_out(items[1], cells, label, first=False)[0][0][0] == shown
+
+
+@pytest.mark.parametrize("size", [SMALL, TINY])
+@pytest.mark.parametrize("name", LANGUAGES)
+async def test_what_a_form_is_for_is_said_in_whole_sentences(
+    cloud: Cloud, size: tuple[int, int], name: str
+) -> None:
+    async with screens(cloud.socket, size, connected=False) as on:
+        await on.until(lambda: on.app.mirror.status == "live")
+        on.app.speak(name)
+        for message in ("CreateVmInstance", "AddSimulatorHost", "UpdateHost", "AddKVMHost"):
+            await on.app.push_screen(Form(message, on.app.mirror))
+            await on.pilot.pause()
+            doc, whole = on.app.screen.query_one(Doc), tr(words.first_paragraph(MESSAGES[message].__doc__))
+            said = "".join(line.strip() for line in on.text()[doc.region.y : doc.region.bottom])
+            if size == SMALL:
+                assert said.replace(" ", "") == whole.replace(" ", "")
+            else:
+                assert doc.size.height <= 1
+                assert whole.startswith(said)
+                assert not said or said.endswith((".", "。"))
+            if message == "CreateVmInstance":
+                assert said
+            on.app.pop_screen()

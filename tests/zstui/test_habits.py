@@ -226,9 +226,9 @@ async def test_keys_are_where_the_user_put_them(
     file.write_text('[keys]\n"verb.S" = "f8"\n"nonsense" = "f9"\n')
     await cloud.vm("web-1")
     async with screens(cloud.socket, LARGE) as on:
-        await on.sees("web-1", "F8 stop", "no such action: nonsense")
+        await on.sees("web-1", "F8 stop", "nonsense: there is no such action")
         await on.press("f8")
-        await on.sees("Press F8 again to stop web-1")
+        await on.sees("Sure? Press F8 to stop web-1")
         await on.press("f8")
         await on.sees("◌ Stopped")
 
@@ -271,7 +271,7 @@ async def test_a_terminal_of_ascii_signs_shows_names_as_they_are(
         assert signs == set()
         assert all(width(line) == SMALL[0] for line in on.text())
         await on.press("L")
-        await on.sees("Enter carry out")
+        await on.sees("Enter run")
         await on.press("escape")
         on.app.speak("zh_CN")
         await on.sees("运行中", "网络")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.app import Zstui
+from zstui.i18n import LANGUAGES
 from zstui.keymap import key_name
 from zstui.screens.addresses import Addresses
 from zstui.screens.boot import Boot
+from zstui.screens.console import Console
 from zstui.screens.help import Help, help_items
 from zstui.screens.serial import Serial
 from zstui.screens.services import Services
+from zstui.screens.snapshots import Snapshots
 from zstui.screens.userdata import VmUserdata
+from zstui.screens.vnc import Vnc
+from zstui.sheet import Sheet
 
 
 def told(on: object, about: object) -> str:
@@ -86,6 +93,74 @@ async def test_one_who_only_reads_is_offered_no_key_that_changes(cloud: Cloud) -
             assert hint not in on.whole()
         await on.press("ctrl+s")
         await on.sees("this session only reads")
+
+
+async def test_the_help_of_one_who_only_reads_names_no_key_that_changes(cloud: Cloud) -> None:
+    await cloud.vm("web-1")
+    app = Zstui(cloud.socket, read_only=True)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        on = Screens(app, pilot)
+        await on.sees("◉ Running")
+        of_list = told(on, on.browser)
+        await on.press("e")
+        await on.until(lambda: isinstance(on.app.screen, VmUserdata))
+        of_editor = told(on, on.app.screen)
+        await on.press("escape", "ctrl+p")
+        await on.sees("Everything")
+        await on.write("new")
+        await on.misses("Make a new one")
+    for words in ("Make a new one", "Start", "Stop", "Reboot", "Destroy", "Change name", "to this row", "serial",
+                  "by VNC", "Move to", "boot order", "tags", "forms and questions", "call that failed"):  # fmt: skip
+        assert words not in of_list, words
+    for words in ("save", "SSH keys", "at next boot"):
+        assert words not in of_editor, words
+    for words in ("Show snapshots", "Open user data", "Go to a list or a row", "only reads"):
+        assert words in of_list, words
+    assert "as served" in of_editor
+
+
+@pytest.mark.parametrize("key", ["v", "e", "C", "b", "m", "L", "n", "x", "R", "0", "D"])
+async def test_help_is_in_the_users_language(cloud: Cloud, key: str) -> None:
+    await cloud.vm("web-1")
+    async with screens(cloud.socket) as on:
+        await on.sees("◉ Running")
+        await on.press(key)
+        await on.until(lambda: on.app.screen is not on.browser)
+        on.app.speak("zh_CN")
+        said = re.sub(
+            r"\[[\w.-]+\]|/[\w./-]+", "", "\n".join(item.text for item in help_items(on.app.screen))
+        )  # type: ignore[arg-type]
+        known = {"VNC", "IP", "SSH", "ISO", "DHCP", "API", "web", "db", "uuid", "Esc"}
+        assert [word for word in re.findall(r"[A-Za-z]{2,}", said) if word not in known] == []
+
+
+async def test_help_names_every_key_that_is_the_panels_own(cloud: Cloud) -> None:
+    """Also those that what is focused there would take for scrolling."""
+    await cloud.vm("web-1")
+    async with screens(cloud.socket, (40, 10), connected=False) as on:
+        await on.sees("web-1")
+        await on.until(lambda: on.app.mirror.status == "live")
+        await on.press("C")
+        await on.until(lambda: isinstance(on.app.screen, Console))
+        await on.until(
+            lambda: "vncviewer" in "".join(item.text for item in on.app.screen.query_one(Sheet).items)
+        )
+        assert "g VNC screen" in told(on, on.app.screen)
+        await on.press("g")
+        await on.until(lambda: isinstance(on.app.screen, Vnc))
+        await on.press("ctrl+right_square_bracket")
+        await on.until(lambda: on.app.screen is on.browser)
+        await on.press("v")
+        await on.until(lambda: isinstance(on.app.screen, Snapshots))
+        assert "↑ k Up" in told(on, on.app.screen)
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+async def test_the_keys_of_the_prompt_are_all_named_at_80_columns(cloud: Cloud, name: str) -> None:
+    async with screens(cloud.socket) as on:
+        on.app.speak(name)
+        await on.press("L")
+        await on.sees("Esc ", "F1 ")
 
 
 async def test_where_no_service_is_left_to_add_the_panel_says_so(cloud: Cloud) -> None:

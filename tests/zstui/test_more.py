@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from appliance.api.errors import NotReady
 from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.mirror import Row
-from zstui.rows import why_not
+from zstui.rows import named, why_not
+from zstui.screens.confirm import Confirm
 
 
 def calls_made(on: Screens) -> list[str]:
@@ -24,15 +28,20 @@ async def test_what_a_key_asks_twice_for_is_asked_here_too(cloud: Cloud) -> None
     await cloud.vm("web-1")
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
+        asked = "Sure? Press S to stop web-1"
+        await on.press("S")
+        await on.sees(asked)
+        await on.misses(asked)
         await choose(on, "stop")
-        await on.sees("Stop web-1?", "Cancel")
+        await on.sees(asked)
+        await on.misses(asked)
+        await on.press("ctrl+p")
+        await on.sees("Everything")
+        await on.write("stop")
+        await on.press("down", "enter")  # below the setting that is called so
+        await on.sees(asked)
         assert not calls_made(on)
-        await on.press("enter")  # Cancel has the focus
-        await on.misses("Stop web-1?")
-        assert not calls_made(on)
-        await choose(on, "stop")
-        await on.sees("Stop web-1?")
-        await on.press("y")
+        await on.press("S")
         await on.sees("◌ Stopped")
         await choose(on, "start")
         await on.sees("◉ Running")
@@ -48,15 +57,15 @@ async def test_it_says_for_how_many_rows_it_asks_also_when_a_filter_hides_them(c
         await on.press("enter")
         await on.sees("2 marked, 2 not shown")
         await on.press("x")
-        await on.sees("2 VMs: what shall be done?")
+        await on.sees("2 VMs (cache-1, cache-2): what shall be done?")
         await on.write("attach data")
         await on.sees("for one row at a time")
         await on.press("enter")
         await on.sees("attach data volume to VM: for one row at a time")
         await choose(on, "stop")
-        await on.sees("Stop 2 VMs?")
+        await on.sees("Sure? Press S to stop 2 VMs (cache-1, cache-2)")
         assert not calls_made(on)
-        await on.press("y")
+        await on.press("S")
         await on.sees("vms 1/3")
 
 
@@ -70,7 +79,7 @@ async def test_a_call_without_a_key_asks_before_it_takes_something_away(cloud: C
         await on.browser.go("vol", volume["uuid"])
         await on.sees("data-1")
         await choose(on, "detach data volume")
-        await on.sees("Detach data volume from VM data-1?")
+        await on.sees("Detach data volume from VM: data-1?")
         assert not calls_made(on)
         await on.press("y")
         await on.until(lambda: calls_made(on) == ["DetachDataVolumeFromVm"])
@@ -79,11 +88,77 @@ async def test_a_call_without_a_key_asks_before_it_takes_something_away(cloud: C
         await choose(on, "detach primary storage from cluster")
         await on.sees("Detach primary storage from cluster  ·  local")
         await on.press("ctrl+s")
-        await on.sees("Detach primary storage from cluster local?")
+        await on.sees("Detach primary storage from cluster: local?")
         assert calls_made(on) == ["DetachDataVolumeFromVm"]
         await on.press("escape")
         await on.misses("local?")
         assert calls_made(on) == ["DetachDataVolumeFromVm"]
+
+
+async def test_what_is_attached_is_taken_away_after_the_same_question_whichever_way(cloud: Cloud) -> None:
+    vm = await cloud.vm("web-1")
+    await cloud.make("CreateDiskOffering", name="disk", diskSize=1 << 26)
+    volume = await cloud.make("CreateDataVolume", name="data-1", diskOfferingUuid=cloud.uuids["disk"])
+    await cloud.session.call("AttachDataVolumeToVm", vmInstanceUuid=vm, volumeUuid=volume["uuid"])
+    async with screens(cloud.socket, LARGE) as on:
+        await on.browser.go("vol", volume["uuid"])
+        await on.sees("data-1")
+        asked = []
+        for way in ("a", "x"):
+            await (on.press("a") if way == "a" else choose(on, "detach data volume"))
+            await on.sees("Detach data volume from VM: data-1?", "unmount")
+            asked.append(type(on.app.screen))
+            await on.press("escape")
+            await on.misses("from VM: data-1?")
+        assert asked == [Confirm, Confirm]
+        assert not calls_made(on)
+        # The form of the palette, where all is chosen by hand, asks once it is filled.
+        await on.press("ctrl+p")
+        await on.sees("Everything")
+        await on.write("detach primary storage from")
+        await on.press("enter")
+        await on.sees("Detach primary storage from cluster")
+        await on.press("ctrl+s")
+        await on.sees("Detach primary storage from cluster", "?", "local", "Cancel")
+        assert isinstance(on.app.screen, Confirm)
+        assert not calls_made(on)
+
+
+async def test_a_question_about_many_names_the_first_of_them(cloud: Cloud) -> None:
+    rows = [Row("VmInstance", str(at), {"name": f"web-{at}"}) for at in range(5)]
+    assert named(rows[:1]) == "web-0"
+    assert named(rows[:3]) == "3 VMs (web-0, web-1, web-2)"
+    assert named(rows) == "5 VMs (web-0, web-1, web-2 and 2 more)"
+    for name in ("one", "two"):
+        await cloud.make("CreateZone", name=name)
+    async with screens(cloud.socket, LARGE) as on:
+        await on.browser.go("zone")
+        await on.sees("one", "two", "zone1")
+        await on.press("asterisk", "D")
+        await on.until(lambda: isinstance(on.app.screen, Confirm))
+        said = on.app.screen.query_one(".loss").render()
+        assert all(name in str(said) for name in ("one", "two", "zone1"))
+
+
+async def test_what_fails_among_several_is_named(cloud: Cloud) -> None:
+    uuids = [await cloud.vm(name) for name in ("web-1", "web-2", "web-3")]
+    async with screens(cloud.socket, LARGE) as on:
+        await on.sees("vms 3/3")
+        refused = {uuids[1], uuids[2]}
+        call = on.app.calls.session.call
+
+        async def some_fail(message: str, **fields: Any) -> Any:
+            if message == "RebootVmInstance" and fields["uuid"] in refused:
+                raise NotReady("the host is away")
+            return await call(message, **fields)
+
+        on.app.calls.session.call = some_fail  # type: ignore[method-assign]
+        await on.press("asterisk", "r", "r")
+        await on.sees("reboot VM web-2, web-3: The host is away")
+        refused.discard(uuids[2])
+        await on.hush()
+        await on.press("r", "r")
+        await on.sees("reboot VM web-2: The host is away")
 
 
 async def test_what_is_for_another_type_of_row_is_not_offered_without_the_reason(cloud: Cloud) -> None:

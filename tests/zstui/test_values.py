@@ -17,9 +17,9 @@ from zstui.details import details
 from zstui.i18n import LANGUAGES, begin, sentences, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import target_of
-from zstui.keymap import read_keymap
 from zstui.matching import terms
 from zstui.mirror import Mirror, Row
+from zstui.moved_keys import read_keymap
 from zstui.nouns import NOUNS
 from zstui.paint import state_piece
 from zstui.palette import jump_find
@@ -229,15 +229,16 @@ def test_what_agents_refuse_with_and_what_yaml_expects_is_translated() -> None:
     assert "stream" not in wrong
 
 
-@pytest.mark.parametrize(("language", "expected"), [("en", "no such action"), ("zh_CN", "没有这个操作：no"),
-                                                    ("zh_TW", "沒有這個操作：no")])  # fmt: skip
+@pytest.mark.parametrize(("language", "expected"), [("en", "nonsense: there is no such action"),
+                                                    ("zh_CN", "nonsense：没有这个操作"),
+                                                    ("zh_TW", "nonsense：沒有這個操作")])  # fmt: skip
 def test_what_is_wrong_with_a_key_map_is_said_in_the_users_language(
     language: str, expected: str, tmp_path: Path
 ) -> None:
     begin(language)
     file = tmp_path / "keymap.toml"
     file.write_text('[keys]\nnonsense = "f9"\n')
-    assert expected in read_keymap(file, set())[1]
+    assert read_keymap(file, {}) == ({}, [expected])
 
 
 @pytest.mark.parametrize(("language", "cpu"), [("en", "cpu 1"), ("zh_CN", "CPU 1"), ("zh_TW", "CPU 1")])

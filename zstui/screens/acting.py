@@ -14,13 +14,13 @@ from appliance.api.message import query_of
 from zstui import recycle_bin
 from zstui.detail import Detail
 from zstui.frame import News
-from zstui.i18n import mark, tr
+from zstui.i18n import labelled, mark, tr
 from zstui.keymap import HELP, movable
 from zstui.line import Part
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, create_message
 from zstui.palette import jumper, palette
-from zstui.rows import impossible, names_of
+from zstui.rows import called, impossible, named
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.console import Console
 from zstui.screens.deleting import ask_delete, deleting_word
@@ -31,6 +31,7 @@ from zstui.screens.recovering import deleted_among, recover_or_undo, undoable
 from zstui.screens.shell import Shell
 from zstui.screens.watching import watch
 from zstui.screens.working import Working, changing
+from zstui.values import word
 from zstui.verbs import (
     VERBS,
     Verb,
@@ -46,8 +47,8 @@ from zstui.verbs import (
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
-AGAIN_SECONDS = 3.0
-"""How long a key waits to be pressed a second time."""
+SURE_SECONDS = 3.0
+"""How long a question waits for its key."""
 
 
 class Acting(Working, Screen[None]):
@@ -62,7 +63,7 @@ class Acting(Working, Screen[None]):
             *(Binding(key, f"verb('{key}')", words) for key, words in verb_keys().items()),
             Binding("D,delete", "delete", "Destroy, delete"),
             Binding("E", "change", "Change name and description"),
-            Binding("e", "userdata", "Edit user data"),
+            Binding("e", "userdata", "Open user data"),
             Binding("C", "console", "Show the console's address"),
             Binding("y", "copy", "Copy uuid, address, call"),
             Binding("x", "more", "Show all that can be done to this row"),
@@ -73,7 +74,6 @@ class Acting(Working, Screen[None]):
             HELP,
             Binding("colon", "jump", "Go to a list or a row"),
             Binding("ctrl+p", "palette", "Find any action or row", priority=True),
-            Binding("ctrl+q", "app.quit", "Leave", priority=True),
         ]
     )
 
@@ -122,7 +122,8 @@ class Acting(Working, Screen[None]):
         """Key, word and action of what makes sense on the row."""
         row = self.row
         panels = panels_of(row, self.mirror) if row is not None else []
-        panels = [each for each in panels if each.looks or not self.app.read_only]
+        panels = [each for each in panels if not self.refuses(f"panel('{each.id}')")]
+        panels = [each for each in panels if row is not None and row.get("state") not in each.closed]
         opens = [(each.key, each.word, f"screen.panel('{each.id}')") for each in panels]
         if self.app.read_only:
             return opens
@@ -150,13 +151,18 @@ class Acting(Working, Screen[None]):
             found.insert(0, ("u", tr("undo: {what}", what=last.words), "screen.verb('u')"))
         return found
 
+    def refuses(self, action: str) -> bool:
+        """Whether an action leads to a change, and nothing may be changed; panels may be there to look only."""
+        opened = next((each for each in PANELS if action == f"panel('{each.id}')"), None)
+        return super().refuses(action) if opened is None else self.app.read_only and not opened.looks
+
     def warn(self, text: str) -> None:
         """Say on the news line that something is not to be."""
         self.say(text, "warn")
 
     @changing
     def action_verb(self, key: str) -> None:
-        """Do what a key means on the chosen rows; some keys want to be pressed twice."""
+        """Do what a key means on the chosen rows."""
         rows = self.chosen()
         verb = verb_for(key, rows[0]) if rows else None
         if key == "u" and (deleted_among(self.mirror, rows) or undoable(self)):
@@ -165,7 +171,11 @@ class Acting(Working, Screen[None]):
         if verb is None:
             self.does_nothing(f"verb('{key}')", key)
             return
-        rows = self.possible(verb.word, verb.states, [row for row in rows if verb.suits(row)])
+        self.do(verb, [row for row in rows if verb.suits(row)])
+
+    def do(self, verb: Verb, rows: list[Row]) -> None:
+        """Do to some rows what a key does, however that was chosen; for some verbs the key is to be pressed then."""
+        rows = self.possible(verb.word, verb.states, rows)
         keys = tuple(row.key for row in rows)
         if rows and verb.ask == "again" and self._armed != (verb.id, keys):
             self._arm(verb, rows, keys)
@@ -195,13 +205,13 @@ class Acting(Working, Screen[None]):
         self._disarm()
         self._armed = (verb.id, keys)
         question = tr(
-            "Press {key} again to {verb} {rows}",
+            "Sure? Press {key} to {verb} {rows}",
             key=self.app.key_of(f"verb('{verb.key}')", verb.key),
             verb=tr(verb.word),
-            rows=names_of(rows),
+            rows=named(rows),
         )
         self.say(question, "warn")
-        self._disarming = self.set_timer(AGAIN_SECONDS, self._disarm)
+        self._disarming = self.set_timer(SURE_SECONDS, self._disarm)
 
     def _disarm(self) -> None:
         if self._armed is not None:
@@ -215,7 +225,7 @@ class Acting(Working, Screen[None]):
         """Carry out a message on each of some rows, in the background."""
         every = [{**fields_of(message, row), **fields} for row in rows]
         task = asyncio.create_task(self.app.calls.make_all(message, every))
-        self.app.keep(task, f"{tr(title_of(message))} {names_of(rows)}")
+        self.app.keep(task, tr(title_of(message)), [called(row) for row in rows])
 
     # --- questions and forms -----------------------------------------------------------------------------
 
@@ -254,6 +264,7 @@ class Acting(Working, Screen[None]):
         """Show the form of a message, and afterwards what it made."""
         open_form(self, message, **options)
 
+    @changing
     def action_form_again(self) -> None:
         """The form of the call that failed last after it was left, as it was filled."""
         open_again(self)
@@ -291,11 +302,14 @@ class Acting(Working, Screen[None]):
         """Open what a key opens on the row."""
         row = self.row
         panel = next(each for each in PANELS if each.id == panel_id)
-        if row is not None and panel in panels_of(row, self.mirror):
+        if row is None or panel not in panels_of(row, self.mirror):
+            self.does_nothing(f"panel('{panel.id}')", panel.key)
+        elif row.get("state") in panel.closed and self.mirror.status == "live":
+            why = tr("not while {name} is {state}", name=row.name, state=word(row.text("state")))
+            self.say(labelled(tr(panel.word), why), "warn")
+        else:
             opened = panel.open if panel.looks else changing(panel.open)
             opened(self, row)
-        else:
-            self.does_nothing(f"panel('{panel.id}')", panel.key)
 
     def action_copy(self) -> None:
         """Copy something of the row."""

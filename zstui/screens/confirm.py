@@ -20,6 +20,7 @@ from zstui.inputs import Entry
 from zstui.keymap import HELP
 from zstui.said import Answer, Keys, Make, Said
 from zstui.screens.working import Working
+from zstui.verbs import title_of
 
 
 class Confirm(Working, ModalScreen[bool]):
@@ -125,10 +126,14 @@ def discard(screen: Screen[Any]) -> None:
     )
 
 
-def sure(message: str, call: str, about: str) -> Confirm:
-    """The question whether something is to be done to what is named."""
+def sure(message: str, about: str) -> Confirm:
+    """The question whether a call is to be made for what is named."""
+
+    def call() -> str:
+        return tr(title_of(message))
+
     return Confirm(
-        lambda: tr("{verb} {rows}?", verb=f"{call[:1].upper()}{call[1:]}", rows=about),
-        lambda: call,
+        lambda: tr("{call}: {rows}?", call=f"{call()[:1].upper()}{call()[1:]}", rows=about),
+        call,
         lambda: [tr(words.first_paragraph(MESSAGES[message].__doc__))],
     )

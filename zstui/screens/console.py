@@ -35,7 +35,7 @@ class Console(Working, ModalScreen[After]):
         Binding("c,enter,y", "copy('line')", "copy"),
         Binding("a", "copy('address')", "address"),
         Binding("s", "watch('serial')", "serial console"),
-        Binding("g", "watch('vnc')", "VNC screen"),
+        Binding("g", "watch('vnc')", "VNC screen", priority=True),  # before the sheet, whose top it is
         Binding("b", "browse", "in a browser"),
         Binding("v", "write", "viewer file"),
         Binding("f", "copy_file", "viewer file's text"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zstui.i18n import mark, tr
 from zstui.mirror import Row
 from zstui.recycle_bin import KIND
-from zstui.rows import loss_of, names_of
+from zstui.rows import called, loss_of, names_of
 from zstui.screens.confirm import Confirm
 from zstui.screens.recovering import Deletion, delete, deletion_policy, expunge, how_long, undo_key
 from zstui.verbs import binned, delete_message, fields_of, title_of
@@ -48,13 +48,13 @@ def ask_delete(screen: Acting, rows: list[Row]) -> None:
         elif yes:
             done = Deletion(tuple(row.key for row in rows), names_of(rows))
             task = delete(screen, message, [fields_of(message, row) for row in rows], done)
-            screen.app.keep(asyncio.create_task(task), f"{tr(title_of(message))} {names_of(rows)}")
+            screen.app.keep(asyncio.create_task(task), tr(title_of(message)), [called(row) for row in rows])
 
     def question() -> str:
         return tr("{verb} {rows}?", verb=tr(word).capitalize(), rows=names_of(rows))
 
     def losses() -> list[str]:
-        lines = [loss for row in rows[:5] if (loss := loss_of(row, screen.mirror))]
+        lines = [loss for row in rows[:5] if (loss := loss_of(row, screen.mirror, alone=len(rows) == 1))]
         if len(rows) > 5:
             lines.append(tr("… and {number} more", number=len(rows) - 5))
         key = undo_key(screen)

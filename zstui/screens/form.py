@@ -27,11 +27,11 @@ from zstui.cells import crop, safe
 from zstui.controls import Edited
 from zstui.fields import Field, PickField, TagField, TextField, field_for
 from zstui.frame import Hints
-from zstui.i18n import tr
+from zstui.i18n import enumerated, tr
 from zstui.jobs import outcome
 from zstui.keymap import TYPING_HELP
 from zstui.mirror import Batch, Mirror
-from zstui.said import Said
+from zstui.said import Doc, Said
 from zstui.screens.confirm import discard, sure
 from zstui.screens.working import Working
 from zstui.setting_value import of_setting
@@ -103,7 +103,7 @@ class Form(Working, Screen[dict[str, Any] | None]):
     def compose(self) -> ComposeResult:
         """Required fields, then the others, then tags."""
         yield Said(self._title, classes="form-title")
-        yield Said(lambda: f" {tr(words.first_paragraph(self.kind.__doc__))}", classes="form-doc")
+        yield Doc(lambda: tr(words.first_paragraph(self.kind.__doc__)), classes="form-doc")
         with VerticalScroll(can_focus=False):
             for parameter in sorted(asked(self.message, self.given), key=lambda each: not each.required):
                 yield self._add(field_for(of_setting(parameter, self.given), self.mirror, self.message))
@@ -324,11 +324,16 @@ class Form(Working, Screen[dict[str, Any] | None]):
         """Carry it out; what takes something from a row once that is sure."""
         if self._busy or not self.check_all():
             return
-        if self._about and takes_away(self.message):
-            question = sure(self.message, tr(title_of(self.message)), self._about)
+        if takes_away(self.message):
+            question = sure(self.message, self._about or self._chosen())
             self.app.push_screen(question, lambda yes: self._carry_out() if yes else None)
         else:
             self._carry_out()
+
+    def _chosen(self) -> str:
+        """The names of all that was chosen."""
+        picks = (field for field in self.fields.values() if isinstance(field, PickField))
+        return enumerated(self.mirror.name(key) for field in picks for key in field.held)
 
     def _carry_out(self) -> None:
         if not self._busy:
@@ -348,8 +353,8 @@ class Form(Working, Screen[dict[str, Any] | None]):
             await asyncio.wait({task})
         except asyncio.CancelledError:
             # The form was left; the call goes on, and says how it ends.
-            what = f"{tr(title_of(self.message))} {values.get('name', '')}".strip()
-            self.app.keep(task, what, lambda error: self._put_aside(held, error))
+            what = f"{tr(title_of(self.message))} {values.get('name') or self._about}".strip()
+            self.app.keep(task, what, way_out=lambda error: self._put_aside(held, error))
             raise
         self._sent = None
         try:

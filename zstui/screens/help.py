@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from zstui.i18n import mark, tr
-from zstui.keymap import id_of, key_name, keymap_file
+from zstui.keymap import id_of, key_name
+from zstui.moved_keys import keymap_file
 from zstui.nouns import MAIN, Noun
 from zstui.said import Keys, Said
 from zstui.screens.acting import Acting
@@ -37,7 +38,7 @@ class Help(Working, ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back")]
 
-    def __init__(self, about: Screen[Any]) -> None:
+    def __init__(self, about: Working) -> None:
         super().__init__()
         self._about = about
 
@@ -76,15 +77,17 @@ def _fits(binding: Binding, about: Acting) -> bool:
     return any(verb.key == binding.key and verb.kind in noun.kinds for verb in VERBS)
 
 
-def help_items(about: Screen[Any]) -> list[Item]:
-    """Every binding that is active, once, by where it works; of a screen with lists what else there is to know."""
+def help_items(about: Working) -> list[Item]:
+    """Every binding that is active, once, by where it works; of a screen with lists what else there is to know.
+
+    Where nothing may be changed, those that lead to a change are left out, and that is said.
+    """
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     acting = about if isinstance(about, Acting) else None
     for node, binding, enabled, _ in about.active_bindings.values():
         mine = (isinstance(node, (LiveTable, App)) or node is about) and binding.action not in BORN_WITH
-        if not (mine and enabled and binding.description) or (
-            acting is not None and not _fits(binding, acting)
-        ):
+        mine = mine and enabled and bool(binding.description) and not about.refuses(binding.action)
+        if not mine or (acting is not None and not _fits(binding, acting)):
             continue
         group = IN_LIST if isinstance(node, LiveTable) else OWN
         told = (
@@ -96,24 +99,34 @@ def help_items(about: Screen[Any]) -> list[Item]:
     for group in sorted(groups, key=lambda each: each != OWN):
         items.append(heading(tr(group)))
         items += [Item(" ".join(keys), told) for keys, told in groups[group].values()]
-    return [*items, *_general(acting.current_noun())] if acting is not None else items
+    if about.zstui.read_only:
+        items.append(note(tr("This session only reads: keys that change something are left out."), "warn"))
+    if acting is None:
+        return items
+    items += _general(acting.current_noun(), only_reads=about.zstui.read_only)
+    return items + [note(each, "warn") for each in about.zstui.wrong_keys]
 
 
-def _general(noun: Noun) -> list[Item]:
+def _forms() -> list[Item]:
+    """What holds for all forms."""
+    return [
+        heading(tr("forms and questions")),
+        Item("^s", tr("carries it out; the form stays until it is done, or says what is wrong")),
+        Item("Esc", tr("goes back: what is under way goes on, what was only typed is asked about")),
+        Item("Esc Esc", tr("goes on editing: in each question Esc is the careful answer, y the other")),
+    ]
+
+
+def _general(noun: Noun, *, only_reads: bool) -> list[Item]:
     """What holds for all lists."""
     items: list[Item] = []
-    if "VmInstance" in noun.kinds:
+    if "VmInstance" in noun.kinds and not only_reads:
         items.append(heading(tr("in a console")))
         keys = (each for each in Watching.BINDINGS if isinstance(each, Binding))
         items += [Item(key_name(each.key), tr(each.description)) for each in keys]
     items.append(heading(tr("lists")))
     items += [Item(str(number), tr(each.title)) for number, each in enumerate(MAIN, start=1)]
-    items.append(heading(tr("forms and questions")))
-    items.append(Item("^s", tr("carries it out; the form stays until it is done, or says what is wrong")))
-    items.append(Item("Esc", tr("goes back: what is under way goes on, what was only typed is asked about")))
-    items.append(
-        Item("Esc Esc", tr("goes on editing: in each question Esc is the careful answer, y the other"))
-    )
+    items += [] if only_reads else _forms()
     items.append(heading(tr("finding")))
     items.append(Item("/web !db", tr("rows that hold web and not db, in any column")))
     items.append(Item("state:running @node-a", tr("by column, and by host; ! before any means not")))

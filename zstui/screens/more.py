@@ -8,7 +8,7 @@ from appliance.api.message import MESSAGES, Message, Parameter
 from zstui import recycle_bin, words
 from zstui.i18n import tr
 from zstui.mirror import Row
-from zstui.rows import names_of, why_not
+from zstui.rows import named, why_not
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.confirm import sure
 from zstui.screens.deleting import ask_delete
@@ -40,7 +40,7 @@ def ask_what(screen: Acting, rows: list[Row]) -> None:
     """Ask which of the calls about some rows shall be made, and make it."""
     found = [each for each in calls_on(rows[0]) if all(each in calls_on(row) for row in rows)]
     if not found:
-        none = tr("no call does anything to {row}; ? shows the keys that work here", row=names_of(rows))
+        none = tr("no call does anything to {row}; ? shows the keys that work here", row=named(rows))
         screen.say(none, "dim")
         return
 
@@ -59,7 +59,7 @@ def ask_what(screen: Acting, rows: list[Row]) -> None:
             _do(screen, values[0][0], values[0][1], rows)
 
     def title() -> str:
-        return tr("{row}: what shall be done?", row=names_of(rows))
+        return tr("{row}: what shall be done?", row=named(rows))
 
     screen.app.push_screen(Chooser(title, narrowed(choices)), chosen)
 
@@ -79,7 +79,7 @@ def _by_key(message: str, rows: list[Row]) -> bool:
 
 
 def _do(screen: Acting, message: str, parameter: Any, rows: list[Row]) -> None:
-    """Make a call, after the question that its key asks; one without a key asks whenever it takes something away."""
+    """Make a call as its key does, so with the same question; one without a key asks in a dialog."""
     if rows[0].kind == recycle_bin.KIND:
         (expunge if message in recycle_bin.EXPUNGE.values() else recover)(screen, rows)
         return
@@ -88,11 +88,7 @@ def _do(screen: Acting, message: str, parameter: Any, rows: list[Row]) -> None:
         return
     verb = next((each for each in VERBS if each.message == message), None)
     if verb is not None:
-        rows = screen.possible(verb.word, verb.states, rows)
-        if rows and verb.ask == "again":
-            _carry_out_once_sure(screen, message, tr(verb.word), rows)
-        elif rows:
-            screen.carry_out(message, rows)
+        screen.do(verb, rows)
         return
     call = tr(title_of(message))
     why = _why_not(message, parameter, rows)
@@ -102,15 +98,17 @@ def _do(screen: Acting, message: str, parameter: Any, rows: list[Row]) -> None:
     given = naming(parameter, rows)
     if asked(message, given):
         shown = rows[0].data if message == update_message(rows[0]) else {}
-        screen.open_form(message, given=given, shown=shown, about=names_of(rows))
+        screen.open_form(message, given=given, shown=shown, about=named(rows))
     else:
         may = [row for row in rows if not why_not(message, row)] or rows
-        _carry_out_once_sure(screen, message, call, may)
+        carry_out_once_sure(screen, message, may)
 
 
-def _carry_out_once_sure(screen: Acting, message: str, call: str, rows: list[Row]) -> None:
+def carry_out_once_sure(screen: Acting, message: str, rows: list[Row]) -> None:
+    """Make a call that no key asks for twice, once a dialog was answered."""
+
     def answered(yes: bool | None) -> None:
         if yes:
             screen.carry_out(message, rows)
 
-    screen.app.push_screen(sure(message, call, names_of(rows)), answered)
+    screen.app.push_screen(sure(message, named(rows)), answered)

@@ -18,6 +18,7 @@ from zstui.screens.addresses import Addresses
 from zstui.screens.background import call
 from zstui.screens.boot import Boot
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.screens.more import carry_out_once_sure
 from zstui.screens.planner import Planner
 from zstui.screens.relations import to_owner, to_related, to_tags
 from zstui.screens.services import Services
@@ -44,6 +45,8 @@ class Panel:
     fits: Callable[[Row, Mirror], bool] = lambda row, _: not binned(row)
     looks: bool = False
     """Whether it is of use to one who may change nothing."""
+    closed: frozenset[str] = frozenset()
+    """The states of a row in which there is nothing to open."""
 
 
 def _move(screen: Acting, row: Row) -> None:
@@ -111,26 +114,10 @@ def _services(screen: Acting, row: Row) -> None:
 
 def _attach(screen: Acting, row: Row) -> None:
     """Give a data volume to a VM, or take it from the one that has it."""
-    owner = screen.mirror.find(row.get("vmInstanceUuid"))
     if row.get("vmInstanceUuid"):
-
-        def question() -> str:
-            name = owner.name if owner is not None else tr("its VM")
-            return tr("Take {volume} from {vm}?", volume=row.name, vm=name)
-
-        def choices() -> list[Choice]:
-            return [
-                Choice(True, tr("detach"), tr("unmount it in the guest first: what is mounted is torn away")),
-                Choice(False, tr("leave it there")),
-            ]
-
-        def answered(values: list[Any] | None) -> None:
-            if values and values[0]:
-                call(screen, "DetachDataVolumeFromVm", tr("detach {name}", name=row.name), uuid=row.key)
-
-        screen.app.push_screen(Chooser(question, narrowed(choices)), answered)
-        return
-    screen.run_worker(_attach_to(screen, row))
+        carry_out_once_sure(screen, "DetachDataVolumeFromVm", [row])
+    else:
+        screen.run_worker(_attach_to(screen, row))
 
 
 async def _attach_to(screen: Acting, row: Row) -> None:
@@ -171,6 +158,9 @@ def _is_data(row: Row, _: Mirror) -> bool:
     return row.get("type") == "Data" and not binned(row)
 
 
+OFF = frozenset({"Stopped"})
+"""States in which a VM has no console, and is not about to have one."""
+
 PANELS = (
     Panel(
         "serial",
@@ -179,6 +169,7 @@ PANELS = (
         "Open the serial console",
         ("VmInstance",),
         lambda screen, row: watch(screen, row, "serial"),
+        closed=OFF,
     ),
     Panel(
         "vnc",
@@ -187,6 +178,7 @@ PANELS = (
         "Show the screen by VNC",
         ("VmInstance",),
         lambda screen, row: watch(screen, row, "vnc"),
+        closed=OFF,
     ),
     Panel("move", "m", "move", "Move to another host", ("VmInstance", "Volume"), _move),
     Panel("snapshots", "v", "snapshots", "Show snapshots", ("VmInstance", "Volume"), _snapshots, looks=True),

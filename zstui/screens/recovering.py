@@ -136,7 +136,7 @@ def recover_or_undo(screen: Acting, rows: list[Row]) -> None:
         recover(screen, items)
     elif found is not None:
         calls = [recover_call(item, with_volumes=True) for item in undone]
-        _carry_out(screen, calls, f"{tr('recover')} {found.words}")
+        _carry_out(screen, calls, tr("recover"), undone)
         _forget(screen, found)
         screen.app.tell(tr("{what}: taken back; VMs are stopped", what=found.words))
 
@@ -149,7 +149,7 @@ def recover(screen: Acting, items: list[Row]) -> None:
     def answered(chosen: list[Any] | None) -> None:
         if chosen:
             calls = [recover_call(item, with_volumes=chosen[0] == "with") for item in items]
-            _carry_out(screen, calls, f"{tr('recover')} {what}")
+            _carry_out(screen, calls, tr("recover"), items)
 
     if not volumes:
         answered(["without"])
@@ -182,7 +182,7 @@ def expunge(screen: Acting, items: list[Row]) -> None:
 
     def answered(yes: bool | None) -> None:
         if yes:
-            _carry_out(screen, [expunge_call(item) for item in items], f"{tr('expunge')} {what}")
+            _carry_out(screen, [expunge_call(item) for item in items], tr("expunge"), items)
 
     screen.app.push_screen(
         Confirm(lambda: tr("Expunge {what} now?", what=what), lambda: tr("expunge"), lines, typed=typed),
@@ -203,16 +203,16 @@ def _what(items: list[Row]) -> str:
     return items[0].name if len(items) == 1 else tr("{number} things in the recycle bin", number=len(items))
 
 
-def _carry_out(screen: Acting, calls: list[Call], what: str) -> None:
-    screen.app.keep(asyncio.create_task(_each(screen, calls)), what)
+def _carry_out(screen: Acting, calls: list[Call], what: str, items: list[Row]) -> None:
+    screen.app.keep(asyncio.create_task(_each(screen, calls)), what, [item.name for item in items])
 
 
 async def _each(screen: Acting, calls: list[Call]) -> list[ApiError | None]:
-    """Make the calls, those of one message together."""
-    by_message: dict[str, list[dict[str, Any]]] = {}
-    for message, fields in calls:
-        by_message.setdefault(message, []).append(fields)
-    ended: list[ApiError | None] = []
-    for message, every in by_message.items():
-        ended += await screen.app.calls.make_all(message, every)
+    """Make the calls, those of one message together. What went wrong with each, in order."""
+    ended: list[ApiError | None] = [None] * len(calls)
+    for message in dict.fromkeys(message for message, _ in calls):
+        places = [place for place, call in enumerate(calls) if call[0] == message]
+        results = await screen.app.calls.make_all(message, [calls[place][1] for place in places])
+        for place, result in zip(places, results, strict=True):
+            ended[place] = result
     return ended

@@ -57,7 +57,6 @@ class Shell(Working, Screen[None]):
         Binding("pagedown", "turn(1)", "Page", show=False),
         Binding("ctrl+y", "copy", "Copy line"),
         Binding("escape", "leave", "Back", priority=True),
-        Binding("ctrl+q", "app.quit", "Leave", priority=True, show=False),
         TYPING_HELP,
     ]
 
@@ -112,8 +111,8 @@ class Shell(Working, Screen[None]):
 
     def hints(self) -> list[tuple[str, str, str]]:
         """What keys do at the prompt."""
-        return [("Enter", mark("carry out"), ""), ("Tab", mark("complete"), "screen.complete"),
-                ("↑", mark("lines before"), ""),
+        return [("Enter", mark("run"), ""), ("Tab", mark("complete"), "screen.complete"),
+                ("↑", mark("earlier"), ""),
                 ("PgUp", mark("scroll"), "screen.turn(-1)"), ("^y", mark("copy"), "screen.copy"),
                 ("Esc", mark("back"), "screen.leave")]  # fmt: skip
 

@@ -41,6 +41,11 @@ class Working(Base):
         """Say in passing that something is not to be."""
         self.zstui.tell(text, wrong=True)
 
+    def refuses(self, action: str) -> bool:
+        """Whether an action leads to a change, and nothing may be changed."""
+        found = getattr(type(self), f"action_{action.partition('(')[0]}", None)
+        return self.zstui.read_only and found in CHANGING
+
     def action_help(self) -> None:
         """The keys that work here."""
         from zstui.screens.help import Help
