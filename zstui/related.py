@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from heapq import nsmallest
 from typing import Any
 
 from zstui.mirror import Mirror, Row
@@ -56,18 +57,14 @@ def named_by(row: Row, mirror: Mirror) -> list[Row]:
 
 
 def naming(row: Row, mirror: Mirror) -> list[Row]:
-    """Rows that name a row, some of each kind."""
+    """Rows that name a row, by name and some of each kind."""
     found: list[Row] = []
     for kind, rows in mirror.rows.items():
         if kind in NEVER:
             continue
-        of_kind = 0
-        for other in rows.values():
-            if other.key != row.key and any(text == row.key for text in _texts(other.data)):
-                found.append(other)
-                of_kind += 1
-                if of_kind == PER_KIND:
-                    break
+        others = (other for other in rows.values() if other.key != row.key)
+        of_kind = (other for other in others if any(text == row.key for text in _texts(other.data)))
+        found += nsmallest(PER_KIND, of_kind, key=lambda other: other.by_name)
     return found
 
 
