@@ -35,7 +35,7 @@ class Column:
     rank: int = 0
     most: int = 40
     right: bool = False
-    number: Callable[[Row, Mirror], float | None] | None = None
+    number: Callable[[Row, Mirror], float | tuple[float, int] | None] | None = None
     """What to sort by, when it is not the text."""
     live: bool = False
     """Whether it shows figures, which change without their rows."""

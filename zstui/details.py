@@ -9,7 +9,7 @@ from typing import Any
 
 from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES
-from appliance.api.parse import command_line, parse
+from appliance.api.parse import begun_line
 from appliance.api.resource import RESOURCES, Column, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
@@ -261,7 +261,8 @@ def _call_line(row: Row) -> str:
     kind = MESSAGES.get(str(row.get("name")))
     if kind is None:
         return row.text("name")
-    return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')), whole=True)}"
+    # Its secrets are starred already, which no call may be made with.
+    return f"zstui call {begun_line(kind, json.loads(row.get('jobData') or '{}'))}"
 
 
 def _named(row: Row, mirror: Mirror) -> list[Item]:

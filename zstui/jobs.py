@@ -84,7 +84,7 @@ def _target(row: Row, mirror: Mirror) -> Piece:
 
 COLUMNS = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
-           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
+           number=lambda row, mirror: mirror.histories.order(row)),
     Column("JOB", lambda row, _: (job_title(row), "strong"), 0, 36),
     Column("OF", _target, 0, 24),
     Column("STATE", state_of, 0, 12),

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from tests.zstui.conftest import SMALL, Cloud, screens
-from zstui import mirror as mirrored
+from zstui import histories
 from zstui.attention import Concern
 from zstui.board import attention
 from zstui.cells import width
@@ -85,10 +85,10 @@ async def test_options_are_seen_whole_or_not_at_all(cloud: Cloud, name: str) -> 
 
 async def test_the_newest_of_many_are_not_called_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await cloud.vm("web-1")
-    monkeypatch.setattr(mirrored, "PAGE", 3)
+    monkeypatch.setattr(histories, "PAGE", 3)
     async with screens(cloud.socket) as on:
         await on.press("7")
-        await on.sees("Events  the newest 3")
+        await on.sees("Events  3  End reads older ones")
         await on.press("1")
         await on.sees("VMs  1")
 

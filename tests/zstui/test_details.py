@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from tests.zstui.conftest import Cloud, screens
+from tests.zstui.conftest import LARGE, Cloud, screens
 from zstui import words
 from zstui.detail import leaves
 from zstui.details import details
@@ -125,3 +125,11 @@ def test_what_is_to_come_is_not_said_to_be_past(
     said = {item.label: item.text for item in details(row, Mirror(()))}
     assert said[tr("expires")].endswith(later)
     assert said[tr("create date")].endswith(past)
+
+
+async def test_a_job_whose_call_had_a_password_is_read_like_any_other(cloud: Cloud) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("6")
+        await on.sees("add KVM host")
+        on.browser.table.set_filter("sftp")
+        await on.sees("zstui call AddSftpBackupStorage", "password='******'")

@@ -302,6 +302,20 @@ class Browser(Acting):
         else:
             self.query_one(Detail).focus()
 
+    @on(LiveTable.Ended)
+    def _ended(self, event: LiveTable.Ended) -> None:
+        work = partial(self._read_older, event.table.noun)
+        self.run_worker(work)  # type: ignore[arg-type]  # Textual's hint
+
+    async def _read_older(self, noun: Noun) -> None:
+        for kind in noun.kinds:
+            try:
+                await self.mirror.read_older(self.app.calls.session, kind, noun.part)
+            except ApiError as error:
+                self.app.tell(told(error, self.mirror), wrong=True)
+        self.mirror.flush()
+        self.query_one(Caption).renew()
+
     def _changed(self, batch: Batch) -> None:
         """The list says at once what changed, the frame around it with what else does in the moment after."""
         if STATUS in batch:
