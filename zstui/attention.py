@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from zstui import recycle_bin, words
 from zstui.cells import safe
-from zstui.columns import stands_still
 from zstui.i18n import enumerated, labelled, mark, server_texts, tr, trn
 from zstui.jobs import error_of, job_title, target_of
 from zstui.mirror import Mirror, Row
+from zstui.states import stands_still
 
 FULL = 0.8
 """A storage that is as full as this is worth a look."""

@@ -9,13 +9,13 @@ from typing import Any
 from zstui import words
 from zstui.attention import Concern
 from zstui.cells import fit, width
-from zstui.columns import state_counted
 from zstui.figures import History, charts, span_title
 from zstui.i18n import enumerated, tr
 from zstui.mirror import Mirror, Row
 from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
 from zstui.plot import sparkline
 from zstui.sheet import Told
+from zstui.states import state_counted
 from zstui.values import word
 
 SIDE_BY_SIDE = 72

@@ -13,7 +13,7 @@ from appliance.api.parse import begun_line
 from appliance.api.resource import RESOURCES, Column, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import nics_on, percent, shown, stands_still, state_counted
+from zstui.columns import nics_on, shown
 from zstui.i18n import enumerated, labelled, mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.jobs import error_of, job_title, target_of
@@ -21,6 +21,7 @@ from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
+from zstui.states import percent, stands_still, state_counted
 from zstui.values import LISTS, UNNAMED, description, used_for, word
 
 KeyOf = Callable[[str, str], str]

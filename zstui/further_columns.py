@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, shown, state, text
+from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, shown, state, status, text
 from zstui.i18n import labelled, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
@@ -27,7 +27,7 @@ def _tag_type(row: Row) -> str:
 VOLUME = (
     name_column(28),
     text("TYPE", "type", paint="dim", rank=2, most=10),
-    state("STATUS", "status"),
+    status(),
     bytes_("SIZE", "size", rank=1),
     named("VM", "vmInstanceUuid", rank=1, most=24),
     named("HOST", "hostUuid", rank=3, most=18),

@@ -8,11 +8,12 @@ from typing import Any
 from appliance.api.message import MESSAGES
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, percent
+from zstui.columns import Column
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, paint_of, state_piece
+from zstui.states import percent
 from zstui.values import word
 from zstui.verbs import title_of
 

@@ -6,11 +6,12 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Set
 
 from zstui import words
-from zstui.columns import MOVING, Column, SortKey
+from zstui.columns import Column, SortKey
 from zstui.i18n import enumerated, language, tr
 from zstui.matching import RAW, Term, narrows, terms, unknown_keys
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
+from zstui.states import MOVING
 
 FEW = 64
 """So many changed rows are put in place one by one, and of a long list one in `PART`; more are sorted anew."""

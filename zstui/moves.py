@@ -10,12 +10,13 @@ from typing import Any
 from appliance.api.job import UNDER_WAY
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, percent
+from zstui.columns import Column, ago
 from zstui.i18n import enumerated, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import REASON_CELLS, reason, state_of, step
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar
+from zstui.states import percent
 
 VM, VOLUME = "MigrateVm", "LocalStorageMigrateVolume"
 

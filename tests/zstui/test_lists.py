@@ -11,11 +11,11 @@ from appliance.api.message import MESSAGES, QueryMessage
 from appliance.client import Session
 from appliance.hosts.simulated_dialer import SimulatedDialer
 from tests.zstui.conftest import LARGE, SMALL, Cloud, fill, screens, serving
-from zstui.columns import host_state
 from zstui.mirror import Row
 from zstui.nouns import NOUNS, noun_of
 from zstui.plain import Plain
 from zstui.references import kind_meant
+from zstui.states import state_that_matters
 
 
 @pytest.fixture
@@ -115,4 +115,24 @@ async def test_a_host_that_takes_no_vms_does_not_look_like_any_other(cloud: Clou
      ("Connecting", "Disabled", "Disabled"), ("Disconnected", "Maintenance", "Disconnected")],
 )  # fmt: skip
 def test_what_matters_most_of_a_host(status: str, state: str, shown: str) -> None:
-    assert host_state(Row("Host", "h", {"status": status, "state": state})) == shown
+    assert state_that_matters(Row("Host", "h", {"status": status, "state": state})) == shown
+
+
+async def test_what_is_disabled_does_not_look_like_any_other(cloud: Cloud) -> None:
+    await cloud.make("CreateDiskOffering", name="disk", diskSize=1 << 26)
+    await cloud.make("CreateDataVolume", name="data-1", diskOfferingUuid=cloud.uuids["disk"])
+    for kind, name in (("Image", "tiny"), ("PrimaryStorage", "local"), ("Volume", "data-1")):
+        await cloud.session.call(f"Change{kind}State", uuid=cloud.uuids[name], stateEvent="disable")
+    async with screens(cloud.socket) as on:
+        for noun, name in (("img", "tiny"), ("store", "local"), ("vol", "data-1")):
+            await on.browser.go(noun)
+            await on.until(lambda name=name: any(name in line and "◌ Disabled" in line for line in on.text()))
+        on.browser.table.set_filter("state:disabled")
+        await on.sees("data-1")
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [("Ready", "Disabled"), ("Deleted", "Deleted"), ("Creating", "Creating")]
+)
+def test_what_cannot_be_used_says_that_before_that_it_is_not_to_be(status: str, shown: str) -> None:
+    assert state_that_matters(Row("Image", "i", {"status": status, "state": "Disabled"})) == shown
