@@ -44,8 +44,8 @@ def concerns(mirror: Mirror) -> list[Concern]:
 
 
 def _named(mirror: Mirror, *kinds: str) -> list[Row]:
-    """The rows of some kinds, by name."""
-    return sorted((row for kind in kinds for row in mirror.all(kind)), key=lambda row: row.by_name)
+    """The rows of some kinds, those of each by name."""
+    return [row for kind in kinds for row in sorted(mirror.all(kind), key=lambda row: row.by_name)]
 
 
 def _machines(mirror: Mirror) -> Iterator[Concern]:

@@ -103,11 +103,12 @@ def health(mirror: Mirror, cells: int) -> Block:
     line: Told = [(fit(tr("VMs"), LABEL - 1) + " ", "dim")]
     for state in named:
         told = [(f"{state_piece(state)[0].split()[0]} {counts[state]} ", paint_of(state)),
-                (f"{word(state).lower()}  ", "dim")]  # fmt: skip
-        if sum(width(text) for text, _ in (*line, *told)) - 2 > cells:
+                (word(state).lower(), "dim")]  # fmt: skip
+        between = [("  ", "dim")] if len(line) > 1 else []
+        if between and sum(width(text) for text, _ in (*line, *between, *told)) > cells:
             block.append(line)
-            line = [(" " * LABEL, "dim")]
-        line += told
+            line, between = [(" " * LABEL, "dim")], []
+        line += [*between, *told]
     block.append(
         line if named else [*line, (tr("none yet") if mirror.status != "connecting" else "–", "faint")]
     )

@@ -10,12 +10,13 @@ import pytest
 from tests.zstui.conftest import SMALL, Cloud, screens
 from zstui import histories
 from zstui.attention import Concern
-from zstui.board import attention
+from zstui.board import attention, cropped, health
 from zstui.cells import width
 from zstui.controls import Choice
 from zstui.details import details
+from zstui.figures import History, charts
 from zstui.frame import Totals
-from zstui.i18n import LANGUAGES, tr
+from zstui.i18n import LANGUAGES, begin, tr
 from zstui.mirror import Mirror, Row
 from zstui.values import word
 from zstui.verbs import verb_for
@@ -130,3 +131,32 @@ def test_how_many_more_need_attention_is_counted_from_the_cursor() -> None:
         return "".join(text for text, _ in attention(found, 40, cursor, 4, known=True)[-1]).strip()
 
     assert [last(cursor) for cursor in (0, 5, 13)] == ["and 10 more", "and 8 more, 2 above", "10 above"]
+
+
+STATES = ("Running", "Stopped", "Unknown", "Destroyed", "Migrating", "Starting")
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("cells", range(34, 60))
+def test_no_state_of_vms_is_cut_on_the_overview(name: str, cells: int) -> None:
+    begin(name)
+    mirror = Mirror(("VmInstance",))
+    for place, state in enumerate((*["Running"] * 32, *["Stopped"] * 5, *STATES)):
+        mirror.rows["VmInstance"][f"{place}"] = Row(
+            "VmInstance", f"{place}", {"name": f"{place}", "state": state}
+        )
+    drawn = ["".join(text for text, _ in cropped(line, cells)) for line in health(mirror, cells)]
+    counted = " ".join(drawn[3:-1])
+    assert "…" not in counted
+    assert all(word(state).lower() in counted for state in STATES)
+
+
+@pytest.mark.parametrize("cells", [24, 30, 36, 38, 44, 60])
+def test_sizes_are_said_one_way_in_all_charts_beside_each_other(cells: int) -> None:
+    history = History("hour", ((18e9, 17.6 * 1024**2),) * 6, (35e6,) * 6, end=86_400)
+    said = [
+        "".join(text for text, _ in chart.lines(cells)[0]) for chart in charts(history, 256 * 1024**3)[1:]
+    ]
+    whole = ["iB" in text for text in said]
+    assert whole == [cells >= 40] * len(said), said
+    assert all(width(text) <= cells for text in said)
