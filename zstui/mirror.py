@@ -295,7 +295,7 @@ class Mirror:
 
     async def read_older(self, session: Session, kind: str, part: Part = ALL) -> None:
         """Hold more of a history: the next rows, further back. Raises ApiError."""
-        if kind in self._older:
+        if kind in self._older or kind in self._pushed:
             return
         self._older.add(kind)
         try:

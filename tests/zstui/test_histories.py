@@ -190,6 +190,21 @@ async def test_what_a_filter_finds_nowhere_is_looked_for_further_back(
         await on.sees("create VM")
 
 
+@pytest.mark.parametrize("noun", ["audit", "ev"])
+async def test_the_end_of_any_history_reads_older_rows(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, noun: str
+) -> None:
+    await many_jobs(cloud)
+    monkeypatch.setattr(histories, "PAGE", 3)
+    async with screens(cloud.socket) as on:
+        await on.press("colon")
+        await on.write(noun)
+        await on.press("enter")
+        await on.sees("  3  End reads older ones")
+        await on.press("G")
+        await on.sees("  6  End reads older ones")
+
+
 async def test_what_cannot_be_read_further_back_is_told(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

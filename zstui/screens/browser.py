@@ -69,6 +69,7 @@ class Browser(Acting):
         self.noun: Noun = MAIN[0]
         self.trail = Trail(self.noun.id)
         self._stale: set[type[Line]] = set()
+        self._was_live = mirror.status == "live"
         self._coming: tuple[str, str] | None = None
         """The list and the row that the cursor is to be on as soon as that is there."""
 
@@ -92,7 +93,6 @@ class Browser(Acting):
         """Follow the mirror, and show the first noun."""
         self.follow(self.mirror.listeners, self._changed)
         self.set_interval(AGES_SECONDS, self._time_passed)
-        self._watch_soon()
         await self.action_show(self.noun.id)
 
     @property
@@ -158,8 +158,8 @@ class Browser(Acting):
         self.query_one(Filter).close()
         lists = self.query_one(ContentSwitcher)
         name = f"list-{noun_id}"
+        self._watch_soon()
         if not lists.query(f"#{name}"):
-            self._watch_soon()
             table = self._list()
             table.display = False  # the switcher shows it once it is the one to be shown
             await lists.mount(table)
@@ -343,7 +343,9 @@ class Browser(Acting):
         self._stale = set()
 
     def _status_changed(self) -> None:
-        if self.mirror.status == "live":
+        # Told of what was read, too: only who has just connected has all to read anew.
+        was_live, self._was_live = self._was_live, self.mirror.status == "live"
+        if self._was_live and not was_live:
             self._watch_soon()
         for table in self.query(LiveTable):
             table.refresh()
