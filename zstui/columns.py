@@ -43,7 +43,7 @@ class Column:
     also: str = ""
     """What else a filter may call it."""
     fewest: int = 0
-    """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
+    """Cells to which it is cut before any is left out: the beginning of a sentence says most. 0: it is whole or out."""
 
     @property
     def called(self) -> str:

@@ -17,6 +17,7 @@ from appliance.api.resource import RESOURCES
 from zstui import words
 from zstui.cells import safe
 from zstui.figures import Trends
+from zstui.former_names import FormerNames
 from zstui.histories import ALL, HISTORY, PAGE, Histories, Part, parts_of, read_page
 from zstui.inventories import is_nameless, key_of, shared
 
@@ -100,6 +101,7 @@ class Mirror:
         self.histories = Histories()
         self.turned: dict[str, str] = {}
         """When VMs came to their states, as far as that is known: they change in other ways, too."""
+        self.former_names = FormerNames()
         self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
         self._older: set[str] = set()
@@ -123,11 +125,11 @@ class Mirror:
         return next((rows[key] for rows in self.rows.values() if key in rows), None)
 
     def name(self, key: str | None) -> str:
-        """The name of what a uuid means; the uuid's beginning when it is not known, nothing without one."""
+        """The name of what a uuid means, or meant; the uuid's beginning when it is not known, nothing without one."""
         if not key:
             return ""
         row = self.find(key)
-        return row.name if row is not None else safe(key[:8])
+        return row.name if row is not None else self.former_names.get(key) or safe(key[:8])
 
     def all(self, kind: str) -> Iterator[Row]:
         """The rows of a kind."""
@@ -341,6 +343,7 @@ class Mirror:
             self._date_state(known, row)
             self._count(row.kind, known, row)
             if row.kind in HISTORY:
+                self.former_names.told(row)
                 self.histories.date(row.key)
                 if self.histories.is_full(row.kind, len(rows)):
                     for key in self.histories.surplus(row.kind, rows):
@@ -363,6 +366,8 @@ class Mirror:
     def _drop(self, kind: str, key: str) -> None:
         known = self.rows.get(kind, {}).pop(key, None)
         self.histories.forget(key)
+        if known is not None:
+            self.former_names.gone(known)
         self._count(kind, known, None)
         self._note(kind, key, None)
 

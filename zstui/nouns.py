@@ -32,6 +32,9 @@ class Noun:
     only: Callable[[Row], bool] | None = None
     """Which rows of its kinds it lists; all when None."""
 
+    told: bool = False
+    """Whether each row says for itself what kind of thing it is on."""
+
     part: Part = ALL
     """What of a history it lists."""
 
@@ -107,10 +110,10 @@ OTHERS = (
     Noun("globalconfig", "Global configs", "setting", ("GlobalConfig",), further_columns.CONFIG, (), "NAME",
          ("cfg", "config", "configs", "settings"), "No settings here.", short="cfg"),
     Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), further_columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
-         "No tags yet. Press T on any row to put one on it."),
+         "No tags yet. Press T on any row to put one on it.", told=True),
     Noun("audit", "Audit", "audit entry", ("AuditEntry",), further_columns.AUDIT,
          kinds_declared("AuditEntry"), "-WHEN", ("auditentry",), "Nobody has changed anything yet.",
-         only=lambda row: not row.get("onlyRead")),
+         only=lambda row: not row.get("onlyRead"), told=True),
     Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
          ("accounts", "tenant"), "No accounts here.", "CreateAccount"),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),

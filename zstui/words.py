@@ -26,6 +26,7 @@ SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "off
          "default l3 network": "default network", "l3 networks": "networks",
          "cpu num": "CPUs", "cpu speed": "MHz", "hypervisor type": "hypervisor",
          "target resource type": "kind of target", "resource type": "kind of resource",
+         "identity": "account", "meta data": "VM number",
          "last op date": "last change", "expired date": "expires", "join date": "joined"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""
 

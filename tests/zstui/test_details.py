@@ -133,3 +133,20 @@ async def test_a_job_whose_call_had_a_password_is_read_like_any_other(cloud: Clo
         await on.sees("add KVM host")
         on.browser.table.set_filter("sftp")
         await on.sees("zstui call AddSftpBackupStorage", "password='******'")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "labels"),
+    [
+        (
+            "Quota",
+            {"name": "vm.num", "identityUuid": "a" * 32, "identityType": "AccountVO"},
+            {"account"},
+        ),
+        ("VmNic", {"uuid": "n" * 32, "metaData": "7"}, {"VM number"}),
+    ],
+)
+def test_labels_say_what_a_field_holds_where_its_name_does_not(
+    kind: str, data: dict[str, str], labels: set[str]
+) -> None:
+    assert labels <= {item.label for item in details(Row(kind, "k", dict(data)), Mirror(()))}

@@ -23,6 +23,7 @@ from zstui.line import Line
 from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.recycle_bin import KIND as BINNED
+from zstui.references import kind_told
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
@@ -186,13 +187,27 @@ class Browser(Acting):
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
         for kind in filter(self.mirror.lacks, (*noun.kinds, *noun.uses)):
-            try:
-                await self.mirror.watch(self.app.calls.session, kind)
-            except ApiError as error:
-                self.app.tell(told(error, self.mirror), wrong=True)
+            await self._read_kind(kind)
         self.mirror.flush()
         for table in self.query(f"#list-{noun.id}").results(LiveTable):
             table.begin()
+        await self._watch_told(noun)
+
+    async def _watch_told(self, noun: Noun) -> None:
+        """Read what the rows of a list are on, which each says for itself, so that they can say its name."""
+        if noun.told:
+            kinds = {kind_told(row) for row in noun.rows(self.mirror)} - self.mirror.rows.keys() - {""}
+            for kind in sorted(kinds):
+                await self._read_kind(kind)
+            self.mirror.flush()
+            for table in self.query(f"#list-{noun.id}").results(LiveTable) if kinds else ():
+                table.retranslate()
+
+    async def _read_kind(self, kind: str) -> None:
+        try:
+            await self.mirror.watch(self.app.calls.session, kind)
+        except ApiError as error:
+            self.app.tell(told(error, self.mirror), wrong=True)
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
@@ -315,6 +330,7 @@ class Browser(Acting):
                 self.app.tell(told(error, self.mirror), wrong=True)
         self.mirror.flush()
         self.query_one(Caption).renew()
+        await self._watch_told(noun)
 
     def _changed(self, batch: Batch) -> None:
         """The list says at once what changed, the frame around it with what else does in the moment after."""
