@@ -5,14 +5,14 @@ from __future__ import annotations
 from appliance.api.message import MESSAGES, CreateMessage, Message
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, shown, state, status, text
+from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, state, status, text
 from zstui.i18n import labelled, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import REASON_CELLS, target_of
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
 from zstui.references import kind_asked
-from zstui.values import says, scope, used_for, word
+from zstui.values import place, says, scope, used_for, word
 
 
 def _changed_paint(row: Row) -> str:
@@ -73,8 +73,9 @@ def _outcome(row: Row, _: Mirror) -> Piece:
 
 
 def who(row: Row, mirror: Mirror) -> Piece:
-    """The account, and which user of it."""
-    account, user = mirror.name(row.get("accountUuid")), mirror.name(row.get("userUuid"))
+    """The account, and which user of it; an account that logs in itself is its own."""
+    account, by = mirror.name(row.get("accountUuid")), row.get("userUuid")
+    user = mirror.name(by) if by != row.get("accountUuid") else ""
     return f"{account}/{user}" if user else account, "plain"
 
 
@@ -123,7 +124,7 @@ FETCH = (
 )
 SESSION = (
     Column("ACCOUNT", who, 0, 28),
-    Column("SOURCE", lambda row, _: (shown(row, "source") or tr("the appliance's machine"), "plain"), 0, 39),
+    Column("SOURCE", lambda row, _: (place(row), "plain"), 0, 39),
     moment("EXPIRES", "expiredDate"),
     ago("AGE", "createDate"),
     text("DIGEST", "digest", paint="faint", rank=1, most=12),

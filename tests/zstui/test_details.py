@@ -9,6 +9,7 @@ from tests.zstui.conftest import LARGE, Cloud, screens
 from zstui import words
 from zstui.detail import leaves
 from zstui.details import details
+from zstui.further_columns import who
 from zstui.i18n import begin, tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.sheet import Sheet
@@ -150,3 +151,11 @@ def test_labels_say_what_a_field_holds_where_its_name_does_not(
     kind: str, data: dict[str, str], labels: set[str]
 ) -> None:
     assert labels <= {item.label for item in details(Row(kind, "k", dict(data)), Mirror(()))}
+
+
+def test_a_session_says_where_it_was_opened_and_an_account_is_named_once() -> None:
+    mirror = Mirror(("Account",))
+    mirror.rows["Account"]["a"] = Row("Account", "a", {"uuid": "a", "name": "alice"})
+    row = Row("Session", "s", {"digest": "s", "accountUuid": "a", "userUuid": "a", "source": ""})
+    assert "the appliance's machine" in {item.text for item in details(row, mirror) if item.label == "source"}
+    assert who(row, mirror)[0] == "alice"

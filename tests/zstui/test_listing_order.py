@@ -62,6 +62,17 @@ def test_what_names_a_row_stands_by_name() -> None:
     assert [row.name for row in related(image, mirror)] == IN_ORDER
 
 
+def test_jobs_that_name_a_row_stand_newest_first() -> None:
+    mirror = Mirror(("VmInstance", "LongJob"))
+    vm = mirror.rows["VmInstance"]["v" * 32] = Row(
+        "VmInstance", "v" * 32, {"uuid": "v" * 32, "name": "web-1"}
+    )
+    for hour in (2, 1, 3):
+        job = {"uuid": str(hour), "targetResourceUuid": vm.key, "createDate": f"Jan 30, 2026 {hour}:00:00 PM"}
+        mirror.rows["LongJob"][str(hour)] = Row("LongJob", str(hour), job)
+    assert [row.key for row in related(vm, mirror)] == ["3", "2", "1"]
+
+
 def test_what_needs_attention_alike_stands_by_name() -> None:
     mirror = mirror_of("Host", status="Connected", state="Disabled")
     assert [mirror.name(each.key) for each in concerns(mirror)] == IN_ORDER
