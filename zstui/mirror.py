@@ -98,6 +98,8 @@ class Mirror:
         """When what is held was last known to be true, in seconds since 1970."""
         self._heard = 0.0
         self.reason = ""
+        self.fillings = 0
+        """How often all that is kept was read, from its beginning."""
         self.histories = Histories()
         self.turned: dict[str, str] = {}
         """When VMs came to their states, as far as that is known: they change in other ways, too."""
@@ -192,6 +194,7 @@ class Mirror:
                 self.set_stale("the connection broke")
             case _:
                 await self._load_all(session)
+                self.fillings += 1
                 self._set_status("live")
 
     def reads(self, kinds: Iterable[str]) -> bool:

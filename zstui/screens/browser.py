@@ -70,7 +70,7 @@ class Browser(Acting):
         self.noun: Noun = MAIN[0]
         self.trail = Trail(self.noun.id)
         self._stale: set[type[Line]] = set()
-        self._was_live = mirror.status == "live"
+        self._fillings = mirror.fillings
         self._coming: tuple[str, str] | None = None
         """The list and the row that the cursor is to be on as soon as that is there."""
 
@@ -359,9 +359,9 @@ class Browser(Acting):
         self._stale = set()
 
     def _status_changed(self) -> None:
-        # Told of what was read, too: only who has just connected has all to read anew.
-        was_live, self._was_live = self._was_live, self.mirror.status == "live"
-        if self._was_live and not was_live:
+        # It tells of each kind that was read, too: only where all was read anew this list's is to be, besides.
+        if self.mirror.status == "live" and self._fillings != self.mirror.fillings:
+            self._fillings = self.mirror.fillings
             self._watch_soon()
         for table in self.query(LiveTable):
             table.refresh()
