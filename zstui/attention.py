@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from zstui import recycle_bin, words
 from zstui.cells import safe
-from zstui.columns import stands_still
 from zstui.i18n import enumerated, labelled, mark, server_texts, tr, trn
 from zstui.jobs import error_of, job_title, target_of
 from zstui.mirror import Mirror, Row
+from zstui.states import stands_still
 
 FULL = 0.8
 """A storage that is as full as this is worth a look."""
@@ -43,8 +43,13 @@ def concerns(mirror: Mirror) -> list[Concern]:
     return sorted(found, key=lambda each: each.paint != "bad")
 
 
+def _named(mirror: Mirror, *kinds: str) -> list[Row]:
+    """The rows of some kinds, those of each by name."""
+    return [row for kind in kinds for row in sorted(mirror.all(kind), key=lambda row: row.by_name)]
+
+
 def _machines(mirror: Mirror) -> Iterator[Concern]:
-    for host in mirror.all("Host"):
+    for host in _named(mirror, "Host"):
         if host.get("status") == "Disconnected":
             why = host.text("statusReason")
             said = tr("host {name} does not answer", name=host.name)
@@ -77,12 +82,11 @@ def _busy(host: Row, mirror: Mirror) -> Iterator[Concern]:
 
 
 def _vms(mirror: Mirror) -> Iterator[Concern]:
-    for vm in sorted(mirror.all("VmInstance"), key=lambda vm: vm.by_name):
+    vms = _named(mirror, "VmInstance")
+    for vm in vms:
         if still := stands_still(vm):
             yield Concern(labelled(vm.name, server_texts.said(still)), "bad", "vm", vm.key)
-    unknown = sorted(
-        (vm for vm in mirror.all("VmInstance") if vm.get("state") == "Unknown"), key=lambda vm: vm.by_name
-    )
+    unknown = [vm for vm in vms if vm.get("state") == "Unknown"]
     if unknown:
         names = enumerated(vm.name for vm in unknown[:3]) + (" …" if len(unknown) > 3 else "")
         said = trn("{number} VM is in a state that is not known",
@@ -91,7 +95,7 @@ def _vms(mirror: Mirror) -> Iterator[Concern]:
 
 
 def _storages(mirror: Mirror) -> Iterator[Concern]:
-    for row in (*mirror.all("PrimaryStorage"), *mirror.all("BackupStorage")):
+    for row in _named(mirror, "PrimaryStorage", "BackupStorage"):
         total = row.get("totalCapacity") or 0
         used = (total - (row.get("availableCapacity") or 0)) / total if total else 0.0
         if row.get("status") == "Disconnected":
@@ -115,7 +119,7 @@ def _jobs(mirror: Mirror) -> Iterator[Concern]:
 
 
 def _leaving(mirror: Mirror) -> Iterator[Concern]:
-    for item in mirror.all(recycle_bin.KIND):
+    for item in _named(mirror, recycle_bin.KIND):
         left = recycle_bin.seconds_left(item)
         if item.get("status") == "Deleted" and left is not None and left <= recycle_bin.SOON_SECONDS:
             said = tr("{name} can be recovered for {time} only", name=item.name, time=words.duration(left))

@@ -9,13 +9,13 @@ from typing import Any
 from zstui import words
 from zstui.attention import Concern
 from zstui.cells import fit, width
-from zstui.columns import state_counted
 from zstui.figures import History, charts, span_title
 from zstui.i18n import enumerated, tr
 from zstui.mirror import Mirror, Row
 from zstui.paint import STANDING, bar, load_paint, paint_of, state_piece
 from zstui.plot import sparkline
 from zstui.sheet import Told
+from zstui.states import state_counted
 from zstui.values import word
 
 SIDE_BY_SIDE = 72
@@ -103,11 +103,12 @@ def health(mirror: Mirror, cells: int) -> Block:
     line: Told = [(fit(tr("VMs"), LABEL - 1) + " ", "dim")]
     for state in named:
         told = [(f"{state_piece(state)[0].split()[0]} {counts[state]} ", paint_of(state)),
-                (f"{word(state).lower()}  ", "dim")]  # fmt: skip
-        if sum(width(text) for text, _ in (*line, *told)) - 2 > cells:
+                (word(state).lower(), "dim")]  # fmt: skip
+        between = [("  ", "dim")] if len(line) > 1 else []
+        if between and sum(width(text) for text, _ in (*line, *between, *told)) > cells:
             block.append(line)
-            line = [(" " * LABEL, "dim")]
-        line += told
+            line, between = [(" " * LABEL, "dim")], []
+        line += [*between, *told]
     block.append(
         line if named else [*line, (tr("none yet") if mirror.status != "connecting" else "–", "faint")]
     )

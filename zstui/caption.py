@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zstui.i18n import mark, tr, trn
+from zstui.i18n import tr, trn
 from zstui.line import Line, Part
 from zstui.nouns import NOUNS
 from zstui.table import LiveTable
@@ -25,15 +25,14 @@ class Caption(Line):
             return []
         listing = self.table.listing
         shown, total = len(listing), len(listing.rows)
-        newest = any(kind in self.table.mirror.cut for kind in self.table.noun.kinds)
         if not total and not listing.mirror.has_read(listing.noun.kinds):
             count = "…"
-        elif shown == total:
-            count = tr("the newest {number}", number=total) if newest else f"{shown}"
         else:
-            text = mark("{shown} of the newest {total}") if newest else mark("{shown} of {total}")
-            count = tr(text, shown=shown, total=total)
+            count = f"{shown}" if shown == total else tr("{shown} of {total}", shown=shown, total=total)
         parts = [Part("   "), Part(tr(self.table.noun.title), "strong"), Part(f"  {count}", "dim")]
+        if self.table.noun.is_cut(self.table.mirror):
+            key = self.table.app.key_of("edge(1)", "End")
+            parts.append(Part(f"  {tr('{key} reads older ones', key=key)}", "faint"))
         if self.table.noun.total is not None and listing.rows:
             parts.append(Part(f"   {self.table.noun.total(listing.rows.values())}", "dim"))
         if listing.filter:

@@ -12,8 +12,9 @@ from zstui.cells import safe
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
-from zstui.paint import STANDING, Piece, bar, load_paint, state_piece
+from zstui.paint import Piece, bar, load_paint, state_piece
 from zstui.plot import Values, sparkline
+from zstui.states import OFF, state_painted, vm_state, why
 
 Show = Callable[[Row, Mirror], Piece]
 SortKey = tuple[int, Any]
@@ -35,14 +36,14 @@ class Column:
     rank: int = 0
     most: int = 40
     right: bool = False
-    number: Callable[[Row, Mirror], float | None] | None = None
+    number: Callable[[Row, Mirror], float | tuple[float, int] | None] | None = None
     """What to sort by, when it is not the text."""
     live: bool = False
     """Whether it shows figures, which change without their rows."""
     also: str = ""
     """What else a filter may call it."""
     fewest: int = 0
-    """Cells to which a sentence is cut before it is left out: its beginning says most. 0: it is whole or out."""
+    """Cells to which it is cut before any is left out: the beginning of a sentence says most. 0: it is whole or out."""
 
     @property
     def called(self) -> str:
@@ -101,9 +102,6 @@ def _needed(column: Column, widths: dict[str, int]) -> int:
     return min(widths[column.title], column.fewest) if column.fewest else widths[column.title]
 
 
-OFF = ("Stopped", "Destroyed")
-"""States in which a VM uses nothing, whatever was last measured."""
-
 SPOKEN = (mark("Root"), mark("Data"), mark("System"), mark("User"))
 """Types that are words already."""
 
@@ -133,6 +131,11 @@ def name_column(most: int = 40) -> Column:
 def state(title: str, wire: str, *, rank: int = 0) -> Column:
     """A column of a state with its sign."""
     return Column(title, lambda row, _: state_piece(row.text(wire)), rank, 18)
+
+
+def status() -> Column:
+    """A column of what matters most of a status and a state."""
+    return Column("STATUS", state_painted, 0, 22, also="state")
 
 
 def named(title: str, wire: str, *, rank: int = 0, most: int = 24) -> Column:
@@ -229,51 +232,6 @@ def _addresses(row: Row, _: Mirror) -> Piece:
     return " ".join(safe(str(nic["ip"])) for nic in row.get("vmNics", []) if nic.get("ip")), "plain"
 
 
-def stands_still(row: Row) -> str:
-    """Why the guest of a VM stands still; empty where it does not, or its host does not say."""
-    return row.text("standsStill") if row.get("state") != "Unknown" else ""
-
-
-def state_counted(row: Row) -> str:
-    """The state that a VM counts as: one whose guest stands still does not plainly run."""
-    return STANDING if row.get("state") == "Running" and stands_still(row) else row.text("state")
-
-
-MOVING = "Migrating"
-"""The state of a VM in which it is said how far its move has come."""
-
-
-def percent(job: Row) -> int:
-    """How far a job has come."""
-    return int(job.get("progress") or 0)
-
-
-def _vm_state(row: Row, mirror: Mirror) -> Piece:
-    """A VM's state, and how far its move has come."""
-    text, paint = state_piece(row.text("state"))
-    if row.get("state") == MOVING:
-        for job in mirror.all("LongJob"):
-            if job.get("targetResourceUuid") == row.key and job.get("state") == "Running":
-                return f"{text} {percent(job)}%", paint
-    return text, paint
-
-
-def _why(row: Row, mirror: Mirror) -> Piece:
-    """Why a VM stands still, or came to its state by itself; else what its host's silence means."""
-    cause = row.text("stateCause")
-    if still := stands_still(row):
-        return said(still), "warn"
-    if not cause and row.get("state") == "Unknown":
-        return tr("host does not answer"), "warn"
-    return said(cause), "dim" if row.get("state") == "Running" else "warn"
-
-
-def host_state(row: Row) -> str:
-    """What matters most of a host: that it does not answer, that it is kept from VMs, else how it is connected."""
-    status, state_now = row.text("status"), row.text("state")
-    return status if status == "Disconnected" or state_now in ("", "Enabled") else state_now
-
-
 def _vms_on(row: Row, mirror: Mirror) -> float:
     return float(sum(1 for vm in mirror.all("VmInstance") if vm.get("hostUuid") == row.key))
 
@@ -301,12 +259,12 @@ def nics_on(row: Row, mirror: Mirror) -> list[tuple[Row, dict[str, Any]]]:
 
 VM = (
     name_column(28),
-    Column("STATE", _vm_state, 0, 18),
+    Column("STATE", vm_state, 0, 18),
     Column("ADDRESS", _addresses, 1, 31),
     named("HOST", "hostUuid", rank=2, most=18),
     busy("CPU%", "cpu", rank=3),
     busy("MEM%", "memory", rank=4),
-    Column("WHY", _why, 2, 28),
+    Column("WHY", why, 2, 28),
     number("CPU", "cpuNum", rank=5),
     bytes_("MEM", "memorySize", rank=4),
     named("IMAGE", "imageUuid", rank=7, most=20),
@@ -314,7 +272,7 @@ VM = (
 )
 HOST = (
     name_column(24),
-    Column("STATUS", lambda row, _: state_piece(host_state(row)), 0, 22, also="state"),
+    status(),
     text("ADDRESS", "managementIp", rank=1, most=20),
     Column("VMS", lambda row, mirror: (f"{_vms_on(row, mirror):.0f}", "plain"), 2, 6, True, _vms_on),
     busy("CPU USED", "cpu", rank=5),
@@ -338,7 +296,7 @@ NETWORK = (
 )  # fmt: skip
 IMAGE = (
     name_column(28),
-    state("STATUS", "status"),
+    status(),
     text("FORMAT", "format", paint="dim", rank=3),
     bytes_("DISK", "size", rank=1),
     bytes_("FILE", "actualSize", rank=2),
@@ -355,7 +313,7 @@ STORAGE = (
         1,
         10,
     ),
-    state("STATUS", "status"),
+    status(),
     used("USED", "availableCapacity", "totalCapacity", rank=2),
     bytes_("FREE", "availableCapacity", rank=3),
     text("MACHINE", "hostname", paint="dim", rank=5, most=20),

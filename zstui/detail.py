@@ -13,9 +13,10 @@ from textual.containers import Vertical
 from appliance.api.errors import ApiError
 from zstui.details import details
 from zstui.figures import NAMESPACE_OF, History, chart_items, read_history
+from zstui.histories import HISTORY
 from zstui.i18n import tr
 from zstui.line import Line, Part
-from zstui.mirror import FIGURES, HISTORY, Batch, Mirror, Row
+from zstui.mirror import FIGURES, Batch, Mirror, Row
 from zstui.nouns import noun_of
 from zstui.recycle_bin import KIND as BINNED
 from zstui.rows import called

@@ -9,11 +9,11 @@ from typing import Any
 
 from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES
-from appliance.api.parse import command_line, parse
+from appliance.api.parse import begun_line
 from appliance.api.resource import RESOURCES, Column, Timestamp
 from zstui import words
 from zstui.cells import safe, safe_lines
-from zstui.columns import nics_on, percent, shown, stands_still, state_counted
+from zstui.columns import nics_on, shown
 from zstui.i18n import enumerated, labelled, mark, tr, trn
 from zstui.i18n.server_texts import said
 from zstui.jobs import error_of, job_title, target_of
@@ -21,6 +21,7 @@ from zstui.mirror import Mirror, Row
 from zstui.paint import bar, load_paint, paint_of, state_piece
 from zstui.recycle_bin import bin_details
 from zstui.sheet import Item, heading, note
+from zstui.states import percent, stands_still, state_counted
 from zstui.values import LISTS, UNNAMED, description, used_for, word
 
 KeyOf = Callable[[str, str], str]
@@ -261,7 +262,8 @@ def _call_line(row: Row) -> str:
     kind = MESSAGES.get(str(row.get("name")))
     if kind is None:
         return row.text("name")
-    return f"zstui call {command_line(parse(kind, json.loads(row.get('jobData') or '{}')), whole=True)}"
+    # Its secrets are starred already, which no call may be made with.
+    return f"zstui call {begun_line(kind, json.loads(row.get('jobData') or '{}'))}"
 
 
 def _named(row: Row, mirror: Mirror) -> list[Item]:

@@ -189,6 +189,10 @@ def placed(data: list[tuple[float, float]], start: int, period: int, bridged: in
     return values
 
 
+ROOMY = 40
+"""Cells of a chart from which on sizes are said with their whole units, in all charts alike."""
+
+
 @dataclass(frozen=True)
 class Chart(Item):
     """A figure over time: its name, what it is now, and an area."""
@@ -198,7 +202,7 @@ class Chart(Item):
     rows: int = 3
     now: str = ""
     brief: tuple[str, str] = ("", "")
-    """What it is now and its text where there is less room."""
+    """What it is now and its text in fewer cells than `ROOMY`, where those are others."""
     axis: tuple[str, str] | None = None
     """When its span begins and ends, where that is said below it."""
 
@@ -208,8 +212,8 @@ class Chart(Item):
             return [[(self.label, "dim"), ("  ", "plain"), (tr("not measured"), "faint")]]
         drawn = area(self.values, cells, self.rows, self.top)
         room = cells - width(self.label) - 4
-        said = ((self.now, self.text), self.brief if any(self.brief) else (self.now, ""))
-        now, text = next((each for each in said if width("".join(each)) <= room), (self.now, ""))
+        now, text = self.brief if cells < ROOMY and any(self.brief) else (self.now, self.text)
+        text = text if width(now + text) <= room else ""
         return [[(self.label, "dim"), ("  ", "plain"), (now, "strong"), (f"  {text}", "faint")],
                 *([(line, self.paint)] for line in drawn),
                 *([[(_between(*self.axis, cells), "faint")]] if self.axis else [])]  # fmt: skip
@@ -250,11 +254,17 @@ def _percent(label: str, history: History, rows: int) -> Chart:
 def _memory(history: History, memory_bytes: float, rows: int) -> Chart:
     now = history.now[MEMORY]
     top = max(memory_bytes, history.peak(MEMORY)) or 1.0
-    of = tr("of {total}", total=words.long_size(memory_bytes)) if memory_bytes else ""
     # One that is not measured at all says nothing of itself either.
     silent = "" if history.now[CPU] is None else tr("the guest does not say")
-    return Chart(tr("memory used"), of, "accent", history.series[MEMORY], top, rows,
-                 silent if now is None else words.long_size(now))  # fmt: skip
+
+    def said(sized: Callable[[float], str]) -> tuple[str, str]:
+        of = tr("of {total}", total=sized(memory_bytes)) if memory_bytes else ""
+        return silent if now is None else sized(now), of
+
+    told, of = said(words.long_size)
+    return Chart(
+        tr("memory used"), of, "accent", history.series[MEMORY], top, rows, told, brief=said(words.size)
+    )
 
 
 def _rate(label: str, history: History, metric: int, paint: str, rows: int) -> Chart:

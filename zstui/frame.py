@@ -12,7 +12,6 @@ from appliance.api.errors import Cancelled
 from zstui import words
 from zstui.calls import Calls
 from zstui.cells import safe, width
-from zstui.columns import state_counted
 from zstui.first_frame import NAME, standing
 from zstui.i18n import mark, tr
 from zstui.i18n.server_texts import said
@@ -22,6 +21,7 @@ from zstui.mirror import Mirror
 from zstui.nouns import MAIN, NOUNS
 from zstui.paint import STANDING, bar, load_paint
 from zstui.screens.working import Working
+from zstui.states import state_counted
 
 BAR = 8
 UNKNOWN = "–"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from appliance.api.message import MESSAGES, CreateMessage, Message
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, shown, state, text
+from zstui.columns import Column, ago, bytes_, moment, name_column, named, number, state, status, text
 from zstui.i18n import labelled, tr
 from zstui.i18n.server_texts import said
+from zstui.jobs import REASON_CELLS, target_of
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece
-from zstui.values import says, scope, used_for
+from zstui.references import kind_asked
+from zstui.values import place, says, scope, used_for, word
 
 
 def _changed_paint(row: Row) -> str:
@@ -27,7 +30,7 @@ def _tag_type(row: Row) -> str:
 VOLUME = (
     name_column(28),
     text("TYPE", "type", paint="dim", rank=2, most=10),
-    state("STATUS", "status"),
+    status(),
     bytes_("SIZE", "size", rank=1),
     named("VM", "vmInstanceUuid", rank=1, most=24),
     named("HOST", "hostUuid", rank=3, most=18),
@@ -70,8 +73,9 @@ def _outcome(row: Row, _: Mirror) -> Piece:
 
 
 def who(row: Row, mirror: Mirror) -> Piece:
-    """The account, and which user of it."""
-    account, user = mirror.name(row.get("accountUuid")), mirror.name(row.get("userUuid"))
+    """The account, and which user of it; an account that logs in itself is its own."""
+    account, by = mirror.name(row.get("accountUuid")), row.get("userUuid")
+    user = mirror.name(by) if by != row.get("accountUuid") else ""
     return f"{account}/{user}" if user else account, "plain"
 
 
@@ -86,9 +90,18 @@ def _statements(row: Row, _: Mirror) -> Piece:
 
 
 def _about(row: Row, mirror: Mirror) -> Piece:
-    """What it was about: by name, or by what it was to be called."""
-    asked = row.get("parameters") or {}
-    return mirror.name(row.get("targetUuid")) or safe(str(asked.get("name") or "")), "plain"
+    """What it made or was about: by name, or what kind of thing that is where nobody knows that."""
+    message, target = row.text("message"), row.text("targetUuid")
+    asked = safe(str((row.get("parameters") or {}).get("name") or ""))
+    if asked and issubclass(MESSAGES.get(message, Message), CreateMessage):
+        return asked, "plain"
+    found, job = mirror.find(target), mirror.find(row.get("jobUuid"))
+    known = (
+        found.name
+        if found is not None
+        else mirror.former_names.get(target) or (target_of(job, mirror) if job else "")
+    )
+    return known or asked or (target and (word(kind_asked(message)) or mirror.name(target))), "plain"
 
 
 USED_ADDRESS = (
@@ -111,7 +124,7 @@ FETCH = (
 )
 SESSION = (
     Column("ACCOUNT", who, 0, 28),
-    Column("SOURCE", lambda row, _: (shown(row, "source") or tr("local socket"), "plain"), 0, 39),
+    Column("SOURCE", lambda row, _: (place(row), "plain"), 0, 39),
     moment("EXPIRES", "expiredDate"),
     ago("AGE", "createDate"),
     text("DIGEST", "digest", paint="faint", rank=1, most=12),
@@ -149,9 +162,9 @@ QUOTA = (
 AUDIT = (
     Column("WHEN", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
            number=lambda row, _: float(row.get("sequence") or 0)),
-    text("CALL", "message", paint="strong", most=36),
-    Column("ON", _about, 1, 24),
-    Column("OUTCOME", _outcome, 0, 60),
+    Column("CALL", lambda row, _: (row.text("message"), "strong"), 0, 36, fewest=22),
+    Column("ON", _about, 0, 24, fewest=14),
+    Column("OUTCOME", _outcome, 0, 60, fewest=REASON_CELLS),
     Column("ACCOUNT", who, 2, 20),
     text("SOURCE", "source", paint="dim", rank=3, most=20),
     number("TIMES", "times", rank=4),

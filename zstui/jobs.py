@@ -8,11 +8,12 @@ from typing import Any
 from appliance.api.message import MESSAGES
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, percent
+from zstui.columns import Column
 from zstui.i18n import tr
 from zstui.i18n.server_texts import said
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar, paint_of, state_piece
+from zstui.states import percent
 from zstui.values import word
 from zstui.verbs import title_of
 
@@ -84,7 +85,7 @@ def _target(row: Row, mirror: Mirror) -> Piece:
 
 COLUMNS = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
-           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
+           number=lambda row, mirror: mirror.histories.order(row)),
     Column("JOB", lambda row, _: (job_title(row), "strong"), 0, 36),
     Column("OF", _target, 0, 24),
     Column("STATE", state_of, 0, 12),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Set
 
-from zstui.columns import MOVING, Column, SortKey
+from zstui import words
+from zstui.columns import Column, SortKey
 from zstui.i18n import enumerated, language, tr
 from zstui.matching import RAW, Term, narrows, terms, unknown_keys
 from zstui.mirror import Batch, Mirror, Row
 from zstui.nouns import Noun, empty_lines
+from zstui.states import MOVING
 
 FEW = 64
 """So many changed rows are put in place one by one, and of a long list one in `PART`; more are sorted anew."""
@@ -17,8 +19,12 @@ FEW = 64
 PART = 20
 
 
-Key = tuple[SortKey, tuple[str, str]]
-"""What a row is ordered by: its column, its name, its uuid."""
+Key = tuple[SortKey, tuple[str, str, str]]
+"""What a row is ordered by: its column, its name, the name of what it is on, its uuid."""
+
+NAMED_ALIKE = {"SystemTag": "resourceUuid", "UserTag": "resourceUuid", "Quota": "identityUuid",
+               "UsedIp": "l3NetworkUuid", "NetworkServiceL3NetworkRef": "l3NetworkUuid"}  # fmt: skip
+"""Kinds of which many have one name, and the field that says what each is on."""
 
 
 class Listing:
@@ -95,7 +101,11 @@ class Listing:
         self._place()
 
     def _key(self, row: Row) -> Key:
-        return self.sorted_by.sort_key(row, self.mirror), row.by_name
+        name, uuid = row.by_name
+        on = (
+            words.natural(self.mirror.name(row.get(NAMED_ALIKE[row.kind]))) if row.kind in NAMED_ALIKE else ""
+        )
+        return self.sorted_by.sort_key(row, self.mirror), (name, on, uuid)
 
     def _place(self) -> None:
         self._order = sorted((key, uuid) for uuid, key in self._keys.items())

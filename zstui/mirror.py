@@ -17,21 +17,13 @@ from appliance.api.resource import RESOURCES
 from zstui import words
 from zstui.cells import safe
 from zstui.figures import Trends
+from zstui.former_names import FormerNames
+from zstui.histories import ALL, HISTORY, PAGE, Histories, Part, parts_of, read_page
 from zstui.inventories import is_nameless, key_of, shared
 
 if TYPE_CHECKING:
     from appliance.client import Push, Session
 
-PAGE = 500
-"""Rows asked for at once: the answer is read in a few milliseconds, in which no key is late."""
-
-HISTORY = {"LongJob": "createDate", "Event": "sequence", "AuditEntry": "sequence"}
-"""Resources that only grow, and what orders them: only their newest rows are kept."""
-
-WORTH = {"AuditEntry": (("onlyRead", "=", "false"),)}
-"""What is read of those: of the audit log what was to change something."""
-
-HISTORY_ROWS = 1000
 LATE_SECONDS = 5.0
 """An appliance that is heard says something every two seconds."""
 
@@ -106,14 +98,18 @@ class Mirror:
         """When what is held was last known to be true, in seconds since 1970."""
         self._heard = 0.0
         self.reason = ""
-        self.born: dict[str, int] = {}
-        """In which order rows of histories came to be: their dates only have whole seconds."""
-        self.cut: set[str] = set()
-        """Kinds of which only the newest rows are held."""
+        self.fillings = 0
+        """How often all that is kept was read, from its beginning."""
+        self.histories = Histories()
         self.turned: dict[str, str] = {}
         """When VMs came to their states, as far as that is known: they change in other ways, too."""
+        self.former_names = FormerNames()
         self.figures = Trends()
         self.listeners: list[Callable[[Batch], None]] = []
+        self._older: set[str] = set()
+        """Histories of which more is being read."""
+        self._loads: Counter[str] = Counter()
+        """How often each kind was read from its beginning."""
         self._pushed: dict[str, set[str]] = {}
         """Of the kinds that are being read: what was pushed meanwhile."""
         self._thinned: set[str] = set()
@@ -131,11 +127,11 @@ class Mirror:
         return next((rows[key] for rows in self.rows.values() if key in rows), None)
 
     def name(self, key: str | None) -> str:
-        """The name of what a uuid means; the uuid's beginning when it is not known, nothing without one."""
+        """The name of what a uuid means, or meant; the uuid's beginning when it is not known, nothing without one."""
         if not key:
             return ""
         row = self.find(key)
-        return row.name if row is not None else safe(key[:8])
+        return row.name if row is not None else self.former_names.get(key) or safe(key[:8])
 
     def all(self, kind: str) -> Iterator[Row]:
         """The rows of a kind."""
@@ -198,6 +194,7 @@ class Mirror:
                 self.set_stale("the connection broke")
             case _:
                 await self._load_all(session)
+                self.fillings += 1
                 self._set_status("live")
 
     def reads(self, kinds: Iterable[str]) -> bool:
@@ -253,6 +250,7 @@ class Mirror:
         What is pushed meanwhile is newer than any page.
         """
         pushed = self._pushed[kind] = set()
+        self._loads[kind] += 1
         try:
             await self._read(session, kind, pushed)
         finally:
@@ -264,7 +262,7 @@ class Mirror:
     async def _read(self, session: Session, kind: str, pushed: set[str]) -> None:
         seen: set[str] = set()
         if kind in HISTORY:
-            await self._load_history(session, kind, seen)
+            await self._load_history(session, kind, seen, pushed)
         else:
             last = ""
             primary = RESOURCES[kind].primary
@@ -287,16 +285,45 @@ class Mirror:
         for key in self.rows[kind].keys() - seen - pushed:
             self._drop(kind, key)
 
-    async def _load_history(self, session: Session, kind: str, seen: set[str]) -> None:
-        newest = await session.query(
-            kind, *WORTH.get(kind, ()), limit=PAGE, sort_by=HISTORY[kind], sort_direction="desc"
-        )
-        if len(newest) == PAGE:
-            self.cut.add(kind)
-        for data in reversed(newest):
-            row = Row(kind, key_of(kind, data), data)
-            seen.add(row.key)
+    async def _load_history(self, session: Session, kind: str, seen: set[str], pushed: set[str]) -> None:
+        for part in parts_of(kind):
+            newest = await read_page(session, kind, part)
+            self._hear()
+            self.histories.took(kind, part, 0, len(newest))
+            rows = [Row(kind, key_of(kind, data), data) for data in newest]
+            for row in rows if part.wire else reversed(rows):
+                seen.add(row.key)
+                self.histories.date(row.key, older=bool(part.wire))
+                if row.key not in pushed:
+                    self._put(row)
+        self.histories.allow(kind, len(seen))
+
+    async def read_older(self, session: Session, kind: str, part: Part = ALL) -> None:
+        """Hold more of a history: the next rows, further back. Raises ApiError."""
+        if kind in self._older or kind in self._pushed:
+            return
+        self._older.add(kind)
+        try:
+            loads, new = self._loads[kind], False
+            while not new and (kind, part) in self.histories.cut:
+                start = self.histories.passed(kind, part)
+                older = await read_page(session, kind, part, start)
+                if loads != self._loads[kind]:
+                    return  # all was read anew meanwhile, from the newest on
+                self.histories.took(kind, part, start, len(older))
+                new = self._hold(kind, older)
+        finally:
+            self._older.discard(kind)
+
+    def _hold(self, kind: str, older: list[dict[str, Any]]) -> bool:
+        """Hold older rows besides; whether there are any that were not held."""
+        rows = [Row(kind, key_of(kind, data), data) for data in older]
+        new = [row for row in rows if row.key not in self.rows[kind]]
+        self.histories.allow(kind, len(self.rows[kind]) + len(new))
+        for row in new:
+            self.histories.date(row.key, older=True)
             self._put(row)
+        return bool(new)
 
     def _apply(self, push: Push) -> None:
         """One change. Of a kind that is not kept, only the news is passed on."""
@@ -319,9 +346,11 @@ class Mirror:
             self._date_state(known, row)
             self._count(row.kind, known, row)
             if row.kind in HISTORY:
-                self.born.setdefault(row.key, len(self.born))
-                if len(rows) > 2 * HISTORY_ROWS:
-                    self._forget_oldest(row.kind)
+                self.former_names.told(row)
+                self.histories.date(row.key)
+                if self.histories.is_full(row.kind, len(rows)):
+                    for key in self.histories.surplus(row.kind, rows):
+                        self._drop(row.kind, key)
         self._note(row.kind, row.key, row)
 
     def _date_state(self, known: Row | None, row: Row) -> None:
@@ -339,14 +368,11 @@ class Mirror:
 
     def _drop(self, kind: str, key: str) -> None:
         known = self.rows.get(kind, {}).pop(key, None)
+        self.histories.forget(key)
+        if known is not None:
+            self.former_names.gone(known)
         self._count(kind, known, None)
         self._note(kind, key, None)
-
-    def _forget_oldest(self, kind: str) -> None:
-        self.cut.add(kind)
-        rows = self.rows[kind]
-        for key in sorted(rows, key=lambda key: self.born[key])[:-HISTORY_ROWS]:
-            self._drop(kind, key)
 
     def _note(self, kind: str, key: str, row: Row | None) -> None:
         self._pending.setdefault(kind, {})[key] = row

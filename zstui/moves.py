@@ -10,15 +10,15 @@ from typing import Any
 from appliance.api.job import UNDER_WAY
 from zstui import words
 from zstui.cells import safe
-from zstui.columns import Column, ago, percent
+from zstui.columns import Column, ago
 from zstui.i18n import enumerated, mark, tr
 from zstui.i18n.server_texts import said
 from zstui.jobs import REASON_CELLS, reason, state_of, step
 from zstui.mirror import Mirror, Row
 from zstui.paint import Piece, bar
+from zstui.states import percent
 
-VOLUME = "LocalStorageMigrateVolume"
-VM = "MigrateVm"
+VM, VOLUME = "MigrateVm", "LocalStorageMigrateVolume"
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,6 @@ def _plan_of_volume(uuid: str, rules: list[Rule], mirror: Mirror) -> Plan:
 # --- the list of moves -----------------------------------------------------------------------------------
 
 
-def is_move(row: Row) -> bool:
-    """Whether a job is a move."""
-    return row.get("name") in (VM, VOLUME)
-
-
 @lru_cache(maxsize=2000)
 def _asked(job_data: str) -> dict[str, Any]:
     """What was asked for."""
@@ -197,7 +192,7 @@ def _ended(row: Row, _: Mirror) -> str:
 
 COLUMNS = (
     Column("ASKED", lambda row, _: (words.clock(row.text("createDate")), "dim"), 0, 8,
-           number=lambda row, mirror: float(mirror.born.get(row.key, 0))),
+           number=lambda row, mirror: mirror.histories.order(row)),
     Column("WHAT", _what, 0, 28),
     Column("KIND", _kind, 6, 12),
     Column("TO", _to, 0, 20),

@@ -9,6 +9,7 @@ from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
 from zstui import columns, further_columns, jobs, moves, recycle_bin
 from zstui.columns import Column
+from zstui.histories import ALL, MOVES, Part
 from zstui.i18n import tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.references import kinds_declared
@@ -31,6 +32,12 @@ class Noun:
     only: Callable[[Row], bool] | None = None
     """Which rows of its kinds it lists; all when None."""
 
+    told: bool = False
+    """Whether each row says for itself what kind of thing it is on."""
+
+    part: Part = ALL
+    """What of a history it lists."""
+
     total: Callable[[Iterable[Row]], str] | None = None
     """What all its rows come to, in words."""
 
@@ -39,7 +46,11 @@ class Noun:
 
     def holds(self, row: Row) -> bool:
         """Whether a row of its kinds stands in the list."""
-        return self.only is None or self.only(row)
+        return self.part.holds(row) and (self.only is None or self.only(row))
+
+    def is_cut(self, mirror: Mirror) -> bool:
+        """Whether there are older rows than those that are held."""
+        return any((kind, self.part) in mirror.histories.cut for kind in self.kinds)
 
     def rows(self, mirror: Mirror) -> Iterator[Row]:
         """The rows that the list has."""
@@ -48,9 +59,7 @@ class Noun:
     def among(self, batch: Batch) -> dict[str, Row | None]:
         """Its rows among those that changed; one that it holds no more is gone."""
         own = {key: row for kind in self.kinds for key, row in batch.get(kind, {}).items()}
-        if self.only is None:
-            return own
-        return {key: row if row is None or self.only(row) else None for key, row in own.items()}
+        return {key: row if row is None or self.holds(row) else None for key, row in own.items()}
 
     @property
     def typed(self) -> str:
@@ -97,14 +106,14 @@ OTHERS = (
          "Nothing is in the recycle bin.", total=recycle_bin.reclaimable),
     Noun("mig", "Migrations", "migration", ("LongJob",), moves.COLUMNS, ("Host",), "-ASKED",
          ("migration", "migrations", "move", "moves"),
-         "Nothing has moved yet. Press m on a VM or a volume to plan a move.", only=moves.is_move),
+         "Nothing has moved yet. Press m on a VM or a volume to plan a move.", part=MOVES),
     Noun("globalconfig", "Global configs", "setting", ("GlobalConfig",), further_columns.CONFIG, (), "NAME",
          ("cfg", "config", "configs", "settings"), "No settings here.", short="cfg"),
     Noun("tag", "Tags", "tag", ("UserTag", "SystemTag"), further_columns.TAG, ("VmInstance", "Host"), "TAG", ("tags",),
-         "No tags yet. Press T on any row to put one on it."),
+         "No tags yet. Press T on any row to put one on it.", told=True),
     Noun("audit", "Audit", "audit entry", ("AuditEntry",), further_columns.AUDIT,
          kinds_declared("AuditEntry"), "-WHEN", ("auditentry",), "Nobody has changed anything yet.",
-         only=lambda row: not row.get("onlyRead")),
+         only=lambda row: not row.get("onlyRead"), told=True),
     Noun("account", "Accounts", "account", ("Account",), columns.columns_of("Account"), (), "NAME",
          ("accounts", "tenant"), "No accounts here.", "CreateAccount"),
     Noun("l2", "L2 networks", "L2 network", ("L2Network",), columns.columns_of("L2Network"), ("Zone",),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from zstui.columns import host_state
 from zstui.i18n import tr
 from zstui.mirror import Mirror, Row
 from zstui.nouns import NOUNS, Noun, noun_of
 from zstui.paint import paint_of
 from zstui.rows import why_not
 from zstui.screens.chooser import Choice
+from zstui.states import state_that_matters
 from zstui.verbs import binned
 
 NOTE_COLUMNS = 5
@@ -52,7 +52,7 @@ def row_note(row: Row, mirror: Mirror) -> str:
 
 
 def _paint(row: Row) -> str:
-    state = host_state(row) if row.kind == "Host" else row.text("status") or row.text("state")
+    state = state_that_matters(row)
     return "dim" if state in DEAD or paint_of(state) in ("warn", "bad") else "plain"
 
 

@@ -87,6 +87,11 @@ def countdown(left: float) -> str:
     return words.duration(left)
 
 
+def _expunged(item: Row, _: Mirror) -> float | None:
+    """When an item goes for good, to order by: how long that is from now is other at each look."""
+    return words.seconds(item.text("expungeDate")) or None
+
+
 def left_piece(item: Row, _: Mirror) -> Piece:
     """When an item goes for good."""
     if item.get("status") == "Expunging":
@@ -123,7 +128,7 @@ def _kind(item: Row, _: Mirror) -> Piece:
 COLUMNS = (
     name_column(28),
     Column("KIND", _kind, 1, 12),
-    Column("EXPUNGED", left_piece, 0, 18, number=lambda row, _: seconds_left(row)),
+    Column("EXPUNGED", left_piece, 0, 18, number=_expunged),
     Column("FREES", size_piece, 1, 8, right=True, number=_size),
     Column("TAKES BACK", _takes, 3, 36),
     named("HOST", "hostUuid", rank=4, most=18),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from heapq import nlargest, nsmallest
 from typing import Any
 
+from zstui.histories import HISTORY
 from zstui.mirror import Mirror, Row
 
 OWNERS = {
@@ -56,18 +58,17 @@ def named_by(row: Row, mirror: Mirror) -> list[Row]:
 
 
 def naming(row: Row, mirror: Mirror) -> list[Row]:
-    """Rows that name a row, some of each kind."""
+    """Rows that name a row, some of each kind: by name, of histories the newest first."""
     found: list[Row] = []
     for kind, rows in mirror.rows.items():
         if kind in NEVER:
             continue
-        of_kind = 0
-        for other in rows.values():
-            if other.key != row.key and any(text == row.key for text in _texts(other.data)):
-                found.append(other)
-                of_kind += 1
-                if of_kind == PER_KIND:
-                    break
+        others = (other for other in rows.values() if other.key != row.key)
+        of_kind = (other for other in others if any(text == row.key for text in _texts(other.data)))
+        if kind in HISTORY:
+            found += nlargest(PER_KIND, of_kind, key=mirror.histories.order)
+        else:
+            found += nsmallest(PER_KIND, of_kind, key=lambda other: other.by_name)
     return found
 
 

@@ -14,7 +14,7 @@ from zstui.jobs import job_title
 from zstui.mirror import Mirror, Row
 from zstui.nouns import noun_of
 from zstui.values import description, word
-from zstui.verbs import TAGS, VERBS
+from zstui.verbs import TAGS, VERBS, binned
 
 NAME_CELLS = 20
 """Cells of a name before a reason, or among others."""
@@ -71,7 +71,7 @@ def impossible(verb: str, states: frozenset[str], rows: list[Row]) -> str:
 
 def why_not(message: str, row: Row) -> str:
     """Why a message cannot be sent for a row as it is now, in a few words; empty when it may."""
-    return _not_of_its_type(message, row) or _not_in_its_state(message, row)
+    return _not_of_its_type(message, row) or _not_where_it_is(message, row) or _not_in_its_state(message, row)
 
 
 def _not_of_its_type(message: str, row: Row) -> str:
@@ -116,6 +116,18 @@ def _not_such_a_volume(message: str, row: Row) -> str:
     if message == "AttachDataVolumeToVm" and owned:
         return tr("it is attached already")
     return tr("it is not attached") if message == "DetachDataVolumeFromVm" and not owned else ""
+
+
+def _not_where_it_is(message: str, row: Row) -> str:
+    """Why a message is not for a row in the recycle bin, or only for one that is there."""
+    if row.kind not in ("Image", "Volume"):
+        return ""  # what a VM's state allows says it
+    if message.startswith(("Recover", "Expunge")):
+        copies = (each.get("status") for each in row.get("backupStorageRefs", []))
+        return "" if binned(row) or "Deleted" in copies else tr("it is not in the recycle bin")
+    return (
+        tr("it is in the recycle bin") if binned(row) and not message.startswith(("Update", "Change")) else ""
+    )
 
 
 def _not_in_its_state(message: str, row: Row) -> str:

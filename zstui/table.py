@@ -66,6 +66,13 @@ class LiveTable(Pointing, can_focus=True):
             super().__init__()
             self.table = table
 
+    class Ended(Message):
+        """Somebody is at the end of a history of which there is more."""
+
+        def __init__(self, table: LiveTable) -> None:
+            super().__init__()
+            self.table = table
+
     def __init__(self, noun: Noun, mirror: Mirror, **options: Any) -> None:
         super().__init__(Listing(noun, mirror), **options)
         self.noun = noun
@@ -186,6 +193,12 @@ class LiveTable(Pointing, can_focus=True):
         sort_by(self.listing, column, downward=downward)
         self.view.keep()
         self._arranged()
+
+    def go_to(self, place: int) -> None:
+        """Put the cursor on the row at a place; who goes to the last of a history wants to see older ones."""
+        super().go_to(place)
+        if place >= len(self.listing) - 1 and self.noun.is_cut(self.mirror):
+            self.post_message(self.Ended(self))
 
     def hide(self, titles: frozenset[str]) -> None:
         """Show the other columns only."""

@@ -190,11 +190,17 @@ def scope(row: Row) -> str:
     return safe(enumerated(map(str, row.get("scope") or []))) or tr("all messages")
 
 
+def place(row: Row) -> str:
+    """Where a session was opened from."""
+    return row.text("source") or tr("the appliance's machine")
+
+
 LISTS: dict[tuple[str, str], Callable[[Row], list[tuple[str, str]]]] = {
     ("Policy", "statements"): says,
+    ("Session", "source"): lambda row: [(tr("source"), place(row))],
     ("AccessToken", "scope"): lambda row: [(tr("scope"), scope(row))],
 }
-"""Lists of a kind that are read as labels and texts."""
+"""Values of a kind that are read as labels and texts, one or several."""
 
 
 def used_for(row: Row, mirror: Mirror) -> str:

@@ -48,7 +48,7 @@ VERBS = (
     Verb("reboot", "r", "reboot", "RebootVmInstance", "VmInstance", frozenset({"Running"}), "again"),
     Verb("recover", "u", "recover", "RecoverVmInstance", "VmInstance", frozenset({"Destroyed"})),
     Verb("recover", "u", "recover", "RecoverImage", "Image", frozenset({"Deleted"})),
-    Verb("recover", "u", "recover", "RecoverDataVolume", "Volume", frozenset({"Deleted"})),
+    Verb("recover", "u", "recover", "RecoverDataVolume", "Volume", frozenset({"Deleted"}), type="Data"),
     Verb("reconnect", "r", "reconnect", "ReconnectHost", "Host"),
     Verb(
         "reconnect", "r", "reconnect", "ReconnectSftpBackupStorage", "BackupStorage", type="SftpBackupStorage"
@@ -84,10 +84,11 @@ def binned(row: Row) -> bool:
 
 def delete_message(row: Row) -> str | None:
     """The message that does away with a row: that of one in the recycle bin is final."""
-    if binned(row):
-        return "ExpungeDataVolume" if row.kind == "Volume" else f"Expunge{row.kind}"
     if row.kind == "Volume":
-        return "DeleteDataVolume" if row.get("type") == "Data" else None
+        final = "ExpungeDataVolume" if binned(row) else "DeleteDataVolume"
+        return final if row.get("type") == "Data" else None
+    if binned(row):
+        return f"Expunge{row.kind}"
     if row.kind in TAGS:
         return None if row.get("inherent") else "DeleteTag"
     return next((name for name in (f"Destroy{row.kind}", f"Delete{row.kind}") if name in MESSAGES), None)

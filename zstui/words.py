@@ -27,6 +27,7 @@ SHORT = {"sshkey": "ssh key", "userdata": "user data", "instance offering": "off
          "network service provider": "service provider", "hypervisor type": "hypervisor",
          "cpu num": "CPUs", "cpu speed": "MHz",
          "target resource type": "kind of target", "resource type": "kind of resource",
+         "identity": "account", "meta data": "VM number",
          "last op date": "last change", "expired date": "expires", "join date": "joined"}  # fmt: skip
 """Labels that are clearer in other words than their field's name."""
 

@@ -151,7 +151,7 @@ class VmNic(Resource, java=JAVA):
     mac: str = column("Its hardware address.", unique=True)
     netmask: str | None = column("Netmask.", default=None)
     gateway: str | None = column("Router.", default=None)
-    meta_data: str | None = column("Free for use.", default=None)
+    meta_data: str | None = column("The number of its VM, after which its tap is named.", default=None)
     device_id: int = column("Its place in the VM.", default=0)
     create_date: Timestamp = column("When it was made.", default=Timestamp(0))
     last_op_date: Timestamp = column("When it last changed.", default=Timestamp(0))

@@ -134,17 +134,50 @@ def _preferred(left: list[HostOption], demand: Demand) -> HostOption:
 
 
 def why_not(option: HostOption, demand: Demand) -> str | None:
-    """The first thing that keeps a host from taking the VM, with its figures; None when nothing does."""
+    """The first thing that keeps a host from taking the VM, with figures, and the way out; None when nothing does."""
     for each in _filters(demand):
         if not each.test(option):
-            return _missing(each.wanted, option, demand)
+            return _with(_missing(each.wanted, option, demand), _helps(each.wanted, option))
     return None
+
+
+def _with(missing: str, helps: str) -> str:
+    return f"{missing}; {helps}" if helps else missing
+
+
+def _helps(wanted: str, option: HostOption) -> str:
+    """What helps so that a host could take a VM that is moved; empty where nothing simple does."""
+    if wanted == CONNECTED:
+        return way_out(option.state, option.status)
+    if wanted == L2 or (wanted == DISK and option.available_disk < 0):
+        return "attach that to its cluster"
+    return {
+        MEMORY: "stop VMs there, or move them",
+        CPU: "stop VMs there, or move them",
+        DISK: "make room there",
+    }.get(wanted, "")
+
+
+def trouble_of(state: str, status: str, cluster_state: str = "Enabled") -> str | None:
+    """What keeps a host from taking anything at all, and nothing that does not; None when nothing does."""
+    wrong = [found for found, wanted in zip((state, status), UP, strict=False) if found != wanted]
+    if wrong:
+        return f"is {' and '.join(wrong)}"
+    return None if cluster_state == UP[2] else f"is in a cluster that is {cluster_state}"
+
+
+def way_out(state: str, status: str) -> str:
+    """What helps against that."""
+    if status == "Connecting":
+        return "wait until it is Connected"
+    helps = [help_ for help_, wrong in (("enable", state != UP[0]), ("reconnect", status != UP[1])) if wrong]
+    return f"{' and '.join(helps)} it first" if helps else "enable that first"
 
 
 def _missing(wanted: str, option: HostOption, demand: Demand) -> str:
     """That a host is not what was wanted of it, in figures where it is a matter of those."""
     figures = {
-        CONNECTED: f"is {option.state} and {option.status}, in a cluster that is {option.cluster_state}",
+        CONNECTED: str(trouble_of(option.state, option.status, option.cluster_state)),
         MEMORY: f"has {_too_little(option.available_memory, demand.memory, 'memory left')}",
         CPU: f"has {option.available_cpu} MHz of CPU left, and {demand.cpu} are needed",
         DISK: f"has {_too_little(option.available_disk, demand.disk, 'primary storage left above the reserve')}"

@@ -10,7 +10,7 @@ from appliance.api.move import LocalStorageGetVolumeMigratableHosts, LocalStorag
 from appliance.api.storage import LocalStorageHostRef, PrimaryStorage, PrimaryStorageClusterRef
 from appliance.api.vm import VmInstance
 from appliance.api.volume import Volume
-from appliance.plans.placement import mib
+from appliance.plans.placement import mib, trouble_of, way_out
 from appliance.reconcile.capacity import recount_storage
 from appliance.resources.placing import bytes_of, room_on
 from appliance.resources.promising import promise
@@ -37,8 +37,8 @@ def migrate_volume(tx: Transaction, request: LocalStorageMigrateVolume, caller: 
             f"where the volume[uuid:{volume.uuid}] is; attach the storage to the host's cluster, or choose another host"
         )
     vm = _check_use(tx, volume)
-    if host.status != "Connected" or host.state != "Enabled":
-        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] is {host.state} and {host.status}")
+    if (trouble := trouble_of(host.state, host.status)) is not None:
+        raise OperationFailed(f"host {host.name}[uuid:{host.uuid}] {trouble}")
     size = bytes_of(tx, volume)
     check_room(tx, storage, host.uuid, size)
     if vm is not None:
@@ -70,12 +70,13 @@ def get_migratable_hosts(
     size = bytes_of(snapshot, volume)
     stays = _why_it_stays(snapshot, volume)
     parts = {host.uuid for host in _hosts_of(snapshot, storage, volume)}
+    kind = _hypervisor_of(snapshot, volume)
     found, excluded = [], []
     for host in snapshot.all(Host, intended="Present", zone_uuid=storage.zone_uuid, order_by="name"):
         if host.uuid == volume.host_uuid:
             continue
         reason = stays or _why_not(
-            host, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size
+            host, kind, storage, host.uuid in parts, room_on(snapshot, storage, host.uuid), size
         )
         if reason is None:
             found.append(host)
@@ -95,14 +96,18 @@ def _why_it_stays(snapshot: Snapshot, volume: Volume) -> str | None:
     return None
 
 
-def _why_not(host: Host, storage: PrimaryStorage, has_part: bool, room: int, size: int) -> str | None:
-    """What keeps a host from taking a volume; None when nothing does."""
+def _why_not(
+    host: Host, kind: str | None, storage: PrimaryStorage, has_part: bool, room: int, size: int
+) -> str | None:
+    """What keeps a host from taking a volume of a hypervisor's, and the way out; None when nothing does."""
+    if kind not in (None, host.hypervisor_type):
+        return f"is of hypervisor {host.hypervisor_type}"
     if not has_part:
-        return f"has no part of primary storage {storage.name}, or is of another hypervisor"
-    if (host.status, host.state) != ("Connected", "Enabled"):
-        return f"is {host.state} and {host.status}"
+        return f"has no part of primary storage {storage.name}; attach that to its cluster"
+    if (trouble := trouble_of(host.state, host.status)) is not None:
+        return f"{trouble}; {way_out(host.state, host.status)}"
     if room < size:
-        return f"has {mib(room)} of local storage left, and {mib(size)} are needed"
+        return f"has {mib(room)} of local storage left, and {mib(size)} are needed; make room there"
     return None
 
 
@@ -156,7 +161,12 @@ def _hosts_of(snapshot: Snapshot, storage: PrimaryStorage, volume: Volume) -> li
     refs = snapshot.all(PrimaryStorageClusterRef, primary_storage_uuid=storage.uuid, intended="Present")
     clusters = [ref.cluster_uuid for ref in refs]
     parts = {ref.host_uuid for ref in snapshot.all(LocalStorageHostRef, primary_storage_uuid=storage.uuid)}
-    home = snapshot.find(Host, str(volume.host_uuid))
     found = snapshot.all(Host, cluster_uuid=clusters, intended="Present", order_by="name") if clusters else []
-    kind = home.hypervisor_type if home is not None else None
+    kind = _hypervisor_of(snapshot, volume)
     return [host for host in found if host.uuid in parts and host.hypervisor_type == kind]
+
+
+def _hypervisor_of(snapshot: Snapshot, volume: Volume) -> str | None:
+    """The hypervisor that a volume is made for; None where its host is gone."""
+    home = snapshot.find(Host, str(volume.host_uuid))
+    return home.hypervisor_type if home is not None else None

@@ -68,7 +68,10 @@ def test_a_digest_pushes_no_address_out(cells: int) -> None:
     shown = fitted("session", Row("Session", "s", {**data, "source": "192.168.100.200"}), mirror, cells)
     assert {"ACCOUNT", "SOURCE", "EXPIRES", "AGE"} <= set(shown)
     assert shown["SOURCE"] == "192.168.100.200"
-    assert fitted("session", Row("Session", "s", {**data, "source": ""}), mirror)["SOURCE"] == "local socket"
+    assert (
+        fitted("session", Row("Session", "s", {**data, "source": ""}), mirror)["SOURCE"]
+        == "the appliance's machine"
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

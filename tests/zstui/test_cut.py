@@ -9,14 +9,14 @@ import pytest
 
 from appliance.api.message import MESSAGES
 from tests.zstui.conftest import SMALL, Cloud, screens
-from zstui import mirror as mirrored
-from zstui import words
+from zstui import histories, words
 from zstui.attention import Concern
-from zstui.board import attention
+from zstui.board import attention, cropped, health
 from zstui.cells import fit, width
 from zstui.controls import Choice
 from zstui.details import details
 from zstui.fields import LABEL_CELLS
+from zstui.figures import History, charts
 from zstui.frame import Totals
 from zstui.i18n import LANGUAGES, begin, tr
 from zstui.mirror import Mirror, Row
@@ -91,10 +91,10 @@ async def test_options_are_seen_whole_or_not_at_all(cloud: Cloud, name: str) -> 
 
 async def test_the_newest_of_many_are_not_called_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await cloud.vm("web-1")
-    monkeypatch.setattr(mirrored, "PAGE", 3)
+    monkeypatch.setattr(histories, "PAGE", 3)
     async with screens(cloud.socket) as on:
         await on.press("7")
-        await on.sees("Events  the newest 3")
+        await on.sees("Events  3  End reads older ones")
         await on.press("1")
         await on.sees("VMs  1")
 
@@ -176,3 +176,32 @@ async def test_what_a_form_is_for_is_said_in_whole_sentences(
             if message == "CreateVmInstance":
                 assert said
             on.app.pop_screen()
+
+
+STATES = ("Running", "Stopped", "Unknown", "Destroyed", "Migrating", "Starting")
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("cells", range(34, 60))
+def test_no_state_of_vms_is_cut_on_the_overview(name: str, cells: int) -> None:
+    begin(name)
+    mirror = Mirror(("VmInstance",))
+    for place, state in enumerate((*["Running"] * 32, *["Stopped"] * 5, *STATES)):
+        mirror.rows["VmInstance"][f"{place}"] = Row(
+            "VmInstance", f"{place}", {"name": f"{place}", "state": state}
+        )
+    drawn = ["".join(text for text, _ in cropped(line, cells)) for line in health(mirror, cells)]
+    counted = " ".join(drawn[3:-1])
+    assert "…" not in counted
+    assert all(word(state).lower() in counted for state in STATES)
+
+
+@pytest.mark.parametrize("cells", [24, 30, 36, 38, 44, 60])
+def test_sizes_are_said_one_way_in_all_charts_beside_each_other(cells: int) -> None:
+    history = History("hour", ((18e9, 17.6 * 1024**2),) * 6, (35e6,) * 6, end=86_400)
+    said = [
+        "".join(text for text, _ in chart.lines(cells)[0]) for chart in charts(history, 256 * 1024**3)[1:]
+    ]
+    whole = ["iB" in text for text in said]
+    assert whole == [cells >= 40] * len(said), said
+    assert all(width(text) <= cells for text in said)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from tests.zstui.conftest import Cloud, screens
+from tests.zstui.conftest import LARGE, Cloud, screens
 from zstui import words
 from zstui.detail import leaves
 from zstui.details import details
+from zstui.further_columns import who
 from zstui.i18n import begin, tr
 from zstui.mirror import Batch, Mirror, Row
 from zstui.sheet import Sheet
@@ -125,3 +126,36 @@ def test_what_is_to_come_is_not_said_to_be_past(
     said = {item.label: item.text for item in details(row, Mirror(()))}
     assert said[tr("expires")].endswith(later)
     assert said[tr("create date")].endswith(past)
+
+
+async def test_a_job_whose_call_had_a_password_is_read_like_any_other(cloud: Cloud) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("6")
+        await on.sees("add KVM host")
+        on.browser.table.set_filter("sftp")
+        await on.sees("zstui call AddSftpBackupStorage", "password='******'")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "labels"),
+    [
+        (
+            "Quota",
+            {"name": "vm.num", "identityUuid": "a" * 32, "identityType": "AccountVO"},
+            {"account"},
+        ),
+        ("VmNic", {"uuid": "n" * 32, "metaData": "7"}, {"VM number"}),
+    ],
+)
+def test_labels_say_what_a_field_holds_where_its_name_does_not(
+    kind: str, data: dict[str, str], labels: set[str]
+) -> None:
+    assert labels <= {item.label for item in details(Row(kind, "k", dict(data)), Mirror(()))}
+
+
+def test_a_session_says_where_it_was_opened_and_an_account_is_named_once() -> None:
+    mirror = Mirror(("Account",))
+    mirror.rows["Account"]["a"] = Row("Account", "a", {"uuid": "a", "name": "alice"})
+    row = Row("Session", "s", {"digest": "s", "accountUuid": "a", "userUuid": "a", "source": ""})
+    assert "the appliance's machine" in {item.text for item in details(row, mirror) if item.label == "source"}
+    assert who(row, mirror)[0] == "alice"

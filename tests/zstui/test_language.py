@@ -371,8 +371,8 @@ def test_the_appliances_words_are_known_by_their_patterns() -> None:
     )
     assert said(
         "no host is Enabled and Connected: enable or reconnect a host, or add one with AddKVMHost; ruled out last: "
-        "node a is Enabled and Disconnected, in a cluster that is Enabled; b is another"
-    ).endswith("最后被排除的：node a 状态为已启用、未连接，所在集群的状态为已启用；b 是另一台")
+        "node a is Disconnected; c is in a cluster that is Disabled; b is another"
+    ).endswith("最后被排除的：node a 状态为未连接；c 所在集群的状态为已停用；b 是另一台")
     begin("en")
     assert said("crashed") == "crashed"
 

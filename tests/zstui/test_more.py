@@ -9,6 +9,7 @@ from tests.zstui.conftest import LARGE, Cloud, Screens, screens
 from zstui.mirror import Row
 from zstui.rows import named, why_not
 from zstui.screens.confirm import Confirm
+from zstui.verbs import VERBS, delete_message
 
 
 def calls_made(on: Screens) -> list[str]:
@@ -199,3 +200,48 @@ async def test_a_wrong_name_is_said_to_be_wrong(cloud: Cloud) -> None:
         await on.write("1")
         await on.press("enter")
         await on.until(lambda: "DestroyVmInstance" in calls_made(on))
+
+
+def test_only_what_is_in_the_recycle_bin_is_recovered_and_expunged() -> None:
+    ready = Row("Image", "i", {"status": "Ready", "backupStorageRefs": [{"status": "Ready"}]})
+    in_part = Row(
+        "Image", "i", {"status": "Ready", "backupStorageRefs": [{"status": "Ready"}, {"status": "Deleted"}]}
+    )
+    deleted = Row("Image", "i", {"status": "Deleted", "backupStorageRefs": [{"status": "Deleted"}]})
+    for call in ("RecoverImage", "ExpungeImage"):
+        assert why_not(call, ready) == "it is not in the recycle bin"
+        assert why_not(call, deleted) == why_not("ExpungeImage", in_part) == ""
+    assert why_not("DeleteImage", deleted) == "it is in the recycle bin"
+    assert why_not("DeleteImage", ready) == why_not("UpdateImage", deleted) == ""
+    data = Row("Volume", "v", {"type": "Data", "status": "Ready"})
+    binned = Row("Volume", "v", {"type": "Data", "status": "Deleted"})
+    for call in ("RecoverDataVolume", "ExpungeDataVolume"):
+        assert (why_not(call, data), why_not(call, binned)) == ("it is not in the recycle bin", "")
+    for call in ("ResizeDataVolume", "AttachDataVolumeToVm", "CreateVolumeSnapshot"):
+        assert why_not(call, binned) == "it is in the recycle bin", call
+    for state, good in (("Running", False), ("Destroyed", True)):
+        vm = Row("VmInstance", "u", {"state": state})
+        assert [why_not(call, vm) == "" for call in ("RecoverVmInstance", "ExpungeVmInstance")] == [
+            good,
+            good,
+        ]
+
+
+def test_the_root_volume_of_a_deleted_vm_comes_back_with_that_and_goes_with_it() -> None:
+    root = Row("Volume", "v", {"type": "Root", "status": "Deleted"})
+    assert delete_message(root) is None
+    assert not any(verb.fits(root) for verb in VERBS)
+
+
+async def test_what_cannot_be_stands_last_with_the_reason(cloud: Cloud) -> None:
+    async with screens(cloud.socket, LARGE) as on:
+        await on.press("4")
+        await on.sees("tiny")
+        await on.press("x")
+        await on.sees("what shall be done?")
+        [line] = [line for line in on.text() if "expunge image" in line]
+        assert "✗ it is not in the recycle bin" in line
+        await on.write("expunge")
+        await on.press("enter")
+        await on.sees("expunge image: it is not in the recycle bin")
+        assert not calls_made(on)

@@ -41,7 +41,7 @@ async def test_a_host_that_would_not_do_says_why(cloud: Cloud) -> None:
     async with screens(cloud.socket) as on:
         await on.sees("◉ Running")
         await on.press("m")
-        await on.sees("✗ is Disabled and Connected")
+        await on.sees("✗ is Disabled; enable it first")
         await on.press("enter")
         await on.sees("Move web-1 to another host")
         assert not [entry for entry in on.app.calls.log if "MigrateVm" in entry.line]

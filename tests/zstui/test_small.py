@@ -39,7 +39,7 @@ async def test_the_planner_scrolls_to_the_last_host_and_says_all_of_why_not(clou
         await on.press(*["pagedown"] * 3)
         await on.sees("it is here", "Esc back")
         await on.press("up")
-        await on.sees("▐  more-7", "is Disabled and Connected")
+        await on.sees("▐  more-7", "is Disabled; enable it first")
 
 
 async def test_the_planner_wraps_a_reason_that_is_cut_and_names_the_host_that_the_vm_is_on(

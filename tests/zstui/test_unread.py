@@ -11,6 +11,7 @@ import pytest
 
 from appliance.api.errors import OperationFailed
 from tests.zstui.conftest import Cloud, Screens, screens
+from zstui.nouns import NOUNS
 
 
 @contextmanager
@@ -135,3 +136,25 @@ async def test_what_the_stream_does_not_tell_of_is_read_whenever_it_is_shown(clo
         await on.sees("made-since")
         await on.browser.go("session")
         await on.sees("Sessions  1")
+
+
+@pytest.mark.parametrize("noun", ["audit", "session"])
+async def test_what_the_stream_does_not_tell_of_is_read_once_each_time_that_it_is_shown(
+    cloud: Cloud, noun: str
+) -> None:
+    async with screens(cloud.socket) as on:
+        session = on.app.calls.session
+        asked: list[str] = []
+        query = session.query
+
+        async def counts(kind: str, *words: Any, **options: Any) -> Any:
+            asked.append(kind)
+            return await query(kind, *words, **options)
+
+        session.query = counts
+        for times in (1, 2):
+            await on.browser.go(noun)
+            await on.until(lambda: not on.app.mirror._pushed)
+            await on.pilot.pause(0.3)
+            assert asked.count(NOUNS[noun].kinds[0]) == times
+            await on.browser.go("vm")

@@ -98,6 +98,7 @@ REFUSALS = (
         "volume[uuid:{uuid}] is; attach the storage to the host's cluster, or choose another host"
     ),
     mark("host {name}[uuid:{uuid}] is {state} and {status}"),
+    mark("host {name}[uuid:{uuid}] is {state}"),
     mark("the volume[uuid:{uuid}] is not on any local primary storage"),
     mark("the volume[uuid:{uuid}] is not Ready, but {status}"),
     mark(

@@ -23,6 +23,7 @@ from zstui.line import Line
 from zstui.mirror import STATUS, Batch, Mirror, Row
 from zstui.nouns import MAIN, NOUNS, Noun
 from zstui.recycle_bin import KIND as BINNED
+from zstui.references import kind_told
 from zstui.screens.acting import Acting
 from zstui.screens.arranging import columns_menu, order_menu
 from zstui.screens.page import DetailPage
@@ -69,6 +70,7 @@ class Browser(Acting):
         self.noun: Noun = MAIN[0]
         self.trail = Trail(self.noun.id)
         self._stale: set[type[Line]] = set()
+        self._fillings = mirror.fillings
         self._coming: tuple[str, str] | None = None
         """The list and the row that the cursor is to be on as soon as that is there."""
 
@@ -92,7 +94,6 @@ class Browser(Acting):
         """Follow the mirror, and show the first noun."""
         self.follow(self.mirror.listeners, self._changed)
         self.set_interval(AGES_SECONDS, self._time_passed)
-        self._watch_soon()
         await self.action_show(self.noun.id)
 
     @property
@@ -158,8 +159,8 @@ class Browser(Acting):
         self.query_one(Filter).close()
         lists = self.query_one(ContentSwitcher)
         name = f"list-{noun_id}"
+        self._watch_soon()
         if not lists.query(f"#{name}"):
-            self._watch_soon()
             table = self._list()
             table.display = False  # the switcher shows it once it is the one to be shown
             await lists.mount(table)
@@ -186,13 +187,27 @@ class Browser(Acting):
     async def _watch(self, noun: Noun) -> None:
         """Read what is not kept unless somebody looks at it."""
         for kind in filter(self.mirror.lacks, (*noun.kinds, *noun.uses)):
-            try:
-                await self.mirror.watch(self.app.calls.session, kind)
-            except ApiError as error:
-                self.app.tell(told(error, self.mirror), wrong=True)
+            await self._read_kind(kind)
         self.mirror.flush()
         for table in self.query(f"#list-{noun.id}").results(LiveTable):
             table.begin()
+        await self._watch_told(noun)
+
+    async def _watch_told(self, noun: Noun) -> None:
+        """Read what the rows of a list are on, which each says for itself, so that they can say its name."""
+        if noun.told:
+            kinds = {kind_told(row) for row in noun.rows(self.mirror)} - self.mirror.rows.keys() - {""}
+            for kind in sorted(kinds):
+                await self._read_kind(kind)
+            self.mirror.flush()
+            for table in self.query(f"#list-{noun.id}").results(LiveTable) if kinds else ():
+                table.retranslate()
+
+    async def _read_kind(self, kind: str) -> None:
+        try:
+            await self.mirror.watch(self.app.calls.session, kind)
+        except ApiError as error:
+            self.app.tell(told(error, self.mirror), wrong=True)
 
     async def action_last(self) -> None:
         """Show the list that was shown before."""
@@ -302,6 +317,21 @@ class Browser(Acting):
         else:
             self.query_one(Detail).focus()
 
+    @on(LiveTable.Ended)
+    def _ended(self, event: LiveTable.Ended) -> None:
+        work = partial(self._read_older, event.table.noun)
+        self.run_worker(work)  # type: ignore[arg-type]  # Textual's hint
+
+    async def _read_older(self, noun: Noun) -> None:
+        for kind in noun.kinds:
+            try:
+                await self.mirror.read_older(self.app.calls.session, kind, noun.part)
+            except ApiError as error:
+                self.app.tell(told(error, self.mirror), wrong=True)
+        self.mirror.flush()
+        self.query_one(Caption).renew()
+        await self._watch_told(noun)
+
     def _changed(self, batch: Batch) -> None:
         """The list says at once what changed, the frame around it with what else does in the moment after."""
         if STATUS in batch:
@@ -329,7 +359,9 @@ class Browser(Acting):
         self._stale = set()
 
     def _status_changed(self) -> None:
-        if self.mirror.status == "live":
+        # It tells of each kind that was read, too: only where all was read anew this list's is to be, besides.
+        if self.mirror.status == "live" and self._fillings != self.mirror.fillings:
+            self._fillings = self.mirror.fillings
             self._watch_soon()
         for table in self.query(LiveTable):
             table.refresh()

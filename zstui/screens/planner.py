@@ -160,12 +160,17 @@ def _rule_item(rule: Rule) -> Item:
 
 def host_choices(reply: dict[str, Any], plan: Plan, mirror: Mirror) -> list[Choice]:
     """Hosts that would do, the emptiest first, then the others with the reason: the rule, while one keeps it here."""
-    fit = sorted(reply.get("inventories", []), key=lambda host: -(host.get("availableMemoryCapacity") or 0))
+
+    def emptiest(host: dict[str, Any]) -> tuple[int, str]:
+        return -(host.get("availableMemoryCapacity") or 0), words.natural(str(host.get("name")))
+
+    fit = sorted(reply.get("inventories", []), key=emptiest)
     choices = [
         Choice((str(host["uuid"]), True), safe(str(host.get("name"))), f"✓ {_room(host, mirror)}")
         for host in fit
     ]
-    for each in reply.get("excluded", []):
+    excluded = reply.get("excluded", [])
+    for each in sorted(excluded, key=lambda each: words.natural(mirror.name(str(each.get("hostUuid"))))):
         uuid = str(each.get("hostUuid"))
         why = plan.hindrance or safe(reason(str(each.get("reason")), mirror))
         choices.append(Choice((uuid, False), mirror.name(uuid), f"✗ {why}", "dim"))

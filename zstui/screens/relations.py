@@ -14,6 +14,7 @@ from zstui.related import owner_of, related
 from zstui.rows import called
 from zstui.screens.background import call
 from zstui.screens.chooser import Choice, Chooser, narrowed
+from zstui.words import natural
 
 if TYPE_CHECKING:
     from zstui.screens.acting import Acting
@@ -85,7 +86,7 @@ def to_tags(screen: Acting, row: Row) -> None:
             Choice("CreateSystemTag", tr("add a system tag"), tr("steers it"), "accent"),
             *(
                 Choice(uuid, safe(str(tag["tag"])), _tag_note(tag), "dim" if tag.get("inherent") else "plain")
-                for uuid, tag in by_uuid.items()
+                for uuid, tag in sorted(by_uuid.items(), key=lambda each: natural(str(each[1]["tag"])))
             ),
         ]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.api.errors import NoHostAvailable
 from appliance.api.offering import DEFAULT, DESIGNATED, LAST_HOST, LEAST_VMS, STRATEGIES
-from appliance.plans.placement import Demand, HostOption, choose_host
+from appliance.plans.placement import Demand, HostOption, choose_host, why_not
 
 GOOD = HostOption(
     uuid="h1", name="one", state="Enabled", status="Connected", hypervisor_type="KVM", available_memory=100,
@@ -145,8 +145,7 @@ def test_what_ruled_others_out_before_is_said() -> None:
         choose_host([elsewhere, off], replace(DEMAND, asked=asked))
     assert refused.value.details == (
         "no host is Enabled and Connected that also carries the L2 networks: enable or reconnect a host, enable its "
-        "cluster, or add a host with AddKVMHost; ruled out last: two is Disabled and Connected, in a cluster that is "
-        "Enabled"
+        "cluster, or add a host with AddKVMHost; ruled out last: two is Disabled"
     )
     without = replace(GOOD, uuid="h3", available_disk=-1)
     with pytest.raises(NoHostAvailable) as refused:
@@ -213,3 +212,36 @@ def test_what_is_left_is_told_apart_from_what_is_needed(demand: dict[str, Any], 
     with pytest.raises(NoHostAvailable) as refused:
         choose_host([GOOD], replace(DEMAND, **demand))
     assert refused.value.details.endswith(f"; ruled out last: {words}")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"state": "Disabled"}, "is Disabled; enable it first"),
+        ({"state": "Maintenance"}, "is Maintenance; enable it first"),
+        ({"status": "Disconnected"}, "is Disconnected; reconnect it first"),
+        ({"status": "Connecting"}, "is Connecting; wait until it is Connected"),
+        (
+            {"state": "Disabled", "status": "Disconnected"},
+            "is Disabled and Disconnected; enable and reconnect it first",
+        ),
+        ({"cluster_state": "Disabled"}, "is in a cluster that is Disabled; enable that first"),
+        (
+            {"available_memory": 1},
+            "has 1 bytes of memory left, and 50 are needed; stop VMs there, or move them",
+        ),
+        (
+            {"available_disk": -1},
+            "has no primary storage that its disks could be on; attach that to its cluster",
+        ),
+        (
+            {"l2_uuids": frozenset()},
+            "is in a cluster without an L2 network that it is on; attach that to its cluster",
+        ),
+        ({}, None),
+    ],
+)
+def test_why_a_host_takes_no_vm_says_what_keeps_it_alone_and_the_way_out(
+    change: dict[str, Any], said: str | None
+) -> None:
+    assert why_not(replace(GOOD, **change), DEMAND) == said

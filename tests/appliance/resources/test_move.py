@@ -201,7 +201,7 @@ async def test_where_a_volume_could_go(cloud: Cloud, disk: str) -> None:
     await cloud.call("ChangeHostState", uuid=there, stateEvent="disable")
     answer = await cloud.answer(ask, volumeUuid=data["uuid"])
     assert answer["inventories"] == []
-    assert {"hostUuid": there, "reason": "is Disabled and Connected"} in answer["excluded"]
+    assert {"hostUuid": there, "reason": "is Disabled; enable it first"} in answer["excluded"]
 
 
 async def test_a_volume_that_has_to_stay_could_go_nowhere_and_hears_the_rule(cloud: Cloud, disk: str) -> None:

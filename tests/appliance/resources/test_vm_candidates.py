@@ -47,7 +47,7 @@ async def test_a_vm_goes_where_its_local_disk_finds_room(cloud: Cloud) -> None:
     assert await candidates(cloud, vm) == []
     assert (
         await why_not(cloud, vm, other)
-        == "has 60 MiB of primary storage left above the reserve, and 64 MiB are needed"
+        == "has 60 MiB of primary storage left above the reserve, and 64 MiB are needed; make room there"
     )
 
 
