@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.geometry import Offset
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 
 def caret_of(widget: Widget) -> Offset:
@@ -14,8 +14,8 @@ def caret_of(widget: Widget) -> Offset:
         # Textual's own is one cell too far at the text's end.
         typed = cell_len(widget.value[: widget.cursor_position])
         within = Offset(typed - int(widget.scroll_offset.x), 0)
-    elif isinstance(widget, TextArea):
-        within = widget.cursor_screen_offset - widget.content_region.offset
+    elif (typed_at := getattr(widget, "cursor_screen_offset", None)) is not None:
+        within = typed_at - widget.content_region.offset
     else:
         within = getattr(widget, "caret", Offset(0, 0))
     return widget.content_region.offset + widget.content_size.clamp_offset(within)

@@ -27,7 +27,7 @@ GAP = 2
 """Cells between two columns."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column: `rank` 0 always stays, of the others the highest is left out first when space is short."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, Static
 
 from appliance.api.message import Parameter
 from appliance.api.tag import TagPattern
@@ -20,11 +20,14 @@ from zstui import words
 from zstui.cells import fit, safe
 from zstui.controls import Choice, Edited, Pick
 from zstui.i18n import labelled, mark, sentences, tr
-from zstui.inputs import Entry, Writing
+from zstui.inputs import Entry
 from zstui.mirror import Mirror
 from zstui.picks import unfit
 from zstui.said import Said
 from zstui.verbs import is_list, ref_of
+
+if TYPE_CHECKING:
+    from zstui.writing import Writing
 
 LABEL_CELLS = 23
 """Room for a label, as the style sheet has it, and a blank behind it."""
@@ -241,13 +244,15 @@ class TagField(Field):
     def control(self) -> Entry | Writing:
         """One line, or several."""
         if self.long:
+            from zstui.writing import Writing
+
             return Writing(compact=True, soft_wrap=False, tab_behavior="focus")
         return Entry(password="password" in self.hole.lower(), compact=True, select_on_focus=False)
 
     @property
     def value(self) -> Any:
         """What was typed."""
-        return (self.control.text if isinstance(self.control, Writing) else self.control.value) or None
+        return (self.control.value if isinstance(self.control, Entry) else self.control.text) or None
 
     @property
     def held(self) -> str:
@@ -261,16 +266,17 @@ class TagField(Field):
 
     def fill(self, value: Any) -> None:
         """Show a value."""
-        if isinstance(self.control, Writing):
-            self.control.text = value
-        else:
+        if isinstance(self.control, Entry):
             self.control.value = value
+        else:
+            self.control.text = value
 
-    @on(Input.Changed)
-    @on(TextArea.Changed)
-    def _changed(self, event: Message) -> None:
+    def on_input_changed(self, event: Message) -> None:
+        """It was typed into."""
         event.stop()
         self.post_message(Edited(self))
+
+    on_text_area_changed = on_input_changed
 
 
 def field_for(parameter: Parameter, mirror: Mirror, message: str) -> Field:

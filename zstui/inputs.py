@@ -6,7 +6,7 @@ import unicodedata
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from zstui.cells import HIDDEN
 
@@ -22,14 +22,6 @@ class Entry(Input):
 
     def render_line(self, y: int) -> Strip:
         """The line, made safe."""
-        return harmless(super().render_line(y))
-
-
-class Writing(TextArea):
-    """Several lines to type into."""
-
-    def render_line(self, y: int) -> Strip:
-        """One line, made safe."""
         return harmless(super().render_line(y))
 
 

@@ -44,10 +44,10 @@ class Line(Painted, can_focus=False):
 
     def parts(self) -> list[Part]:
         """All parts as they fit, in order."""
-        left, right = self.left(), self.right()
-        room = self.size.width - sum(width(part.text) for part in right)
-        if room < min(20, self.size.width // 2):
-            right, room = [], self.size.width
+        left, right, cells = self.left(), self.right(), self.size.width
+        room = cells - sum(width(part.text) for part in right)
+        if room < min(20, cells // 2):
+            right, room = [], cells
         fitting: list[Part] = []
         for part in left:
             text = crop(part.text, room)
@@ -98,7 +98,7 @@ class Line(Painted, can_focus=False):
 
     def _strip(self) -> Strip:
         segments = [Segment(part.text, self.paint(part.paint, part.ground)) for part in self.parts()]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, self.paint("plain"))
 
     async def on_click(self, event: events.Click) -> None:
         """Run the action of the part that was clicked."""

@@ -169,7 +169,7 @@ class Listing:
             self.rows[key] = row
         new = self._key(row) if row is not None else None
         before = old if key in self._shown else None
-        after = new if row is not None and self._matches(row) else None
+        after = new if row is not None and (self._found is None or self._matches(row)) else None
         if old == new and before == after:
             return False
         if old is not None:

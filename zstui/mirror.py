@@ -151,8 +151,10 @@ class Mirror:
     def _count(self, kind: str, before: Row | None, after: Row | None) -> None:
         for (counted, wire), tally in self._tallies.items():
             if counted == kind:
-                tally.subtract([before.get(wire)] if before is not None else [])
-                tally.update([after.get(wire)] if after is not None else [])
+                if before is not None:
+                    tally[before.get(wire)] -= 1
+                if after is not None:
+                    tally[after.get(wire)] += 1
 
     async def follow(self, session: Session) -> None:
         """Fill the rows and keep them true until the session is closed.

@@ -202,6 +202,9 @@ class Rfb:
                 raise RfbError("more than fits into a rectangle")
         if len(plain) != size:
             raise RfbError(f"{len(plain)} bytes for a rectangle of {size}")
+        if width == self.width:
+            self._put(x, y, plain)
+            return
         row = width * PIXEL
         for place in range(height):
             self._put(x, y + place, plain[place * row : (place + 1) * row])

@@ -167,7 +167,9 @@ class LiveTable(Pointing, can_focus=True):
         self.post_message(self.Moved(self, self.row))
 
     def _view_changed(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.listing) + 1)
+        # Set as usual, the whole screen would be laid out anew, and the scrollbar be painted a frame after the rows.
+        self.set_reactive(LiveTable.virtual_size, Size(self.size.width, len(self.listing) + 1))
+        self._scroll_update(self.virtual_size)
         self.refresh()
         self.post_message(self.Changed(self))
 

@@ -101,9 +101,9 @@ class VncView(Widget, can_focus=True):
         ):  # fmt: skip
             self._measure()
             return
-        for row in sampler.fit.cells_of(begin, end):
-            if self._strips.pop(row, None) is not None:
-                self.refresh(Region(0, row, self.size.width, 1))
+        drawn = [row for row in sampler.fit.cells_of(begin, end) if self._strips.pop(row, None) is not None]
+        if drawn:
+            self.refresh(Region(0, drawn[0], self.size.width, drawn[-1] + 1 - drawn[0]))
 
     def _measure(self) -> None:
         rfb = self.rfb
@@ -149,9 +149,10 @@ class VncView(Widget, can_focus=True):
         fit = sampler.fit
         if not fit.top <= y < fit.top + fit.rows:
             return Strip.blank(self.size.width, self._ground)
-        right = self.size.width - fit.left - fit.columns
-        aside = [[Segment(" " * cells, self._ground)] if cells else [] for cells in (fit.left, right)]
-        return Pixels([*aside[0], *sampler.row(rfb.pixels, y - fit.top), *aside[1]], self.size.width)
+        cells = self.size.width
+        right = cells - fit.left - fit.columns
+        aside = [[Segment(" " * empty, self._ground)] if empty else [] for empty in (fit.left, right)]
+        return Pixels([*aside[0], *sampler.row(rfb.pixels, y - fit.top), *aside[1]], cells)
 
     # --- keys and mouse ----------------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ class Widths:
         self._widths: dict[str, int] = {}
         self.fitted: list[tuple[Column, int]] = []
         """The columns to draw, and how wide."""
-        self._widest: dict[Column, set[str]] = {}
-        """Of each column that is wider than its title needs, rows that are why: it can shrink when they change."""
+        self._widest: dict[str, set[Column]] = {}
+        """Of rows that are why columns are wider than their titles need, these: they can shrink when it changes."""
         self._out: tuple[Column, ...] = ()
         """Columns that were left out because no row had a value."""
 
@@ -48,7 +48,8 @@ class Widths:
             if longest or column.rank == 0 or not rows:
                 self._widths[column.title] = max(longest, least)
             if longest > least:
-                self._widest[column] = {key for key, each in cells.items() if each == longest}
+                for key in (key for key, each in cells.items() if each == longest):
+                    self._widest.setdefault(key, set()).add(column)
         self.fit(room)
         return self._widths != before
 
@@ -68,7 +69,9 @@ class Widths:
         if self._widths.get(column.title, 0) >= wanted:
             return False
         self._widths[column.title] = wanted
-        self._widest[column] = {key}
+        for columns in self._widest.values():
+            columns.discard(column)
+        self._widest.setdefault(key, set()).add(column)
         return True
 
     def fills(self, row: Row) -> bool:
@@ -78,9 +81,8 @@ class Widths:
     def loosens(self, before: Row, after: Row | None) -> bool:
         """Whether a row that changed may have been why a column is as wide as it is, and is so no longer."""
         return any(
-            before.key in widest
-            and (after is None or self._cells(column, after) < self._widths.get(column.title, 0))
-            for column, widest in self._widest.items()
+            after is None or self._cells(column, after) < self._widths.get(column.title, 0)
+            for column in self._widest.get(before.key, ())
         )
 
     def column_at(self, x: int) -> Column | None:

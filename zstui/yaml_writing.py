@@ -7,7 +7,7 @@ import re
 from rich.style import Style
 from rich.text import Text
 
-from zstui.inputs import Writing
+from zstui.writing import Writing
 
 COLOURED = 2000
 """Characters of a line up to which it is coloured."""

@@ -70,6 +70,22 @@ async def test_a_filter_narrows_as_it_is_typed(cloud: Cloud) -> None:
         await on.sees("No row holds that")
 
 
+async def test_the_scrollbar_is_painted_with_the_rows_that_are_found(cloud: Cloud) -> None:
+    async with screens(cloud.socket) as on:
+        await on.until(lambda: on.app.mirror.status == "live", "the rows")
+        for number in range(200):
+            row = Row("VmInstance", f"v{number}", {"uuid": f"v{number}", "name": f"vm-{number}"})
+            on.app.mirror._put(row)
+        table = on.browser.table
+        await on.until(lambda: table.vertical_scrollbar.window_virtual_size == 201, "its scrollbar")
+        await on.hush()
+        table.set_filter("vm-1")
+        assert table.vertical_scrollbar.window_virtual_size == len(table.listing) + 1 == 112
+        assert not table._layout_required, "no other widget has another place"
+        table.set_filter("vm-111")
+        await on.until(lambda: not table.show_vertical_scrollbar, "no scrollbar beside one row")
+
+
 async def test_colon_goes_to_lists_and_rows(cloud: Cloud) -> None:
     uuid = await cloud.vm("web-1")
     async with screens(cloud.socket) as on:

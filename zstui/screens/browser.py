@@ -346,11 +346,14 @@ class Browser(Acting):
         if "Event" in batch:
             self._stale.add(News)
         if not self._stale & {Totals}:
-            self.set_timer(FRAME_SECONDS, lambda: self._renew(self._stale))
+            self.set_timer(FRAME_SECONDS, self._renew_stale)
         self._stale |= {Totals, Tabs, Caption}
 
     def _refresh_frame(self) -> None:
         self._renew({Totals, Tabs, News, Caption, Hints})
+
+    def _renew_stale(self) -> None:
+        self._renew(self._stale)
 
     def _renew(self, parts: set[type[Line]]) -> None:
         for part in self.query(Line):  # none any more where the screen is being taken down
