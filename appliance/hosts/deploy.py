@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -201,8 +202,7 @@ class SshDialer:
         try:
             async for chunk in content:
                 sent.update(chunk)
-                taking.stdin.write(chunk)
-                await taking.stdin.drain()
+                await _give(taking, chunk, f"{path} on {destination.address}")
             taking.stdin.write_eof()
             answer = await _finish(taking, f"{path} on {destination.address}")
         except (asyncssh.Error, OSError) as failed:
@@ -315,14 +315,18 @@ async def _pump(
             raise BackupStorageFailed(
                 f"the copy ended at {done} of {total} bytes: {await _complaint(giving)}"
             )
-        try:
-            taking.stdin.write(chunk)
-            await taking.stdin.drain()
-        except (asyncssh.Error, OSError) as failed:
-            raise BackupStorageFailed(f"the copy broke at {done} of {total} bytes: {failed}") from failed
+        await _give(taking, chunk, f"the copy broke at {done} of {total} bytes")
         done += len(chunk)
         on_progress(done, total)
     taking.stdin.write_eof()
+
+
+async def _give(taking: asyncssh.SSHClientProcess[bytes], chunk: bytes, what: str) -> None:
+    try:
+        taking.stdin.write(chunk)
+        await taking.stdin.drain()
+    except (asyncssh.Error, OSError) as failed:
+        raise BackupStorageFailed(f"{what}: {await _complaint(taking, failed)}") from failed
 
 
 async def _finish(taking: asyncssh.SSHClientProcess[bytes], what: str) -> dict[str, Any]:
@@ -338,6 +342,9 @@ def _text(output: bytes | str | None) -> str:
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
-async def _complaint(process: asyncssh.SSHClientProcess[bytes]) -> str:
-    text = await process.stderr.read()
-    return text.decode(errors="replace").strip()[-300:] or "no reason given"
+async def _complaint(process: asyncssh.SSHClientProcess[bytes], failed: Exception | None = None) -> str:
+    """Why a command ended: its own words, unless its connection broke. One that refuses what it is given says them."""
+    text = b""
+    with contextlib.suppress(asyncssh.Error, OSError):
+        text = await process.stderr.read()
+    return text.decode(errors="replace").strip()[-300:] or str(failed or "") or "no reason given"

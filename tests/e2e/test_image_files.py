@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from appliance.api.errors import BackupStorageFailed
 from appliance.lab.cloud import tiny_image
 from tests.e2e.conftest import VmFactory
 from tests.e2e.stage import IMAGES, Stage
@@ -62,6 +63,22 @@ async def test_half_an_upload_is_gone_on_with_and_the_image_comes_out_again(
     assert made["md5Sum"] in await zstui(cloud, "export", made["uuid"], str(out))
     assert md5(out) == md5(file)
     await removed(cloud, made)
+    await nothing_left(cloud)
+
+
+async def test_an_upload_for_which_there_is_no_room_is_refused_with_the_reason(
+    cloud: Stage, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.raw"
+    with file.open("wb") as sparse:
+        sparse.truncate(8 << 40)
+    await cloud.session.call_job(
+        "AddImage", name="large", url="upload://x", format="raw", backup_storage_uuids=[cloud.backup]
+    )
+    (image,) = await cloud.session.query("Image", name="large")
+    with pytest.raises(BackupStorageFailed, match=r"takes 8796093022208 bytes; \d+ are free"):
+        await cloud.session.upload(image["uuid"], file, lambda *_: None)
+    await cloud.session.call("DeleteImage", uuid=image["uuid"], timeout_seconds=60)
     await nothing_left(cloud)
 
 
