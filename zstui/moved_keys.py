@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from textual import keys as textual_keys
 from textual.binding import Binding, BindingType
 
 from zstui.cells import safe
@@ -23,6 +25,12 @@ from zstui.i18n import enumerated, labelled, tr
 from zstui.keymap import key_name, long_name
 
 LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+MODIFIERS = frozenset({"alt", "ctrl", "hyper", "meta", "shift", "super"})
+NAMED = {each.value.rpartition("+")[2] for each in textual_keys.Keys} | {
+    *textual_keys.KEY_NAME_REPLACEMENTS.values()
+}
+"""Keys that Textual has a word for."""
 
 Keys = dict[str, str]
 """Keys with commas between, by the ids of their actions."""
@@ -91,7 +99,21 @@ def _why_not(name: str, keys: Any, usual: Keys) -> str:
         return tr("there is no such action")
     if not isinstance(keys, str) or not all(map(str.strip, keys.split(","))):
         return tr('its keys are to be a text, such as "f8" or "plus,n"')
-    return ""
+    unknown = next((key for key in _parted(keys) if not _is_key(key)), None)
+    return "" if unknown is None else tr("there is no key {key}", key=safe(unknown))
+
+
+def _is_key(name: str) -> bool:
+    *held, key = name.split("+")
+    return MODIFIERS.issuperset(held) and (len(key) == 1 or key in NAMED or _is_character(key))
+
+
+def _is_character(name: str) -> bool:
+    """Textual names what it has no word for as Unicode does: `exclamation_mark`."""
+    try:
+        return bool(unicodedata.lookup(name.replace("_", " ")))
+    except KeyError:
+        return False
 
 
 def _last_clash(moved: Keys, usual: Keys) -> tuple[str, str] | None:

@@ -55,6 +55,16 @@ def test_a_value_that_is_no_text_is_told_from_an_action_that_is_not_there(keymap
     assert wrong == [f"order: {such}", "none: there is no such action", f"create: {such}", f"verb.r: {such}"]
 
 
+def test_a_key_that_no_keyboard_sends_is_named(keymap: Path) -> None:
+    moved, wrong = read(keymap, '[keys]\ncreate = "kontrol+k"\nlog = "f8,nokey"\norder = "ctrl+"\n')
+    assert moved == {}
+    assert wrong == [
+        "create: there is no key kontrol+k", "log: there is no key nokey", "order: there is no key ctrl+"
+    ]  # fmt: skip
+    right = "exclamation_mark,pageup,ctrl+shift+f12,alt+x,plus,slash,!,中,space,ctrl+right_square_bracket"
+    assert read(keymap, f'[keys]\nlog = "{right}"\n') == ({"log": right}, [])
+
+
 def test_a_file_that_cannot_be_read_or_has_its_keys_elsewhere_says_so(keymap: Path) -> None:
     assert read(keymap, 'create = "f8"\n') == ({}, ["not below [keys]: create"])
     assert read(keymap, 'keys = "f8"\n') == ({}, ["not below [keys]: keys"])
