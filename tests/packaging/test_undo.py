@@ -29,6 +29,14 @@ def undo(place: Place) -> int:
     return code
 
 
+def begin(place: Place, *words: str | Path) -> subprocess.Popen[str]:
+    """A script that hears signals, which nothing begun in the background of a shell does."""
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", "bash", *map(str, words)],
+        env=place.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 def versions(place: Place) -> list[str]:
     """Which version each part is of: the program, the script, and the unit."""
     script = (place.root / "installer").read_text()
@@ -197,10 +205,7 @@ def test_a_data_folder_of_which_a_part_is_elsewhere_is_not_deleted(place: Place)
 def test_who_interrupts_is_told_whether_it_was_undone(place: Place, undoing: str) -> None:
     place.install()
     place.tool("sleep", f"#!/bin/sh\ntouch {place.folder}/waits\nexec /bin/sleep $1\n")
-    words = ["bash", str(place.make("1.1")), "-r", str(place.root), "-u", "-t", "60"]
-    process = subprocess.Popen(
-        words, env=place.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    process = begin(place, place.make("1.1"), "-r", str(place.root), "-u", "-t", "60")
     end = time.monotonic() + 30
     while not (place.folder / "waits").exists() or not (place.root / "transition").exists():
         assert time.monotonic() < end
@@ -257,10 +262,7 @@ def test_a_kept_store_that_was_taken_to_this_version_is_not_said_to_be_as_before
 def test_an_uninstallation_that_is_interrupted_is_not_said_to_be_undone(place: Place) -> None:
     place.install()
     place.tool("rm", f'#!/bin/sh\ntouch {place.folder}/waits\n/bin/sleep 1\nexec /bin/rm "$@"\n')
-    process = subprocess.Popen(
-        ["bash", str(place.root / "installer"), "--uninstall"],
-        env=place.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = begin(place, place.root / "installer", "--uninstall")
     while not (place.folder / "waits").exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
