@@ -152,6 +152,14 @@ check_newer() {
         because "$1 is installed, and zstui $VERSION is older; use --rollback to go back to the version before"
 }
 
+# What an installation that is not there any more has left.
+check_left() {
+    [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
+        because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
+    [ -z "$DROP" ] || [ ! -e "$DATA/store.db" ] || ! is_mounted "$DATA" ||
+        because "$DATA is a disk of its own, which -D cannot set aside; move what is on it, or give another folder with --data"
+}
+
 # What an installation finds: nothing, itself, another version, or a store without one.
 check_installed() {
     local found
@@ -160,16 +168,9 @@ check_installed() {
         because "$found is installed in $ROOT; -D sets aside the store of one that is not there any more" || return 1
     case $ACTION in
     install)
-        [ -z "$found" ] || [ "$found" = "$NAME" ] ||
-            because "$found is installed in $ROOT; upgrade it with -u, or take it away with --uninstall" || return 1
-        if [ -z "$found" ]; then
-            [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
-                because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
-            [ -z "$DROP" ] || [ ! -e "$DATA/store.db" ] || ! is_mounted "$DATA" ||
-                because "$DATA is a disk of its own, which -D cannot set aside; move what is on it, or give another folder with --data" ||
-                return 1
-            port_is_free
-        fi
+        [ -n "$found" ] || { check_left && port_is_free; return; }
+        [ "$found" = "$NAME" ] || { check_newer "$found" &&
+            because "$found is installed in $ROOT; upgrade it with -u, or take it away with --uninstall"; }
         ;;
     upgrade)
         [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
@@ -185,8 +186,13 @@ check_mounts() {
     [ -z "$inside" ] || because "$inside is mounted in $DATA, and -D would delete what is on it; unmount it first"
 }
 
+# Data of an installation that is not there any more is its owner's to delete.
+what_is_left() {
+    [ -z "$DROP" ] || [ ! -e "$DATA" ] || printf '; %s, which is left, is yours to delete' "$DATA"
+}
+
 check_versions() {
-    is_ours "$ROOT" || because "nothing is installed in $ROOT" || return 1
+    is_ours "$ROOT" || because "nothing is installed in $ROOT$(what_is_left)" || return 1
     [ -z "$WANTED_DATA" ] || [ "$WANTED_DATA" = "$DATA" ] ||
         because "the data of what is installed is in $DATA, and not in $WANTED_DATA; leave --data out" || return 1
     [ "$ACTION$DROP" != uninstallyes ] || check_mounts || return 1

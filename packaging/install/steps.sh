@@ -196,7 +196,7 @@ uninstall() {
     if [ -n "$DROP" ]; then
         step "Delete $DATA, with all that is in it" delete_data || return 1
     else
-        say "the data stays in $DATA; hosts keep their guests"
+        [ ! -e "$DATA" ] || say "the data stays in $DATA; hosts keep their guests"
     fi
     step "Delete $ROOT" delete_root
 }

@@ -173,3 +173,21 @@ def test_an_empty_folder_that_a_cut_off_installer_has_left_can_be_deleted(place:
     place.data.mkdir(mode=0o700)
     place.uninstall("-D")
     assert not place.data.exists()
+
+
+def test_an_older_installer_does_not_name_an_upgrade_that_it_would_refuse(place: Place) -> None:
+    upgraded(place)
+    for words in ((), ("-u",)):
+        code, said = place.run("-z", *words)
+        assert (code, "zstui 1.0 is older; use --rollback to go back" in said) == (REFUSED, True), said
+
+
+def test_an_uninstallation_says_of_the_data_what_is_so(place: Place) -> None:
+    place.install()
+    assert f"the data stays in {place.data}" in place.uninstall()
+    code, said = place.run("--uninstall", "-D")
+    told = f"nothing is installed in {place.root}; {place.data}, which is left, is yours to delete"
+    assert (code, told in said) == (REFUSED, True), said
+    place.install()
+    shutil.rmtree(place.data)
+    assert "the data stays" not in place.uninstall()
