@@ -92,7 +92,16 @@ print(bool(read), ssl.SSLContext.set_default_verify_paths is wrapped)
     ("entry", "heavy"),
     [
         ("zstui.app", ("aiohttp", "asyncssh", "yaml", "pyte", "appliance.api", "zstui.screens.browser")),
-        ("zstui.opening", ("aiohttp", "asyncssh", "yaml", "pyte", "msgspec", "textual.widgets._text_area")),
+        (
+            "zstui.opening",
+            (
+                *("aiohttp", "asyncssh", "yaml", "pyte", "msgspec", "textual.widgets._text_area"),
+                *(
+                    f"zstui.screens.{name}"
+                    for name in ("addresses", "planner", "services", "shell", "snapshots")
+                ),
+            ),
+        ),
         ("zstui.connection", ("asyncssh", "yaml", "pyte", "msgspec")),
     ],
 )

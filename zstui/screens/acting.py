@@ -28,7 +28,6 @@ from zstui.screens.forming import open_again, open_form
 from zstui.screens.more import ask_what, calls_on
 from zstui.screens.panels import PANELS, panels_of
 from zstui.screens.recovering import deleted_among, recover_or_undo, undoable
-from zstui.screens.shell import Shell
 from zstui.screens.watching import watch
 from zstui.screens.working import Working, changing
 from zstui.values import word
@@ -336,6 +335,8 @@ class Acting(Working, Screen[None]):
 
     def action_log(self) -> None:
         """The calls made here, and a prompt for more."""
+        from zstui.screens.shell import Shell
+
         self.app.push_screen(Shell(self.mirror))
 
     def action_jump(self) -> None:

@@ -14,15 +14,10 @@ from zstui.mirror import Mirror, Row
 from zstui.moves import plan_of
 from zstui.picks import row_note
 from zstui.related import OWNERS
-from zstui.screens.addresses import Addresses
 from zstui.screens.background import call
-from zstui.screens.boot import Boot
 from zstui.screens.chooser import Choice, Chooser, narrowed
 from zstui.screens.more import carry_out_once_sure
-from zstui.screens.planner import Planner
 from zstui.screens.relations import to_owner, to_related, to_tags
-from zstui.screens.services import Services
-from zstui.screens.snapshots import Snapshots, volumes_of
 from zstui.screens.watching import watch
 from zstui.verbs import binned
 from zstui.wrong import told
@@ -51,6 +46,8 @@ class Panel:
 
 def _move(screen: Acting, row: Row) -> None:
     """Plan the row's move to another host, and make it."""
+    from zstui.screens.planner import Planner
+
     plan = plan_of(row, screen.mirror)
     if plan is None:
         return
@@ -78,6 +75,8 @@ def _move(screen: Acting, row: Row) -> None:
 
 def _snapshots(screen: Acting, row: Row) -> None:
     """The tree of a volume; of a VM with several, that of the one chosen."""
+    from zstui.screens.snapshots import Snapshots, volumes_of
+
     volumes = volumes_of(row, screen.mirror)
     by_uuid = {volume.key: volume for volume in volumes}
 
@@ -99,16 +98,22 @@ def _snapshots(screen: Acting, row: Row) -> None:
 
 def _boot(screen: Acting, row: Row) -> None:
     """Boot order and ISO."""
+    from zstui.screens.boot import Boot
+
     screen.app.push_screen(Boot(row, screen.mirror))
 
 
 def _addresses(screen: Acting, row: Row) -> None:
     """The map of a network's addresses."""
+    from zstui.screens.addresses import Addresses
+
     screen.app.push_screen(Addresses(row, screen.mirror))
 
 
 def _services(screen: Acting, row: Row) -> None:
     """The services of a network."""
+    from zstui.screens.services import Services
+
     screen.app.push_screen(Services(row, screen.mirror))
 
 
