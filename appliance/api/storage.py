@@ -58,6 +58,7 @@ class PrimaryStorageClusterRef(Resource, java=PRIMARY):
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("primary_storage_uuid", "cluster_uuid"),)
 
     uuid: str = column("Identity.", private=True)
+    id: int = column("Counts them as they were attached.", unique=True)
     primary_storage_uuid: str = column("The storage.", indexed=True)
     cluster_uuid: str = column("The cluster.", indexed=True)
     create_date: Timestamp = column("When it was attached.", default=Timestamp(0))
@@ -158,6 +159,7 @@ class BackupStorageZoneRef(Resource, java=BACKUP):
     unique_together: ClassVar[tuple[tuple[str, ...], ...]] = (("backup_storage_uuid", "zone_uuid"),)
 
     uuid: str = column("Identity.", private=True)
+    id: int = column("Counts them as they were attached.", unique=True)
     backup_storage_uuid: str = column("The storage.", indexed=True)
     zone_uuid: str = column("The zone.", indexed=True)
     create_date: Timestamp = column("When it was attached.", default=Timestamp(0))

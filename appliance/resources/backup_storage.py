@@ -147,7 +147,12 @@ def attach_backup_storage(
     zone = tx.get(Zone, request.zone_uuid)
     if not tx.exists(BackupStorageZoneRef, backup_storage_uuid=storage.uuid, zone_uuid=zone.uuid):
         tx.insert(
-            BackupStorageZoneRef(uuid=tx.new_uuid(), backup_storage_uuid=storage.uuid, zone_uuid=zone.uuid)
+            BackupStorageZoneRef(
+                uuid=tx.new_uuid(),
+                id=tx.largest(BackupStorageZoneRef, "id") + 1,
+                backup_storage_uuid=storage.uuid,
+                zone_uuid=zone.uuid,
+            )
         )
     return storage
 

@@ -93,7 +93,10 @@ def attach_primary_storage(
     )
     ref = tx.insert(
         PrimaryStorageClusterRef(
-            uuid=tx.new_uuid(), primary_storage_uuid=storage.uuid, cluster_uuid=cluster.uuid
+            uuid=tx.new_uuid(),
+            id=tx.largest(PrimaryStorageClusterRef, "id") + 1,
+            primary_storage_uuid=storage.uuid,
+            cluster_uuid=cluster.uuid,
         )
     )
     return promise(tx, request, ref, caller)

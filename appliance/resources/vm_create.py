@@ -174,7 +174,7 @@ def _zone(tx: Transaction, request: CreateVmInstance, networks: list[L3Network])
 
 def _next_internal_id(tx: Transaction) -> int:
     """Names the VM's taps. It never comes back while a VM has it, and fits a tap's name."""
-    return int(tx.rows("SELECT COALESCE(MAX(internal_id), 0) + 1 FROM vm_instance")[0][0])
+    return tx.largest(VmInstance, "internal_id") + 1
 
 
 def _root_disk(tx: Transaction, request: CreateVmInstance) -> DiskOffering | None:

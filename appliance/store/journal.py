@@ -48,7 +48,7 @@ def touched(batch: Batch) -> list[Named]:
 
 def last_entry(snapshot: Snapshot) -> int:
     """The place of the newest change; 0 when there never was one."""
-    return int(snapshot.rows('SELECT COALESCE(MAX("sequence"), 0) FROM "journal_entry"')[0][0])
+    return snapshot.largest(JournalEntry, "sequence")
 
 
 def entries_after(snapshot: Snapshot, sequence: int) -> list[Named] | None:

@@ -83,6 +83,10 @@ class Snapshot:
             raise TypeError(f"{kind.name_}.{column} is no number to add up")
         return self._number(kind, f"COALESCE(SUM({quoted(column)}), 0)", equals)
 
+    def largest(self, kind: type[Resource], column: str) -> int:
+        """The largest number in a column; 0 when there is none, so that one more is free."""
+        return self._number(kind, f"COALESCE(MAX({quoted(column)}), 0)", {})
+
     def _number(self, kind: type[Resource], what: str, equals: Equals) -> int:
         where, parameters = condition(kind, equals)
         rows = self.rows(f"SELECT {what} FROM {table_of(kind).name}{where}", parameters)

@@ -53,7 +53,7 @@ class Transaction(Snapshot):
         places = touched(batch)
         if not places:
             return batch
-        first = int(self.rows('SELECT COALESCE(MAX("sequence"), 0) FROM "journal_entry"')[0][0]) + 1
+        first = self.largest(JournalEntry, "sequence") + 1
         table = table_of(JournalEntry)
         entries = [
             table.encode(JournalEntry(sequence=sequence, resource=kind.name_, key=str(key)))
@@ -169,7 +169,7 @@ class Transaction(Snapshot):
 
     def note(self, name: str, text: str, *, level: str = "info", about: Resource | None = None) -> None:
         """Add a sentence to the history of what happened, dated now."""
-        sequence = int(self.rows('SELECT COALESCE(MAX("sequence"), 0) FROM "event"')[0][0]) + 1
+        sequence = self.largest(Event, "sequence") + 1
         self.insert(
             Event(
                 sequence=sequence,

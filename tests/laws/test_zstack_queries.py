@@ -28,8 +28,6 @@ SHAPES: dict[str, Shape] = {name: shape for name in ZSTACK if (shape := find_sha
 
 DELIBERATE = {
     ("L3NetworkDns", "lastOpDate"): "a name server is put in or taken out, never changed",
-    ("BackupStorageZoneRef", "id"): "only lists of uuids show it",
-    ("PrimaryStorageClusterRef", "id"): "only lists of uuids show it",
     ("PrimaryStorage", "systemUsedCapacity"): "comes with what is not ours on a disk",
     ("SftpBackupStorage", "username"): "whom the appliance logs in as is no secret",
 }

@@ -109,6 +109,7 @@ CREATE INDEX "backup_storage_name" ON "backup_storage" ("name");
 
 CREATE TABLE "backup_storage_zone_ref" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "id" INTEGER NOT NULL UNIQUE,
     "backup_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
     "zone_uuid" TEXT COLLATE NOCASE NOT NULL,
     "create_date" REAL NOT NULL,
@@ -559,6 +560,7 @@ CREATE INDEX "primary_storage_name" ON "primary_storage" ("name");
 
 CREATE TABLE "primary_storage_cluster_ref" (
     "uuid" TEXT COLLATE NOCASE NOT NULL PRIMARY KEY,
+    "id" INTEGER NOT NULL UNIQUE,
     "primary_storage_uuid" TEXT COLLATE NOCASE NOT NULL,
     "cluster_uuid" TEXT COLLATE NOCASE NOT NULL,
     "create_date" REAL NOT NULL,

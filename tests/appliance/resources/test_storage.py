@@ -178,3 +178,23 @@ async def test_a_storage_whose_machine_was_a_host_too_is_left_whole_right_after_
     await cloud.call("DeleteBackupStorage", uuid=cloud.uuids["backup"])
     assert cloud.uuids["backup"] not in host.things.storage
     assert host._owner is None
+
+
+async def test_links_of_storages_are_numbered_as_they_were_attached(cloud: Cloud) -> None:
+    zone, first = cloud.uuids["zone"], cloud.uuids["cluster"]
+    second = await cloud.make("second", "CreateCluster", zoneUuid=zone, hypervisorType="KVM")
+    other = await cloud.make("other", "CreateZone")
+    primary, backup = cloud.uuids["primary"], cloud.uuids["backup"]
+    await cloud.call("AttachPrimaryStorageToCluster", primaryStorageUuid=primary, clusterUuid=second)
+    await cloud.call("AttachBackupStorageToZone", backupStorageUuid=backup, zoneUuid=other)
+
+    async def linked(query: str, condition: str) -> list[str]:
+        name, value = condition.split("=")
+        return [each["uuid"] for each in await cloud.query(query, **{name: value})]
+
+    assert await linked("QueryCluster", "primaryStorageRef.id=1") == [first]
+    assert await linked("QueryCluster", "primaryStorageRef.id=2") == [second]
+    assert await linked("QueryZone", "backupStorageRef.id=1") == [zone]
+    assert await linked("QueryZone", "backupStorageRef.id=2") == [other]
+    assert await linked("QueryPrimaryStorage", "clusterRef.id=2") == [primary]
+    assert await linked("QueryBackupStorage", "zoneRef.id=3") == []

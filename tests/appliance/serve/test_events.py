@@ -26,7 +26,7 @@ from appliance.store.transaction import Transaction
 from .conftest import Face
 
 STORAGE = PrimaryStorage(uuid="p" * 32, zone_uuid="z" * 32, name="ps", url="/x", mount_path="/x")
-REF = PrimaryStorageClusterRef(uuid="r" * 32, primary_storage_uuid=STORAGE.uuid, cluster_uuid="c" * 32)
+REF = PrimaryStorageClusterRef(uuid="r" * 32, id=1, primary_storage_uuid=STORAGE.uuid, cluster_uuid="c" * 32)
 
 
 def zone(number: int, name: str = "z") -> Zone:
