@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+_GZIP = "\x1f\x8b"
+_BYTE_ORDER_MARK = "\ufeff"
+_LINE_END = re.compile(r"(?<!\r)\r+\n")  # begins at the first of a run only, so that long ones cost no more
+
 _LEAVES_ALONE = (
     "#",
     "content-type:",
     "mime-version:",
-    "\x1f\x8b",
     "h4sia",  # gzip in base64
     "i2nsb3vkl",  # "#cloud-" in base64
     "iyev",  # "#!/" in base64
@@ -18,10 +23,14 @@ _LEAVES_ALONE = (
 def normalise(user_data: str) -> str:
     """User data as cloud-init expects it, from what people type.
 
-    A text in one line with backslash-n written out gets real lines, and a text without a head that
-    cloud-init knows (`#…`, MIME, gzip or base64 of one of them) is taken for a cloud-config.
+    A text in one line with backslash-n written out gets real lines, one from Windows loses its byte order
+    mark and its carriage returns (a kernel finds no `/bin/sh\\r`), and a text without a head that cloud-init
+    knows (`#…`, MIME, gzip or base64 of one of them) is taken for a cloud-config.
     """
-    text = user_data if "\n" in user_data else user_data.replace("\\n", "\n")
+    if user_data.startswith(_GZIP):
+        return user_data
+    text = user_data.lstrip(_BYTE_ORDER_MARK)
+    text = _LINE_END.sub("\n", text if "\n" in text else text.replace("\\n", "\n"))
     if not text.strip() or text.lstrip().lower().startswith(_LEAVES_ALONE):
         return text
     return "#cloud-config\n" + text
