@@ -31,7 +31,7 @@ unpack_into() {
 try_program() {
     local said
     said=$("$1/zstui" --version 2>&1) ||
-        because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
+        because "zstui does not run here: $(cause <<<"$said")" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
 }
 
@@ -42,7 +42,7 @@ check_reach() {
     printf '%s\n' "$said"
     VERDICT=$REFUSED
     found=$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')
-    because "${found:-the program of $NAME fails: $(tail -n 1 <<<"$said")}"
+    because "${found:-the program of $NAME fails: $(cause <<<"$said")}"
 }
 
 # The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.
