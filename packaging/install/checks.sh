@@ -72,15 +72,15 @@ check_free() {
 # The addresses of this machine, by the kernel's own list of what is local.
 own_addresses() { awk '$1 ~ /--$/ { address = $2 } / host LOCAL/ { print address }' /proc/net/fib_trie | sort -u; }
 
-# The first IPv4 address of an interface. The smallest Debian has no ip; the program that unpacks has one, too.
+# The first IPv4 address of an interface, in NUMBER. The smallest Debian has no ip; the program that unpacks has one.
 interface_address() {
-    local scratch='' ip=(ip)
+    local ip=(ip)
     if ! command -v ip >/dev/null; then
-        scratch=$(mktemp -d) && unxz_bytes | gzip -dc >"$scratch/busybox" && chmod 700 "$scratch/busybox"
-        ip=("$scratch/busybox" ip)
+        make_scratch && unxz_bytes | gzip -dc >"$SCRATCH/busybox" && chmod 700 "$SCRATCH/busybox" || return 1
+        ip=("$SCRATCH/busybox" ip)
     fi
-    "${ip[@]}" -4 -o address show dev "$1" | sed -n '1s/.* inet \([0-9.]*\).*/\1/p'
-    [ -z "$scratch" ] || rm -rf "$scratch"
+    NUMBER=$("${ip[@]}" -4 -o address show dev "$1" | sed -n '1s/.* inet \([0-9.]*\).*/\1/p')
+    drop_scratch
 }
 
 is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
@@ -93,7 +93,7 @@ is_ipv4() {
 
 # -I ADDRESS, INTERFACE, or either with :PORT, as ADDRESS:PORT.
 check_address() {
-    local host=$WANTED_LISTEN port=8080 number before=$LISTEN
+    local host=$WANTED_LISTEN port=8080 before=$LISTEN
     check_ssh || return 1
     [ -n "$host" ] || return 0
     case $host in
@@ -103,10 +103,10 @@ check_address() {
     is_port "$port" || because "-I $WANTED_LISTEN: $port is no port; ports are 1 to 65535" || return 1
     case $host in
     *[!0-9.]*)
-        number=$(interface_address "$host")
-        [ -n "$number" ] ||
+        interface_address "$host" || return 1
+        [ -n "$NUMBER" ] ||
             because "-I $WANTED_LISTEN: $host is neither an IPv4 address nor an interface with one" || return 1
-        host=$number
+        host=$NUMBER
         ;;
     esac
     is_ipv4 "$host" || because "-I $WANTED_LISTEN: $host is no IPv4 address" || return 1

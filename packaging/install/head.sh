@@ -56,6 +56,10 @@ GIVEN=()
 CHECK=
 MISSING=
 SCRATCH=
+# Whether this holds the lock of the installation, and may have begun something.
+BEGUN=
+# Whether a first installation that is undone was never used, since who undoes it has begun it.
+UNUSED=
 # How often the appliance had ended before the last start, and where its words since then begin.
 ENDS=0
 BEGINNING=0

@@ -76,14 +76,17 @@ install_fresh() {
 # Whose store is not there yet finds its own when it is repeated: `unfinished` names the folder until the end.
 # Whoever undoes it reads in the settings where the data is.
 begin_fresh() {
+    local was=
     ASIDE=
     if [ ! -e "$DATA/store.db" ]; then
         printf '%s' "$DATA" >"$ROOT/unfinished" || return 1
+        if [ ! -e "$DATA" ]; then was=none; elif is_free "$DATA"; then was=$(stat -c %a "$DATA"); fi
     elif [ -n "$DROP" ]; then
         ASIDE=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
         [ ! -e "$ASIDE" ] && [ ! -e "$ASIDE.part" ] || because "$ASIDE is there already" || return 1
     fi
-    settings_save && transition_write "" "$NAME" "" stopping "$ASIDE" && guard_start
+    UNUSED=yes
+    settings_save && transition_write "" "$NAME" "" stopping "$ASIDE" "$was" && guard_start
 }
 
 end_fresh() { transition_end && rm -f "$ROOT/unfinished"; }

@@ -375,24 +375,3 @@ def test_what_cannot_be_is_refused_by_name_before_anything_changes(
     pretend(machine, "getconf", "glibc 2.31")
     machine.say("sh", "-c", "echo 'PRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"' >/etc/os-release")
     assert "Debian GNU/Linux 11 (bullseye) has glibc 2.31; zstui needs" in refused(path)
-
-
-def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
-    folder = REPOSITORY / "packaging" / "install"
-    parts = ("head", "mirrors", "places", "journal", "checks", "service", "steps", "main")
-    text = "".join((folder / f"{part}.sh").read_text() for part in parts)
-    # SC2317: steps are called through their names.
-    done = subprocess.run(
-        ["shellcheck", "--shell=bash", "--exclude=SC2317", "-"],
-        input=re.sub(r"@\w+@", "1", text), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-
-
-def test_mirrors_stand_in_one_place_only() -> None:
-    named = [
-        path.name
-        for path in (REPOSITORY / "packaging").rglob("*")
-        if path.suffix in (".sh", ".py") and re.search(r"mirrors?\.\w+\.com", path.read_text())
-    ]
-    assert named == ["mirrors.sh"]
