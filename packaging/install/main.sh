@@ -234,6 +234,7 @@ only_check() {
             step "Look for an installation" check_versions &&
             step "Check for another installation" check_alone &&
             step "Look for the version before" check_previous &&
+            step "Try the backup of its store" try_backup &&
             say "this would go back from $(current_name) to $(before_name), with its store and settings from before the upgrade"
         ;;
     uninstall)
@@ -312,7 +313,8 @@ main() {
         take_the_lock
         [ "$ACTION" != rollback ] || {
             check_alone || refuse
-            step "Look for the version before" check_previous || exit "$REFUSED"
+            step "Look for the version before" check_previous &&
+                step "Try the backup of its store" try_backup || exit "$REFUSED"
         }
         carry_out "$ACTION" || exit $?
         [ "$ACTION" != rollback ] || { printf 'the current version is %s again\n' "$NAME" && tell_how_to_start; }

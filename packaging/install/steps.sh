@@ -181,9 +181,27 @@ upgrade() {
 check_previous() {
     local before
     before=$(before_name) || because "$ROOT/previous is not as zstui wrote it" || return 1
-    if [ -z "$before" ] || [ "$before" = "$(current_name)" ]; then
-        because "there is no version to go back to in $ROOT"
-    fi
+    [ -n "$before" ] && [ "$before" != "$(current_name)" ] ||
+        because "there is no version to go back to in $ROOT" || return 1
+    [ -x "$ROOT/versions/$before/zstui" ] ||
+        because "$before, the version to go back to, is not in $ROOT/versions any more; stay with $(current_name)"
+}
+
+# What the version before makes of its backup, in a folder that goes again. It looks at all that is in it.
+try_backup() {
+    local NAME='' BEFORE='' LISTEN='' SERVE=() said code
+    load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
+    [ -f "$BEFORE" ] ||
+        because "$BEFORE, the store that $NAME goes back to, is gone; put it there again, or stay with $(current_name)" || return 1
+    check_free "${TMPDIR:-/tmp}" $(($(stat -c %s "$BEFORE") * 2 / 1048576 + 1)) TMPDIR && make_scratch || return 1
+    said=$("$ROOT/versions/$NAME/zstui" --data "$SCRATCH/data" restore "$BEFORE" 2>&1)
+    code=$?
+    drop_scratch
+    [ "$code" = 0 ] && return
+    printf '%s\n' "$said"
+    # It says of a store what is so of the backup.
+    said=$(cause <<<"$said" | sed 's/^zstui: //; s/^the store is damaged (\(.*\)); .*/\1/; s/^the copy of the store is .*kept: //')
+    because "$BEFORE, the store that $NAME goes back to, cannot be restored: ${said:-it does not say why}; put a sound one in its place, or stay with $(current_name)"
 }
 
 rollback() {
