@@ -172,7 +172,7 @@ class SshDialer:
         taking = await self._start(destination, "take", destination_path, str(size), md5, str(reserved_bytes))
         try:
             await _pump(giving, taking, on_progress)
-            await _finish(taking, f"{destination_path} on {destination.address}")
+            await _finish(taking, destination_path, destination)
         finally:
             giving.close()
             taking.close()
@@ -181,7 +181,7 @@ class SshDialer:
         """How many bytes of a file that is uploaded are on the machine."""
         asked = await self._start(destination, "arrived", path)
         try:
-            answer = await _finish(asked, f"{path} on {destination.address}")
+            answer = await _finish(asked, path, destination)
         finally:
             asked.close()
         return int(answer.get("size", 0))
@@ -202,9 +202,10 @@ class SshDialer:
         try:
             async for chunk in content:
                 sent.update(chunk)
-                await _give(taking, chunk, f"{path} on {destination.address}")
+                if refusal := await _give(taking, chunk):
+                    raise _refused(path, destination, refusal)
             taking.stdin.write_eof()
-            answer = await _finish(taking, f"{path} on {destination.address}")
+            answer = await _finish(taking, path, destination)
         except (asyncssh.Error, OSError) as failed:
             raise BackupStorageFailed(f"{path} on {destination.address}: {failed}") from failed
         finally:
@@ -220,7 +221,7 @@ class SshDialer:
                 yield chunk
             await giving.wait_closed()
             if giving.exit_status != 0:
-                raise BackupStorageFailed(f"{path} on {source.address}: {await _complaint(giving)}")
+                raise _refused(path, source, await _complaint(giving))
         except (asyncssh.Error, OSError) as failed:
             raise BackupStorageFailed(f"{path} on {source.address}: {failed}") from failed
         finally:
@@ -315,27 +316,37 @@ async def _pump(
             raise BackupStorageFailed(
                 f"the copy ended at {done} of {total} bytes: {await _complaint(giving)}"
             )
-        await _give(taking, chunk, f"the copy broke at {done} of {total} bytes")
+        if refusal := await _give(taking, chunk):
+            raise BackupStorageFailed(f"the copy broke at {done} of {total} bytes: {refusal}")
         done += len(chunk)
         on_progress(done, total)
     taking.stdin.write_eof()
 
 
-async def _give(taking: asyncssh.SSHClientProcess[bytes], chunk: bytes, what: str) -> None:
+async def _give(taking: asyncssh.SSHClientProcess[bytes], chunk: bytes) -> str | None:
+    """Send some bytes; why they are not taken, if they are not."""
     try:
         taking.stdin.write(chunk)
         await taking.stdin.drain()
     except (asyncssh.Error, OSError) as failed:
-        raise BackupStorageFailed(f"{what}: {await _complaint(taking, failed)}") from failed
+        return await _complaint(taking, failed)
+    return None
 
 
-async def _finish(taking: asyncssh.SSHClientProcess[bytes], what: str) -> dict[str, Any]:
+async def _finish(taking: asyncssh.SSHClientProcess[bytes], path: str, target: Target) -> dict[str, Any]:
     answer = await taking.stdout.read()
     await taking.wait_closed()
     if taking.exit_status != 0:
-        raise BackupStorageFailed(f"{what}: {await _complaint(taking)}")
+        raise _refused(path, target, await _complaint(taking))
     parsed = json.loads(answer)
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _refused(path: str, target: Target, complaint: str) -> BackupStorageFailed:
+    """Why a file was not moved. Most complaints name it by themselves."""
+    if path in complaint:
+        return BackupStorageFailed(f"on {target.address}: {complaint}")
+    return BackupStorageFailed(f"{path} on {target.address}: {complaint}")
 
 
 def _text(output: bytes | str | None) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import json
 import os
+import shlex
 import ssl
 import sys
 import uuid
@@ -18,6 +20,7 @@ from appliance.api.grammar import HASHED, Command, read_words
 from appliance.api.image import AddImage
 from appliance.api.quoting import UsageError
 from appliance.client import Session
+from appliance.client_answers import Unreachable
 from appliance.client_files import Progress
 
 DONE, USAGE, FAILED = 0, 1, 3
@@ -151,8 +154,9 @@ def printable(text: str) -> str:
 
 
 def print_error(error: ApiError, err: TextIO) -> None:
-    """Print an error's code, description and details."""
+    """Print an error's code, description and details, and what else is known of it here."""
     err.write(f"code: {error.code}\ndescription: {error.description}\ndetails: {printable(error.details)}\n")
+    err.writelines(f"{printable(note)}\n" for note in getattr(error, "__notes__", ()))
 
 
 async def _add_local_image(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
@@ -164,12 +168,34 @@ async def _add_local_image(session: Session, fields: dict[str, Any]) -> dict[str
     job_uuid = await session.call_job("AddImage", **fields)
     try:
         await session.upload(image_uuid, path, progress_to(sys.stderr))
-    except (ApiError, KeyboardInterrupt, asyncio.CancelledError):
-        sys.stderr.write(
-            f"what has arrived is kept for a while; go on with: zstui upload {image_uuid} {path}\n"
-        )
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write(f"{_is_kept(image_uuid, path)}\n")
+        raise
+    except Unreachable as broken:
+        broken.add_note(_is_kept(image_uuid, path))
+        raise
+    except ApiError as refused:
+        if await _awaits_its_file(session, image_uuid):
+            refused.add_note(
+                "the image waits for its file, and is given up when nothing comes for half an hour; "
+                f"once that is mended, go on with: {_upload_of(image_uuid, path)}"
+            )
         raise
     return await session.wait(job_uuid)
+
+
+def _is_kept(image_uuid: str, path: Path) -> str:
+    return f"what has arrived is kept for a while; go on with: {_upload_of(image_uuid, path)}"
+
+
+def _upload_of(image_uuid: str, path: Path) -> str:
+    return f"zstui upload {image_uuid} {shlex.quote(str(path))}"
+
+
+async def _awaits_its_file(session: Session, image_uuid: str) -> bool:
+    with contextlib.suppress(ApiError):
+        return bool(await session.query("Image", uuid=image_uuid, status="Downloading"))
+    return False
 
 
 async def transfer_once(

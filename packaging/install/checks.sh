@@ -72,15 +72,15 @@ check_free() {
 # The addresses of this machine, by the kernel's own list of what is local.
 own_addresses() { awk '$1 ~ /--$/ { address = $2 } / host LOCAL/ { print address }' /proc/net/fib_trie | sort -u; }
 
-# The first IPv4 address of an interface. The smallest Debian has no ip; the program that unpacks has one, too.
+# The first IPv4 address of an interface, in NUMBER. The smallest Debian has no ip; the program that unpacks has one.
 interface_address() {
-    local scratch='' ip=(ip)
+    local ip=(ip)
     if ! command -v ip >/dev/null; then
-        scratch=$(mktemp -d) && unxz_bytes | gzip -dc >"$scratch/busybox" && chmod 700 "$scratch/busybox"
-        ip=("$scratch/busybox" ip)
+        make_scratch && unxz_bytes | gzip -dc >"$SCRATCH/busybox" && chmod 700 "$SCRATCH/busybox" || return 1
+        ip=("$SCRATCH/busybox" ip)
     fi
-    "${ip[@]}" -4 -o address show dev "$1" | sed -n '1s/.* inet \([0-9.]*\).*/\1/p'
-    [ -z "$scratch" ] || rm -rf "$scratch"
+    NUMBER=$("${ip[@]}" -4 -o address show dev "$1" | sed -n '1s/.* inet \([0-9.]*\).*/\1/p')
+    drop_scratch
 }
 
 is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
@@ -93,7 +93,7 @@ is_ipv4() {
 
 # -I ADDRESS, INTERFACE, or either with :PORT, as ADDRESS:PORT.
 check_address() {
-    local host=$WANTED_LISTEN port=8080 number before=$LISTEN
+    local host=$WANTED_LISTEN port=8080 before=$LISTEN
     check_ssh || return 1
     [ -n "$host" ] || return 0
     case $host in
@@ -103,10 +103,10 @@ check_address() {
     is_port "$port" || because "-I $WANTED_LISTEN: $port is no port; ports are 1 to 65535" || return 1
     case $host in
     *[!0-9.]*)
-        number=$(interface_address "$host")
-        [ -n "$number" ] ||
+        interface_address "$host" || return 1
+        [ -n "$NUMBER" ] ||
             because "-I $WANTED_LISTEN: $host is neither an IPv4 address nor an interface with one" || return 1
-        host=$number
+        host=$NUMBER
         ;;
     esac
     is_ipv4 "$host" || because "-I $WANTED_LISTEN: $host is no IPv4 address" || return 1
@@ -137,23 +137,45 @@ port_is_free() {
     fi
 }
 
-# check_schema VERSION: its store is not newer than what this version knows.
-check_schema() {
-    local there
-    there=$(find "$ROOT/versions/$1/_internal/appliance/store/migrations" -name '[0-9]*.sql' | wc -l)
-    [ "$SCHEMA" -ge "$there" ] ||
-        because "$1 keeps a store of version $there, and zstui $VERSION knows versions up to $SCHEMA; use --rollback to go back"
+# schema_of NAME: the version of the store that what is installed keeps.
+schema_of() { find "$ROOT/versions/$1/_internal/appliance/store/migrations" -name '[0-9]*.sql' | wc -l; }
+
+# check_newer NAME: neither what is installed nor its store is newer than this. The same version may be made anew.
+check_newer() {
+    local there=${1%-*} schema why=
+    schema=$(schema_of "$1")
+    if [ "$there" != "$VERSION" ] && at_least "$there" "$VERSION"; then
+        why="$1 is installed, and zstui $VERSION is older"
+    elif [ "$schema" -gt "$SCHEMA" ]; then
+        why="$1 keeps a store of version $schema, and zstui $VERSION knows versions up to $SCHEMA"
+    fi
+    [ -z "$why" ] || because "$why; $(way_back "$schema")"
 }
 
-# check_newer NAME: what is installed is not newer than this. The same version may be made anew.
-check_newer() {
-    local there=${1%-*}
-    [ "$there" = "$VERSION" ] || ! at_least "$there" "$VERSION" ||
-        because "$1 is installed, and zstui $VERSION is older; use --rollback to go back to the version before"
+# way_back SCHEMA: how an older version comes in the place of what is installed and keeps a store of that version.
+way_back() {
+    local option='-D, which sets its store aside'
+    if check_previous && try_backup >/dev/null; then
+        printf 'use --rollback to go back to %s' "$(before_name)"
+        return
+    fi
+    [ "$1" -gt "$SCHEMA" ] || option='-k, which keeps its store'
+    printf 'to have this one, run bash %s/installer --uninstall, then this with -r %s --data %s %s' \
+        "$ROOT" "$ROOT" "$DATA" "$option"
+}
+
+# The version of the store that was left, where SQLite keeps it in a file; nothing of what is no such file.
+store_version() {
+    [ "$(head -c 15 "$DATA/store.db")" != "SQLite format 3" ] ||
+        od -An -tu1 -j60 -N4 "$DATA/store.db" | awk '{ print (($1 * 256 + $2) * 256 + $3) * 256 + $4 }'
 }
 
 # What an installation that is not there any more has left.
 check_left() {
+    local there=
+    [ -n "$DROP" ] || [ ! -e "$DATA/store.db" ] || there=$(store_version)
+    [ "${there:-0}" -le "$SCHEMA" ] ||
+        because "$DATA has a store of version $there, and zstui $VERSION knows versions up to $SCHEMA; install a later zstui with -k, or set that store aside with -D" || return 1
     [ ! -e "$DATA/store.db" ] || [ -n "$KEEP$DROP" ] || [ "$(cat "$ROOT/unfinished" 2>/dev/null)" = "$DATA" ] ||
         because "$DATA has a store from before; keep it with -k, or set it aside with -D" || return 1
     [ -z "$DROP" ] || [ ! -e "$DATA/store.db" ] || ! is_mounted "$DATA" ||
@@ -174,7 +196,7 @@ check_installed() {
         ;;
     upgrade)
         [ -n "$found" ] || because "nothing is installed in $ROOT; install without -u" || return 1
-        check_schema "$found" && check_newer "$found"
+        check_newer "$found"
         ;;
     esac
 }

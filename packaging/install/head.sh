@@ -56,8 +56,13 @@ GIVEN=()
 CHECK=
 MISSING=
 SCRATCH=
-# How often the appliance had ended before the last start.
+# Whether this holds the lock of the installation, and may have begun something.
+BEGUN=
+# Whether a first installation that is undone was never used, since who undoes it has begun it.
+UNUSED=
+# How often the appliance had ended before the last start, and where its words since then begin.
 ENDS=0
+BEGINNING=0
 OS_ID=
 OS_CODENAME=
 # Options of zstui --serve, besides the address: what is remembered, and what was given now.
@@ -113,6 +118,17 @@ because() {
 # Something to know of a step that passes.
 note() { NOTE=$*; }
 
+# What a program said last that says why: neither what keeps it running nor what it is packed with does.
+cause() {
+    local said
+    said=$(grep -v '^[[:space:]]*$')
+    {
+        grep -v -e '^[^ ]* the appliance ended with ' -e '^\[PYI-[0-9]*:ERROR\] Failed to execute script' \
+            -e '^zstui\.service: ' -e '^\(Starting\|Started\|Stopping\|Stopped\) zstui\.service' <<<"$said" ||
+            printf '%s\n' "$said"
+    } | tail -n 1
+}
+
 # step TITLE COMMAND …: run a command, and say how it went. Its output goes to the log.
 step() {
     local title=$1
@@ -126,7 +142,7 @@ step() {
         return 0
     fi
     say "... FAIL"
-    [ -n "$REASON" ] || REASON="$(tail -n 1 "$LOG")"
+    [ -n "$REASON" ] || REASON=$(tail -n 100 "$LOG" | cause)
     printf '   Reason: %s\n' "$REASON" >&3
     [ -z "$QUIET" ] || printf '%d. %s: FAIL\n   Reason: %s\n' "$STEP" "$title" "$REASON" >&2
     printf 'FAIL: %s\n' "$REASON" >>"$LOG"

@@ -41,24 +41,24 @@ point_to() {
     ln -sfn "versions/$1" "$ROOT/current.new" && mv -fT "$ROOT/current.new" "$ROOT/current" && sync "$ROOT"
 }
 
-# transition_write FROM TO BACKUP STAGE [ASIDE]. The script of FROM reads the first four, too.
+# transition_write FROM TO BACKUP STAGE [ASIDE WAS]. The script of FROM reads the first four, too.
 transition_write() {
     printf 'FROM=%q\nTO=%q\nBACKUP=%q\nSTAGE=%q\n' "${@:1:4}" >"$ROOT/transition.new" &&
-        printf '%s' "${5:+ASIDE=$5}" >>"$ROOT/transition.new" && place "$ROOT/transition"
+        printf '%s' "${5:+ASIDE=$5$'\n'}" "${6:+WAS=$6$'\n'}" >>"$ROOT/transition.new" && place "$ROOT/transition"
 }
 
 transition_end() { rm -f "$ROOT/transition" && sync "$ROOT" && rm -f "$ROOT"/{settings,previous}.before; }
 
 # Go back to what was before a transition, but for starting it. May itself be cut off, and is done again then.
 transition_undo() {
-    local FROM='' TO='' BACKUP='' STAGE='' ASIDE=''
+    local FROM='' TO='' BACKUP='' STAGE='' ASIDE='' WAS=''
     [ -f "$ROOT/transition" ] || return 0
-    load "$ROOT/transition" FROM TO BACKUP STAGE ASIDE || return 1
+    load "$ROOT/transition" FROM TO BACKUP STAGE ASIDE WAS || return 1
     printf '%s undoing the change from %s to %s\n' "$(date -u +%FT%TZ)" "${FROM:-nothing}" "$TO" >>"$LOG"
     if [ "$STAGE" = changing ] && [ -n "$BACKUP" ]; then
         "$ROOT/versions/$FROM/zstui" --data "$DATA" restore "$BACKUP" >>"$LOG" 2>&1 || return 1
     fi
-    if [ -n "$FROM" ]; then change_undo "$FROM"; else fresh_undo "$ASIDE"; fi || return 1
+    if [ -n "$FROM" ]; then change_undo "$FROM"; else fresh_undo "$ASIDE" "$WAS"; fi || return 1
     drop_versions
     transition_end || return 1
     [ -n "$FROM" ] || rm -f "$ROOT/settings"
@@ -78,7 +78,16 @@ change_undo() {
 }
 
 # Nothing is left that a start of the machine would run.
-fresh_undo() { rm -f "$ROOT/current" && service_remove && bring_back "$1"; }
+fresh_undo() { rm -f "$ROOT/current" && service_remove && bring_back "$1" && data_undo "$2"; }
+
+# data_undo WAS: make a data folder that was not there, or was empty with those rights, that again. That is for who
+# began it, and its guard; who comes later does not know whether it was used since.
+data_undo() {
+    [ -n "$UNUSED" ] && [ -n "$1" ] || return 0
+    # Who was cut off may not have come to it.
+    ! is_ours "$DATA" || if [ "$1" = none ]; then delete_data; else delete_content "$DATA" && chmod "$1" "$DATA"; fi &&
+        rm -f "$ROOT/unfinished"
+}
 
 # Make the data folder that was set aside what it was; what was begun in its place goes. Who was cut off while
 # it was set aside, on a file system that copies where others rename, may have left half of it in either place.
@@ -123,6 +132,9 @@ recover() {
     [ -z "$(current_name)" ] || service_start
 }
 
+# Of what was never installed nothing is left, not even an empty folder.
+leave_nothing() { [ -n "$(current_name)" ] || [ -e "$ROOT/unfinished" ] || delete_root; }
+
 # The lock is on descriptor 9, which no process that stays may inherit. Who was waited for may have deleted it.
 lock_take() {
     is_ours "$ROOT" && exec 9>"$ROOT/lock" && flock "$@" 9 && [ "$ROOT/lock" -ef "/proc/$$/fd/9" ]
@@ -132,7 +144,8 @@ lock_take() {
 guard() {
     exec </dev/null >>"$LOG" 2>&1
     lock_take || exit 1
-    recover
+    UNUSED=yes
+    [ ! -f "$ROOT/transition" ] || { recover && leave_nothing; }
 }
 
 # What was put into the background goes on without this. One that has ended already is no job any more.

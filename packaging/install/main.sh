@@ -100,10 +100,12 @@ interrupted() {
     # A step's words go to the log, and it may be a step that is interrupted.
     exec 2>&4
     printf '\ninterrupted\n' >&2
+    [ -n "$BEGUN" ] || exit "$INTERRUPTED"
     if [ "$ACTION" = uninstall ]; then
         printf 'what is taken away already stays so; run it again to end it\n' >&2
     elif recover >>"$LOG" 2>&1; then
         drop_versions
+        leave_nothing >>"$LOG" 2>&1
         exit "$INTERRUPTED"
     else
         printf 'undoing what was begun failed; see %s and run this again\n' "$LOG" >&2
@@ -114,24 +116,30 @@ interrupted() {
 # Carry an action out; what it has begun and cannot end is undone.
 carry_out() {
     local code
-    trap interrupted INT TERM HUP
     "$@"
     code=$?
     trap '' INT TERM HUP
     [ $code != 0 ] || return 0
     if [ ! -f "$ROOT/transition" ]; then
-        [ "$ACTION" = uninstall ] || drop_versions
-        # Not even an empty folder is left of what was refused.
-        [ "$VERDICT$(current_name)" != "$REFUSED" ] || [ -e "$ROOT/unfinished" ] || delete_root >>"$LOG" 2>&1
+        [ "$ACTION" = uninstall ] || { drop_versions && leave_nothing >>"$LOG" 2>&1; }
         return "$VERDICT"
     fi
     if recover >>"$LOG" 2>&1; then
-        printf 'it failed: %s; everything is as it was before%s\n' "$REASON" \
-            "${STORE_KEPT:+, but for the store that was kept: it is now one of zstui $VERSION}" >&2
+        leave_nothing >>"$LOG" 2>&1
+        printf 'it failed: %s; everything is as it was before%s\n' "$REASON" "$(what_stays)" >&2
     else
         printf 'it failed, and undoing it did, too; see %s and run this again\n' "$LOG" >&2
     fi
     return "$FAILED"
+}
+
+# What an installation that was undone leaves otherwise than it was.
+what_stays() {
+    if [ -n "$STORE_KEPT" ]; then
+        printf ', but for the store that was kept: it is now one of zstui %s' "$VERSION"
+    elif [ -e "$ROOT/unfinished" ]; then
+        printf ', but for %s and what is in %s, with which the next installation goes on' "$ROOT" "$DATA"
+    fi
 }
 
 # Whoever is refused here has changed nothing.
@@ -146,6 +154,7 @@ take_the_lock() {
         printf 'another installer is at work in %s; wait for its end\n' "$ROOT" >&2
         exit "$REFUSED"
     }
+    BEGUN=yes
     # One that was killed, and its guard with it.
     recover >>"$LOG" 2>&1 || {
         printf 'an earlier installer was cut off, and what it began cannot be undone; see %s\n' "$LOG" >&2
@@ -225,6 +234,7 @@ only_check() {
             step "Look for an installation" check_versions &&
             step "Check for another installation" check_alone &&
             step "Look for the version before" check_previous &&
+            step "Try the backup of its store" try_backup &&
             say "this would go back from $(current_name) to $(before_name), with its store and settings from before the upgrade"
         ;;
     uninstall)
@@ -242,13 +252,12 @@ check_program() {
         step "Try the program" try_program "$SCRATCH" &&
         step "Check how it is to be reached" check_reach "$SCRATCH"
     code=$?
-    rm -rf "$SCRATCH"
+    drop_scratch
     return $code
 }
 
 unpack_to_try() {
-    SCRATCH=$(mktemp -d) && trap 'rm -rf "$SCRATCH"' EXIT ||
-        because "no folder can be made in ${TMPDIR:-/tmp}; name another in TMPDIR" || return 1
+    make_scratch || return 1
     check_runs "$SCRATCH" "name another folder in TMPDIR" && unpack_into "$SCRATCH"
 }
 
@@ -276,16 +285,19 @@ main() {
         ROOT=$(readlink -f "$(dirname "$SELF")")
     fi
     read_options "$@"
+    exec 3>&1 4>&2
+    [ -z "$QUIET" ] || exec 3>/dev/null
     # What an installation calls by itself does not end of a checksum, or of a log.
     case $ACTION in launch | supervise | guard | undo) ;; *)
+        trap drop_scratch EXIT
+        trap interrupted INT TERM HUP
         check_script || refuse
+        drop_left_scratch
         [ "$(id -u)" != 0 ] || check_log || refuse
         ;;
     esac
     [ "$(id -u)" != 0 ] || settings_load || refuse
     NAME=$VERSION-$BUILD
-    exec 3>&1 4>&2
-    [ -z "$QUIET" ] || exec 3>/dev/null
     tell_what_is_not_fetched
     if [ -n "$CHECK" ]; then
         LOG=/dev/null
@@ -301,7 +313,8 @@ main() {
         take_the_lock
         [ "$ACTION" != rollback ] || {
             check_alone || refuse
-            step "Look for the version before" check_previous || exit "$REFUSED"
+            step "Look for the version before" check_previous &&
+                step "Try the backup of its store" try_backup || exit "$REFUSED"
         }
         carry_out "$ACTION" || exit $?
         [ "$ACTION" != rollback ] || { printf 'the current version is %s again\n' "$NAME" && tell_how_to_start; }

@@ -32,10 +32,11 @@ missing_packages() {
 fetch_packages() {
     local code
     [ -n "$MISSING" ] || return 0
-    SCRATCH=$(mktemp -d) && trap 'rm -rf "$SCRATCH"' EXIT && apt_settings "$SCRATCH" || return 1
-    apt_install --config-file="$SCRATCH/apt.conf"
+    make_scratch && apt_settings "$SCRATCH" || return 1
+    # What it starts may stay.
+    apt_install --config-file="$SCRATCH/apt.conf" 6<&-
     code=$?
-    rm -rf "$SCRATCH"
+    drop_scratch
     [ "$code" = 0 ] || return 1
     [ -z "$MIRROR" ] ||
         note "packages came from $(mirror_lines "$OS_ID" | sed -n '1s/^deb \([^ ]*\).*/\1/p'), this once; the system's own sources are as they were"

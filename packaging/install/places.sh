@@ -122,6 +122,31 @@ check_path() {
     fi
 }
 
+# A folder in SCRATCH, which goes with this script. Its lock tells others that this lives, or what this has started.
+make_scratch() {
+    for _ in 1 2 3; do
+        # One that has no lock yet may be taken for one that was left.
+        SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/zstui-try.XXXXXXXXXX") && exec 6<"$SCRATCH" && flock -n 6 &&
+            [ -d "$SCRATCH" ] && return
+        drop_scratch
+    done
+    because "no folder can be made in ${TMPDIR:-/tmp}; name another in TMPDIR"
+}
+
+drop_scratch() {
+    [ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
+    exec 6<&-
+    SCRATCH=
+}
+
+# Those that killed ones have left: of that name, only this user's to write to, and with a lock that nobody has.
+drop_left_scratch() {
+    local each
+    for each in "${TMPDIR:-/tmp}"/zstui-try.??????????; do
+        [ ! -d "$each" ] || ! safe "$each" || (exec 5<"$each" && flock -n 5 && rm -rf "$each")
+    done
+}
+
 # load FILE NAME …: set variables from lines NAME=VALUE that this script wrote. Nothing in them is run.
 load() {
     local file=$1 line value
@@ -152,10 +177,12 @@ load_words() {
     done
 }
 
+delete_content() { content "$1" | tr '\n' '\0' | xargs -0r rm -rf; }
+
 # Delete the data, and all else that is with it. Where a disk is mounted, that stays so.
 delete_data() {
     if is_mounted "$DATA"; then
-        content "$DATA" | tr '\n' '\0' | xargs -0r rm -rf && note "$DATA stays: it is a disk of its own; what was on it is deleted"
+        delete_content "$DATA" && note "$DATA stays: it is a disk of its own; what was on it is deleted"
     else
         rm -rf "$DATA"
     fi

@@ -82,9 +82,11 @@ service_start() {
     ! has_systemd || systemctl reset-failed zstui.service
     ENDS=$(ends)
     if has_systemd; then
+        BEGINNING=$(date +%s)
         systemctl start zstui.service
         return
     fi
+    BEGINNING=$(stat -c %s "$DATA/appliance.log" 2>/dev/null || echo 0)
     # While something is undone signals are ignored, and bash cannot trap what it was born to ignore.
     setsid env --default-signal=INT,TERM,HUP bash "$ROOT/installer" --supervise -r "$ROOT" \
         </dev/null >>"$LOG" 2>&1 3>&- 4>&- 9>&- &
@@ -206,14 +208,26 @@ service_wait() {
         fi
         count=$(($(ends) - ENDS))
         [ "$count" -lt 4 ] ||
-            because "zstui ended $count times, and did not answer; its last words: $(last_words)" || return 1
+            because "zstui ended $count times, and did not answer; $(last_words)" || return 1
         sleep 0.3
     done
-    because "zstui did not answer within $SECONDS_TO_START s; its last words: $(last_words)"
+    because "zstui did not answer within $SECONDS_TO_START s; $(last_words)"
 }
 
+# What was said since the last start, by the appliance and by what keeps it running.
+words_since_the_start() {
+    if has_systemd; then
+        journalctl -u zstui.service --since "@$BEGINNING" -o cat
+    else
+        tail -c "+$((BEGINNING + 1))" "$DATA/appliance.log"
+    fi
+}
+
+# All of it goes to the log of this installation, too: the appliance's own is not there any more when it is undone.
 last_words() {
-    if has_systemd; then journalctl -u zstui.service -n 2 -o cat; else tail -n 2 "$DATA/appliance.log"; fi
+    local found
+    found=$(words_since_the_start | tail -n 1000 | tee -a "$LOG" | cause)
+    printf 'its last words: %s; %s has all of them' "${found:-none}" "$LOG"
 }
 
 # connected_hosts CONDITION …: the uuids of those that are, and meet the conditions.

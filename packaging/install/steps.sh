@@ -31,7 +31,7 @@ unpack_into() {
 try_program() {
     local said
     said=$("$1/zstui" --version 2>&1) ||
-        because "zstui does not run here: $(printf %s "$said" | tail -n 1)" || return 1
+        because "zstui does not run here: $(cause <<<"$said")" || return 1
     [ "$said" = "zstui $VERSION" ] || because "the program says that it is $said, and not zstui $VERSION"
 }
 
@@ -42,7 +42,7 @@ check_reach() {
     printf '%s\n' "$said"
     VERDICT=$REFUSED
     found=$(sed -n 's/^zstui: //p' <<<"$said" | paste -sd ' ')
-    because "${found:-the program of $NAME fails: $(tail -n 1 <<<"$said")}"
+    because "${found:-the program of $NAME fails: $(cause <<<"$said")}"
 }
 
 # The script alone, beside the program that it came with: it launches, supervises, rolls back and uninstalls.
@@ -76,14 +76,17 @@ install_fresh() {
 # Whose store is not there yet finds its own when it is repeated: `unfinished` names the folder until the end.
 # Whoever undoes it reads in the settings where the data is.
 begin_fresh() {
+    local was=
     ASIDE=
     if [ ! -e "$DATA/store.db" ]; then
         printf '%s' "$DATA" >"$ROOT/unfinished" || return 1
+        if [ ! -e "$DATA" ]; then was=none; elif is_free "$DATA"; then was=$(stat -c %a "$DATA"); fi
     elif [ -n "$DROP" ]; then
         ASIDE=$DATA.dropped-$(date -u +%Y%m%d-%H%M%S)
         [ ! -e "$ASIDE" ] && [ ! -e "$ASIDE.part" ] || because "$ASIDE is there already" || return 1
     fi
-    settings_save && transition_write "" "$NAME" "" stopping "$ASIDE" && guard_start
+    UNUSED=yes
+    settings_save && transition_write "" "$NAME" "" stopping "$ASIDE" "$was" && guard_start
 }
 
 end_fresh() { transition_end && rm -f "$ROOT/unfinished"; }
@@ -178,9 +181,27 @@ upgrade() {
 check_previous() {
     local before
     before=$(before_name) || because "$ROOT/previous is not as zstui wrote it" || return 1
-    if [ -z "$before" ] || [ "$before" = "$(current_name)" ]; then
-        because "there is no version to go back to in $ROOT"
-    fi
+    [ -n "$before" ] && [ "$before" != "$(current_name)" ] ||
+        because "there is no version to go back to in $ROOT" || return 1
+    [ -x "$ROOT/versions/$before/zstui" ] ||
+        because "$before, the version to go back to, is not in $ROOT/versions any more; stay with $(current_name)"
+}
+
+# What the version before makes of its backup, in a folder that goes again. It looks at all that is in it.
+try_backup() {
+    local NAME='' BEFORE='' LISTEN='' SERVE=() said code
+    load "$ROOT/previous" NAME BEFORE LISTEN SERVE || return 1
+    [ -f "$BEFORE" ] ||
+        because "$BEFORE, the store that $NAME goes back to, is gone; put it there again, or stay with $(current_name)" || return 1
+    check_free "${TMPDIR:-/tmp}" $(($(stat -c %s "$BEFORE") * 2 / 1048576 + 1)) TMPDIR && make_scratch || return 1
+    said=$("$ROOT/versions/$NAME/zstui" --data "$SCRATCH/data" restore "$BEFORE" 2>&1)
+    code=$?
+    drop_scratch
+    [ "$code" = 0 ] && return
+    printf '%s\n' "$said"
+    # It says of a store what is so of the backup.
+    said=$(cause <<<"$said" | sed 's/^zstui: //; s/^the store is damaged (\(.*\)); .*/\1/; s/^the copy of the store is .*kept: //')
+    because "$BEFORE, the store that $NAME goes back to, cannot be restored: ${said:-it does not say why}; put a sound one in its place, or stay with $(current_name)"
 }
 
 rollback() {

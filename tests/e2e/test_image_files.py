@@ -76,8 +76,9 @@ async def test_an_upload_for_which_there_is_no_room_is_refused_with_the_reason(
         "AddImage", name="large", url="upload://x", format="raw", backup_storage_uuids=[cloud.backup]
     )
     (image,) = await cloud.session.query("Image", name="large")
-    with pytest.raises(BackupStorageFailed, match=r"takes 8796093022208 bytes; \d+ are free"):
+    with pytest.raises(BackupStorageFailed, match=r"takes 8796093022208 bytes; \d+ are free") as refused:
         await cloud.session.upload(image["uuid"], file, lambda *_: None)
+    assert str(refused.value).count(f"/{image['uuid']}.") == 1  # its file is named once
     await cloud.session.call("DeleteImage", uuid=image["uuid"], timeout_seconds=60)
     await nothing_left(cloud)
 

@@ -21,11 +21,18 @@ PROGRAM = """#!/bin/sh
 case "$*" in
 *--version) echo "zstui VERSION" ;;
 "--serve --check "*) [ ! -e FOLDER/wrong ] || { cat FOLDER/wrong >&2; exit 2; } ;;
-*migrate | *" backup "* | *" restore "*) exit 0 ;;
+*migrate) exit 0 ;;
+*" backup "*) mkdir -p "$(dirname "$4")" && echo sound >"$4" ;;
+*" restore "*) grep -q sound "$4" || {
+    echo "zstui: the store is damaged (file is not a database); stop the appliance and restore the newest backup" >&2
+    exit 1
+} ;;
+"--serve "*) [ ! -e FOLDER/words ] || cat FOLDER/words >&2; exit 7 ;;
 *) exit 7 ;;
 esac
 """
-"""What is installed: it says its version and, when asked, what the file `wrong` says is wrong, and serves nothing."""
+"""What is installed: it says its version and, when asked, what the file `wrong` says is wrong; its backups are sound as
+long as nobody touches them. It serves nothing, and says what is in the file `words`."""
 
 MAKING = """
 import installer, pathlib, sys

@@ -123,7 +123,7 @@ def test_an_older_version_is_no_upgrade(place: Place) -> None:
     upgraded(place)
     for words in (("-u", "-z"), ("-u", "--check"), ("--check",)):
         code, said = place.script(place.file, "-r", str(place.root), *words)
-        told = "is installed, and zstui 1.0 is older; use --rollback to go back"
+        told = "is installed, and zstui 1.0 is older; use --rollback to go back to 1.0-"
         assert (code, told in said) == (REFUSED, True), said
     code, said = place.script(place.make("1.10"), "-r", str(place.root), "-u", "-z")
     assert code == DONE, said

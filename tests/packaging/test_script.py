@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .place import DONE, FAILED, REFUSED, WRONG, Place, everything
+from .versions import REPOSITORY
 
 
 def test_it_installs_and_leaves_nothing_when_it_goes(place: Place) -> None:
@@ -237,13 +238,40 @@ def test_a_check_says_one_true_sentence(place: Place) -> None:
     assert would() == [f"{other} is installed in {place.root}: with -u this would upgrade it to {name}"]
 
 
-def test_an_installation_that_fails_takes_its_versions_away(place: Place) -> None:
+@pytest.mark.parametrize("before", ["nothing", "empty folders"])
+def test_an_installation_that_fails_leaves_nothing_of_itself(place: Place, before: str) -> None:
+    if before != "nothing":
+        place.data.mkdir(parents=True)
+        place.data.chmod(0o751)
     code, said = place.run("-t", "1")
-    assert (code, "everything is as it was before" in said) == (FAILED, True), said
-    assert list((place.root / "versions").iterdir()) == []
-    assert not (place.root / "settings").exists()
+    assert (code, "everything is as it was before\n" in said) == (FAILED, True), said
+    assert not place.root.exists()
+    if before == "nothing":
+        assert not place.data.exists()
+    else:
+        assert (place.data.stat().st_mode & 0o777, list(place.data.iterdir())) == (0o751, [])
     # And the next finds nothing in its way, wherever its data is to be.
     place.install("--data", f"{place.data}-other")
+
+
+def test_what_was_in_a_data_folder_before_stays_when_an_installation_fails(place: Place) -> None:
+    """It was zstui's, but for a store."""
+    place.install()
+    place.uninstall()
+    (place.data / "certificate.pem").write_text("1")
+    code, said = place.run("-t", "1")
+    told = f"but for {place.root} and what is in {place.data}, with which the next installation goes on\n"
+    assert (code, told in said) == (FAILED, True), said
+    assert (place.data / "certificate.pem").exists()
+    (place.data / "store.db").write_text("begun")
+    place.install()
+
+
+def test_what_was_not_begun_yet_leaves_nothing_either(place: Place) -> None:
+    place.tool("tar", "#!/bin/sh\nexit 1\n")
+    code, said = place.run("-z")
+    assert (code, "the payload could not be unpacked" in said) == (FAILED, True), said
+    assert not place.root.exists()
 
 
 def test_an_interface_is_known_without_an_ip_command(place: Place, tmp_path: Path) -> None:
@@ -281,6 +309,7 @@ def test_a_script_that_is_cut_off_says_so_and_does_nothing(place: Place, tmp_pat
 
 
 def test_the_log_says_how_the_appliance_ended(place: Place) -> None:
+    place.install()
     assert place.run("-t", "1")[0] == FAILED
     assert "the appliance ended with 7\n" in (place.data / "appliance.log").read_text()
 
@@ -305,3 +334,24 @@ def test_a_supervisor_that_has_not_said_yet_which_process_it_is_is_waited_for(pl
         time.sleep(0.02)
     place.uninstall()
     assert supervisor.poll() == 0
+
+
+def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
+    folder = REPOSITORY / "packaging" / "install"
+    parts = ("head", "mirrors", "places", "journal", "checks", "service", "steps", "main")
+    text = "".join((folder / f"{part}.sh").read_text() for part in parts)
+    # SC2317: steps are called through their names.
+    done = subprocess.run(
+        ["shellcheck", "--shell=bash", "--exclude=SC2317", "-"],
+        input=re.sub(r"@\w+@", "1", text), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_mirrors_stand_in_one_place_only() -> None:
+    named = [
+        path.name
+        for path in (REPOSITORY / "packaging").rglob("*")
+        if path.suffix in (".sh", ".py") and re.search(r"mirrors?\.\w+\.com", path.read_text())
+    ]
+    assert named == ["mirrors.sh"]

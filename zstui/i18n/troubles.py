@@ -16,6 +16,7 @@ TROUBLES = (
     mark("the agent stays on {address}: {reason}"),
     mark("{path} on {address} arrived damaged; upload it again"),
     mark("{path} on {address}: {reason}"),
+    mark("on {address}: {reason}"),
     mark("the agent could not be carried to {address}: {reason}"),
     mark("no transfer with {address}: {reason}"),
     mark("nothing can be copied from {source} ({kind}) to {target} ({other})"),

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.errors import BackupStorageFailed
 from appliance.api.image import Image
+from appliance.api.storage import BackupStorage
 from appliance.serve.cli import SavedSessions, call_once, pretty, transfer_once
 from zstui.__main__ import UNREAD, main
 
@@ -106,7 +108,6 @@ async def test_a_session_is_kept_between_commands_for_its_owner(face: Face, save
 
 async def test_a_local_file_becomes_an_image(face: Face, saved: SavedSessions, tmp_path: Path) -> None:
     from appliance.api.job import LongJob
-    from appliance.api.storage import BackupStorage
     from appliance.store.transaction import Transaction
 
     storage = BackupStorage(uuid="b" * 32, name="bs", url="/bs", hostname="h")
@@ -128,6 +129,35 @@ async def test_a_local_file_becomes_an_image(face: Face, saved: SavedSessions, t
     inventory = json.loads(out)["inventory"]
     assert inventory["url"] == "upload://my image.qcow2"
     assert face.uploads[inventory["uuid"]] == image.read_bytes()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_who_is_refused_an_upload_is_told_why_first_and_then_what_is_so(
+    face: Face, saved: SavedSessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], waits: bool
+) -> None:
+    storage = BackupStorage(uuid="b" * 32, name="bs", url="/bs", hostname="h")
+    await face.database.write(lambda tx: tx.insert(storage))
+    path = tmp_path / "my image.qcow2"
+    path.write_bytes(b"x" * 1000)
+
+    async def refuse() -> None:
+        [image] = await face.database.read(lambda snapshot: snapshot.all(Image))
+        status = "Downloading" if waits else "Deleted"
+        await face.database.write(lambda tx: tx.update(tx.get(Image, image.uuid), status=status))
+        raise BackupStorageFailed("on h: storage.full: /bs/i takes 1000 bytes")
+
+    face.on_upload = refuse
+    words = ("name=i", "format=qcow2", f"backupStorageUuids={storage.uuid}", f"url=upload://{path}")
+    code, _, err = await run(face.socket, saved, "AddImage", *words)
+    [image] = await face.database.read(lambda snapshot: snapshot.all(Image))
+    why, *further = err.splitlines()[2:]
+    assert (code, why) == (3, "details: on h: storage.full: /bs/i takes 1000 bytes")
+    told = (
+        "the image waits for its file, and is given up when nothing comes for half an hour; once that is mended, "
+        f"go on with: zstui upload {image.uuid} '{path}'"
+    )
+    assert further == ([told] if waits else [])
+    assert capsys.readouterr().err == ""
 
 
 async def test_an_upload_says_what_was_sent_and_what_became_of_the_image(
