@@ -106,6 +106,8 @@ class Zstui(App[int]):
         self._kept: set[asyncio.Task[Any]] = set()
         self._link: Worker[None] | None = None
         self._ahead = TypeAhead(self, super().on_event)
+        self._once_painted: Callable[[], Any] | None = None
+        """What begins as soon as the screen is painted; Textual would have it wait for the next frame, too."""
         self.pace = Pace(self._paint_owed)
         """How fast the terminal takes frames."""
 
@@ -169,7 +171,7 @@ class Zstui(App[int]):
         self._mark_contrast(self.current_theme)
         if only_ascii():
             self._filters.append(Ascii())
-        self.call_after_refresh(self.run_worker, self._open)
+        self._once_painted = self._load
 
         if self._driver is not None and not self.is_headless:
             self._driver.write(SHOW_CURSOR)
@@ -181,16 +183,16 @@ class Zstui(App[int]):
     def _mark_contrast(self, theme: Theme) -> None:
         self.set_class(CONTRAST_VARIABLE in theme.variables, "-contrast")
 
+    def _load(self) -> None:
+        self.run_worker(self._open())
+
     async def _open(self) -> None:
         """Show the first screen, and do the rest once it is painted."""
         (await later.opening())(self)
-        self.call_after_refresh(self._begin)
+        self._once_painted = self._begin
 
     async def _begin(self) -> None:
-        """Connect, and hand the first screen what was typed meanwhile.
-
-        In one: of two that wait for the same frame the second is forgotten when the first shows another screen.
-        """
+        """Connect, and hand the first screen what was typed meanwhile."""
         self.reconnect()
         await self._ahead.begin()
 
@@ -282,6 +284,9 @@ class Zstui(App[int]):
         super()._display(screen, narrow(renderable))
         if renderable is not None and isinstance(self._driver, Drawing) and not self._batch_count:
             self.pace.sent(self._driver.write)
+        if self._once_painted is not None and self.screen_stack and screen is self.screen:
+            self.call_later(self._once_painted)
+            self._once_painted = None
 
     def _paint_owed(self) -> None:
         """Have the screen paint what it kept. Told to refresh itself, it would forget what else is to be painted."""

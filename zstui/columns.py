@@ -124,8 +124,8 @@ def text(title: str, wire: str, *, paint: str = "plain", rank: int = 0, most: in
 
 
 def name_column(most: int = 40) -> Column:
-    """The column that every list begins with."""
-    return Column("NAME", lambda row, _: (row.name, "strong"), 0, most)
+    """The column that every list begins with. Rows that are alike in a column are ordered by their names anyway."""
+    return Column("NAME", lambda row, _: (row.name, "strong"), 0, most, number=lambda row, _: 0)
 
 
 def state(title: str, wire: str, *, rank: int = 0) -> Column:

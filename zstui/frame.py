@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 from textual.timer import Timer
@@ -337,7 +336,7 @@ class Hints(Line):
             if action.removeprefix("screen.") in known:
                 parts += [Part(f" {key} ", "accent", action), Part(f"{tr(word)} ", "dim", action)]
         if parts and "question_mark" not in active and "f1" in active:
-            parts[0] = replace(parts[0], text=" F1 ")
+            parts[0] = parts[0]._replace(text=" F1 ")
             left = sum(width(key) + width(word) + 3 for key, word, _ in self._named())
             return parts if 2 + left + sum(width(part.text) for part in parts) <= self.size.width else []
         return parts

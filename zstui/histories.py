@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.api.job import UNDER_WAY
 from zstui import words
@@ -26,8 +25,7 @@ WORTH = {"AuditEntry": (("onlyRead", "=", "false"),)}
 HISTORY_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Rows of a history of which the newest are held, however many others are newer: those with one of some values."""
 
     wire: str = ""

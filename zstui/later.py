@@ -1,8 +1,8 @@
 """What is imported once the first frame is painted: in a thread, so that what is seen goes on meanwhile.
 
-`zstui.app` imports what the first frame needs. This is the one place that leads from it to the rest: first the screens,
-with all that keys open there but what has libraries of its own (consoles, the editor of user data), and when those are
-painted what speaks HTTP.
+`zstui.app` imports what the first frame needs. This is the one place that leads from it to the rest: first the screens
+that show rows, and when those are painted what speaks HTTP. What is large and opened by a key (forms, panels, consoles,
+the editor of user data) is imported when that is pressed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zstui.app import Zstui
 
-YOUNG = 5_000
+YOUNG = 10_000
 """Objects that are made before Python looks for unreachable ones. Usually it looks at 700, which while ten thousand
 rows come in is a tenth of all work. `zstui.__main__` has it not look at all until everything is imported."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from rich.segment import Segment
 from textual import events
@@ -14,8 +13,7 @@ from zstui.cells import crop, width
 from zstui.paint import Painted, difference
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A piece of a line: safe text, its paint, the action that a click on it runs, and its ground."""
 
     text: str

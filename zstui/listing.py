@@ -101,11 +101,9 @@ class Listing:
         self._place()
 
     def _key(self, row: Row) -> Key:
-        name, uuid = row.by_name
-        on = (
-            words.natural(self.mirror.name(row.get(NAMED_ALIKE[row.kind]))) if row.kind in NAMED_ALIKE else ""
-        )
-        return self.sorted_by.sort_key(row, self.mirror), (name, on, uuid)
+        on = NAMED_ALIKE.get(row.kind)
+        named = words.natural(self.mirror.name(row.data.get(on))) if on is not None else ""
+        return self.sorted_by.sort_key(row, self.mirror), (words.natural(row.name), named, row.key)
 
     def _place(self) -> None:
         self._order = sorted((key, uuid) for uuid, key in self._keys.items())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from zstui.columns import Column
 from zstui.mirror import Mirror, Row
@@ -22,8 +22,7 @@ RAW_IN = {"STATE": RAW[:2], "STATUS": RAW[:2], "JOB": RAW[2:]}
 """The columns that show it."""
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """One word of a filter: what must be held, in which column (any when None), and whether it must not."""
 
     value: str

@@ -9,8 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from appliance.api.event import QUIET
 from appliance.api.resource import RESOURCES
@@ -51,8 +50,7 @@ NAMED_BY = {"UsedIp": "ip", "VmNic": "ip", "SystemTag": "tag", "UserTag": "tag",
 """What rows without a name are known by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One resource as it is now: its kind, its key, and its inventory under wire names."""
 
     kind: str
@@ -145,7 +143,7 @@ class Mirror:
         """How many rows of a kind have which value there: counted once, then kept with each change."""
         found = self._tallies.get((kind, wire))
         if found is None:
-            found = self._tallies[kind, wire] = Counter(row.get(wire) for row in self.all(kind))
+            found = self._tallies[kind, wire] = Counter([row.data.get(wire) for row in self.all(kind)])
         return found
 
     def _count(self, kind: str, before: Row | None, after: Row | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from appliance.api.job import UNDER_WAY
 from zstui import words
@@ -21,8 +21,7 @@ from zstui.states import percent
 VM, VOLUME = "MigrateVm", "LocalStorageMigrateVolume"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One thing that holds for a move; `met` is None when it is no condition, but what will happen."""
 
     text: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from appliance.api.message import MESSAGES
 from appliance.api.resource import RESOURCES
@@ -15,8 +15,7 @@ from zstui.mirror import Batch, Mirror, Row
 from zstui.references import kinds_declared
 
 
-@dataclass(frozen=True)
-class Noun:
+class Noun(NamedTuple):
     """One list. `uses` are the kinds whose names its cells show; `sort` a column, downward with a minus."""
 
     id: str
@@ -58,8 +57,8 @@ class Noun:
 
     def among(self, batch: Batch) -> dict[str, Row | None]:
         """Its rows among those that changed; one that it holds no more is gone."""
-        own = {key: row for kind in self.kinds for key, row in batch.get(kind, {}).items()}
-        return {key: row if row is None or self.holds(row) else None for key, row in own.items()}
+        changed = (each for kind in self.kinds for each in batch.get(kind, {}).items())
+        return {key: row if row is None or self.holds(row) else None for key, row in changed}
 
     @property
     def typed(self) -> str:

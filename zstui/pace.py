@@ -15,8 +15,8 @@ QUESTION = "\x1b[?2026$p"
 OLD_QUESTION = "\x1b[6n"
 """Only for those who know no other: shift and F3 together look like its answer."""
 
-FIRST_SECONDS = 0.25
-"""So long the second frame waits for a terminal of which nobody knows yet what it answers."""
+FIRST_SECONDS = 0.1
+"""So long the second frame waits for a terminal of which nobody knows yet what it answers: it is the first screen."""
 
 PATIENCE_SECONDS = 15.0
 """After so long an answer is lost, and the terminal is one that does not answer until it does."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Container
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from appliance.api.job import UNDER_WAY
 from appliance.api.message import MESSAGES, CreateMessage, Message, Parameter, QueryMessage
@@ -18,8 +17,7 @@ Ask = Literal["no", "again", "loss"]
 """How sure: at once; the key a second time; in a dialog that names what will be lost."""
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(NamedTuple):
     """A key, a word and a message. `states` are those in which the key is worth showing; none means all."""
 
     id: str

@@ -61,7 +61,7 @@ class Compositor(_compositor.Compositor):
     ) -> RenderableType | None:
         """What changed; nothing while the terminal has not got what was painted last."""
         pace: Pace | None = getattr(self.root and self.root.app, "pace", None)
-        if not full and pace is not None and pace.holds():
+        if not full and self._dirty_regions and pace is not None and pace.holds():
             return None
         return super().render_update(full, screen_stack, simplify)
 

@@ -190,5 +190,6 @@ def natural(text: str) -> str:
 
 
 def _sortable(number: re.Match[str]) -> str:
-    digits = str(int(number[0]))  # of any script, and without zeros before it
+    written = number[0]
+    digits = (written if written.isascii() else str(int(written))).lstrip("0") or "0"  # of any script
     return f"\0{len(digits):04}{digits}"

@@ -6,12 +6,15 @@ import asyncio
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import RenderableType
+from textual.screen import Screen
 
-from tests.zstui.conftest import SMALL, Screens
+from tests.zstui.conftest import LIMIT_SECONDS, SMALL, Screens
 from zstui import later
 from zstui.app import Zstui
 from zstui.i18n import language
@@ -48,6 +51,36 @@ async def test_it_is_painted_while_the_screens_are_still_to_come(
         await on.until(lambda: isinstance(app.screen, Chooser), "what `:` opens")
         assert language() == "zh_CN"
         assert on.browser.noun.id == "host"
+
+
+async def test_what_comes_next_waits_for_one_frame_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Textual has more to paint each time, and what it calls after a refresh comes a sixtieth of a second later."""
+    painted: set[Screen[Any]] = set()
+    tick, display, begun = Screen._on_timer_update, Zstui._display, asyncio.Event()
+
+    def painting(app: Zstui, screen: Screen[Any], update: RenderableType | None) -> None:
+        painted.add(screen)
+        display(app, screen, update)
+
+    def ticking(screen: Screen[Any]) -> None:
+        if screen not in painted:
+            tick(screen)
+
+    async def connection(*, certificates: bool = False) -> Callable[[Zstui], Awaitable[None]]:
+        del certificates
+        begun.set()
+        return lambda _: asyncio.sleep(0)
+
+    monkeypatch.setattr(Zstui, "_display", painting)
+    monkeypatch.setattr(Screen, "_on_timer_update", ticking)
+    monkeypatch.setattr(later, "connection", connection)
+    running = asyncio.create_task(Zstui(tmp_path / "no.sock").run_async(headless=True, size=SMALL))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await begun.wait()
+    running.cancel()
+    await asyncio.wait({running})
 
 
 async def test_the_name_of_a_row_may_be_typed_before_the_rows_are_there(tmp_path: Path) -> None:
@@ -98,7 +131,7 @@ print(bool(read), ssl.SSLContext.set_default_verify_paths is wrapped)
                 *("aiohttp", "asyncssh", "yaml", "pyte", "msgspec", "textual.widgets._text_area"),
                 *(
                     f"zstui.screens.{name}"
-                    for name in ("addresses", "planner", "services", "shell", "snapshots")
+                    for name in ("addresses", "console", "form", "planner", "services", "shell", "snapshots")
                 ),
             ),
         ),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import pytest_asyncio
+from textual.widget import Widget
 
 from tests.zstui.conftest import LIMIT_SECONDS
 from tests.zstui.own_terminal import OwnTerminal, own_terminal
 from tests.zstui.test_terminal_size import OWNED
 from zstui import pace
 from zstui.pace import OLD_QUESTION, QUESTION, Pace
+from zstui.whole_glyphs import Compositor
 
 ASKED = QUESTION.encode()
 ANSWER = b"\x1b[?2026;2$y"
@@ -62,6 +66,16 @@ async def test_a_frame_waits_for_the_one_before_and_is_painted_once(line: Line) 
     line.pace.answered()
     assert line.painted == 1, "nothing changed meanwhile"
     assert line.sent == [QUESTION, QUESTION]
+
+
+async def test_where_nothing_changed_no_frame_is_owed(line: Line) -> None:
+    compositor = Compositor()
+    compositor.root = cast("Widget", SimpleNamespace(app=SimpleNamespace(pace=line.pace)))
+    line.pace.answered()
+    assert line.frame()
+    assert compositor.render_update() is None
+    line.pace.answered()
+    assert line.painted == 0
 
 
 async def test_a_terminal_that_does_not_answer_is_not_asked_nor_waited_for(

@@ -22,7 +22,6 @@ from zstui.nouns import NOUNS, Noun, create_message
 from zstui.palette import jumper, palette
 from zstui.rows import called, impossible, named
 from zstui.screens.chooser import Choice, Chooser, narrowed
-from zstui.screens.console import Console
 from zstui.screens.deleting import ask_delete, deleting_word
 from zstui.screens.forming import open_again, open_form
 from zstui.screens.more import ask_what, calls_on
@@ -291,6 +290,8 @@ class Acting(Working, Screen[None]):
     @changing
     def action_console(self) -> None:
         """Say where the row's console is."""
+        from zstui.screens.console import Console
+
         row = self.row
         if row is None or row.kind != "VmInstance":
             self.does_nothing("console", "C")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual import events, on
@@ -39,8 +38,7 @@ FRAME = 6
 """Cells of a line that are neither its title's nor what is said beside it."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Something to choose: what it stands for, its safe title, and what is said beside it."""
 
     value: Any

@@ -8,7 +8,6 @@ from appliance.api.message import MESSAGES
 from zstui.i18n import tr
 from zstui.mirror import Row
 from zstui.nouns import noun_of
-from zstui.screens.form import Form
 from zstui.screens.panels import AFTER
 from zstui.screens.working import changing
 from zstui.verbs import title_of
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 @changing
 def open_form(screen: Acting, /, message: str, **options: Any) -> None:
     """Show the form of a message, and afterwards what it made."""
+    from zstui.screens.form import Form
 
     async def done(reply: dict[str, Any] | None) -> None:
         made = (reply or {}).get("inventory") or {}

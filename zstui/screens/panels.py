@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.api.errors import ApiError
 from appliance.api.resource import RESOURCES
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from zstui.screens.acting import Acting
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """A key, a word for the hints, a line for the help, the kinds of row it works on, and what it does."""
 
     id: str
