@@ -36,7 +36,7 @@ class Version(argparse.Action):
 
 
 def target_url(text: str) -> str:
-    """The URL or socket path of an appliance, as it was typed."""
+    """The URL or socket path of an appliance, without a slash at its end: sessions are kept by one name for each."""
     if text.startswith("/"):
         return text
     try:
@@ -47,7 +47,7 @@ def target_url(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no address; write http://HOST:PORT, https://HOST:PORT or the path of a socket"
         )
-    return text
+    return text.rstrip("/")
 
 
 def address(text: str) -> tuple[str, int] | None:

@@ -46,7 +46,6 @@ SOURCE_FAILURES = 30
 
 FAILURE_SECONDS = 60.0
 HASHES_AT_ONCE = 2
-WAITING_LIMIT = 100
 REMEMBERED = 10_000
 WRONG = "wrong account name or password"
 WRONG_USER = "wrong account, user name or password"
@@ -168,7 +167,6 @@ class Auth:
         self._attempts = attempts or Attempts()
         self._hasher = hasher or PasswordHasher()
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
-        self._waiting = 0
 
     async def log_in(self, message: LogInByAccount, source: str = "") -> dict[str, Any]:
         """Check name and password and open a session. Returns the reply's fields; raises WrongPassword."""
@@ -210,14 +208,8 @@ class Auth:
     async def _in_turn(self, tried: Tried, check: Callable[[], Awaitable[T]]) -> T:
         """Check a password when it is its turn: few at once, since each takes a core for a while."""
         self._attempts.check(tried.name, tried.source)
-        if self._waiting >= WAITING_LIMIT:
-            raise OperationFailed("too many logins are being checked at once; try again in a moment")
-        self._waiting += 1
-        try:
-            async with self._slots:
-                return await check()
-        finally:
-            self._waiting -= 1
+        async with self._slots:
+            return await check()
 
     async def log_out(self, session_uuid: str | None) -> None:
         """End a session; one that is unknown has ended already."""

@@ -21,6 +21,7 @@ USERDATA = (
     r"    system: true"
 )
 KEY = "sshkey::ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDdlfgEu4SmgAXaEhLtNljm4cqowdFSyOH7Nthe operator@home"
+KEY_WITH_BLANKS = KEY.replace("Nthe", "Nthe    ")  # as the notes print it
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,13 @@ LINES = (
     Line(f"UpdateSystemTag uuid={{tag}} tag='{USERDATA}'", "inventory", TAG),
     Line(f'CreateSystemTag resourceType=VmInstanceVO resourceUuid={{vm}} tag="{KEY}"', "inventory", TAG, keep="key"),
     Line("QuerySystemTag resourceUuid={vm} tag~=sshkey%", "inventories", TAG),
-    Line(f"UpdateSystemTag uuid={{key}} tag='{KEY}'", "inventory", TAG),
+    Line(f"UpdateSystemTag uuid={{key}} tag='{KEY_WITH_BLANKS}'", "inventory", TAG),
     Line("DeleteTag uuid={key}"),
+    Line("CreateVmInstance name=keyed imageUuid={image} instanceOfferingUuid={offering} "
+         f"l3NetworkUuids={{other}},{{l3}} defaultL3NetworkUuid={{l3}} systemTags='{KEY}'", "inventory", VM,
+         keep="keyed"),
+    Line("QuerySystemTag resourceUuid={keyed} tag~=sshkey%", "inventories", TAG),
+    Line("DestroyVmInstance uuid={keyed}"),
     # 3, 4: volumes and ISO
     Line("QueryVolume vmInstanceUuid={vm} type=Root", "inventories", ROOT, keep="root"),
     Line("StopVmInstance uuid={vm}", "inventory", VM - {"hostUuid"}),
@@ -105,6 +111,7 @@ LINES = (
     Line("DestroyVmInstance uuid={vm}"),
     Line("RecoverVmInstance vmInstanceUuid={vm}", "inventory", VM - {"hostUuid"}),
     Line("UpdateGlobalConfig category=vm name=deletionPolicy value=Direct", "inventory", CONFIG),
+    Line("UpdateGlobalConfig category=image name=deletionPolicy value=Direct", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=image name=deletionPolicy value=Delay", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=image name=expungePeriod value=3600", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=image name=expungeInterval value=3600", "inventory", CONFIG),
@@ -112,6 +119,7 @@ LINES = (
     Line("RecoverImage imageUuid={image}", "inventory", IMAGE),
     Line("DeleteImage uuid={image}"),
     Line("RecoverImage imageUuid={image} backupStorageUuids={backup}", "inventory", IMAGE),
+    Line("UpdateGlobalConfig category=volume name=deletionPolicy value=Direct", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=volume name=deletionPolicy value=Delay", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=volume name=expungePeriod value=3600", "inventory", CONFIG),
     Line("UpdateGlobalConfig category=volume name=expungeInterval value=3600", "inventory", CONFIG),

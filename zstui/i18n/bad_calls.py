@@ -54,7 +54,6 @@ BAD_CALLS = (
     mark(
         "user[{user}] has {held}, which is the limit; log out of one or raise identity.session.maxConcurrent"
     ),
-    mark("too many logins are being checked at once; try again in a moment"),
     mark("a login has a Content-Length, of {limit} bytes at most"),
     mark("a login is one JSON object"),
     mark("a login has a name, a secret and a language, all texts"),

@@ -18,6 +18,7 @@ from appliance.api.image import Image
 from appliance.api.storage import BackupStorage
 from appliance.serve.cli import SavedSessions, call_once, pretty, transfer_once
 from zstui.__main__ import UNREAD, main
+from zstui.options import target_url
 
 from .conftest import PASSWORD, Face
 
@@ -230,3 +231,7 @@ async def test_what_is_no_call_is_refused_with_a_code_as_other_errors_are(
     code, out, err = await run(face.socket, saved, "CreateVmInstance", word)
     assert (code, out) == (1, "")
     assert err.startswith("code: SYS.1007\ndescription: One or more API argument is invalid\ndetails: ")
+
+
+def test_an_appliance_has_one_name_with_and_without_a_slash() -> None:
+    assert target_url("http://h:8080/") == target_url("http://h:8080") == "http://h:8080"
